@@ -1,0 +1,140 @@
+# `make` alone lists the targets. Paths here are relative on purpose: the checkout may lie under a path with spaces.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Another environment's modules must not leak into .venv.
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+export PYTHONNOUSERSITE := 1
+
+VENV ?= .venv
+UV ?= $(VENV)/bin/uv
+QUIETLY := -qq --progress-bar off --disable-pip-version-check
+COMPOSE ?= docker compose -f docker-compose.evals.yml
+LOCKS := evals/requirements-evals.txt evals/requirements-dev.txt
+
+# Set-up leaves two stamps, named by the content of what they were made from, since a checkout gives files new
+# mtimes. The environment depends on the locks and on where the checkout lies (its scripts hold that path); the
+# package's own installation on pyproject.toml too. A stamp is written last, so interrupted work is done again.
+digest = $(shell { pwd; cat $(1); } | sha256sum | cut -c -16)
+DEPENDENCIES := $(VENV)/.dependencies-$(call digest,$(LOCKS))
+READY := $(VENV)/.ready-$(call digest,$(LOCKS) pyproject.toml)
+
+# An environment whose interpreter has gone, or is another than PYTHON= asks for, is made anew.
+version_of = "$(1)" -c 'import sys; print(sys.version)' 2>&1
+ifneq ($(shell [ -x $(VENV)/bin/python ] || echo gone)$(if $(PYTHON),$(shell \
+         [ "$$($(call version_of,$(PYTHON)))" = "$$($(call version_of,$(VENV)/bin/python))" ] || echo another)),)
+.PHONY: $(DEPENDENCIES)
+endif
+
+##@ The two commands
+
+.PHONY: reproduce
+reproduce: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
+reproduce: $(READY)  ## Run stages 00 to 04 offline: tables and figures. SEEDS="42 43 44", ARGS="--limit 3"
+	@exec $(VENV)/bin/exaid-evals reproduce $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
+
+.PHONY: test
+test: $(READY)  ## Run the whole test suite. ARGS="-k replay"
+	@exec $(VENV)/bin/python -m pytest -m "not container" $(ARGS)
+
+##@ Development
+
+.PHONY: setup
+setup: $(READY)  ## Make .venv from the lock files. PYTHON=/path/to/python chooses the interpreter
+	@echo "$(VENV) is ready"
+
+.PHONY: check
+check: $(READY)  ## Lint, formatting, types, import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+.PHONY: bench
+bench: $(READY)  ## Time the pipeline and print the table
+	@for script in evals/bench/bench_*.py; do $(VENV)/bin/python "$$script" $(ARGS); done
+
+.PHONY: lock
+lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgrade takes newer releases
+	@compile=("$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+	         --custom-compile-command "make lock" $(ARGS))
+	"$(UV)" --version >/dev/null 2>&1 || { echo "make: no uv at $(UV); 'make setup' installs it, or give UV=/path/to/uv" >&2; exit 1; }
+	"$${compile[@]}" pyproject.toml --extra live --extra scispacy --group test --group build -o evals/requirements-evals.txt
+	"$${compile[@]}" --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and builds; results in evals/data stay
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find evals -name __pycache__ -prune -exec rm -rf {} +
+
+##@ Container
+
+.PHONY: docker-build
+docker-build:  ## Build the image. SCISPACY_MODEL=none leaves the model out (closed networks)
+	$(COMPOSE) build
+
+.PHONY: docker-test
+docker-test: $(READY)  ## Run the container tests
+	@exec $(VENV)/bin/python -m pytest -m container evals/tests/container $(ARGS)
+
+.PHONY: docker-shell
+docker-shell:  ## Open a shell in the container
+	exec $(COMPOSE) run --rm evals
+
+.PHONY: help
+help:  ## List the targets
+	@awk 'BEGIN {FS = ":.*## "}
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)}
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Candidates are run, not looked up: a pyenv shim is on PATH even where it starts nothing.
+define find_python
+if [ -n "$(PYTHON)" ]; then
+  candidates=("$(PYTHON)")
+else
+  candidates=(python3.12 python3.11 python3 python)
+  for found in "$${PYENV_ROOT:-$${HOME:-/nonexistent}/.pyenv}"/versions/3.1[12].*/bin/python; do
+    candidates+=("$$found")
+  done
+fi
+python= refused=
+for candidate in "$${candidates[@]}"; do
+  if ! command -v "$$candidate" >/dev/null 2>&1; then
+    answer="not found"
+  elif answer=$$("$$candidate" -c 'import sys
+version = sys.version.split()[0]
+if not (3, 11) <= sys.version_info[:2] <= (3, 12): sys.exit("is Python " + version)
+try: import ensurepip, venv
+except ImportError: sys.exit("cannot make environments; on Debian: apt-get install python3-venv")
+print(version, sys.executable)' 2>&1); then
+    python=$$candidate
+    break
+  fi
+  refused+="  $$candidate: $$(printf '%s\n' "$${answer:-does not run}" | head -n 1)"$$'\n'
+done
+if [ -z "$$python" ]; then
+  printf 'make: needs Python 3.11 or 3.12 with venv; tried:\n%s' "$$refused" >&2
+  echo "  Install one (on Debian 12: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python3.12 …" >&2
+  exit 1
+fi
+endef
+
+$(DEPENDENCIES):
+	@$(find_python)
+	echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
+	rm -rf $(VENV)
+	"$$python" -m venv $(VENV)
+	echo "installing $$(cat $(LOCKS) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
+	$(VENV)/bin/python -m pip install $(QUIETLY) --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	touch $@
+
+$(READY): $(DEPENDENCIES)
+	@echo "installing exaid-evals into $(VENV)" >&2
+	rm -f $(VENV)/.ready-*
+	$(VENV)/bin/python -m pip install $(QUIETLY) --no-deps --no-build-isolation --editable .
+	touch $@

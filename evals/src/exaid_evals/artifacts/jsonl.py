@@ -1,0 +1,209 @@
+"""JSON Lines, plain or gzipped: written canonically, read as if every file were hostile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.errors import DataError
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+# An over-long line is skipped to its end, but not for ever: a gzip bomb unpacks for hours.
+MAX_SKIPPED_BYTES = 1 << 30
+
+
+class Line(NamedTuple):
+    """One line of a file, or what keeps it from being one.
+
+    Attributes:
+        number: counted from 1; 0 where the file as a whole is meant.
+        value: the record, None where there is a problem.
+        problem: what is wrong, None where nothing is.
+        remedy: what to do about the problem.
+    """
+
+    number: int
+    value: dict[str, Any] | None
+    problem: str | None = None
+    remedy: str | None = None
+
+
+class Digest(Protocol):
+    """A hash that is fed with a file's content while it is read."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in the next bytes."""
+
+
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records canonically, one a line, whole or not at all; gzipped where the name ends in .gz."""
+    write_bytes(path, b"".join(canonical_bytes(record) + b"\n" for record in records))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read all records of a file.
+
+    Raises:
+        DataError: names the first line that is no record, and what to do.
+    """
+    return [require_record(line, path) for line in scan_jsonl(path)]
+
+
+def require_record(line: Line, path: Path) -> dict[str, Any]:
+    """Return a line's record.
+
+    Raises:
+        DataError: the line is no record.
+    """
+    if line.value is None:
+        where = f"{path}:{line.number}" if line.number else str(path)
+        raise DataError(line.problem or "no record", where=where, remedy=line.remedy)
+    return line.value
+
+
+def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Digest | None = None) -> Iterator[Line]:
+    """Yield every line of a file as a record or a problem, in bounded memory.
+
+    A problem with one line does not end the scan; one that leaves nothing more to read (a truncated gzip) is
+    the last line.
+
+    Args:
+        path: the file, gzipped where its name ends in .gz.
+        max_line_bytes: a longer line is a problem, and is never held in memory.
+        digest: is fed with the content, so that hashing a file needs no second reading.
+    """
+    number, held, skipped = 1, b"", 0
+    try:
+        for chunk in content_chunks(path):
+            if digest is not None:
+                digest.update(chunk)
+            first, *others = chunk.split(b"\n")
+            if skipped:
+                skipped += len(first)
+            elif len(held) + len(first) > max_line_bytes:
+                yield _too_long(number, max_line_bytes)
+                held, skipped = b"", max_line_bytes
+            else:
+                held += first
+            if skipped > MAX_SKIPPED_BYTES:
+                yield Line(number, None, "the same line has no end: what follows is not read", "remove the file")
+                return
+            if not others:
+                continue
+            if not skipped:
+                yield parse_line(held, number)
+            held, skipped = others.pop(), 0
+            for raw in others:
+                number += 1
+                yield parse_line(raw, number) if len(raw) <= max_line_bytes else _too_long(number, max_line_bytes)
+            number += 1
+    except DataError as error:
+        # What is wrong with the file as a whole has no line; what ended the reading does.
+        at = number if number > 1 or held or skipped else 0
+        yield Line(at, None, error.what, error.remedy)
+        return
+    if held:
+        yield Line(number, None, "half a line, without its newline", "the file was cut: make it again")
+
+
+def scan_document(path: Path, *, max_bytes: int = MAX_LINE_BYTES, digest: Digest | None = None) -> Iterator[Line]:
+    """Yield a `.json` file's one record, however it is laid out, as its only line, or the problem with it."""
+    content = bytearray()
+    try:
+        for chunk in content_chunks(path):
+            if digest is not None:
+                digest.update(chunk)
+            content += chunk
+            if len(content) > max_bytes:
+                yield Line(0, None, f"a document of more than {_mebibytes(max_bytes)}", "split or remove it")
+                return
+    except DataError as error:
+        yield Line(0, None, error.what, error.remedy)
+        return
+    if content.strip():
+        yield parse_line(bytes(content), 1)
+
+
+def parse_line(raw: bytes, number: int) -> Line:
+    """Parse one line without its newline."""
+    try:
+        value = orjson.loads(raw)
+        # A canonical line equals its own re-encoding, which proves that no key stands twice and no number lost a
+        # digit: the fast path. Other lines may still be right (spaces, order of keys) and take the slow one.
+        if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != raw:
+            _refuse_what_a_parser_hides(raw)
+    except orjson.JSONDecodeError as error:
+        return _diagnose(raw, number, error)
+    except _HiddenError as error:
+        return Line(number, None, error.what, error.remedy)
+    except (TypeError, RecursionError):
+        return Line(number, None, "nested more than 250 levels deep", "flatten the record")
+    if not isinstance(value, dict):
+        return Line(number, None, f"a {_JSON_NAMES[type(value)]} where a record must stand", "write one object a line")
+    return Line(number, value)
+
+
+_JSON_NAMES = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}
+
+
+def _too_long(number: int, limit: int) -> Line:
+    return Line(number, None, f"a line of more than {_mebibytes(limit)}", "split or remove the record")
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / (1 << 20):g} MiB"
+
+
+def _diagnose(raw: bytes, number: int, error: orjson.JSONDecodeError) -> Line:
+    if not raw.strip():
+        return Line(number, None, "an empty line", "remove it")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as invalid:
+        return Line(number, None, f"invalid UTF-8 at byte {invalid.start}", "save the file as UTF-8")
+    constants: list[str] = []
+    try:
+        json.loads(text, parse_constant=constants.append)
+    except (ValueError, RecursionError):
+        return Line(number, None, f"not valid JSON ({error.msg} at column {error.colno})", "correct the line")
+    if constants:
+        return Line(number, None, f"{constants[0]} is not JSON", "write null for what is undefined")
+    return Line(number, None, f"not valid JSON ({error.msg} at column {error.colno})", "correct the line")
+
+
+class _HiddenError(ValueError):
+    """Carries a finding out of the parser."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def _refuse_what_a_parser_hides(raw: bytes) -> None:
+    """Refuse a repeated key, of which orjson keeps the last, and an integer that it turns into a float."""
+    json.loads(raw, object_pairs_hook=_refuse_repeated_key, parse_int=_refuse_huge_integer)
+
+
+def _refuse_repeated_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _HiddenError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
+            seen.add(key)
+    return record
+
+
+def _refuse_huge_integer(digits: str) -> int:
+    if len(digits) > 20 or not -(1 << 63) <= (number := int(digits)) < 1 << 64:
+        raise _HiddenError(f"the integer {digits[:20]}… needs more than 64 bits", "correct the number")
+    return number

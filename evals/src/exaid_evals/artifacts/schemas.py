@@ -1,0 +1,178 @@
+"""The registry of record schemas: one current version of each kind, and every older one that is still read.
+
+Schemas are JSON Schema Draft 2020-12. jsonschema-rs validates, for speed; jsonschema is its oracle in the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from exaid_evals.config.resources import schemas_dir
+from exaid_evals.errors import DataError, SchemaVersionError
+
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_PREFIX = "exaid."
+_SUFFIX = ".schema.json"
+
+# (schema name, version, record type or None) → validator. The values looked up are whatever a record holds there.
+_compiled_types: dict[Any, jsonschema_rs.Draft202012Validator] = {}
+
+
+@cache
+def current_versions() -> dict[str, str]:
+    """Return schema name (`exaid.trace`) → the version that this release writes."""
+    return {
+        path.name.removesuffix(_SUFFIX): _version_of(path)
+        for path in sorted(schemas_dir().glob(f"{_PREFIX}*{_SUFFIX}"))
+    }
+
+
+@cache
+def known_versions(schema_name: str) -> tuple[str, ...]:
+    """Return every version of a schema that this release reads, oldest first."""
+    kind = schema_name.removeprefix(_PREFIX)
+    archived = [path.stem for path in (schemas_dir() / "archive" / kind).glob("*.json")]
+    return tuple(sorted([*archived, current_versions()[schema_name]], key=version_key))
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a version's parts as numbers, for ordering; `()` for what is no version."""
+    return tuple(int(part) for part in version.split(".")) if _VERSION.fullmatch(version) else ()
+
+
+def header(schema_name: str) -> dict[str, str]:
+    """Return the two fields that open every record this release writes."""
+    return {"schema_name": schema_name, "schema_version": current_versions()[schema_name]}
+
+
+def schema_path(schema_name: str, version: str) -> Path:
+    """Return the file of a schema's version."""
+    if version == current_versions()[schema_name]:
+        return schemas_dir() / f"{schema_name}{_SUFFIX}"
+    return schemas_dir() / "archive" / schema_name.removeprefix(_PREFIX) / f"{version}.json"
+
+
+@cache
+def load_schema(schema_name: str, version: str) -> Mapping[str, Any]:
+    """Return a schema as data."""
+    return dict(json.loads(schema_path(schema_name, version).read_text(encoding="utf-8")))
+
+
+def identify(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the schema name and version that a record declares.
+
+    Raises:
+        SchemaVersionError: it declares none, an unknown one, or one newer than this release.
+    """
+    name, version = record.get("schema_name"), record.get("schema_version")
+    if not isinstance(name, str) or not isinstance(version, str):
+        raise SchemaVersionError("no schema_name and schema_version", remedy="add both; see evals/README.md, Records")
+    if name not in current_versions():
+        known = ", ".join(current_versions())
+        raise SchemaVersionError(f"unknown schema {name!r:.80}", remedy=f"known are {known}")
+    versions = known_versions(name)
+    if version not in versions:
+        if version_key(version) > version_key(versions[-1]):
+            raise SchemaVersionError(
+                f"{name} {version:.40} is newer than this release reads ({versions[-1]})", remedy="upgrade exaid-evals"
+            )
+        known = ", ".join(versions)
+        raise SchemaVersionError(f"unknown version {version!r:.40} of {name}", remedy=f"known are {known}")
+    return name, version
+
+
+@cache
+def validator(schema_name: str, version: str) -> jsonschema_rs.Draft202012Validator:
+    """Return the compiled validator of a schema's version."""
+    return _compiled(load_schema(schema_name, version))
+
+
+def compiled_for(record: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """Return the compiled validator of the schema that a record declares.
+
+    A schema of several record types says "if the type is this, then that". Read literally, each record meets every
+    type's condition and the search for properties that no branch allows; so each type gets a validator of its own,
+    which accepts the same records (a property test holds it against the oracle), is thrice as fast, and names
+    the one field that is wrong where the literal reading adds that every other field is unexpected.
+
+    Raises:
+        SchemaVersionError: the record declares no schema that this release reads.
+    """
+    try:
+        return _compiled_types[record.get("schema_name"), record.get("schema_version"), record.get("record_type")]
+    except (KeyError, TypeError):  # not met before, or no text at all
+        pass
+    name, version = identify(record)
+    record_type = record.get("record_type")
+    types = _record_types(load_schema(name, version))
+    if types and not (isinstance(record_type, str) and record_type in types):
+        return validator(name, version)
+    compiled = _compiled(types[record_type]) if isinstance(record_type, str) and types else validator(name, version)
+    if types or record_type is None:
+        _compiled_types[name, version, record_type] = compiled
+    return compiled
+
+
+def violations(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield `(field, what is wrong)` for each way in which a record breaks the schema that it declares.
+
+    Raises:
+        SchemaVersionError: the record declares no schema that this release reads.
+    """
+    compiled = compiled_for(record)
+    if compiled.is_valid(record):
+        return
+    for error in compiled.iter_errors(record):
+        yield ".".join(str(part) for part in error.instance_path), _shortened(error.message)
+
+
+def _compiled(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True)
+
+
+def _record_types(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return record type → the schema of that type alone; empty for a schema of one type."""
+    found = {}
+    for branch in schema.get("allOf", ()):
+        then = branch["then"]
+        found[branch["if"]["properties"]["record_type"]["const"]] = {
+            "$schema": schema["$schema"],
+            "$defs": schema.get("$defs", {}),
+            "type": "object",
+            "required": schema["required"] + then["required"],
+            "properties": schema["properties"] | then["properties"],
+            "additionalProperties": False,
+        }
+    return found
+
+
+def require_valid(record: Mapping[str, Any], where: str) -> None:
+    """Check one record.
+
+    Raises:
+        DataError: names the first field that breaks the schema.
+    """
+    try:
+        for field, message in violations(record):
+            what = f"{field}: {message}" if field else message
+            raise DataError(
+                what, where=where, remedy="correct the record, or run `exaid-evals validate` for all problems"
+            )
+    except SchemaVersionError as error:
+        raise SchemaVersionError(error.what, where=where, remedy=error.remedy) from None
+
+
+def _version_of(path: Path) -> str:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    return str(schema["properties"]["schema_version"]["const"])
+
+
+def _shortened(message: str, limit: int = 200) -> str:
+    return message if len(message) <= limit else f"{message[: limit // 2]} … {message[-limit // 2 :]}"

@@ -1,0 +1,134 @@
+"""A clinical case, and what every source of cases gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from exaid_evals.artifacts.schemas import header
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.dataset import DatasetConfig
+from exaid_evals.errors import DataError
+
+SCHEMA = "exaid.case"
+
+# The sections of MAC's cases, in their order; the last stands in follow-up presentations only.
+SECTIONS = (
+    "Basic Information",
+    "Clinical Presentation",
+    "Physical Examination",
+    "Past Medical History",
+    "Initial Test Results",
+    "Further Diagnostic Tests",
+)
+UNPARSED_SECTION = "Presentation"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as the agents are given it.
+
+    Attributes:
+        case_id: `case-…`.
+        source: name of the source that gave it.
+        category: the field of medicine, lower case.
+        diagnosis: the case's published (or underlying) diagnosis.
+        initial_presentation: section → text, in order, before the decisive tests.
+        follow_up_presentation: the same with the later tests.
+        diagnosis_id: the diagnosis in an ontology, where the source knows it.
+    """
+
+    case_id: str
+    source: str
+    category: str
+    diagnosis: str
+    initial_presentation: Mapping[str, str]
+    follow_up_presentation: Mapping[str, str]
+    diagnosis_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a source may need to find its cases.
+
+    Attributes:
+        config: the data set's configuration.
+        campaign: where a source that makes cases writes them.
+        mac_dir: the folder of MAC, which may be empty or absent; None where no place for it is known.
+        may_write: whether a source that makes cases may write them; off in a dry run.
+    """
+
+    config: DatasetConfig
+    campaign: Campaign
+    mac_dir: Path | None
+    may_write: bool = True
+
+
+class CaseSource(Protocol):
+    """Gives all its cases; selection is another's business."""
+
+    def __call__(self, context: SourceContext) -> tuple[Case, ...]:
+        """Return every case.
+
+        Raises:
+            ConfigError: the cases are not where they should be.
+            DataError: they are there, but damaged.
+        """
+
+
+def to_record(case: Case) -> dict[str, Any]:
+    """Return a case as `exaid.case`; sections lose their order, which readers restore."""
+    record: dict[str, Any] = {**header(SCHEMA), **content_of(case)}
+    record["initial_presentation"] = dict(case.initial_presentation)
+    record["follow_up_presentation"] = dict(case.follow_up_presentation)
+    if case.diagnosis_id is not None:
+        record["diagnosis_id"] = case.diagnosis_id
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> Case:
+    """Build a case from a valid record."""
+    return Case(
+        case_id=record["case_id"],
+        source=record["source"],
+        category=record["category"],
+        diagnosis=record["diagnosis"],
+        initial_presentation=in_order(record["initial_presentation"]),
+        follow_up_presentation=in_order(record["follow_up_presentation"]),
+        diagnosis_id=record.get("diagnosis_id"),
+    )
+
+
+def content_of(case: Case) -> dict[str, Any]:
+    """Return everything that a talk about the case may depend on, for hashes.
+
+    Sections are lists of pairs, since their order is part of what the agents read.
+    """
+    return {
+        "case_id": case.case_id,
+        "source": case.source,
+        "category": case.category,
+        "diagnosis": case.diagnosis,
+        "initial_presentation": [list(section) for section in case.initial_presentation.items()],
+        "follow_up_presentation": [list(section) for section in case.follow_up_presentation.items()],
+    }
+
+
+def in_order(sections: Mapping[str, str]) -> dict[str, str]:
+    """Return sections in the order of `SECTIONS`, unknown ones last and by name."""
+    rank = {name: index for index, name in enumerate(SECTIONS)}
+    return {name: sections[name] for name in sorted(sections, key=lambda name: (rank.get(name, len(rank)), name))}
+
+
+def require_unique(cases: Iterable[Case], *, where: str) -> None:
+    """Refuse two cases with one id: their traces would overwrite each other.
+
+    Raises:
+        DataError: names every repeated id.
+    """
+    seen: set[str] = set()
+    repeated = sorted({case.case_id for case in cases if case.case_id in seen or seen.add(case.case_id)})
+    if repeated:
+        raise DataError(f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each case an id of its own")

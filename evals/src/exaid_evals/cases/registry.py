@@ -1,0 +1,56 @@
+"""Sources of cases by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+from exaid_evals.cases.base import Case, CaseSource, SourceContext, require_unique
+from exaid_evals.cases.mac import FILE_NAME, data_file
+from exaid_evals.config.plugins import find_part
+from exaid_evals.errors import DataError
+
+BUILT_IN = {"mac": "exaid_evals.cases.mac:load", "synthetic": "exaid_evals.cases.synthetic:load"}
+GROUP = "exaid_evals.case_sources"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSet:
+    """All cases of one source.
+
+    Attributes:
+        source: the source's name; never `auto`.
+        cases: in the source's order.
+        reason: why this source, for the user; empty where the configuration names it.
+    """
+
+    source: str
+    cases: tuple[Case, ...]
+    reason: str = ""
+
+
+def load_cases(context: SourceContext) -> CaseSet:
+    """Load every case of the configured source.
+
+    Raises:
+        ConfigError: no source has that name, or its cases are not there.
+        DataError: the cases are damaged, repeat an id, or there is none.
+    """
+    name, reason = context.config.source, ""
+    if name == "auto":
+        name, reason = resolve_auto(context)
+    load = cast("CaseSource", find_part("source of cases", name, BUILT_IN, group=GROUP))
+    cases = tuple(case if case.source == name else replace(case, source=name) for case in load(context))
+    if not cases:
+        raise DataError("the source holds no case", where=f"source {name}", remedy="name another source")
+    require_unique(cases, where=f"source {name}")
+    return CaseSet(name, cases, reason)
+
+
+def resolve_auto(context: SourceContext) -> tuple[str, str]:
+    """Return the source that `auto` stands for here, and why."""
+    path = data_file(context.mac_dir)
+    if path is not None:
+        return "mac", f"found {path}"
+    place = f"{context.mac_dir} holds no {FILE_NAME}" if context.mac_dir else "no folder of MAC is known"
+    return "synthetic", f"{place} (third_party/mac is an empty submodule in a plain clone; --mac-dir names another)"

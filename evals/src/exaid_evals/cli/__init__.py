@@ -1,0 +1,1 @@
+"""The command line: one module a verb. It registers and presents; the rooms do the work."""

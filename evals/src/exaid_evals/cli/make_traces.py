@@ -1,0 +1,187 @@
+"""`exaid-evals make-traces`: freeze the agents' talk about the selected cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exaid_evals.cli.options import (
+    campaign_of,
+    cases_option,
+    config_dir_of,
+    config_dir_option,
+    data_dir_option,
+    debug_option,
+    dry_run_option,
+    force_option,
+    jobs_option,
+    limit_option,
+    mac_dir_option,
+    option,
+    overrides_of,
+    stub_option,
+)
+from exaid_evals.config.base import Override
+from exaid_evals.config.campaign import Campaign
+
+if TYPE_CHECKING:
+    from exaid_evals.traces.generate import Plan, Result
+
+_DATASET = {"n_cases": "n_cases", "mode": "mode", "source": "source"}
+_GENERATION = {"seed": "seed"}
+SOME_CASES_FAILED = 3
+
+
+@click.command("make-traces")
+@stub_option
+@option("--seed", type=click.IntRange(min=0), default=None, help="Seed of the stub generator.")
+@option("--n-cases", type=click.IntRange(min=1), default=None, help="Size of the seeded subset.")
+@option("--mode", type=click.Choice(["fixed_subset", "all"]), default=None, help="A seeded subset, or every case.")
+@option("--source", metavar="NAME", default=None, help="Source of cases: auto, mac, synthetic or module:attribute.")
+@limit_option
+@cases_option
+@jobs_option
+@force_option
+@dry_run_option
+@data_dir_option
+@config_dir_option
+@mac_dir_option
+@debug_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    stub: bool,
+    limit: int | None,
+    cases: tuple[str, ...] | None,
+    jobs: int,
+    force: bool,
+    dry_run: bool,
+    data_dir: Path | None,
+    config_dir: Path | None,
+    mac_dir: Path | None,
+    **_overridden: Any,
+) -> int:
+    """Stage 01: freeze the agents' talk about the selected cases.
+
+    Writes traces/case-….jsonl.gz and manifests/dataset_manifest.jsonl. Traces are written once: the same
+    command again has nothing to do, an interrupted one goes on, another configuration needs --force or another
+    --data-dir. Live generation is not part of this release: use --stub.
+    """
+    return run(
+        campaign_of(data_dir),
+        stub=stub,
+        dataset=overrides_of(ctx, _DATASET),
+        generation=overrides_of(ctx, _GENERATION),
+        config_dir=config_dir,
+        mac_dir=mac_dir,
+        limit=limit,
+        cases=cases,
+        jobs=jobs,
+        force=force,
+        dry_run=dry_run,
+    )
+
+
+def run(
+    campaign: Campaign,
+    *,
+    stub: bool,
+    dataset: Mapping[str, Override] | None = None,
+    generation: Mapping[str, Override] | None = None,
+    config_dir: Path | None = None,
+    mac_dir: Path | None = None,
+    limit: int | None = None,
+    cases: tuple[str, ...] | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Run the stage, with progress on stderr and a short table on stdout.
+
+    Args:
+        campaign: the data folder.
+        stub: simulate the talk.
+        dataset: overrides of configs/dataset.yaml, such as `{"n_cases": Override(10, "--n-cases")}`.
+        generation: overrides of configs/mas_generation.yaml, such as `{"seed": Override(43, "--seed")}`.
+        config_dir: folder of configurations; None takes the default.
+        mac_dir: folder of MAC; None takes the submodule's place.
+        limit: only the first so many of the selected cases.
+        cases: exactly these cases.
+        jobs: cases processed at the same time.
+        force: make again what exists.
+        dry_run: say what would be made, and write nothing.
+
+    Returns:
+        The exit status: 0, or 3 where some cases failed.
+
+    Raises:
+        ExaidError: whatever keeps the stage from its work.
+    """
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.dataset import DatasetConfig
+    from exaid_evals.config.mas_generation import MasGenerationConfig
+    from exaid_evals.config.resources import default_mac_dir
+    from exaid_evals.traces.generate import make_traces, plan_traces
+
+    configs = config_dir_of(config_dir)
+    plan = plan_traces(
+        campaign,
+        load_config(DatasetConfig, configs / "dataset.yaml", dataset).value,
+        load_config(MasGenerationConfig, configs / "mas_generation.yaml", generation).value,
+        stub=stub,
+        mac_dir=mac_dir or default_mac_dir(),
+        wanted=cases,
+        limit=limit,
+        force=force,
+        dry_run=dry_run,
+    )
+    if plan.source_reason:
+        click.echo(f"cases: {plan.manifest.generation.case_source}: {plan.source_reason}", err=True)
+    if dry_run:
+        _tell_plan(plan)
+        return 0
+    if plan.frozen is not None:
+        result = make_traces(plan)
+    else:
+        from exaid_evals.cli.progress import Progress
+
+        with Progress("make-traces", len(plan.cases)) as progress:
+            result = make_traces(plan, on_case=lambda case: progress.advance(case.case_id))
+    _tell_result(plan, result)
+    return SOME_CASES_FAILED if result.failed else 0
+
+
+def _tell_plan(plan: Plan) -> None:
+    generation = plan.manifest.generation
+    state = "frozen already, nothing to do" if plan.frozen is not None else "would be made"
+    click.echo(f"{len(plan.cases)} of {generation.n_cases_available} cases ({generation.case_source}): {state}")
+    for case in plan.cases:
+        click.echo(f"  {case.case_id}  {case.category}")
+
+
+def _tell_result(plan: Plan, result: Result) -> None:
+    entries = result.manifest.entries
+    talks = [entry for entry in entries if not entry.failed]
+    if result.nothing_to_do:
+        click.echo("nothing to do: the same traces are frozen already", err=True)
+    if result.reused:
+        click.echo(f"went on from an interrupted call: {len(result.reused)} traces were there", err=True)
+    if result.removed:
+        click.echo(f"removed {len(result.removed)} traces of other cases", err=True)
+    for case_id, reason in result.failed:
+        click.echo(f"failed: {case_id}: {reason}", err=True)
+    rows = [
+        ("cases", f"{len(entries)} ({result.manifest.generation.case_source})"),
+        ("messages", f"{sum(entry.n_records for entry in talks)}"),
+        ("CTU", f"{sum(entry.text_units_ctu for entry in talks)}"),
+        ("failed", f"{len(result.failed)}"),
+        ("stub", "yes" if result.manifest.stub else "no"),
+        ("traces", str(plan.campaign.traces)),
+        ("manifest", str(plan.campaign.manifest_file)),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:<9} {value}")

@@ -1,0 +1,101 @@
+"""Options that several verbs share. Each also reads EXAID_<NAME>; the source of a value is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from exaid_evals.config.base import Override
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.resources import configs_dir, default_data_dir
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """Declare an option that also reads `EXAID_<NAME>`, and says so in the help."""
+    long = next(part for part in declarations if part.startswith("--")).split("/")[0]
+    settings.setdefault("envvar", "EXAID_" + long.removeprefix("--").replace("-", "_").upper())
+    settings.setdefault("show_envvar", True)
+    return click.option(*declarations, **settings)
+
+
+def _ids(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else None
+
+
+data_dir_option = option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Campaign folder to read and write.  [default: evals/data]",
+)
+config_dir_option = option(
+    "--config-dir",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=None,
+    help="Folder of configurations.  [default: evals/configs]",
+)
+jobs_option = option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Cases processed at the same time.",
+)
+limit_option = option("--limit", type=click.IntRange(min=1), default=None, help="Only the first N cases.")
+cases_option = option("--cases", callback=_ids, default=None, metavar="ID,ID", help="Only these cases.")
+force_option = option("--force", is_flag=True, help="Make again what exists.")
+dry_run_option = option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+stub_option = option(
+    "--stub",
+    is_flag=True,
+    envvar=["EXAID_STUB_MODE", "EXAID_STUB"],
+    help="Simulate agents and model: no key, no network.",
+)
+mac_dir_option = option(
+    "--mac-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of MAC with dataset/.  [default: third_party/mac]",
+)
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+
+
+def campaign_of(data_dir: Path | None) -> Campaign:
+    """Return the campaign that `--data-dir` names."""
+    return Campaign((data_dir or default_data_dir()).resolve())
+
+
+def config_dir_of(config_dir: Path | None) -> Path:
+    """Return the folder of configurations that `--config-dir` names."""
+    return (config_dir or configs_dir()).resolve()
+
+
+def overrides_of(ctx: click.Context, names: dict[str, str]) -> dict[str, Override]:
+    """Return the options that were given, as overrides of configuration keys.
+
+    Args:
+        ctx: the verb's context.
+        names: parameter name → dotted configuration key.
+    """
+    found = {}
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name not in names or source not in (
+            ParameterSource.COMMANDLINE,
+            ParameterSource.ENVIRONMENT,
+        ):
+            continue
+        label = parameter.opts[-1] if source is ParameterSource.COMMANDLINE else _variable_of(parameter)
+        found[names[parameter.name]] = Override(ctx.params[parameter.name], label)
+    return found
+
+
+def _variable_of(parameter: click.Parameter) -> str:
+    return parameter.envvar if isinstance(parameter.envvar, str) else (parameter.envvar or ["environment"])[0]

@@ -1,0 +1,58 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+from tqdm import tqdm
+
+_PLAIN_INTERVAL_S = 5.0
+
+
+class Progress:
+    """Counts finished items of one piece of work.
+
+    On a terminal it draws a bar; elsewhere it writes a line at most every few seconds and one at the end, so
+    that a log stays readable.
+    """
+
+    def __init__(self, label: str, total: int, *, stream: TextIO | None = None) -> None:
+        self._label = label
+        self._total = total
+        self._stream = stream or sys.stderr
+        self._done = 0
+        self._last_line = time.monotonic()
+        self._bar = (
+            tqdm(total=total, desc=label, unit="case", file=self._stream, leave=True, dynamic_ncols=True)
+            if self._stream.isatty()
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the bar, or write the last line."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._total:
+            self._line()
+
+    def advance(self, note: str = "") -> None:
+        """Count one item; `note` is shown beside the bar."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._last_line >= _PLAIN_INTERVAL_S:
+            self._line()
+
+    def _line(self) -> None:
+        self._last_line = time.monotonic()
+        print(f"{self._label}: {self._done}/{self._total}", file=self._stream, flush=True)

@@ -1,0 +1,161 @@
+"""`exaid-evals validate`: stage 00, which checks whatever records exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
+
+if TYPE_CHECKING:
+    from exaid_evals.validation.base import Finding
+    from exaid_evals.validation.scan.file import FileReport
+    from exaid_evals.validation.scan.targets import Target
+
+_SHOWN_PER_FILE = 5
+_SHOWN_PER_FILE_VERBOSE = 1000
+# Below this number of files the work is over before a bar could be read.
+_PROGRESS_FROM_FILES = 100
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[FILE, FOLDER OR GLOB]...")
+@option("--verbose", is_flag=True, help=f"Show up to {_SHOWN_PER_FILE_VERBOSE} problems a file, not {_SHOWN_PER_FILE}.")
+@option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")
+@data_dir_option
+@debug_option
+def command(paths: tuple[str, ...], verbose: bool, as_json: bool, data_dir: Path | None) -> int:
+    """Check records against their schemas and each other.
+
+    Without arguments: every manifest, case, trace, run, metrics file and export of the campaign. Exit status: 0 all
+    valid, or nothing to check; 1 problems, each on a line of its own; 2 a path that does not exist.
+    """
+    return run(paths, data_dir=data_dir, verbose=verbose, as_json=as_json)
+
+
+def run(
+    paths: Sequence[str] = (), *, data_dir: Path | None = None, verbose: bool = False, as_json: bool = False
+) -> int:
+    """Check files, print what was found, and return the exit status.
+
+    Args:
+        paths: files, folders and globs; none means the campaign.
+        data_dir: the campaign; None takes the default.
+        verbose: show many problems a file instead of a few.
+        as_json: print one JSON document instead of a table.
+
+    Raises:
+        ConfigError: a path does not exist, or a glob matches nothing.
+    """
+    from exaid_evals.validation.scan.targets import campaign_targets, named_targets
+
+    campaign = campaign_of(data_dir)
+    targets = named_targets(paths) if paths else campaign_targets(campaign)
+    reports = _check(targets, keep=_SHOWN_PER_FILE_VERBOSE if verbose else _SHOWN_PER_FILE)
+    places = ", ".join(_shown(Path(path)) for path in paths) or _shown(campaign.root)
+    if as_json:
+        _print_json(reports, places)
+    elif not reports:
+        click.echo(f"scaffold mode: nothing to validate in {places}")
+    else:
+        _print_table(reports)
+    return 1 if any(report.n_findings for report in reports) else 0
+
+
+def _check(targets: Sequence[Target], *, keep: int) -> list[FileReport]:
+    from exaid_evals.cli.progress import Progress
+    from exaid_evals.validation.scan.file import check_file
+    from exaid_evals.validation.surroundings import Surroundings
+
+    surroundings = Surroundings()
+    reports = []
+    with Progress("validate", len(targets) if len(targets) >= _PROGRESS_FROM_FILES else 0) as progress:
+        for target in targets:
+            reports.append(check_file(target, surroundings, keep=keep))
+            progress.advance()
+    return sorted(reports, key=lambda report: _shown(report.path))
+
+
+def _print_table(reports: Sequence[FileReport]) -> None:
+    for report in reports:
+        path = _shown(report.path)
+        for finding in report.findings:
+            where = f"{path}:{finding.line}" if finding.line else path
+            click.echo(f"{where}: {printable(finding.what)}; {printable(finding.remedy)}")
+        hidden = report.n_findings - len(report.findings)
+        if hidden:
+            click.echo(f"{path}: … and {hidden:,} more")
+    rows = [["kind", "files", "records", "problems"]]
+    rows += [[kind, *(f"{count:,}" for count in counts.values())] for kind, counts in _by_kind(reports).items()]
+    for kind, *counts in rows:
+        click.echo(f"{kind:<9}" + "".join(f"{count:>11}" for count in counts))
+    n_bad = sum(report.n_findings > 0 for report in reports)
+    n_problems = sum(report.n_findings for report in reports)
+    verdict = f"{_count(n_problems, 'problem')} in {_count(n_bad, 'file')}" if n_bad else "all valid"
+    n_records = sum(report.n_records for report in reports)
+    click.echo(f"{_count(len(reports), 'file')}, {_count(n_records, 'record')}: {verdict}")
+
+
+def _print_json(reports: Sequence[FileReport], places: str) -> None:
+    from exaid_evals.artifacts.canonical import canonical_json
+
+    document: dict[str, Any] = {
+        "valid": not any(report.n_findings for report in reports),
+        "scaffold": not reports,
+        "checked": places,
+        "n_files": len(reports),
+        "n_records": sum(report.n_records for report in reports),
+        "n_problems": sum(report.n_findings for report in reports),
+        "kinds": _by_kind(reports),
+        "problems": [_problem(report, finding) for report in reports for finding in report.findings],
+    }
+    click.echo(canonical_json(document))
+
+
+def _problem(report: FileReport, finding: Finding) -> dict[str, Any]:
+    return {
+        "path": _shown(report.path),
+        "line": finding.line or None,
+        "kind": report.kind,
+        "what": printable(finding.what),
+        "remedy": printable(finding.remedy),
+    }
+
+
+def _by_kind(reports: Iterable[FileReport]) -> dict[str, dict[str, int]]:
+    kinds: dict[str, dict[str, int]] = {}
+    for report in reports:
+        counts = kinds.setdefault(report.kind, {"files": 0, "records": 0, "problems": 0})
+        counts["files"] += 1
+        counts["records"] += report.n_records
+        counts["problems"] += report.n_findings
+    return dict(sorted(kinds.items()))
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey, turn round or swallow: a hostile file must not write the report.
+
+    >>> printable("a\x1b[2Jb\nc"), printable("é – ≥"), printable("a\u202eb"), printable("\udcff")
+    ('a\\x1b[2Jb\\nc', 'é – ≥', 'a\\u202eb', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+def _shown(path: Path) -> str:
+    """Return a path as it is shown: relative to the working directory where it lies below it."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would rename links
+    below = Path.cwd().as_posix().rstrip("/") + "/"
+    return printable(absolute.removeprefix(below))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

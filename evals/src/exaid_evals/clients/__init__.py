@@ -1,0 +1,1 @@
+"""Language-model clients. The only room that may use the network."""

@@ -1,0 +1,74 @@
+"""What every extractor is, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place of a text that states a concept.
+
+    Attributes:
+        concept_id: the concept, with its source: ``HP:0001250``.
+        start: first code point of the mention.
+        end: one past its last code point, so that ``text[start:end]`` is the mention.
+    """
+
+    concept_id: str
+    start: int
+    end: int
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Finds the concepts that a text affirms. A text's result depends on that text alone."""
+
+    @property
+    def id(self) -> str:
+        """Algorithm version and 8 hex digits of all that determines the output: ``lexicon-1:1a2b3c4d``."""
+
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find mentions.
+
+        Args:
+            texts: any number of texts.
+
+        Returns:
+            One tuple per text: affirmed mentions only, ordered by start, end and id.
+        """
+
+
+def concept_ids(mentions: Iterable[Mention]) -> frozenset[str]:
+    """The set of concepts that some mentions state."""
+    return frozenset(mention.concept_id for mention in mentions)
+
+
+class CachedExtractor:
+    """An extractor that remembers what it found in each text, for callers that ask about the same texts again.
+
+    Attributes:
+        inner: the extractor that does the work.
+    """
+
+    def __init__(self, inner: Extractor) -> None:
+        self.inner = inner
+        self._found: dict[str, tuple[Mention, ...]] = {}
+
+    @property
+    def id(self) -> str:
+        """The inner extractor's id: remembering changes no result."""
+        return self.inner.id
+
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find mentions, asking the inner extractor once about each distinct text that is new."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._found]
+        if new:
+            self._found.update(zip(new, self.inner.mentions(new), strict=True))
+        return [self._found[text] for text in texts]
+
+    def concepts(self, text: str) -> frozenset[str]:
+        """The ids that one text affirms."""
+        return concept_ids(self.mentions([text])[0])

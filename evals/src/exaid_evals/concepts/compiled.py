@@ -1,0 +1,126 @@
+"""Tables of the lexicon, compiled from the vocabularies and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import orjson
+
+from exaid_evals.concepts import cache
+from exaid_evals.concepts.tokens import Rules, Tokenizer
+from exaid_evals.concepts.variants import Tables, compile_tables
+from exaid_evals.errors import ConfigError
+from exaid_evals.ontologies import NAMES, fingerprint, hpo, load_vocabulary
+
+ALGORITHM = "lexicon-1"
+"""Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
+
+_LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a configuration may say about the lexicon.
+
+    Attributes:
+        vocabularies: in order of precedence; a name that two of them know gets the first one's id.
+        negation: leave out what the text denies.
+    """
+
+    vocabularies: tuple[str, ...] = NAMES
+    negation: bool = True
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Settings:
+        """Check a configuration's section.
+
+        Raises:
+            ConfigError: unknown keys, unknown vocabularies, wrong types; all of them at once.
+        """
+        problems = []
+        unknown = sorted(set(raw) - {"vocabularies", "negation"})
+        if unknown:
+            problems.append(
+                ConfigError(f"unknown lexicon settings {', '.join(unknown)}", remedy="known are vocabularies, negation")
+            )
+        names = raw.get("vocabularies", NAMES)
+        listed = isinstance(names, list | tuple) and bool(names) and all(name in NAMES for name in names)
+        if not listed or len(set(names)) < len(names):
+            problems.append(
+                ConfigError(
+                    f"vocabularies is {names!r}", remedy=f"give a list of distinct names out of {', '.join(NAMES)}"
+                )
+            )
+        negation = raw.get("negation", True)
+        if not isinstance(negation, bool):
+            problems.append(ConfigError(f"negation is {negation!r}", remedy="give true or false"))
+        if problems:
+            raise ConfigError.of(problems)
+        return cls(tuple(names), negation)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """All that the extractor needs at run time.
+
+    Attributes:
+        id: the extractor's id.
+        settings: what it was compiled for.
+        rules: spaCy's tokenizer rules.
+        tables: what is looked up.
+    """
+
+    id: str
+    settings: Settings
+    rules: Rules
+    tables: Tables
+
+
+def _hash(structure: Any) -> str:
+    return hashlib.sha256(orjson.dumps(structure, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any]:
+    """Build the tables: a few seconds, with spaCy and the ontologies loaded."""
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    rules = Rules.from_spacy()
+    tables = compile_tables(
+        [load_vocabulary(name) for name in settings.vocabularies],
+        Tokenizer(rules),
+        stop_entities=stop_entities,
+        stop_words=STOP_WORDS,
+        gene_symbols=hpo.gene_symbols(),
+    )
+    # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
+    made = {"rules": asdict(rules), "tables": {field.name: getattr(tables, field.name) for field in fields(tables)}}
+    return {"id": f"{ALGORITHM}:{_hash([made, asdict(settings)])[:8]}", **made}
+
+
+def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled:
+    """Load the tables from the cache, or compile them and store them there.
+
+    Raises:
+        MissingDependencyError: a vocabulary's package is not installed.
+    """
+    key = _hash(
+        [
+            ALGORITHM,
+            _LAYOUT,
+            # Gene symbols come from hpo3 even where its phenotypes are not asked for.
+            [[name, fingerprint(name)] for name in (*settings.vocabularies, "hpo")],
+            cache.versions("spacy"),
+            sorted(stop_entities),
+            asdict(settings),
+        ]
+    )
+    raw = cache.get_or_make(f"{ALGORITHM}-{key[:16]}", lambda: _compile(settings, stop_entities))
+    return Compiled(
+        id=raw["id"],
+        settings=settings,
+        rules=Rules(**raw["rules"]),
+        tables=Tables(**raw["tables"]),
+    )

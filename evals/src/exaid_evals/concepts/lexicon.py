@@ -1,0 +1,66 @@
+"""The default extractor: names and synonyms of installed vocabularies, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exaid_evals.concepts.base import Mention
+from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
+from exaid_evals.concepts.matcher import Matcher
+from exaid_evals.concepts.negation import denied
+from exaid_evals.concepts.short_forms import resolve
+from exaid_evals.concepts.tokens import Tokenizer
+
+
+class LexiconExtractor:
+    """Matches normalised words against a compiled vocabulary; see the modules it is made of for the rules.
+
+    Args:
+        compiled: the tables, of which `load_compiled` keeps a copy on disk.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._tokenize = Tokenizer(compiled.rules)
+        self._matcher = Matcher(
+            compiled.tables.table, compiled.tables.capitalised, compiled.tables.reach, compiled.tables.modifiers
+        )
+
+    @property
+    def id(self) -> str:
+        """Algorithm version and hash of vocabularies, stop list, settings and tokenizer rules."""
+        return self._compiled.id
+
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find affirmed mentions; see the protocol."""
+        return [self._mentions(text) for text in texts]
+
+    def _mentions(self, text: str) -> tuple[Mention, ...]:
+        tokens = self._tokenize(text)
+        matches = self._matcher.match(text, tokens)
+        if tokens.short_forms:
+            matches = resolve(text, tokens, matches, self._compiled.tables.acronyms)
+        if not matches:
+            return ()
+        negated = denied(text, tokens, matches) if self._compiled.settings.negation else frozenset()
+        starts, ends = tokens.starts, tokens.ends
+        return tuple(
+            Mention(match.concept_id, starts[match.first], ends[match.last - 1])
+            for index, match in enumerate(matches)
+            if index not in negated
+        )
+
+
+def build(settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> LexiconExtractor:
+    """Make the extractor from a configuration.
+
+    Args:
+        settings: ``vocabularies`` (list of names in order of precedence, default all), ``negation`` (default true).
+        stop_entities: names that are never concepts; normalised like all names.
+
+    Raises:
+        ConfigError: a setting is unknown or has a wrong type.
+        MissingDependencyError: a vocabulary's package is not installed.
+    """
+    return LexiconExtractor(load_compiled(Settings.of(settings), stop_entities))

@@ -1,0 +1,206 @@
+"""Which concepts a text denies, after NegEx.
+
+Source: W. W. Chapman, W. Bridewell, P. Hanbury, G. F. Cooper, B. G. Buchanan: A simple algorithm for identifying
+negated findings and diseases in discharge summaries. J Biomed Inform 34 (2001) 301–310. As there, a trigger denies
+what follows or precedes it, as far as a terminating term, the end of the sentence or a number of words, and a
+pseudo-trigger looks like a trigger and denies nothing. Unlike there, an enumeration is denied to its end (*no fever,
+chills, or rash*), verbs of finding terminate as *but* does, and a trigger inside a concept's name is none (*absent
+septum pellucidum*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from exaid_evals.concepts.matcher import Match
+from exaid_evals.concepts.tokens import CLOSE, COMMA, STOP, Tokens
+
+REACH_BEFORE = 40
+"""Tokens, marks included, that a preceding trigger reaches: an enumeration of about ten findings."""
+REACH_NEXT = 6
+"""… that *not* and an attributive *absent* reach: *did not have any fever*."""
+REACH_AFTER = 12
+"""… that a following trigger reaches: *fever and a productive cough were absent*."""
+
+_COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
+
+
+def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
+    """Comma-separated phrases as words; the tokenizer writes *cannot* as two."""
+    return tuple(tuple(phrase.replace("cannot", "can not").split()) for phrase in text.split(","))
+
+
+_PSEUDO = _phrases(
+    "no change,no changes,no significant change,no interval change,no increase,no decrease,no improvement,"
+    "no response,no relief,no resolution,no doubt,no known cause,no clear cause,no treatment,no cure,"
+    "not only,not just,not merely,not simply,not necessarily,not certain,not clear,not cause,not extend,not improve,"
+    "not improved,not resolve,not resolved,not respond,not controlled,not explained,not explain,not relieved,"
+    "not account,not exclude,not excluded,not rule out,not ruled out,not be excluded,not be ruled out,"
+    "not been excluded,"
+    "not been ruled out,cannot exclude,cannot rule out,cannot be excluded,cannot be ruled out,"
+    "not forget,not overlook,not ignore,not surprising,not uncommon,not unusual,not rare,not limited,not all,not every,"
+    "without difficulty,without improvement,without response,without relief,without resolution,without treatment,"
+    "without delay,without doubt,gram negative,gram - negative,negative pressure,negative affect,negative predictive,"
+    "free fluid,free air,until ruled out,to rule out,should rule out,must rule out,would rule out,should be ruled out,"
+    "must be ruled out,to be ruled out,should exclude,must exclude,should be excluded,must be excluded,to be excluded,"
+    "to exclude"
+)
+_BEFORE = _phrases(
+    "no,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
+    "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
+    "fails to reveal,failed to reveal,failed to show,unremarkable for,argues against,argue against,arguing against,"
+    "evidence against,no longer,rather than,instead of"
+)
+_NEXT = _phrases("not,cannot,absent,non")
+_AFTER = _phrases(
+    "absent,denied,ruled out,excluded,negative,unlikely,not present,not seen,not observed,not detected,not found,"
+    "not noted,not identified,not demonstrated,not evident,not reported,not documented,not confirmed,not supported,"
+    "not visualized,not appreciated,not likely,not been observed,not been detected,not been found,not been noted,"
+    "not been identified,not been demonstrated,not been reported,not been documented,not been confirmed,not been seen,"
+    "never observed,never reported"
+)
+_TERMINATORS = _phrases(
+    "but,however,although,though,except,apart from,aside from,nevertheless,nonetheless,yet,still,despite,besides,"
+    "which,who,because,since,as,due to,secondary to,suggesting,suggests,suggested,indicating,indicates,indicated,"
+    "presented,presents,presenting,showed,shows,showing,revealed,reveals,revealing,demonstrated,demonstrates,"
+    "found,noted,had,has,have,developed,develops,reported,reports,complained,complains,complaining,admits,"
+    "supports,consistent with,confirmed,confirms,became,experienced,experiences,underwent,exhibited,exhibits,"
+    "favors,favours,explains,makes,points,remain,while,whereas,whilst,with,then,would,could,should,may,might"
+) + tuple((word,) for word in sorted(_COPULAS))
+
+_PSEUDO_KIND, _BEFORE_KIND, _NEXT_KIND, _AFTER_KIND, _END_KIND = range(5)
+
+
+def _index(kinds: Iterable[tuple[int, Sequence[tuple[str, ...]]]]) -> dict[str, list[tuple[tuple[str, ...], set[int]]]]:
+    """Phrases by first word, longest first, each with its kinds."""
+    merged: dict[tuple[str, ...], set[int]] = {}
+    for kind, phrases in kinds:
+        for phrase in phrases:
+            merged.setdefault(phrase, set()).add(kind)
+    index: dict[str, list[tuple[tuple[str, ...], set[int]]]] = {}
+    for phrase, found in sorted(merged.items(), key=lambda item: (-len(item[0]), item[0])):
+        index.setdefault(phrase[0], []).append((phrase, found))
+    return index
+
+
+_INDEX = _index(
+    (
+        (_PSEUDO_KIND, _PSEUDO),
+        (_BEFORE_KIND, _BEFORE),
+        (_NEXT_KIND, _NEXT),
+        (_AFTER_KIND, _AFTER),
+        (_END_KIND, _TERMINATORS),
+    )
+)
+_TRIGGERS = frozenset(phrase[0] for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
+
+
+def denied(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozenset[int]:
+    """Find the matches that a text denies.
+
+    Args:
+        text: the text.
+        tokens: its tokens.
+        matches: phrases found in it, in order, not overlapping.
+
+    Returns:
+        Indices into `matches`.
+    """
+    found: set[int] = set()
+    codes = tokens.codes
+    first = 0
+    while first < len(matches):
+        # The sentence around the next match; most sentences hold no trigger and cost no more than this.
+        begin = matches[first].first
+        while begin > 0 and codes[begin - 1] != STOP:
+            begin -= 1
+        end = matches[first].last
+        while end < len(codes) and codes[end] != STOP:
+            end += 1
+        last = first
+        while last < len(matches) and matches[last].first < end:
+            last += 1
+        words = [text[tokens.starts[i] : tokens.ends[i]].lower() for i in range(begin, end)]
+        for i in range(begin, end):
+            if codes[i] == "not":
+                words[i - begin] = "not"  # n't
+        if not _TRIGGERS.isdisjoint(words):
+            spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
+            found.update(first + index for index in _denied(words, spans))
+        first = last
+    return frozenset(found)
+
+
+def _cues(words: Sequence[str], inside: frozenset[int]) -> dict[int, tuple[int, set[int]]]:
+    """Cues of a sentence: position to (one past the last word, kinds). The longest phrase counts."""
+    cues: dict[int, tuple[int, set[int]]] = {}
+    position = 0
+    while position < len(words):
+        for phrase, kinds in _INDEX.get(words[position], ()):
+            last = position + len(phrase)
+            if tuple(words[position:last]) == phrase and not inside.intersection(range(position, last)):
+                cues[position] = (last, kinds)
+                position = last - 1
+                break
+        position += 1
+    return cues
+
+
+def _denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Which concept spans of one sentence are denied, by index."""
+    inside = frozenset(i for first, last in spans for i in range(first, last))
+    cues = _cues(words, inside)
+    found: set[int] = set()
+    for position, (last, kinds) in cues.items():
+        if _PSEUDO_KIND in kinds:
+            continue
+        after_copula = position > 0 and words[position - 1] in _COPULAS
+        final = last >= len(words) or words[last] in (COMMA, CLOSE, "and", "or", "but", "on", "in", "by", "at", "with")
+        if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
+            low = _scope_behind(words, cues, position)
+            found.update(index for index, span in enumerate(spans) if low <= span[0] and span[1] <= position)
+            if final or after_copula:
+                continue
+        if kinds & {_BEFORE_KIND, _NEXT_KIND}:
+            high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
+            found.update(index for index, span in enumerate(spans) if last <= span[0] < high)
+    return found
+
+
+def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], start: int, *, short: bool) -> int:
+    """Where a scope that begins at `start` ends, exclusive."""
+    if short:  # the auxiliaries of "did not have", "could not have had" belong to the trigger
+        while start < len(words) and words[start] in ("have", "had", "has", "been", "be", "show", "shows"):
+            start += 1
+    limit = min(len(words), start + (REACH_NEXT if short else REACH_BEFORE))
+    comma = None
+    for i in range(start, limit):
+        if words[i] == COMMA:
+            if short:
+                return i
+            comma = i
+        elif words[i] == CLOSE:  # "(no fever) with cough"
+            return i
+        elif i in cues and _END_KIND in cues[i][1]:
+            # "no fever, and the rash was itchy": the clause of the terminating verb began behind the last comma,
+            # unless the enumeration itself goes on there ("no fever, chills, or rash was noted").
+            if comma is not None and i > comma + 1 and words[comma + 1] not in ("or", "nor"):
+                return comma
+            return i
+    return limit
+
+
+def _scope_behind(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], position: int) -> int:
+    """Where a scope that ends before `position` begins."""
+    end = position
+    plural = False
+    while end > 0 and (words[end - 1] in _COPULAS or words[end - 1] in ("have", "has", "had", "also", "therefore")):
+        end -= 1
+        plural = plural or words[end] in ("were", "are", "have")
+    for i in range(end - 1, max(-1, end - 1 - REACH_AFTER), -1):
+        # One verb in the singular has one subject: "fever, and the cough was absent".
+        if not plural and (words[i] == COMMA or (words[i] == "and" and end < position)):
+            return i + 1
+        if i in cues and _END_KIND in cues[i][1]:
+            return cues[i][0]
+    return max(0, end - REACH_AFTER)

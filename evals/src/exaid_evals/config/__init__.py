@@ -1,0 +1,1 @@
+"""A typed configuration per stage; precedence: command line, environment, file, default."""

@@ -1,0 +1,65 @@
+"""configs/metrics.yaml: what is measured, at which budgets and thresholds, and how sure we are of the means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from exaid_evals.config.base import Config
+from exaid_evals.config.variant import VARIANT_ID_PATTERN
+
+
+class ExtractorConfig(Config):
+    """The concept extractor that measures, by name, and its own settings."""
+
+    name: str = Field(default="lexicon", min_length=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class BootstrapConfig(Config):
+    """The resamples that all measures and variants share. The level is 95 %: the records' fields are `ci95_…`."""
+
+    resamples: int = Field(default=10_000, ge=100, le=1_000_000)
+    seed: int = Field(default=42, ge=0)
+
+
+class MetricsConfig(Config):
+    """The whole file.
+
+    Attributes:
+        extractor: finds the concepts.
+        stop_entities: file of names that are never concepts, in the folder of this configuration.
+        budget_list: budgets in CTU at which coverage is reported; the largest bounds the curve and its area.
+        budget_policy: `cut` stops the output within an update; `whole_updates` counts only what fits whole.
+        tau_list: thresholds of similarity from which two consecutive updates count as redundant.
+        curve_step_ctu: distance between points of the coverage curve.
+        bootstrap: the resamples.
+        primary_variant: the variant that others are compared with, set in bold in tables.
+        measures: further families of measures, by entry point or `module:attribute`.
+    """
+
+    extractor: ExtractorConfig = ExtractorConfig()
+    stop_entities: str = "stop_entities.txt"
+    budget_list: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(250, 500, 1000, 2000), min_length=1)
+    budget_policy: Literal["cut", "whole_updates"] = "cut"
+    tau_list: tuple[Annotated[float, Field(gt=0, le=1, multiple_of=0.01)], ...] = Field(
+        default=(0.85, 0.90, 0.95), min_length=1
+    )
+    curve_step_ctu: int = Field(default=25, ge=1)
+    bootstrap: BootstrapConfig = BootstrapConfig()
+    primary_variant: str = Field(default="V3", pattern=VARIANT_ID_PATTERN)
+    measures: tuple[str, ...] = ()
+
+    @field_validator("budget_list", "tau_list")
+    @classmethod
+    def _ascending(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if list(values) != sorted(set(values)):
+            raise ValueError("must ascend, each value once")
+        return values
+
+    @property
+    def curve_budgets(self) -> tuple[int, ...]:
+        """Return the budgets of the coverage curve in CTU: 0, step, 2·step, … and the largest budget."""
+        largest = self.budget_list[-1]
+        return (*range(0, largest, self.curve_step_ctu), largest)

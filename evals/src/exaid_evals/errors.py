@@ -1,0 +1,74 @@
+"""The one exception tree. A message says what is wrong, where, and what to do about it.
+
+Only the command line turns an error into an exit status; everything below it raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ExaidError(Exception):
+    """Base of every error that a user can act on; shown without a traceback.
+
+    Attributes:
+        exit_status: what the command line exits with when this error reaches it.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+        """Compose the message ``where: what; remedy``.
+
+        Args:
+            what: what is wrong, as one clause.
+            where: the file, ``file:line``, configuration key or record concerned.
+            remedy: what the user can do now.
+        """
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        message = f"{where}: {what}" if where else what
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+
+
+class ConfigError(ExaidError):
+    """Wrong usage or configuration, found before any work."""
+
+    exit_status = 2
+
+    @classmethod
+    def of(cls, problems: Sequence[ConfigError]) -> ConfigError:
+        """Join several problems into one error, so that a user meets all of them at once."""
+        if len(problems) == 1:
+            return problems[0]
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        return cls(f"{len(problems)} problems in the configuration:\n{lines}")
+
+
+class MissingDependencyError(ConfigError):
+    """An optional part is not installed, or cannot load; the remedy says how to install it."""
+
+
+class DataError(ExaidError):
+    """The data failed a check: malformed, tampered with, missing, or not what was frozen."""
+
+
+class SchemaVersionError(DataError):
+    """A record names a schema, or a version of one, that this release does not read."""
+
+
+class FrozenError(DataError):
+    """Frozen traces differ from their manifest, or would be overwritten."""
+
+
+class CaseFailedError(ExaidError):
+    """One case could not be processed; the others go on."""
+
+    exit_status = 3
+
+
+class LLMError(ExaidError):
+    """A language-model call failed for good, after whatever retries its client makes."""
+
+    exit_status = 3

@@ -1,0 +1,1 @@
+"""Export: finished runs, consolidated over seeds, folds or trials."""

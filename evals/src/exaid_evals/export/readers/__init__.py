@@ -1,0 +1,1 @@
+"""Readers: each claims a format by looking at a folder."""

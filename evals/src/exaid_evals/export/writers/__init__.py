@@ -1,0 +1,1 @@
+"""Writers: one file of the export each."""

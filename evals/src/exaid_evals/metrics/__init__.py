@@ -1,0 +1,1 @@
+"""What the updates keep, cost and repeat: measures of one case under one variant, and their means over cases."""

@@ -1,0 +1,173 @@
+"""Measuring cases, in this process or in several; the numbers are the same."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.concepts.base import Extractor
+from exaid_evals.concepts.registry import load_extractor
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError, ExaidError
+from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
+from exaid_evals.metrics.observation import Observation
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics
+from exaid_evals.metrics.registry import load_measures
+from exaid_evals.replay.run_log import RunLog, read_run
+from exaid_evals.traces.model import read_trace
+
+_CASES_PER_WORKER = 4
+"""Starting a worker costs about as much as measuring a few cases; below this it does not pay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What workers are told once.
+
+    Attributes:
+        root: the campaign's folder.
+        config: what to measure.
+        stop_entities: names that are never concepts.
+        trace_dataset_hash: of the frozen traces, which every run must name.
+    """
+
+    root: Path
+    config: MetricsConfig
+    stop_entities: frozenset[str]
+    trace_dataset_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case: its metrics in the order of the variants, or what kept it from being measured."""
+
+    case_id: str
+    metrics: tuple[CaseMetrics, ...] = ()
+    problem: str | None = None
+
+
+class Measurer:
+    """Measures cases one after the other with one extractor."""
+
+    def __init__(self, measuring: Measuring, extractor: Extractor | None = None) -> None:
+        self._campaign = Campaign(measuring.root)
+        self._config = measuring.config
+        self._dataset_hash = measuring.trace_dataset_hash
+        self._measures = load_measures(measuring.config)
+        self._extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
+
+    def measure(self, entry: TraceEntry, variants: Sequence[str]) -> CaseResult:
+        """Measure one case under some variants; what is wrong with its data is returned, not raised."""
+        try:
+            logs = [self._read(variant, entry) for variant in variants]
+            if entry.failed:
+                return CaseResult(
+                    entry.case_id,
+                    tuple(CaseMetrics(entry.case_id, variant, SKIPPED_FAILED_TRACE) for variant in variants),
+                )
+            trace = read_trace(self._campaign.trace_file(entry.case_id))
+            seen = observe_case(trace, logs, self._extractor)
+        except DataError as error:
+            return CaseResult(entry.case_id, problem=str(error))
+        metrics = [self._metrics(entry.case_id, variant, one) for variant, one in zip(variants, seen, strict=True)]
+        return CaseResult(entry.case_id, tuple(metrics))
+
+    def _read(self, variant: str, entry: TraceEntry) -> RunLog:
+        path = self._campaign.run_file(variant, entry.case_id)
+        log = read_run(path)
+        expected = {
+            "case_id": entry.case_id,
+            "variant_id": variant,
+            "trace_sha256": entry.sha256,
+            "trace_dataset_hash": self._dataset_hash,
+        }
+        wrong = [name for name, value in expected.items() if log.meta[name] != value]
+        if wrong or log.skipped != entry.failed:
+            raise DataError(
+                f"was not made from this campaign's trace ({', '.join(wrong) or 'status'} differs)",
+                where=str(path),
+                remedy=f"run `exaid-evals run-variants {variant} --cases {entry.case_id} --force`",
+            )
+        return log
+
+    def _metrics(self, case_id: str, variant: str, seen: Observation) -> CaseMetrics:
+        config = self._config
+        curve = coverage_curve(seen, config.curve_budgets, config.budget_policy)
+        return CaseMetrics(
+            case_id,
+            variant,
+            measures={measure.name: _rounded(measure.name, measure.compute(seen)) for measure in self._measures},
+            curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
+        )
+
+
+def load_measuring_extractor(config: MetricsConfig, stop_entities: frozenset[str]) -> Extractor:
+    """Return the extractor that a configuration names.
+
+    Raises:
+        ConfigError: it is unknown, misconfigured, or not installed.
+    """
+    return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
+
+
+def measure_cases(
+    measuring: Measuring, entries: Sequence[TraceEntry], variants: Sequence[str], *, jobs: int, extractor: Extractor
+) -> Iterator[CaseResult]:
+    """Yield the result of each case, in order.
+
+    Args:
+        measuring: what to measure.
+        entries: the cases.
+        variants: the variants to measure in each case.
+        jobs: cases at the same time, at most.
+        extractor: as `measuring` names it; used in this process, while each worker loads its own.
+    """
+    jobs = min(jobs, len(entries) // _CASES_PER_WORKER)
+    if jobs <= 1:
+        measurer = Measurer(measuring, extractor)
+        yield from (measurer.measure(entry, variants) for entry in entries)
+        return
+    # A spawned worker starts from nothing, so no thread or lock of this process is carried along half-way.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(measuring,)) as pool:
+        try:
+            yield from pool.map(_measure_in_worker, entries, [variants] * len(entries))
+        except BrokenProcessPool:
+            raise ExaidError(
+                "a worker process died", remedy="it may have run out of memory: go on with fewer --jobs"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_measurer: Measurer | None = None
+
+
+def _start_worker(measuring: Measuring) -> None:
+    global _measurer
+    _measurer = Measurer(measuring)
+
+
+def _measure_in_worker(entry: TraceEntry, variants: Sequence[str]) -> CaseResult:
+    if _measurer is None:
+        raise RuntimeError("the pool's initializer did not run")
+    return _measurer.measure(entry, variants)
+
+
+def _rounded(name: str, value: float | None) -> float | None:
+    """Round as files do, so that means over cases can be had again from the cases' records."""
+    if value is None or isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        raise ValueError(f"the measure {name} gave {value}; return None for what is undefined")
+    return round(float(value), FLOAT_DECIMALS) + 0.0

@@ -1,0 +1,65 @@
+"""How much the clinician is given to read, against how much was said."""
+
+from __future__ import annotations
+
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.metrics.base import Measure
+from exaid_evals.metrics.observation import Observation
+
+
+def measures(_: MetricsConfig) -> list[Measure]:
+    """Declare the family."""
+    return [
+        Measure("update_count", "count", "neither", update_count),
+        Measure("output_ctu", "CTU", "lower", output_ctu),
+        Measure("trace_ctu", "CTU", "neither", trace_ctu),
+        Measure("compression", "share", "lower", compression),
+        Measure("ctu_saved", "share", "higher", ctu_saved),
+    ]
+
+
+def update_count(seen: Observation) -> float:
+    """n, the number of updates; those that broke the schema count.
+
+    Example: two summaries give 2. Edge case: none gives 0.
+    """
+    return len(seen.updates)
+
+
+def output_ctu(seen: Observation) -> float:
+    """Σ CTU(f_i): what the clinician is shown.
+
+    Each update is rounded up by itself, so that V0, whose updates are the messages, gives exactly `trace_ctu`.
+
+    Example: updates of 5 and 4 code points give 2 + 1 = 3. Edge case: no update gives 0.
+    """
+    return sum(update.ctu for update in seen.updates)
+
+
+def trace_ctu(seen: Observation) -> float:
+    """Σ CTU of the trace's messages: what was said.
+
+    Example: messages of 100 and 20 CTU give 120.
+    """
+    return seen.trace_ctu
+
+
+def compression(seen: Observation) -> float | None:
+    """output_ctu / trace_ctu. It exceeds 1 where the updates are longer than the talk.
+
+    Edge case: undefined where the trace has no text.
+
+    >>> compression(Observation(trace_ctu=400, updates=(Update(ctu=60), Update(ctu=40))))
+    0.25
+    """
+    return output_ctu(seen) / seen.trace_ctu if seen.trace_ctu else None
+
+
+def ctu_saved(seen: Observation) -> float | None:
+    """1 − compression. Negative where the updates are longer than the talk; undefined where compression is.
+
+    >>> ctu_saved(Observation(trace_ctu=400, updates=(Update(ctu=60), Update(ctu=40))))
+    0.75
+    """
+    share = compression(seen)
+    return None if share is None else 1 - share

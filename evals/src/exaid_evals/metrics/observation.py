@@ -1,0 +1,105 @@
+"""Everything that a measure may need about one case under one variant, with concepts already extracted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from exaid_evals.concepts.base import Mention
+
+Usage = Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update that the middleware emitted.
+
+    Attributes:
+        t_ms: when it reached the clinician, in virtual ms since the case began.
+        ok: whether it kept the schema. A failed update states nothing: its concept sets and mentions are empty.
+        text: s_i, what it means; empty for a failed update.
+        concepts: K(s_i).
+        mentions: of f_i, what is shown; offsets in code points of f_i.
+        length: code points of f_i.
+        ctu: CTU of f_i.
+        window_concepts: K(W_i), of the text that it covers.
+        latency_ms: of its making.
+        usage: calls and CTU of the language model; None where none was called.
+    """
+
+    t_ms: int = 0
+    ok: bool = True
+    text: str = ""
+    concepts: frozenset[str] = frozenset()
+    mentions: tuple[Mention, ...] = ()
+    length: int = 0
+    ctu: int = 0
+    window_concepts: frozenset[str] = frozenset()
+    latency_ms: int = 0
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision of the trigger: its latency in ms, and the model's usage, None where none was called."""
+
+    latency_ms: int = 0
+    usage: Usage | None = None
+
+
+_OffsetOf = Callable[[int, Mention, Update], int]
+"""Start of the update in f_1 f_2 …, mention, update → code points to read."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One case under one variant.
+
+    Attributes:
+        trace_ctu: CTU of the trace's messages.
+        stated_ms: concept of K(T) → when its first mention had arrived whole, in virtual ms.
+        updates: in order of emission.
+        decisions: in order.
+    """
+
+    trace_ctu: int = 0
+    stated_ms: Mapping[str, int] = field(default_factory=dict)
+    updates: tuple[Update, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @cached_property
+    def trace_concepts(self) -> frozenset[str]:
+        """K(T)."""
+        return frozenset(self.stated_ms)
+
+    @cached_property
+    def output_concepts(self) -> frozenset[str]:
+        """K(∪s)."""
+        return frozenset[str]().union(*(update.concepts for update in self.updates))
+
+    @cached_property
+    def faithful_updates(self) -> tuple[Update, ...]:
+        """The updates that kept the schema: those over which faithfulness is averaged."""
+        return tuple(update for update in self.updates if update.ok)
+
+    @cached_property
+    def completed_at(self) -> Mapping[str, int]:
+        """Concept of K(T) → code points of f_1 f_2 … that must be read until a mention of it is whole."""
+        return self._earliest(lambda start, mention, _: start + mention.end)
+
+    @cached_property
+    def shown_whole_at(self) -> Mapping[str, int]:
+        """Concept of K(T) → code points of f_1 f_2 … that must be read until an update stating it is whole."""
+        return self._earliest(lambda start, _, update: start + update.length)
+
+    def _earliest(self, offset_of: _OffsetOf) -> dict[str, int]:
+        earliest: dict[str, int] = {}
+        start = 0
+        for update in self.updates:
+            for mention in update.mentions:
+                if mention.concept_id in self.stated_ms:
+                    offset = offset_of(start, mention, update)
+                    earliest[mention.concept_id] = min(earliest.get(mention.concept_id, offset), offset)
+            start += update.length
+        return earliest

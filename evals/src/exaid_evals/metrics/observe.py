@@ -1,0 +1,110 @@
+"""From a trace and its run logs to observations: each distinct text of a case goes through the extractor once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
+from exaid_evals.metrics.observation import Decision, Observation, Update
+from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
+from exaid_evals.traces.model import Trace
+
+
+def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> list[Observation]:
+    """Return what each run of a case shows, in the order of the logs.
+
+    Args:
+        trace: of a case that did not fail.
+        logs: its runs, one a variant; none of them skipped.
+        extractor: finds concepts; it is asked once, about all texts of the case.
+    """
+    found = CachedExtractor(extractor)
+    found.mentions(
+        [message.content for message in trace.messages] + [text for log in logs for text in _texts(trace, log)]
+    )
+    stated: dict[float, dict[str, int]] = {}
+    for log in logs:
+        speed = _chars_per_second(log)
+        if speed not in stated:
+            stated[speed] = _stated_ms(trace, speed, found)
+    return [_observe(trace, log, stated[_chars_per_second(log)], found) for log in logs]
+
+
+def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
+    """Return the text that some flushes hold, divided where a message ends or text between them was left out.
+
+    Args:
+        trace: the talk.
+        flushes: in order; offsets are half-open, in code points of their messages.
+    """
+    spans: list[tuple[int, int, int]] = []
+    for flush in flushes:
+        for seq in range(flush.start_seq, flush.end_seq + 1):
+            start = flush.start_char if seq == flush.start_seq else 0
+            end = flush.end_char if seq == flush.end_seq else len(trace.messages[seq].content)
+            if spans and spans[-1][0] == seq and spans[-1][2] == start:
+                spans[-1] = (seq, spans[-1][1], end)
+            else:
+                spans.append((seq, start, end))
+    return [trace.messages[seq].content[start:end] for seq, start, end in spans if start < end]
+
+
+def _texts(trace: Trace, log: RunLog) -> list[str]:
+    """Return every text of a run whose concepts are needed."""
+    return [
+        text
+        for summary in log.summaries
+        if summary.schema_ok
+        for text in (summary.semantics_text, summary.rendered_text, *_window(trace, log, summary))
+    ]
+
+
+def _window(trace: Trace, log: RunLog, summary: Summary) -> list[str]:
+    return window_texts(trace, [log.flushes[index] for index in summary.flush_indices])
+
+
+def _chars_per_second(log: RunLog) -> float:
+    return float(log.meta["config"]["stream"]["chars_per_second"])
+
+
+def _stated_ms(trace: Trace, chars_per_second: float, found: CachedExtractor) -> dict[str, int]:
+    """Return concept → when its first mention in the talk had arrived whole."""
+    stated: dict[str, int] = {}
+    mentions = found.mentions([message.content for message in trace.messages])
+    for arrival, in_message in zip(arrivals(trace, chars_per_second), mentions, strict=True):
+        for mention in in_message:
+            t_ms = arrival.time_of(mention.end)
+            stated[mention.concept_id] = min(stated.get(mention.concept_id, t_ms), t_ms)
+    return stated
+
+
+def _observe(trace: Trace, log: RunLog, stated_ms: dict[str, int], found: CachedExtractor) -> Observation:
+    in_order = sorted(log.summaries, key=lambda summary: (summary.t_ms, summary.event_index))
+    return Observation(
+        trace_ctu=trace.text_units_ctu,
+        stated_ms=stated_ms,
+        updates=tuple(_update(trace, log, summary, found) for summary in in_order),
+        decisions=tuple(Decision(decision.latency_ms, decision.llm_usage) for decision in log.decisions),
+    )
+
+
+def _update(trace: Trace, log: RunLog, summary: Summary, found: CachedExtractor) -> Update:
+    text, shown, windows = "", "", list[str]()
+    if summary.schema_ok:
+        text, shown, windows = summary.semantics_text, summary.rendered_text, _window(trace, log, summary)
+    mentions: tuple[Mention, ...] = found.mentions([shown])[0] if shown else ()
+    return Update(
+        t_ms=summary.t_ms,
+        ok=summary.schema_ok,
+        text=text,
+        concepts=concept_ids(found.mentions([text])[0]) if text else frozenset(),
+        mentions=mentions,
+        length=len(summary.rendered_text),
+        ctu=ctu(summary.rendered_text),
+        window_concepts=concept_ids(chain.from_iterable(found.mentions(windows))),
+        latency_ms=summary.latency_ms,
+        usage=summary.llm_usage,
+    )

@@ -1,0 +1,120 @@
+"""Metrics in memory and on disk (`exaid.metrics`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.errors import DataError
+
+SCHEMA = "exaid.metrics"
+OK = "ok"
+SKIPPED_FAILED_TRACE = "skipped_failed_trace"
+COVERAGE_CURVE = "coverage_vs_budget"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMetrics:
+    """The measures of one case under one variant.
+
+    Attributes:
+        status: `ok`, or `skipped_failed_trace` for a case without a talk, which has no measures at all.
+        measures: name → number, None where undefined for this case.
+        curves: name → values on the grid of the variant's curve; all None where undefined.
+    """
+
+    case_id: str
+    variant_id: str
+    status: str = OK
+    measures: Mapping[str, float | None] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measure over cases. Statistics are None where too few cases define the measure.
+
+    Attributes:
+        sd: of the sample (ddof 1).
+        ci95_low: bootstrap percentile interval of the mean over cases.
+        n: cases for which the measure is defined.
+        n_undefined: measured cases for which it is not. n + n_undefined + failed cases = all cases.
+    """
+
+    mean: float | None
+    sd: float | None
+    median: float | None
+    min: float | None
+    max: float | None
+    ci95_low: float | None
+    ci95_high: float | None
+    n: int
+    n_undefined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A measure as a function of x, over cases: pointwise mean and 95 % interval of the mean."""
+
+    x: Sequence[float]
+    mean: Sequence[float | None]
+    ci95_low: Sequence[float | None]
+    ci95_high: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantMetrics:
+    """The measures of one variant over its cases.
+
+    Attributes:
+        n_cases: all cases, with the failed ones.
+        n_failed: cases without a talk.
+    """
+
+    variant_id: str
+    n_cases: int
+    n_failed: int
+    stub: bool
+    signature: str
+    measures: Mapping[str, Estimate]
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+
+def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetrics]) -> None:
+    """Write a variant's file whole: its cases by id, then the variant."""
+    common = {"stub": variant.stub, "signature": variant.signature}
+    records: list[dict[str, Any]] = [
+        {**header(SCHEMA), "record_type": "case_metrics", **asdict(case), **common}
+        for case in sorted(cases, key=lambda case: case.case_id)
+    ]
+    records.append({**header(SCHEMA), "record_type": "variant_metrics", **asdict(variant)})
+    write_jsonl(path, records)
+
+
+def read_variant(path: Path) -> VariantMetrics:
+    """Read a variant's means from its file.
+
+    Raises:
+        DataError: a record breaks its schema, or the file does not end in one `variant_metrics`.
+    """
+    records = read_jsonl(path)
+    for number, record in enumerate(records, start=1):
+        require_valid(record, f"{path}:{number}")
+    if not records or records[-1]["record_type"] != "variant_metrics":
+        raise DataError(
+            "must end in variant_metrics", where=str(path), remedy="run `exaid-evals compute-metrics --force`"
+        )
+    record = records[-1]
+    return VariantMetrics(
+        variant_id=record["variant_id"],
+        n_cases=record["n_cases"],
+        n_failed=record["n_failed"],
+        stub=record["stub"],
+        signature=record["signature"],
+        measures={name: Estimate(**value) for name, value in record["measures"].items()},
+        curves={name: Curve(**value) for name, value in record.get("curves", {}).items()},
+    )

@@ -1,0 +1,43 @@
+"""Measures by family. To add one, write a module with a `measures` function and name it here, or use an entry point."""
+
+from __future__ import annotations
+
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.plugins import find_part
+from exaid_evals.errors import ConfigError
+from exaid_evals.metrics.base import Measure
+
+_ROOM = "exaid_evals.metrics.measures"
+BUILT_IN = {
+    "volume": f"{_ROOM}.volume:measures",
+    "coverage": f"{_ROOM}.coverage:measures",
+    "coverage_at_budget": f"{_ROOM}.coverage_at_budget:measures",
+    "coverage_auc": f"{_ROOM}.coverage_auc:measures",
+    "redundancy": f"{_ROOM}.redundancy:measures",
+    "redundancy_text": f"{_ROOM}.redundancy_text:measures",
+    "unsupported": f"{_ROOM}.unsupported:measures",
+    "window_support": f"{_ROOM}.window_support:measures",
+    "timeliness": f"{_ROOM}.timeliness:measures",
+    "latency": f"{_ROOM}.latency:measures",
+    "usage": f"{_ROOM}.usage:measures",
+    "schema_failures": f"{_ROOM}.schema_failures:measures",
+}
+GROUP = "exaid_evals.measures"
+"""Each part is `measures(config: MetricsConfig) -> list[Measure]`."""
+
+
+def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
+    """Return every measure of a configuration, in the order of the families.
+
+    Raises:
+        ConfigError: a family cannot be found, or two measures have one name.
+    """
+    found: dict[str, Measure] = {}
+    for family in (*BUILT_IN, *config.measures):
+        for measure in find_part("family of measures", family, BUILT_IN, group=GROUP)(config):
+            if measure.name in found:
+                raise ConfigError(
+                    f"{measure.name!r} is declared twice", where=f"measures: {family}", remedy="give it another name"
+                )
+            found[measure.name] = measure
+    return tuple(found.values())

@@ -1,0 +1,136 @@
+"""The runs that a campaign holds: which variants, which cases, made how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.artifacts.schemas import require_valid
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+
+_RUN_FILES = "case-*.jsonl.gz"
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRuns:
+    """The runs of one variant over some cases.
+
+    Attributes:
+        variant_id: the variant.
+        config: the resolved configuration that all of them share.
+        llm_id: client and model.
+        stub: whether talk or model were simulated.
+        hashes: case id → hash of its run log.
+    """
+
+    variant_id: str
+    config: Mapping[str, Any]
+    llm_id: str
+    stub: bool
+    hashes: Mapping[str, str]
+
+
+def natural_order(variant_id: str) -> tuple[Sequence[str | int], str]:
+    """Return the key by which V2 comes before V10.
+
+    >>> sorted(["V10", "V2", "base"], key=natural_order)
+    ['V2', 'V10', 'base']
+    """
+    parts = re.split(r"(\d+)", variant_id)
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)], variant_id
+
+
+def present_variants(campaign: Campaign) -> list[str]:
+    """Return the variants that have any run, in natural order."""
+    if not campaign.runs.is_dir():
+        return []
+    folders = (path for path in campaign.runs.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted((path.name for path in folders if any(path.glob(_RUN_FILES))), key=natural_order)
+
+
+def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[TraceEntry]) -> None:
+    """Check that every case has been run under every variant.
+
+    Raises:
+        DataError: names the missing runs of every variant at once, and the command that makes them.
+    """
+    lines = []
+    for variant in variants:
+        missing = [entry.case_id for entry in entries if not campaign.run_file(variant, entry.case_id).is_file()]
+        if missing:
+            lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({_some(missing)})")
+    if lines:
+        absent = " ".join(line.partition(":")[0] for line in lines)
+        raise DataError(
+            f"runs are missing: {'; '.join(lines)}",
+            where=str(campaign.runs),
+            remedy=f"run `exaid-evals run-variants {absent}`, or name cases with --limit or --cases",
+        )
+
+
+def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], dataset_hash: str) -> VariantRuns:
+    """Hash a variant's runs, and read how they were made from the record that opens each.
+
+    Raises:
+        DataError: a run is of other traces, or the runs were made with different configurations.
+    """
+    hashes: dict[str, str] = {}
+    by_config: dict[str, list[str]] = {}
+    meta: Mapping[str, Any] = {}
+    for entry in entries:
+        path = campaign.run_file(variant, entry.case_id)
+        hashes[entry.case_id] = sha256_file(path)
+        meta = read_meta(campaign, variant, entry.case_id)
+        if meta["trace_dataset_hash"] != dataset_hash:
+            raise DataError(
+                f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
+                where=str(path),
+                remedy=f"run `exaid-evals run-variants {variant}`",
+            )
+        by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
+    if len(by_config) > 1:
+        groups = "; ".join(f"{config_hash[:15]}…: {_some(cases)}" for config_hash, cases in by_config.items())
+        raise DataError(
+            f"the runs of {variant} were made with different configurations ({groups})",
+            where=str(campaign.runs / variant),
+            remedy=f"run `exaid-evals run-variants {variant}`",
+        )
+    return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], hashes)
+
+
+def read_meta(campaign: Campaign, variant: str, case_id: str) -> Mapping[str, Any]:
+    """Return the `run_meta` that opens a run log.
+
+    Raises:
+        DataError: the file does not open with one.
+    """
+    path = campaign.run_file(variant, case_id)
+    line = next(scan_jsonl(path), None)
+    if line is None or line.value is None or line.value.get("record_type") != "run_meta":
+        problem = line.problem if line and line.problem else "does not open with run_meta"
+        remedy = f"run `exaid-evals run-variants {variant} --cases {case_id} --force`"
+        raise DataError(problem, where=f"{path}:1", remedy=remedy)
+    require_valid(line.value, f"{path}:1")
+    return line.value
+
+
+def any_case(campaign: Campaign, variant: str) -> str:
+    """Return a case that a present variant has been run on: the first by id."""
+    return min(path.name.removesuffix(".jsonl.gz") for path in (campaign.runs / variant).glob(_RUN_FILES))
+
+
+def llm_id(meta: Mapping[str, Any]) -> str:
+    """Return client and model of a run, as signatures show them."""
+    return f"{meta['llm']['client']}/{meta['llm']['model']}"
+
+
+def _some(cases: Sequence[str]) -> str:
+    more = len(cases) - _NAMED_AT_MOST
+    return ", ".join(cases[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

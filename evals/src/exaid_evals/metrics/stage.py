@@ -1,0 +1,198 @@
+"""Stage 03, its numbers: every run of a campaign measured, means over cases, skipping what is current already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry
+from exaid_evals.artifacts.signature import Signature
+from exaid_evals.concepts.base import Extractor
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.measurer import Measuring, load_measuring_extractor, measure_cases
+from exaid_evals.metrics.records import CaseMetrics, write_metrics
+from exaid_evals.metrics.runs import VariantRuns, any_case, llm_id, present_variants, read_meta, read_runs, require_runs
+from exaid_evals.traces.freeze import verify_frozen
+
+OnCase = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stage 03 is asked to do.
+
+    Attributes:
+        config: what to measure.
+        stop_entities: names that are never concepts.
+        variants: variants to measure; empty means all that have runs.
+        cases: ids to measure; None means all, in the manifest's order.
+        limit: only the first so many of them.
+        jobs: cases at the same time.
+        force: measure also what is current.
+    """
+
+    config: MetricsConfig
+    stop_entities: frozenset[str]
+    variants: Sequence[str] = ()
+    cases: Sequence[str] | None = None
+    limit: int | None = None
+    jobs: int = 1
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        manifest: of the frozen traces, verified.
+        entries: the cases.
+        present: variants that have runs, in natural order.
+        wanted: those to measure.
+        stale: those of them whose metrics are not current.
+        inputs: variant → fingerprint of all that its metrics depend on.
+        signature: of every number that this campaign's configuration gives.
+    """
+
+    manifest: Manifest
+    entries: tuple[TraceEntry, ...]
+    present: tuple[str, ...]
+    wanted: tuple[str, ...]
+    stale: tuple[str, ...]
+    inputs: dict[str, str]
+    signature: Signature
+    extractor: Extractor
+
+
+def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
+    """Verify traces and runs, and find which variants have to be measured.
+
+    The signature covers the configuration of every variant that has runs, wanted or not, so that measuring one
+    variant again gives the same bytes as measuring all of them.
+
+    Raises:
+        DataError: traces or runs are missing, changed, or do not belong together.
+        ConfigError: the extractor cannot be loaded.
+    """
+    manifest = verify_frozen(campaign)
+    entries = _selected(manifest, settings)
+    present = present_variants(campaign)
+    wanted = _wanted(campaign, settings, present)
+    require_runs(campaign, wanted, entries)
+    dataset_hash = manifest.trace_dataset_hash
+    runs = [read_runs(campaign, variant, entries, dataset_hash) for variant in wanted]
+    runs += [_unmeasured(campaign, variant) for variant in present if variant not in wanted]
+    extractor = load_measuring_extractor(settings.config, settings.stop_entities)
+    signature = _signature(manifest, entries, runs, settings, extractor)
+    inputs = {
+        one.variant_id: fingerprint(signature=str(signature), runs=dict(one.hashes))
+        for one in runs
+        if one.variant_id in wanted
+    }
+    with _ledger(campaign) as ledger:
+        stale = tuple(
+            variant
+            for variant in wanted
+            if settings.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
+        )
+    return Plan(manifest, tuple(entries), tuple(present), tuple(wanted), stale, inputs, signature, extractor)
+
+
+def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> None:
+    """Measure what a plan holds, and write a file per variant.
+
+    Raises:
+        DataError: names every case that cannot be measured; nothing is written then, for means over whatever is
+            left would be means over other cases.
+    """
+    with _ledger(campaign) as ledger:
+        for variant in set(ledger.recorded()) - set(plan.present):
+            campaign.metrics_file(variant).unlink(missing_ok=True)
+        ledger.keep_only(plan.present)
+        if not plan.stale:
+            return
+        measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
+        by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
+        problems = []
+        for result in measure_cases(measuring, plan.entries, plan.stale, jobs=settings.jobs, extractor=plan.extractor):
+            if result.problem is not None:
+                problems.append(result.problem)
+            for metrics in result.metrics:
+                by_variant[metrics.variant_id].append(metrics)
+            on_case(result.case_id)
+        if problems:
+            raise DataError(
+                problems[0]
+                if len(problems) == 1
+                else f"{len(problems)} cases cannot be measured:" + "".join(f"\n  - {problem}" for problem in problems)
+            )
+        # NumPy is imported only when there is something to aggregate: a run with nothing to do stays quick.
+        from exaid_evals.metrics.aggregate import aggregate
+
+        stub = plan.signature.stub
+        aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
+        for variant, over_cases in aggregated.items():
+            write_metrics(campaign.metrics_file(variant), over_cases, by_variant[variant])
+            ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
+
+
+def _selected(manifest: Manifest, settings: Settings) -> list[TraceEntry]:
+    entries = sorted(manifest.entries, key=lambda entry: entry.case_id)
+    if settings.cases is not None:
+        known = {entry.case_id for entry in entries}
+        missing = [case for case in settings.cases if case not in known]
+        if missing:
+            remedy = "list only cases that `make-traces` has frozen"
+            raise DataError(f"no frozen trace of {', '.join(missing)}", remedy=remedy)
+        entries = [entry for entry in entries if entry.case_id in settings.cases]
+    return entries[: settings.limit]
+
+
+def _wanted(campaign: Campaign, settings: Settings, present: Sequence[str]) -> list[str]:
+    if not present:
+        raise DataError("no runs here", where=str(campaign.runs), remedy="run `exaid-evals run-variants`")
+    absent = [variant for variant in settings.variants if variant not in present]
+    if absent:
+        raise DataError(
+            f"no runs of {', '.join(absent)}",
+            where=str(campaign.runs),
+            remedy=f"run `exaid-evals run-variants {' '.join(absent)}`; there are runs of {', '.join(present)}",
+        )
+    return [variant for variant in present if variant in settings.variants] if settings.variants else list(present)
+
+
+def _unmeasured(campaign: Campaign, variant: str) -> VariantRuns:
+    """Return how a variant was run that is not measured now, from any one of its runs."""
+    meta = read_meta(campaign, variant, any_case(campaign, variant))
+    return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], {})
+
+
+def _signature(
+    manifest: Manifest,
+    entries: Sequence[TraceEntry],
+    runs: Sequence[VariantRuns],
+    settings: Settings,
+    extractor: Extractor,
+) -> Signature:
+    config = {
+        "metrics": settings.config.model_dump(mode="json"),
+        "variants": {one.variant_id: one.config for one in runs},
+        "cases": [entry.case_id for entry in entries],
+    }
+    return Signature(
+        trace_dataset_hash=manifest.trace_dataset_hash,
+        config_hash=sha256_structure(config),
+        extractor_id=extractor.id,
+        llm_id="+".join(sorted({one.llm_id for one in runs})),
+        bootstrap_resamples=settings.config.bootstrap.resamples,
+        bootstrap_seed=settings.config.bootstrap.seed,
+        stub=manifest.stub or any(one.stub for one in runs),
+    )
+
+
+def _ledger(campaign: Campaign) -> Ledger:
+    return Ledger(campaign.state / "compute-metrics.jsonl")

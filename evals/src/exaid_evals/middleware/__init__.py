@@ -1,0 +1,1 @@
+"""The system under test: gates, triggers and summarizers, composed by a variant's YAML."""

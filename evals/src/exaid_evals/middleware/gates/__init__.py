@@ -1,0 +1,1 @@
+"""Gates: when a chunk of the stream leaves the buffer."""

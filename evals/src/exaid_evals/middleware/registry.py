@@ -1,0 +1,96 @@
+"""Parts of a variant by kind. To add one, write a file and name it here; other packages use an entry point."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.config.base import Config
+from exaid_evals.config.plugins import find_part
+from exaid_evals.config.variant import PartConfig, VariantConfig
+from exaid_evals.errors import ConfigError
+from exaid_evals.middleware.gates.base import Gate
+from exaid_evals.middleware.summarizers.base import Summarizer
+from exaid_evals.middleware.triggers.base import Trigger
+
+_ROOM = "exaid_evals.middleware"
+GATES = {
+    "message": f"{_ROOM}.gates.message:MessageGate",
+    "fixed_ctu": f"{_ROOM}.gates.fixed_ctu:FixedCtuGate",
+    "token_gate": f"{_ROOM}.gates.token_gate:TokenGate",
+}
+TRIGGERS = {
+    "always": f"{_ROOM}.triggers.always:AlwaysTrigger",
+    "llm": f"{_ROOM}.triggers.llm:LLMTrigger",
+}
+SUMMARIZERS = {
+    "passthrough": f"{_ROOM}.summarizers.passthrough:PassthroughSummarizer",
+    "structured": f"{_ROOM}.summarizers.structured:StructuredSummarizer",
+}
+
+
+def build_gate(variant: VariantConfig) -> Gate:
+    """Build a fresh gate; a gate holds the buffer of one case, so each replay needs its own.
+
+    Raises:
+        ConfigError: the kind is unknown, or its settings are wrong.
+    """
+    return cast("Gate", _build("gate", variant.gate, GATES, variant.variant_id))
+
+
+def build_trigger(variant: VariantConfig, client: LLMClient) -> Trigger:
+    """Build a trigger.
+
+    Raises:
+        ConfigError: the kind is unknown, or its settings are wrong.
+    """
+    return cast("Trigger", _build("trigger", variant.trigger, TRIGGERS, variant.variant_id, client))
+
+
+def build_summarizer(variant: VariantConfig, client: LLMClient) -> Summarizer:
+    """Build a summarizer.
+
+    Raises:
+        ConfigError: the kind is unknown, or its settings are wrong.
+    """
+    return cast("Summarizer", _build("summarizer", variant.summarizer, SUMMARIZERS, variant.variant_id, client))
+
+
+def check_variant(variant: VariantConfig, client: LLMClient) -> list[ConfigError]:
+    """Return every problem with a variant's parts, before anything is run."""
+    problems = []
+    for build in (
+        lambda: build_gate(variant),
+        lambda: build_trigger(variant, client),
+        lambda: build_summarizer(variant, client),
+    ):
+        try:
+            build()
+        except ConfigError as error:
+            problems.append(error)
+    return problems
+
+
+def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: str, *arguments: Any) -> Any:
+    where = f"{variant_id}: {noun}"
+    try:
+        kind = find_part(noun, part.kind, built_in, group=f"exaid_evals.{noun}s")
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from error
+    settings_type: type[Config] = getattr(kind, "Settings", Config)
+    try:
+        settings = settings_type.model_validate(part.settings)
+    except ValidationError as error:
+        raise ConfigError.of(
+            [
+                ConfigError(
+                    f"{item['msg'].removeprefix('Value error, ')} (got {item['input']!r:.60})",
+                    where=f"{where}.{'.'.join(str(key) for key in item['loc'])}",
+                    remedy=f"settings of {part.kind} are {', '.join(settings_type.model_fields) or 'none'}",
+                )
+                for item in error.errors()
+            ]
+        ) from None
+    return kind(settings, *arguments)

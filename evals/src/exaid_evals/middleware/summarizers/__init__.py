@@ -1,0 +1,1 @@
+"""Summarizers: what is made of a window."""

@@ -1,0 +1,1 @@
+"""Triggers: whether to summarise now."""

@@ -1,0 +1,74 @@
+"""The trigger that asks a language model whether the window is complete, of value, and new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.config.base import Config
+from exaid_evals.errors import LLMError
+from exaid_evals.middleware.prompts import trigger_request
+from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
+
+FilterName = Literal["completeness", "value", "novelty"]
+
+
+class LLMTriggerSettings(Config):
+    """Which of the three questions are asked."""
+
+    filters: tuple[FilterName, ...] = Field(default=("completeness", "value", "novelty"), min_length=1)
+
+    @field_validator("filters")
+    @classmethod
+    def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a filter stands twice")
+        return tuple(name for name in FILTERS if name in value)
+
+
+class LLMTrigger:
+    """Summarises when every enabled filter holds.
+
+    What is incomplete is held, since more text may complete it; what is complete but of no value, or nothing
+    new, is discarded, since more text would not change that.
+    """
+
+    Settings: ClassVar[type[Config]] = LLMTriggerSettings
+
+    def __init__(self, settings: LLMTriggerSettings, client: LLMClient) -> None:
+        self._filters = settings.filters
+        self._client = client
+
+    def decide(self, request: TriggerInput) -> Verdict:
+        """Ask the model, in one call.
+
+        Raises:
+            LLMError: the answer is not JSON with a yes or no to each filter.
+        """
+        response = self._client.complete(trigger_request(request, self._filters))
+        answers = _parse(response.text, self._filters)
+        if all(answers.values()):
+            decision = SUMMARIZE
+        elif not answers.get("completeness", True):
+            decision = HOLD
+        else:
+            decision = DISCARD
+        filters = {name: answers.get(name) for name in FILTERS}
+        return Verdict(decision, filters, response.usage, response.latency_ms)
+
+
+def _parse(text: str, filters: tuple[str, ...]) -> Mapping[str, bool]:
+    try:
+        answers = json.loads(text)
+    except ValueError:
+        answers = None
+    if not isinstance(answers, dict) or not all(isinstance(answers.get(name), bool) for name in filters):
+        raise LLMError(
+            f"the trigger's answer holds no true or false for each of {', '.join(filters)}: {text!r:.200}",
+            remedy="use a model that follows JSON instructions",
+        )
+    return {name: answers[name] for name in filters}

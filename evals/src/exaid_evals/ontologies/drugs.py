@@ -1,0 +1,60 @@
+"""Drug names of DrugBank, MedlinePlus and the NHS, as drug-named-entity-recognition ships them.
+
+The package also lists every chemical of MeSH's tree D (enzymes, antigens, air, …); only entries that at least one
+drug directory lists are kept. Ids name that directory, ``DRUGBANK:DB01048`` before ``MEDLINEPLUS:a699012`` before
+``NHS:<name>``; the package's MeSH ids are left out because most of them are those of the pharmacological action.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exaid_evals.ontologies.base import Term, Vocabulary
+from exaid_evals.ontologies.packaged import read_pinned
+
+MODULE = "drug_named_entity_recognition"
+FILENAME = "drug_ner_dictionary.pkl.bz2"
+SHA256 = "ec10a1c7b633fc4bae8d0eecff053892c0e37f49e18eaf59c8a1e9f40fc80d9d"
+REQUIREMENT = "drug-named-entity-recognition==2.0.9"
+
+
+def _identifier(canonical: str, entry: dict[str, Any]) -> str | None:
+    """The id under which the most specific directory lists a drug; None if no directory does."""
+    if "drugbank_id" in entry:
+        return f"DRUGBANK:{entry['drugbank_id']}"
+    if "medline_plus_id" in entry:
+        return f"MEDLINEPLUS:{entry['medline_plus_id']}"
+    if "nhs_url" in entry:
+        return "NHS:" + "-".join(canonical.split())
+    return None
+
+
+def load() -> Vocabulary:
+    """Read the drug vocabulary.
+
+    Raises:
+        MissingDependencyError: the package is absent or another release.
+    """
+    data = read_pinned(MODULE, FILENAME, sha256=SHA256, requirement=REQUIREMENT)
+    variants: dict[str, set[str]] = {}
+    for variant, canonicals in data["drug_variant_to_canonical"].items():
+        for canonical in canonicals:
+            variants.setdefault(canonical, set()).add(variant)
+    terms = []
+    for canonical, entry in data["drug_canonical_to_data"].items():
+        identifier = _identifier(canonical, entry)
+        if identifier is not None:
+            name = entry.get("name", canonical)
+            synonyms = variants.get(canonical, set()) - {canonical, name}
+            terms.append(Term(identifier, name, tuple(sorted(synonyms))))
+    return Vocabulary(
+        source="drugs",
+        title="Drug names of DrugBank Open Data, MedlinePlus and the NHS",
+        version=REQUIREMENT.partition("==")[2],
+        package=REQUIREMENT,
+        terms_of_use=(
+            "DrugBank Open Data vocabulary: CC0 1.0; MedlinePlus: U.S. government work; NHS: Open Government Licence. "
+            "Package: MIT licence, © 2023 Fast Data Science Ltd."
+        ),
+        terms=tuple(sorted(terms)),
+    )

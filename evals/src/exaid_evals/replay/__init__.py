@@ -1,0 +1,1 @@
+"""Replay: frozen traces through variants of the middleware, on a virtual clock."""

@@ -1,0 +1,158 @@
+"""The engine: one case through one variant. It composes parts and knows no variant's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from exaid_evals.artifacts.hashing import sha256_text
+from exaid_evals.artifacts.ids import summary_event_id
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.config.variant import VariantConfig
+from exaid_evals.errors import DataError
+from exaid_evals.middleware.gates.base import Chunk, Gate
+from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
+from exaid_evals.middleware.summarizers.base import SummaryInput
+from exaid_evals.middleware.triggers.base import DISCARD, SUMMARIZE, TriggerInput
+from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.pieces import pieces_of
+from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
+from exaid_evals.replay.windows import text_between, window_turns
+from exaid_evals.traces.model import Trace
+
+Events = tuple[tuple[GateFlush, ...], tuple[TriggerDecision, ...], tuple[Summary, ...]]
+
+
+def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per_second: float) -> Events:
+    """Replay a successful trace through a variant.
+
+    The stream flows on while the middleware works: latency delays an emission, never the stream. The middleware
+    itself does one thing at a time, so a decision waits for the call before it, and whatever it is shown of
+    earlier summaries has been emitted by then.
+
+    Returns:
+        Flushes, decisions and summaries, each in order of its index.
+    """
+    session = _Session(trace, variant, client)
+    for chunk in stream_chunks(trace, build_gate(variant), chars_per_second):
+        session.take(chunk)
+    return tuple(session.flushes), tuple(session.decisions), tuple(session.summaries)
+
+
+def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator[Chunk]:
+    """Yield what leaves the gate while the trace streams by. A timer that ends with a word's arrival loses."""
+    end_ms = 0
+    for seq, (message, arrival) in enumerate(zip(trace.messages, arrivals(trace, chars_per_second), strict=True)):
+        for piece in pieces_of(message, seq, arrival):
+            yield from _timers(gate, before_ms=piece.t_ms)
+            yield from gate.on_piece(piece)
+        end_ms = arrival.end_ms
+        yield from _timers(gate, before_ms=end_ms)
+        yield from gate.on_turn_end(end_ms)
+    yield from gate.on_end(end_ms)
+
+
+def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:
+    while (deadline := gate.deadline()) is not None and deadline < before_ms:
+        yield from gate.on_timer(deadline)
+        if gate.deadline() == deadline:
+            raise DataError("a gate's timer ran out and stays where it was", remedy="clear its deadline in on_timer")
+
+
+class _Session:
+    """The middleware's state during one case: what waits, what was emitted, when it is free again."""
+
+    def __init__(self, trace: Trace, variant: VariantConfig, client: LLMClient) -> None:
+        self._trace = trace
+        self._variant = variant
+        self._trigger = build_trigger(variant, client)
+        self._summarizer = build_summarizer(variant, client)
+        self._waiting: list[GateFlush] = []
+        self._free_at_ms = 0
+        self.flushes: list[GateFlush] = []
+        self.decisions: list[TriggerDecision] = []
+        self.summaries: list[Summary] = []
+
+    def take(self, chunk: Chunk) -> None:
+        """Note a flush, decide on the window, and summarise it if so decided."""
+        flush = self._flush(chunk)
+        self.flushes.append(flush)
+        self._waiting.append(flush)
+        history = self._history()
+        turns = window_turns(self._trace, self._waiting)
+        started_ms = max(flush.t_ms, self._free_at_ms)
+        verdict = self._trigger.decide(TriggerInput(turns, _rendered(history), self._is_last(flush)))
+        decided_ms = started_ms + verdict.latency_ms
+        self._free_at_ms = decided_ms
+        self.decisions.append(
+            TriggerDecision(
+                decision_index=len(self.decisions),
+                flush_index=flush.flush_index,
+                t_ms=decided_ms,
+                decision=verdict.decision,
+                filters=verdict.filters,
+                llm_usage=verdict.usage.to_record() if verdict.usage else None,
+                latency_ms=verdict.latency_ms,
+            )
+        )
+        if verdict.decision == SUMMARIZE:
+            self._summarize(turns, history, decided_ms)
+        if verdict.decision in (SUMMARIZE, DISCARD):
+            self._waiting = []
+
+    def _summarize(self, turns: Sequence[tuple[str, str]], history: Sequence[Summary], decided_ms: int) -> None:
+        update = self._summarizer.summarize(SummaryInput(turns, _rendered(history)))
+        emitted_ms = decided_ms + update.latency_ms
+        self._free_at_ms = emitted_ms
+        index = len(self.summaries)
+        self.summaries.append(
+            Summary(
+                event_index=index,
+                event_id=summary_event_id(self._trace.case_id, self._variant.variant_id, index),
+                t_ms=emitted_ms,
+                start_seq=self._waiting[0].start_seq,
+                end_seq=self._waiting[-1].end_seq,
+                flush_indices=tuple(flush.flush_index for flush in self._waiting),
+                schema_ok=update.error is None,
+                schema_error=update.error,
+                summary_content=update.content,
+                semantics_text=update.semantics_text,
+                rendered_text=update.rendered_text,
+                summary_ctu=ctu(update.rendered_text),
+                latest_summary_event_id=self.summaries[-1].event_id if self.summaries else None,
+                history_event_ids=tuple(summary.event_id for summary in history),
+                llm_usage=update.usage.to_record() if update.usage else None,
+                latency_ms=update.latency_ms,
+            )
+        )
+
+    def _flush(self, chunk: Chunk) -> GateFlush:
+        first, last = chunk.pieces[0], chunk.pieces[-1]
+        text = text_between(self._trace, (first.seq, first.start_char), (last.seq, last.end_char))
+        return GateFlush(
+            flush_index=len(self.flushes),
+            t_ms=chunk.t_ms,
+            start_seq=first.seq,
+            end_seq=last.seq,
+            start_char=first.start_char,
+            end_char=last.end_char,
+            ctu=ctu(text),
+            words=len(chunk.pieces),
+            reason=chunk.reason,
+            text_sha256=sha256_text(text),
+        )
+
+    def _history(self) -> list[Summary]:
+        kept = [summary for summary in self.summaries if summary.schema_ok]
+        return kept[-self._variant.history_k :] if self._variant.history_k else []
+
+    def _is_last(self, flush: GateFlush) -> bool:
+        """Whether no word is left: only white space can follow a trace's last piece, and pieces include theirs."""
+        messages = self._trace.messages
+        return all(not message.content.strip() for message in messages[flush.end_seq + 1 :]) and flush.end_char == len(
+            messages[flush.end_seq].content
+        )
+
+
+def _rendered(history: Sequence[Summary]) -> list[str]:
+    return [summary.rendered_text for summary in history]

@@ -1,0 +1,86 @@
+"""An evaluation run: what all cases of a campaign share, and one case's run log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exaid_evals import __version__
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.clients.base import LLMClient, describe
+from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import VariantConfig
+from exaid_evals.replay.engine import replay
+from exaid_evals.replay.run_log import OK, SKIPPED_FAILED_TRACE, RunLog
+from exaid_evals.traces.model import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRun:
+    """One variant over one frozen data set.
+
+    Attributes:
+        variant: what is replayed.
+        summarizer: model and stream settings.
+        llm: client, model and parameters, as described by the client.
+        stub_llm: whether the client simulates.
+        trace_dataset_hash: of the frozen traces.
+    """
+
+    variant: VariantConfig
+    summarizer: SummarizerConfig
+    llm: Mapping[str, Any]
+    stub_llm: bool
+    trace_dataset_hash: str
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole resolved configuration; its hash is the run's `config_hash`."""
+        return {
+            "variant": self.variant.model_dump(mode="json"),
+            "llm": self.llm,
+            "stream": self.summarizer.stream.model_dump(mode="json"),
+        }
+
+    @property
+    def eval_run_id(self) -> str:
+        """Names the run: the same inputs and configuration have the same id."""
+        digest = sha256_structure({"config": self.config, "trace_dataset_hash": self.trace_dataset_hash})
+        return f"eval-{digest.removeprefix('sha256:')[:16]}"
+
+
+def eval_run(variant: VariantConfig, summarizer: SummarizerConfig, client: LLMClient, dataset_hash: str) -> EvalRun:
+    """Describe the run of a variant with a client over a data set."""
+    return EvalRun(variant, summarizer, describe(client), client.stub, dataset_hash)
+
+
+def run_case(run: EvalRun, trace: Trace, trace_sha256: str, client: LLMClient) -> RunLog:
+    """Replay one case and return its log; a failed trace gives run_meta alone.
+
+    Raises:
+        LLMError: a call failed for good.
+    """
+    meta = {
+        "case_id": trace.case_id,
+        "variant_id": run.variant.variant_id,
+        "status": SKIPPED_FAILED_TRACE if trace.failed else OK,
+        "eval_run_id": run.eval_run_id,
+        "mas_run_id": trace.provenance.mas_run_id,
+        "trace_sha256": trace_sha256,
+        "trace_dataset_hash": run.trace_dataset_hash,
+        "config": run.config,
+        "config_hash": sha256_structure(run.config),
+        "history_k": run.variant.history_k,
+        "gate": run.variant.gate.model_dump(mode="json"),
+        "trigger": run.variant.trigger.model_dump(mode="json"),
+        "summarizer": run.variant.summarizer.model_dump(mode="json"),
+        "llm": dict(run.llm),
+        "stub": run.stub_llm or trace.provenance.stub,
+        "created_at": trace.epoch,
+        "versions": {"exaid-evals": __version__},
+    }
+    if trace.failed:
+        return RunLog(meta)
+    speed = run.summarizer.stream.chars_per_second
+    return RunLog(meta, *replay(trace, run.variant, client, chars_per_second=speed))

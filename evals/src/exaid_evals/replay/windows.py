@@ -1,0 +1,48 @@
+"""The text between two points of a trace: what a flush holds and what a summary covers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exaid_evals.replay.run_log import GateFlush
+from exaid_evals.traces.model import Trace
+
+MESSAGE_SEPARATOR = "\n"
+
+
+def turns_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) -> list[tuple[str, str]]:
+    """Return `(agent_id, text)` of each message's share of the range.
+
+    Args:
+        trace: the talk.
+        start: `(seq, char)` of the first code point.
+        end: `(seq, char)` behind the last code point.
+    """
+    turns = []
+    for seq in range(start[0], end[0] + 1):
+        message = trace.messages[seq]
+        first = start[1] if seq == start[0] else 0
+        last = end[1] if seq == end[0] else len(message.content)
+        turns.append((message.agent_id, message.content[first:last]))
+    return turns
+
+
+def text_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Return the range's text, messages joined by a line end."""
+    return MESSAGE_SEPARATOR.join(text for _, text in turns_between(trace, start, end))
+
+
+def flush_text(trace: Trace, flush: GateFlush) -> str:
+    """Return the text of a flush."""
+    return text_between(trace, (flush.start_seq, flush.start_char), (flush.end_seq, flush.end_char))
+
+
+def window_turns(trace: Trace, flushes: Sequence[GateFlush]) -> list[tuple[str, str]]:
+    """Return the turns that consecutive flushes cover: from the first's start to the last's end."""
+    first, last = flushes[0], flushes[-1]
+    return turns_between(trace, (first.start_seq, first.start_char), (last.end_seq, last.end_char))
+
+
+def window_text(trace: Trace, flushes: Sequence[GateFlush]) -> str:
+    """Return the text that consecutive flushes cover."""
+    return MESSAGE_SEPARATOR.join(text for _, text in window_turns(trace, flushes))

@@ -1,0 +1,1 @@
+"""Tables and figures of what has been measured: formatting, no computation."""

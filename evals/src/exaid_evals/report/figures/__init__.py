@@ -1,0 +1,1 @@
+"""One figure a file. `exaid_evals.report.registry` names them."""

@@ -1,0 +1,1 @@
+"""One table a file. `exaid_evals.report.registry` names them."""

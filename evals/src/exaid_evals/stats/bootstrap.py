@@ -1,0 +1,115 @@
+"""The percentile bootstrap of the mean, for many statistics at once over the same resamples.
+
+Source: B. Efron and R. J. Tibshirani, *An Introduction to the Bootstrap* (1993), chapters 6 and 13.
+
+A resample is kept as a row of counts (how often each unit was drawn), so that the means of every column of a
+data matrix over every resample are one matrix product. Columns share their resamples, hence differences between
+columns keep their pairing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_CHUNK_CELLS = 8_000_000
+"""Float64 cells of a temporary array: 64 MB, whatever the number of resamples."""
+
+
+def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """Draw resamples of `n` units with replacement, and count how often each unit was drawn.
+
+    The indices are drawn as one `rng.integers(0, n, size=(resamples, n))`, so another program with the same
+    generator finds the same resamples.
+
+    Args:
+        n: number of units, at least 1.
+        resamples: number of resamples, at least 1.
+        rng: the source of randomness.
+
+    Returns:
+        Counts, shape (resamples, n); each row adds up to n. Float64, since they are factors of matrix products.
+    """
+    counts = np.empty((resamples, n))
+    for rows in _chunks(resamples, n):
+        # PCG64 fills arrays in order, so drawing in chunks of rows gives what one call would give, in less memory.
+        size = rows.stop - rows.start
+        indices = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, np.newaxis] * n
+        counts[rows] = np.bincount(indices.ravel(), minlength=size * n).reshape(size, n)
+    return counts
+
+
+def bootstrap_means(values: Floats, counts: Floats) -> Floats:
+    """Return each column's mean over each resample.
+
+    An undefined value (NaN) is left out: a resample's mean is taken over the defined units that it drew, and is
+    NaN where it drew none. Sums of integers below 2**53 are exact, hence independent of the order in which a
+    BLAS adds them; scale to integers first where bytes must not depend on the machine.
+
+    Args:
+        values: shape (n, columns); NaN marks what is undefined.
+        counts: shape (resamples, n), from `resample_counts`.
+
+    Returns:
+        Means, shape (columns, resamples).
+    """
+    defined = ~np.isnan(values)
+    sums = np.where(defined, values, 0.0).T @ counts.T
+    partial = ~defined.all(axis=0)
+    weights = np.full((values.shape[1], 1), float(values.shape[0]))
+    if not partial.any():
+        return np.asarray(sums / weights)
+    drawn = np.broadcast_to(weights, sums.shape).copy()
+    drawn[partial] = defined[:, partial].T.astype(np.float64) @ counts.T
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / drawn)
+
+
+def percentile_intervals(values: Floats, counts: Floats, level: float = 0.95) -> Floats:
+    """Return the bootstrap percentile interval of each column's mean.
+
+    The bounds are the (1 − level)/2 and (1 + level)/2 quantiles of the resampled means, interpolated linearly.
+    Resamples that drew no defined unit are left out. A column with fewer than two defined values has no
+    interval: resampling one value says nothing about its spread.
+
+    Args:
+        values: shape (n, columns); NaN marks what is undefined.
+        counts: shape (resamples, n), from `resample_counts`.
+        level: of confidence, between 0 and 1.
+
+    Returns:
+        Lower and upper bounds, shape (2, columns); NaN where there is no interval.
+    """
+    bounds = np.full((2, values.shape[1]), np.nan)
+    if values.shape[0] == 0:
+        return bounds
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    n_defined = (~np.isnan(values)).sum(axis=0)
+    for columns in _chunks(values.shape[1], counts.shape[0]):
+        means = bootstrap_means(values[:, columns], counts)
+        bounds[:, columns] = _quantiles(means, tails)
+    bounds[:, n_defined < 2] = np.nan
+    return bounds
+
+
+def _quantiles(means: Floats, tails: list[float]) -> Floats:
+    """Return quantiles of each row of `means`, shape (len(tails), rows), leaving NaN out."""
+    missing = np.isnan(means).any(axis=1)
+    found = np.full((len(tails), means.shape[0]), np.nan)
+    found[:, ~missing] = np.quantile(means[~missing], tails, axis=1)
+    for row in np.flatnonzero(missing):
+        defined = means[row][~np.isnan(means[row])]
+        if defined.size:
+            found[:, row] = np.quantile(defined, tails)
+    return found
+
+
+def _chunks(length: int, width: int) -> Iterator[slice]:
+    """Divide `length` rows of `width` cells into slices that fit `_CHUNK_CELLS`."""
+    step = max(1, _CHUNK_CELLS // max(1, width))
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))

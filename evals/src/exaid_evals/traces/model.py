@@ -1,0 +1,184 @@
+"""A trace in memory: the messages of one case, and their form on disk (`exaid.trace`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.hashing import sha256_text
+from exaid_evals.artifacts.ids import trace_id
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.timestamps import at_offset, parse_timestamp
+from exaid_evals.errors import DataError
+
+SCHEMA = "exaid.trace"
+FAILURE_AGENT = "_system"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of an agent.
+
+    Attributes:
+        agent_id: `doctor0` … `supervisor`, or `_system` for a failure.
+        content: the text, in Unicode code points.
+        t_rel_ms: when the message's first character appeared, in ms since the case's first message.
+        stream: `(t_rel_ms, n_chars)` chunks in order of arrival, whose lengths add up to the content's; empty
+            where only the start of the message is known.
+        provider_token_count: what the provider reported; enters no measure.
+        gold_concepts: ids that the message states; stub traces only.
+    """
+
+    agent_id: str
+    content: str
+    t_rel_ms: int
+    stream: tuple[tuple[int, int], ...] = ()
+    provider_token_count: int | None = None
+    gold_concepts: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What every record of a trace says about its making."""
+
+    mas_run_id: str
+    mac_commit: str
+    model: str
+    stub: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The frozen talk about one case.
+
+    Attributes:
+        case_id: `case-…`.
+        epoch: time stamp of the case's first message.
+        messages: in order; empty for a failed case.
+        provenance: how the trace was made.
+        failure_reason: why there are no messages; None for a successful case.
+    """
+
+    case_id: str
+    epoch: str
+    messages: tuple[Message, ...]
+    provenance: Provenance
+    failure_reason: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the case has no talk to replay."""
+        return self.failure_reason is not None
+
+    @property
+    def text_units_ctu(self) -> int:
+        """CTU of all messages."""
+        return sum(ctu(message.content) for message in self.messages)
+
+
+def failed_trace(case_id: str, epoch: str, provenance: Provenance, reason: str) -> Trace:
+    """Return the trace of a case that failed: it keeps its place and says why."""
+    return Trace(case_id, epoch, (), provenance, failure_reason=reason)
+
+
+def to_records(trace: Trace) -> list[dict[str, Any]]:
+    """Return a trace's records, one a message; a failed trace has exactly one, of `_system`."""
+    if trace.failure_reason is not None:
+        notice = Message(FAILURE_AGENT, f"[FAILED] {trace.failure_reason}", 0)
+        return [_record(trace, 0, notice)]
+    return [_record(trace, number, message) for number, message in enumerate(trace.messages)]
+
+
+def _record(trace: Trace, sequence_num: int, message: Message) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "mas_run_id": trace.provenance.mas_run_id,
+        "mac_commit": trace.provenance.mac_commit,
+        "model": trace.provenance.model,
+        "status": "failed" if trace.failed else "success",
+        "stub": trace.provenance.stub,
+    }
+    if trace.failure_reason is not None:
+        metadata["failure_reason"] = trace.failure_reason
+    if message.gold_concepts is not None:
+        metadata["gold_concepts"] = sorted(message.gold_concepts)
+    record: dict[str, Any] = {
+        **header(SCHEMA),
+        "trace_id": trace_id(trace.case_id, sequence_num),
+        "case_id": trace.case_id,
+        "agent_id": message.agent_id,
+        "sequence_num": sequence_num,
+        "timestamp": at_offset(trace.epoch, message.t_rel_ms),
+        "t_rel_ms": message.t_rel_ms,
+        "content": message.content,
+        "content_sha256": sha256_text(message.content),
+        "text_units_ctu": 0 if trace.failed else ctu(message.content),
+        "metadata": metadata,
+    }
+    if message.stream:
+        record["stream"] = [list(chunk) for chunk in message.stream]
+    if message.provider_token_count is not None:
+        record["provider_token_count"] = message.provider_token_count
+    return record
+
+
+def write_trace(path: Path, trace: Trace) -> None:
+    """Write a trace's file whole."""
+    write_jsonl(path, to_records(trace))
+
+
+def read_trace(path: Path) -> Trace:
+    """Read and check a trace's file.
+
+    Raises:
+        DataError: a record breaks its schema, or the records make no trace.
+    """
+    records = read_jsonl(path)
+    for number, record in enumerate(records, start=1):
+        require_valid(record, f"{path}:{number}")
+    return from_records(records, where=str(path))
+
+
+def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
+    """Build a trace from valid records.
+
+    Records of version 1.0.0 have no `t_rel_ms`; it is then the distance of the time stamps.
+
+    Raises:
+        DataError: there is no record, or the sequence numbers are not 0, 1, 2, ….
+    """
+    if not records:
+        raise DataError("holds no record", where=where, remedy="make the traces again")
+    if [record["sequence_num"] for record in records] != list(range(len(records))):
+        raise DataError("sequence numbers are not 0, 1, 2, …", where=where, remedy="make the traces again")
+    first = records[0]
+    metadata = first["metadata"]
+    provenance = Provenance(
+        mas_run_id=metadata["mas_run_id"],
+        mac_commit=metadata["mac_commit"],
+        model=metadata["model"],
+        stub=bool(metadata.get("stub", False)),
+    )
+    if metadata["status"] == "failed":
+        return failed_trace(first["case_id"], first["timestamp"], provenance, metadata["failure_reason"])
+    messages = tuple(_message(record, epoch=first["timestamp"]) for record in records)
+    return Trace(first["case_id"], first["timestamp"], messages, provenance)
+
+
+def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
+    t_rel_ms = record.get("t_rel_ms")
+    if t_rel_ms is None:
+        elapsed = parse_timestamp(record["timestamp"]) - parse_timestamp(epoch)
+        t_rel_ms = round(elapsed.total_seconds() * 1000)
+    gold = record["metadata"].get("gold_concepts")
+    return Message(
+        agent_id=record["agent_id"],
+        content=record["content"],
+        t_rel_ms=t_rel_ms,
+        stream=tuple((chunk[0], chunk[1]) for chunk in record.get("stream", ())),
+        provider_token_count=record.get("provider_token_count"),
+        gold_concepts=tuple(gold) if gold is not None else None,
+    )

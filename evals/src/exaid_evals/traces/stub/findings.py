@@ -1,0 +1,211 @@
+"""What the simulated doctors read in a case: its sentences, and the phrases that name findings.
+
+A handful of rules about how case reports are written, not a language model: phrases that these rules miss are simply
+not talked about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from exaid_evals.traces.stub.glossary import ENTRIES, KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A phrase of the case that names something the patient has, or has not.
+
+    Attributes:
+        phrase: as it stands in the case, without an article.
+        section: where it stands.
+        negated: whether the case denies it.
+    """
+
+    phrase: str
+    section: str
+    negated: bool = False
+
+    @property
+    def key(self) -> str:
+        """The phrase for comparisons."""
+        return self.phrase.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A case as it was read.
+
+    Attributes:
+        sentences: `(section, sentence)` in order.
+        findings: what the patient has, in order of first mention.
+        denied: what the case says the patient has not.
+        short_forms: phrase, in lower case → short form that the case itself introduces.
+        text: all of it, in lower case.
+    """
+
+    sentences: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    denied: tuple[Finding, ...]
+    short_forms: Mapping[str, str]
+    text: str
+
+
+_BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9])")
+_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|vs|No|Fig|approx|e\.g|i\.e|et al|St|resp|ca)\.|\b[A-Z]\.)$")
+_CUE = re.compile(
+    r"\b(?:presented (?:initially |to \w+ )?with|complain(?:ed|ing|ts) of|history of|revealed|showed|showing|"
+    r"demonstrated|disclosed|confirmed|developed|experienced|exhibited|suffered from|diagnosed with|including|"
+    r"includ(?:es|ed?)|such as|evidence of|had|has|because of|evaluation of|signs of|symptoms of|characterized by|"
+    r"remarkable for|reported|accompanied by|associated with|features? of|noted(?: to have)?|found to have|with)\b",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(
+    r"\b(?:no|not|without|denie[sd]|negative for|absence of|neither|nor|never|unremarkable for|ruled out)\b[^.;:]{0,60}$",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r",? (?:and|as well as|or) |, |; |: | \(|\)")
+_TAIL = re.compile(
+    r"\s(?:which|that|who|since|after|before|during|at|on|from|for|but|when|while|because|due|despite|until|"
+    r"requiring|measuring|with|in|by|over|to|within|without|was|were|is|are|had|has|accompanied|associated|then|"
+    r"noted|suggesting|suggestive|consistent|indicating|about|per|through|under|as|lasting|followed|along|involving|"
+    r"there|between|where|upon|not|occurring|affecting|extending|of (?:his|her|the (?:same|patient)))\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_LEAD = re.compile(
+    r"^(?:(?:a|an|the|his|her|their|some|several|also|any|multiple|other|only|both|further|marked|notable|various|"
+    r"possible|subsequent|and|or|features|signs|symptoms|evidence|episodes?|presence|history|onset|complaints|typical|"
+    r"indicative|initially|gradually|apparent|slight|one|two|three|four|five|six|cases|attacks|bouts|increasing)"
+    r" (?:of )?)+",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’–-]*(?: [A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’–-]*){0,4}")
+_IDLE = frozenset(
+    """
+    patient patients she he they it this these those who was were is are been being be has had have did does done
+    year years month months day days week weeks hour hours age aged old hospital clinic department admission
+    admitted treatment treated therapy examination examinations test tests testing result results parents mother
+    father sister brother family sibling siblings history normal information following follow-up visit time times
+    birth weight height level levels value values case report reported data details mention surgery operation
+    first second third last other same similar significant specific previous new due up out off all more most
+    less than no not none unremarkable range limits changes findings finding features feature signs symptoms
+    general physical clinical laboratory initial pregnancy delivery child boy girl man woman male female infant
+    newborn gestation baby evaluation diagnosis condition problem problems disease diseases disorder appearance
+    status measured ultrasound radiograph image images scan sections cells side sides area areas left right part
+    born named called given taken received underwent started cesarean section score scale type grade control him
+    positive negative response medication medications course dose daily performed revealed showed appeared noted
+    use fetus incision unit count panel antibodies antibody factor kinase hormone transaminase phosphatase dehydrogenase
+    nitrogen creatinine acid acids exercises nutrition counts function functions profile intervals contact
+    work school life home country location region city village grandmother grandfather uncle aunt cousin husband
+    wife son daughter bilaterally lower upper once twice ago later well healthy difficulty difficulties
+    """.split()  # noqa: SIM905 - a word list reads better than 150 quoted strings
+)
+# A single word counts when it is built like the name of a finding.
+_CLINICAL = re.compile(
+    r"(?:itis|osis|iasis|pathy|emia|aemia|uria|megaly|algia|oma|omas|plasia|trophy|plegia|paresis|penia|pnea|rrhea|ptosis|"
+    r"edema|ache|aches|ulcers?|rash|cysts?|tumou?rs?|lesions?|nodules?|mass|seizures?|pain|fever|ing|ism|stenosis|"
+    r"effusions?|hernia|fractures?|dactyly|cephaly|gnathia|schisis|dystonia|tonia|kinesia|phagia|phasia|sclerosis|"
+    r"thrombosis|anemia|infections?|palsy|weakness|fatigue|cough|ataxia|dysarthria|nystagmus|cataracts?|glaucoma|telorism)$",
+    re.IGNORECASE,
+)
+_ING_FINDINGS = frozenset("swelling bleeding vomiting breathing thickening wheezing clubbing bruising webbing sweating".split())
+_NO_HEAD = re.compile(r"(?:ly|ed|ous|ive|ful|able|ible|ic|al|ary|ent|ant|er|est)$", re.IGNORECASE)
+_SHORT_FORM = re.compile(r"((?:[A-Za-z][\w–-]*[ –-]){1,6}?)\(([A-Z][A-Za-z]{1,5})\)")
+
+
+def read_case(presentation: Mapping[str, str]) -> Reading:
+    """Read a presentation: section → text."""
+    sentences = tuple((section, s) for section, text in presentation.items() for s in split_sentences(text))
+    found: dict[str, Finding] = {}
+    denied: dict[str, Finding] = {}
+    for section, sentence in sentences:
+        for phrase, negated in _phrases(sentence):
+            (denied if negated else found).setdefault(phrase.casefold(), Finding(phrase, section, negated))
+    present = tuple(finding for key, finding in found.items() if key not in denied and not _covered(key, found))
+    text = " ".join(sentence for _, sentence in sentences)
+    return Reading(sentences, present, tuple(denied.values()), short_forms(text), text.lower())
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split a paragraph into sentences.
+
+    >>> split_sentences("Seen by Dr. Smith. Hb was 7.1 g/dL. No fever.")
+    ['Seen by Dr. Smith.', 'Hb was 7.1 g/dL.', 'No fever.']
+    """
+    sentences: list[str] = []
+    for part in _BOUNDARY.split(" ".join(text.split())):
+        if sentences and _ABBREVIATION.search(sentences[-1]):
+            sentences[-1] += f" {part}"
+        elif part:
+            sentences.append(part)
+    return sentences
+
+
+def short_forms(text: str) -> dict[str, str]:
+    """Return the short forms that a text introduces in parentheses, by phrase in lower case.
+
+    >>> short_forms("She had a ventricular septal defect (VSD) and fever (38 C).")
+    {'ventricular septal defect': 'VSD'}
+    """
+    forms = {}
+    for before, short in _SHORT_FORM.findall(text):
+        words = re.split(r"[ –-]", before.strip())
+        letters = [letter for letter in short if letter.isupper()]
+        tail = words[-len(letters) :]
+        if len(tail) == len(letters) > 1 and all(
+            word[:1].upper() == letter for word, letter in zip(tail, letters, strict=True)
+        ):
+            start = before.lower().rfind(tail[0].lower())
+            forms[before[start:].strip().lower()] = short
+    return forms
+
+
+def _covered(key: str, found: Mapping[str, Finding]) -> bool:
+    """Tell whether another phrase names the same: the one that the glossary knows, else the longer one."""
+    if key in ENTRIES:
+        return False
+    words = key.split()
+    shorter = (" ".join(words[start:]) for start in range(1, len(words)))
+    return any(part in found and part in ENTRIES for part in shorter) or any(
+        other.endswith(f" {key}") for other in found if len(other) > len(key)
+    )
+
+
+def _phrases(sentence: str) -> Iterator[tuple[str, bool]]:
+    for match in KNOWN.finditer(sentence):
+        yield _lowered(match.group()), bool(_NEGATION.search(sentence[: match.start()]))
+    for cue in _CUE.finditer(sentence):
+        start = cue.end()
+        rest = sentence[start:].rstrip(".")
+        following = _CUE.search(rest)
+        if following:
+            rest = rest[: following.start()]
+        for piece in _SEPARATOR.split(rest):
+            phrase = _cleaned(piece)
+            if phrase:
+                before = sentence[: start + max(0, sentence[start:].find(phrase))]
+                yield _lowered(phrase), bool(_NEGATION.search(before))
+
+
+def _cleaned(piece: str) -> str | None:
+    phrase = _LEAD.sub("", _TAIL.sub("", f" {piece.strip()}").strip()).strip(" \"'")
+    if not _WORDS.fullmatch(phrase):
+        return None
+    words = phrase.split()
+    if any(word.lower() in _IDLE for word in words):
+        return None
+    if phrase.lower() in ENTRIES:
+        return phrase
+    head = words[-1]
+    if head.endswith("ing") and head not in _ING_FINDINGS:
+        return None
+    if len(words) == 1:
+        return phrase if _CLINICAL.search(head) and len(head) > 4 and head.islower() else None
+    return None if _NO_HEAD.search(head) or len(phrase) < 8 else phrase
+
+
+def _lowered(phrase: str) -> str:
+    """Lower the first letter of a plain word; leave acronyms and inner capitals."""
+    first = phrase.split()[0]
+    return phrase if first[1:] != first[1:].lower() else phrase[0].lower() + phrase[1:]

@@ -1,0 +1,119 @@
+"""Metrics files: the cases of one variant, then what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from exaid_evals.validation.base import FileCheck, Finding, Record
+from exaid_evals.validation.surroundings import Surroundings
+
+_SUFFIX = ".metrics"
+# Means and their terms are each rounded to 6 decimals.
+_TOLERANCE = 2e-6
+
+
+class MetricsCheck(FileCheck):
+    """Holds a variant's aggregates against its cases: numbers of cases, of undefined values, and the means."""
+
+    schema = "exaid.metrics"
+    remedy = "compute the metrics again with `exaid-evals compute-metrics --force`"
+
+    def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
+        super().__init__(path, surroundings, add)
+        self._first: Record = {}
+        self._cases: dict[str, int] = {}
+        self._n_failed = 0
+        self._values: dict[str, list[float]] = {}
+        self._n_undefined: dict[str, int] = {}
+        self._variant_line = 0
+
+    def record(self, line: int, record: Record) -> None:
+        """Take the next record."""
+        record_type = record["record_type"]
+        if record_type not in ("case_metrics", "variant_metrics"):
+            return  # comparisons of variants stand in a file of their own, each for itself
+        if not self._first:
+            self._first = record
+            expected = self.stem.removesuffix(_SUFFIX)
+            if self.stem.endswith(_SUFFIX) and record["variant_id"] != expected:
+                self.found(line, f"variant {record['variant_id']} in the file of {expected}")
+        for field in ("variant_id", "signature", "stub"):
+            if record[field] != self._first[field]:
+                self.found(line, f"{field} differs from the first record's: they are not comparable")
+        if self._variant_line:
+            self.found(line, f"{record_type} after the variant_metrics of line {self._variant_line}")
+        if record_type == "case_metrics":
+            self._case(line, record)
+        else:
+            self._variant_line = line
+            self._variant(line, record)
+
+    def _case(self, line: int, record: Record) -> None:
+        case_id = record["case_id"]
+        if case_id in self._cases:
+            self.found(line, f"the case {case_id} stands already in line {self._cases[case_id]}")
+        self._cases[case_id] = line
+        if record["status"] != "ok":
+            self._n_failed += 1
+            return
+        for name, value in record["measures"].items():
+            if value is None:
+                self._n_undefined[name] = self._n_undefined.get(name, 0) + 1
+            else:
+                self._values.setdefault(name, []).append(value)
+
+    def _variant(self, line: int, record: Record) -> None:
+        for name, aggregate in record["measures"].items():
+            for problem in disorder(aggregate):
+                self.found(line, f"{name:.80}: {problem}")
+        if self.incomplete:
+            return
+        for field, actual in (("n_cases", len(self._cases)), ("n_failed", self._n_failed)):
+            if record[field] != actual:
+                self.found(line, f"{field} is {record[field]}, and the file has {actual}")
+        for name in self._values.keys() | self._n_undefined.keys():
+            if name in record["measures"]:
+                self._aggregate(line, name, record["measures"][name])
+
+    def _aggregate(self, line: int, name: str, aggregate: Record) -> None:
+        values = self._values.get(name, [])
+        for field, actual in (("n", len(values)), ("n_undefined", self._n_undefined.get(name, 0))):
+            if aggregate[field] != actual:
+                self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases have {actual}")
+        if not values or len(values) != aggregate["n"]:
+            return
+        for field, expected in (("mean", sum(values) / len(values)), ("min", min(values)), ("max", max(values))):
+            if not _close(aggregate[field], expected):
+                self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases make {expected:.6f}")
+
+    def end(self, digest: str | None) -> None:
+        """Ask for the aggregate."""
+        if self._cases and not self._variant_line and not self.incomplete:
+            self.found(0, "has no variant_metrics after its cases: it was cut")
+
+
+_ORDER = (("min", "median"), ("median", "max"), ("min", "mean"), ("mean", "max"), ("ci95_low", "ci95_high"))
+
+
+def disorder(aggregate: Record) -> Iterator[str]:
+    """Yield what an aggregate's numbers contradict in each other."""
+    defined = {name: aggregate.get(name) for pair in _ORDER for name in pair}
+    for low, high in (
+        ("min", "median"),
+        ("median", "max"),
+        ("min", "mean"),
+        ("mean", "max"),
+        ("ci95_low", "ci95_high"),
+    ):
+        below, above = defined[low], defined[high]
+        if below is not None and above is not None and below > above and not _close(below, above):
+            yield f"{low} {below} exceeds {high} {above}"
+    if aggregate["n"] == 0 and any(value is not None for value in defined.values()):
+        yield "numbers over no defined value"
+    if aggregate["n"] > 0 and defined["mean"] is None:
+        yield f"no mean over {aggregate['n']} values"
+
+
+def _close(left: float | None, right: float) -> bool:
+    return left is not None and abs(left - right) <= _TOLERANCE + 1e-9 * abs(right)

