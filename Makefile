@@ -124,13 +124,14 @@ if [ -z "$$python" ]; then
 fi
 endef
 
+# `--no-compile`: what is imported is compiled then; compiling every package would take as long as getting them.
 $(DEPENDENCIES):
 	@$(find_python)
 	echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
 	rm -rf $(VENV)
 	"$$python" -m venv $(VENV)
 	echo "installing $$(cat $(LOCKS) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
-	$(VENV)/bin/python -m pip install $(QUIETLY) --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	$(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
 	touch $@
 
 $(READY): $(DEPENDENCIES)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.manifest import Generation, Manifest, write_manifest
 from exaid_evals.clients.base import LLMRequest, LLMResponse, Usage
+from exaid_evals.concepts.base import Mention, concept_ids
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.traces.freeze import entry_of
-from exaid_evals.traces.model import Message, Provenance, Trace, failed_trace, write_trace
+from exaid_evals.traces.freeze import freeze_traces
+from exaid_evals.traces.model import Message, Provenance, Trace, failed_trace
 
 EPOCH = "2024-12-19T12:00:00Z"
 PROVENANCE = Provenance("mas-0123456789abcdef", "8" * 40, "stub-test-1", stub=True)
+_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
 AGENTS = ("supervisor", "doctor0", "doctor1", "doctor2")
 
 
@@ -35,28 +36,11 @@ def failed_talk(case_id: str, reason: str = "the model timed out") -> Trace:
 
 
 def freeze(root: Path, traces: Sequence[Trace]) -> Campaign:
-    """Write traces and their manifest into a campaign."""
+    """Write traces and their manifest into a campaign, in place of what is frozen there."""
     campaign = Campaign(root)
-    ordered = sorted(traces, key=lambda trace: trace.case_id)
-    for trace in ordered:
-        write_trace(campaign.trace_file(trace.case_id), trace)
-    ids = tuple(trace.case_id for trace in ordered)
-    generation = Generation(
-        mas_run_id=PROVENANCE.mas_run_id,
-        mac_commit=PROVENANCE.mac_commit,
-        base_model=PROVENANCE.model,
-        decoding_note="written by hand",
-        selection_mode="all",
-        selection_seed=42,
-        n_cases_available=len(ids),
-        case_list_hash=sha256_structure(list(ids)),
-        ordered_case_list=ids,
-        case_source="synthetic",
-        generation_seed=42,
-    )
-    entries = tuple(entry_of(campaign, trace) for trace in ordered)
-    manifest = Manifest(EPOCH, sha256_structure("test"), generation, entries, stub=True)
-    write_manifest(campaign.manifest_file, manifest)
+    for path in [campaign.manifest_file, *campaign.traces.glob("case-*")]:
+        path.unlink(missing_ok=True)
+    freeze_traces(campaign, traces, note="written by hand")
     return campaign
 
 
@@ -86,6 +70,21 @@ class ScriptedLLM:
         return LLMResponse(answer, Usage(1, request.prompt_ctu, len(answer) // 4), self.latency_ms)
 
 
+class WordExtractor:
+    """A toy extractor: every word of two or more capitals is a concept (`FEVER`)."""
+
+    id = "words-1"
+
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find the words of capitals."""
+        return [tuple(Mention(match.group(), *match.span()) for match in _CAPITALS.finditer(text)) for text in texts]
+
+
+def build_words(settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> WordExtractor:
+    """Build the toy extractor, for configurations that name `talks:build_words`."""
+    return WordExtractor()
+
+
 def read_words(texts: Sequence[str]) -> list[frozenset[str]]:
-    """Read concepts as a toy extractor does: every word of two or more capitals is one (`FEVER`)."""
-    return [frozenset(re.findall(r"\b[A-Z]{2,}\b", text)) for text in texts]
+    """Read concepts as the toy extractor does."""
+    return [concept_ids(mentions) for mentions in WordExtractor().mentions(texts)]

@@ -14,6 +14,7 @@ STOP_ENTITIES = Path(__file__).parents[2] / "configs" / "stop_entities.txt"
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder for the session, empty at first."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXAID_CACHE_DIR", str(folder))
@@ -22,5 +23,6 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def lexicon(cache_dir: Path) -> Extractor:
-    assert not list(cache_dir.iterdir())
+    """The default extractor with the project's stop list, compiled here."""
+    assert not list(cache_dir.iterdir())  # else the tests would not see what the code compiles
     return load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))

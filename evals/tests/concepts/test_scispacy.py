@@ -47,6 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def extractor(model: Path) -> Extractor:
+    """The extractor on that pipeline, with one stop entity."""
     return load_extractor("scispacy", {"model": str(model)}, stop_entities=frozenset({"Patient"}))
 
 

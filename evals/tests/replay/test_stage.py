@@ -16,15 +16,18 @@ from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, 
 from talks import failed_talk, freeze, talk
 
 TALKS = [
-    talk("A boy with fever and seizures. No rash was seen.", "I suspect measles.", "I agree.", case_id="case-1"),
-    talk("A girl with hepatomegaly.", "Gaucher disease is likely. We should order an MRI.", case_id="case-2"),
+    talk("A boy with FEVER and SEIZURES.", "Likely MEASLES.", "I agree.", case_id="case-1"),
+    talk("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
     failed_talk("case-3"),
 ]
 
 
+TOY = StubLLMConfig(concepts="talks:build_words")
+
+
 def settings(**changes: object) -> Settings:
     variants = load_variants(configs_dir() / "variants")
-    return Settings(**{"variants": variants, "summarizer": SummarizerConfig(), "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    return Settings(**{"variants": variants, "summarizer": SummarizerConfig(stub=TOY), "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
 
 
 def do(campaign: Campaign, wanted: Settings) -> Outcome:
@@ -73,7 +76,7 @@ def test_a_changed_input_makes_logs_stale(tmp_path: Path) -> None:
     """Another setting of the model runs everything again."""
     campaign = freeze(tmp_path, TALKS)
     do(campaign, settings())
-    other = SummarizerConfig(stub=StubLLMConfig(min_new_concepts=2))
+    other = SummarizerConfig(stub=TOY.model_copy(update={"min_new_concepts": 2}))
     assert do(campaign, settings(summarizer=other)).written == 15
 
 

@@ -20,7 +20,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     lists the folder meanwhile sees a name that starts with a dot.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    # Cut, so that the longest name that a file may have is not too long for its temporary one.
+    temporary = path.parent / f".{path.name[:60]}.{secrets.token_hex(4)}.tmp"
     try:
         with temporary.open("xb") as stream:
             yield stream

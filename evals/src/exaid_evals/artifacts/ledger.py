@@ -7,7 +7,7 @@ everything it depends on, this package's source included, is the recorded one an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from typing import Any, Self
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
+from exaid_evals.errors import DataError
 
 
 class Ledger:
@@ -31,30 +32,35 @@ class Ledger:
         self._entries: dict[str, tuple[str, str]] = {}
 
     def __enter__(self) -> Self:
-        """Read what is recorded."""
-        if self._path.exists():
-            for line in scan_jsonl(self._path):
-                if line.value is not None and {"key", "inputs", "output"} <= line.value.keys():
-                    self._entries[line.value["key"]] = (line.value["inputs"], line.value["output"])
+        """Read what is recorded; a damaged file is mended, so that nothing is ever appended to half a line."""
+        damaged = False
+        for line in scan_jsonl(self._path) if self._path.exists() else ():
+            entry = _entry(line.value) if line.value is not None else None
+            if entry is None:
+                damaged = True
+            else:
+                key, inputs, output = entry
+                self._entries[key] = (inputs, output)
+        if damaged:
+            self._rewrite()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Rewrite the file sorted, also when the work was interrupted."""
-        if self._entries:
-            write_jsonl(
-                self._path,
-                [
-                    {"key": key, "inputs": inputs, "output": output}
-                    for key, (inputs, output) in sorted(self._entries.items())
-                ],
-            )
+        if self._entries or self._path.exists():
+            self._rewrite()
 
     def is_current(self, key: str, inputs: str, output: Path) -> bool:
         """Tell whether `output` was made from `inputs` and is still what was written."""
         recorded = self._entries.get(key)
-        return bool(recorded and recorded[0] == inputs and output.is_file() and recorded[1] == sha256_file(output))
+        if recorded is None or recorded[0] != inputs or not output.is_file():
+            return False
+        try:
+            return recorded[1] == sha256_file(output)
+        except DataError:  # damaged: whoever asks is about to make it again
+            return False
 
     def record(self, key: str, inputs: str, output: Path) -> None:
         """Note a finished output."""
@@ -72,6 +78,17 @@ class Ledger:
         """Forget every entry but these, of outputs that no longer belong to the campaign."""
         wanted = set(keys)
         self._entries = {key: entry for key, entry in self._entries.items() if key in wanted}
+
+    def _rewrite(self) -> None:
+        entries = sorted(self._entries.items())
+        write_jsonl(self._path, ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries))
+
+
+def _entry(value: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    key, inputs, output = value.get("key"), value.get("inputs"), value.get("output")
+    if isinstance(key, str) and isinstance(inputs, str) and isinstance(output, str):
+        return key, inputs, output
+    return None
 
 
 def fingerprint(**inputs: Any) -> str:

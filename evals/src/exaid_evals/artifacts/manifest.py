@@ -189,7 +189,9 @@ def read_manifest(path: Path) -> Manifest:
         DataError: there is none, it breaks its schema, or the file holds more than one record.
     """
     if not path.is_file():
-        raise DataError("no manifest: no traces are frozen here", where=str(path), remedy="run `exaid-evals make-traces`")
+        raise DataError(
+            "no manifest: no traces are frozen here", where=str(path), remedy="run `exaid-evals make-traces`"
+        )
     records = read_jsonl(path)
     if len(records) != 1:
         raise DataError(f"holds {len(records)} records where one must stand", where=str(path), remedy="make it again")

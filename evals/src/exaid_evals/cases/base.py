@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,8 @@ def require_unique(cases: Iterable[Case], *, where: str) -> None:
     Raises:
         DataError: names every repeated id.
     """
-    seen: set[str] = set()
-    repeated = sorted({case.case_id for case in cases if case.case_id in seen or seen.add(case.case_id)})
+    repeated = sorted(case_id for case_id, n in Counter(case.case_id for case in cases).items() if n > 1)
     if repeated:
-        raise DataError(f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each case an id of its own")
+        raise DataError(
+            f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each case an id of its own"
+        )

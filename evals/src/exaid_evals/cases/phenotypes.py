@@ -7,7 +7,9 @@ the words that its names are made of.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from enum import StrEnum
+from functools import cache
 
 from exaid_evals.ontologies.base import Term
 
@@ -43,8 +45,9 @@ _PLACES: tuple[tuple[Place, re.Pattern[str]], ...] = tuple(
             Place.IMAGING,
             r"corpus callosum|ventriculomegaly|hydroceph|cortical|cerebr|cerebell(?:ar|um) (?:atrophy|hypoplasia|verm)|"
             r"brain|basal ganglia|white matter|gyr[ia]|myelination|calcification|septal defect|ductus|cardiomyop|"
-            r"fallot|aort|arterial hypertension|regurgitation|stenosis|valve|ventric|hydroneph|kidney|renal (?:cyst|hypo|agen)|"
-            r"reflux nephro|vesicoureteral|skeletal maturation|metaphys|epiphys|vertebra|osteop|osteolysis|bone mineral|"
+            r"fallot|aort|arterial hypertension|regurgitation|stenosis|valve|ventric|hydroneph|kidney|"
+            r"renal (?:cyst|hypo|agen)|reflux nephro|vesicoureteral|skeletal maturation|metaphys|epiphys|"
+            r"vertebra|osteop|osteolysis|bone mineral|"
             r"platyspondyly|steatosis|effusion|atelectasis|hypoplasia of the (?:pons|brain)|dandy|cyst|rib\b|ribs\b|"
             r"carpal|tarsal|phalanx|phalanges|dysplasia",
         ),
@@ -55,15 +58,16 @@ _PLACES: tuple[tuple[Place, re.Pattern[str]], ...] = tuple(
         ),
         (
             Place.HISTORY,
-            r"hydramnios|premature|gestational age|intrauterine|neonatal|failure to thrive|recurrent|infancy|growth delay|"
-            r"growth retard|in utero|birth|susceptib|congestive heart|diabetes|asthma|allerg|hernia|puberty|immunodefic",
+            r"hydramnios|premature|gestational age|intrauterine|neonatal|failure to thrive|recurrent|infancy|"
+            r"growth delay|growth retard|in utero|birth|susceptib|congestive heart|diabetes|asthma|allerg|hernia|"
+            r"puberty|immunodefic|malabsor|autoimmun|lymphoma|leukemia|carcinoma|\bobesity",
         ),
         (
             Place.SYMPTOM,
             r"seizure|pain|algia|fever|fatigue|vomit|nausea|diarr|constipat|dyspnea|cough|headache|migraine|vertigo|"
-            r"weight loss|anorexia|dysphagia|feeding|weakness|lethargy|irritab|sleep|palpitation|syncope|bleed|hemorrhage|"
-            r"epistaxis|hemoptysis|hematemesis|pruritus|photophobia|diplopia|visual|vision|blind|hearing|anxiety|depress(?:ion|ivity)|"
-            r"psychosis|memory|dementia|confusion|coma|stroke|falls|cramp|spasm|paresthesia|incontinence|apnea|"
+            r"weight loss|anorexia|dysphagia|feeding|weakness|lethargy|irritab|sleep|palpitation|syncope|bleed|"
+            r"hemorrhage|epistaxis|hemoptysis|hematemesis|pruritus|photophobia|diplopia|visual|vision|blind|hearing|anxiety|"
+            r"depress(?:ion|ivity)|psychosis|memory|dementia|confusion|coma|stroke|falls|cramp|spasm|paresthesia|incontinence|apnea|"
             r"respiratory|reflux|sweating|hyperhidrosis|stiffness|clums|amenorrh|infertil|snoring|insomnia|numb",
         ),
     )
@@ -81,8 +85,14 @@ _SYSTEMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("cardiac", r"cardi|septal|aort|heart|fallot|ductus|arrhythm|mitral|tachycard|atrial|ventricular sep|palpitat"),
         ("renal", r"renal|kidney|nephr|proteinuria|hematuria|glomerul|ureter"),
         ("hepatic", r"hepat|liver|jaundice|cirrho|bili|cholest|ascites|transaminase"),
-        ("haematological", r"anemia|cytopen|leuk|neutrop|thrombo|coagul|bleeding|bruis|lymphaden|splen|epistaxis|pallor"),
-        ("skin", r"skin|rash|eczem|kerat|papul|pigment|alopecia|nail|erythema|ichthy|blister|prurit|hair|purpura|dermat"),
+        (
+            "haematological",
+            r"anemia|cytopen|leuk|neutrop|thrombo|coagul|bleeding|bruis|lymphaden|splen|epistaxis|pallor",
+        ),
+        (
+            "skin",
+            r"skin|rash|eczem|kerat|papul|pigment|alopecia|nail|erythema|ichthy|blister|prurit|hair|purpura|dermat",
+        ),
         (
             "ophthalmic",
             r"retin|cataract|optic|cornea|glaucoma|myopia|visual|iris|nystag|coloboma|photophob|macul|ocular|vitre|strabism",
@@ -95,7 +105,10 @@ _SYSTEMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("endocrine", r"thyro|diabet|gonad|puberty|hormone|adren|obes|cortisol|insulin|prolactin|goiter|hirsut|glyc"),
         ("inbornmetabolism", r"acid|ammon|lact|acyl|amino|uria\b|storage|metabol|coarse|carnitine|hypoglyc"),
         ("respiratory", r"respir|pulmon|lung|dyspn|cough|bronch|asthma|pneumo|pleur|apnea|hemopt"),
-        ("gastroenterological", r"diarr|vomit|constip|intestin|gastr|abdom|malabsor|esoph|colon|pancrea|dysphag|nausea"),
+        (
+            "gastroenterological",
+            r"diarr|vomit|constip|intestin|gastr|abdom|malabsor|esoph|colon|pancrea|dysphag|nausea",
+        ),
         ("immunological", r"immun|infect|sepsis|autoimm|gammaglob|allerg|lymphop"),
         ("rhumatological", r"arthr|myalg|vascul|joint|muscle|myos|fever|autoinfl|raynaud|contracture"),
         ("otorhinolaryngological", r"hearing|ear\b|ears\b|otitis|sinus|laryn|vestib|vertigo|choanal|pinna"),
@@ -108,12 +121,20 @@ _SYSTEMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 
-_VAGUE = re.compile(r"abnormal|/|morpholog|physiolog|obsolete|neoplasm$|phenotype|finding|functional|positivity|^[A-Z]{2,}:")
+_VAGUE = re.compile(
+    r"abnormal|/|morpholog|physiolog|obsolete|neoplasm$|phenotype|finding|functional|positivity|^[A-Z]{2,}:"
+)
 _FEMALE = re.compile(r"ovar|uter[iu]|vagina|menorr|amenorr|menopaus|endometr|cervix uteri|breast|menstr", re.IGNORECASE)
 _MALE = re.compile(r"cryptorch|hypospad|penis|testic|testes|scrot|prostat|azoosperm|sperm", re.IGNORECASE)
-_YOUNG = re.compile(r"neonatal|infan|congenital|in utero|hydramnios|premature|gestational|fontanel|birth", re.IGNORECASE)
-_CHILD = re.compile(r"development|intellectual|delay|thrive|growth|puberty|autis|cleft|philtrum|epicanth", re.IGNORECASE)
-_PROPER = re.compile(r"^(?:[A-Z]{2,}|[A-Z]\d|Dandy|Babinski|Tetralogy|Raynaud|Chiari|Parkinson|Cushing|Hirschsprung|Meckel)")
+_YOUNG = re.compile(
+    r"neonatal|infan|congenital|in utero|hydramnios|premature|gestational|fontanel|birth", re.IGNORECASE
+)
+_CHILD = re.compile(
+    r"development|intellectual|delay|thrive|growth|puberty|autis|cleft|philtrum|epicanth", re.IGNORECASE
+)
+_PROPER = re.compile(
+    r"^(?:[A-Z]{2,}|[A-Z]\d|Dandy|Babinski|Tetralogy|Raynaud|Chiari|Parkinson|Cushing|Hirschsprung|Meckel)"
+)
 
 # Labels that no clinician would write, as they would.
 _SPOKEN = {
@@ -140,22 +161,29 @@ _SPOKEN = {
 }
 
 
+@cache
 def is_concrete(term: Term) -> bool:
     """Tell whether a clinician would write the name into a case report."""
     return not _VAGUE.search(term.name) and len(term.name.split()) <= 6
 
 
+@cache
 def place_of(term: Term) -> Place:
     """Return where the phenotype belongs; what no table knows is found on examination."""
     return next((place for place, pattern in _PLACES if pattern.search(term.name)), Place.EXAMINATION)
 
 
 def organ_system(names: list[str]) -> str:
-    """Return the organ system that most of the names speak for; at a draw the rarer kind of voice wins."""
-    votes = {system: sum(bool(pattern.search(name)) for name in names) for system, pattern in _SYSTEMS}
+    """Return the organ system that most of the names speak for; at a draw the first of the table wins."""
+    voices = Counter(system for name in names for system in _systems_of(name))
     # Nearly every syndrome has faces, bones and development in it, so these need a clear majority.
     common = {"embryogenesis": 0.6, "bone": 0.75, "neurological": 0.75}
-    return max(votes, key=lambda system: votes[system] * common.get(system, 1.0))
+    return max((system for system, _ in _SYSTEMS), key=lambda system: voices[system] * common.get(system, 1.0))
+
+
+@cache
+def _systems_of(name: str) -> tuple[str, ...]:
+    return tuple(system for system, pattern in _SYSTEMS if pattern.search(name))
 
 
 def spoken(term: Term) -> str:
@@ -167,7 +195,8 @@ def spoken(term: Term) -> str:
     if term.name in _SPOKEN:
         return _SPOKEN[term.name]
     head, comma, modifier = term.name.partition(", ")
-    name = f"{modifier} {head}" if comma and "," not in modifier and len(modifier.split()) == 1 else term.name
+    inverted = comma and "," not in modifier and len(modifier.split()) == 1
+    name = f"{modifier} {head[0].lower()}{head[1:]}" if inverted else term.name
     return name if _PROPER.match(name) else name[0].lower() + name[1:]
 
 

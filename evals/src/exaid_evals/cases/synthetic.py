@@ -54,13 +54,23 @@ def make_cases(seed: int, n: int = N_CASES) -> tuple[Case, ...]:
     """
     diseases = [disease for disease in rare_diseases(min_phenotypes=_MIN_CONCRETE) if disease.id.startswith("ORPHA:")]
     frequency = Counter(term.id for disease in diseases for term in disease.phenotypes)
-    candidates = []
-    for disease in diseases:
-        telling = [term for term in disease.phenotypes if is_concrete(term) and frequency[term.id] >= _MIN_DISEASES]
+    cases: list[Case] = []
+    for disease in random.Random(seed).sample(diseases, len(diseases)):  # noqa: S311 - no secret
+        telling = [
+            term
+            for term in disease.phenotypes
+            if frequency[term.id] >= _MIN_DISEASES and is_concrete(term) and not _gives_away(term, disease)
+        ]
         if len(telling) >= _MIN_CONCRETE:
-            candidates.append((disease, telling))
-    chosen = sorted(random.Random(seed).sample(candidates, n), key=lambda item: item[0].id)  # noqa: S311 - no secret
-    return tuple(_case(number, disease, telling, seed) for number, (disease, telling) in enumerate(chosen, start=1))
+            cases.append(_case(len(cases) + 1, disease, telling, seed))
+        if len(cases) == n:
+            break
+    return tuple(cases)
+
+
+def _gives_away(term: Term, disease: Disease) -> bool:
+    """Tell whether the phenotype is the disease by another name: some are named after what they show."""
+    return term.name.casefold() in disease.name.casefold() or disease.name.casefold() in term.name.casefold()
 
 
 def _case(number: int, disease: Disease, telling: list[Term], seed: int) -> Case:

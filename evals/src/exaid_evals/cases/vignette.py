@@ -170,9 +170,14 @@ def _presentation(at: dict[Place, list[str]], person: Person, names: list[str], 
         )
         sentences.append(opening)
         if rest:
-            sentences.append(rng.choice(("Over time", "In the following months", "Later")) + f" {person.they} developed {listed(rest)}.")
+            sentences.append(
+                rng.choice(("Over time", "In the following months", "Later"))
+                + f" {person.they} developed {listed(rest)}."
+            )
     else:
-        sentences.append(f"The patient was referred for evaluation after {their} family noticed a change in {their} condition.")
+        sentences.append(
+            f"The patient was referred for evaluation after {their} family noticed a change in {their} condition."
+        )
     if at[Place.DEVELOPMENT]:
         sentences.append(f"{They} had {listed(at[Place.DEVELOPMENT])}.")
     denied = _denied(_DENIABLE, names, rng, 2)
@@ -184,8 +189,8 @@ def _presentation(at: dict[Place, list[str]], person: Person, names: list[str], 
 def _examination(at: dict[Place, list[str]], person: Person, names: list[str], rng: random.Random) -> str:
     found = at[Place.EXAMINATION]
     sentences = [
-        f"Body temperature was {36 + rng.randint(2, 9) / 10:.1f} °C, heart rate {rng.randint(68, 128)} beats per minute, "
-        f"and oxygen saturation {rng.randint(95, 99)}% in room air."
+        f"Body temperature was {36 + rng.randint(2, 9) / 10:.1f} °C, heart rate {rng.randint(68, 128)} "
+        f"beats per minute, and oxygen saturation {rng.randint(95, 99)}% in room air."
     ]
     for start in range(0, len(found), 5):
         group = found[start : start + 5]
@@ -223,10 +228,14 @@ def _tests(at: dict[Place, list[str]], names: list[str], rng: random.Random) -> 
     sentences = []
     if at[Place.LABORATORY]:
         sentences.append(f"Laboratory tests revealed {listed(at[Place.LABORATORY])}.")
-    normal = [test for test, parts in _NORMAL_TESTS.items() if not any(part in name for name in names for part in parts)]
+    normal = [
+        test for test, parts in _NORMAL_TESTS.items() if not any(part in name for name in names for part in parts)
+    ]
     if normal:
         some = rng.sample(normal, min(2, len(normal)))
-        subject = listed([some[0], *(test[0].lower() + test[1:] if not test.startswith("C-") else test for test in some[1:])])
+        subject = listed(
+            [some[0], *(test[0].lower() + test[1:] if not test.startswith("C-") else test for test in some[1:])]
+        )
         singular = len(some) == 1 and not some[0].endswith("s")
         sentences.append(f"{subject} {'was' if singular else 'were'} within the normal range.")
     if at[Place.IMAGING]:

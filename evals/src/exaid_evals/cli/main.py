@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -83,7 +84,14 @@ def run(arguments: list[str]) -> int:
         click.echo("interrupted; finished work is kept, and the same command goes on from here", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`… | head`): nothing is left to say, and nobody to say it to.
-        sys.stderr.close()
+        # The reader of our output went away (`… | head`). What Python would still flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        click.echo(f"error: {where}{what}; run it again with --debug for the traceback", err=True)
+        return 1
     return result if isinstance(result, int) else 0

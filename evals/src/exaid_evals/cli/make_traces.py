@@ -24,8 +24,8 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
-from exaid_evals.config.base import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
 
 if TYPE_CHECKING:
     from exaid_evals.traces.generate import Plan, Result
@@ -53,6 +53,7 @@ SOME_CASES_FAILED = 3
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     stub: bool,
     limit: int | None,
@@ -150,7 +151,7 @@ def run(
         from exaid_evals.cli.progress import Progress
 
         with Progress("make-traces", len(plan.cases)) as progress:
-            result = make_traces(plan, on_case=lambda case: progress.advance(case.case_id))
+            result = make_traces(plan, jobs=jobs, on_case=lambda case: progress.advance(case.case_id))
     _tell_result(plan, result)
     return SOME_CASES_FAILED if result.failed else 0
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from exaid_evals.config.base import Override
+from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir, default_data_dir
 

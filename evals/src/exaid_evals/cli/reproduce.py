@@ -21,7 +21,7 @@ from exaid_evals.cli.options import (
     option,
     stub_option,
 )
-from exaid_evals.config.base import Override
+from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
 
 SOME_FAILED = 3
@@ -85,9 +85,12 @@ def command(
         if status not in (0, SOME_FAILED):
             return status
     from exaid_evals.cli.export import run as export
+    from exaid_evals.cli.validate import run as validate
 
     _heading("04 export")
     status = max(status, export([member.root for member in campaigns], campaign.exports))
+    _heading("00 validate what was written")
+    status = max(status, validate([str(place) for place in [*(member.root for member in campaigns), campaign.exports]]))
     click.echo(f"\ntables   {', '.join(str(member.tables) for member in campaigns)}")
     click.echo(f"figures  {', '.join(str(member.figures) for member in campaigns)}")
     click.echo(f"export   {campaign.exports}")
@@ -106,7 +109,7 @@ def _campaign(
     force: bool,
     mac_dir: Path | None,
 ) -> int:
-    """Run stages 00 to 03 of one campaign, and check at the end what they wrote."""
+    """Run stages 00 to 03 of one campaign."""
     from exaid_evals.cli.compute_metrics import run as compute_metrics
     from exaid_evals.cli.make_traces import run as make_traces
     from exaid_evals.cli.run_variants import run as run_variants
@@ -130,7 +133,6 @@ def _campaign(
         ),
         ("02 run variants", lambda: run_variants(campaign, configs, stub=stub, jobs=jobs, force=force)),
         ("03 compute metrics", lambda: compute_metrics(campaign, configs, jobs=jobs, force=force)),
-        ("00 validate what was written", lambda: validate(data_dir=campaign.root)),
     ]
     status = 0
     for number, (name, stage) in enumerate(stages):

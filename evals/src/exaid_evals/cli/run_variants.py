@@ -22,7 +22,7 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
-from exaid_evals.config.base import Override, load_config
+from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
 
 
@@ -99,7 +99,8 @@ def run(
 ) -> int:
     """Run stage 02 and report it; return the exit status: 0, or 3 when some cases failed."""
     from exaid_evals.cli.progress import Progress
-    from exaid_evals.concepts.registry import read_stop_entities
+    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.config.base import load_config
     from exaid_evals.config.summarizer import SummarizerConfig
     from exaid_evals.config.variant import load_variants
     from exaid_evals.replay.stage import Settings, check_parts, plan_runs, run_variants

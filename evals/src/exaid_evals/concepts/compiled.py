@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,8 +18,6 @@ from exaid_evals.ontologies import NAMES, fingerprint, hpo, load_vocabulary
 
 ALGORITHM = "lexicon-1"
 """Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
-
-_LAYOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,14 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     return {"id": f"{ALGORITHM}:{_hash([made, asdict(settings)])[:8]}", **made}
 
 
+def _sources_sha256() -> str:
+    """Hash of the modules that decide what the tables hold, so that an edited rule never meets an old table."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled:
     """Load the tables from the cache, or compile them and store them there.
 
@@ -109,7 +116,7 @@ def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled
     key = _hash(
         [
             ALGORITHM,
-            _LAYOUT,
+            _sources_sha256(),
             # Gene symbols come from hpo3 even where its phenotypes are not asked for.
             [[name, fingerprint(name)] for name in (*settings.vocabularies, "hpo")],
             cache.versions("spacy"),

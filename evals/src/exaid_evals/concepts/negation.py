@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from exaid_evals.concepts.matcher import Match
+from exaid_evals.concepts.normalize import word_key
 from exaid_evals.concepts.tokens import CLOSE, COMMA, STOP, Tokens
 
 REACH_BEFORE = 40
@@ -92,7 +93,8 @@ _INDEX = _index(
         (_END_KIND, _TERMINATORS),
     )
 )
-_TRIGGERS = frozenset(phrase[0] for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
+# Keys of the words that triggers begin with: a sentence without one of them is not looked at any closer.
+_TRIGGER_CODES = frozenset(word_key(phrase[0]) for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
 
 
 def denied(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozenset[int]:
@@ -120,13 +122,15 @@ def denied(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozenset[int
         last = first
         while last < len(matches) and matches[last].first < end:
             last += 1
+        if _TRIGGER_CODES.isdisjoint(codes[begin:end]):
+            first = last
+            continue
         words = [text[tokens.starts[i] : tokens.ends[i]].lower() for i in range(begin, end)]
         for i in range(begin, end):
             if codes[i] == "not":
                 words[i - begin] = "not"  # n't
-        if not _TRIGGERS.isdisjoint(words):
-            spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
-            found.update(first + index for index in _denied(words, spans))
+        spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
+        found.update(first + index for index in _denied(words, spans))
         first = last
     return frozenset(found)
 

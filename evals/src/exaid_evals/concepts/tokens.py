@@ -187,6 +187,21 @@ class Tokenizer:
                         key = SKIP
                     yield key, start + found.start(), start + found.end(), short
 
+    def words(self, name: str) -> list[str]:
+        """The word keys of a short text, as a call gives them but without offsets, marks and function words.
+
+        A vocabulary has over a hundred thousand names; this takes a third of the time of a call.
+        """
+        found: list[str] = []
+        for chunk in name.split():
+            pieces = self._memory.get(chunk)
+            if pieces is None:
+                pieces = self._memory[chunk] = tuple(self._pieces(chunk))
+            found += [piece[0] for piece in pieces if piece[0] and piece[0][0].isalnum()]
+        if "absence" in found:
+            return [code for code in self(name).codes if code and code[0].isalnum()]
+        return found
+
     def __call__(self, text: str) -> Tokens:
         """Divide a text."""
         tokens = Tokens()

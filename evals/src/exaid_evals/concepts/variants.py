@@ -31,6 +31,8 @@ _CAPITALISED_BELOW = 8  # letters; longer trade names are no English words
 
 # Where the head of a name ends: "Abnormality of the nose", "Seizure with fever", "Renal failure (acute)".
 _AFTER_HEAD = re.compile(r"[(,/]|\b(?:of|in|with|to|on|by|from|due|and|or|without|for|at|during|as)\b", re.IGNORECASE)
+# Systematic names and codes of substances (2-ME2, 5-fluoro-2'-deoxyuridine) are not what clinicians write.
+_PROSE = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}")
 _ARTICLE = re.compile(r"\ba\b")
 _CIRCULATING = re.compile(r"\bcirculating (.+?) (?:concentration|level)$", re.IGNORECASE)
 _MEDIA = ("", "circulating ", "serum ", "plasma ", "blood ")
@@ -86,8 +88,7 @@ class _Words:
         words = self._known.get(name)
         if words is None:
             # Lower-cased vocabularies write "hepatitis a"; in a text only the capital tells that A from the article.
-            codes = self._tokenize(_ARTICLE.sub("A", name)).codes
-            words = self._known[name] = [code for code in codes if code and code[0].isalnum()]
+            words = self._known[name] = self._tokenize.words(_ARTICLE.sub("A", name))
         return words
 
 
@@ -114,7 +115,9 @@ def _initialism(name: str, term: Term) -> bool:
 def _names(source: str, term: Term) -> Iterator[str]:
     """The spellings of a term, the preferred name first, and those that follow from it by rule."""
     yield term.name
-    yield from term.synonyms
+    for synonym in term.synonyms:
+        if source != "drugs" or _PROSE.fullmatch(synonym):
+            yield synonym
     if source == "hpo" and (found := _CIRCULATING.search(term.name)):
         before = term.name[: found.start()]
         for medium, measure in product(_MEDIA, _MEASURES):
@@ -151,7 +154,7 @@ def compile_tables(
             for name in _names(vocabulary.source, term):
                 if name != term.name and _initialism(name, term):
                     short.append(name.upper())
-                elif (key := _key(words, vocabulary.source, name, preferred=name == term.name)) is not None:
+                elif (key := _key(words, name, preferred=name == term.name)) is not None:
                     keys.setdefault(key, name)
             preferred = phrase_key(words.of(term.name))
             if vocabulary.source == "drugs" and (preferred in words.parts or preferred in stop):
@@ -180,7 +183,7 @@ def compile_tables(
     return Tables(table, capitalised, acronyms, reach, sorted(words.modifiers))
 
 
-def _key(words: _Words, source: str, name: str, *, preferred: bool) -> str | None:
+def _key(words: _Words, name: str, *, preferred: bool) -> str | None:
     """Phrase key of a spelling that is safe to look for; None otherwise."""
     keys = words.of(name)
     if not any(len(word) >= 3 and word.isalpha() for word in keys) or keys[0] in EDGES or keys[-1] in EDGES:
@@ -188,9 +191,6 @@ def _key(words: _Words, source: str, name: str, *, preferred: bool) -> str | Non
     if len(keys) == 1 and not preferred:
         (word,) = keys
         if len(word) < 4 or word in words.modifiers:
-            return None
-        # Codes of compounds and cell lines (hla27, cx43) are no words.
-        if source == "drugs" and not word.isalpha():
             return None
     return phrase_key(keys)
 

@@ -7,11 +7,12 @@ import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError
 
 
@@ -22,19 +23,6 @@ class Config(BaseModel):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """A value from the command line or the environment.
-
-    Attributes:
-        value: what was given.
-        source: where it came from, as shown to the user (`--limit`, `EXAID_JOBS`).
-    """
-
-    value: Any
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +49,8 @@ class _StrictLoader(yaml.SafeLoader):
 def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     seen: set[Hashable] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue  # `<<` brings in keys that what stands beside it may replace
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
@@ -91,22 +81,45 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read ({error})", where=str(path), remedy="save it as UTF-8 text") from None
     try:
-        loader = _StrictLoader(text)
-        try:
-            data = json.loads(text) if path.suffix == ".json" else loader.get_single_data()
-        finally:
-            loader.dispose()
+        data = _parse_json(text) if path.suffix == ".json" else _parse_yaml(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(error.problem or "not valid YAML", where=where, remedy="correct the line") from None
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"not valid ({error})", where=str(path), remedy="correct the file") from None
+    except RecursionError:
+        raise ConfigError("not valid (nested too deeply)", where=str(path), remedy="correct the file") from None
     if data is None:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError("holds no mapping of names to values", where=str(path), remedy="write `key: value` lines")
     return data
+
+
+def _parse_yaml(text: str) -> Any:
+    loader = _StrictLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+def _parse_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"the key {key!r} stands twice")
+        mapping[key] = value
+    return mapping
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def load_config(
@@ -126,7 +139,9 @@ def load_config(
     sources = dict.fromkeys(_leaves(data), str(path))
     for dotted, override in (overrides or {}).items():
         _put(data, dotted, override.value)
-        sources[dotted] = override.source
+        # A mapping that is given as a whole takes the place of what stood there.
+        sources = {key: source for key, source in sources.items() if not key.startswith(f"{dotted}.")}
+        sources |= dict.fromkeys([dotted, *_leaves({dotted: override.value})], override.source)
     try:
         value = model.model_validate(data)
     except ValidationError as error:
@@ -147,6 +162,8 @@ def _put(data: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            return  # the model will say that a mapping belongs there
     data[last] = value
 
 
@@ -169,10 +186,9 @@ def _problems(
     return found
 
 
-def _known_keys(model: type[BaseModel]) -> list[str]:
-    keys: list[str] = []
-    for name, info in model.model_fields.items():
-        keys.append(name)
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            keys += _known_keys(info.annotation)
-    return keys
+def _known_keys(annotation: Any) -> list[str]:
+    """Return the keys of a model and of the models inside it, lists of models included."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return [key for part in get_args(annotation) for key in _known_keys(part)]
+    fields = annotation.model_fields
+    return [*fields, *(key for info in fields.values() for key in _known_keys(info.annotation))]

@@ -94,8 +94,6 @@ def consolidate(runs: Sequence[ExportedRun], primary_metric: str | None = None) 
         )
     best, worst = best_and_worst(runs, primary) if primary else (None, None)
     warnings = [warning for run in runs for warning in run.warnings] + comparability_warnings(runs)
-    if len(runs) == 1:
-        warnings.append("one run: no spread and no interval can be given")
     return Export(tuple(runs), aggregated, primary, best, worst, tuple(warnings))
 
 

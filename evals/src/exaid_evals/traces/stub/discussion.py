@@ -1,33 +1,280 @@
-"""Thin."""
+"""Who says what: the supervisor presents, three doctors argue and draw together, the supervisor sums up.
+
+Each doctor opens with a hypothesis of their own. Later messages object to a colleague's, support it or give in to
+it, and towards the end all gather behind one diagnosis, which is not always the right one.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 from exaid_evals.cases.base import Case
 from exaid_evals.config.mas_generation import TalkConfig
+from exaid_evals.traces.stub import wording
 from exaid_evals.traces.stub.dice import Dice
-from exaid_evals.traces.stub.statements import Block, Statement, Turn
+from exaid_evals.traces.stub.findings import read_case
+from exaid_evals.traces.stub.moves import Talk, diagnosis_name
+from exaid_evals.traces.stub.phrasing import Phrasebook
+from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement, Turn
+from exaid_evals.traces.stub.workup import tests_for
+
+SUPERVISOR = "supervisor"
+DOCTORS = ("doctor0", "doctor1", "doctor2")
+TERMINATE = "TERMINATE"
+_N_RIVALS = 4
+_MOST_CHARS = 2000
+_MOST_EXTRA = 20
 
 
 def discuss(
     case: Case, presentation: Mapping[str, str], rivals: Sequence[str], config: TalkConfig, n_round: int, dice: Dice
 ) -> list[Turn]:
-    def turn(agent: str, text: str) -> Turn:
-        return Turn(agent, (Block((Statement(text),)),))
+    """Return the messages of one talk.
 
-    sentences = [s for t in presentation.values() for s in re.split(r"(?<=[.])\s+(?=[A-Z])", t)]
-    turns = [turn("supervisor", "Please discuss this case.\n\n" + json.dumps(dict(presentation), indent=2, ensure_ascii=False))]
-    n = config.doctor_messages_low + dice.binomial(config.doctor_messages_high - config.doctor_messages_low, 0.5)
-    for i in range(n):
-        text = f"I think of {case.diagnosis} and of {dice.pick(rivals)}."
-        goal = dice.log_normal(config.message_chars)
-        while len(text) < goal:
-            text += " We are told: " + dice.pick(sentences)
-        turns.append(turn(f"doctor{i % 3}", text))
-        if i == n // 2:
-            turns.append(turn("supervisor", "Please comment on: " + dice.pick(sentences)))
-    turns.append(turn("supervisor", json.dumps({"Most Likely Diagnosis": case.diagnosis, "Differential Diagnosis": rivals[:3]}, indent=2) + "\n\nTERMINATE"))
-    return turns
+    Args:
+        case: the case.
+        presentation: the sections that the agents are given, in order.
+        rivals: diagnoses that may be taken for the right one.
+        config: how often each thing is done.
+        n_round: most messages of a talk.
+        dice: the talk's stream; timing draws from another.
+    """
+    return _Discussion(case, presentation, rivals, config, n_round, dice).run()
+
+
+class _Discussion:
+    def __init__(
+        self,
+        case: Case,
+        presentation: Mapping[str, str],
+        rivals: Sequence[str],
+        config: TalkConfig,
+        n_round: int,
+        dice: Dice,
+    ) -> None:
+        self._presentation, self._config, self._dice = presentation, config, dice
+        truth = diagnosis_name(case.diagnosis)
+        names = dict.fromkeys(diagnosis_name(rival) for rival in rivals)
+        others = dice.sample([name for name in names if name.casefold() != truth.casefold()], _N_RIVALS)
+        reading = read_case(presentation)
+        book = Phrasebook(reading.short_forms, config, dice)
+        self._talk = Talk(reading, book, config, dice, tests_for(case.category), (truth, *others))
+        self._leads = {
+            doctor: truth if dice.chance(config.leads_with_truth) else dice.pick(others) for doctor in DOCTORS
+        }
+        wrong = sorted({lead for lead in self._leads.values() if lead != truth}) or others
+        self._consensus = dice.pick(wrong) if dice.chance(config.wrong_consensus) else truth
+        if self._consensus not in self._leads.values():
+            # Nobody can be won over to what nobody has proposed.
+            self._leads[dice.pick(DOCTORS)] = self._consensus
+        self._n_round = n_round
+        self._turns: list[Turn] = []
+
+    def run(self) -> list[Turn]:
+        """Hold the talk."""
+        config, dice = self._config, self._dice
+        n = config.doctor_messages_low + dice.binomial(
+            config.doctor_messages_high - config.doctor_messages_low, config.doctor_messages_p
+        )
+        interjections = {3 + dice.below(n - 4)}
+        if dice.chance(config.second_interjection) and n + 4 <= self._n_round:
+            interjections.add(3 + dice.below(n - 4))
+        self._turns.append(self._presented())
+        speaker = ""
+        for number in range(n):
+            if number in interjections:
+                self._turns.append(self._interjection())
+            order = DOCTORS if number < len(DOCTORS) else [doctor for doctor in DOCTORS if doctor != speaker]
+            speaker = order[number] if number < len(DOCTORS) else dice.pick(order)
+            if number < len(DOCTORS):
+                self._turns.append(self._first_word(speaker, number))
+            else:
+                self._turns.append(self._reply(speaker, remaining=n - number))
+        self._turns.append(self._summary())
+        return self._turns
+
+    def _presented(self) -> Turn:
+        text = json.dumps(dict(self._presentation), indent=2, ensure_ascii=False)
+        mentions = [Mention(MentionKind.CANONICAL, f.phrase, f.phrase) for f in self._talk.reading.findings]
+        mentions += [Mention(MentionKind.NEGATED, f.phrase, f.phrase) for f in self._talk.reading.denied]
+        return Turn(SUPERVISOR, (Block((Statement(wording.OPENING),)), Block((Statement(text, tuple(mentions)),))))
+
+    def _first_word(self, doctor: str, number: int) -> Turn:
+        talk, dx = self._talk, self._leads[doctor]
+        talk.begin_message()
+        markdown = self._dice.chance(self._config.markdown)
+        message = _Message(self._dice.log_normal(self._config.message_chars))
+        intro = wording.INTRO_FIRST if number == 0 else wording.INTRO_NEXT
+        message.add(talk.say(intro, doc=_called(DOCTORS[number - 1])))
+        if markdown or self._dice.chance(0.4):
+            message.block(talk.findings_list(3 + self._dice.below(3), markdown=markdown))
+        lead = talk.say(wording.LEADING, dx=f"**{dx}**" if markdown else dx)
+        message.block(Block((lead, talk.evidence(dx), talk.evidence(dx))))
+        rivals = self._rivals_of(dx)
+        message.block(talk.rivals_list(self._dice.sample(rivals, 2 + self._dice.below(2)), markdown=markdown))
+        message.block(talk.tests_list(2 + self._dice.below(2), markdown=markdown))
+        self._fill(message, doctor, dx)
+        return message.turn(doctor)
+
+    def _reply(self, doctor: str, *, remaining: int) -> Turn:
+        talk, dice = self._talk, self._dice
+        talk.begin_message()
+        markdown = dice.chance(self._config.markdown * 0.5)
+        message = _Message(dice.log_normal(self._config.message_chars))
+        colleague = dice.pick([other for other in DOCTORS if other != doctor])
+        theirs, own = self._leads[colleague], self._leads[doctor]
+        # Who does not hold the coming consensus gives in sooner or later, at the latest in the last round.
+        if own != self._consensus and (remaining <= len(DOCTORS) or dice.chance(0.4)):
+            colleague = dice.pick([other for other in DOCTORS if self._leads[other] == self._consensus])
+            message.add(talk.say(wording.PERSUADED, doc=_called(colleague), alt=own, dx=self._consensus))
+            self._leads[doctor] = own = self._consensus
+        elif theirs != own:
+            message.add(talk.say(wording.OBJECT, doc=_called(colleague), alt=theirs))
+            message.add(talk.say(wording.HOLDING, dx=own))
+        else:
+            message.add(talk.say(wording.AGREE, doc=_called(colleague)))
+            message.add(talk.say(wording.CONVERGING if remaining <= len(DOCTORS) else wording.HOLDING, dx=own))
+        message.block(Block((talk.evidence(own), talk.evidence(own))))
+        if dice.chance(0.35):
+            message.block(talk.findings_list(2 + dice.below(3), markdown=markdown))
+        if dice.chance(0.45):
+            message.block(talk.rivals_list(dice.sample(self._rivals_of(own), 2), markdown=markdown))
+        tests = talk.next_tests(1 + dice.below(2))
+        if tests:
+            message.block(Block(tuple(talk.say(wording.TEST_SENTENCE, test=test.name, aim=test.aim) for test in tests)))
+        self._fill(message, doctor, own)
+        return message.turn(doctor)
+
+    def _fill(self, message: _Message, doctor: str, dx: str) -> None:
+        """Lengthen a message with evidence, denials and doubts until it has the length it aims at."""
+        talk, dice = self._talk, self._dice
+        rival = dice.pick(self._rivals_of(dx))
+        extra = [talk.denial(rival)] if dice.chance(self._config.negate) else []
+        if dice.chance(0.2):
+            extra.append(talk.near_miss(rival))
+        # A case with little text runs out of things to say; the message is then shorter than it aims at.
+        for _ in range(_MOST_EXTRA):
+            if message.missing <= sum(len(statement.text) + 1 for statement in extra):
+                break
+            extra.append(talk.evidence(dx))
+            if dice.chance(0.25):
+                extra.append(talk.denial(rival))
+        if extra:
+            message.block(Block(tuple(dict.fromkeys(extra))))
+        closing = [talk.say(wording.UNKNOWN)] if dice.chance(0.5) else []
+        if dice.chance(0.4):
+            colleague = dice.pick([other for other in DOCTORS if other != doctor])
+            closing.append(talk.say(wording.CLOSING, doc=_called(colleague)))
+        if closing:
+            message.block(Block(tuple(closing)))
+
+    def _interjection(self) -> Turn:
+        talk, dice = self._talk, self._dice
+        talk.begin_message()
+        dx = self._leads[dice.pick(DOCTORS)]
+        challenges = []
+        for number in range(1, 3 + dice.below(2)):
+            sentence = talk.pick_sentence() or ""
+            asked = talk.say(
+                wording.CHALLENGES,
+                without="" if sentence else "quote",
+                quote=_short(sentence),
+                dx=dx,
+                alt=dice.pick(self._rivals_of(dx)),
+                doc=_called(dice.pick(DOCTORS)),
+            )
+            challenges.append(Statement(f"{number}. {asked.text}", asked.mentions))
+        return Turn(
+            SUPERVISOR,
+            (
+                Block((talk.say(wording.INTERJECTION), Statement(f"At present {self._standing()}."))),
+                Block(tuple(challenges), joint="\n"),
+                Block((Statement(wording.INTERIM), self._state(n_tests=3)), joint="\n"),
+            ),
+        )
+
+    def _standing(self) -> str:
+        """Who favors what, in words."""
+        held = {dx: [_called(doctor) for doctor in DOCTORS if self._leads[doctor] == dx] for dx in self._leads.values()}
+        if len(held) == 1:
+            return f"all of you favor {next(iter(held))}"
+        sides = [f"{' and '.join(names)} favor{'s' if len(names) == 1 else ''} {dx}" for dx, names in held.items()]
+        return f"{sides[0]}, while {' and '.join(sides[1:])}"
+
+    def _summary(self) -> Turn:
+        talk = self._talk
+        return Turn(
+            SUPERVISOR,
+            (
+                Block((talk.say(wording.SUMMING_UP), talk.say(wording.SETTLED))),
+                Block((self._state(n_tests=6),)),
+                Block((Statement(TERMINATE),)),
+            ),
+        )
+
+    def _state(self, *, n_tests: int) -> Statement:
+        """The state of the discussion as JSON."""
+        talk, dice = self._talk, self._dice
+        held = list(self._leads.values())
+        leading = max(sorted(set(held)), key=held.count)
+        rivals = self._rivals_of(leading)[:3]
+        asked = [test.name.removeprefix("a ").removeprefix("an ") for test in talk.asked[:n_tests]]
+        parts = {"alt": dice.pick(rivals), "test": dice.pick(asked or ["genetic testing"])}
+        points = [talk.say(wording.DISAGREEMENTS, **parts) for _ in range(1 + dice.below(2))]
+        state = {
+            "Most Likely Diagnosis": leading,
+            "Differential Diagnosis": rivals,
+            "Recommended Tests": [name[0].upper() + name[1:] for name in asked],
+            "Areas of Disagreement": list(dict.fromkeys(point.text for point in points)),
+        }
+        text = json.dumps(state, indent=2, ensure_ascii=False)
+        mentions = [talk.book.plain(name) for name in (leading, *rivals)]
+        return Statement(f"```json\n{text}\n```", (*mentions, *(m for point in points for m in point.mentions)))
+
+    def _rivals_of(self, dx: str) -> list[str]:
+        return [name for name in self._talk.candidates if name != dx]
+
+
+class _Message:
+    """A message in the making.
+
+    Args:
+        aim: the length that it should reach, in code points.
+    """
+
+    def __init__(self, aim: float) -> None:
+        self._aim = aim
+        self._blocks: list[Block] = []
+        self._opening: list[Statement] = []
+
+    def add(self, statement: Statement) -> None:
+        """Put a statement into the opening paragraph."""
+        self._opening.append(statement)
+
+    def block(self, block: Block) -> None:
+        """Append a block, unless the message would grow past all measure."""
+        if self._length + len(block.text) + 2 <= _MOST_CHARS:
+            self._blocks.append(block)
+
+    @property
+    def missing(self) -> float:
+        """Code points that are missing to the aim."""
+        return self._aim - self._length
+
+    @property
+    def _length(self) -> int:
+        return len(self.turn("").content)
+
+    def turn(self, agent_id: str) -> Turn:
+        """Return the message of an agent."""
+        return Turn(agent_id, (Block(tuple(self._opening)), *self._blocks))
+
+
+def _called(doctor: str) -> str:
+    """How an agent is addressed: `Doctor1`."""
+    return doctor.capitalize()
+
+
+def _short(sentence: str) -> str:
+    return sentence.rstrip(" .") if len(sentence) <= 160 else f"{sentence[:150].rsplit(' ', 1)[0].rstrip(' ,;')} …"

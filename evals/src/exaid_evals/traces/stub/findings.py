@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from exaid_evals.traces.stub.glossary import ENTRIES, KNOWN
+from exaid_evals.traces.stub.glossary import ENTRIES, known_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Reading:
 
 
 _BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(]?[A-Z0-9])")
-_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|vs|No|Fig|approx|e\.g|i\.e|et al|St|resp|ca)\.|\b[A-Z]\.)$")
+_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|vs|No|Fig|approx|e\.g|i\.e|et al|St|resp|ca)\.|(?<![°\w])[A-Z]\.)$")
 _CUE = re.compile(
     r"\b(?:presented (?:initially |to \w+ )?with|complain(?:ed|ing|ts) of|history of|revealed|showed|showing|"
     r"demonstrated|disclosed|confirmed|developed|experienced|exhibited|suffered from|diagnosed with|including|"
@@ -62,7 +62,7 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
-    r"\b(?:no|not|without|denie[sd]|negative for|absence of|neither|nor|never|unremarkable for|ruled out)\b[^.;:]{0,60}$",
+    r"\b(?:no|not|without|denie[sd]|negative for|absence of|neither|nor|never|unremarkable for)\b[^.;:]{0,60}$",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r",? (?:and|as well as|or) |, |; |: | \(|\)")
@@ -97,9 +97,17 @@ _IDLE = frozenset(
     positive negative response medication medications course dose daily performed revealed showed appeared noted
     use fetus incision unit count panel antibodies antibody factor kinase hormone transaminase phosphatase dehydrogenase
     nitrogen creatinine acid acids exercises nutrition counts function functions profile intervals contact
+    increase decrease change district consumption
     work school life home country location region city village grandmother grandfather uncle aunt cousin husband
     wife son daughter bilaterally lower upper once twice ago later well healthy difficulty difficulties
     """.split()  # noqa: SIM905 - a word list reads better than 150 quoted strings
+)
+# Words that name a disease or sign wherever they stand, with the adjectives before them.
+_NAMED = re.compile(
+    r"(?<![\w-])((?:[a-z-]{4,}(?:al|ic|ous|ive|ar|ary|ed|oid|ent|ute|ild|ere|ign|ant) ){0,2}"
+    r"[a-z]{3,}(?:oma|omas|itis|osis|iasis|opathy|emia|aemia|uria|megaly|algia|plasia|dysplasia|atrophy|plegia|paresis|"
+    r"penia|dactyly|cephaly|ectasia|sclerosis|stenosis|effusion|hernia|insufficiency|dystrophy|calcifications?|"
+    r"malformations?|lesions?|nodules?|tumou?rs?|masses|cysts?|deformity|hemorrhage|infarction|abscess(?:es)?|palsy))(?![\w-])"
 )
 # A single word counts when it is built like the name of a finding.
 _CLINICAL = re.compile(
@@ -109,9 +117,22 @@ _CLINICAL = re.compile(
     r"thrombosis|anemia|infections?|palsy|weakness|fatigue|cough|ataxia|dysarthria|nystagmus|cataracts?|glaucoma|telorism)$",
     re.IGNORECASE,
 )
-_ING_FINDINGS = frozenset("swelling bleeding vomiting breathing thickening wheezing clubbing bruising webbing sweating".split())
+_ING_FINDINGS = frozenset(
+    [
+        "swelling",
+        "bleeding",
+        "vomiting",
+        "breathing",
+        "thickening",
+        "wheezing",
+        "clubbing",
+        "bruising",
+        "webbing",
+        "sweating",
+    ]
+)
 _NO_HEAD = re.compile(r"(?:ly|ed|ous|ive|ful|able|ible|ic|al|ary|ent|ant|er|est)$", re.IGNORECASE)
-_SHORT_FORM = re.compile(r"((?:[A-Za-z][\w–-]*[ –-]){1,6}?)\(([A-Z][A-Za-z]{1,5})\)")
+_SHORT_FORM = re.compile(r"\(([A-Z][A-Za-z]{1,5})\)")
 
 
 def read_case(presentation: Mapping[str, str]) -> Reading:
@@ -149,15 +170,12 @@ def short_forms(text: str) -> dict[str, str]:
     {'ventricular septal defect': 'VSD'}
     """
     forms = {}
-    for before, short in _SHORT_FORM.findall(text):
-        words = re.split(r"[ –-]", before.strip())
-        letters = [letter for letter in short if letter.isupper()]
-        tail = words[-len(letters) :]
-        if len(tail) == len(letters) > 1 and all(
-            word[:1].upper() == letter for word, letter in zip(tail, letters, strict=True)
-        ):
-            start = before.lower().rfind(tail[0].lower())
-            forms[before[start:].strip().lower()] = short
+    for match in _SHORT_FORM.finditer(text):
+        letters = [letter for letter in match[1] if letter.isupper()]
+        words = list(re.finditer(r"[A-Za-z]+", text[max(0, match.start() - 80) : match.start()]))[-len(letters) :]
+        if len(words) == len(letters) > 1 and all(w[0][0].upper() == c for w, c in zip(words, letters, strict=True)):
+            before = text[max(0, match.start() - 80) : match.start()]
+            forms[before[words[0].start() :].strip().lower()] = match[1]
     return forms
 
 
@@ -173,8 +191,12 @@ def _covered(key: str, found: Mapping[str, Finding]) -> bool:
 
 
 def _phrases(sentence: str) -> Iterator[tuple[str, bool]]:
-    for match in KNOWN.finditer(sentence):
-        yield _lowered(match.group()), bool(_NEGATION.search(sentence[: match.start()]))
+    for phrase, start in known_in(sentence):
+        yield _lowered(phrase), bool(_NEGATION.search(sentence[:start]))
+    for match in _NAMED.finditer(sentence):
+        named = _cleaned(match[1])
+        if named:
+            yield named, bool(_NEGATION.search(sentence[: match.start()]))
     for cue in _CUE.finditer(sentence):
         start = cue.end()
         rest = sentence[start:].rstrip(".")
@@ -182,10 +204,10 @@ def _phrases(sentence: str) -> Iterator[tuple[str, bool]]:
         if following:
             rest = rest[: following.start()]
         for piece in _SEPARATOR.split(rest):
-            phrase = _cleaned(piece)
-            if phrase:
-                before = sentence[: start + max(0, sentence[start:].find(phrase))]
-                yield _lowered(phrase), bool(_NEGATION.search(before))
+            cleaned = _cleaned(piece)
+            if cleaned:
+                before = sentence[: start + max(0, sentence[start:].find(cleaned))]
+                yield _lowered(cleaned), bool(_NEGATION.search(before))
 
 
 def _cleaned(piece: str) -> str | None:

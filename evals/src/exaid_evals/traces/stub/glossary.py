@@ -7,6 +7,7 @@ would make that extractor look better than it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -243,11 +244,29 @@ def _parse() -> dict[str, Entry]:
 
 
 ENTRIES = _parse()
-# Longest first, so that `heart failure` does not hide `congestive heart failure`.
-KNOWN = re.compile(
-    r"(?<![\w-])(?:" + "|".join(sorted(map(re.escape, ENTRIES), key=lambda phrase: (-len(phrase), phrase))) + r")(?![\w-])",
-    re.IGNORECASE,
-)
+_LONGEST = max(len(phrase.split()) for phrase in ENTRIES)
+_WORD = re.compile(r"[A-Za-z][A-Za-z-]*")
+
+
+def known_in(sentence: str) -> Iterator[tuple[str, int]]:
+    """Yield the phrases of the table that a sentence holds, as they stand there, and where each begins.
+
+    The longest phrase at a place is taken, so that `heart failure` does not hide `congestive heart failure`.
+    """
+    words = [(match.start(), match.end()) for match in _WORD.finditer(sentence)]
+    lowered = sentence.lower()
+    first = 0
+    while first < len(words):
+        start = words[first][0]
+        for length in range(min(_LONGEST, len(words) - first), 0, -1):
+            end = words[first + length - 1][1]
+            if lowered[start:end] in ENTRIES:
+                yield sentence[start:end], start
+                first += length
+                break
+        else:
+            first += 1
+
 
 # What is weighed although the case does not mention it: phrase → stems that must not occur in the case.
 PERTINENT_NEGATIVES: dict[str, tuple[str, ...]] = {
@@ -269,7 +288,7 @@ PERTINENT_NEGATIVES: dict[str, tuple[str, ...]] = {
     "muscle weakness": ("weakness", "strength"),
     "hypoglycemia": ("glyc", "glucose", "sugar"),
     "eosinophilia": ("eosin",),
-    "a heart murmur": ("murmur", "heart"),
+    "heart murmur": ("murmur", "heart"),
     "oral ulcers": ("ulcer",),
     "neck stiffness": ("neck", "mening"),
     "hemoptysis": ("hemopt", "haemopt"),

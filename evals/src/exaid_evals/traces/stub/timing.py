@@ -10,14 +10,14 @@ from exaid_evals.traces.model import Message
 from exaid_evals.traces.stub.dice import Dice
 
 # A chunk ends behind a clause or a line, with the blanks that follow.
-_CHUNK = re.compile(r".+?(?:[.?!;:,](?=\s)\s*|\n\s*|$)", re.DOTALL)
+_CHUNK = re.compile(r".+?(?:[.?!;:,](?=\s)\s*|\n\s*|\Z)", re.DOTALL)
 
 
 def chunks_of(text: str) -> list[str]:
-    """Split a text into clauses and lines that add up to it.
+    r"""Split a text into clauses and lines that add up to it.
 
-    >>> chunks_of("No fever, no rash.\\nWe agree.")
-    ['No fever, ', 'no rash.\\n', 'We agree.']
+    >>> chunks_of("No fever, no rash.\nWe agree.")
+    ['No fever, ', 'no rash.\n', 'We agree.']
     """
     return _CHUNK.findall(text)
 
@@ -25,8 +25,8 @@ def chunks_of(text: str) -> list[str]:
 def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, dice: Dice) -> tuple[Message, ...]:
     """Give each message its times.
 
-    A chunk's time is the arrival of its first characters; the next follows after the time that typing it takes,
-    and now and then after a pause. A message begins after the last one's typing has ended.
+    A chunk arrives whole at its time; the next follows after the time that typing it takes, and now and then after a
+    pause. A message begins after the last one's typing has ended.
 
     Args:
         said: `(agent id, text)` of each message, the supervisor's opening first.
@@ -44,7 +44,8 @@ def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, dice: Dice) 
         else:
             now += round(dice.log_normal(config.reading_ms if len(messages) == 1 else config.first_token_ms))
             speed, pause_probability = dice.log_normal(config.typing_speed), config.pause_probability
-        start, stream = now, []
+        start = now
+        stream: list[tuple[int, int]] = []
         for chunk in chunks_of(text):
             if stream and dice.chance(pause_probability):
                 now += round(dice.log_normal(config.pause_ms))

@@ -17,6 +17,8 @@ from exaid_evals.validation.surroundings import Surroundings
 
 UNKNOWN = "unknown"
 _DOCUMENT_SUFFIXES = (".json", ".json.gz")
+# A file with so many problems is no file of records, or a bomb of bad lines that would take hours.
+_GIVE_UP_AFTER = 10_000
 _CORRECT = "correct the record, or make the file again"
 
 
@@ -78,6 +80,9 @@ def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> File
                 check.record(number, record)
             else:
                 check.broken()
+        if report.n_findings >= _GIVE_UP_AFTER:
+            report.add(Finding(number, "too many problems: what follows is not read", "is it a file of records?"))
+            break
     if check is not None:
         check.end(f"sha256:{digest.hexdigest()}" if digest is not None else None)
     if not report.n_records and not report.n_findings:

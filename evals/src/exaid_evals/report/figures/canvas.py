@@ -1,0 +1,140 @@
+"""How every figure looks, and how it becomes bytes that depend on nothing but its content.
+
+The style is Matplotlib's defaults and what stands here: the user's matplotlibrc is overridden, and the typeface is
+the one that Matplotlib ships, taken by path, for another release of it may be installed on the system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG_DPI = 220
+INK, FAINT = "#222222", "#8a8a8a"
+
+_STYLE: dict[str, Any] = {
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 100,
+    "font.size": 8.5,
+    "hatch.linewidth": 0.5,
+    "path.simplify": False,
+    "pdf.compression": 0,  # the content hash must not depend on some zlib
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "savefig.dpi": PNG_DPI,
+    "svg.hashsalt": "exaid-evals",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.usetex": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineStyle:
+    """How a variant's line looks; colour, dash and marker each tell it apart alone, also in grey."""
+
+    color: str
+    dash: Any
+    marker: str
+
+
+# Okabe and Ito's palette (jfly.uni-koeln.de/color, 2008) without yellow, which is too light for a line on white.
+LINE_STYLES = (
+    LineStyle("#000000", (0, (4, 2)), "o"),
+    LineStyle("#E69F00", (0, (1, 1.2)), "s"),
+    LineStyle("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
+    LineStyle("#D55E00", "solid", "D"),
+    LineStyle("#0072B2", (0, (6, 2)), "v"),
+    LineStyle("#CC79A7", (0, (3, 1, 1, 1, 1, 1)), "P"),
+    LineStyle("#56B4E9", (0, (2, 1)), "X"),
+)
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw within this block: our style on Matplotlib's own defaults."""
+    _require_config_folder()
+    import matplotlib as mpl
+
+    # The backend is left alone: figures are made without pyplot, and choose their canvas when they are saved.
+    defaults = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "toolbar"))}
+    with mpl.rc_context(defaults | _STYLE):
+        yield
+
+
+def font_path(name: str = "DejaVuSans") -> Path:
+    """Return the file of a typeface that Matplotlib ships."""
+    import matplotlib as mpl
+
+    return Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+
+
+def use_shipped_fonts(figure: Figure) -> None:
+    """Point every text of a figure to the shipped file of its weight and family."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        properties = text.get_fontproperties().copy()
+        family = "DejaVuSansMono" if "monospace" in properties.get_family() else "DejaVuSans"
+        bold = "-Bold" if properties.get_weight() == "bold" else ""
+        properties.set_file(str(font_path(family + bold)))
+        text.set_fontproperties(properties)
+
+
+def to_pdf(figure: Figure, *, title: str, signature: str) -> bytes:
+    """Return a figure as PDF: text stays text, no dates, the signature in its keywords."""
+    metadata = {
+        "Title": title,
+        "Keywords": signature,
+        "Creator": "exaid-evals",
+        "Producer": None,
+        "CreationDate": None,
+    }
+    return _saved(figure, "pdf", metadata)
+
+
+def to_png(figure: Figure, *, title: str, signature: str) -> bytes:
+    """Return a figure as PNG, with title and signature in its text chunks."""
+    return _saved(figure, "png", {"Title": title, "Description": signature, "Software": None})
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=form, metadata=metadata)
+    return out.getvalue()
+
+
+def _require_config_folder() -> None:
+    """Give Matplotlib a folder for its font cache where the user's is missing or read-only.
+
+    Left to itself it makes a temporary one each time and warns about it.
+    """
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: no HOME, and no such user
+        chosen = os.environ.get("MPLCONFIGDIR")
+        base = (
+            Path(chosen)
+            if chosen
+            else Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
+        )
+        cache = (
+            Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
+        )
+        for folder in (base, cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        if os.access(base, os.W_OK) and os.access(cache, os.W_OK):
+            return
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    os.environ["MPLCONFIGDIR"] = str(Path(tempfile.gettempdir()) / f"exaid-evals-matplotlib-{user}")

@@ -1,0 +1,115 @@
+"""The manifest's record: valid, complete, and checked against itself when it is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.manifest import (
+    Generation,
+    Manifest,
+    TraceEntry,
+    from_record,
+    read_manifest,
+    to_record,
+    write_manifest,
+)
+from exaid_evals.artifacts.schemas import violations
+from exaid_evals.errors import DataError
+
+HASH = "sha256:" + "0" * 64
+MANIFEST = Manifest(
+    created_at="2024-12-19T12:00:00Z",
+    config_hash=HASH,
+    generation=Generation(
+        mas_run_id="mas-" + "0" * 16,
+        mac_commit="0" * 40,
+        base_model="stub-x",
+        decoding_note="",
+        selection_mode="all",
+        selection_seed=42,
+        n_cases_available=9,
+        case_list_hash=HASH,
+        ordered_case_list=("case-a", "case-b"),
+        case_source="mac",
+        case_content_hash=HASH,
+        generation_seed=42,
+    ),
+    traces=(
+        TraceEntry("case-a", "traces/case-a.jsonl.gz", HASH, 9, 900, "success"),
+        TraceEntry("case-b", "traces/case-b.jsonl.gz", HASH, 1, 0, "failed"),
+    ),
+    stub=True,
+)
+
+
+def test_record_is_valid_and_comes_back() -> None:
+    """A manifest survives its record, which its schema accepts."""
+    record = to_record(MANIFEST)
+    assert list(violations(record)) == []
+    assert from_record(record, where="here") == MANIFEST
+    assert record["experiment_id"] == "exp-mac-traces-20241219-120000"
+    assert record["mas_generation_config"]["n_cases_selected"] == 2
+    assert record["trace_dataset_hash"] == sha256_structure(record["traces"])
+
+
+def test_file_comes_back(tmp_path: Path) -> None:
+    """What is written is what is read."""
+    path = tmp_path / "manifests" / "dataset_manifest.jsonl"
+    write_manifest(path, MANIFEST)
+    assert read_manifest(path) == MANIFEST
+    assert read_manifest(path).failed_cases == ("case-b",)
+
+
+def test_altered_entries_are_refused(tmp_path: Path) -> None:
+    """An entry that was edited by hand no longer fits the hash over all of them."""
+    record = to_record(MANIFEST)
+    record["traces"][0]["sha256"] = "sha256:" + "1" * 64
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(canonical_bytes(record) + b"\n")
+    with pytest.raises(DataError, match="trace_dataset_hash"):
+        read_manifest(path)
+
+
+def test_wrong_count_is_refused() -> None:
+    """The number of cases must be the length of the list."""
+    record = to_record(MANIFEST)
+    record["mas_generation_config"]["n_cases_selected"] = 3
+    with pytest.raises(DataError, match="n_cases_selected"):
+        from_record(record, where="here")
+
+
+def test_version_1_0_0_is_read_but_freezes_nothing() -> None:
+    """An old manifest has no hashes: it can be read, and asking for its entries says what to do."""
+    record = json.loads(canonical_bytes(to_record(MANIFEST)))
+    for name in ("traces", "trace_dataset_hash", "stub"):
+        del record[name]
+    for name in ("case_source", "case_content_hash", "generation_seed"):
+        del record["mas_generation_config"][name]
+    record["schema_version"] = "1.0.0"
+    assert list(violations(record)) == []
+    old = from_record(record, where="here")
+    assert old.traces is None
+    with pytest.raises(DataError, match=r"1\.0\.0"):
+        _ = old.entries
+
+
+def test_absent_and_doubled_manifests_are_errors(tmp_path: Path) -> None:
+    """No manifest says which command makes one; two records are one too many."""
+    with pytest.raises(DataError, match="make-traces"):
+        read_manifest(tmp_path / "none.jsonl")
+    path = tmp_path / "two.jsonl"
+    path.write_bytes((canonical_bytes(to_record(MANIFEST)) + b"\n") * 2)
+    with pytest.raises(DataError, match="2 records"):
+        read_manifest(path)
+
+
+def test_dataset_hash_depends_on_every_entry() -> None:
+    """Another file in the freeze is another data set."""
+    fewer = replace(MANIFEST, traces=(MANIFEST.traces or ())[:1])
+    assert fewer.trace_dataset_hash != MANIFEST.trace_dataset_hash

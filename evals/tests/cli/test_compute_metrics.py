@@ -1,0 +1,175 @@
+"""`compute-metrics` from the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exaid_evals.cli.main import run
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
+from exaid_evals.config.variant import load_variants
+from exaid_evals.replay import stage as replay_stage
+from talks import failed_talk, freeze, talk
+
+TABLES = {f"{name}.{form}" for name in ("main", "coverage_at_budget") for form in ("csv", "md", "tex")}
+FIGURES = {f"coverage_vs_budget.{form}" for form in ("csv", "pdf", "png")}
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Campaign:
+    """Return a replayed campaign of three cases, one of which failed."""
+    talks = [
+        talk("A boy with FEVER and SEIZURES.", "Likely MEASLES.", case_id="case-1"),
+        talk("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
+    ]
+    campaign = freeze(tmp_path / "data", [*talks, failed_talk("case-3")])
+    wanted = replay_stage.Settings(
+        variants=load_variants(configs_dir() / "variants", ["V0", "V3"]),
+        summarizer=SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words")),
+        stop_entities=frozenset(),
+    )
+    plan = replay_stage.plan_runs(campaign, wanted)
+    replay_stage.run_variants(campaign, wanted, plan, on_case=lambda _: None)
+    return campaign
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """Return a folder of configurations that measures with the toy extractor."""
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    data = yaml.safe_load((configs_dir() / "metrics.yaml").read_text(encoding="utf-8"))
+    data |= {"extractor": {"name": "talks:build_words"}, "bootstrap": {"resamples": 200}}
+    (folder / "metrics.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    (folder / "stop_entities.txt").write_text("# none\n", encoding="utf-8")
+    return folder
+
+
+def arguments(campaign: Campaign, configs: Path, *more: str) -> list[str]:
+    """Return a command line."""
+    return ["compute-metrics", *more, "--data-dir", str(campaign.root), "--config-dir", str(configs)]
+
+
+def test_numbers_tables_and_figures(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One command writes all of them, prints the main table, and names the failed case; status 0."""
+    assert run(arguments(campaign, configs)) == 0
+    assert {path.name for path in campaign.tables.iterdir()} == TABLES
+    assert {path.name for path in campaign.figures.iterdir()} == FIGURES
+    out = capsys.readouterr().out
+    assert "Main results per variant" in out
+    assert "1 cases have no talk and were not measured: case-3" in out
+    assert str(campaign.figures) in out
+
+
+def test_a_second_run_does_nothing(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing changed: no file is touched, and the table is printed again."""
+    run(arguments(campaign, configs))
+    before = {path: path.stat().st_mtime_ns for path in campaign.metrics.rglob("*.*")}
+    capsys.readouterr()
+    assert run(arguments(campaign, configs)) == 0
+    assert {path: path.stat().st_mtime_ns for path in campaign.metrics.rglob("*.*")} == before
+    out = capsys.readouterr().out
+    assert "Main results per variant" in out
+    assert "nothing to measure; current: V0 V3; 0 tables and figures written" in out
+
+
+def test_a_second_run_loads_nothing_heavy(campaign: Campaign, configs: Path) -> None:
+    """With nothing changed none of the slow libraries is imported."""
+    run(arguments(campaign, configs))
+    script = (
+        "import sys; from exaid_evals.cli.main import run; assert run(sys.argv[1:]) == 0;"
+        "print(sorted({'spacy', 'pandas', 'matplotlib', 'numpy', 'scipy'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", script, *arguments(campaign, configs)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_deleted_table_is_made_again_alone(
+    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing or edited is restored to the same bytes; the rest is left alone."""
+    run(arguments(campaign, configs))
+    table = campaign.tables / "main.tex"
+    figure = campaign.figures / "coverage_vs_budget.pdf"
+    before = table.read_bytes(), figure.read_bytes()
+    table.unlink()
+    figure.write_bytes(b"edited")
+    capsys.readouterr()
+    run(arguments(campaign, configs))
+    assert (table.read_bytes(), figure.read_bytes()) == before
+    assert "2 tables and figures written" in capsys.readouterr().out
+
+
+def test_measuring_one_variant_leaves_the_others(campaign: Campaign, configs: Path) -> None:
+    """A variant measured again alone gives the same bytes, and tables still show all."""
+    run(arguments(campaign, configs))
+    before = {path: path.read_bytes() for path in sorted(campaign.metrics.rglob("*.*"))}
+    assert run(arguments(campaign, configs, "V3", "--force")) == 0
+    assert {path: path.read_bytes() for path in sorted(campaign.metrics.rglob("*.*"))} == before
+
+
+def test_dry_run_writes_nothing(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what would be done."""
+    assert run(arguments(campaign, configs, "--dry-run", "--limit", "2")) == 0
+    assert "would measure 2 cases under V0 V3; current: none" in capsys.readouterr().out
+    assert not campaign.metrics.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "message"),
+    [
+        (["V9"], 1, "no runs of V9"),
+        (["--cases", "case-9"], 1, "no frozen trace of case-9"),
+        (["--limit", "0"], 2, "--limit"),
+        (["--extractor", "nonsense"], 2, "unknown extractor 'nonsense'"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(
+    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str], more: list[str], status: int, message: str
+) -> None:
+    """Wrong usage is 2, data that do not hold are 1; nothing is written."""
+    assert run(arguments(campaign, configs, *more)) == status
+    assert message in capsys.readouterr().err
+    assert not campaign.metrics.exists()
+
+
+def test_a_wrong_configuration_is_named_with_its_file(
+    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every problem at once: an unknown key, thresholds out of order, a level that nobody can set."""
+    wrong = {"budgets": [1], "tau_list": [0.9, 0.5], "bootstrap": {"level": 0.9}}
+    (configs / "metrics.yaml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
+    assert run(arguments(campaign, configs)) == 2
+    error = capsys.readouterr().err
+    for part in ("budgets: unknown key; did you mean `budget_list`?", "tau_list: must ascend", "bootstrap.level"):
+        assert part in error
+
+
+def test_damaged_runs_are_all_named(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run log that was cut off behind its first record is named; no mean is taken over whatever is left."""
+    import gzip
+
+    path = campaign.run_file("V3", "case-1")
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join([*lines[:-1], lines[-1][:20] + b"\n"])))
+    assert run(arguments(campaign, configs)) == 1
+    assert "V3/case-1.jsonl.gz" in capsys.readouterr().err
+    assert not campaign.tables.exists()
+
+
+def test_the_environment_sets_options_too(
+    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EXAID_LIMIT=1 is --limit 1."""
+    monkeypatch.setenv("EXAID_LIMIT", "1")
+    assert run(arguments(campaign, configs, "--dry-run")) == 0
+    assert "would measure 1 cases" in capsys.readouterr().out

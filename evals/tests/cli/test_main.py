@@ -1,0 +1,92 @@
+"""The root command: exit statuses, messages, and what `--help` costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from exaid_evals.cli import main as main_module
+from exaid_evals.cli.main import VERBS, root, run
+from exaid_evals.errors import CaseFailedError, ConfigError, DataError
+
+HEAVY = ("spacy", "pandas", "matplotlib", "autogen", "numpy", "pydantic")
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return a function that makes a verb `raise` raise an error."""
+
+    def install(error: BaseException) -> None:
+        @click.command()
+        def command() -> None:
+            raise error
+
+        monkeypatch.setitem(VERBS, "raise", ("raise", ""))
+        monkeypatch.setattr(type(root), "get_command", lambda *_: command)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DataError("bad"), 1),
+        (ConfigError("bad"), 2),
+        (CaseFailedError("bad"), 3),
+        (KeyboardInterrupt(), 130),
+        (RuntimeError("bad"), 1),
+        (PermissionError(13, "Permission denied", "/data/x"), 1),
+    ],
+)
+def test_errors_become_exit_statuses(raising, error, status, capsys) -> None:  # type: ignore[no-untyped-def]
+    """Each kind of error has its status, and none shows a traceback."""
+    raising(error)
+    assert run(["raise"]) == status
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_lost_permission_names_the_file(raising, capsys) -> None:  # type: ignore[no-untyped-def]
+    """What the system refuses is said in one line, with the file."""
+    raising(PermissionError(13, "Permission denied", "/data/x"))
+    run(["raise"])
+    assert capsys.readouterr().err.startswith("error: /data/x: Permission denied;")
+
+
+def test_debug_shows_the_traceback(raising) -> None:  # type: ignore[no-untyped-def]
+    """With --debug, wherever it stands, the error itself comes out."""
+    raising(DataError("bad"))
+    with pytest.raises(DataError):
+        run(["raise", "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["validate", "--nonsense"], ["run-variants", "--jobs", "0"]])
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown verb, an unknown option and a value out of range are wrong usage."""
+    assert run(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *[[verb, "--help"] for verb in VERBS]])
+def test_help_is_cheap(arguments: list[str]) -> None:
+    """Help loads none of the heavy libraries."""
+    script = (
+        "import sys; from exaid_evals.cli.main import run; status = run(sys.argv[1:]); "
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr); sys.exit(status)"
+    )
+    environment = {"PYTHONPATH": str(Path(main_module.__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "[]")
+    assert "Usage:" in done.stdout
+
+
+def test_an_option_reads_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    """EXAID_DATA_DIR stands for --data-dir."""
+    monkeypatch.setenv("EXAID_DATA_DIR", str(tmp_path))
+    assert run(["validate"]) == 0
+    assert str(tmp_path) in capsys.readouterr().out

@@ -1,0 +1,32 @@
+"""What every test may rely on: no settings of the user's, and the same examples on every machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from exaid_evals.config.campaign import Campaign
+from factories import write_campaign
+
+# Examples are the same in every run, so a red test is red for everybody; `--hypothesis-profile=explore` looks further.
+_QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=_QUIET, database=None)
+settings.register_profile("explore", deadline=None, max_examples=5000, suppress_health_check=_QUIET)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the user's EXAID_ variables away, but for those that steer the test suite itself."""
+    for name in list(os.environ):
+        if name.startswith("EXAID_") and not name.startswith("EXAID_REQUIRE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Campaign:
+    """Return a valid campaign of three cases, the last of which failed, under V0 and V3."""
+    return write_campaign(tmp_path / "data")

@@ -1,0 +1,213 @@
+"""Every measure against its slow oracle, its docstring's example, and the bounds that must hold."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exaid_evals.concepts.base import Mention
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import ConfigError
+from exaid_evals.metrics.base import Measure
+from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
+from exaid_evals.metrics.observation import Decision, Observation, Update
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.metrics.registry import check_measures, load_measures
+from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
+from exaid_evals.traces.model import Trace
+from oracles import measures as oracle
+from oracles.random_runs import META, runs
+from talks import WordExtractor, talk
+
+SMALL = MetricsConfig(budget_list=(1, 3, 10), curve_step_ctu=2)
+DEFAULT_NAMES = {
+    "update_count", "output_ctu", "trace_ctu", "compression", "ctu_saved",
+    "coverage", "coverage_at_250", "coverage_at_500", "coverage_at_1000", "coverage_at_2000", "coverage_auc",
+    "redundancy_0.85", "redundancy_0.90", "redundancy_0.95",
+    "redundancy_text_0.85", "redundancy_text_0.90", "redundancy_text_0.95",
+    "unsupported", "unsupported_per_update", "window_unsupported", "contract_unsupported",
+    "time_to_first_update_ms", "concept_delay_ms_p50", "concept_delay_ms_p95",
+    "latency_ms_mean", "latency_ms_p50", "latency_ms_p95",
+    "trigger_latency_ms_mean", "trigger_latency_ms_p50", "trigger_latency_ms_p95",
+    "llm_calls", "prompt_ctu", "completion_ctu", "trigger_calls", "trigger_ctu",
+    "schema_failure_rate",
+}  # fmt: skip
+
+
+def observed(trace: Trace, log: RunLog) -> Observation:
+    return observe_case(trace, [log], WordExtractor())[0]
+
+
+def measured(seen: Observation, config: MetricsConfig = SMALL) -> dict[str, float | None]:
+    return {measure.name: measure.compute(seen) for measure in load_measures(config)}
+
+
+def test_the_default_configuration_measures_what_the_design_lists() -> None:
+    """Every name of the design's table, and no other."""
+    assert {measure.name for measure in load_measures(MetricsConfig())} == DEFAULT_NAMES
+
+
+@pytest.mark.parametrize("measure", load_measures(SMALL), ids=lambda measure: measure.name)
+def test_examples_in_docstrings_hold(measure: Measure) -> None:
+    """The hand-worked example of each measure gives what its docstring says."""
+    names: dict[str, Any] = {"Observation": Observation, "Update": Update, "Decision": Decision, "Mention": Mention}
+    function = measure.compute
+    while hasattr(function, "func"):
+        function = function.func
+    test = doctest.DocTestParser().get_doctest(
+        measure.definition,
+        names | function.__globals__,
+        measure.name,
+        None,
+        None,  # type: ignore[attr-defined]
+    )
+    results = doctest.DocTestRunner(verbose=False).run(test)
+    assert results.failed == 0
+    assert "Example" in measure.definition or results.attempted > 0
+
+
+@given(runs(), st.sampled_from(["cut", "whole_updates"]))
+def test_every_measure_equals_its_oracle(run: tuple[Trace, RunLog], policy: str) -> None:
+    """On random runs the measures and their second implementation agree, also about what is undefined."""
+    config = MetricsConfig.model_validate(SMALL.model_dump() | {"budget_policy": policy})
+    actual = measured(observed(*run), config)
+    expected = oracle.measures(*run, budgets=config.budget_list, policy=policy)
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        assert actual[name] == (value if value is None else pytest.approx(value, abs=1e-9)), name
+
+
+@given(runs())
+def test_shares_lie_between_0_and_1(run: tuple[Trace, RunLog]) -> None:
+    """Every share but those of volume is a share."""
+    seen = observed(*run)
+    for measure in load_measures(SMALL):
+        value = measure.compute(seen)
+        if measure.unit == "share" and measure.name not in ("compression", "ctu_saved") and value is not None:
+            assert 0 <= value <= 1, measure.name
+
+
+@given(runs(), st.sampled_from(["cut", "whole_updates"]))
+def test_coverage_never_falls_with_the_budget(run: tuple[Trace, RunLog], policy: str) -> None:
+    """More to read never covers less, a cut covers no less than whole updates, and the area lies below the end."""
+    seen = observed(*run)
+    curve = coverage_curve(seen, range(40), policy)
+    if curve[0] is None:
+        assert set(curve) == {None}
+        return
+    values = [value for value in curve if value is not None]
+    assert values == sorted(values)
+    assert all(
+        value >= (coverage_at_budget(seen, budget, "whole_updates") or 0) for budget, value in enumerate(values)
+    ) or (policy == "whole_updates")
+    area = measured(seen)["coverage_auc"]
+    assert area is not None
+    assert 0 <= area <= (coverage_at_budget(seen, 10) or 0)
+
+
+@given(runs())
+def test_redundancy_never_rises_with_tau(run: tuple[Trace, RunLog]) -> None:
+    """A stricter threshold finds no more repetition."""
+    config = MetricsConfig(tau_list=(0.10, 0.35, 0.50, 0.85, 1.0))
+    found = measured(observed(*run), config)
+    for prefix in ("redundancy_", "redundancy_text_"):
+        values = [found[f"{prefix}{tau:.2f}"] for tau in config.tau_list]
+        assert values == [None] * 5 or values == sorted(values, reverse=True)
+
+
+def passed_through(trace: Trace) -> RunLog:
+    """Return V0's run: each message is a flush and an update."""
+    flushes, updates = [], []
+    for seq, message in enumerate(trace.messages):
+        end = message.t_rel_ms + 10 * len(message.content)
+        flushes.append(GateFlush(seq, end, seq, seq, 0, len(message.content), 0, 0, "message", ""))
+        text = message.content
+        updates.append(
+            Summary(seq, f"u{seq}", end, seq, seq, (seq,), True, None, None, text, text, 0, None, (), None, 0)
+        )
+    return RunLog(META, tuple(flushes), (), tuple(updates))
+
+
+@given(runs())
+def test_the_baseline_keeps_all_and_invents_nothing(run: tuple[Trace, RunLog]) -> None:
+    """V0, whose updates are the messages, has coverage 1, compression 1, and nothing unsupported anywhere."""
+    trace, _ = run
+    found = measured(observed(trace, passed_through(trace)))
+    if found["coverage"] is not None:
+        assert (found["coverage"], found["unsupported"]) == (1, 0)
+        assert found["concept_delay_ms_p50"] >= 0  # type: ignore[operator]
+    if found["compression"] is not None:
+        assert (found["compression"], found["ctu_saved"]) == (1, 0)
+    assert (found["window_unsupported"], found["contract_unsupported"], found["llm_calls"]) == (0, 0, 0)
+
+
+def test_a_mention_that_the_cut_divides_does_not_count() -> None:
+    """A concept counts from the budget at which its last code point is read, not its first."""
+    update = Update(mentions=(Mention("A", 2, 9),), length=9)
+    seen = Observation(stated_ms={"A": 0}, updates=(update,))
+    assert [coverage_at_budget(seen, budget) for budget in (2, 3)] == [0, 1]
+
+
+def test_a_failed_update_takes_room_and_states_nothing() -> None:
+    """What a failed update shows is counted as output, and its concepts count nowhere."""
+    trace = talk("FEVER and RASH.")
+    good = passed_through(trace)
+    failed = Summary(0, "u0", 50, 0, 0, (0,), False, "no JSON", None, "FEVER", "FEVER FEVER", 3, None, (), None, 70)
+    log = RunLog(META, good.flushes, (), (failed,))
+    found = measured(observed(trace, log))
+    assert (found["coverage"], found["coverage_at_10"], found["output_ctu"]) == (0, 0, 3)
+    assert (found["unsupported"], found["unsupported_per_update"], found["window_unsupported"]) == (None, None, None)
+    assert (found["schema_failure_rate"], found["time_to_first_update_ms"], found["latency_ms_mean"]) == (1, None, 70)
+
+
+def test_an_invented_concept_is_unsupported() -> None:
+    """GOUT is nowhere in the talk; FEVER is, but not in the second update's window, and the first update had it."""
+    trace = talk("FEVER.", "RASH.")
+    base = passed_through(trace)
+    first, second = base.summaries
+    second = Summary(
+        1, "u1", 900, 1, 1, (1,), True, None, None, "FEVER RASH GOUT", "FEVER RASH GOUT", 4, None, (), None, 0
+    )
+    found = measured(observed(trace, RunLog(META, base.flushes, (), (first, second))))
+    assert found["unsupported"] == pytest.approx(1 / 3)
+    assert found["unsupported_per_update"] == pytest.approx(1 / 6)
+    assert found["window_unsupported"] == pytest.approx(1 / 3)
+    assert found["contract_unsupported"] == pytest.approx(1 / 6)
+
+
+def test_updates_count_in_order_of_emission() -> None:
+    """A slow summary that is emitted after a later one is read after it."""
+    trace = talk("FEVER. RASH.")
+    flush = passed_through(trace).flushes
+    slow = Summary(0, "u0", 900, 0, 0, (0,), True, None, None, "FEVER", "FEVER" + " " * 11, 4, None, (), None, 800)
+    fast = Summary(1, "u1", 300, 0, 0, (0,), True, None, None, "RASH", "RASH", 1, None, (), None, 10)
+    seen = observed(trace, RunLog(META, flush, (), (slow, fast)))
+    assert [update.t_ms for update in seen.updates] == [300, 900]
+    assert coverage_at_budget(seen, 1) == 0.5
+
+
+def own_measures(_: MetricsConfig) -> list[Measure]:
+    """A family of one's own."""
+    return [Measure("updates_twice", "count", "neither", lambda seen: 2 * len(seen.updates))]
+
+
+def clashing_measures(_: MetricsConfig) -> list[Measure]:
+    """A family that takes a name that is taken."""
+    return [Measure("coverage", "share", "higher", lambda _: None)]
+
+
+def test_further_families_are_found_by_module_and_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration adds measures by name; a name that is taken, or a family that is nowhere, is refused."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "own_measures_for_test", sys.modules[__name__])
+    added = load_measures(MetricsConfig(measures=("own_measures_for_test:own_measures",)))
+    assert added[-1].name == "updates_twice"
+    with pytest.raises(ConfigError, match="'coverage' is declared twice"):
+        load_measures(MetricsConfig(measures=("own_measures_for_test:clashing_measures",)))
+    with pytest.raises(ConfigError, match=r"no family of measures is called 'nowhere'"):
+        check_measures(MetricsConfig(measures=("nowhere",)))

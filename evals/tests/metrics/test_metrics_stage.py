@@ -1,0 +1,203 @@
+"""Stage 03: what is measured, what is skipped, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
+from exaid_evals.config.variant import load_variants
+from exaid_evals.errors import DataError, FrozenError
+from exaid_evals.metrics.records import read_variant
+from exaid_evals.metrics.runs import natural_order
+from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
+from exaid_evals.replay import stage as replay_stage
+from talks import failed_talk, freeze, talk
+
+TALKS = [
+    talk("A boy with FEVER and SEIZURES.", "Likely MEASLES.", "I agree.", case_id="case-1"),
+    talk("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
+    failed_talk("case-3"),
+    *(
+        talk(f"A woman with {name}.", f"{name} may be GOUT.", case_id=f"case-{name.lower()}")
+        for name in ("ABC", "DEF", "GHI", "JKL", "MNO")
+    ),
+]
+TOY = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
+CONFIG = MetricsConfig(extractor=ExtractorConfig(name="talks:build_words"), bootstrap=BootstrapConfig(resamples=200))
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Campaign:
+    """Return a campaign of eight cases, one of which failed, under V0 and V3."""
+    campaign = freeze(tmp_path, TALKS)
+    replay(campaign, "V0", "V3")
+    return campaign
+
+
+def replay(
+    campaign: Campaign, *variants: str, summarizer: SummarizerConfig = TOY, cases: list[str] | None = None
+) -> None:
+    """Run stage 02 with the toy reader."""
+    wanted = replay_stage.Settings(
+        variants=load_variants(configs_dir() / "variants", variants),
+        summarizer=summarizer,
+        stop_entities=frozenset(),
+        cases=cases,
+    )
+    plan = replay_stage.plan_runs(campaign, wanted)
+    replay_stage.run_variants(campaign, wanted, plan, on_case=lambda _: None)
+
+
+def measure(campaign: Campaign, **changes: object) -> Plan:
+    """Plan and compute, and return what was planned."""
+    settings = Settings(**{"config": CONFIG, "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    plan = plan_metrics(campaign, settings)
+    compute_metrics(campaign, settings, plan, on_case=lambda _: None)
+    return plan
+
+
+def contents(campaign: Campaign) -> dict[str, bytes]:
+    """Return the metrics files by name."""
+    return {path.name: path.read_bytes() for path in sorted(campaign.metrics.glob("*.jsonl"))}
+
+
+def test_a_file_per_variant_with_its_cases_and_their_mean(campaign: Campaign) -> None:
+    """Records stand by case id, the failed case among them without measures; the variant comes last."""
+    measure(campaign)
+    records = read_jsonl(campaign.metrics_file("V0"))
+    assert [record.get("case_id") for record in records] == [*sorted(t.case_id for t in TALKS), None]
+    failed = next(record for record in records if record.get("case_id") == "case-3")
+    assert (failed["status"], failed["measures"]) == ("skipped_failed_trace", {})
+    last = records[-1]
+    assert (last["record_type"], last["n_cases"], last["n_failed"], last["stub"]) == ("variant_metrics", 8, 1, True)
+    assert last["measures"]["coverage"]["mean"] == 1
+    assert len({record["signature"] for record in records}) == 1
+
+
+def test_jobs_variants_and_order_change_no_byte(campaign: Campaign) -> None:
+    """One process or two, all variants at once or one by one: the same bytes."""
+    measure(campaign)
+    expected = contents(campaign)
+    measure(campaign, jobs=2, force=True)
+    assert contents(campaign) == expected
+    for path in campaign.metrics.glob("*.jsonl"):
+        path.unlink()
+    measure(campaign, variants=["V3"])
+    measure(campaign, variants=["V0"])
+    assert contents(campaign) == expected
+
+
+def test_what_is_current_is_not_measured_again(campaign: Campaign) -> None:
+    """Nothing changed: nothing stale. --force, a damaged output, another threshold: measured again."""
+    assert measure(campaign).stale == ("V0", "V3")
+    assert measure(campaign).stale == ()
+    assert measure(campaign, force=True).stale == ("V0", "V3")
+    campaign.metrics_file("V3").write_text("", encoding="utf-8")
+    assert measure(campaign).stale == ("V3",)
+    other = CONFIG.model_copy(update={"tau_list": (0.5,)})
+    assert measure(campaign, config=other).stale == ("V0", "V3")
+
+
+def test_another_configuration_has_another_signature(campaign: Campaign) -> None:
+    """Thresholds, variants and cases are all in the signature."""
+    signatures = {str(measure(campaign).signature)}
+    signatures.add(str(measure(campaign, config=CONFIG.model_copy(update={"tau_list": (0.5,)})).signature))
+    signatures.add(str(measure(campaign, limit=2).signature))
+    replay(campaign, "V4")
+    signatures.add(str(measure(campaign).signature))
+    assert len(signatures) == 4
+
+
+def test_missing_runs_are_named_at_once(campaign: Campaign) -> None:
+    """Every variant with missing runs is named with its cases, and so is the command that makes them."""
+    campaign.run_file("V0", "case-1").unlink()
+    campaign.run_file("V3", "case-1").unlink()
+    campaign.run_file("V3", "case-abc").unlink()
+    with pytest.raises(DataError) as caught:
+        measure(campaign)
+    assert "V0: 1 of 8 cases (case-1); V3: 2 of 8 cases (case-1, case-abc)" in str(caught.value)
+    assert "exaid-evals run-variants V0 V3" in str(caught.value)
+    assert measure(campaign, cases=["case-2"]).wanted == ("V0", "V3")
+
+
+def test_absent_variants_and_cases_are_refused(campaign: Campaign, tmp_path: Path) -> None:
+    """A variant without runs, a case without a trace, a campaign without runs: each is an error with a remedy."""
+    with pytest.raises(DataError, match=r"no runs of V9.*run-variants V9.*there are runs of V0, V3"):
+        measure(campaign, variants=["V9", "V3"])
+    with pytest.raises(DataError, match="no frozen trace of case-x"):
+        measure(campaign, cases=["case-x"])
+    with pytest.raises(DataError, match="no runs here; run `exaid-evals run-variants`"):
+        measure(freeze(tmp_path / "bare", TALKS[:1]))
+
+
+def test_runs_of_other_traces_are_refused(campaign: Campaign, tmp_path: Path) -> None:
+    """Runs copied from a campaign with other traces are named with both hashes."""
+    other = freeze(tmp_path / "other", TALKS[:2])
+    replay(other, "V3")
+    campaign.run_file("V3", "case-1").write_bytes(other.run_file("V3", "case-1").read_bytes())
+    with pytest.raises(DataError, match=r"case-1\.jsonl\.gz: replays traces sha256:\w+, while sha256:\w+ are frozen"):
+        measure(campaign)
+
+
+def test_runs_of_another_case_are_refused(campaign: Campaign) -> None:
+    """A run log under another case's name is named, and nothing is written."""
+    campaign.run_file("V3", "case-1").write_bytes(campaign.run_file("V3", "case-2").read_bytes())
+    with pytest.raises(DataError, match=r"V3/case-1\.jsonl\.gz: was not made from this campaign's trace \(case_id"):
+        measure(campaign)
+    assert contents(campaign) == {}
+
+
+def test_runs_of_two_configurations_are_refused(campaign: Campaign) -> None:
+    """Half a variant replayed with other settings is no variant."""
+    replay(
+        campaign, "V3", summarizer=TOY.model_copy(update={"stream": StreamConfig(chars_per_second=7)}), cases=["case-1"]
+    )
+    with pytest.raises(DataError, match="the runs of V3 were made with different configurations"):
+        measure(campaign)
+
+
+def test_a_changed_trace_is_refused(campaign: Campaign) -> None:
+    """Traces are verified before anything is measured."""
+    campaign.trace_file("case-1").write_bytes(campaign.trace_file("case-2").read_bytes())
+    with pytest.raises(FrozenError, match="changed: traces/case-1"):
+        measure(campaign)
+
+
+def test_metrics_of_variants_that_are_gone_go_too_if_they_were_ours(campaign: Campaign) -> None:
+    """V3's runs are deleted: its metrics go. A file that this stage did not write stays."""
+    measure(campaign)
+    foreign = campaign.metrics_file("mine")
+    foreign.write_text("mine", encoding="utf-8")
+    for path in (campaign.runs / "V3").iterdir():
+        path.unlink()
+    measure(campaign)
+    assert sorted(contents(campaign)) == ["V0.metrics.jsonl", "mine.metrics.jsonl"]
+
+
+def test_files_read_back_as_they_were_written(campaign: Campaign) -> None:
+    """What the report room reads are the means of the cases' records."""
+    measure(campaign)
+    records = read_jsonl(campaign.metrics_file("V3"))
+    values = [record["measures"]["coverage"] for record in records if record.get("status") == "ok"]
+    estimate = read_variant(campaign.metrics_file("V3")).measures["coverage"]
+    assert (estimate.n, estimate.mean) == (7, pytest.approx(sum(values) / len(values), abs=1e-6))
+
+
+def test_a_truncated_file_is_refused(campaign: Campaign) -> None:
+    """A metrics file without its last record is not read as if it were whole."""
+    measure(campaign)
+    path = campaign.metrics_file("V3")
+    path.write_bytes(path.read_bytes().rsplit(b"\n", 2)[0] + b"\n")
+    with pytest.raises(DataError, match="must end in variant_metrics"):
+        read_variant(path)
+
+
+def test_variants_are_ordered_as_people_count() -> None:
+    """V2 comes before V10."""
+    assert sorted(["V10", "V2", "V1b", "a"], key=natural_order) == ["V1b", "V2", "V10", "a"]
