@@ -37,8 +37,8 @@ RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable
  && EXAID_STUB_MODE=1 EXAID_DATA_DIR=/tmp/warm-up exaid-evals reproduce --limit 1 \
  && rm -rf /tmp/warm-up \
  && mkdir -p evals/data third_party/mac \
- && chmod -R a+rX /app \
- && chmod -R a+rwX /var/cache/exaid \
+ && chmod -R a+rX /app /var/cache/exaid \
+ && chmod a+rwx /var/cache/exaid/* \
  && chown exaid:exaid evals/data \
  && chmod a+rwx evals/data
 

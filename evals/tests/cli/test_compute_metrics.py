@@ -130,7 +130,7 @@ def test_dry_run_writes_nothing(campaign: Campaign, configs: Path, capsys: pytes
         (["V9"], 1, "no runs of V9"),
         (["--cases", "case-9"], 1, "no frozen trace of case-9"),
         (["--limit", "0"], 2, "--limit"),
-        (["--extractor", "nonsense"], 2, "unknown extractor 'nonsense'"),
+        (["--extractor", "nonsense"], 2, "extractor is called 'nonsense'"),
     ],
 )
 def test_what_is_wrong_is_said_before_any_work(

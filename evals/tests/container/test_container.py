@@ -112,7 +112,7 @@ def test_any_user_can_run_the_image(image: str) -> None:
 
 def test_container_and_host_write_the_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
     """A stub run of three cases leaves the same files with the same content in container and host."""
-    host = tmp_path / "host"
+    host = tmp_path / "data"  # by that name, since an export names a run after its folder
     subprocess.run(
         [sys.executable, "-m", "exaid_evals.cli", "reproduce", "--limit", "3"],
         env={**os.environ, "EXAID_STUB_MODE": "1", "EXAID_DATA_DIR": str(host)},

@@ -21,6 +21,11 @@ def locked(lock: Path) -> dict[str, str]:
     return {entry.partition("==")[0]: entry for entry in entries}
 
 
+def pins(lock: Path) -> dict[str, str]:
+    """Return the versions of a lock file: package name → version."""
+    return {name: entry.split()[0].partition("==")[2] for name, entry in locked(lock).items()}
+
+
 def require_registry(environment: dict[str, str] | None = None) -> None:
     """Skip the test where pip, asked in this environment, cannot get a small package that the lock names."""
     wanted = locked(LOCK)["pluggy"].split()[0]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installing import DEV_LOCK, LOCK, ROOT, locked, require_registry
+from installing import DEV_LOCK, LOCK, ROOT, locked, pins, require_registry
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
@@ -74,12 +74,12 @@ def test_set_up_is_done_once(checkout: Path) -> None:
     project.write_text(original, encoding="utf-8")
     assert steps(make(checkout, "setup")) == ["installing exaid"]
 
-    pins = lock.read_text(encoding="utf-8")
-    lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", pins), encoding="utf-8")
+    pinned = lock.read_text(encoding="utf-8")
+    lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", pinned), encoding="utf-8")
     tampered = make(checkout, *setup)
     assert tampered.returncode != 0
     assert "DO NOT MATCH THE HASHES" in tampered.stderr
-    lock.write_text(pins, encoding="utf-8")
+    lock.write_text(pinned, encoding="utf-8")
     assert steps(make(checkout, *setup)) == everything
 
 
@@ -106,6 +106,19 @@ def test_help_names_every_target_and_needs_no_set_up(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.slow
+def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
+    """`make lock` finds nothing to pin, drop or move: the locks were made from this pyproject.toml."""
+    require_registry()
+    locks = (LOCK, DEV_LOCK)
+    for lock in locks:
+        shutil.copy(lock, checkout / "evals" / lock.name)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run(["make", "lock", f"UV={uv}"], cwd=checkout, capture_output=True, check=True)
+    made = [pins(checkout / "evals" / lock.name) for lock in locks]
+    assert made == [pins(lock) for lock in locks]
+
+
 @pytest.mark.parametrize("lock", [LOCK, DEV_LOCK], ids=lambda lock: lock.name)
 def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
     """Every entry has one exact version and a hash; where to get it is the reader's own configuration."""
@@ -120,16 +133,19 @@ def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
 
 def test_locks_agree() -> None:
     """A package in both locks has the same version in both: they are installed together."""
-    evals, dev = ({name: entry.split()[0] for name, entry in locked(lock).items()} for lock in (LOCK, DEV_LOCK))
-    assert {name: dev[name] for name in evals.keys() & dev.keys()} == {
-        name: evals[name] for name in evals.keys() & dev.keys()
-    }
+    evals, dev = pins(LOCK), pins(DEV_LOCK)
+    both = evals.keys() & dev.keys()
+    assert {name: evals[name] for name in both} == {name: dev[name] for name in both}
 
 
 def test_frozen_environment() -> None:
     """The versions that the paper's results were made with are those that are installed."""
-    pins = {entry.split()[0] for entry in locked(LOCK).values()}
-    assert {"spacy==3.7.4", "scispacy==0.5.4", "pyautogen==0.2.32"} <= pins
-    assert locked(LOCK)["numpy"].startswith("numpy==1.")
-    assert locked(LOCK)["click"].startswith("click==8.1.")
-    assert "nmslib" not in locked(LOCK)
+    versions = pins(LOCK)
+    assert {name: versions[name] for name in ("spacy", "scispacy", "pyautogen")} == {
+        "spacy": "3.7.4",
+        "scispacy": "0.5.4",
+        "pyautogen": "0.2.32",
+    }
+    assert versions["numpy"].startswith("1.")
+    assert versions["click"].startswith("8.1.")
+    assert "nmslib" not in versions

@@ -13,6 +13,7 @@ CONFIG = MetricsConfig(budget_list=(50,), curve_step_ctu=25, bootstrap=Bootstrap
 
 
 def case(number: int, variant: str, value: float | None) -> CaseMetrics:
+    """Return a case whose coverage is given."""
     curve = [None] * 3 if value is None else [0.0, value / 2, value]
     return CaseMetrics(
         f"case-{number}", variant, measures={"coverage": value, "n": number}, curves={COVERAGE_CURVE: curve}
@@ -20,6 +21,7 @@ def case(number: int, variant: str, value: float | None) -> CaseMetrics:
 
 
 def over_cases(**by_variant: list[float | None]) -> dict[str, VariantMetrics]:
+    """Aggregate variants whose coverage in each case is given."""
     cases = {
         name: [case(number, name, value) for number, value in enumerate(values)] for name, values in by_variant.items()
     }

@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
 from exaid_evals.metrics.observation import Decision, Observation, Update
-from exaid_evals.metrics.observe import observe_case
+from exaid_evals.metrics.observe import observe_case, window_texts
 from exaid_evals.metrics.registry import check_measures, load_measures
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
 from exaid_evals.traces.model import Trace
@@ -39,10 +39,12 @@ DEFAULT_NAMES = {
 
 
 def observed(trace: Trace, log: RunLog) -> Observation:
+    """Observe one run with the toy extractor."""
     return observe_case(trace, [log], WordExtractor())[0]
 
 
 def measured(seen: Observation, config: MetricsConfig = SMALL) -> dict[str, float | None]:
+    """Return every measure by name."""
     return {measure.name: measure.compute(seen) for measure in load_measures(config)}
 
 
@@ -188,6 +190,14 @@ def test_updates_count_in_order_of_emission() -> None:
     seen = observed(trace, RunLog(META, flush, (), (slow, fast)))
     assert [update.t_ms for update in seen.updates] == [300, 900]
     assert coverage_at_budget(seen, 1) == 0.5
+
+
+def test_a_window_is_whole_where_flushes_touch_and_divided_where_messages_end() -> None:
+    """Flushes that touch within a message are one text; a gap or the end of a message divides, so nothing spans it."""
+    trace = talk("abcdefgh", "ijkl")
+    spans = [((0, 0), (0, 3)), ((0, 3), (0, 5)), ((0, 6), (1, 2)), ((1, 2), (1, 4))]
+    flushes = [GateFlush(n, 0, a[0], b[0], a[1], b[1], 0, 0, "message", "") for n, (a, b) in enumerate(spans)]
+    assert window_texts(trace, flushes) == ["abcde", "gh", "ijkl"]
 
 
 def own_measures(_: MetricsConfig) -> list[Measure]:

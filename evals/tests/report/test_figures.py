@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_labels_stay_apart_in_order_and_on_the_figure() -> None:
     placed = coverage_vs_budget.spread(heights, 0.052)
     ordered = [placed[index] for index in sorted(range(len(heights)), key=heights.__getitem__)]
     assert ordered == sorted(ordered)
-    assert all(above - below >= 0.052 - 1e-9 for below, above in zip(ordered, ordered[1:], strict=False))
+    assert all(above - below >= 0.052 - 1e-9 for below, above in pairwise(ordered))
     assert 0 <= min(placed) <= max(placed) <= 1
 
 

@@ -122,13 +122,14 @@ _SYSTEMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 _VAGUE = re.compile(
-    r"abnormal|/|morpholog|physiolog|obsolete|neoplasm$|phenotype|finding|functional|positivity|^[A-Z]{2,}:"
+    r"abnormal|/|morpholog|physiolog|obsolete|neoplasm$|phenotype|finding|functional|positivity|:", re.IGNORECASE
 )
 _FEMALE = re.compile(r"ovar|uter[iu]|vagina|menorr|amenorr|menopaus|endometr|cervix uteri|breast|menstr", re.IGNORECASE)
 _MALE = re.compile(r"cryptorch|hypospad|penis|testic|testes|scrot|prostat|azoosperm|sperm", re.IGNORECASE)
 _YOUNG = re.compile(
     r"neonatal|infan|congenital|in utero|hydramnios|premature|gestational|fontanel|birth", re.IGNORECASE
 )
+_ADULT = re.compile(r"infertil|amenorr|menopaus|dementia|parkinson|azoosperm|impoten", re.IGNORECASE)
 _CHILD = re.compile(
     r"development|intellectual|delay|thrive|growth|puberty|autis|cleft|philtrum|epicanth", re.IGNORECASE
 )
@@ -208,11 +209,21 @@ def sex_of(names: list[str]) -> str | None:
     return "female" if _FEMALE.search(text) else None
 
 
-def is_young(names: list[str]) -> bool:
-    """Tell whether the phenotypes show soon after birth."""
-    return sum(bool(_YOUNG.search(name)) for name in names) >= 2
+def occurs_in(term: Term, sex: str) -> bool:
+    """Tell whether a phenotype can be found in a patient of that sex."""
+    return not (_MALE if sex == "female" else _FEMALE).search(term.name)
+
+
+def is_adult(names: list[str]) -> bool:
+    """Tell whether one of the phenotypes shows in adults only."""
+    return any(_ADULT.search(name) for name in names)
+
+
+def is_young(disease: str, names: list[str]) -> bool:
+    """Tell whether the disease shows soon after birth, by its name or by two of its phenotypes."""
+    return bool(_YOUNG.search(disease)) or sum(bool(_YOUNG.search(name)) for name in names) >= 2
 
 
 def is_child(names: list[str]) -> bool:
-    """Tell whether the phenotypes show in childhood."""
-    return sum(bool(_CHILD.search(name)) for name in names) >= 2
+    """Tell whether one of the phenotypes shows in childhood."""
+    return any(_CHILD.search(name) for name in names)

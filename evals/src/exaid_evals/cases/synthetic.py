@@ -9,7 +9,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.cases.base import SCHEMA, Case, SourceContext, from_record, to_record
-from exaid_evals.cases.phenotypes import is_concrete, organ_system
+from exaid_evals.cases.phenotypes import is_concrete, occurs_in, organ_system
 from exaid_evals.cases.vignette import draw_person, write_further_tests, write_initial
 from exaid_evals.ontologies.base import Disease, Term
 from exaid_evals.ontologies.hpo import REQUIREMENT, rare_diseases
@@ -77,7 +77,8 @@ def _case(number: int, disease: Disease, telling: list[Term], seed: int) -> Case
     # Seeded by the disease, so that a case stays what it is when others join or leave.
     rng = random.Random(f"{seed}:{disease.id}")  # noqa: S311 - no secret
     phenotypes = rng.sample(telling, min(len(telling), rng.randint(_MIN_CONCRETE, _MAX_PHENOTYPES)))
-    person = draw_person(phenotypes, rng)
+    person = draw_person(disease.name, phenotypes, rng)
+    phenotypes = [term for term in phenotypes if occurs_in(term, person.sex)]
     initial = write_initial(phenotypes, person, rng)
     further = write_further_tests(phenotypes, disease.name, person, rng)
     return Case(

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exaid_evals.cases.phenotypes import Place, is_child, is_young, place_of, sex_of, spoken
+from exaid_evals.cases.phenotypes import Place, is_adult, is_child, is_young, place_of, sex_of, spoken
 from exaid_evals.ontologies.base import Term
 
 # What a report denies when the disease does not have it: how it is named → what a phenotype that has it contains.
@@ -75,14 +75,14 @@ class Person:
         return "her" if self.sex == "female" else "his"
 
 
-def draw_person(phenotypes: Sequence[Term], rng: random.Random) -> Person:
-    """Draw age and sex that do not contradict the phenotypes."""
+def draw_person(disease: str, phenotypes: Sequence[Term], rng: random.Random) -> Person:
+    """Draw age and sex that contradict neither the disease nor its phenotypes."""
     names = [term.name for term in phenotypes]
     sex = sex_of(names) or rng.choice(("female", "male"))
-    if is_young(names):
+    if is_young(disease, names) and not is_adult(names):
         months = rng.randint(2, 22)
         return Person(sex, f"{months}-month-old", months // 12)
-    years = rng.randint(3, 15) if is_child(names) else rng.randint(17, 68)
+    years = rng.randint(3, 15) if is_child(names) and not is_adult(names) else rng.randint(19, 68)
     return Person(sex, f"{years}-year-old", years)
 
 

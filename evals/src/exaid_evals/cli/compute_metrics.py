@@ -21,8 +21,8 @@ from exaid_evals.cli.options import (
     option,
     overrides_of,
 )
-from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
 
 
 @click.command("compute-metrics")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
@@ -126,6 +125,8 @@ def _generated(source: TraceSource, cases: Sequence[Case], jobs: int) -> Iterato
         for case in cases:
             yield _attempt(source, case)
         return
+    from concurrent.futures import ProcessPoolExecutor
+
     with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(source,)) as pool:
         try:
             yield from pool.map(_work, cases, chunksize=4)

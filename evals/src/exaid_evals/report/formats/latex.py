@@ -36,9 +36,10 @@ def render(table: Table) -> str:
         r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}.",
         r"\begin{table}[tp]",
         r"\centering",
-        r"\small",
-        r"\setlength{\tabcolsep}{4pt}",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_caption(table)}}}",
+        r"\vspace{4pt}",
         rf"\label{{tab:exaid-{table.name.replace('_', '-')}}}",
         "\n\n\\medskip\n".join(panels),
         r"\end{table}",
@@ -65,7 +66,8 @@ def _caption(table: Table) -> str:
 def _panel(table: Table, title: str, columns: Sequence[int]) -> str:
     shown = [table.columns[index] for index in columns]
     width = len(columns) + 1
-    lines = [rf"\begin{{tabular}}{{@{{}}l{'r' * len(columns)}@{{}}}}", r"\toprule"]
+    # Panels of one width stand in line, whatever their number of columns.
+    lines = [rf"\begin{{tabular*}}{{\linewidth}}{{@{{\extracolsep{{\fill}}}}l{'r' * len(columns)}@{{}}}}", r"\toprule"]
     if title:
         lines += [rf"\multicolumn{{{width}}}{{@{{}}l}}{{\textit{{{escape(title)}}}}} \\", r"\midrule"]
     lines.append(_line(["Variant", *(escape(column.heading) for column in shown)]))
@@ -83,7 +85,7 @@ def _panel(table: Table, title: str, columns: Sequence[int]) -> str:
             lines.append(r"\addlinespace[2pt]")
         lines.append(_line([rf"\textbf{{{name}}}" if row.variant_id == table.primary else name, *means]))
         lines.append(_line(["", *intervals]))
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular*}"])
 
 
 def _small(text: str) -> str:

@@ -57,6 +57,8 @@ class _Discussion:
         truth = diagnosis_name(case.diagnosis)
         names = dict.fromkeys(diagnosis_name(rival) for rival in rivals)
         others = dice.sample([name for name in names if name.casefold() != truth.casefold()], _N_RIVALS)
+        # A data set of few cases knows few diagnoses.
+        others += dice.sample(wording.UNNAMED_RIVALS, _N_RIVALS - len(others))
         reading = read_case(presentation)
         book = Phrasebook(reading.short_forms, config, dice)
         self._talk = Talk(reading, book, config, dice, tests_for(case.category), (truth, *others))
@@ -160,8 +162,9 @@ class _Discussion:
             extra.append(talk.evidence(dx))
             if dice.chance(0.25):
                 extra.append(talk.denial(rival))
-        if extra:
-            message.block(Block(tuple(dict.fromkeys(extra))))
+        extra = list(dict.fromkeys(extra))
+        while extra and not message.block(Block(tuple(extra))):
+            extra.pop()
         closing = [talk.say(wording.UNKNOWN)] if dice.chance(0.5) else []
         if dice.chance(0.4):
             colleague = dice.pick([other for other in DOCTORS if other != doctor])
@@ -252,10 +255,12 @@ class _Message:
         """Put a statement into the opening paragraph."""
         self._opening.append(statement)
 
-    def block(self, block: Block) -> None:
-        """Append a block, unless the message would grow past all measure."""
-        if self._length + len(block.text) + 2 <= _MOST_CHARS:
+    def block(self, block: Block) -> bool:
+        """Append a block, unless the message would grow past all measure; tell whether it was appended."""
+        fits = self._length + len(block.text) + 2 <= _MOST_CHARS
+        if fits:
             self._blocks.append(block)
+        return fits
 
     @property
     def missing(self) -> float:

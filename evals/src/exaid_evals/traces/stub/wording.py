@@ -201,6 +201,13 @@ CHALLENGES = (
     "What makes {alt} less likely than {dx}, apart from its rarity?",
 )
 INTERIM = "The current state of the discussion:"
+UNNAMED_RIVALS = (
+    "An infectious process",
+    "An inborn error of metabolism",
+    "A drug-induced condition",
+    "An autoimmune disorder",
+    "A paraneoplastic syndrome",
+)
 SUMMING_UP = (
     "Thank you. The panel has exchanged its arguments, and I see no open point that more discussion would settle.",
     "I thank all three of you. Your views have come together sufficiently to close this discussion.",

@@ -1,0 +1,125 @@
+"""Stage 04 over campaigns: reading, consolidating, writing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.schemas import violations
+from exaid_evals.cli.main import run as cli
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.stage import consolidate, read_runs
+from exaid_evals.export.writers import csv_runs
+from exaid_evals.export.writers.write import write_export
+from exaid_evals.metrics.records import CaseMetrics, Estimate, VariantMetrics, write_metrics
+from talks import freeze, talk
+
+SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:1/1|stub:yes"
+
+
+def estimate(mean: float | None) -> Estimate:
+    """Build an estimate of which only the mean matters."""
+    return Estimate(mean, None, mean, mean, mean, None, None, int(mean is not None), int(mean is None))
+
+
+def campaign(root: Path, coverage: dict[str, float | None], *, n_failed: int = 0) -> Path:
+    """Write a campaign of one case whose variants have the given coverage."""
+    freeze(root, [talk("FEVER", root.name)])
+    for variant_id, value in coverage.items():
+        cases = [CaseMetrics("case-1", variant_id, measures={"coverage": value, "unsupported": 0.25})]
+        measures = {"coverage": estimate(value), "unsupported": estimate(0.25)}
+        variant = VariantMetrics(
+            variant_id, 1 + n_failed, n_failed, stub=True, signature=SIGNATURE.format(root.name), measures=measures
+        )
+        write_metrics(Campaign(root).metrics_file(variant_id), variant, cases)
+    return root
+
+
+def test_campaigns_are_consolidated(tmp_path: Path) -> None:
+    """Means, spread and ranking over two campaigns, by hand: coverage of V3 is 0.5 and 0.7."""
+    folders = [
+        campaign(tmp_path / "seed-1", {"V0": 1.0, "V3": 0.5}),
+        campaign(tmp_path / "seed-2", {"V0": 1.0, "V3": 0.7}),
+    ]
+    export = consolidate(read_runs(folders))
+    assert (export.primary_metric, export.warnings) == ("V3.coverage", ())
+    assert export.best is not None
+    assert export.worst is not None
+    assert (export.best.run, export.worst.run) == ("seed-2", "seed-1")
+    coverage = export.aggregated["V3.coverage"]
+    assert coverage.mean == pytest.approx(0.6)
+    assert coverage.std == pytest.approx(0.1)
+    assert coverage.ci95_high == pytest.approx(0.6 + 1.96 * 0.1)
+    assert coverage.n == 2
+
+
+def test_what_is_written_is_valid_and_complete(tmp_path: Path) -> None:
+    """The summary meets its schema, the CSV has a row per run and a column per metric, the table its caption."""
+    folders = [campaign(tmp_path / f"seed-{seed}", {"V0": 1.0, "V3": None}) for seed in (1, 2)]
+    write_export(consolidate(read_runs(folders)), tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "exported_summary.json").read_text(encoding="utf-8"))
+    assert list(violations(summary)) == []
+    assert summary["aggregated"]["V3.coverage"]["n"] == 0
+    with (tmp_path / "out" / "exported_metrics.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["run"], row["V0.coverage"], row["V3.coverage"]) for row in rows] == [
+        ("seed-1", "1.0", ""),
+        ("seed-2", "1.0", ""),
+    ]
+    assert all(row["signature"].startswith("exaid-evals/") for row in rows)
+    table = (tmp_path / "out" / "variants_over_runs.md").read_text(encoding="utf-8")
+    assert "Mean over 2 campaigns" in table
+    assert "Stub data" in table
+
+
+def test_failed_cases_are_told(tmp_path: Path) -> None:
+    """A campaign with failed cases says so in the export."""
+    [run] = read_runs([campaign(tmp_path / "a", {"V3": 0.5}, n_failed=2)])
+    assert run.warnings == ("a: 2 of 3 cases failed in V3",)
+
+
+def test_every_unreadable_folder_is_named_at_once(tmp_path: Path) -> None:
+    """One bad folder does not hide the next."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"(?s)2 runs.*empty.*known formats are campaign.*missing.*no such folder"):
+        read_runs([tmp_path / "empty", tmp_path / "missing"])
+
+
+def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
+    """Counting a run twice would shrink every interval."""
+    folder = campaign(tmp_path / "a", {"V3": 0.5})
+    with pytest.raises(ConfigError, match="given twice"):
+        read_runs([folder, folder / ".." / "a"])
+
+
+def test_an_unknown_primary_metric_is_refused(tmp_path: Path) -> None:
+    """A metric that no run has ranks nothing."""
+    runs = read_runs([campaign(tmp_path / "a", {"V3": 0.5})])
+    with pytest.raises(ConfigError, match=r"V9\.coverage"):
+        consolidate(runs, "V9.coverage")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_no_cell_is_a_formula(name: str) -> None:
+    """A run whose name a spreadsheet would calculate is written as text."""
+    export = consolidate([ExportedRun(name, "test", {"loss": -1.5})])
+    row = next(iter(csv.DictReader(csv_runs.render(export).splitlines())))
+    assert (row["run"], row["loss"]) == (f"'{name}", "-1.5")
+
+
+def test_the_command_takes_runs_patterns_and_an_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--run and --runs name folders, --out where to write; a dry run writes nothing; a pattern must match."""
+    for seed in (1, 2):
+        campaign(tmp_path / f"seed-{seed}", {"V3": 0.5})
+    out = tmp_path / "out"
+    assert cli(["export", "--runs", f"{tmp_path}/seed-*", "--out", str(out), "--dry-run"]) == 0
+    assert not out.exists()
+    assert cli(["export", "--run", str(tmp_path / "seed-1"), "--run", str(tmp_path / "seed-2"), "--out", str(out)]) == 0
+    assert "read 2 runs: seed-1, seed-2" in capsys.readouterr().out
+    assert (out / "exported_metrics.csv").is_file()
+    assert cli(["export", "--runs", f"{tmp_path}/nothing-*"]) == 2
