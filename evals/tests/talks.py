@@ -80,7 +80,7 @@ class WordExtractor:
         return [tuple(Mention(match.group(), *match.span()) for match in _CAPITALS.finditer(text)) for text in texts]
 
 
-def build_words(settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> WordExtractor:
+def build_words(_settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> WordExtractor:  # noqa: ARG001
     """Build the toy extractor, for configurations that name `talks:build_words`."""
     return WordExtractor()
 

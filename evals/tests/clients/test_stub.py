@@ -23,6 +23,7 @@ CLIENT = build_client(SummarizerConfig(), read_concepts=read_words, reader_id="w
 
 
 def summarize(*turns: tuple[str, str], history: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the stub's six fields."""
     content, error = parse_summary(CLIENT.complete(summary_request(SummaryInput(turns, history))).text)
     assert error is None
     assert content is not None
@@ -30,12 +31,15 @@ def summarize(*turns: tuple[str, str], history: tuple[str, ...] = ()) -> dict[st
 
 
 def decide(window: str, *history: str, final: bool = False) -> dict[str, bool]:
+    """Return the stub's answers to the three filters."""
     request = trigger_request(TriggerInput([("doctor0", window)], history, final), FILTERS)
     answers: dict[str, bool] = json.loads(CLIENT.complete(request).text)
     return answers
 
 
-words = st.sampled_from(["fever", "FEVER", "RASH", "likely", "recommend", "MRI", "the", "unclear.", "x" * 90, "1.", "\n"])
+words = st.sampled_from(
+    ["fever", "FEVER", "RASH", "likely", "recommend", "MRI", "the", "unclear.", "x" * 90, "1.", "\n"]
+)
 
 
 @given(turns=st.lists(st.tuples(st.sampled_from(["doctor0", "doctor1"]), st.lists(words, max_size=60)), max_size=4))
@@ -90,7 +94,7 @@ def test_sentences_find_their_fields() -> None:
     ],
 )
 def test_the_triggers_rules(window: str, history: tuple[str, ...], final: bool, expected: tuple[bool, ...]) -> None:
-    """Complete: ends a thought, or nothing follows; of value: states a concept; novel: one that is not in the history."""
+    """Complete: ends a thought, or nothing follows; of value: states a concept; novel: one not in the history."""
     answers = decide(window, *history, final=final)
     assert tuple(answers[name] for name in FILTERS) == expected
 

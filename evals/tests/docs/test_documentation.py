@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.console import DOCUMENTS, ROOT, Shell, matches, shown_in
 from exaid_evals.artifacts import schemas
 from exaid_evals.cli.main import VERBS
-from docs.console import DOCUMENTS, ROOT, Shell, matches, shown_in
 
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -29,7 +29,9 @@ def test_commands_print_what_is_shown(name: str, tmp_path: Path) -> None:
     for shown in commands:
         actual = shell.run(shown.command)
         assert matches(shown.output, actual), (
-            f"`{shown.command}` in {name} now prints\n" + "\n".join(actual) + "\nupdate: python evals/tests/docs/console.py"
+            f"`{shown.command}` in {name} now prints\n"
+            + "\n".join(actual)
+            + "\nupdate: python evals/tests/docs/console.py"
         )
 
 

@@ -23,7 +23,7 @@ def run(*arguments: str, data_dir: Path) -> str:
 
 
 def test_own_traces_go_through_an_own_summarizer(tmp_path: Path) -> None:
-    """Traces made by hand are frozen, replayed through a summarizer named by `module:attribute`, measured, and valid."""
+    """Traces made by hand are frozen, replayed through a summarizer named in YAML, measured, and valid."""
     run(str(ROOT / "examples" / "own_traces.py"), str(tmp_path), data_dir=tmp_path)
     cli = ["-m", "exaid_evals.cli"]
     run(*cli, "run-variants", "--variants-dir", str(ROOT / "examples" / "variants"), data_dir=tmp_path)

@@ -45,6 +45,7 @@ def test_the_coefficient_of_variation_is_undefined_at_zero() -> None:
 
 
 def run(name: str, value: float | None, **changes: object) -> ExportedRun:
+    """Build a run with one metric, called loss."""
     return ExportedRun(**{"name": name, "format": "test", "metrics": {"loss": value}, **changes})  # type: ignore[arg-type]
 
 

@@ -14,8 +14,11 @@ from installing import DEV_LOCK, LOCK, ROOT, locked, pins, require_registry
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
+# Variables given to the make that runs the tests would reach the make that they run.
+GIVEN = re.compile(r"MAKE.*|MFLAGS|ARGS|PYTHON|SEEDS|UV|VENV")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not GIVEN.fullmatch(name)}
 # The home folder of a service account: it does not exist, and not even root can make it.
-HOMELESS = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | {"HOME": "/proc/none"}
+HOMELESS = ENVIRONMENT | {"HOME": "/proc/none"}
 HATCHLING = ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
 
 
@@ -54,6 +57,15 @@ def test_set_up_is_done_once(checkout: Path) -> None:
     require_registry(HOMELESS)
     setup = ("setup", f"PYTHON={sys.executable}")
     everything = ["setting", "installing 5", "installing exaid"]
+    lock, project = checkout / "evals" / LOCK.name, checkout / "pyproject.toml"
+
+    pinned = lock.read_text(encoding="utf-8")
+    lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", pinned), encoding="utf-8")
+    tampered = make(checkout, *setup)
+    assert tampered.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in tampered.stderr
+
+    lock.write_text(pinned, encoding="utf-8")
     assert steps(make(checkout, *setup)) == everything
     version = subprocess.run(
         [checkout / ".venv/bin/python", "-c", "import exaid_evals; print(exaid_evals.__version__)"],
@@ -64,7 +76,6 @@ def test_set_up_is_done_once(checkout: Path) -> None:
     assert version.stdout == "0\n"
     assert steps(make(checkout, "setup")) == []
 
-    lock, project = checkout / "evals" / LOCK.name, checkout / "pyproject.toml"
     lock.touch()
     assert steps(make(checkout, "setup")) == []
 
@@ -73,14 +84,6 @@ def test_set_up_is_done_once(checkout: Path) -> None:
     assert steps(make(checkout, "setup")) == ["installing exaid"]
     project.write_text(original, encoding="utf-8")
     assert steps(make(checkout, "setup")) == ["installing exaid"]
-
-    pinned = lock.read_text(encoding="utf-8")
-    lock.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", pinned), encoding="utf-8")
-    tampered = make(checkout, *setup)
-    assert tampered.returncode != 0
-    assert "DO NOT MATCH THE HASHES" in tampered.stderr
-    lock.write_text(pinned, encoding="utf-8")
-    assert steps(make(checkout, *setup)) == everything
 
 
 def test_unusable_python_is_named_and_nothing_is_lost(checkout: Path) -> None:
@@ -114,7 +117,7 @@ def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     for lock in locks:
         shutil.copy(lock, checkout / "evals" / lock.name)
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run(["make", "lock", f"UV={uv}"], cwd=checkout, capture_output=True, check=True)
+    subprocess.run(["make", "lock", f"UV={uv}"], cwd=checkout, env=ENVIRONMENT, capture_output=True, check=True)
     made = [pins(checkout / "evals" / lock.name) for lock in locks]
     assert made == [pins(lock) for lock in locks]
 

@@ -26,16 +26,19 @@ GATES = {
 
 
 def variant_with(gate: dict[str, object]) -> VariantConfig:
+    """Build a variant around a gate."""
     return VariantConfig(
         variant_id="T", gate=PartConfig(**gate), trigger=ALWAYS, summarizer=PartConfig(kind="passthrough"), history_k=0
     )
 
 
 def chunks_of(trace: Trace, gate: dict[str, object], speed: float = 100.0) -> list[Chunk]:
+    """Return what leaves the gate during a talk."""
     return list(stream_chunks(trace, build_gate(variant_with(gate)), speed))
 
 
 def text_of(chunk: Chunk) -> str:
+    """Return a chunk's text."""
     return "".join(piece.text for piece in chunk.pieces)
 
 
@@ -98,6 +101,7 @@ def feed(gate: TokenGate, words: Iterable[tuple[str, int]]) -> list[Chunk]:
 
 
 def token_gate(**settings: int) -> TokenGate:
+    """Build a token gate of small limits."""
     defaults = {"min_words": 3, "max_words": 5, "silence_ms": 1000, "max_wait_ms": 5000}
     return TokenGate(TokenGateSettings(**{**defaults, **settings}))
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
 from exaid_evals.middleware.triggers.always import AlwaysTrigger
 from exaid_evals.middleware.triggers.base import TriggerInput
 from exaid_evals.middleware.triggers.llm import LLMTrigger, LLMTriggerSettings
-from exaid_evals.config.base import Config
 from talks import ScriptedLLM
 
 REQUEST = TriggerInput([("doctor0", "No FEVER.")], ["earlier update"], final=False)
@@ -26,9 +26,7 @@ REQUEST = TriggerInput([("doctor0", "No FEVER.")], ["earlier update"], final=Fal
         (True, True, False, "discard"),
     ],
 )
-def test_the_decision_follows_from_the_answers(
-    completeness: bool, value: bool, novelty: bool, decision: str
-) -> None:
+def test_the_decision_follows_from_the_answers(completeness: bool, value: bool, novelty: bool, decision: str) -> None:
     """Incomplete is held, complete but worthless or old is discarded, all three summarise."""
     answers = {"completeness": completeness, "value": value, "novelty": novelty}
     client = ScriptedLLM([json.dumps(answers)], latency_ms=7)

@@ -18,6 +18,7 @@ SPEED = 100.0
 
 
 def variant(trigger: str = "llm", *, gate: dict[str, Any] | None = None, history_k: int = 2) -> VariantConfig:
+    """Build a variant with the structured summarizer."""
     return VariantConfig.model_validate(
         {
             "variant_id": "T",
@@ -30,10 +31,12 @@ def variant(trigger: str = "llm", *, gate: dict[str, Any] | None = None, history
 
 
 def yes(**answers: bool) -> str:
+    """Return a trigger's answer: yes to all that is not said otherwise."""
     return json.dumps({"completeness": True, "value": True, "novelty": True, **answers})
 
 
 def summary(text: str) -> str:
+    """Return a valid summary whose fields all hold one text."""
     return json.dumps(dict.fromkeys(FIELDS, text))
 
 

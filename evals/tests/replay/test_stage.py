@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,16 +27,19 @@ TALKS = [
 TOY = StubLLMConfig(concepts="talks:build_words")
 
 
-def settings(**changes: object) -> Settings:
+def settings(**changes: Any) -> Settings:
+    """Return settings for all variants with a toy reader."""
     variants = load_variants(configs_dir() / "variants")
-    return Settings(**{"variants": variants, "summarizer": SummarizerConfig(stub=TOY), "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    return replace(Settings(variants, SummarizerConfig(stub=TOY), frozenset()), **changes)
 
 
 def do(campaign: Campaign, wanted: Settings) -> Outcome:
+    """Plan and run."""
     return run_variants(campaign, wanted, plan_runs(campaign, wanted), on_case=lambda _: None)
 
 
 def files(campaign: Campaign) -> dict[str, bytes]:
+    """Return every file of a campaign but the traces."""
     paths = sorted(path for path in campaign.root.rglob("*") if path.is_file() and "traces" not in path.parts)
     return {path.relative_to(campaign.root).as_posix(): path.read_bytes() for path in paths}
 
@@ -127,7 +132,7 @@ def test_logs_of_cases_that_left_the_data_set_go(tmp_path: Path) -> None:
     assert names == ["case-1.jsonl.gz", "case-3.jsonl.gz", stranger.name]
 
 
-def test_parts_are_checked_before_anything_runs(tmp_path: Path) -> None:
+def test_parts_are_checked_before_anything_runs() -> None:
     """Every wrong part of every variant is reported at once."""
     variants = [
         variant.model_copy(update={"gate": variant.gate.model_copy(update={"kind": "nonsense"})})

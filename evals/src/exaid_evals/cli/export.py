@@ -15,7 +15,12 @@ from exaid_evals.errors import ConfigError
 @click.command("export")
 @option("--run", "runs", multiple=True, type=click.Path(path_type=Path), help="Folder of a finished run; repeatable.")
 @option("--runs", "pattern", default=None, metavar="GLOB", help="Folders of finished runs, as a pattern.")
-@option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder to write.  [default: DATA/exports]")
+@option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder to write.  [default: DATA/exports]",
+)
 @option("--primary-metric", default=None, metavar="NAME", help="Metric that ranks the runs, such as V3.coverage.")
 @data_dir_option
 @dry_run_option

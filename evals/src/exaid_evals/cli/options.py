@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
 from exaid_evals.config.resources import configs_dir, default_data_dir
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

@@ -21,8 +21,8 @@ from exaid_evals.cli.options import (
     option,
     stub_option,
 )
-from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
 
 SOME_FAILED = 3
 
@@ -30,12 +30,14 @@ SOME_FAILED = 3
 def _seeds(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
     parts = (value or "").replace(",", " ").split()
     if not all(part.isdecimal() for part in parts):
-        raise click.BadParameter("write whole numbers, such as \"42 43 44\"")
+        raise click.BadParameter('write whole numbers, such as "42 43 44"')
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 @click.command("reproduce")
-@option("--seeds", callback=_seeds, default=None, metavar="'N N …'", help="One campaign a seed, in DATA/campaigns/seed-N.")
+@option(
+    "--seeds", callback=_seeds, default=None, metavar="'N N …'", help="One campaign a seed, in DATA/campaigns/seed-N."
+)
 @stub_option
 @option(
     "-j",
@@ -69,10 +71,7 @@ def command(
     configs = config_dir_of(config_dir)
     workers = jobs or os.cpu_count() or 1
     started = time.monotonic()
-    if seeds:
-        campaigns = [Campaign(campaign.root / "campaigns" / f"seed-{seed}") for seed in seeds]
-    else:
-        campaigns = [campaign]
+    campaigns = [Campaign(campaign.root / "campaigns" / f"seed-{seed}") for seed in seeds] or [campaign]
     status = 0
     for number, member in enumerate(campaigns):
         seed = seeds[number] if seeds else None

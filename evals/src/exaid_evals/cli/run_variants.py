@@ -22,8 +22,8 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
-from exaid_evals.config.override import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
 
 
 @click.command("run-variants")

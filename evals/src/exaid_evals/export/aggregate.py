@@ -57,7 +57,7 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     defined = np.array([value for value in values if value is not None], dtype=np.float64)
     n = int(defined.size)
     if n == 0:
-        return Aggregate(*[None] * 8, 0)
+        return Aggregate(None, None, None, None, None, None, None, None, 0)
     mean, std = float(defined.mean()), float(defined.std())
     sample = float(defined.std(ddof=1)) if n > 1 else None
     half = Z_95 * sample / math.sqrt(n) if sample is not None else None
