@@ -2,9 +2,8 @@
 
     python evals/bench/bench_validation.py [--cases 302] [--rounds 7]
 
-Ours reads the files from disk, hashes them, and makes every check beyond the schemas; the yardstick reads and
-validates alone, so the ratio understates what the checks cost. Medians are printed. The
-two take turns, so that a busy machine slows both.
+Ours reads the files from disk, hashes traces, and makes every check beyond the schemas; the yardstick only reads and
+validates, so the ratio has the checks' cost in it. The two take turns, so that a busy machine slows both.
 """
 
 from __future__ import annotations

@@ -89,12 +89,15 @@ def _oracle(schema: Any) -> Any:
 ORACLES = {key: _oracle(load_schema(*key)) for key in EVERY_VERSION}
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(400, settings.default.max_examples))
 @given(broken_records())
 @example(run_records(trace_records())[0] | {"record_type": None})
 @example(run_records(trace_records())[1] | {"record_type": "run_meta"})
 @example(trace_records()[0] | {"record_type": "summary"})
 @example(trace_records()[0] | {"case_id": "case-1\n"})
+@example(trace_records()[0] | {"timestamp": "2024-13-01T00:00:00Z"})
+@example(trace_records()[0] | {"timestamp": "2024-12-01T24:00:00Z"})
+@example(trace_records()[0] | {"timestamp": "yesterdayZ"})
 def test_the_fast_validator_agrees_with_jsonschema(record: dict[str, Any]) -> None:
     """On valid and broken records of every kind, the compiled validators accept exactly what jsonschema accepts.
 

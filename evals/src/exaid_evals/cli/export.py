@@ -11,6 +11,9 @@ import click
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option, option
 from exaid_evals.errors import ConfigError
 
+# A campaign that exports itself has a name that does not depend on where it lies: its bytes must not either.
+ITSELF = "campaign"
+
 
 @click.command("export")
 @option("--run", "runs", multiple=True, type=click.Path(path_type=Path), help="Folder of a finished run; repeatable.")
@@ -39,16 +42,26 @@ def command(
     exported_summary.json, and variants_over_runs as CSV, Markdown and LaTeX.
     """
     campaign = campaign_of(data_dir)
-    folders = [*runs, *_matches(pattern)] if runs or pattern else [campaign.root]
-    return run(folders, (out or campaign.exports).resolve(), primary_metric=primary_metric, dry_run=dry_run)
+    target = (out or campaign.exports).resolve()
+    if not runs and pattern is None:
+        return run([campaign.root], target, names=[ITSELF], primary_metric=primary_metric, dry_run=dry_run)
+    return run([*runs, *_matches(pattern)], target, primary_metric=primary_metric, dry_run=dry_run)
 
 
-def run(folders: Sequence[Path], out: Path, *, primary_metric: str | None = None, dry_run: bool = False) -> int:
+def run(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    names: Sequence[str] | None = None,
+    primary_metric: str | None = None,
+    dry_run: bool = False,
+) -> int:
     """Run stage 04 and report it; return the exit status.
 
     Args:
         folders: finished runs.
         out: folder to write.
+        names: what the runs are called; None takes what tells their paths apart.
         primary_metric: ranks the runs; None takes what their format proposes.
         dry_run: read and check, and write nothing.
     """
@@ -56,7 +69,7 @@ def run(folders: Sequence[Path], out: Path, *, primary_metric: str | None = None
     from exaid_evals.export.writers.write import write_export
     from exaid_evals.report.formats import plain
 
-    runs = read_runs(folders)
+    runs = read_runs(folders, names)
     export = consolidate(runs, primary_metric)
     click.echo(f"read {len(runs)} run{'' if len(runs) == 1 else 's'}: {', '.join(item.name for item in runs)}")
     for warning in export.warnings:

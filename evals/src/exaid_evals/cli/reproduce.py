@@ -83,11 +83,14 @@ def command(
         )
         if status not in (0, SOME_FAILED):
             return status
+    from exaid_evals.cli.export import ITSELF
     from exaid_evals.cli.export import run as export
     from exaid_evals.cli.validate import run as validate
 
     _heading("04 export")
-    status = max(status, export([member.root for member in campaigns], campaign.exports))
+    status = max(
+        status, export([member.root for member in campaigns], campaign.exports, names=None if seeds else [ITSELF])
+    )
     _heading("00 validate what was written")
     status = max(status, validate([str(place) for place in [*(member.root for member in campaigns), campaign.exports]]))
     click.echo(f"\ntables   {', '.join(str(member.tables) for member in campaigns)}")

@@ -49,8 +49,12 @@ class Export:
         return any(run.stub for run in self.runs)
 
 
-def read_runs(folders: Sequence[Path]) -> list[ExportedRun]:
+def read_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> list[ExportedRun]:
     """Read every folder with the reader that claims it.
+
+    Args:
+        folders: finished runs.
+        names: what the runs are called; None takes what tells their paths apart.
 
     Raises:
         ConfigError: no folder is given, or one is given twice.
@@ -63,7 +67,7 @@ def read_runs(folders: Sequence[Path]) -> list[ExportedRun]:
     if repeated:
         raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
     runs, problems = [], []
-    for folder, name in zip(resolved, run_names(resolved), strict=True):
+    for folder, name in zip(resolved, names or run_names(resolved), strict=True):
         try:
             runs.append(reader_of(folder).read(folder, name))
         except DataError as error:

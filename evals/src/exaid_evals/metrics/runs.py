@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exaid_evals.artifacts.hashing import sha256_file
-from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.hashing import sha256_bytes
+from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.config.campaign import Campaign
@@ -86,8 +87,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
     meta: Mapping[str, Any] = {}
     for entry in entries:
         path = campaign.run_file(variant, entry.case_id)
-        hashes[entry.case_id] = sha256_file(path)
-        meta = read_meta(campaign, variant, entry.case_id)
+        hashes[entry.case_id], meta = _read_once(campaign, variant, entry.case_id)
         if meta["trace_dataset_hash"] != dataset_hash:
             raise DataError(
                 f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
@@ -111,14 +111,19 @@ def read_meta(campaign: Campaign, variant: str, case_id: str) -> Mapping[str, An
     Raises:
         DataError: the file does not open with one.
     """
+    return _read_once(campaign, variant, case_id)[1]
+
+
+def _read_once(campaign: Campaign, variant: str, case_id: str) -> tuple[str, Mapping[str, Any]]:
+    """Return a run log's content hash and its `run_meta`, unpacking the file once."""
     path = campaign.run_file(variant, case_id)
-    line = next(scan_jsonl(path), None)
-    if line is None or line.value is None or line.value.get("record_type") != "run_meta":
-        problem = line.problem if line and line.problem else "does not open with run_meta"
-        remedy = f"run `exaid-evals run-variants {variant} --cases {case_id} --force`"
-        raise DataError(problem, where=f"{path}:1", remedy=remedy)
+    remedy = f"run `exaid-evals run-variants {variant} --cases {case_id} --force`"
+    content = b"".join(content_chunks(path))
+    line = parse_line(content.partition(b"\n")[0], 1)
+    if line.value is None or line.value.get("record_type") != "run_meta":
+        raise DataError(line.problem or "does not open with run_meta", where=f"{path}:1", remedy=remedy)
     require_valid(line.value, f"{path}:1")
-    return line.value
+    return sha256_bytes(content), line.value
 
 
 def any_case(campaign: Campaign, variant: str) -> str:
