@@ -7,8 +7,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Another environment's modules must not leak into .venv.
-unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+# Another environment's modules must not leak into .venv; and Python may keep what it compiles there (set-up leaves
+# that to the first use), or every call would compile spaCy, pandas and matplotlib anew.
+unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 
 VENV ?= .venv

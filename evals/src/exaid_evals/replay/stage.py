@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry
 from exaid_evals.clients.base import LLMClient
@@ -67,11 +68,13 @@ class Plan:
         work: cases with something left to do.
         current: number of run logs that need not be made again.
         manifest: of the frozen traces, verified.
+        made_from: variant → hash of everything that all its run logs depend on.
     """
 
     work: list[CaseWork]
     current: int
     manifest: Manifest
+    made_from: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -101,6 +104,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
     entries = _selected(manifest, settings)
     work: list[CaseWork] = []
     current = 0
+    made_from = _made_from(settings, manifest)
     with _ledger(campaign) as ledger:
         for entry in entries:
             left = tuple(
@@ -109,14 +113,14 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
                 if settings.force
                 or not ledger.is_current(
                     _key(variant, entry),
-                    _inputs(variant, settings, manifest, entry),
+                    _inputs(made_from, variant, entry),
                     _output(campaign, variant, entry),
                 )
             )
             current += len(settings.variants) - len(left)
             if left:
                 work.append(CaseWork(entry, left))
-    return Plan(work, current, manifest)
+    return Plan(work, current, manifest, made_from)
 
 
 def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> Outcome:
@@ -136,7 +140,7 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
                 outcome.failed[work.entry.case_id] = problem
             else:
                 for variant in work.variants:
-                    inputs = _inputs(variant, settings, plan.manifest, work.entry)
+                    inputs = _inputs(plan.made_from, variant, work.entry)
                     ledger.record(_key(variant, work.entry), inputs, _output(campaign, variant, work.entry))
                     outcome.written += 1
             on_case(work.entry.case_id)
@@ -276,11 +280,17 @@ def _output(campaign: Campaign, variant: VariantConfig, entry: TraceEntry) -> Pa
     return campaign.run_file(variant.variant_id, entry.case_id)
 
 
-def _inputs(variant: VariantConfig, settings: Settings, manifest: Manifest, entry: TraceEntry) -> str:
-    return fingerprint(
-        variant=variant.model_dump(mode="json"),
-        summarizer=settings.summarizer.model_dump(mode="json"),
-        stop_entities=sorted(settings.stop_entities),
-        dataset=manifest.trace_dataset_hash,
-        trace=entry.sha256,
-    )
+def _made_from(settings: Settings, manifest: Manifest) -> dict[str, str]:
+    shared = {
+        "summarizer": settings.summarizer.model_dump(mode="json"),
+        "stop_entities": sorted(settings.stop_entities),
+        "dataset": manifest.trace_dataset_hash,
+    }
+    return {
+        variant.variant_id: fingerprint(variant=variant.model_dump(mode="json"), **shared)
+        for variant in settings.variants
+    }
+
+
+def _inputs(made_from: dict[str, str], variant: VariantConfig, entry: TraceEntry) -> str:
+    return sha256_structure({"made_from": made_from[variant.variant_id], "trace": entry.sha256})
