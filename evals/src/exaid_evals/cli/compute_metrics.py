@@ -21,6 +21,7 @@ from exaid_evals.cli.options import (
     option,
     overrides_of,
 )
+from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -108,16 +109,18 @@ def run(
     current = [variant for variant in plan.wanted if variant not in plan.stale]
     if dry_run:
         stale = f"measure {len(plan.entries)} cases under {' '.join(plan.stale)}" if plan.stale else "measure nothing"
-        click.echo(f"would {stale}; current: {' '.join(current) or 'none'}; in {campaign.metrics}")
+        click.echo(f"would {stale}; current: {' '.join(current) or 'none'}; in {shown(campaign.metrics)}")
         return 0
     with Progress("03 compute metrics", len(plan.entries) if plan.stale else 0) as progress:
         compute_metrics(campaign, settings, plan, on_case=progress.advance)
-    shown = [variant for variant in plan.present if campaign.metrics_file(variant).is_file()]
-    report = write_report(campaign, shown, primary=config.primary_variant, force=force)
+    measured = [variant for variant in plan.present if campaign.metrics_file(variant).is_file()]
+    report = write_report(campaign, measured, primary=config.primary_variant, force=force)
     click.echo(plain.render(report.main))
-    measured = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
-    click.echo(f"{measured}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
-    click.echo(f"metrics: {campaign.metrics}\ntables:  {campaign.tables}\nfigures: {campaign.figures}")
+    done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
+    click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
+    click.echo(f"metrics  {shown(campaign.metrics)}")
+    click.echo(f"tables   {shown(campaign.tables)}")
+    click.echo(f"figures  {shown(campaign.figures)}")
     failed = [entry.case_id for entry in plan.entries if entry.failed]
     if failed:
         click.echo(f"{len(failed)} cases have no talk and were not measured: {', '.join(failed)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option, option
+from exaid_evals.cli.showing import shown
 from exaid_evals.errors import ConfigError
 
 # A campaign that exports itself has a name that does not depend on where it lies: its bytes must not either.
@@ -78,12 +79,12 @@ def run(
         click.echo(f"{export.primary_metric}: best {export.best.run} ({export.best.value:.4f}), ", nl=False)
         click.echo(f"worst {export.worst.run} ({export.worst.value:.4f})")
     if dry_run:
-        click.echo(f"would write {out}")
+        click.echo(f"would write {shown(out)}")
         return 0
     table = write_export(export, out)
     if table is not None and len(runs) > 1:
         click.echo(f"\n{plain.render(table)}")
-    click.echo(f"wrote {out}")
+    click.echo(f"wrote {shown(out)}")
     return 0
 
 

@@ -24,6 +24,7 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
+from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -181,8 +182,8 @@ def _tell_result(plan: Plan, result: Result) -> None:
         ("CTU", f"{sum(entry.text_units_ctu for entry in talks)}"),
         ("failed", f"{len(result.failed)}"),
         ("stub", "yes" if result.manifest.stub else "no"),
-        ("traces", str(plan.campaign.traces)),
-        ("manifest", str(plan.campaign.manifest_file)),
+        ("traces", shown(plan.campaign.traces)),
+        ("manifest", shown(plan.campaign.manifest_file)),
     ]
     for name, value in rows:
         click.echo(f"{name:<9} {value}")

@@ -21,6 +21,7 @@ from exaid_evals.cli.options import (
     option,
     stub_option,
 )
+from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -76,7 +77,7 @@ def command(
     for number, member in enumerate(campaigns):
         seed = seeds[number] if seeds else None
         if seed is not None:
-            click.echo(f"\n=== seed {seed}: {member.root}", err=True)
+            click.echo(f"\n=== seed {seed}: {shown(member.root)}")
         status = max(
             status,
             _campaign(member, configs, seed=seed, stub=stub, jobs=workers, limit=limit, force=force, mac_dir=mac_dir),
@@ -92,10 +93,12 @@ def command(
         status, export([member.root for member in campaigns], campaign.exports, names=None if seeds else [ITSELF])
     )
     _heading("00 validate what was written")
-    status = max(status, validate([str(place) for place in [*(member.root for member in campaigns), campaign.exports]]))
-    click.echo(f"\ntables   {', '.join(str(member.tables) for member in campaigns)}")
-    click.echo(f"figures  {', '.join(str(member.figures) for member in campaigns)}")
-    click.echo(f"export   {campaign.exports}")
+    places = [str(place) for place in [*(member.root for member in campaigns), campaign.exports]]
+    status = max(status, validate(places, brief=True))
+    click.echo("")
+    for member in campaigns:
+        click.echo(f"tables   {shown(member.tables)}\nfigures  {shown(member.figures)}")
+    click.echo(f"export   {shown(campaign.exports)}")
     click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
     return status
 
@@ -119,7 +122,7 @@ def _campaign(
 
     generation = {} if seed is None else {"seed": Override(seed, "--seeds")}
     stages: list[tuple[str, Callable[[], int]]] = [
-        ("00 validate", lambda: validate(data_dir=campaign.root)),
+        ("00 validate", lambda: validate(data_dir=campaign.root, brief=True)),
         (
             "01 make traces",
             lambda: make_traces(
@@ -151,4 +154,4 @@ def _campaign(
 
 
 def _heading(name: str) -> None:
-    click.echo(f"\n--- {name}", err=True)
+    click.echo(f"\n--- {name}")

@@ -22,6 +22,7 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
+from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -122,11 +123,11 @@ def run(
     names = " ".join(variant.variant_id for variant in settings.variants)
     if dry_run:
         to_do = sum(len(work.variants) for work in plan.work)
-        click.echo(f"would write {to_do} run logs of {names} in {campaign.runs}; {plan.current} are current")
+        click.echo(f"would write {to_do} run logs of {names} in {shown(campaign.runs)}; {plan.current} are current")
         return 0
     with Progress("02 run variants", len(plan.work)) as progress:
         outcome = run_variants(campaign, settings, plan, on_case=progress.advance)
-    click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {campaign.runs}")
+    click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {shown(campaign.runs)}")
     if outcome.skipped:
         click.echo(f"{len(outcome.skipped)} cases have no talk and were not replayed: {', '.join(outcome.skipped)}")
     for case_id, problem in sorted(outcome.failed.items()):

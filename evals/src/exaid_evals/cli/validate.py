@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
+from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
     from exaid_evals.validation.base import Finding
@@ -38,7 +38,12 @@ def command(paths: tuple[str, ...], verbose: bool, as_json: bool, data_dir: Path
 
 
 def run(
-    paths: Sequence[str] = (), *, data_dir: Path | None = None, verbose: bool = False, as_json: bool = False
+    paths: Sequence[str] = (),
+    *,
+    data_dir: Path | None = None,
+    verbose: bool = False,
+    as_json: bool = False,
+    brief: bool = False,
 ) -> int:
     """Check files, print what was found, and return the exit status.
 
@@ -47,6 +52,7 @@ def run(
         data_dir: the campaign; None takes the default.
         verbose: show many problems a file instead of a few.
         as_json: print one JSON document instead of a table.
+        brief: print the verdict without the table of kinds.
 
     Raises:
         ConfigError: a path does not exist, or a glob matches nothing.
@@ -56,13 +62,16 @@ def run(
     campaign = campaign_of(data_dir)
     targets = named_targets(paths) if paths else campaign_targets(campaign)
     reports = _check(targets, keep=_SHOWN_PER_FILE_VERBOSE if verbose else _SHOWN_PER_FILE)
-    places = ", ".join(_shown(Path(path)) for path in paths) or _shown(campaign.root)
+    places = ", ".join(shown(Path(path)) for path in paths) or shown(campaign.root)
     if as_json:
         _print_json(reports, places)
     elif not reports:
         click.echo(f"scaffold mode: nothing to validate in {places}")
     else:
-        _print_table(reports)
+        _print_problems(reports)
+        if not brief:
+            _print_kinds(reports)
+        _print_verdict(reports)
     return 1 if any(report.n_findings for report in reports) else 0
 
 
@@ -77,22 +86,28 @@ def _check(targets: Sequence[Target], *, keep: int) -> list[FileReport]:
         for target in targets:
             reports.append(check_file(target, surroundings, keep=keep))
             progress.advance()
-    return sorted(reports, key=lambda report: _shown(report.path))
+    return sorted(reports, key=lambda report: shown(report.path))
 
 
-def _print_table(reports: Sequence[FileReport]) -> None:
+def _print_problems(reports: Sequence[FileReport]) -> None:
     for report in reports:
-        path = _shown(report.path)
+        path = shown(report.path)
         for finding in report.findings:
             where = f"{path}:{finding.line}" if finding.line else path
             click.echo(f"{where}: {printable(finding.what)}; {printable(finding.remedy)}")
         hidden = report.n_findings - len(report.findings)
         if hidden:
             click.echo(f"{path}: … and {hidden:,} more")
+
+
+def _print_kinds(reports: Sequence[FileReport]) -> None:
     rows = [["kind", "files", "records", "problems"]]
     rows += [[kind, *(f"{count:,}" for count in counts.values())] for kind, counts in _by_kind(reports).items()]
     for kind, *counts in rows:
         click.echo(f"{kind:<9}" + "".join(f"{count:>11}" for count in counts))
+
+
+def _print_verdict(reports: Sequence[FileReport]) -> None:
     n_bad = sum(report.n_findings > 0 for report in reports)
     n_problems = sum(report.n_findings for report in reports)
     verdict = f"{_count(n_problems, 'problem')} in {_count(n_bad, 'file')}" if n_bad else "all valid"
@@ -118,7 +133,7 @@ def _print_json(reports: Sequence[FileReport], places: str) -> None:
 
 def _problem(report: FileReport, finding: Finding) -> dict[str, Any]:
     return {
-        "path": _shown(report.path),
+        "path": shown(report.path),
         "line": finding.line or None,
         "kind": report.kind,
         "what": printable(finding.what),
@@ -134,27 +149,6 @@ def _by_kind(reports: Iterable[FileReport]) -> dict[str, dict[str, int]]:
         counts["records"] += report.n_records
         counts["problems"] += report.n_findings
     return dict(sorted(kinds.items()))
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey, turn round or swallow: a hostile file must not write the report.
-
-    >>> printable("a\x1b[2Jb\nc"), printable("é – ≥"), printable("a\u202eb"), printable("\udcff")
-    ('a\\x1b[2Jb\\nc', 'é – ≥', 'a\\u202eb', '\\udcff')
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
-
-
-def _shown(path: Path) -> str:
-    """Return a path as it is shown: relative to the working directory where it lies below it."""
-    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would rename links
-    below = Path.cwd().as_posix().rstrip("/") + "/"
-    return printable(absolute.removeprefix(below))
 
 
 def _count(number: int, noun: str) -> str:
