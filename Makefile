@@ -41,7 +41,7 @@ reproduce: $(READY)  ## Run stages 00 to 04 offline: tables and figures. SEEDS="
 
 .PHONY: test
 test: $(READY)  ## Run the whole test suite. ARGS="-k replay"
-	@exec $(VENV)/bin/python -m pytest -m "not container" $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -m "not container" -n auto --dist loadfile $(ARGS)
 
 ##@ Development
 

@@ -21,6 +21,9 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*)$")
 ANY_LINES = "…"
 
+# What a surrounding `make test ARGS=…` or campaign would pass on to the documented commands.
+_OTHERS = ("EXAID_", "MAKE", "MFLAGS", "ARGS", "SEEDS")
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -57,7 +60,7 @@ class Shell:
         self._data = folder / "data"
         scripts = Path(sys.executable).parent
         self._environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("EXAID_", "MAKE", "MFLAGS"))},
+            **{key: value for key, value in os.environ.items() if not key.startswith(_OTHERS)},
             "EXAID_DATA_DIR": str(self._data),
             "EXAID_MAC_DIR": str(folder / "no-mac"),
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
