@@ -52,9 +52,9 @@ def contents(data_dir: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a campaign of three cases, made with one job."""
+    """Return a campaign of eight cases, made with one job; two jobs get four cases each."""
     data_dir = tmp_path_factory.mktemp("campaign")
-    reproduce(data_dir, "--limit", "3", "--jobs", "1")
+    reproduce(data_dir, "--limit", "8", "--jobs", "1")
     return data_dir
 
 
@@ -68,7 +68,7 @@ def test_everything_is_written_and_valid(campaign: Path) -> None:
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_the_circumstances(campaign: Path, tmp_path: Path) -> None:
     """Another number of jobs, hash seed, time zone, locale and working directory: every file has the same content."""
-    reproduce(tmp_path, "--limit", "3", "--jobs", "2", PYTHONHASHSEED="7", TZ="Asia/Kathmandu", LC_ALL="C", LANG="C")
+    reproduce(tmp_path, "--limit", "8", "--jobs", "2", PYTHONHASHSEED="7", TZ="Asia/Kathmandu", LC_ALL="C", LANG="C")
     assert contents(tmp_path) == contents(campaign)
 
 
@@ -77,10 +77,10 @@ def test_a_second_call_does_nothing_again(campaign: Path) -> None:
     """With nothing changed no file is written, and the heavy libraries stay where they are."""
     before = {path: path.stat().st_mtime_ns for path in (campaign / "runs").rglob("*.gz")}
     time.sleep(0.01)
-    done = reproduce(campaign, "--limit", "3")
+    done = reproduce(campaign, "--limit", "8")
     assert {path: path.stat().st_mtime_ns for path in (campaign / "runs").rglob("*.gz")} == before
     assert "nothing to do" in done.stderr
-    assert "0 run logs written, 15 current" in done.stdout
+    assert "0 run logs written, 40 current" in done.stdout
 
 
 @pytest.mark.slow

@@ -57,7 +57,8 @@ def test_every_case_has_a_log_under_every_variant(tmp_path: Path) -> None:
 
 def test_the_same_bytes_for_any_number_of_jobs(tmp_path: Path) -> None:
     """One process or two, in one go or variant by variant: the same files with the same bytes."""
-    alone, together = freeze(tmp_path / "a", TALKS), freeze(tmp_path / "b", TALKS)
+    talks = TALKS + [talk("More FEVER.", f"COUGH {number}", case_id=f"case-more{number}") for number in range(5)]
+    alone, together = freeze(tmp_path / "a", talks), freeze(tmp_path / "b", talks)
     do(alone, settings())
     for name in ("V4", "V0", "V2", "V1", "V3"):
         do(together, settings(variants=load_variants(configs_dir() / "variants", [name]), jobs=2))

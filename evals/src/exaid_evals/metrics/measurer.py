@@ -1,12 +1,9 @@
-"""Measuring cases, in this process or in several; the numbers are the same."""
+"""Measuring cases, one after the other with one extractor."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.errors import DataError, ExaidError
+from exaid_evals.errors import DataError
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
@@ -24,9 +21,6 @@ from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, Ca
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.traces.model import read_trace
-
-_CASES_PER_WORKER = 4
-"""Starting a worker costs about as much as measuring a few cases; below this it does not pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +50,25 @@ class CaseResult:
 
 
 class Measurer:
-    """Measures cases one after the other with one extractor."""
+    """Measures cases one after the other.
 
-    def __init__(self, measuring: Measuring, extractor: Extractor | None = None) -> None:
+    Args:
+        measuring: what to measure.
+        variants: the variants to measure in each case.
+        extractor: as `measuring` names it, where the caller has loaded it already.
+    """
+
+    def __init__(self, measuring: Measuring, variants: Sequence[str], extractor: Extractor | None = None) -> None:
+        self._variants = variants
         self._campaign = Campaign(measuring.root)
         self._config = measuring.config
         self._dataset_hash = measuring.trace_dataset_hash
         self._measures = load_measures(measuring.config)
         self._extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
 
-    def measure(self, entry: TraceEntry, variants: Sequence[str]) -> CaseResult:
-        """Measure one case under some variants; what is wrong with its data is returned, not raised."""
+    def __call__(self, entry: TraceEntry) -> CaseResult:
+        """Measure one case; what is wrong with its data is returned, not raised."""
+        variants = self._variants
         try:
             logs = [self._read(variant, entry) for variant in variants]
             if entry.failed:
@@ -117,51 +119,6 @@ def load_measuring_extractor(config: MetricsConfig, stop_entities: frozenset[str
         ConfigError: it is unknown, misconfigured, or not installed.
     """
     return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
-
-
-def measure_cases(
-    measuring: Measuring, entries: Sequence[TraceEntry], variants: Sequence[str], *, jobs: int, extractor: Extractor
-) -> Iterator[CaseResult]:
-    """Yield the result of each case, in order.
-
-    Args:
-        measuring: what to measure.
-        entries: the cases.
-        variants: the variants to measure in each case.
-        jobs: cases at the same time, at most.
-        extractor: as `measuring` names it; used in this process, while each worker loads its own.
-    """
-    jobs = min(jobs, len(entries) // _CASES_PER_WORKER)
-    if jobs <= 1:
-        measurer = Measurer(measuring, extractor)
-        yield from (measurer.measure(entry, variants) for entry in entries)
-        return
-    # A spawned worker starts from nothing, so no thread or lock of this process is carried along half-way.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(measuring,)) as pool:
-        try:
-            yield from pool.map(_measure_in_worker, entries, [variants] * len(entries))
-        except BrokenProcessPool:
-            raise ExaidError(
-                "a worker process died", remedy="it may have run out of memory: go on with fewer --jobs"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_measurer: Measurer | None = None
-
-
-def _start_worker(measuring: Measuring) -> None:
-    global _measurer
-    _measurer = Measurer(measuring)
-
-
-def _measure_in_worker(entry: TraceEntry, variants: Sequence[str]) -> CaseResult:
-    if _measurer is None:
-        raise RuntimeError("the pool's initializer did not run")
-    return _measurer.measure(entry, variants)
 
 
 def _rounded(name: str, value: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
@@ -13,10 +14,11 @@ from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.measurer import Measuring, load_measuring_extractor, measure_cases
+from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
 from exaid_evals.metrics.records import CaseMetrics, write_metrics
 from exaid_evals.metrics.runs import VariantRuns, any_case, llm_id, present_variants, read_meta, read_runs, require_runs
 from exaid_evals.traces.freeze import verify_frozen
+from exaid_evals.workers import spread
 
 OnCase = Callable[[str], None]
 
@@ -118,7 +120,9 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
         measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
         by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
         problems = []
-        for result in measure_cases(measuring, plan.entries, plan.stale, jobs=settings.jobs, extractor=plan.extractor):
+        build = partial(Measurer, measuring, plan.stale)
+        here = Measurer(measuring, plan.stale, plan.extractor)
+        for _, result in spread(build, plan.entries, jobs=settings.jobs, here=here):
             if result.problem is not None:
                 problems.append(result.problem)
             for metrics in result.metrics:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_structure
@@ -25,6 +23,7 @@ from exaid_evals.replay.eval_run import eval_run, run_case
 from exaid_evals.replay.run_log import write_run
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import read_trace
+from exaid_evals.workers import spread
 
 OnCase = Callable[[str], None]
 
@@ -133,9 +132,9 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     outcome = Outcome(current=plan.current, skipped=plan.manifest.failed_cases)
     if not plan.work:
         return outcome
-    dataset_hash = plan.manifest.trace_dataset_hash
+    build = partial(_Worker, campaign.root, settings, plan.manifest.trace_dataset_hash)
     with _ledger(campaign) as ledger:
-        for work, problem in _results(campaign, settings, plan, dataset_hash):
+        for work, problem in spread(build, plan.work, jobs=settings.jobs):
             if problem is not None:
                 outcome.failed[work.entry.case_id] = problem
             else:
@@ -164,32 +163,6 @@ def check_parts(settings: Settings) -> None:
         raise ConfigError.of(problems)
 
 
-def _results(
-    campaign: Campaign, settings: Settings, plan: Plan, dataset_hash: str
-) -> Iterator[tuple[CaseWork, str | None]]:
-    jobs = min(settings.jobs, len(plan.work))
-    if jobs == 1:
-        worker = _Worker(campaign.root, settings, dataset_hash)
-        for work in plan.work:
-            yield work, worker.run(work)
-        return
-    # A spawned worker starts from nothing, so no thread or lock of this process is carried along half-way.
-    context = multiprocessing.get_context("spawn")
-    arguments = (campaign.root, settings, dataset_hash)
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=arguments) as pool:
-        futures: dict[Future[str | None], CaseWork] = {pool.submit(_run_in_worker, work): work for work in plan.work}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise ExaidError(
-                "a worker process died", remedy="it may have run out of memory: go on with fewer --jobs"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
 class _Worker:
     """Replays cases in this process, with one client whose reader remembers what it has read."""
 
@@ -199,7 +172,7 @@ class _Worker:
         self._dataset_hash = dataset_hash
         self._client = _client(settings)
 
-    def run(self, work: CaseWork) -> str | None:
+    def __call__(self, work: CaseWork) -> str | None:
         """Write the case's run logs; return why that failed, None where it did not."""
         try:
             trace = read_trace(self._campaign.trace_file(work.entry.case_id))
@@ -212,20 +185,6 @@ class _Worker:
         except ExaidError as error:
             return str(error)
         return None
-
-
-_worker: _Worker | None = None
-
-
-def _start_worker(root: Path, settings: Settings, dataset_hash: str) -> None:
-    global _worker
-    _worker = _Worker(root, settings, dataset_hash)
-
-
-def _run_in_worker(work: CaseWork) -> str | None:
-    if _worker is None:
-        raise RuntimeError("the pool's initializer did not run")
-    return _worker.run(work)
 
 
 def _client(settings: Settings) -> LLMClient:
