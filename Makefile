@@ -43,6 +43,10 @@ reproduce: $(READY)  ## Run stages 00 to 04 offline: tables and figures. SEEDS="
 test: $(READY)  ## Run the whole test suite. ARGS="-k replay"
 	@exec $(VENV)/bin/python -m pytest -m "not container" -n auto --dist loadfile $(ARGS)
 
+.PHONY: verify
+verify: $(READY)  ## Make the campaign in evals/data again elsewhere and compare every file
+	@exec $(VENV)/bin/exaid-evals verify $(ARGS)
+
 ##@ Development
 
 .PHONY: setup

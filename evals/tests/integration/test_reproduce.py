@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.cli.main import run
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 WRITTEN = [
@@ -107,3 +108,21 @@ def test_damaged_data_stop_the_pipeline(campaign: Path, tmp_path: Path) -> None:
     done = reproduce(tmp_path, "--limit", "2", status=1)
     assert trace.name in done.stdout
     assert "stopped at stage 00" in done.stderr
+
+
+@pytest.mark.slow
+def test_verify_makes_the_campaign_again(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An untouched campaign is the same when it is made again; a changed byte is named with its stage."""
+    arguments = ["verify", "--data-dir", str(campaign), "--mac-dir", str(campaign / "no-mac")]
+    assert run(arguments) == 0
+    assert "all the same" in capsys.readouterr().out
+    table = campaign / "metrics" / "tables" / "main.csv"
+    original = table.read_text(encoding="utf-8")
+    table.write_text(original.replace("V3", "V5"), encoding="utf-8")
+    try:
+        assert run(arguments) == 1
+    finally:
+        table.write_text(original, encoding="utf-8")
+    report = capsys.readouterr().out
+    assert "metrics/tables/main.csv: differs from what stage 03 compute-metrics makes" in report
+    assert report.splitlines()[-1].endswith("1 differ")

@@ -20,6 +20,7 @@ VERBS = {
     "compute-metrics": ("compute_metrics", "Stage 03: measure the runs; write tables and figures."),
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
     "reproduce": ("reproduce", "All stages, one after the other."),
+    "verify": ("verify", "Make a stub campaign again elsewhere, and compare every file."),
 }
 INTERRUPTED = 130
 
