@@ -32,11 +32,15 @@ ifneq ($(shell [ -x $(VENV)/bin/python ] || echo gone)$(if $(PYTHON),$(shell \
 .PHONY: $(DEPENDENCIES)
 endif
 
+ifeq ($(origin SEED),command line)
+$(error SEED is not read: write SEEDS="$(SEED)", or ARGS="--seed $(SEED)" for the default campaign)
+endif
+
 ##@ The two commands
 
 .PHONY: reproduce
 reproduce: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
-reproduce: $(READY)  ## Run stages 00 to 04 offline: tables and figures. SEEDS="42 43 44", ARGS="--limit 3"
+reproduce: $(READY)  ## Run stages 00 to 04 offline. SEEDS="42 43 44", ARGS="--limit 3 --data-dir /tmp/try"
 	@exec $(VENV)/bin/exaid-evals reproduce $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
 
 .PHONY: test
@@ -51,7 +55,7 @@ verify: $(READY)  ## Make the campaign in evals/data again elsewhere and compare
 
 .PHONY: setup
 setup: $(READY)  ## Make .venv from the lock files. PYTHON=/path/to/python chooses the interpreter
-	@echo "$(VENV) is ready"
+	@echo "$(VENV) is ready; to call exaid-evals: . $(VENV)/bin/activate"
 
 .PHONY: check
 check: $(READY)  ## Lint, formatting, types, import rules

@@ -196,7 +196,8 @@ def run_records(
     """Return a valid run log of a trace: one flush and one decision a message, a summary every other message."""
     manifest = manifest or manifest_record({trace[0]["case_id"]: trace})
     case_id = str(trace[0]["case_id"])
-    config = {"variant": {"variant_id": variant_id, "history_k": 3}, "llm": {"temperature": 0.25}, "stream": {}}
+    config = {"variant": {"variant_id": variant_id, "history_k": 3}, "llm": {"temperature": 0.25}}
+    config["stream"] = {"chars_per_second": 120}
     failed = trace[0]["metadata"]["status"] == "failed"
     meta = {
         **opening("exaid.run"),
@@ -238,7 +239,7 @@ def _events(trace: Sequence[Record], case_id: str, variant_id: str, n_chars: int
         decisions.append({**opening("exaid.run"), "record_type": "trigger_decision", **decision})
         if number % 2:
             parts = {name: talk(rng, n_chars) for name in FIELDS}
-            rendered = "\n".join(f"{name}: {text}" for name, text in parts.items())
+            rendered = "\n".join(parts.values())
             index = len(summaries)
             earlier = [summary["event_id"] for summary in summaries]
             summary: Record = {
@@ -251,7 +252,7 @@ def _events(trace: Sequence[Record], case_id: str, variant_id: str, n_chars: int
                 "schema_ok": True,
                 "schema_error": None,
                 "summary_content": parts,
-                "semantics_text": " ".join(list(parts.values())[:5]),
+                "semantics_text": "\n".join(list(parts.values())[:5]),
                 "rendered_text": rendered,
                 "summary_ctu": units(rendered),
                 "latest_summary_event_id": earlier[-1] if earlier else None,

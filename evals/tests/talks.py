@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.clients.base import LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import LLMRequest, LLMResponse, PlainClient, Usage
 from exaid_evals.concepts.base import Mention, concept_ids
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.freeze import freeze_traces
@@ -45,7 +45,7 @@ def freeze(root: Path, traces: Sequence[Trace]) -> Campaign:
 
 
 @dataclass
-class ScriptedLLM:
+class ScriptedLLM(PlainClient):
     """Answers with the texts of its script, in order, and fails when the script runs out.
 
     Attributes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import partial
 
 import pytest
 
 from exaid_evals.errors import DataError, ExaidError
-from exaid_evals.workers import spread
+from exaid_evals.workers import spread, spread_threads
 
 ITEMS = list(range(12))
 
@@ -73,3 +74,41 @@ def test_a_dead_worker_is_an_error_with_a_remedy() -> None:
     """A worker that the system kills ends the work with a message, not with a hang."""
     with pytest.raises(ExaidError, match="fewer --jobs"):
         list(spread(partial(Failing, die=True), ITEMS, jobs=2))
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 50])
+def test_threads_do_every_item_once(jobs: int) -> None:
+    """Whatever the number of threads, each item comes back once with its result."""
+    found = dict(spread_threads(lambda item: item * 3, ITEMS, jobs=jobs, stop=lambda: None))
+    assert found == {item: item * 3 for item in ITEMS}
+
+
+def test_so_many_threads_work_at_the_same_time() -> None:
+    """Work that waits for two others to have begun ends only if three are under way at once."""
+    barrier = threading.Barrier(3)
+    found = list(spread_threads(lambda _: barrier.wait(10), ITEMS[:6], jobs=3, stop=lambda: None))
+    assert len(found) == 6
+
+
+def test_whoever_wants_no_more_stops_what_is_under_way() -> None:
+    """An error in the caller tells the work to stop, waits for it, and begins nothing new."""
+    stopped = threading.Event()
+    begun = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item:
+            stopped.wait(10)
+        return item
+
+    results = spread_threads(work, ITEMS, jobs=2, stop=stopped.set)
+    assert next(results) == (0, 0)
+    results.close()
+    assert stopped.is_set()
+    assert set(begun) <= {0, 1, 2}
+
+
+def test_an_error_in_a_thread_comes_out_as_it_is() -> None:
+    """What the work raises reaches the caller."""
+    with pytest.raises(DataError, match="item 5: bad item"):
+        list(spread_threads(Failing(die=False), ITEMS, jobs=2, stop=lambda: None))

@@ -5,6 +5,8 @@ Only the command line turns an error into an exit status; everything below it ra
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Sequence
 
 
@@ -72,3 +74,15 @@ class LLMError(ExaidError):
     """A language-model call failed for good, after whatever retries its client makes."""
 
     exit_status = 3
+
+
+DEBUG_VARIABLE = "EXAID_DEBUG"
+
+
+def show_if_debugging(error: BaseException) -> None:
+    """Print the traceback of an error that will only be told of, where `--debug` asks for it.
+
+    The environment carries the wish, since it reaches worker processes too.
+    """
+    if os.environ.get(DEBUG_VARIABLE, "") not in ("", "0"):
+        traceback.print_exception(error)

@@ -125,3 +125,25 @@ def test_the_fingerprint_holds_inputs_and_source() -> None:
     assert fingerprint(a=1) != fingerprint(a=2)
     assert source_hash().startswith("sha256:")
     assert fingerprint(source=None) != fingerprint()
+
+
+def test_nothing_to_do_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that says the same after as before is left alone, so that a read-only campaign can be looked at."""
+    output = tmp_path / "out"
+    output.write_text("x")
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.record("b", "1", output)
+        ledger.record("a", "1", output)
+    before = path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("written")
+
+    monkeypatch.setattr("exaid_evals.artifacts.ledger.write_bytes", refuse)
+    with Ledger(path) as ledger:
+        assert ledger.is_current("a", "1", output)
+        ledger.keep_only(["a", "b"])
+    with Ledger(tmp_path / "none" / "ledger.jsonl"):
+        pass
+    assert (path.read_bytes(), (tmp_path / "none").exists()) == (before, False)

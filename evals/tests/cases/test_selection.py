@@ -73,3 +73,10 @@ def test_hashes_are_of_json_with_default_separators() -> None:
     assert text == '{"cases": ["b", "a"], "mac_commit": "abc", "model": "m"}'
     run_id = mas_run_id(mac_commit="abc", model="m", cases=["b", "a"])
     assert run_id == "mas-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_an_empty_selection_is_refused() -> None:
+    """A data set without cases would give tables without numbers."""
+    for ids, wanted in (([], None), (["case-1"], [])):
+        with pytest.raises(ConfigError, match="no case is selected"):
+            select(ids, DatasetConfig(mode="all"), wanted=wanted)

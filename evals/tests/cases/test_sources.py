@@ -10,6 +10,7 @@ import pytest
 from exaid_evals.cases import mac
 from exaid_evals.cases.base import Case, SourceContext, content_of, from_record, require_unique, to_record
 from exaid_evals.cases.registry import load_cases
+from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.errors import ConfigError, DataError
@@ -97,8 +98,50 @@ def test_auto_takes_mac_where_present_and_says_why(tmp_path: Path) -> None:
     """`auto` finds MAC's file."""
     mac_file(tmp_path, [1])
     found = load_cases(context(tmp_path, tmp_path))
-    assert (found.source, len(found.cases)) == ("mac", 1)
+    assert (found.source, len(found.cases)) == ("mac (modified)", 1)
     assert mac.FILE_NAME in found.reason
+    assert "not the pinned MAC data (1 cases, not 302)" in found.reason
+
+
+def test_the_pinned_file_is_known(mac_dir: Path, tmp_path: Path) -> None:
+    """MAC's own file at the pinned commit is `mac`; the same number of other cases is not."""
+    assert load_cases(context(tmp_path, mac_dir, source="mac")).source == "mac"
+    content = (mac.data_file(mac_dir) or Path()).read_bytes()
+    (tmp_path / mac.FILE_NAME).write_bytes(content.replace(b"fever", b"cough"))
+    found = load_cases(context(tmp_path, tmp_path, source="mac"))
+    assert (found.source, found.reason) == ("mac (modified)", "not the pinned MAC data (the same number of cases)")
+
+
+def test_every_unusable_field_of_mac_is_named(tmp_path: Path) -> None:
+    """One error lists all fields that cannot be used, by case."""
+    path = mac_file(tmp_path, [None, "", True, 4, 5, 6, 7])
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["Cases"][3] |= {"Type": None, "Final Name": " "}
+    data["Cases"][4]["Initial Presentation"] = ""
+    data["Cases"][5]["Follow-up Presentation"] = json.dumps(json.dumps({"A": "half \ud83d"}))
+    data["Cases"][6] = "no case"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        mac.load(context(tmp_path, tmp_path))
+    named = [line.strip("- ") for line in str(caught.value).splitlines() if line.startswith("  - ")]
+    assert [line.rsplit(": ", 1)[0] for line in named] == [
+        "Cases[0]: Case URL",
+        "Cases[1]: Case URL",
+        "Cases[2]: Case URL",
+        "Cases[3]: Type",
+        "Cases[3]: Final Name",
+        "Cases[4]: Initial Presentation",
+        "Cases[5]: Follow-up Presentation",
+        "Cases[6]",
+    ]
+
+
+def test_a_named_folder_without_data_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the user names must be there, unless the source does not read it."""
+    command = ["make-traces", "--stub", "--limit", "1", "--data-dir", str(tmp_path / "data"), "--dry-run"]
+    assert run([*command, "--mac-dir", str(tmp_path / "none")]) == 2
+    assert "rare_disease_302.json" in capsys.readouterr().err
+    assert run([*command, "--mac-dir", str(tmp_path / "none"), "--source", "synthetic"]) == 0
 
 
 def test_auto_falls_back_to_synthetic_and_says_why(tmp_path: Path) -> None:

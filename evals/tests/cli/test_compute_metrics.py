@@ -127,8 +127,10 @@ def test_dry_run_writes_nothing(campaign: Campaign, configs: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("more", "status", "message"),
     [
-        (["V9"], 1, "no runs of V9"),
-        (["--cases", "case-9"], 1, "no frozen trace of case-9"),
+        (["V9"], 2, "no runs of V9"),
+        (["--cases", "case-9"], 2, "no case is called case-9 among the frozen traces; did you mean"),
+        (["--cases", ","], 2, "names no case"),
+        (["--cases", ""], 2, "names no case"),
         (["--limit", "0"], 2, "--limit"),
         (["--extractor", "nonsense"], 2, "extractor is called 'nonsense'"),
     ],
@@ -173,3 +175,21 @@ def test_the_environment_sets_options_too(
     monkeypatch.setenv("EXAID_LIMIT", "1")
     assert run(arguments(campaign, configs, "--dry-run")) == 0
     assert "would measure 1 cases" in capsys.readouterr().out
+
+
+def test_measuring_some_of_the_cases_is_told(
+    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables of a part replace those of the whole: that is not done without a word."""
+    assert run(arguments(campaign, configs, "--limit", "2")) == 0
+    assert "warning: tables and figures now cover 2 of 3 cases" in capsys.readouterr().err
+    assert run(arguments(campaign, configs)) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_cases_may_be_written_in_any_way(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With or without `case-`, upper or lower case: as for make-traces."""
+    first, second, _ = sorted(path.name.removesuffix(".jsonl.gz") for path in campaign.traces.iterdir())
+    wanted = f"{first.upper()},{second.removeprefix('case-')}"
+    assert run(arguments(campaign, configs, "--dry-run", "--cases", wanted)) == 0
+    assert "would measure 2 cases" in capsys.readouterr().out

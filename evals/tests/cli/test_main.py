@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +93,47 @@ def test_an_option_reads_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("EXAID_DATA_DIR", str(tmp_path))
     assert run(["validate"]) == 0
     assert str(tmp_path) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["EACCES", "EROFS", "EEXIST", "ENOTDIR", "EISDIR", "ENOSPC", "ENOENT"])
+def test_what_the_system_refuses_has_a_remedy(raising, name, capsys) -> None:  # type: ignore[no-untyped-def]
+    """Each common refusal says what to do, and does not ask for a traceback."""
+    number = getattr(errno, name)
+    raising(OSError(number, f"cannot be written: {os.strerror(number)}", "/data/x"))
+    assert run(["raise"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: /data/x: cannot be written: {os.strerror(number)}; ")
+    assert "--debug" not in told
+
+
+def test_errors_obey_no_terminal(raising, capsys) -> None:  # type: ignore[no-untyped-def]
+    """Control characters of foreign names are escaped; our own line ends stay."""
+    raising(DataError("2 problems:\n  - a\x1b[31m\r\n  - b"))
+    run(["raise"])
+    assert capsys.readouterr().err == "error: 2 problems:\n  - a\\x1b[31m\\r\n  - b\n"
+
+
+def test_a_variable_that_nobody_reads_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt EXAID_ variable is a warning with the name that was meant; those that are read are none."""
+    monkeypatch.setenv("EXAID_JOB", "2")
+    for name in ("EXAID_JOBS", "EXAID_CACHE_DIR", "EXAID_MAC_DIR", "EXAID_STUB_MODE", "EXAID_SEEDS"):
+        monkeypatch.setenv(name, "1")
+    assert run(["validate", "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == "warning: EXAID_JOB is not read; did you mean EXAID_JOBS?\n"
+
+
+def test_sigterm_is_an_interruption_and_only_meanwhile(raising, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    """`kill` ends a command as Ctrl-C does; the process that called it keeps its own handling."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    @click.command()
+    def terminated() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    raising(KeyboardInterrupt())
+    monkeypatch.setattr(type(root), "get_command", lambda *_: terminated)
+    assert run(["raise"]) == 130
+    assert "goes on from here" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before

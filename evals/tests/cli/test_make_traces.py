@@ -39,7 +39,7 @@ def test_table_on_stdout_and_exit_0(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_live_talk_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --stub the exit status is 2, and the message says what to use."""
     assert run(["make-traces", *SMALL, "--data-dir", str(tmp_path)]) == 2
-    assert "use --stub" in capsys.readouterr().err
+    assert "with --stub" in capsys.readouterr().err
 
 
 def test_stub_mode_by_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

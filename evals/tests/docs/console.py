@@ -62,7 +62,7 @@ class Shell:
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(_OTHERS)},
             "EXAID_DATA_DIR": str(self._data),
-            "EXAID_MAC_DIR": str(folder / "no-mac"),
+            "EXAID_SOURCE": "synthetic",
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "VENV": str(scripts.parent),
         }

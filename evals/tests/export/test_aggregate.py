@@ -76,9 +76,9 @@ def test_a_metric_that_only_some_runs_have_is_undefined_in_the_others() -> None:
 def test_what_hinders_comparison_is_said() -> None:
     """Other traces are what runs differ in; other settings, cases, or stub beside real runs are warned of."""
     common = {"stub": True, "attributes": {"case_list_hash": "x"}}
-    same = [run(name, 1.0, signature=f"v/1|traces:{name}|cfg:1", **common) for name in "ab"]
+    same = [run(name, 1.0, signatures={"V3": f"v/1|traces:{name}|cfg:1"}, **common) for name in "ab"]
     assert comparability_warnings(same) == []
-    other = run("c", 1.0, signature="v/1|traces:c|cfg:2", stub=False, attributes={"case_list_hash": "y"})
+    other = run("c", 1.0, signatures={"V3": "v/1|traces:c|cfg:2"}, stub=False, attributes={"case_list_hash": "y"})
     warnings = comparability_warnings([*same, other])
     assert len(warnings) == 3
     assert "cfg:1; v/1|cfg:2" in warnings[0]

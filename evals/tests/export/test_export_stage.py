@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.config.campaign import Campaign
@@ -16,7 +20,8 @@ from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.stage import consolidate, read_runs
 from exaid_evals.export.writers import csv_runs
 from exaid_evals.export.writers.write import write_export
-from exaid_evals.metrics.records import CaseMetrics, Estimate, VariantMetrics, write_metrics
+from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
+from exaid_evals.metrics.runs import runs_on_disk
 from talks import freeze, talk
 
 SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:1/1|stub:yes"
@@ -28,16 +33,34 @@ def estimate(mean: float | None) -> Estimate:
 
 
 def campaign(root: Path, coverage: dict[str, float | None], *, n_failed: int = 0) -> Path:
-    """Write a campaign of one case whose variants have the given coverage."""
-    freeze(root, [talk("FEVER", root.name)])
+    """Write a campaign of one case whose variants have the given coverage, with run logs of one line."""
+    place = freeze(root, [talk("FEVER", root.name)])
     for variant_id, value in coverage.items():
+        write_jsonl(place.run_file(variant_id, "case-1"), [{"variant": variant_id}])
         cases = [CaseMetrics("case-1", variant_id, measures={"coverage": value, "unsupported": 0.25})]
-        measures = {"coverage": estimate(value), "unsupported": estimate(0.25)}
         variant = VariantMetrics(
-            variant_id, 1 + n_failed, n_failed, stub=True, signature=SIGNATURE.format(root.name), measures=measures
+            variant_id,
+            1 + n_failed,
+            n_failed,
+            stub=True,
+            signature=SIGNATURE.format(root.name),
+            measures={"coverage": estimate(value), "unsupported": estimate(0.25)},
+            made_from=MadeFrom(
+                trace_dataset_hash=read_manifest(place.manifest_file).trace_dataset_hash,
+                case_source="synthetic",
+                runs_hash=runs_on_disk(place, variant_id, ["case-1"]) or "",
+                primary_variant="V3",
+                better={"coverage": "higher", "unsupported": "lower"},
+            ),
         )
-        write_metrics(Campaign(root).metrics_file(variant_id), variant, cases)
+        write_metrics(place.metrics_file(variant_id), variant, cases)
     return root
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Change fields of a metrics file's last record."""
+    *cases, variant = read_jsonl(path)
+    write_jsonl(path, [*cases, {**variant, **changes}])
 
 
 def test_campaigns_are_consolidated(tmp_path: Path) -> None:
@@ -81,6 +104,84 @@ def test_failed_cases_are_told(tmp_path: Path) -> None:
     """A campaign with failed cases says so in the export."""
     [run] = read_runs([campaign(tmp_path / "a", {"V3": 0.5}, n_failed=2)])
     assert run.warnings == ("a: 2 of 3 cases failed in V3",)
+
+
+def test_metrics_of_other_traces_are_refused(tmp_path: Path) -> None:
+    """After a new freeze the old metrics are no numbers about it."""
+    folder = campaign(tmp_path / "a", {"V3": 0.5})
+    freeze(folder, [talk("COUGH")])
+    with pytest.raises(DataError, match=r"V3\.metrics\.jsonl: measures other traces than are frozen here"):
+        read_runs([folder])
+
+
+def test_metrics_older_than_their_runs_are_refused(tmp_path: Path) -> None:
+    """A run log that changed after it was measured makes its metrics stale."""
+    folder = campaign(tmp_path / "a", {"V0": 1.0, "V3": 0.5})
+    write_jsonl(Campaign(folder).run_file("V3", "case-1"), [{"variant": "changed"}])
+    with pytest.raises(DataError, match=r"V3\.metrics\.jsonl: older than its run logs"):
+        read_runs([folder])
+
+
+def test_metrics_without_their_runs_are_read_and_warned_of(tmp_path: Path) -> None:
+    """Who is given metrics alone can export them, and is told that nothing was checked."""
+    folder = campaign(tmp_path / "a", {"V3": 0.5})
+    Campaign(folder).run_file("V3", "case-1").unlink()
+    [run] = read_runs([folder])
+    assert run.warnings == ("a: run logs of V3 are not here, so that its metrics were not checked",)
+
+
+def test_variants_measured_differently_are_warned_of(tmp_path: Path) -> None:
+    """Rows with different signatures stand in one table only with a warning in its caption."""
+    folder = campaign(tmp_path / "a", {"V0": 1.0, "V3": 0.5})
+    path = Campaign(folder).metrics_file("V3")
+    *cases, variant = read_jsonl(path)
+    other = SIGNATURE.format("a").replace("cfg:1", "cfg:2")
+    write_jsonl(path, [{**record, "signature": other} for record in [*cases, variant]])
+    export = consolidate(read_runs([folder]))
+    assert export.warnings == ("a: its parts were made in 2 ways and must not be compared",)
+    write_export(export, tmp_path / "out")
+    assert "Mixed signatures" in (tmp_path / "out" / "variants_over_runs.md").read_text(encoding="utf-8")
+
+
+def test_the_configured_primary_variant_and_directions_rank(tmp_path: Path) -> None:
+    """What the metrics were made with says what is primary and which way each measure improves."""
+    folders = [campaign(tmp_path / name, {"V0": value, "V3": 0.5}) for name, value in (("a", 0.1), ("b", 0.2))]
+    for folder in folders:
+        path = Campaign(folder).metrics_file("V0")
+        made_from = read_jsonl(path)[-1]["made_from"]
+        edit(path, made_from={**made_from, "primary_variant": "V0", "better": {"coverage": "lower"}})
+    export = consolidate(read_runs(folders))
+    assert export.best is not None
+    assert (export.primary_metric, export.best.run) == ("V0.coverage", "a")
+
+
+def test_a_file_of_another_variant_is_refused_and_comparisons_are_no_variant(tmp_path: Path) -> None:
+    """The name of a metrics file and its records agree; the file of comparisons is passed over."""
+    folder = campaign(tmp_path / "a", {"V3": 0.5})
+    path = Campaign(folder).metrics_file("V3")
+    (path.parent / "comparisons.metrics.jsonl").write_bytes(path.read_bytes())
+    assert [run.attributes["variants"] for run in read_runs([folder])] == [["V3"]]
+    path.rename(path.parent / "V1.metrics.jsonl")
+    with pytest.raises(DataError, match="holds the metrics of V3"):
+        read_runs([folder])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_the_latex_table_compiles(tmp_path: Path) -> None:
+    """The table over campaigns compiles with booktabs alone."""
+    folders = [campaign(tmp_path / f"seed-{seed}", {"V0": 1.0, "V3": 0.5}) for seed in (1, 2)]
+    write_export(consolidate(read_runs(folders)), tmp_path)
+    document = (
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{variants_over_runs}\\end{document}"
+    )
+    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
 
 
 def test_every_unreadable_folder_is_named_at_once(tmp_path: Path) -> None:

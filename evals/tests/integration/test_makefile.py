@@ -15,7 +15,7 @@ from installing import DEV_LOCK, LOCK, ROOT, locked, pins, require_registry
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
 # Variables given to the make that runs the tests would reach the make that they run.
-GIVEN = re.compile(r"MAKE.*|MFLAGS|ARGS|PYTHON|SEEDS|UV|VENV")
+GIVEN = re.compile(r"MAKE.*|MFLAGS|ARGS|PYTHON|SEEDS?|UV|VENV")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not GIVEN.fullmatch(name)}
 # The home folder of a service account: it does not exist, and not even root can make it.
 HOMELESS = ENVIRONMENT | {"HOME": "/proc/none"}
@@ -152,3 +152,11 @@ def test_frozen_environment() -> None:
     assert versions["numpy"].startswith("1.")
     assert versions["click"].startswith("8.1.")
     assert "nmslib" not in versions
+
+
+def test_one_seed_is_no_silent_misspelling(checkout: Path) -> None:
+    """`SEED=3` would otherwise do nothing at all; nothing is set up before it is said."""
+    done = make(checkout, "reproduce", "SEED=3")
+    assert done.returncode == 2
+    assert 'write SEEDS="3"' in done.stderr
+    assert not (checkout / ".venv").exists()

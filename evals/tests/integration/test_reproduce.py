@@ -33,7 +33,7 @@ WRITTEN = [
 def reproduce(data_dir: Path, *arguments: str, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `exaid-evals reproduce --stub` over a campaign in a process of its own."""
     base = {key: value for key, value in os.environ.items() if not key.startswith("EXAID_")}
-    base |= {"PYTHONPATH": str(SRC), "EXAID_MAC_DIR": str(data_dir / "no-mac"), "EXAID_DATA_DIR": str(data_dir)}
+    base |= {"PYTHONPATH": str(SRC), "EXAID_SOURCE": "synthetic", "EXAID_DATA_DIR": str(data_dir)}
     done = subprocess.run(
         [sys.executable, "-m", "exaid_evals.cli", "reproduce", "--stub", *arguments],
         env=base | environment,
@@ -113,7 +113,7 @@ def test_damaged_data_stop_the_pipeline(campaign: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_verify_makes_the_campaign_again(campaign: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An untouched campaign is the same when it is made again; a changed byte is named with its stage."""
-    arguments = ["verify", "--data-dir", str(campaign), "--mac-dir", str(campaign / "no-mac")]
+    arguments = ["verify", "--data-dir", str(campaign), "--source", "synthetic"]
     assert run(arguments) == 0
     assert "all the same" in capsys.readouterr().out
     table = campaign / "metrics" / "tables" / "main.csv"

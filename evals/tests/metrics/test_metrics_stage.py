@@ -12,7 +12,7 @@ from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, Metrics
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.errors import DataError, FrozenError
+from exaid_evals.errors import ConfigError, DataError, FrozenError
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
@@ -128,9 +128,9 @@ def test_missing_runs_are_named_at_once(campaign: Campaign) -> None:
 
 def test_absent_variants_and_cases_are_refused(campaign: Campaign, tmp_path: Path) -> None:
     """A variant without runs, a case without a trace, a campaign without runs: each is an error with a remedy."""
-    with pytest.raises(DataError, match=r"no runs of V9.*run-variants V9.*there are runs of V0, V3"):
+    with pytest.raises(ConfigError, match=r"no runs of V9.*run-variants V9.*there are runs of V0, V3"):
         measure(campaign, variants=["V9", "V3"])
-    with pytest.raises(DataError, match="no frozen trace of case-x"):
+    with pytest.raises(ConfigError, match="no case is called case-x among the frozen traces"):
         measure(campaign, cases=["case-x"])
     with pytest.raises(DataError, match="no runs here; run `exaid-evals run-variants`"):
         measure(freeze(tmp_path / "bare", TALKS[:1]))

@@ -34,11 +34,32 @@ def test_a_valid_answer_becomes_an_update() -> None:
     ],
 )
 def test_a_broken_field_fails_the_update_and_says_how(change: dict[str, object], problem: str) -> None:
-    """An answer that breaks the schema is a failed update with its reason, never a repaired one."""
-    client = ScriptedLLM([json.dumps({**CONTENT, **change})])
+    """An answer that breaks the schema twice is a failed update with its reason, never a repaired one."""
+    client = ScriptedLLM([json.dumps({**CONTENT, **change})] * 2)
     update = StructuredSummarizer(Config(), client).summarize(REQUEST)
     assert (update.content, update.error, update.rendered_text) == (None, problem, "")
     assert update.usage is not None
+
+
+def test_a_broken_answer_is_asked_for_once_more() -> None:
+    """The model is shown its answer and what is wrong with it; usage and latency are those of both calls."""
+    broken = json.dumps({**CONTENT, "key_findings": ""})
+    client = ScriptedLLM([broken, json.dumps(CONTENT)], latency_ms=5)
+    update = StructuredSummarizer(Config(), client).summarize(REQUEST)
+    first, second = client.requests
+    assert (update.content, update.error, update.latency_ms) == (CONTENT, None, 10)
+    assert [message.role for message in second.messages] == ["system", "user", "assistant", "user"]
+    assert second.messages[2].content == broken
+    assert "key_findings: 0 characters" in second.messages[3].content
+    assert update.usage is not None
+    assert (update.usage.calls, update.usage.prompt_ctu) == (2, first.prompt_ctu + second.prompt_ctu)
+
+
+def test_the_second_problem_is_the_one_that_is_recorded() -> None:
+    """Of two broken answers the last one's problem is told, and no third is asked for."""
+    client = ScriptedLLM(["no json", json.dumps({**CONTENT, "extra": "x"})])
+    update = StructuredSummarizer(Config(), client).summarize(REQUEST)
+    assert (update.content, update.error, client.script) == (None, "extra: no such field", [])
 
 
 @pytest.mark.parametrize("answer", ["no json", "[1]", '"text"', "null"])

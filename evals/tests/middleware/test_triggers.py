@@ -56,9 +56,20 @@ def test_the_prompt_shows_window_and_history() -> None:
 
 @pytest.mark.parametrize("answer", ["yes", "[]", '{"completeness": 1, "value": true, "novelty": true}', "{}"])
 def test_an_unusable_answer_is_an_error(answer: str) -> None:
-    """An answer without a true or false for each filter is no decision, and none is guessed."""
+    """Two answers without a true or false for each filter are no decision, and none is guessed."""
     with pytest.raises(LLMError, match="true or false"):
-        LLMTrigger(LLMTriggerSettings(), ScriptedLLM([answer])).decide(REQUEST)
+        LLMTrigger(LLMTriggerSettings(), ScriptedLLM([answer, answer])).decide(REQUEST)
+
+
+def test_an_unusable_answer_is_asked_for_once_more() -> None:
+    """A second answer that can be read is the decision; its usage and latency are those of both calls."""
+    answers = {"completeness": True, "value": True, "novelty": False}
+    client = ScriptedLLM(["certainly", f"Here you are:\n```json\n{json.dumps(answers)}\n```"], latency_ms=7)
+    verdict = LLMTrigger(LLMTriggerSettings(), client).decide(REQUEST)
+    assert (verdict.decision, verdict.filters, verdict.latency_ms) == ("discard", answers, 14)
+    assert "novelty" in client.requests[1].messages[-1].content
+    assert verdict.usage is not None
+    assert verdict.usage.calls == 2
 
 
 def test_always_asks_nobody() -> None:

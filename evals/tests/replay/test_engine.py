@@ -61,7 +61,7 @@ def test_what_is_discarded_is_gone() -> None:
 
 def test_the_history_is_the_last_k_good_summaries() -> None:
     """Trigger and summarizer see history_k earlier updates, oldest first; a failed one is none of them."""
-    answers = [summary("one"), summary("two"), "broken", summary("four"), summary("five")]
+    answers = [summary("one"), summary("two"), "broken", "broken again", summary("four"), summary("five")]
     client = ScriptedLLM(list(answers))
     trace = talk("a", "b", "c", "d", "e")
     _, _, summaries = replay(trace, variant("always", history_k=2), client, chars_per_second=SPEED)
@@ -69,7 +69,7 @@ def test_the_history_is_the_last_k_good_summaries() -> None:
     ids = [item.event_id for item in summaries]
     assert list(summaries[4].history_event_ids) == [ids[1], ids[3]]
     assert summaries[3].latest_summary_event_id == ids[2]
-    assert client.requests[4].inputs["history"] == ["\n".join(["two"] * 6), "\n".join(["four"] * 6)]
+    assert client.requests[5].inputs["history"] == ["\n".join(["two"] * 6), "\n".join(["four"] * 6)]
 
 
 def test_latency_delays_the_emission_and_the_next_decision_but_never_the_stream() -> None:

@@ -108,9 +108,20 @@ def test_changed_traces_are_refused_by_name(tmp_path: Path) -> None:
         plan_runs(campaign, settings())
 
 
+def test_a_trace_that_cannot_be_replayed_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen trace whose stream does not add up is one failed case with file and line; the others go on."""
+    monkeypatch.setattr("exaid_evals.traces.freeze._unfit", lambda _: ())  # as an older release would have frozen it
+    bad = talk("A boy with FEVER.", case_id="case-bad")
+    bad = replace(bad, messages=(replace(bad.messages[0], stream=((0, 3),)),))
+    outcome = do(freeze(tmp_path, [*TALKS, bad]), settings())
+    assert outcome.written == 15
+    assert list(outcome.failed) == ["case-bad"]
+    assert "case-bad.jsonl.gz:1: the stream's chunks have 3 characters" in str(outcome.failed["case-bad"])
+
+
 def test_an_unknown_case_is_refused(tmp_path: Path) -> None:
     """A case that was never frozen is an error that names it."""
-    with pytest.raises(DataError, match="case-9"):
+    with pytest.raises(ConfigError, match="no case is called case-9"):
         plan_runs(freeze(tmp_path, TALKS), settings(cases=["case-1", "case-9"]))
 
 

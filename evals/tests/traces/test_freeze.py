@@ -9,8 +9,9 @@ import pytest
 
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, FrozenError
-from exaid_evals.traces.freeze import verify_frozen
-from talks import freeze, talk
+from exaid_evals.traces.freeze import freeze_traces, verify_frozen
+from exaid_evals.traces.model import Message, Trace
+from talks import EPOCH, PROVENANCE, freeze, talk
 
 
 @pytest.fixture(name="frozen")
@@ -38,8 +39,37 @@ def test_changed_missing_and_extra_files_are_all_named(frozen: Campaign) -> None
         "- missing: traces/case-b.jsonl.gz",
         "- extra, not in the manifest: traces/case-x.jsonl.gz",
         "- extra, not in the manifest: traces/notes.txt",
-        "; restore the files, or make all traces again with `exaid-evals make-traces --force`",
+        "; restore the files; or make them all again with the same command and --force, which discards these",
     ]
+
+
+def test_unfit_traces_are_refused_at_once(tmp_path: Path) -> None:
+    """Every problem is named, with what is allowed, and nothing is written."""
+    unfit = [
+        Trace("case A", EPOCH, (Message("Doctor", "Fever.", 0), Message("doctor0", "Rash.", 5, ((5, 2),))), PROVENANCE),
+        Trace(
+            "case-b",
+            EPOCH,
+            (Message("doctor0", "a", 0), Message("doctor1", "b", 9), Message("doctor2", "c", 8)),
+            PROVENANCE,
+        ),
+        Trace("case-c", EPOCH, (Message("doctor0", "a", 1734609600000),), PROVENANCE),
+        Trace("case-d", "yesterday", (), PROVENANCE),
+    ]
+    with pytest.raises(DataError) as caught:
+        freeze_traces(Campaign(tmp_path / "data"), unfit, note="mine")
+    text = str(caught.value)
+    for expected in (
+        "message 1: the stream's chunks have 2 characters, and the content 5",
+        'case A: case_id: "case A" does not match "^case-[a-z0-9]',
+        "case A, message 0: agent_id: 'Doctor' is none of doctor0, doctor1, doctor2, supervisor",
+        "case-b, message 2: t_rel_ms is 8, before the message above at 9",
+        "case-c, message 0: 1734609600000 ms is longer than a talk may last",
+        "case-d: has no message",
+        "case-d: epoch: 'yesterday' is no RFC 3339 time stamp",
+    ):
+        assert expected in text
+    assert not (tmp_path / "data").exists()
 
 
 def test_repacking_is_no_change(frozen: Campaign) -> None:
@@ -68,3 +98,12 @@ def test_without_a_manifest_nothing_is_frozen(tmp_path: Path) -> None:
     """The error says which command freezes traces."""
     with pytest.raises(DataError, match="make-traces"):
         verify_frozen(Campaign(tmp_path))
+
+
+def test_a_hostile_name_does_not_break_the_list(frozen: Campaign) -> None:
+    """Control characters of a file's name are shown escaped, so that one problem is one line."""
+    (frozen.traces / "case-a\nb\x1b[31m.jsonl").write_bytes(b"")
+    with pytest.raises(FrozenError) as caught:
+        verify_frozen(frozen)
+    assert str(caught.value).count("\n") == 0
+    assert "traces/case-a\\nb\\x1b[31m.jsonl" in str(caught.value)

@@ -180,7 +180,7 @@ def test_raise_stops_at_the_first_failure(tmp_path: Path) -> None:
     expected = made(tmp_path / "a", generation=failing).failed[0][0]
     with pytest.raises(CaseFailedError, match=expected) as caught:
         made(tmp_path / "b", dataset={"on_failure": "raise"}, generation=failing)
-    assert caught.value.exit_status == 3
+    assert caught.value.exit_status == 1
     campaign = Campaign(tmp_path / "b")
     assert not campaign.manifest_file.exists()
     done = int(expected.removeprefix("case-t"))
@@ -196,7 +196,7 @@ def test_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest
 
 
 def test_live_talk_is_refused(tmp_path: Path) -> None:
-    """Without --stub nothing is made, and the error says what to use."""
+    """A talk that is neither simulated nor about MAC's cases is refused, and the error says what to use."""
     with pytest.raises(ConfigError, match="--stub"):
         plan_traces(Campaign(tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig(), stub=False)
     assert contents(tmp_path) == {}

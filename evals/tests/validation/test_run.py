@@ -55,8 +55,16 @@ LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
         ],
     ),
     "another configuration": (
-        put(1, config={"variant": "other"}),
+        put(1, config={"variant": "other", "stream": {"chars_per_second": 120}}),
         [(1, "config_hash is not the hash of config")],
+    ),
+    "no speed of the stream": (
+        put(1, config={}, config_hash=sha256("{}")),
+        [(1, "config.stream.chars_per_second must be a number above 0")],
+    ),
+    "a text that is not of the fields": (
+        put(16, semantics_text="other"),
+        [(16, "semantics_text is not that of summary_content")],
     ),
     "a flush that turns round": (
         put(3, start_char=9, end_char=4),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,18 +19,42 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     The temporary file lies in the same folder, for `os.replace` is atomic only within one file system; it is
     flushed to the disk before it takes the name, so a crash leaves the old file or the new one. A reader that
     lists the folder meanwhile sees a name that starts with a dot.
+
+    Raises:
+        OSError: the system refuses; names the file that was to be, and not the temporary one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Cut, so that the longest name that a file may have is not too long for its temporary one.
     temporary = path.parent / f".{path.name[:60]}.{secrets.token_hex(4)}.tmp"
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # A full disk is reported without a name.
+        if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
+            raise
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+_LEFTOVER = re.compile(r"\..{1,60}\.[0-9a-f]{8}\.tmp", re.DOTALL)
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Remove the temporary files that a killed writer has left in folders, and nothing else.
+
+    Only for the one who writes there: what another process is writing at this moment would be lost.
+    """
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if _LEFTOVER.fullmatch(path.name) and path.is_file():
+                with contextlib.suppress(OSError):  # it is in nobody's way
+                    path.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable, Sequence
 
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
 
 CASE_ID_PATTERN = r"^case-[a-z0-9][a-z0-9._-]{0,99}$"
 _CASE_ID = re.compile(CASE_ID_PATTERN)
@@ -26,6 +28,40 @@ def case_id_of(raw: object) -> str:
             f"{raw!r} makes no case id", remedy="use letters, digits, `.`, `_` and `-`, at most 100 of them"
         )
     return case_id
+
+
+def known_case_ids(wanted: Iterable[str], known: Sequence[str], *, among: str = "") -> list[str]:
+    """Return the ids that a user's `--cases` means, sorted and each once: with or without `case-`, in any case.
+
+    >>> known_case_ids(["PMC2", "case-1", "1"], ["case-1", "case-pmc2"])
+    ['case-1', 'case-pmc2']
+
+    Args:
+        wanted: as the user wrote them.
+        known: the ids that there are.
+        among: what they are the ids of, for the message: " among the frozen traces".
+
+    Raises:
+        ConfigError: names every one that is unknown, and near ones.
+    """
+    there = set(known)
+    found: set[str] = set()
+    problems = []
+    for name in dict.fromkeys(wanted):
+        try:
+            case_id = case_id_of(name)
+        except DataError as error:
+            problems.append(ConfigError(error.what, where="--cases", remedy=error.remedy))
+            continue
+        if case_id in there:
+            found.add(case_id)
+            continue
+        near = difflib.get_close_matches(case_id, known, n=3)
+        remedy = f"did you mean {' or '.join(near)}?" if near else f"ids look like {known[0] if known else 'case-…'}"
+        problems.append(ConfigError(f"no case is called {case_id}{among}", where="--cases", remedy=remedy))
+    if problems:
+        raise ConfigError.of(problems)
+    return sorted(found)
 
 
 def trace_id(case_id: str, sequence_num: int) -> str:

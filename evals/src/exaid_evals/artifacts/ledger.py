@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
-from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.errors import DataError
 
 
@@ -48,7 +49,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Rewrite the file sorted, also when the work was interrupted."""
+        """Rewrite the file sorted where it is not, also when the work was interrupted."""
         if self._entries or self._path.exists():
             self._rewrite()
 
@@ -81,7 +82,11 @@ class Ledger:
 
     def _rewrite(self) -> None:
         entries = sorted(self._entries.items())
-        write_jsonl(self._path, ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries))
+        records = ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries)
+        content = b"".join(canonical_bytes(record) + b"\n" for record in records)
+        # Where nothing was to do nothing is written: the campaign may be read-only.
+        if not self._path.is_file() or self._path.read_bytes() != content:
+            write_bytes(self._path, content)
 
 
 def _entry(value: Mapping[str, Any]) -> tuple[str, str, str] | None:

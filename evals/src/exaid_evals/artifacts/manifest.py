@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.ids import known_case_ids
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import CTU_DEFINITION
@@ -197,3 +198,15 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"holds {len(records)} records where one must stand", where=str(path), remedy="make it again")
     require_valid(records[0], f"{path}:1")
     return from_record(records[0], where=str(path))
+
+
+def select_entries(manifest: Manifest, cases: Sequence[str] | None, limit: int | None) -> list[TraceEntry]:
+    """Return the frozen traces that `--cases` and `--limit` mean, sorted by id; all of them without.
+
+    Raises:
+        ConfigError: names every case of which no trace is frozen, and near ones.
+    """
+    entries = {entry.case_id: entry for entry in manifest.entries}
+    every = sorted(entries)
+    wanted = every if cases is None else known_case_ids(cases, every, among=" among the frozen traces")
+    return [entries[case_id] for case_id in wanted[:limit]]

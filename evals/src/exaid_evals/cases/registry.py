@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import cast
 
+from exaid_evals.cases import mac
 from exaid_evals.cases.base import Case, CaseSource, SourceContext, require_unique
-from exaid_evals.cases.mac import FILE_NAME, data_file
 from exaid_evals.config.plugins import find_part
 from exaid_evals.errors import DataError
 
@@ -19,7 +19,7 @@ class CaseSet:
     """All cases of one source.
 
     Attributes:
-        source: the source's name; never `auto`.
+        source: the source's name, never `auto`; of MAC's data that are not the pinned ones `mac (modified)`.
         cases: in the source's order.
         reason: why this source, for the user; empty where the configuration names it.
     """
@@ -44,13 +44,17 @@ def load_cases(context: SourceContext) -> CaseSet:
     if not cases:
         raise DataError("the source holds no case", where=f"source {name}", remedy="name another source")
     require_unique(cases, where=f"source {name}")
+    modification = mac.modification(context.mac_dir, len(cases)) if name == mac.SOURCE else None
+    if modification is not None:
+        # The manifest names MAC's commit; where the data are not that commit's, it must not pass for them.
+        return CaseSet(f"{name} (modified)", cases, f"{modification}; {reason}" if reason else modification)
     return CaseSet(name, cases, reason)
 
 
 def resolve_auto(context: SourceContext) -> tuple[str, str]:
     """Return the source that `auto` stands for here, and why."""
-    path = data_file(context.mac_dir)
+    path = mac.data_file(context.mac_dir)
     if path is not None:
         return "mac", f"found {path}"
-    place = f"{context.mac_dir} holds no {FILE_NAME}" if context.mac_dir else "no folder of MAC is known"
+    place = f"{context.mac_dir} holds no {mac.FILE_NAME}" if context.mac_dir else "no folder of MAC is known"
     return "synthetic", f"{place} (third_party/mac is an empty submodule in a plain clone; --mac-dir names another)"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from exaid_evals.artifacts.hashing import sha256_text
-from exaid_evals.artifacts.ids import case_id_of
+from exaid_evals.artifacts.ids import known_case_ids
 from exaid_evals.config.dataset import DatasetConfig, SelectionMode
-from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.errors import ConfigError
 
 
 def select(
-    available: Iterable[str], config: DatasetConfig, *, wanted: Sequence[str] | None = None, limit: int | None = None
+    available: Iterable[str],
+    config: DatasetConfig,
+    *,
+    wanted: Sequence[str] | None = None,
+    limit: int | None = None,
+    excluded: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the selected ids, sorted as strings.
 
@@ -24,45 +28,38 @@ def select(
         config: mode, seed and size.
         wanted: exactly these instead, selected or not; ids may lack their `case-`.
         limit: only the first so many of the selected.
+        excluded: ids that are as if they were not there, since another campaign has them.
 
     Raises:
-        ConfigError: a wanted id is unknown (near ones are named), or the subset is larger than the data set.
+        ConfigError: a wanted id is unknown (near ones are named) or excluded, or the subset is larger than what
+            there is to select from, or nothing is selected.
     """
-    ids = sorted(available)
+    every = sorted(available)
+    hidden = frozenset(excluded)
+    ids = [case_id for case_id in every if case_id not in hidden]
     if wanted is not None:
-        selected = _wanted(ids, wanted)
+        selected = known_case_ids(wanted, every)
+        taken = [case_id for case_id in selected if case_id in hidden]
+        if taken:
+            raise ConfigError(
+                f"{', '.join(taken)} belong to the excluded campaign",
+                where="--cases",
+                remedy="name other cases, or leave --exclude-from out",
+            )
     elif config.mode is SelectionMode.ALL:
         selected = ids
     elif config.n_cases > len(ids):
         raise ConfigError(
-            f"n_cases is {config.n_cases}, but there are only {len(ids)} cases",
+            f"n_cases is {config.n_cases}, but there are only {len(ids)} cases"
+            + (f" beside the {len(every) - len(ids)} excluded ones" if len(ids) < len(every) else ""),
             where="dataset: n_cases",
             remedy="take fewer, or `mode: all`",
         )
     else:
         selected = sorted(random.Random(config.seed).sample(ids, config.n_cases))  # noqa: S311 - not for secrets
+    if not selected:
+        raise ConfigError("no case is selected", where="dataset", remedy="name cases, or take a source that has some")
     return tuple(selected[:limit])
-
-
-def _wanted(ids: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    known = set(ids)
-    found: set[str] = set()
-    problems = []
-    for name in dict.fromkeys(wanted):
-        try:
-            case_id = case_id_of(name)
-        except DataError as error:
-            problems.append(ConfigError(error.what, where="--cases", remedy=error.remedy))
-            continue
-        if case_id in known:
-            found.add(case_id)
-            continue
-        near = difflib.get_close_matches(case_id, ids, n=3)
-        remedy = f"did you mean {' or '.join(near)}?" if near else f"ids look like {ids[0] if ids else 'case-…'}"
-        problems.append(ConfigError(f"no case is called {case_id}", where="--cases", remedy=remedy))
-    if problems:
-        raise ConfigError.of(problems)
-    return sorted(found)
 
 
 def case_list_hash(ordered: Sequence[str]) -> str:

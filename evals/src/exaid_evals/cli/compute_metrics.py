@@ -15,10 +15,10 @@ from exaid_evals.cli.options import (
     data_dir_option,
     debug_option,
     dry_run_option,
+    extractor_option,
     force_option,
     jobs_option,
     limit_option,
-    option,
     overrides_of,
 )
 from exaid_evals.cli.showing import shown
@@ -30,12 +30,7 @@ from exaid_evals.config.override import Override
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @data_dir_option
 @config_dir_option
-@option(
-    "--extractor",
-    default=None,
-    metavar="NAME",
-    help="Concept extractor, in place of the configured one.",
-)
+@extractor_option
 @limit_option
 @cases_option
 @jobs_option
@@ -118,6 +113,9 @@ def run(
     click.echo(plain.render(report.main))
     done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
     click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
+    n_frozen = len(plan.manifest.entries)
+    if len(plan.entries) < n_frozen:
+        click.echo(f"warning: tables and figures now cover {len(plan.entries)} of {n_frozen} cases", err=True)
     click.echo(f"metrics  {shown(campaign.metrics)}")
     click.echo(f"tables   {shown(campaign.tables)}")
     click.echo(f"figures  {shown(campaign.figures)}")

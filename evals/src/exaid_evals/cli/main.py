@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import NoReturn
 
 import click
 
 from exaid_evals import __version__
-from exaid_evals.errors import ExaidError
+from exaid_evals.artifacts.printable import printable_lines
+from exaid_evals.errors import DEBUG_VARIABLE, ExaidError
 
 # verb → (module, help). The help stands here so that `exaid-evals --help` imports no verb.
 VERBS = {
     "validate": ("validate", "Stage 00: check records against their schemas and each other."),
     "make-traces": ("make_traces", "Stage 01: freeze the agents' talk about the selected cases."),
+    "import-traces": ("import_traces", "Stage 01, of your own: freeze conversations that another system has had."),
     "run-variants": ("run_variants", "Stage 02: replay the frozen traces through the middleware's variants."),
     "compute-metrics": ("compute_metrics", "Stage 03: measure the runs; write tables and figures."),
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
+    "calibrate": ("calibrate", "Choose the token gate's limits on cases that are not evaluated."),
     "reproduce": ("reproduce", "All stages, one after the other."),
     "verify": ("verify", "Make a stub campaign again elsewhere, and compare every file."),
 }
@@ -54,6 +63,13 @@ def root() -> None:
     Every option of a verb also reads EXAID_<NAME> from the environment. Exit status: 0 done; 1 the data failed a
     check; 2 wrong usage or configuration; 3 done, but some cases failed; 130 interrupted.
     """
+    # A mistyped name would change nothing, without a word. Only where one is set are the verbs asked what they read.
+    if any(name.startswith("EXAID_") for name in os.environ):
+        from exaid_evals.cli.environment import warn_of_unread
+
+        context = click.get_current_context()
+        found = [root.get_command(context, verb) for verb in root.list_commands(context)]
+        warn_of_unread(command for command in found if command is not None)
 
 
 def main(verb: str | None = None) -> NoReturn:
@@ -72,14 +88,15 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        result = root.main(arguments, prog_name="exaid-evals", standalone_mode=False)
+        with _terminable(), _debugging(debug):
+            result = root.main(arguments, prog_name="exaid-evals", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
     except ExaidError as error:
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable_lines(str(error))}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; finished work is kept, and the same command goes on from here", err=True)
@@ -91,8 +108,60 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
-        click.echo(f"error: {where}{what}; run it again with --debug for the traceback", err=True)
+        click.echo(f"error: {printable_lines(_told(error))}", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+_REMEDIES = {
+    errno.EACCES: "check the permissions of the file and its folder, or name another --data-dir",
+    errno.EPERM: "check the permissions of the file and its folder, or name another --data-dir",
+    errno.EROFS: "the file system is read-only: name another --data-dir",
+    errno.EEXIST: "a file stands where a folder must be: move it away, or name another --data-dir",
+    errno.ENOTDIR: "a file stands where a folder must be: move it away, or name another --data-dir",
+    errno.EISDIR: "a folder stands where a file must be: move it away, or name another --data-dir",
+    errno.ENOSPC: "make room and give the same command again, or name another --data-dir",
+    errno.EDQUOT: "make room and give the same command again, or name another --data-dir",
+    errno.ENOENT: "check the path; something may have removed it meanwhile",
+}
+
+
+def _told(error: Exception) -> str:
+    """Say what went wrong in a place that nobody has foreseen, and what to do."""
+    remedy = "run it again with --debug for the traceback"
+    if not isinstance(error, OSError) or not error.strerror:
+        return f"{type(error).__name__}: {error}; {remedy}"
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{where}{error.strerror}; {_REMEDIES.get(error.errno or 0, remedy)}"
+
+
+@contextlib.contextmanager
+def _debugging(wanted: bool) -> Iterator[None]:
+    """Let also those errors show their tracebacks that fail one case only, in whichever process."""
+    before = os.environ.get(DEBUG_VARIABLE)
+    if wanted:
+        os.environ[DEBUG_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if wanted and before is None:
+            del os.environ[DEBUG_VARIABLE]
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Answer SIGTERM (of `timeout`, `kill`, a service manager) as Ctrl-C is answered."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # `timeout` sends it twice; the second must not meet the work of stopping.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

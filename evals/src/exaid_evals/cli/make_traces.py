@@ -20,11 +20,14 @@ from exaid_evals.cli.options import (
     jobs_option,
     limit_option,
     mac_dir_option,
+    n_cases_option,
     option,
     overrides_of,
+    seed_option,
+    source_option,
     stub_option,
 )
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.showing import printable_lines, shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -38,13 +41,27 @@ SOME_CASES_FAILED = 3
 
 @click.command("make-traces")
 @stub_option
-@option("--seed", type=click.IntRange(min=0), default=None, help="Seed of the stub generator.")
-@option("--n-cases", type=click.IntRange(min=1), default=None, help="Size of the seeded subset.")
+@option(
+    "--llm",
+    type=click.Choice(["openai", "replay", "stub"]),
+    default=None,
+    help="Who answers MAC: its model, or the recording of it; `stub` is --stub.  [default: openai]",
+)
+@seed_option
+@n_cases_option
 @option("--mode", type=click.Choice(["fixed_subset", "all"]), default=None, help="A seeded subset, or every case.")
-@option("--source", metavar="NAME", default=None, help="Source of cases: auto, mac, synthetic or module:attribute.")
+@source_option
+@option(
+    "--exclude-from",
+    metavar="DATA_DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Select from the cases that this other campaign does not have.",
+)
 @limit_option
 @cases_option
 @jobs_option
+@option("--retry-failed", is_flag=True, help="Make the failed cases again, and no others.")
 @force_option
 @dry_run_option
 @data_dir_option
@@ -57,9 +74,12 @@ def command(
     /,
     *,
     stub: bool,
+    llm: str | None,
+    exclude_from: Path | None,
     limit: int | None,
     cases: tuple[str, ...] | None,
     jobs: int,
+    retry_failed: bool,
     force: bool,
     dry_run: bool,
     data_dir: Path | None,
@@ -71,15 +91,24 @@ def command(
 
     Writes traces/case-….jsonl.gz and manifests/dataset_manifest.jsonl. Traces are written once: the same
     command again has nothing to do, an interrupted one goes on, another configuration needs --force or another
-    --data-dir. Live generation is not part of this release: use --stub.
+    --data-dir.
+
+    Without --stub, MAC itself talks: its commit is verified, its model is the one of mac_model_config.json, with the
+    key in OPENAI_API_KEY (or GOOGLE_API_KEY) and, where it is not the provider's own, the service in OPENAI_BASE_URL.
+    Every call is recorded in cassettes/, and with --llm replay the same traces are made again without key and network.
     """
+    if stub and llm not in (None, "stub"):
+        raise click.UsageError(f"--llm {llm} in stub mode: leave out --stub and unset EXAID_STUB_MODE, or --llm")
     return run(
         campaign_of(data_dir),
-        stub=stub,
+        stub=stub or llm == "stub",
+        replay=llm == "replay",
+        retry_failed=retry_failed,
         dataset=overrides_of(ctx, _DATASET),
         generation=overrides_of(ctx, _GENERATION),
         config_dir=config_dir,
         mac_dir=mac_dir,
+        exclude_from=None if exclude_from is None else campaign_of(exclude_from),
         limit=limit,
         cases=cases,
         jobs=jobs,
@@ -92,10 +121,13 @@ def run(
     campaign: Campaign,
     *,
     stub: bool,
+    replay: bool = False,
+    retry_failed: bool = False,
     dataset: Mapping[str, Override] | None = None,
     generation: Mapping[str, Override] | None = None,
     config_dir: Path | None = None,
     mac_dir: Path | None = None,
+    exclude_from: Campaign | None = None,
     limit: int | None = None,
     cases: tuple[str, ...] | None = None,
     jobs: int = 1,
@@ -107,10 +139,14 @@ def run(
     Args:
         campaign: the data folder.
         stub: simulate the talk.
+        replay: answer MAC's calls from their recording alone.
+        retry_failed: make the failed cases of a finished call again, and no others.
         dataset: overrides of configs/dataset.yaml, such as `{"n_cases": Override(10, "--n-cases")}`.
         generation: overrides of configs/mas_generation.yaml, such as `{"seed": Override(43, "--seed")}`.
         config_dir: folder of configurations; None takes the default.
         mac_dir: folder of MAC; None takes the submodule's place.
+        exclude_from: a frozen campaign, none of whose cases may be selected; one for calibration excludes the
+            evaluated one.
         limit: only the first so many of the selected cases.
         cases: exactly these cases.
         jobs: cases processed at the same time.
@@ -123,23 +159,32 @@ def run(
     Raises:
         ExaidError: whatever keeps the stage from its work.
     """
+    from exaid_evals.cases.mac import require_named
     from exaid_evals.config.base import load_config
     from exaid_evals.config.dataset import DatasetConfig
-    from exaid_evals.config.mas_generation import MasGenerationConfig
+    from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
     from exaid_evals.config.resources import default_mac_dir
     from exaid_evals.traces.generate import make_traces, plan_traces
 
     configs = config_dir_of(config_dir)
+    dataset_config = load_config(DatasetConfig, configs / "dataset.yaml", dataset).value
+    mas_generation = load_config(MasGenerationConfig, configs / "mas_generation.yaml", generation).value
+    if mac_dir is not None:
+        require_named(mac_dir, dataset_config.source)
     plan = plan_traces(
         campaign,
-        load_config(DatasetConfig, configs / "dataset.yaml", dataset).value,
-        load_config(MasGenerationConfig, configs / "mas_generation.yaml", generation).value,
+        dataset_config,
+        mas_generation,
         stub=stub,
         mac_dir=mac_dir or default_mac_dir(),
         wanted=cases,
         limit=limit,
+        excluded=_cases_of(exclude_from),
         force=force,
         dry_run=dry_run,
+        model=None if stub else load_config(MacModelConfig, configs / mas_generation.mac.model_config_file).value,
+        replay=replay,
+        retry_failed=retry_failed,
     )
     if plan.source_reason:
         click.echo(f"cases: {plan.manifest.generation.case_source}: {plan.source_reason}", err=True)
@@ -152,9 +197,23 @@ def run(
         from exaid_evals.cli.progress import Progress
 
         with Progress("make-traces", len(plan.cases)) as progress:
-            result = make_traces(plan, jobs=jobs, on_case=lambda case: progress.advance(case.case_id))
+            result = make_traces(
+                plan, jobs=jobs, on_case=lambda case: progress.advance(case.case_id), on_note=_tell_note
+            )
     _tell_result(plan, result)
     return SOME_CASES_FAILED if result.failed else 0
+
+
+def _cases_of(other: Campaign | None) -> tuple[str, ...]:
+    if other is None:
+        return ()
+    from exaid_evals.artifacts.manifest import read_manifest
+
+    return read_manifest(other.manifest_file).generation.ordered_case_list
+
+
+def _tell_note(note: str) -> None:
+    click.echo(note, err=True)
 
 
 def _tell_plan(plan: Plan) -> None:
@@ -175,13 +234,14 @@ def _tell_result(plan: Plan, result: Result) -> None:
     if result.removed:
         click.echo(f"removed {len(result.removed)} traces of other cases", err=True)
     for case_id, reason in result.failed:
-        click.echo(f"failed: {case_id}: {reason}", err=True)
+        click.echo(f"failed: {case_id}: {printable_lines(reason)}", err=True)
     rows = [
         ("cases", f"{len(entries)} ({result.manifest.generation.case_source})"),
         ("messages", f"{sum(entry.n_records for entry in talks)}"),
         ("CTU", f"{sum(entry.text_units_ctu for entry in talks)}"),
         ("failed", f"{len(result.failed)}"),
         ("stub", "yes" if result.manifest.stub else "no"),
+        *([] if result.manifest.stub else [("model", result.manifest.generation.base_model)]),
         ("traces", shown(plan.campaign.traces)),
         ("manifest", shown(plan.campaign.manifest_file)),
     ]

@@ -25,7 +25,12 @@ def option(*declarations: str, **settings: Any) -> Callable[[Decorated], Decorat
 
 
 def _ids(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value else None
+    if value is None:
+        return None
+    ids = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not ids:
+        raise click.BadParameter("names no case; write ids with commas between them, such as case-1,case-2")
+    return ids
 
 
 data_dir_option = option(
@@ -50,6 +55,11 @@ jobs_option = option(
 )
 limit_option = option("--limit", type=click.IntRange(min=1), default=None, help="Only the first N cases.")
 cases_option = option("--cases", callback=_ids, default=None, metavar="ID,ID", help="Only these cases.")
+seed_option = option("--seed", type=click.IntRange(min=0), default=None, help="Seed of the stub generator.")
+n_cases_option = option("--n-cases", type=click.IntRange(min=1), default=None, help="Size of the seeded subset.")
+extractor_option = option(
+    "--extractor", default=None, metavar="NAME", help="Concept extractor, in place of the configured one."
+)
 force_option = option("--force", is_flag=True, help="Make again what exists.")
 dry_run_option = option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 stub_option = option(
@@ -63,6 +73,12 @@ mac_dir_option = option(
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     help="Folder of MAC with dataset/.  [default: third_party/mac]",
+)
+source_option = option(
+    "--source",
+    metavar="NAME",
+    default=None,
+    help="Source of cases: auto, mac, synthetic or module:attribute.",
 )
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 

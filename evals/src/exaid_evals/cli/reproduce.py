@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from exaid_evals.cli.options import (
     campaign_of,
+    cases_option,
     config_dir_of,
     config_dir_option,
     data_dir_option,
     debug_option,
+    dry_run_option,
+    extractor_option,
     force_option,
     limit_option,
     mac_dir_option,
+    n_cases_option,
     option,
+    overrides_of,
+    seed_option,
+    source_option,
     stub_option,
 )
 from exaid_evals.cli.showing import shown
@@ -47,30 +56,55 @@ def _seeds(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     default=None,
     help="Cases processed at the same time.  [default: number of cores]",
 )
+@seed_option
+@n_cases_option
+@source_option
 @limit_option
+@cases_option
+@extractor_option
 @force_option
+@dry_run_option
 @data_dir_option
 @config_dir_option
 @mac_dir_option
 @debug_option
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
+    *,
     seeds: tuple[int, ...],
     stub: bool,
     jobs: int | None,
     limit: int | None,
+    cases: tuple[str, ...] | None,
     force: bool,
+    dry_run: bool,
     data_dir: Path | None,
     config_dir: Path | None,
     mac_dir: Path | None,
+    **_overridden: Any,
 ) -> int:
     """Run every stage: validate, make-traces, run-variants, compute-metrics, export.
 
     A stage whose inputs have not changed has nothing to do. With --seeds the campaigns are made one after the
     other, and the export consolidates them.
     """
+    if seeds and ctx.params["seed"] is not None:
+        raise click.UsageError("--seed and --seeds (EXAID_SEED and EXAID_SEEDS) exclude each other")
     campaign = campaign_of(data_dir)
     configs = config_dir_of(config_dir)
-    workers = jobs or os.cpu_count() or 1
+    asked = _Asked(
+        dataset=overrides_of(ctx, {"n_cases": "n_cases", "source": "source"}),
+        generation=overrides_of(ctx, {"seed": "seed"}),
+        metrics=overrides_of(ctx, {"extractor": "extractor.name"}),
+        stub=stub,
+        limit=limit,
+        cases=cases,
+        jobs=jobs or os.cpu_count() or 1,
+        force=force,
+        mac_dir=mac_dir,
+    )
     started = time.monotonic()
     campaigns = [Campaign(campaign.root / "campaigns" / f"seed-{seed}") for seed in seeds] or [campaign]
     status = 0
@@ -78,12 +112,15 @@ def command(
         seed = seeds[number] if seeds else None
         if seed is not None:
             click.echo(f"\n=== seed {seed}: {shown(member.root)}")
-        status = max(
-            status,
-            _campaign(member, configs, seed=seed, stub=stub, jobs=workers, limit=limit, force=force, mac_dir=mac_dir),
-        )
+        chosen = asked if seed is None else replace(asked, generation={"seed": Override(seed, "--seeds")})
+        if dry_run:
+            _plan(member, configs, chosen)
+            continue
+        status = max(status, _campaign(member, configs, chosen))
         if status not in (0, SOME_FAILED):
             return status
+    if dry_run:
+        return 0
     from exaid_evals.cli.export import ITSELF
     from exaid_evals.cli.export import run as export
     from exaid_evals.cli.validate import run as validate
@@ -103,54 +140,81 @@ def command(
     return status
 
 
-def _campaign(
-    campaign: Campaign,
-    configs: Path,
-    *,
-    seed: int | None,
-    stub: bool,
-    jobs: int,
-    limit: int | None,
-    force: bool,
-    mac_dir: Path | None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the stages of each campaign are asked to do."""
+
+    dataset: Mapping[str, Override]
+    generation: Mapping[str, Override]
+    metrics: Mapping[str, Override]
+    stub: bool
+    limit: int | None
+    cases: tuple[str, ...] | None
+    jobs: int
+    force: bool
+    mac_dir: Path | None
+
+
+def _make_traces(campaign: Campaign, configs: Path, asked: _Asked, *, dry_run: bool = False) -> int:
+    from exaid_evals.cli.make_traces import run as make_traces
+
+    return make_traces(
+        campaign,
+        stub=asked.stub,
+        dataset=asked.dataset,
+        generation=asked.generation,
+        config_dir=configs,
+        mac_dir=asked.mac_dir,
+        limit=asked.limit,
+        cases=asked.cases,
+        jobs=asked.jobs,
+        force=asked.force,
+        dry_run=dry_run,
+    )
+
+
+def _plan(campaign: Campaign, configs: Path, asked: _Asked) -> None:
+    """Say what would be done. What the later stages have to do depends on what stage 01 makes."""
+    _heading("01 make traces")
+    _make_traces(campaign, configs, asked, dry_run=True)
+    click.echo("stages 02 to 04 would then make of these traces what is not current")
+
+
+def _campaign(campaign: Campaign, configs: Path, asked: _Asked) -> int:
     """Run stages 00 to 03 of one campaign."""
     from exaid_evals.cli.compute_metrics import run as compute_metrics
-    from exaid_evals.cli.make_traces import run as make_traces
     from exaid_evals.cli.run_variants import run as run_variants
     from exaid_evals.cli.validate import run as validate
 
-    generation = {} if seed is None else {"seed": Override(seed, "--seeds")}
     stages: list[tuple[str, Callable[[], int]]] = [
-        ("00 validate", lambda: validate(data_dir=campaign.root, brief=True)),
+        ("00 validate", lambda: validate(_frozen_part(campaign), data_dir=campaign.root, brief=True)),
+        ("01 make traces", lambda: _make_traces(campaign, configs, asked)),
         (
-            "01 make traces",
-            lambda: make_traces(
-                campaign,
-                stub=stub,
-                generation=generation,
-                config_dir=configs,
-                mac_dir=mac_dir,
-                limit=limit,
-                jobs=jobs,
-                force=force,
-            ),
+            "02 run variants",
+            lambda: run_variants(campaign, configs, stub=asked.stub, jobs=asked.jobs, force=asked.force),
         ),
-        ("02 run variants", lambda: run_variants(campaign, configs, stub=stub, jobs=jobs, force=force)),
-        ("03 compute metrics", lambda: compute_metrics(campaign, configs, jobs=jobs, force=force)),
+        (
+            "03 compute metrics",
+            lambda: compute_metrics(campaign, configs, overrides=asked.metrics, jobs=asked.jobs, force=asked.force),
+        ),
     ]
     status = 0
     for number, (name, stage) in enumerate(stages):
         _heading(name)
         result = stage()
         # Damaged data of an earlier run is what --force is there to replace.
-        if result == 1 and number == 0 and force:
+        if result == 1 and number == 0 and asked.force:
             continue
         status = max(status, result)
         if result not in (0, SOME_FAILED):
             click.echo(f"stopped at stage {name}", err=True)
             return result
     return status
+
+
+def _frozen_part(campaign: Campaign) -> list[str]:
+    """Return the folders whose problems stop everything; what later stages make of them is made again where stale."""
+    return [str(folder) for folder in (campaign.manifests, campaign.cases, campaign.traces) if folder.is_dir()]
 
 
 def _heading(name: str) -> None:

@@ -22,7 +22,7 @@ from exaid_evals.cli.options import (
     overrides_of,
     stub_option,
 )
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.showing import printable_lines, shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
 
@@ -42,7 +42,20 @@ from exaid_evals.config.override import Override
     "--llm",
     default=None,
     metavar="CLIENT",
-    help="Client of the language model, in place of the configured one.",
+    help="stub, openai (live), replay (from recordings), or your own; in place of the configured client.",
+)
+@option("--model", default=None, help="Live model, in place of the configured one.")
+@option(
+    "--max-calls",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Stop before more requests to a live model than these. What was done is kept.",
+)
+@option(
+    "--max-ctu",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Stop when prompts and answers of a live model have so many CTU (about four characters each).",
 )
 @limit_option
 @cases_option
@@ -58,7 +71,10 @@ def command(
     config_dir: Path | None,
     variants_dir: Path | None,
     stub: bool,
-    llm: str | None,  # noqa: ARG001 - read from the context, with its source
+    llm: str | None,
+    model: str | None,  # noqa: ARG001 - read from the context, with its source
+    max_calls: int | None,
+    max_ctu: int | None,
     limit: int | None,
     cases: tuple[str, ...] | None,
     jobs: int,
@@ -67,20 +83,28 @@ def command(
 ) -> int:
     """Replay the frozen traces through the middleware's variants (all of them, or those named).
 
-    A run log that was made from the same trace and configuration is not made again; --force makes it again.
+    A run log that was made from the same trace and configuration is not made again; --force makes it again. Every call
+    of a live model is recorded in DATA/cassettes and never made twice: an interrupted run goes on where it stopped, and
+    --llm replay gives the same run logs from the recordings alone, without key or network.
     """
+    if stub and llm not in (None, "stub"):
+        raise click.UsageError(
+            f"--llm {llm} in stub mode: leave out --stub and unset EXAID_STUB_MODE, or leave out --llm"
+        )
     return run(
         campaign_of(data_dir),
         config_dir_of(config_dir),
         variants=variants,
         variants_dir=variants_dir,
         stub=stub,
-        overrides=overrides_of(ctx, {"llm": "llm.client"}),
+        overrides=overrides_of(ctx, {"llm": "llm.client", "model": "llm.model"}),
         limit=limit,
         cases=cases,
         jobs=jobs,
         force=force,
         dry_run=dry_run,
+        max_calls=max_calls,
+        max_ctu=max_ctu,
     )
 
 
@@ -97,9 +121,12 @@ def run(
     jobs: int = 1,
     force: bool = False,
     dry_run: bool = False,
+    max_calls: int | None = None,
+    max_ctu: int | None = None,
 ) -> int:
-    """Run stage 02 and report it; return the exit status: 0, or 3 when some cases failed."""
+    """Run stage 02 and report it; return the exit status: 0, or 3 when some cases failed or the budget was used up."""
     from exaid_evals.cli.progress import Progress
+    from exaid_evals.clients.endpoint import secrets_hidden
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.summarizer import SummarizerConfig
@@ -109,16 +136,20 @@ def run(
     chosen = dict(overrides or {})
     if stub:
         chosen["llm.client"] = Override("stub", "--stub")
+    with secrets_hidden():  # a key that was written into a configuration must not be shown with what is wrong there
+        summarizer = load_config(SummarizerConfig, config_dir / "summarizer.yaml", chosen).value
     settings = Settings(
         variants=load_variants(variants_dir or config_dir / "variants", variants),
-        summarizer=load_config(SummarizerConfig, config_dir / "summarizer.yaml", chosen).value,
+        summarizer=summarizer,
         stop_entities=read_stop_entities(config_dir / "stop_entities.txt"),
         cases=cases,
         limit=limit,
         jobs=jobs,
         force=force,
+        max_calls=max_calls,
+        max_ctu=max_ctu,
     )
-    check_parts(settings)
+    check_parts(settings, campaign)
     plan = plan_runs(campaign, settings)
     names = " ".join(variant.variant_id for variant in settings.variants)
     if dry_run:
@@ -128,8 +159,13 @@ def run(
     with Progress("02 run variants", len(plan.work)) as progress:
         outcome = run_variants(campaign, settings, plan, on_case=progress.advance)
     click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {shown(campaign.runs)}")
+    if outcome.spent.calls:
+        recorded = f"recorded in {shown(campaign.cassettes)}"
+        click.echo(f"{outcome.spent.calls:,} requests to the model, {outcome.spent.ctu:,} CTU, {recorded}")
     if outcome.skipped:
         click.echo(f"{len(outcome.skipped)} cases have no talk and were not replayed: {', '.join(outcome.skipped)}")
     for case_id, problem in sorted(outcome.failed.items()):
-        click.echo(f"failed: {case_id}: {problem}", err=True)
-    return 3 if outcome.failed else 0
+        click.echo(f"failed: {case_id}: {printable_lines(problem)}", err=True)
+    if outcome.stopped:
+        click.echo(f"stopped with {outcome.left} run logs to go: {outcome.stopped}", err=True)
+    return 3 if outcome.failed or outcome.stopped else 0

@@ -5,19 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from exaid_evals.artifacts.printable import printable, printable_lines
 
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey, turn round or swallow: a hostile file must not write the report.
-
-    >>> printable("a\x1b[2Jb\nc"), printable("é – ≥"), printable("a\u202eb"), printable("\udcff")
-    ('a\\x1b[2Jb\\nc', 'é – ≥', 'a\\u202eb', '\\udcff')
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
+__all__ = ["printable", "printable_lines", "shown"]
 
 
 def shown(path: Path) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from exaid_evals.cli.options import (
     debug_option,
     mac_dir_option,
     option,
+    overrides_of,
+    source_option,
 )
 from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
@@ -44,17 +47,39 @@ STAGES = {
 @data_dir_option
 @config_dir_option
 @mac_dir_option
+@source_option
 @debug_option
-def command(jobs: int | None, data_dir: Path | None, config_dir: Path | None, mac_dir: Path | None) -> int:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    jobs: int | None,
+    data_dir: Path | None,
+    config_dir: Path | None,
+    mac_dir: Path | None,
+    source: str | None,  # noqa: ARG001 - read from the context, where it comes from included
+) -> int:
     """Make a stub campaign again in a temporary folder and compare every file with it, by content.
 
     The same cases and seed are taken from the campaign's manifest, everything else from the configuration. Exit
     status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it.
     """
-    return run(campaign_of(data_dir), config_dir_of(config_dir), jobs=jobs or os.cpu_count() or 1, mac_dir=mac_dir)
+    return run(
+        campaign_of(data_dir),
+        config_dir_of(config_dir),
+        jobs=jobs or os.cpu_count() or 1,
+        mac_dir=mac_dir,
+        dataset=overrides_of(ctx, {"source": "source"}),
+    )
 
 
-def run(campaign: Campaign, config_dir: Path, *, jobs: int, mac_dir: Path | None = None) -> int:
+def run(
+    campaign: Campaign,
+    config_dir: Path,
+    *,
+    jobs: int,
+    mac_dir: Path | None = None,
+    dataset: Mapping[str, Override] | None = None,
+) -> int:
     """Verify a campaign and report it; return the exit status.
 
     Raises:
@@ -81,6 +106,7 @@ def run(campaign: Campaign, config_dir: Path, *, jobs: int, mac_dir: Path | None
                 measured=any(campaign.metrics.glob("*.metrics.jsonl")),
                 jobs=jobs,
                 mac_dir=mac_dir,
+                dataset=dataset,
             )
         problems, n_same = _differences(campaign.root, again.root)
     for line in problems:
@@ -100,13 +126,23 @@ def _make_again(
     measured: bool,
     jobs: int,
     mac_dir: Path | None,
+    dataset: Mapping[str, Override] | None,
 ) -> None:
     from exaid_evals.cli.compute_metrics import run as compute_metrics
     from exaid_evals.cli.make_traces import run as make_traces
     from exaid_evals.cli.run_variants import run as run_variants
 
     generation = {} if seed is None else {"seed": Override(seed, "the manifest")}
-    make_traces(again, stub=True, generation=generation, config_dir=config_dir, mac_dir=mac_dir, cases=cases, jobs=jobs)
+    make_traces(
+        again,
+        stub=True,
+        dataset=dataset,
+        generation=generation,
+        config_dir=config_dir,
+        mac_dir=mac_dir,
+        cases=cases,
+        jobs=jobs,
+    )
     if variants:
         run_variants(again, config_dir, variants=variants, stub=True, jobs=jobs)
     if measured:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.clients.budget import Budget
 
 ConceptReader = Callable[[Sequence[str]], list[frozenset[str]]]
 """Texts in, the set of concept ids that each states out."""
@@ -14,7 +15,7 @@ ConceptReader = Callable[[Sequence[str]], list[frozenset[str]]]
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a prompt; `role` is `system` or `user`."""
+    """One message of a prompt; `role` is `system`, `user`, or `assistant` for an answer that is asked again."""
 
     role: str
     content: str
@@ -65,15 +66,45 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LLMResponse:
-    """One answer: its text, what it used, and how long it took in ms."""
+    """One answer.
+
+    Attributes:
+        text: what the model said.
+        usage: what it used.
+        latency_ms: from request to full answer; where a request was sent again, of the one that was answered.
+        finish_reason: why the model stopped, where it says.
+        attempts: how often the request was sent until it was answered.
+        response_format: how the form of the answer was asked for (`json_schema`, `json_object`, `text`).
+    """
 
     text: str
     usage: Usage
     latency_ms: int
+    finish_reason: str | None = None
+    attempts: int = 1
+    response_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """On whose behalf a client is asked. The calls of one context are made one after the other.
+
+    Attributes:
+        eval_run_id: the run, which names the cassette.
+        variant_id: its variant.
+        case_id: the case.
+        budget: what may still be spent. Whoever makes a call charges it once; a client that sends a request again
+            charges that itself.
+    """
+
+    eval_run_id: str
+    variant_id: str
+    case_id: str
+    budget: Budget = field(default_factory=Budget)
 
 
 class LLMClient(Protocol):
-    """Answers requests; deterministic where it says `stub`."""
+    """Answers requests; deterministic where it says `stub`. Anything else is recorded, and asked by threads."""
 
     @property
     def name(self) -> str:
@@ -91,12 +122,33 @@ class LLMClient(Protocol):
     def stub(self) -> bool:
         """Whether the answers are simulated."""
 
+    def check(self) -> None:
+        """Make sure that requests could be answered, without any. Called before work, and never for a replay.
+
+        Raises:
+            ConfigError: what is missing (a key, a model), and how to get it.
+        """
+
+    def bind(self, context: CallContext) -> LLMClient:
+        """Return this client as one case under one variant uses it."""
+
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Answer one request.
 
         Raises:
             LLMError: no answer could be had.
         """
+
+
+class PlainClient:
+    """Base of a client that needs no preparation and does not care on whose behalf it is asked."""
+
+    def check(self) -> None:
+        """Find nothing missing."""
+
+    def bind(self, context: CallContext) -> Self:
+        """Return the client itself."""
+        return self
 
 
 def describe(client: LLMClient) -> dict[str, Any]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 from exaid_evals.clients.base import ConceptReader, LLMClient
+from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.cassette import Recorder
+from exaid_evals.clients.recording import RecordingClient
+from exaid_evals.clients.replay import REPLAY, ReplayClient
 from exaid_evals.config.plugins import find_part
-from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
+from exaid_evals.errors import ConfigError
 
-BUILT_IN = {"stub": "exaid_evals.clients.stub:build"}
+BUILT_IN = {
+    "stub": "exaid_evals.clients.stub:build",
+    "openai": "exaid_evals.clients.openai_client:build",
+    REPLAY: "exaid_evals.clients.registry:build_recorded",
+}
 GROUP = "exaid_evals.clients"
+_READ_NO_CONCEPTS = frozenset({"openai"})
+
+
+def reads_concepts(config: LLMConfig) -> bool:
+    """Tell whether a client may need a concept reader, for the sake of which a vocabulary would be loaded."""
+    return (config.recorded if config.client == REPLAY else config.client) not in _READ_NO_CONCEPTS
 
 
 def build_client(config: SummarizerConfig, *, read_concepts: ConceptReader, reader_id: str) -> LLMClient:
-    """Build the client that a configuration names.
+    """Build the client that a configuration names; for `replay`, the one that was recorded, which describes itself.
 
     Args:
         config: the whole summarizer configuration.
@@ -26,3 +42,41 @@ def build_client(config: SummarizerConfig, *, read_concepts: ConceptReader, read
     """
     build = find_part("LLM client", config.llm.client, BUILT_IN, group=GROUP)
     return cast("LLMClient", build(config, read_concepts=read_concepts, reader_id=reader_id))
+
+
+def build_recorded(config: SummarizerConfig, *, read_concepts: ConceptReader, reader_id: str) -> LLMClient:
+    """Build the client whose recorded answers `replay` gives.
+
+    Raises:
+        ConfigError: it is none that is recorded.
+    """
+    llm = config.llm.model_copy(update={"client": config.llm.recorded})
+    remedy = "name the client that was recorded, such as openai"
+    if llm.client == REPLAY:
+        raise ConfigError("replay cannot replay itself", where="llm.recorded", remedy=remedy)
+    recorded = build_client(config.model_copy(update={"llm": llm}), read_concepts=read_concepts, reader_id=reader_id)
+    if recorded.stub:
+        what = f"{llm.client} is simulated, so its answers are never recorded"
+        raise ConfigError(what, where="llm.recorded", remedy=remedy)
+    return recorded
+
+
+def check_client(config: SummarizerConfig, client: LLMClient, cassettes: Path | None) -> None:
+    """Make sure that a client can answer, before any work.
+
+    Raises:
+        ConfigError: what is missing.
+    """
+    if config.llm.client != REPLAY:
+        client.check()
+    elif cassettes is not None and not cassettes.is_dir():
+        raise ConfigError("no recordings here", where=str(cassettes), remedy="record some with --llm openai")
+
+
+def equip_client(
+    config: SummarizerConfig, client: LLMClient, *, cassettes: Path, recorder: Recorder, budget: Budget
+) -> LLMClient:
+    """Return a client as stage 02 asks it: the stub as it is, a live one with a recorder, or the recordings alone."""
+    if config.llm.client == REPLAY:
+        return ReplayClient(client, cassettes)
+    return client if client.stub else RecordingClient(client, recorder, budget)

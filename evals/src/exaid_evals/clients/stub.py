@@ -11,13 +11,13 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.clients.base import ConceptReader, LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import ConceptReader, LLMRequest, LLMResponse, PlainClient, Usage
 from exaid_evals.clients.stub_summary import write_summary
 from exaid_evals.clients.stub_trigger import decide
 from exaid_evals.config.summarizer import LatencyConfig, SummarizerConfig
 
 
-class StubLLM:
+class StubLLM(PlainClient):
     """Answers `trigger` and `summary` requests from their structured inputs.
 
     Latency, in ms, is `base + per_prompt_ctu · prompt CTU + per_completion_ctu · completion CTU`.
@@ -29,8 +29,9 @@ class StubLLM:
     def __init__(self, config: SummarizerConfig, read_concepts: ConceptReader, reader_id: str) -> None:
         self._config = config.stub
         self._read_concepts = read_concepts
-        self.model = config.llm.model
-        self.parameters: Mapping[str, Any] = {**config.stub.model_dump(mode="json"), "reader": reader_id}
+        self.model = config.stub.model
+        settings = config.stub.model_dump(mode="json", exclude={"model"})
+        self.parameters: Mapping[str, Any] = {**settings, "reader": reader_id}
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Answer a request.

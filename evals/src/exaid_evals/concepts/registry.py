@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from exaid_evals.concepts.base import Extractor
-from exaid_evals.config.plugins import find_part
+from exaid_evals.config.plugins import build_part, find_part, source_hash
+from exaid_evals.errors import ConfigError
 
 BUILT_IN = {
     "lexicon": "exaid_evals.concepts.lexicon:build",
@@ -30,4 +31,15 @@ def load_extractor(name: str, settings: Mapping[str, Any], *, stop_entities: fro
             extractor the same measures would mean something else.
     """
     build = find_part("extractor", name, BUILT_IN, group=GROUP)
-    return cast("Extractor", build(settings, stop_entities=stop_entities))
+    extractor = build_part("extractor", name, lambda: build(settings, stop_entities=stop_entities))
+    if not isinstance(getattr(extractor, "id", None), str) or not callable(getattr(extractor, "mentions", None)):
+        raise ConfigError(
+            f"the extractor {name!r} builds {type(extractor).__name__}, which is none",
+            remedy="return an object with an `id` and the method `mentions`",
+        )
+    return cast("Extractor", extractor)
+
+
+def extractor_source(name: str) -> str | None:
+    """Return the hash of an extractor's source; None for one that ships."""
+    return source_hash(name, BUILT_IN, group=GROUP)

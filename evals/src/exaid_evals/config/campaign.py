@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from exaid_evals.config.resources import default_data_dir
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -42,6 +44,11 @@ class Campaign:
         return self.root / "runs"
 
     @property
+    def cassettes(self) -> Path:
+        """Folder of recorded calls of language models, one file per run of a variant."""
+        return self.root / "cassettes"
+
+    @property
     def metrics(self) -> Path:
         """Folder of metrics, tables and figures."""
         return self.root / "metrics"
@@ -74,9 +81,18 @@ class Campaign:
         """Return the run log of a case under a variant."""
         return self.runs / variant_id / f"{case_id}.jsonl.gz"
 
+    def cassette_file(self, eval_run_id: str) -> Path:
+        """Return the recording of a run."""
+        return self.cassettes / f"{eval_run_id}.jsonl.gz"
+
     def metrics_file(self, variant_id: str) -> Path:
         """Return the metrics file of a variant."""
         return self.metrics / f"{variant_id}.metrics.jsonl"
+
+    def call(self, arguments: str) -> str:
+        """Return a command as a remedy names it; where the campaign is not the default one, it says so."""
+        command = f"`exaid-evals {arguments}`"
+        return command if self.root == default_data_dir().resolve() else f"{command} for this --data-dir"
 
     def relative(self, path: Path) -> str:
         """Return a path inside the campaign as it is written into records: relative, with `/`."""

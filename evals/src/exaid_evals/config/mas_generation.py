@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from exaid_evals.config.base import Config
 
+_MAX_MS = 1e9
 _EPOCH = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
@@ -95,12 +96,21 @@ class TimingConfig(Config):
         pause_ms: length of such a pause.
     """
 
-    presentation_speed: float = Field(default=4000, gt=0)
+    presentation_speed: float = Field(default=4000, ge=0.01, le=1e6)
     reading_ms: LogNormal = LogNormal(median=6000, sigma=0.4, low=2000, high=20000)
     first_token_ms: LogNormal = LogNormal(median=1800, sigma=0.5, low=400, high=15000)
     typing_speed: LogNormal = LogNormal(median=80, sigma=0.35, low=25, high=240)
     pause_probability: float = Field(default=0.05, ge=0, le=1)
     pause_ms: LogNormal = LogNormal(median=5000, sigma=0.4, low=2000, high=20000)
+
+    @model_validator(mode="after")
+    def _within_reason(self) -> Self:
+        for name in ("reading_ms", "first_token_ms", "pause_ms"):
+            if getattr(self, name).high > _MAX_MS:
+                raise ValueError(f"{name}.high must not exceed {_MAX_MS:g} ms")
+        if not 0.01 <= self.typing_speed.low <= self.typing_speed.high <= 1e6:
+            raise ValueError("typing_speed must lie between 0.01 and 1e6 characters a second")
+        return self
 
 
 class StubConfig(Config):
@@ -137,6 +147,47 @@ class MacConfig(Config):
     model_config_file: str = "mac_model_config.json"
 
 
+class Passing(StrEnum):
+    """A failure that a second try at the same talk may not meet again."""
+
+    PROVIDER = "provider"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+
+
+class RetryConfig(Config):
+    """When a live case is tried again. Calls that were answered are answered from the recording then.
+
+    Attributes:
+        attempts: tries at a case, the first included.
+        again_after: failures that are worth another try: `provider` (429, 5xx, no connection), `timeout` (the
+            case's time limit), `crash` (MAC's process died). What MAC itself raises about an answer is never tried
+            again: the recorded answer would raise it again, and another answer would be another talk, paid for twice.
+        backoff_s: wait before the second try; doubled before each further one, and scattered by half.
+        backoff_max_s: longest wait, also where the provider's Retry-After asks for more.
+    """
+
+    attempts: int = Field(default=3, ge=1, le=20)
+    again_after: tuple[Passing, ...] = (Passing.PROVIDER, Passing.TIMEOUT, Passing.CRASH)
+    backoff_s: float = Field(default=10, ge=0)
+    backoff_max_s: float = Field(default=120, ge=0)
+
+
+class LiveConfig(Config):
+    """How MAC is run for a live talk; nothing here reaches what the agents are told.
+
+    Attributes:
+        time_limit_s: of one try at a case, after which MAC's process is killed.
+        retry: when a case is tried again.
+        report_required: whether a case fails when MAC cannot read the diagnosis out of a talk that is complete and
+            written. Off, since the talk is what is evaluated, never the diagnosis.
+    """
+
+    time_limit_s: float = Field(default=1800, gt=0)
+    retry: RetryConfig = RetryConfig()
+    report_required: bool = False
+
+
 class MasGenerationConfig(Config):
     """configs/mas_generation.yaml.
 
@@ -144,20 +195,31 @@ class MasGenerationConfig(Config):
         seed: of the stub generator.
         epoch: time stamp of every stub trace's first message and of a stub manifest.
         mac: the multi-agent system.
+        live: how it is run.
         stub: its simulation.
     """
 
     seed: int = Field(default=42, ge=0)
     epoch: str = "2024-12-19T12:00:00Z"
     mac: MacConfig = MacConfig()
+    live: LiveConfig = LiveConfig()
     stub: StubConfig = StubConfig()
+
+    def for_stub(self) -> dict[str, Any]:
+        """Return what a simulated talk depends on, as plain data."""
+        return self.model_dump(mode="json", exclude={"live"})
+
+    def for_live(self) -> dict[str, Any]:
+        """Return what a live talk depends on, as plain data."""
+        return self.model_dump(mode="json", include={"mac", "live"})
 
     @field_validator("epoch")
     @classmethod
     def _is_a_moment(cls, value: str) -> str:
         if not _EPOCH.fullmatch(value):
             raise ValueError("must look like 2024-12-19T12:00:00Z")
-        datetime.fromisoformat(value)
+        if not 1970 <= datetime.fromisoformat(value).year <= 9000:
+            raise ValueError("its year must lie between 1970 and 9000")
         return value
 
     @model_validator(mode="after")
@@ -176,9 +238,16 @@ class MacModelConfig(Config):
         temperature: of sampling.
         cache_seed: None, since a cached answer is no measurement.
         timeout: of one call, in s.
+        provider: whose key and base URL are taken from the environment; None goes by the model's name.
     """
 
-    model: str = Field(min_length=1)
-    temperature: float = Field(ge=0, le=2)
-    cache_seed: int | None = None
-    timeout: float = Field(gt=0)
+    model: str = Field(default="gpt-4o-mini", min_length=1)
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    cache_seed: None = None
+    timeout: float = Field(default=300, gt=0)
+    provider: Literal["openai", "google"] | None = None
+
+    @property
+    def asked_of(self) -> Literal["openai", "google"]:
+        """The provider: Google for a model called `gemini…`, else OpenAI or whatever OPENAI_BASE_URL names."""
+        return self.provider or ("google" if self.model.removeprefix("models/").startswith("gemini") else "openai")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from exaid_evals.config.base import Config, load_config
 from exaid_evals.errors import ConfigError
@@ -28,6 +28,28 @@ class PartConfig(Config):
         return dict(self.model_extra or {})
 
 
+class FrozenConfig(Config):
+    """Where a calibrated gate comes from; `exaid-evals calibrate --write` writes it.
+
+    Attributes:
+        gate: as it was chosen. A variant's own `gate` says what is run, and a run says where the two differ.
+        calibration_hash: of everything that the choice depends on.
+        trace_dataset_hash: of the frozen traces that were calibrated on.
+        cases: of these traces; none of them may be evaluated.
+        date: of these traces, on their own clock.
+        version: of the package that calibrated.
+        stub: whether the talk was simulated.
+    """
+
+    gate: PartConfig
+    calibration_hash: str = Field(pattern="^sha256:[0-9a-f]{64}$")
+    trace_dataset_hash: str = Field(pattern="^sha256:[0-9a-f]{64}$")
+    cases: tuple[str, ...] = Field(min_length=1)
+    date: str
+    version: str
+    stub: bool
+
+
 class VariantConfig(Config):
     """One YAML file of configs/variants.
 
@@ -38,6 +60,7 @@ class VariantConfig(Config):
         trigger: whether to summarise now.
         summarizer: what is made of the window.
         history_k: how many earlier summaries trigger and summarizer are shown.
+        frozen: where the gate's settings come from; None where nobody calibrated them.
     """
 
     variant_id: str = Field(pattern=VARIANT_ID_PATTERN)
@@ -46,11 +69,17 @@ class VariantConfig(Config):
     trigger: PartConfig
     summarizer: PartConfig
     history_k: int = Field(ge=0, le=1000)
+    frozen: FrozenConfig | None = None
 
     @field_validator("description")
     @classmethod
     def _one_line(cls, value: str) -> str:
         return re.sub(r"\s+", " ", value).strip()
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_block(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A variant that was never calibrated keeps the hash it had before calibrations were recorded.
+        return {key: value for key, value in handler(self).items() if key != "frozen" or value is not None}
 
 
 def load_variants(folder: Path, wanted: Iterable[str] = ()) -> list[VariantConfig]:

@@ -94,10 +94,14 @@ def best_and_worst(runs: Sequence[ExportedRun], metric: str) -> tuple[Ranked | N
 
 
 def comparability_warnings(runs: Sequence[ExportedRun]) -> list[str]:
-    """Return what makes the runs hard to compare: settings beside the traces, cases, or stub beside real runs."""
-    warnings = []
-    settings = {_without_traces(run.signature) for run in runs if run.signature}
-    if len(settings) > 1:
+    """Return what makes the numbers hard to compare: other settings, other cases, or stub beside real runs."""
+    warnings = [
+        f"{run.name}: its parts were made in {len(set(run.signatures.values()))} ways and must not be compared"
+        for run in runs
+        if len(set(run.signatures.values())) > 1
+    ]
+    settings = {_without_traces(signature) for run in runs for signature in run.signatures.values()}
+    if len(settings) > 1 and len(runs) > 1:
         warnings.append(f"the runs were made with {len(settings)} different settings: {'; '.join(sorted(settings))}")
     if len({run.stub for run in runs}) > 1:
         warnings.append("stub and real runs are mixed")

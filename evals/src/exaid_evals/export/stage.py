@@ -41,7 +41,7 @@ class Export:
     @property
     def signatures(self) -> tuple[str, ...]:
         """The distinct signatures of the runs."""
-        return tuple(sorted({run.signature for run in self.runs if run.signature}))
+        return tuple(sorted({signature for run in self.runs for signature in run.signatures.values()}))
 
     @property
     def stub(self) -> bool:

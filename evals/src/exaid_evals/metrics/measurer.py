@@ -13,13 +13,16 @@ from exaid_evals.concepts.base import Extractor
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.errors import DataError
+from exaid_evals.errors import CaseFailedError, DataError
+from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics
 from exaid_evals.metrics.registry import load_measures
+from exaid_evals.replay.guard import GuardedExtractor, part
 from exaid_evals.replay.run_log import RunLog, read_run
+from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import read_trace
 
 
@@ -46,7 +49,7 @@ class CaseResult:
 
     case_id: str
     metrics: tuple[CaseMetrics, ...] = ()
-    problem: str | None = None
+    problem: DataError | CaseFailedError | None = None
 
 
 class Measurer:
@@ -77,10 +80,13 @@ class Measurer:
                     tuple(CaseMetrics(entry.case_id, variant, SKIPPED_FAILED_TRACE) for variant in variants),
                 )
             trace = read_trace(self._campaign.trace_file(entry.case_id))
-            seen = observe_case(trace, logs, self._extractor)
-        except DataError as error:
-            return CaseResult(entry.case_id, problem=str(error))
-        metrics = [self._metrics(entry.case_id, variant, one) for variant, one in zip(variants, seen, strict=True)]
+            for variant, log in zip(variants, logs, strict=True):
+                require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
+            extractor = GuardedExtractor(self._extractor, self._config.extractor.name, entry.case_id)
+            seen = observe_case(trace, logs, extractor)
+            metrics = [self._metrics(entry.case_id, variant, one) for variant, one in zip(variants, seen, strict=True)]
+        except (DataError, CaseFailedError) as error:
+            return CaseResult(entry.case_id, problem=error)
         return CaseResult(entry.case_id, tuple(metrics))
 
     def _read(self, variant: str, entry: TraceEntry) -> RunLog:
@@ -107,7 +113,7 @@ class Measurer:
         return CaseMetrics(
             case_id,
             variant,
-            measures={measure.name: _rounded(measure.name, measure.compute(seen)) for measure in self._measures},
+            measures={measure.name: _measured(measure, seen, case_id, variant) for measure in self._measures},
             curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
         )
 
@@ -121,8 +127,16 @@ def load_measuring_extractor(config: MetricsConfig, stop_entities: frozenset[str
     return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
 
 
+def _measured(measure: Measure, seen: Observation, case_id: str, variant: str) -> float | None:
+    with part(variant, "measure", measure.name, case_id):
+        return _rounded(measure.name, measure.compute(seen))
+    raise AssertionError  # the block above returns or raises
+
+
 def _rounded(name: str, value: float | None) -> float | None:
     """Round as files do, so that means over cases can be had again from the cases' records."""
+    if isinstance(value, bool):
+        raise TypeError(f"the measure {name} gave {value}, and must give a number or None")
     if value is None or isinstance(value, int):
         return value
     if not math.isfinite(value):

@@ -67,12 +67,32 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What a variant's numbers were made from, so that a later reader can tell whether that has changed since.
+
+    Attributes:
+        trace_dataset_hash: of the frozen traces.
+        case_source: where the cases came from, as the manifest says; None where it does not.
+        runs_hash: of the run logs, case by case; see `metrics.runs.hash_of_runs`.
+        primary_variant: the variant that others are compared with.
+        better: measure → `higher`, `lower` or `neither`.
+    """
+
+    trace_dataset_hash: str
+    case_source: str | None
+    runs_hash: str
+    primary_variant: str
+    better: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class VariantMetrics:
     """The measures of one variant over its cases.
 
     Attributes:
         n_cases: all cases, with the failed ones.
         n_failed: cases without a talk.
+        made_from: None before it is known, in the midst of aggregation.
     """
 
     variant_id: str
@@ -82,6 +102,12 @@ class VariantMetrics:
     signature: str
     measures: Mapping[str, Estimate]
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    made_from: MadeFrom | None = None
+
+    @property
+    def case_source(self) -> str | None:
+        """Where the cases came from; None where that is not known."""
+        return self.made_from.case_source if self.made_from else None
 
 
 def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetrics]) -> None:
@@ -91,7 +117,7 @@ def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetri
         {**header(SCHEMA), "record_type": "case_metrics", **asdict(case), **common}
         for case in sorted(cases, key=lambda case: case.case_id)
     ]
-    records.append({**header(SCHEMA), "record_type": "variant_metrics", **asdict(variant)})
+    records.append({**header(SCHEMA), "record_type": "variant_metrics", **_without_none(asdict(variant))})
     write_jsonl(path, records)
 
 
@@ -117,4 +143,14 @@ def read_variant(path: Path) -> VariantMetrics:
         signature=record["signature"],
         measures={name: Estimate(**value) for name, value in record["measures"].items()},
         curves={name: Curve(**value) for name, value in record.get("curves", {}).items()},
+        made_from=MadeFrom(**record["made_from"]) if "made_from" in record else None,
     )
+
+
+def read_case_ids(path: Path) -> list[str]:
+    """Return the cases that a variant's file covers, by id."""
+    return sorted(record["case_id"] for record in read_jsonl(path) if record.get("record_type") == "case_metrics")
+
+
+def _without_none(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.plugins import find_part
+from exaid_evals.config.plugins import build_part, find_part, source_hash
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
 
@@ -34,7 +34,7 @@ def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
     """
     found: dict[str, Measure] = {}
     for family in (*BUILT_IN, *config.measures):
-        for measure in find_part("family of measures", family, BUILT_IN, group=GROUP)(config):
+        for measure in _declared(family, config):
             if measure.name in found:
                 raise ConfigError(
                     f"{measure.name!r} is declared twice", where=f"measures: {family}", remedy="give it another name"
@@ -44,16 +44,34 @@ def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
 
 
 def check_measures(config: MetricsConfig) -> None:
-    """Find every family that a configuration adds, before any work.
+    """Find every family that a configuration adds, and have it declare its measures, before any work.
 
     Raises:
-        ConfigError: names all that cannot be found.
+        ConfigError: names all that cannot be found, or declare something else than measures.
     """
     problems = []
     for family in config.measures:
         try:
-            find_part("family of measures", family, BUILT_IN, group=GROUP)
+            _declared(family, config)
         except ConfigError as error:
             problems.append(error)
     if problems:
         raise ConfigError.of(problems)
+
+
+def measure_sources(config: MetricsConfig) -> dict[str, str | None]:
+    """Return, for each family that a configuration adds, the hash of its source."""
+    return {family: source_hash(family, BUILT_IN, group=GROUP) for family in config.measures}
+
+
+def _declared(family: str, config: MetricsConfig) -> list[Measure]:
+    find = find_part("family of measures", family, BUILT_IN, group=GROUP)
+    measures = build_part("family of measures", family, lambda: list(find(config)))
+    strangers = [measure for measure in measures if not isinstance(measure, Measure)]
+    if strangers:
+        raise ConfigError(
+            f"declares {type(strangers[0]).__name__}, which is no Measure",
+            where=f"measures: {family}",
+            remedy="return a list of `exaid_evals.metrics.base.Measure`",
+        )
+    return measures

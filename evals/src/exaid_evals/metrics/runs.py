@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.artifacts.hashing import sha256_bytes
+from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
@@ -72,7 +72,7 @@ def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[
         raise DataError(
             f"runs are missing: {'; '.join(lines)}",
             where=str(campaign.runs),
-            remedy=f"run `exaid-evals run-variants {absent}`, or name cases with --limit or --cases",
+            remedy=f"run {campaign.call(f'run-variants {absent}')}, or name cases with --limit or --cases",
         )
 
 
@@ -92,7 +92,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
             raise DataError(
                 f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
                 where=str(path),
-                remedy=f"run `exaid-evals run-variants {variant}`",
+                remedy=f"run {campaign.call(f'run-variants {variant}')}",
             )
         by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
     if len(by_config) > 1:
@@ -100,9 +100,22 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
         raise DataError(
             f"the runs of {variant} were made with different configurations ({groups})",
             where=str(campaign.runs / variant),
-            remedy=f"run `exaid-evals run-variants {variant}`",
+            remedy=f"run {campaign.call(f'run-variants {variant}')}",
         )
     return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], hashes)
+
+
+def hash_of_runs(hashes: Mapping[str, str]) -> str:
+    """Return one hash over run logs, from case id → content hash."""
+    return sha256_structure(dict(hashes))
+
+
+def runs_on_disk(campaign: Campaign, variant: str, case_ids: Iterable[str]) -> str | None:
+    """Return the hash over a variant's run logs as they are now; None where a log is not here."""
+    paths = {case_id: campaign.run_file(variant, case_id) for case_id in case_ids}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    return hash_of_runs({case_id: sha256_file(path) for case_id, path in paths.items()})
 
 
 def read_meta(campaign: Campaign, variant: str, case_id: str) -> Mapping[str, Any]:
@@ -117,7 +130,7 @@ def read_meta(campaign: Campaign, variant: str, case_id: str) -> Mapping[str, An
 def _read_once(campaign: Campaign, variant: str, case_id: str) -> tuple[str, Mapping[str, Any]]:
     """Return a run log's content hash and its `run_meta`, unpacking the file once."""
     path = campaign.run_file(variant, case_id)
-    remedy = f"run `exaid-evals run-variants {variant} --cases {case_id} --force`"
+    remedy = f"run {campaign.call(f'run-variants {variant} --cases {case_id} --force')}"
     content = b"".join(content_chunks(path))
     line = parse_line(content.partition(b"\n")[0], 1)
     if line.value is None or line.value.get("record_type") != "run_meta":

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
-from exaid_evals.artifacts.manifest import Manifest, TraceEntry
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.signature import Signature
 from exaid_evals.concepts.base import Extractor
+from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.errors import DataError
+from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
-from exaid_evals.metrics.records import CaseMetrics, write_metrics
-from exaid_evals.metrics.runs import VariantRuns, any_case, llm_id, present_variants, read_meta, read_runs, require_runs
+from exaid_evals.metrics.records import CaseMetrics, MadeFrom, write_metrics
+from exaid_evals.metrics.registry import load_measures, measure_sources
+from exaid_evals.metrics.runs import (
+    VariantRuns,
+    any_case,
+    hash_of_runs,
+    llm_id,
+    present_variants,
+    read_meta,
+    read_runs,
+    require_runs,
+)
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.workers import spread
 
@@ -57,6 +69,7 @@ class Plan:
         wanted: those to measure.
         stale: those of them whose metrics are not current.
         inputs: variant → fingerprint of all that its metrics depend on.
+        runs_hashes: variant → hash over its run logs.
         signature: of every number that this campaign's configuration gives.
     """
 
@@ -66,6 +79,7 @@ class Plan:
     wanted: tuple[str, ...]
     stale: tuple[str, ...]
     inputs: dict[str, str]
+    runs_hashes: dict[str, str]
     signature: Signature
     extractor: Extractor
 
@@ -78,10 +92,10 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
 
     Raises:
         DataError: traces or runs are missing, changed, or do not belong together.
-        ConfigError: the extractor cannot be loaded.
+        ConfigError: the extractor cannot be loaded, or a wanted case or variant is not here.
     """
     manifest = verify_frozen(campaign)
-    entries = _selected(manifest, settings)
+    entries = select_entries(manifest, settings.cases, settings.limit)
     present = present_variants(campaign)
     wanted = _wanted(campaign, settings, present)
     require_runs(campaign, wanted, entries)
@@ -90,18 +104,25 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
     runs += [_unmeasured(campaign, variant) for variant in present if variant not in wanted]
     extractor = load_measuring_extractor(settings.config, settings.stop_entities)
     signature = _signature(manifest, entries, runs, settings, extractor)
+    parts = {
+        "extractor": extractor_source(settings.config.extractor.name),
+        "measures": measure_sources(settings.config),
+    }
     inputs = {
-        one.variant_id: fingerprint(signature=str(signature), runs=dict(one.hashes))
+        one.variant_id: fingerprint(signature=str(signature), runs=dict(one.hashes), parts=parts)
         for one in runs
         if one.variant_id in wanted
     }
+    runs_hashes = {one.variant_id: hash_of_runs(one.hashes) for one in runs if one.variant_id in wanted}
     with _ledger(campaign) as ledger:
         stale = tuple(
             variant
             for variant in wanted
             if settings.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
         )
-    return Plan(manifest, tuple(entries), tuple(present), tuple(wanted), stale, inputs, signature, extractor)
+    return Plan(
+        manifest, tuple(entries), tuple(present), tuple(wanted), stale, inputs, runs_hashes, signature, extractor
+    )
 
 
 def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> None:
@@ -110,7 +131,9 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
     Raises:
         DataError: names every case that cannot be measured; nothing is written then, for means over whatever is
             left would be means over other cases.
+        CaseFailedError: the same, where nothing but parts of somebody's own kept them from being measured.
     """
+    remove_leftovers(campaign.state, campaign.metrics)
     with _ledger(campaign) as ledger:
         for variant in set(ledger.recorded()) - set(plan.present):
             campaign.metrics_file(variant).unlink(missing_ok=True)
@@ -119,7 +142,7 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
             return
         measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
         by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
-        problems = []
+        problems: list[DataError | CaseFailedError] = []
         build = partial(Measurer, measuring, plan.stale)
         here = Measurer(measuring, plan.stale, plan.extractor)
         for _, result in spread(build, plan.entries, jobs=settings.jobs, here=here):
@@ -129,42 +152,43 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
                 by_variant[metrics.variant_id].append(metrics)
             on_case(result.case_id)
         if problems:
-            raise DataError(
-                problems[0]
-                if len(problems) == 1
-                else f"{len(problems)} cases cannot be measured:" + "".join(f"\n  - {problem}" for problem in problems)
-            )
+            raise _all_of(problems)
         # NumPy is imported only when there is something to aggregate: a run with nothing to do stays quick.
         from exaid_evals.metrics.aggregate import aggregate
 
         stub = plan.signature.stub
         aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
+        better = {measure.name: measure.better for measure in load_measures(settings.config)}
         for variant, over_cases in aggregated.items():
-            write_metrics(campaign.metrics_file(variant), over_cases, by_variant[variant])
+            made_from = MadeFrom(
+                trace_dataset_hash=plan.manifest.trace_dataset_hash,
+                case_source=plan.manifest.generation.case_source,
+                runs_hash=plan.runs_hashes[variant],
+                primary_variant=settings.config.primary_variant,
+                better=better,
+            )
+            signed = replace(over_cases, made_from=made_from)
+            write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])
             ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
 
 
-def _selected(manifest: Manifest, settings: Settings) -> list[TraceEntry]:
-    entries = sorted(manifest.entries, key=lambda entry: entry.case_id)
-    if settings.cases is not None:
-        known = {entry.case_id for entry in entries}
-        missing = [case for case in settings.cases if case not in known]
-        if missing:
-            remedy = "list only cases that `make-traces` has frozen"
-            raise DataError(f"no frozen trace of {', '.join(missing)}", remedy=remedy)
-        entries = [entry for entry in entries if entry.case_id in settings.cases]
-    return entries[: settings.limit]
+def _all_of(problems: Sequence[DataError | CaseFailedError]) -> DataError | CaseFailedError:
+    if len(problems) == 1:
+        return problems[0]
+    what = f"{len(problems)} cases cannot be measured:" + "".join(f"\n  - {problem}" for problem in problems)
+    return CaseFailedError(what) if all(isinstance(one, CaseFailedError) for one in problems) else DataError(what)
 
 
 def _wanted(campaign: Campaign, settings: Settings, present: Sequence[str]) -> list[str]:
     if not present:
-        raise DataError("no runs here", where=str(campaign.runs), remedy="run `exaid-evals run-variants`")
+        raise DataError("no runs here", where=str(campaign.runs), remedy=f"run {campaign.call('run-variants')}")
     absent = [variant for variant in settings.variants if variant not in present]
     if absent:
-        raise DataError(
+        command = campaign.call(f"run-variants {' '.join(absent)}")
+        raise ConfigError(
             f"no runs of {', '.join(absent)}",
             where=str(campaign.runs),
-            remedy=f"run `exaid-evals run-variants {' '.join(absent)}`; there are runs of {', '.join(present)}",
+            remedy=f"run {command}; there are runs of {', '.join(present)}",
         )
     return [variant for variant in present if variant in settings.variants] if settings.variants else list(present)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.base import Config
-from exaid_evals.config.plugins import find_part
+from exaid_evals.config.plugins import build_part, find_part, source_hash
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.middleware.gates.base import Gate
@@ -80,6 +80,9 @@ def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: st
     except ConfigError as error:
         raise ConfigError(error.what, where=where, remedy=error.remedy) from error
     settings_type: type[Config] = getattr(kind, "Settings", Config)
+    if not (isinstance(settings_type, type) and issubclass(settings_type, Config)):
+        what = f"the Settings of {part.kind} are no class derived from exaid_evals.config.base.Config"
+        raise ConfigError(what, where=where, remedy="derive them from it, or leave them out")
     try:
         settings = settings_type.model_validate(part.settings)
     except ValidationError as error:
@@ -93,4 +96,16 @@ def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: st
                 for item in error.errors()
             ]
         ) from None
-    return kind(settings, *arguments)
+    try:
+        return build_part(noun, part.kind, lambda: kind(settings, *arguments))
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where or where, remedy=error.remedy) from error
+
+
+def part_sources(variant: VariantConfig) -> dict[str, str | None]:
+    """Return, for gate, trigger and summarizer, the hash of the source of a part that does not ship."""
+    parts = {"gate": (variant.gate, GATES), "trigger": (variant.trigger, TRIGGERS)}
+    parts["summarizer"] = (variant.summarizer, SUMMARIZERS)
+    return {
+        noun: source_hash(part.kind, built_in, group=f"exaid_evals.{noun}s") for noun, (part, built_in) in parts.items()
+    }

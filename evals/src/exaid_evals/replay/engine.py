@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import summary_event_id
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import LLMClient
-from exaid_evals.config.variant import VariantConfig
+from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates.base import Chunk, Gate
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
 from exaid_evals.middleware.summarizers.base import SummaryInput
 from exaid_evals.middleware.triggers.base import DISCARD, SUMMARIZE, TriggerInput
 from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
 from exaid_evals.replay.pieces import pieces_of
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
 from exaid_evals.replay.windows import text_between, window_turns
@@ -32,10 +34,15 @@ def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per
 
     Returns:
         Flushes, decisions and summaries, each in order of its index.
+
+    Raises:
+        CaseFailedError: a part raised what it should not, or gave back what it should not; names variant and part.
+        LLMError: a call failed for good.
     """
     session = _Session(trace, variant, client)
-    for chunk in stream_chunks(trace, build_gate(variant), chars_per_second):
-        session.take(chunk)
+    chunks = stream_chunks(trace, build_gate(variant), chars_per_second)
+    while (flush := session.next_flush(chunks)) is not None:
+        session.take(flush)
     return tuple(session.flushes), tuple(session.decisions), tuple(session.summaries)
 
 
@@ -73,15 +80,22 @@ class _Session:
         self.decisions: list[TriggerDecision] = []
         self.summaries: list[Summary] = []
 
-    def take(self, chunk: Chunk) -> None:
+    def next_flush(self, chunks: Iterator[Chunk]) -> GateFlush | None:
+        """Return what the gate lets go next; None when the talk is over."""
+        with self._part("gate", self._variant.gate):
+            chunk = next(chunks, None)
+            return None if chunk is None else self._flush(checked_chunk(chunk))
+
+    def take(self, flush: GateFlush) -> None:
         """Note a flush, decide on the window, and summarise it if so decided."""
-        flush = self._flush(chunk)
         self.flushes.append(flush)
         self._waiting.append(flush)
         history = self._history()
         turns = window_turns(self._trace, self._waiting)
         started_ms = max(flush.t_ms, self._free_at_ms)
-        verdict = self._trigger.decide(TriggerInput(turns, _rendered(history), self._is_last(flush)))
+        with self._part("trigger", self._variant.trigger):
+            request = TriggerInput(turns, _rendered(history), self._is_last(flush))
+            verdict = checked_verdict(self._trigger.decide(request))
         decided_ms = started_ms + verdict.latency_ms
         self._free_at_ms = decided_ms
         self.decisions.append(
@@ -101,7 +115,8 @@ class _Session:
             self._waiting = []
 
     def _summarize(self, turns: Sequence[tuple[str, str]], history: Sequence[Summary], decided_ms: int) -> None:
-        update = self._summarizer.summarize(SummaryInput(turns, _rendered(history)))
+        with self._part("summarizer", self._variant.summarizer):
+            update = checked_update(self._summarizer.summarize(SummaryInput(turns, _rendered(history))))
         emitted_ms = decided_ms + update.latency_ms
         self._free_at_ms = emitted_ms
         index = len(self.summaries)
@@ -141,6 +156,9 @@ class _Session:
             reason=chunk.reason,
             text_sha256=sha256_text(text),
         )
+
+    def _part(self, noun: str, part_config: PartConfig) -> AbstractContextManager[None]:
+        return part(self._variant.variant_id, noun, part_config.kind, self._trace.case_id)
 
     def _history(self) -> list[Summary]:
         kept = [summary for summary in self.summaries if summary.schema_ok]

@@ -8,9 +8,10 @@ from typing import Any
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.clients.base import LLMClient, describe
+from exaid_evals.clients.base import CallContext, LLMClient, describe
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
+from exaid_evals.replay.calibrated import calibration_note
 from exaid_evals.replay.engine import replay
 from exaid_evals.replay.run_log import OK, SKIPPED_FAILED_TRACE, RunLog
 from exaid_evals.traces.model import Trace
@@ -59,6 +60,7 @@ def run_case(run: EvalRun, trace: Trace, trace_sha256: str, client: LLMClient) -
     """Replay one case and return its log; a failed trace gives run_meta alone.
 
     Raises:
+        StoppedError: no more calls may be made.
         LLMError: a call failed for good.
     """
     meta = {
@@ -80,7 +82,11 @@ def run_case(run: EvalRun, trace: Trace, trace_sha256: str, client: LLMClient) -
         "created_at": trace.epoch,
         "versions": {"exaid-evals": __version__},
     }
+    note = calibration_note(run.variant, trace.case_id)
+    if note is not None:
+        meta["calibration"] = note
     if trace.failed:
         return RunLog(meta)
+    client = client.bind(CallContext(run.eval_run_id, run.variant.variant_id, trace.case_id))
     speed = run.summarizer.stream.chars_per_second
     return RunLog(meta, *replay(trace, run.variant, client, chars_per_second=speed))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.errors import DataError
+from exaid_evals.artifacts.summary_fields import text_problems
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.errors import CaseFailedError, DataError
 
 SCHEMA = "exaid.run"
 OK = "ok"
@@ -121,16 +123,44 @@ def to_records(log: RunLog) -> list[dict[str, Any]]:
     return [opening, *events]
 
 
+# record type → the part that it comes from, by its name in run_meta.
+_PARTS = {"gate_flush": "gate", "trigger_decision": "trigger", "summary": "summarizer"}
+
+
 def write_run(path: Path, log: RunLog) -> None:
-    """Write a run log's file whole."""
-    write_jsonl(path, to_records(log))
+    """Write a run log's file whole.
+
+    Raises:
+        CaseFailedError: a record breaks its schema, which a part of somebody's own can bring about; names the part and
+            the field. Nothing is written then.
+    """
+    records = to_records(log)
+    for record in records:
+        _require_writable(record, log.meta)
+    write_jsonl(path, records)
+
+
+def _require_writable(record: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    noun = _PARTS.get(record["record_type"])
+    culprit = f"{noun} {meta[noun]['kind']}" if noun else "run_meta"
+    try:
+        require_valid(record, "")
+    except DataError as error:
+        problem = error.what
+    except (TypeError, ValueError) as error:  # what is no JSON never reaches the schema
+        problem = str(error)
+    else:
+        return
+    what = f"{culprit} failed on {meta['case_id']}: {problem}"
+    raise CaseFailedError(what, where=meta["variant_id"], remedy="correct the part")
 
 
 def read_run(path: Path) -> RunLog:
     """Read and check a run log's file.
 
     Raises:
-        DataError: a record breaks its schema, or the first is not the only run_meta.
+        DataError: a record breaks its schema, the first is not the only run_meta, or a record contradicts itself or
+            refers to one that is not there.
     """
     records = read_jsonl(path)
     for number, record in enumerate(records, start=1):
@@ -142,12 +172,59 @@ def read_run(path: Path) -> RunLog:
     meta = {
         key: value for key, value in records[0].items() if key not in ("schema_name", "schema_version", "record_type")
     }
-    return RunLog(
+    log = RunLog(
         meta,
         _events(records, "gate_flush"),
         _events(records, "trigger_decision"),
         _events(records, "summary"),
     )
+    _require_consistent(log, records, path)
+    return log
+
+
+_INDEX = {"gate_flush": "flush_index", "trigger_decision": "decision_index", "summary": "event_index"}
+
+
+def _require_consistent(log: RunLog, records: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Check what the measures rely on; `validate` checks the rest."""
+    if not log.skipped and not _speed_is_known(log.meta["config"]):
+        _refuse("config.stream.chars_per_second must be a number above 0", path, 1)
+    expected = dict.fromkeys(_INDEX, 0)
+    for number, record in enumerate(records[1:], start=2):
+        # JSON has one kind of number, and a schema takes 1.0 for an integer; an index of a list must not be one.
+        broken = [name for name, value in record.items() if isinstance(value, float)]
+        if broken:
+            _refuse(f"{broken[0]}: {record[broken[0]]} is no whole number", path, number)
+        field = _INDEX[record["record_type"]]
+        if record[field] != expected[record["record_type"]]:
+            _refuse(f"{field} is {record[field]}, and must be {expected[record['record_type']]}", path, number)
+        expected[record["record_type"]] += 1
+        if record["record_type"] == "trigger_decision":
+            _require_flushes([record["flush_index"]], log, path, number)
+        elif record["record_type"] == "summary":
+            _require_flushes(record["flush_indices"], log, path, number)
+            units = ctu(record["rendered_text"])
+            if record["summary_ctu"] != units:
+                _refuse(f"summary_ctu is {record['summary_ctu']}, and rendered_text has {units}", path, number)
+            texts = record["semantics_text"], record["rendered_text"]
+            for problem in text_problems(record["summary_content"], *texts):
+                _refuse(problem, path, number)
+
+
+def _speed_is_known(config: Mapping[str, Any]) -> bool:
+    stream = config.get("stream")
+    speed = stream.get("chars_per_second") if isinstance(stream, Mapping) else None
+    return isinstance(speed, int | float) and not isinstance(speed, bool) and speed > 0
+
+
+def _require_flushes(indices: Sequence[int], log: RunLog, path: Path, number: int) -> None:
+    for index in indices:
+        if not isinstance(index, int) or index >= len(log.flushes):
+            _refuse(f"there is no flush {index}", path, number)
+
+
+def _refuse(what: str, path: Path, number: int) -> NoReturn:
+    raise DataError(what, where=f"{path}:{number}", remedy="run the variant again with --force")
 
 
 def _events(records: Sequence[Mapping[str, Any]], record_type: str) -> tuple[Any, ...]:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
-from exaid_evals.artifacts.manifest import Manifest, TraceEntry
-from exaid_evals.clients.base import LLMClient
-from exaid_evals.clients.registry import build_client
-from exaid_evals.concepts.base import CachedExtractor, concept_ids
-from exaid_evals.concepts.registry import load_extractor
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.clients.budget import Budget, Spent
+from exaid_evals.clients.registry import BUILT_IN as CLIENTS
+from exaid_evals.clients.registry import GROUP as CLIENT_GROUP
+from exaid_evals.clients.registry import build_client, check_client
+from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.plugins import source_hash
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
-from exaid_evals.errors import ConfigError, DataError, ExaidError
-from exaid_evals.middleware.registry import check_variant
-from exaid_evals.replay.eval_run import eval_run, run_case
-from exaid_evals.replay.run_log import write_run
+from exaid_evals.errors import ConfigError
+from exaid_evals.middleware.registry import check_variant, part_sources
+from exaid_evals.replay.working import CaseDone, CaseWork, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
-from exaid_evals.traces.model import read_trace
 from exaid_evals.workers import spread
 
 OnCase = Callable[[str], None]
+Results = Generator[tuple[CaseWork, CaseDone], None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Settings:
         limit: only the first so many of them.
         jobs: cases at the same time.
         force: replay also what is current.
+        max_calls: requests to a live model at most, over the whole command; None means any number.
+        max_ctu: CTU of their prompts and answers at most.
     """
 
     variants: Sequence[VariantConfig]
@@ -49,14 +54,8 @@ class Settings:
     limit: int | None = None
     jobs: int = 1
     force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CaseWork:
-    """One case and the variants it still has to be replayed through."""
-
-    entry: TraceEntry
-    variants: tuple[VariantConfig, ...]
+    max_calls: int | None = None
+    max_ctu: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,22 +84,29 @@ class Outcome:
         current: run logs that were current already.
         skipped: cases without a talk, whose logs hold run_meta alone.
         failed: case id → why its replay failed.
+        stopped: why no more calls of a live model were made; None where nothing was left to do.
+        left: run logs that are not written for that reason.
+        spent: what a live model was asked, beyond what was recorded already.
     """
 
     written: int = 0
     current: int = 0
     skipped: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    stopped: str | None = None
+    left: int = 0
+    spent: Spent = field(default_factory=Spent)
 
 
 def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
     """Verify the traces and find what is left to do, without loading a model or a vocabulary.
 
     Raises:
-        DataError: the traces are not what was frozen, or a wanted case is not among them.
+        DataError: the traces are not what was frozen.
+        ConfigError: a wanted case is not among them.
     """
     manifest = verify_frozen(campaign)
-    entries = _selected(manifest, settings)
+    entries = select_entries(manifest, settings.cases, settings.limit)
     work: list[CaseWork] = []
     current = 0
     made_from = _made_from(settings, manifest)
@@ -128,92 +134,68 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     Raises:
         ConfigError: a variant's part or the client is misconfigured; found before any case is replayed.
     """
+    remove_leftovers(campaign.state, *(campaign.runs / variant.variant_id for variant in settings.variants))
     _forget_other_cases(campaign, plan.manifest)
     outcome = Outcome(current=plan.current, skipped=plan.manifest.failed_cases)
     if not plan.work:
         return outcome
-    build = partial(_Worker, campaign.root, settings, plan.manifest.trace_dataset_hash)
-    with _ledger(campaign) as ledger:
-        for work, problem in spread(build, plan.work, jobs=settings.jobs):
-            if problem is not None:
-                outcome.failed[work.entry.case_id] = problem
-            else:
-                for variant in work.variants:
+    budget = Budget(settings.max_calls, settings.max_ctu)
+    to_come = {work.entry.case_id: len(work.variants) for work in plan.work}
+    with _ledger(campaign) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
+        for work, done in results:
+            for variant in work.variants:
+                if variant.variant_id in done.written:
                     inputs = _inputs(plan.made_from, variant, work.entry)
                     ledger.record(_key(variant, work.entry), inputs, _output(campaign, variant, work.entry))
-                    outcome.written += 1
-            on_case(work.entry.case_id)
+            outcome.written += len(done.written)
+            outcome.left += len(work.variants) - len(done.written) if done.stopped else 0
+            case_id = work.entry.case_id
+            if done.problems:
+                # Variants finish in any order, which must not show.
+                outcome.failed[case_id] = "; ".join(sorted(filter(None, (outcome.failed.get(case_id), *done.problems))))
+            to_come[case_id] -= len(work.variants)
+            if not to_come[case_id]:
+                on_case(case_id)
+    outcome.spent = budget.spent
+    outcome.stopped = budget.stop_reason if outcome.left else None
     return outcome
 
 
-def check_parts(settings: Settings) -> None:
-    """Build every part once.
+def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> Results:
+    dataset_hash = plan.manifest.trace_dataset_hash
+    if build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub:
+        build = partial(Worker, campaign.root, settings.summarizer, settings.stop_entities, dataset_hash)
+        return spread(build, plan.work, jobs=settings.jobs)
+    return do_live(
+        campaign,
+        settings.summarizer,
+        settings.stop_entities,
+        dataset_hash,
+        plan.work,
+        jobs=settings.jobs,
+        budget=budget,
+    )
+
+
+def check_parts(settings: Settings, campaign: Campaign | None = None) -> None:
+    """Build every part once, and make sure that the client can answer, from a campaign's recordings if it replays.
 
     Raises:
         ConfigError: names every problem of every variant and of the client, before anything is run.
     """
     problems = []
     try:
-        client = build_client(settings.summarizer, read_concepts=_read_nothing, reader_id="")
+        client = build_client(settings.summarizer, read_concepts=read_nothing, reader_id="")
     except ConfigError as error:
         raise ConfigError.of([error]) from error
+    try:
+        check_client(settings.summarizer, client, campaign.cassettes if campaign else None)
+    except ConfigError as error:
+        problems.append(error)
     for variant in settings.variants:
         problems += check_variant(variant, client)
     if problems:
         raise ConfigError.of(problems)
-
-
-class _Worker:
-    """Replays cases in this process, with one client whose reader remembers what it has read."""
-
-    def __init__(self, root: Path, settings: Settings, dataset_hash: str) -> None:
-        self._campaign = Campaign(root)
-        self._settings = settings
-        self._dataset_hash = dataset_hash
-        self._client = _client(settings)
-
-    def __call__(self, work: CaseWork) -> str | None:
-        """Write the case's run logs; return why that failed, None where it did not."""
-        try:
-            trace = read_trace(self._campaign.trace_file(work.entry.case_id))
-            for variant in work.variants:
-                run = eval_run(variant, self._settings.summarizer, self._client, self._dataset_hash)
-                log = run_case(run, trace, work.entry.sha256, self._client)
-                write_run(_output(self._campaign, variant, work.entry), log)
-        except ConfigError:
-            raise
-        except ExaidError as error:
-            return str(error)
-        return None
-
-
-def _client(settings: Settings) -> LLMClient:
-    stub = settings.summarizer.stub
-    extractor = load_extractor(stub.concepts, stub.concepts_settings, stop_entities=settings.stop_entities)
-    reader = CachedExtractor(extractor)
-
-    def read(texts: Sequence[str]) -> list[frozenset[str]]:
-        return [concept_ids(mentions) for mentions in reader.mentions(texts)]
-
-    return build_client(settings.summarizer, read_concepts=read, reader_id=extractor.id)
-
-
-def _read_nothing(texts: Sequence[str]) -> list[frozenset[str]]:
-    return [frozenset() for _ in texts]
-
-
-def _selected(manifest: Manifest, settings: Settings) -> list[TraceEntry]:
-    entries = list(manifest.entries)
-    if settings.cases is not None:
-        known = {entry.case_id: entry for entry in entries}
-        missing = [case for case in settings.cases if case not in known]
-        if missing:
-            raise DataError(
-                f"no frozen trace of {', '.join(missing)}",
-                remedy="list only cases that `make-traces` has frozen",
-            )
-        entries = [known[case] for case in sorted(set(settings.cases))]
-    return entries[: settings.limit]
 
 
 def _forget_other_cases(campaign: Campaign, manifest: Manifest) -> None:
@@ -244,9 +226,11 @@ def _made_from(settings: Settings, manifest: Manifest) -> dict[str, str]:
         "summarizer": settings.summarizer.model_dump(mode="json"),
         "stop_entities": sorted(settings.stop_entities),
         "dataset": manifest.trace_dataset_hash,
+        "reader": extractor_source(settings.summarizer.stub.concepts),
+        "client": source_hash(settings.summarizer.llm.client, CLIENTS, group=CLIENT_GROUP),
     }
     return {
-        variant.variant_id: fingerprint(variant=variant.model_dump(mode="json"), **shared)
+        variant.variant_id: fingerprint(variant=variant.model_dump(mode="json"), parts=part_sources(variant), **shared)
         for variant in settings.variants
     }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.replay.run_log import GateFlush
+from exaid_evals.errors import DataError
+from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.traces.model import Trace
 
 MESSAGE_SEPARATOR = "\n"
@@ -46,3 +47,29 @@ def window_turns(trace: Trace, flushes: Sequence[GateFlush]) -> list[tuple[str, 
 def window_text(trace: Trace, flushes: Sequence[GateFlush]) -> str:
     """Return the text that consecutive flushes cover."""
     return MESSAGE_SEPARATOR.join(text for _, text in window_turns(trace, flushes))
+
+
+def require_within(trace: Trace, log: RunLog, *, where: str) -> None:
+    """Check that what a run's flushes and summaries cover is there.
+
+    Raises:
+        DataError: a range names a message that the trace does not have, ends behind its message, or turns round.
+    """
+    lengths = [len(message.content) for message in trace.messages]
+    problems = []
+    for flush in log.flushes:
+        start, end = (flush.start_seq, flush.start_char), (flush.end_seq, flush.end_char)
+        if any(seq >= len(lengths) or char > lengths[seq] for seq, char in (start, end)) or end < start:
+            problems.append(f"gate_flush {flush.flush_index} covers {start} to {end}")
+    problems += [
+        f"summary {summary.event_index} covers messages {summary.start_seq} to {summary.end_seq}"
+        for summary in log.summaries
+        if not summary.start_seq <= summary.end_seq < len(lengths)
+    ]
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise DataError(
+            f"{problems[0]}, which the trace of {len(lengths)} messages does not have{more}",
+            where=where,
+            remedy="run the variant again with --force",
+        )

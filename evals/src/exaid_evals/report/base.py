@@ -59,6 +59,7 @@ class Row:
     n_failed: int
     stub: bool
     signature: str
+    case_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Table:
         title: first sentence of the caption.
         notes: further sentences: cases, what is undefined, stub. The signatures are `signature_lines`.
         primary: the variant that stands out.
+        counted: what the means are over.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     primary: str
+    counted: str = "cases"
 
     @property
     def panels(self) -> list[tuple[str, list[int]]]:
@@ -104,6 +107,7 @@ def build_table(
             variant.n_failed,
             variant.stub,
             variant.signature,
+            variant.case_source,
         )
         for variant in variants
     )
@@ -122,15 +126,16 @@ def signature_lines(by_variant: Mapping[str, str]) -> list[str]:
 
 
 def cases_note(rows: Iterable[Row] | Iterable[VariantMetrics]) -> str:
-    """Return how many cases the means are over, and how many failed."""
-    groups: dict[tuple[int, int], list[str]] = {}
+    """Return how many cases the means are over, where they came from, and how many failed."""
+    groups: dict[tuple[int, int, str | None], list[str]] = {}
     for row in rows:
-        groups.setdefault((row.n_cases, row.n_failed), []).append(row.variant_id)
+        groups.setdefault((row.n_cases, row.n_failed, row.case_source), []).append(row.variant_id)
     parts = []
-    for (n_cases, n_failed), names in groups.items():
+    for (n_cases, n_failed, source), names in groups.items():
         failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
+        from_source = f" ({source})" if source else ""
         of = f" ({', '.join(names)})" if len(groups) > 1 else ""
-        parts.append(f"n = {n_cases - n_failed} cases{failed}{of}")
+        parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
     return ". ".join(parts) + "."
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.config.campaign import Campaign
@@ -48,6 +48,7 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
     hashes = [sha256_file(campaign.metrics_file(variant)) for variant in variants]
     inputs = fingerprint(metrics=hashes, variants=list(variants), primary=primary)
     outputs = _outputs(campaign)
+    remove_leftovers(campaign.tables, campaign.figures)
     with Ledger(campaign.state / "report.jsonl") as ledger:
         for key in set(ledger.recorded()) - set(outputs):
             (campaign.root / key).unlink(missing_ok=True)

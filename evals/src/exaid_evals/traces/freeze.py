@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.manifest import Generation, Manifest, TraceEntry, read_manifest, write_manifest
-from exaid_evals.artifacts.timestamps import format_timestamp, parse_timestamp
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.schemas import current_versions, load_schema, violations
+from exaid_evals.artifacts.timestamps import at_offset, format_timestamp, parse_timestamp
 from exaid_evals.cases.selection import case_list_hash, mas_run_id
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, FrozenError
-from exaid_evals.traces.model import Trace, to_records, write_trace
+from exaid_evals.traces.model import FAILURE_AGENT, MAX_T_MS, SCHEMA, Trace, message_problems, to_records, write_trace
 
+_SHOWN_PROBLEMS = 50
+_OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_concepts")
 TRACE_PATTERN = "case-*.jsonl.gz"
-_REMEDY = "restore the files, or make all traces again with `exaid-evals make-traces --force`"
+_REMEDY = "restore the files; or make them all again with the same command and --force, which discards these"
 
 
 def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:
@@ -31,6 +35,16 @@ def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:
     )
 
 
+def refuse_frozen(campaign: Campaign) -> None:
+    """Make sure that a campaign holds no traces yet.
+
+    Raises:
+        FrozenError: it does.
+    """
+    if campaign.manifest_file.exists() or files_in(campaign.traces):
+        raise FrozenError("traces are frozen here", where=str(campaign.root), remedy="choose an empty data folder")
+
+
 def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> Manifest:
     """Freeze traces that were made elsewhere: write their files and the manifest.
 
@@ -42,10 +56,10 @@ def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> 
 
     Raises:
         FrozenError: the campaign holds traces already.
-        DataError: there is no trace, a case stands twice, or the traces were made in different ways.
+        DataError: there is no trace, a case stands twice, the traces were made in different ways, or a trace cannot
+            be replayed or breaks the schema; names all that is wrong with the traces. Nothing is written then.
     """
-    if campaign.manifest_file.exists() or files_in(campaign.traces):
-        raise FrozenError("traces are frozen here", where=str(campaign.root), remedy="choose an empty data folder")
+    refuse_frozen(campaign)
     ids = tuple(sorted(trace.case_id for trace in traces))
     makers = {(trace.provenance.mac_commit, trace.provenance.model, trace.provenance.stub) for trace in traces}
     if len(makers) != 1 or len(set(ids)) < len(ids):
@@ -54,6 +68,12 @@ def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> 
             remedy="freeze one trace a case, all of one commit and model",
         )
     [(mac_commit, model, stub)] = makers
+    problems = [problem for trace in traces for problem in _unfit(trace)]
+    if problems:
+        shown = "".join(f"\n  - {problem}" for problem in problems[:_SHOWN_PROBLEMS])
+        more = f"\n  … and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise DataError(f"nothing is frozen: {count} with the traces:{shown}{more}\n", remedy="correct the traces")
     run_id = mas_run_id(mac_commit=mac_commit, model=model, cases=ids)
     ordered = [
         replace(trace, provenance=replace(trace.provenance, mas_run_id=run_id))
@@ -83,6 +103,49 @@ def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> 
     return manifest
 
 
+def _unfit(trace: Trace) -> Iterator[str]:
+    """Yield what is wrong with a trace, by case and message."""
+    if not trace.messages and not trace.failed:
+        yield f"{trace.case_id}: has no message"
+    checkable = True
+    for number, message in enumerate(trace.messages):
+        try:
+            message.content.encode()
+        except (AttributeError, UnicodeEncodeError):
+            checkable = False
+            yield f"{trace.case_id}, message {number}: content is no text that a file can hold"
+    if trace.messages and trace.messages[0].t_rel_ms != 0:
+        yield f"{trace.case_id}, message 0: t_rel_ms is {trace.messages[0].t_rel_ms}, and the first message's must be 0"
+    for number, problem in message_problems(trace.messages):
+        yield f"{trace.case_id}, message {number}: {problem}"
+    try:
+        at_offset(trace.epoch, MAX_T_MS)
+    except (DataError, TypeError, OverflowError) as error:
+        checkable = False
+        yield f"{trace.case_id}: epoch: {error}"
+    if not checkable:
+        return
+    # The run's id is derived when all traces are known to be fit. Times were looked at: a wrong one is no date.
+    messages = tuple(replace(message, t_rel_ms=0, stream=()) for message in trace.messages)
+    candidate = replace(trace, messages=messages, provenance=replace(trace.provenance, mas_run_id=f"mas-{'0' * 16}"))
+    seen: set[str] = set()
+    for number, record in enumerate(to_records(candidate)):
+        for field, what in violations(record):
+            # What all messages share (the case's id, the commit) is said once.
+            shared = field not in _OF_A_MESSAGE
+            if field == "agent_id":
+                what = f"{record[field]!r:.40} is none of {', '.join(_agents())}"
+            text = f"{trace.case_id}{'' if shared else f', message {number}'}: {field}: {what}"
+            if field != "trace_id" and text not in seen:
+                seen.add(text)
+                yield text
+
+
+def _agents() -> list[str]:
+    schema = load_schema(SCHEMA, current_versions()[SCHEMA])
+    return [agent for agent in schema["properties"]["agent_id"]["enum"] if agent != FAILURE_AGENT]
+
+
 def verify_frozen(campaign: Campaign) -> Manifest:
     """Check every trace of a campaign against its manifest.
 
@@ -97,10 +160,11 @@ def verify_frozen(campaign: Campaign) -> Manifest:
     for entry in manifest.entries:
         problem = _problem(campaign, entry)
         if problem:
-            problems.append(f"{problem}: {entry.path}")
+            problems.append(f"{problem}: {printable(entry.path)}")
     frozen = {campaign.trace_file(entry.case_id).name for entry in manifest.entries}
     extra = [path.name for path in files_in(campaign.traces) if path.name not in frozen]
-    problems += [f"extra, not in the manifest: {campaign.relative(campaign.traces / name)}" for name in extra]
+    extra = [printable(campaign.relative(campaign.traces / name)) for name in extra]
+    problems += [f"extra, not in the manifest: {path}" for path in extra]
     if problems:
         what = problems[0] if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems) + "\n"
         raise FrozenError(f"traces differ from their manifest; {what}", where=str(campaign.root), remedy=_REMEDY)

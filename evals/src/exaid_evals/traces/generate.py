@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
+from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
-from exaid_evals.artifacts.manifest import Manifest, TraceEntry, write_manifest
+from exaid_evals.artifacts.manifest import Manifest, write_manifest
 from exaid_evals.cases.base import Case
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import OnFailure
@@ -15,6 +19,7 @@ from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
 from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
 from exaid_evals.traces.plan import Plan, plan_traces
 from exaid_evals.traces.source import TraceSource
+from exaid_evals.workers import spread
 
 __all__ = ["CaseDone", "Plan", "Result", "make_traces", "plan_traces"]
 
@@ -58,7 +63,13 @@ class Result:
     nothing_to_do: bool = False
 
 
-def make_traces(plan: Plan, *, jobs: int = 1, on_case: Callable[[CaseDone], None] = lambda _: None) -> Result:
+def make_traces(
+    plan: Plan,
+    *,
+    jobs: int = 1,
+    on_case: Callable[[CaseDone], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Result:
     """Make what is planned, and freeze it.
 
     Each trace is written as soon as it is made and noted in a ledger, so that an interrupted call is gone on
@@ -66,73 +77,117 @@ def make_traces(plan: Plan, *, jobs: int = 1, on_case: Callable[[CaseDone], None
 
     Args:
         plan: from `plan_traces`.
-        jobs: cases made at the same time, each in a process of its own; the bytes do not depend on it.
-        on_case: told of each finished case, in order.
+        jobs: cases made at the same time; the bytes do not depend on it.
+        on_case: told of each finished case: of those that were there first.
+        on_note: told what a user may want to know meanwhile.
 
     Raises:
         CaseFailedError: a case failed and the configuration says to stop; what is done is kept, nothing frozen.
+        LLMError: the provider refuses every call of a live talk; likewise.
+        DataError: a replay comes to something else than its recording; likewise.
     """
+    remove_leftovers(plan.campaign.state, plan.campaign.cases, plan.campaign.manifests, plan.campaign.traces)
     if plan.frozen is not None:
         return Result(plan.frozen, failed=_reasons(plan.campaign, plan.frozen), nothing_to_do=True)
-    # Imported here: a freeze that needs no work needs no numpy either.
-    from exaid_evals.traces.stub.generator import StubSource
-
-    source: TraceSource = StubSource(plan.generation_config, plan.provenance, plan.every_case)
     campaign = plan.campaign
-    if plan.force:
-        # Without a manifest nothing counts as frozen; without a ledger nothing counts as current.
-        campaign.manifest_file.unlink(missing_ok=True)
-        plan.ledger_file.unlink(missing_ok=True)
+    _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
-    entries: list[TraceEntry] = []
-    made: list[str] = []
-    reused: list[str] = []
-    failed: list[tuple[str, str]] = []
-    with Ledger(plan.ledger_file) as ledger:
+    finished: dict[str, Trace] = {}
+    missing: list[Case] = []
+    with Ledger(plan.ledger_file) as ledger, _talk(plan, jobs, on_note) as (source, generated):
         inputs = {case.case_id: fingerprint(**source.inputs(case)) for case in plan.cases}
-        missing = [
-            case
-            for case in plan.cases
-            if not ledger.is_current(case.case_id, inputs[case.case_id], campaign.trace_file(case.case_id))
-        ]
-        new = _generated(source, missing, jobs)
-        wanted = {case.case_id for case in missing}
         for case in plan.cases:
-            path = campaign.trace_file(case.case_id)
-            if case.case_id in wanted:
-                trace = _accepted(next(new), case, plan)
+            trace = _finished(plan, ledger, case, inputs[case.case_id])
+            if trace is None:
+                missing.append(case)
+            else:
+                finished[case.case_id] = trace
+                on_case(CaseDone(case.case_id, trace.failed, reused=True))
+        with closing(generated(missing)) as outcomes:
+            for case, outcome in outcomes:
+                trace = _accepted(outcome, case, plan)
+                path = campaign.trace_file(case.case_id)
                 write_trace(path, trace)
                 ledger.record(case.case_id, inputs[case.case_id], path)
-                made.append(case.case_id)
-            else:
-                trace = read_trace(path)
-                reused.append(case.case_id)
-            if trace.failure_reason is not None:
-                failed.append((case.case_id, trace.failure_reason))
-            entries.append(entry_of(campaign, trace))
-            on_case(CaseDone(case.case_id, trace.failed, case.case_id not in wanted))
+                finished[case.case_id] = trace
+                on_case(CaseDone(case.case_id, trace.failed, reused=False))
         removed = _remove_others(plan)
         ledger.keep_only(plan.case_ids)
-    manifest = replace(plan.manifest, traces=tuple(entries))
+    traces = [finished[case_id] for case_id in plan.case_ids]
+    manifest = replace(plan.manifest, traces=tuple(entry_of(campaign, trace) for trace in traces))
     write_manifest(campaign.manifest_file, manifest)
-    return Result(manifest, tuple(made), tuple(reused), removed, tuple(failed))
+    made = {case.case_id for case in missing}
+    return Result(
+        manifest,
+        made=tuple(case_id for case_id in plan.case_ids if case_id in made),
+        reused=tuple(case_id for case_id in plan.case_ids if case_id not in made),
+        removed=removed,
+        failed=tuple((trace.case_id, trace.failure_reason) for trace in traces if trace.failure_reason is not None),
+    )
 
 
-def _generated(source: TraceSource, cases: Sequence[Case], jobs: int) -> Iterator[Trace | str]:
-    """Yield each case's trace, or why it failed, in the order of the cases."""
-    if jobs == 1 or len(cases) < _WORTH_A_PROCESS * jobs:
-        for case in cases:
-            yield _attempt(source, case)
+def _clear(plan: Plan) -> None:
+    """Take away what stands in the way of what is planned."""
+    if plan.force or plan.retry_failed:
+        # Without a manifest nothing counts as frozen.
+        plan.campaign.manifest_file.unlink(missing_ok=True)
+    if plan.force:
+        # Without a ledger nothing counts as current, and without a recording every call is made anew.
+        plan.ledger_file.unlink(missing_ok=True)
+        if plan.live is not None and plan.live.endpoint is not None:
+            from exaid_evals.traces.mac.recording import set_aside
+
+            set_aside(plan.live.recording)
+
+
+def _finished(plan: Plan, ledger: Ledger, case: Case, inputs: str) -> Trace | None:
+    """Return the trace that an earlier call made of a case, if it still stands."""
+    path = plan.campaign.trace_file(case.case_id)
+    if not ledger.is_current(case.case_id, inputs, path):
+        return None
+    trace = read_trace(path)
+    return None if trace.failed and plan.retry_failed else trace
+
+
+_Outcomes = Generator[tuple[Case, "Trace | str"], None, None]
+
+
+@contextmanager
+def _talk(
+    plan: Plan, jobs: int, on_note: Callable[[str], None]
+) -> Iterator[tuple[TraceSource, Callable[[Sequence[Case]], _Outcomes]]]:
+    """Yield where the talk comes from, and how it is had of many cases: each with its trace, or why it failed."""
+    if plan.live is None:
+        # Imported here: a freeze that needs no work needs no numpy either.
+        from exaid_evals.traces.stub.generator import StubSource
+
+        stub = StubSource(plan.generation_config, plan.provenance, plan.every_case)
+        # A simulation computes: processes, in the order of the cases.
+        yield stub, lambda cases: _by_processes(stub, cases, jobs)
         return
-    from concurrent.futures import ProcessPoolExecutor
+    from exaid_evals.traces.mac.source import MacSource
 
-    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(source,)) as pool:
-        try:
-            yield from pool.map(_work, cases, chunksize=4)
-        finally:
-            # Closed early, by a failure or an interruption: what has not begun is not begun.
-            pool.shutdown(wait=False, cancel_futures=True)
+    with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note) as mac:
+        # MAC waits, in a process of its own: threads, each case as it ends.
+        yield mac, lambda cases: _by_threads(mac, cases, jobs, mac.stop)
+
+
+def _by_processes(source: TraceSource, cases: Sequence[Case], jobs: int) -> _Outcomes:
+    yield from spread(partial(partial, _attempt, source), cases, jobs=min(jobs, len(cases) // _WORTH_A_PROCESS))
+
+
+def _by_threads(source: TraceSource, cases: Sequence[Case], jobs: int, stop: Callable[[], None]) -> _Outcomes:
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="case")
+    try:
+        futures = {pool.submit(_attempt, source, case): case for case in cases}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        stop()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _attempt(source: TraceSource, case: Case) -> Trace | str:
@@ -142,26 +197,14 @@ def _attempt(source: TraceSource, case: Case) -> Trace | str:
         return error.what
 
 
-_worker_source: TraceSource | None = None
-
-
-def _start_worker(source: TraceSource) -> None:
-    # A worker is sent its source once; it holds the diagnoses of all cases.
-    global _worker_source
-    _worker_source = source
-
-
-def _work(case: Case) -> Trace | str:
-    assert _worker_source is not None  # noqa: S101 - set by the pool's initializer
-    return _attempt(_worker_source, case)
-
-
 def _accepted(outcome: Trace | str, case: Case, plan: Plan) -> Trace:
     if not isinstance(outcome, str):
         return outcome
     if plan.dataset.on_failure is OnFailure.RAISE:
         remedy = "the traces made so far are kept; remove the cause, or set `on_failure: log_stub`"
-        raise CaseFailedError(outcome, where=case.case_id, remedy=remedy)
+        failure = CaseFailedError(outcome, where=case.case_id, remedy=remedy)
+        failure.exit_status = 1  # not 3: the stage is not done
+        raise failure
     return failed_trace(case.case_id, plan.manifest.created_at, plan.provenance, outcome)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.trace"
 FAILURE_AGENT = "_system"
+MAX_T_MS = 10**9
+"""Eleven days: times beyond are in another unit, or since another moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
     Records of version 1.0.0 have no `t_rel_ms`; it is then the distance of the time stamps.
 
     Raises:
-        DataError: there is no record, or the sequence numbers are not 0, 1, 2, ….
+        DataError: there is no record, the sequence numbers are not 0, 1, 2, …, or a message cannot be replayed.
     """
     if not records:
         raise DataError("holds no record", where=where, remedy="make the traces again")
@@ -165,7 +168,30 @@ def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
     if metadata["status"] == "failed":
         return failed_trace(first["case_id"], first["timestamp"], provenance, metadata["failure_reason"])
     messages = tuple(_message(record, epoch=first["timestamp"]) for record in records)
+    for number, problem in message_problems(messages):
+        raise DataError(problem, where=f"{where}:{number + 1}", remedy="make the traces again")
     return Trace(first["case_id"], first["timestamp"], messages, provenance)
+
+
+def message_problems(messages: Sequence[Message]) -> Iterator[tuple[int, str]]:
+    """Yield `(index, what is wrong)` for each way in which messages contradict themselves or run back in time."""
+    last_ms = 0
+    for number, message in enumerate(messages):
+        times = [message.t_rel_ms, *(t_ms for t_ms, _ in message.stream)]
+        lengths = [n_chars for _, n_chars in message.stream]
+        strange = [value for value in (*times, *lengths) if not isinstance(value, int) or isinstance(value, bool)]
+        if strange:
+            yield number, f"{strange[0]!r:.40} where a whole number of ms or characters must stand"
+            continue
+        if message.t_rel_ms < last_ms:
+            yield number, f"t_rel_ms is {message.t_rel_ms}, before the message above at {last_ms}"
+        if any(after < before for before, after in pairwise(times)):
+            yield number, f"the stream goes back in time, or begins before t_rel_ms {message.t_rel_ms}"
+        if max(times) > MAX_T_MS:
+            yield number, f"{max(times)} ms is longer than a talk may last ({MAX_T_MS} ms)"
+        if lengths and sum(lengths) != len(message.content):
+            yield number, f"the stream's chunks have {sum(lengths)} characters, and the content {len(message.content)}"
+        last_ms = message.t_rel_ms
 
 
 def _message(record: Mapping[str, Any], *, epoch: str) -> Message:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record
 from exaid_evals.validation.surroundings import Surroundings
 
@@ -75,6 +78,23 @@ class MetricsCheck(FileCheck):
         for name in self._values.keys() | self._n_undefined.keys():
             if name in record["measures"]:
                 self._aggregate(line, name, record["measures"][name])
+        if "made_from" in record and self.path.parent.name == "metrics":
+            self._made_from(line, record, Campaign(self.path.parent.parent))
+
+    def _made_from(self, line: int, record: Record, campaign: Campaign) -> None:
+        """Hold the metrics against the traces and runs that lie beside them."""
+        frozen = self.surroundings.frozen(campaign.root)
+        remedy = "run `exaid-evals compute-metrics`"
+        if frozen is not None and frozen.trace_dataset_hash not in (None, record["made_from"]["trace_dataset_hash"]):
+            self.found(line, "measures other traces than the manifest's", remedy)
+        paths = {case_id: campaign.run_file(record["variant_id"], case_id) for case_id in self._cases}
+        if paths and all(path.is_file() for path in paths.values()):
+            try:
+                hashes = {case_id: sha256_file(path) for case_id, path in paths.items()}
+            except DataError:
+                return  # a damaged run log is told where it is checked itself
+            if sha256_structure(hashes) != record["made_from"]["runs_hash"]:
+                self.found(line, "older than the run logs beside it", remedy)
 
     def _aggregate(self, line: int, name: str, aggregate: Record) -> None:
         values = self._values.get(name, [])

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from exaid_evals.validation.base import FileCheck
 from exaid_evals.validation.case import CaseCheck
+from exaid_evals.validation.cassette import CassetteCheck
 from exaid_evals.validation.export import ExportCheck
+from exaid_evals.validation.mac_cassette import MacCassetteCheck
 from exaid_evals.validation.manifest import ManifestCheck
 from exaid_evals.validation.metrics import MetricsCheck
 from exaid_evals.validation.run import RunCheck
 from exaid_evals.validation.trace import TraceCheck
 
 CHECKS: dict[str, type[FileCheck]] = {
-    check.schema: check for check in (ManifestCheck, CaseCheck, TraceCheck, RunCheck, MetricsCheck, ExportCheck)
+    check.schema: check
+    for check in (
+        ManifestCheck,
+        CaseCheck,
+        TraceCheck,
+        RunCheck,
+        MetricsCheck,
+        ExportCheck,
+        CassetteCheck,
+        MacCassetteCheck,
+    )
 }

@@ -11,6 +11,7 @@ import orjson
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ids import summary_event_id
+from exaid_evals.artifacts.summary_fields import text_problems
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.validation.base import FileCheck, Finding, Record
 from exaid_evals.validation.surroundings import FrozenFacts, Surroundings
@@ -95,6 +96,10 @@ class RunCheck(FileCheck):
             self.found(line, f"{record['case_id']} in the file of {self.stem}")
         if record["config_hash"] != _config_hash(orjson.dumps(record["config"], option=orjson.OPT_SORT_KEYS)):
             self.found(line, "config_hash is not the hash of config")
+        stream = record["config"].get("stream")
+        speed = stream.get("chars_per_second") if isinstance(stream, dict) else None
+        if record["status"] != _SKIPPED and not (isinstance(speed, int | float) and speed > 0):
+            self.found(line, "config.stream.chars_per_second must be a number above 0")
         folder = self.path.parent
         if folder.parent.name == "runs":
             if record["variant_id"] != folder.name:
@@ -165,6 +170,8 @@ class RunCheck(FileCheck):
             self.found(line, "schema_error must be given where schema_ok is false, and only there")
         if not record["schema_ok"] and record["summary_content"] is not None:
             self.found(line, "a failed summary with summary_content")
+        for problem in text_problems(record["summary_content"], record["semantics_text"], record["rendered_text"]):
+            self.found(line, problem)
 
     def _window(self, line: int, record: Record) -> None:
         indices = record["flush_indices"]

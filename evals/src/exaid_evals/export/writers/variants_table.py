@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.export.aggregate import Aggregate
+from exaid_evals.export.base import ExportedRun, merged_signature
 from exaid_evals.export.stage import Export
-from exaid_evals.metrics.directions import primary_metric
 from exaid_evals.metrics.records import Estimate, VariantMetrics
+from exaid_evals.metrics.runs import natural_order
 from exaid_evals.report.base import STUB_NOTE, Table
 from exaid_evals.report.tables import main
 
@@ -18,30 +20,33 @@ NAME = "variants_over_runs"
 def build(export: Export) -> Table | None:
     """Build the table; None where no run is a campaign with variants. Its n counts campaigns, never cases."""
     campaigns = [run for run in export.runs if run.attributes.get("variants")]
-    names = sorted({variant for run in campaigns for variant in run.attributes["variants"]})
+    names = sorted({variant for run in campaigns for variant in run.attributes["variants"]}, key=natural_order)
     if not names:
         return None
-    primary = (primary_metric(names) or "").split(".")[0]
-    table = main.build([_over_runs(export, name, len(campaigns)) for name in names], primary)
-    count = f"{len(campaigns)} campaign{'' if len(campaigns) == 1 else 's'}"
+    primary = (export.primary_metric or "").split(".")[0]
+    table = main.build([_over_runs(export, campaigns, name) for name in names], primary)
+    n = len(campaigns)
+    interval = "" if n == 1 else ", with mean ± 1.96 · s/√n over campaigns, which is too narrow for few of them"
     notes = (
-        f"Mean over {count} of their means over cases, with mean ± 1.96 · s/√n over campaigns.",
+        f"Mean over {n} campaign{'' if n == 1 else 's'} of their means over cases{interval}.",
         *([STUB_NOTE] if export.stub else []),
         *(f"Warning: {warning}." for warning in export.warnings),
     )
-    return replace(table, name=NAME, title="Results per variant over campaigns", notes=notes)
+    title = "Results per variant over campaigns" if n > 1 else "Results per variant"
+    return replace(table, name=NAME, title=title, notes=notes, counted="campaigns")
 
 
-def _over_runs(export: Export, variant_id: str, n_campaigns: int) -> VariantMetrics:
+def _over_runs(export: Export, campaigns: Sequence[ExportedRun], variant_id: str) -> VariantMetrics:
     prefix = f"{variant_id}."
+    with_variant = [run for run in campaigns if variant_id in run.signatures]
     return VariantMetrics(
         variant_id=variant_id,
-        n_cases=n_campaigns,
+        n_cases=len(with_variant),
         n_failed=0,
         stub=export.stub,
-        signature="; ".join(export.signatures),
+        signature=merged_signature(run.signatures[variant_id] for run in with_variant),
         measures={
-            name.removeprefix(prefix): _estimate(aggregate, n_campaigns)
+            name.removeprefix(prefix): _estimate(aggregate, len(campaigns))
             for name, aggregate in export.aggregated.items()
             if name.startswith(prefix)
         },

@@ -24,8 +24,8 @@ class TokenGateSettings(Config):
 
     min_words: int = Field(default=60, ge=1)
     max_words: int = Field(default=160, ge=1)
-    silence_ms: int = Field(default=4000, ge=1)
-    max_wait_ms: int = Field(default=30000, ge=1)
+    silence_ms: int = Field(default=4000, ge=1, le=10**9)
+    max_wait_ms: int = Field(default=30000, ge=1, le=10**9)
 
     @model_validator(mode="after")
     def _ordered(self) -> TokenGateSettings:

@@ -6,19 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from exaid_evals.artifacts.summary_fields import FIELDS, MAX_FIELD_CHARS, SEMANTIC_FIELDS, render
 from exaid_evals.clients.base import Usage
 from exaid_evals.config.base import Config
 
-FIELDS = (
-    "status_action",
-    "key_findings",
-    "differential_rationale",
-    "uncertainty_confidence",
-    "recommendation_next_step",
-    "agent_contributions",
-)
-SEMANTIC_FIELDS = FIELDS[:5]
-MAX_FIELD_CHARS = 300
+__all__ = ["FIELDS", "MAX_FIELD_CHARS", "SEMANTIC_FIELDS", "Summarizer", "SummaryInput", "Update", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +31,10 @@ class Update:
     """An update, or the reason why there is none.
 
     Attributes:
-        content: the six fields; None for a passed-through message and for a failed summary.
-        semantics_text: what the update says: the first five fields.
-        rendered_text: what the clinician reads: all six.
+        content: the six fields; None for a passed-through message and for a failed summary. Fields that break the
+            schema make the update a failed one, whoever made them.
+        semantics_text: what the update says: `render` of the first five fields, where there are fields.
+        rendered_text: what the clinician reads: `render` of all six.
         error: why the schema was broken; None where it holds.
         usage: what the model used; None where none was called.
         latency_ms: how long it took.
@@ -66,11 +59,3 @@ class Summarizer(Protocol):
         Raises:
             LLMError: no answer could be had.
         """
-
-
-def render(content: Mapping[str, str], fields: Sequence[str]) -> str:
-    """Return fields as the clinician reads them: a line each, values alone, in the order of the schema.
-
-    Labels are left out: the fields' order is fixed, and a display labels them, so their text is no cost of a variant.
-    """
-    return "\n".join(content[field] for field in fields)

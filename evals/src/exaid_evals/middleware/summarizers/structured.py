@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from exaid_evals.artifacts.summary_fields import field_problems
 from exaid_evals.clients.base import LLMClient
+from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
+from exaid_evals.middleware.once_more import ask_at_most_twice
 from exaid_evals.middleware.prompts import summary_request
 from exaid_evals.middleware.summarizers.base import (
     FIELDS,
-    MAX_FIELD_CHARS,
     SEMANTIC_FIELDS,
     SummaryInput,
     Update,
@@ -20,7 +21,11 @@ from exaid_evals.middleware.summarizers.base import (
 
 
 class StructuredSummarizer:
-    """Asks for the six fields. An answer that breaks their schema is a failed update, and says how."""
+    """Asks for the six fields.
+
+    An answer that breaks their schema is asked for once more, with what is wrong with it; a second one is a failed
+    update, and says how.
+    """
 
     Settings: ClassVar[type[Config]] = Config
 
@@ -28,13 +33,12 @@ class StructuredSummarizer:
         self._client = client
 
     def summarize(self, request: SummaryInput) -> Update:
-        """Summarise the window in one call.
+        """Summarise the window, in one call or two.
 
         Raises:
             LLMError: no answer could be had. An answer of the wrong form is no error but a failed update.
         """
-        response = self._client.complete(summary_request(request))
-        content, error = parse_summary(response.text)
+        content, error, response = ask_at_most_twice(self._client, summary_request(request), parse_summary)
         if content is None:
             return Update(None, "", "", error, response.usage, response.latency_ms)
         return Update(
@@ -53,22 +57,8 @@ def parse_summary(text: str) -> tuple[Mapping[str, str] | None, str | None]:
     'status_action: no text; key_findings: missing; differential_rationale: miss'
     """
     try:
-        answer = json.loads(text)
+        answer = json_object(text)
     except ValueError as error:
-        return None, f"not JSON: {error}"
-    if not isinstance(answer, dict):
-        return None, f"a {type(answer).__name__} where six fields must stand"
-    problems = [f"{field}: {problem}" for field in FIELDS if (problem := _problem(answer, field))]
-    problems += [f"{str(field)[:40]}: no such field" for field in answer if field not in FIELDS]
+        return None, str(error)
+    problems = field_problems(answer)
     return (None, "; ".join(problems)) if problems else ({field: answer[field] for field in FIELDS}, None)
-
-
-def _problem(answer: Mapping[str, Any], field: str) -> str | None:
-    if field not in answer:
-        return "missing"
-    value = answer[field]
-    if not isinstance(value, str):
-        return "no text"
-    if not 1 <= len(value) <= MAX_FIELD_CHARS:
-        return f"{len(value)} characters, where 1 to {MAX_FIELD_CHARS} are allowed"
-    return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from exaid_evals.clients.base import LLMClient
+from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
+from exaid_evals.middleware.once_more import ask_at_most_twice
 from exaid_evals.middleware.prompts import trigger_request
 from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
 
@@ -44,13 +46,19 @@ class LLMTrigger:
         self._client = client
 
     def decide(self, request: TriggerInput) -> Verdict:
-        """Ask the model, in one call.
+        """Ask the model, in one call, or in two where the first answer cannot be read.
 
         Raises:
-            LLMError: the answer is not JSON with a yes or no to each filter.
+            LLMError: neither answer is JSON with a yes or no to each filter.
         """
-        response = self._client.complete(trigger_request(request, self._filters))
-        answers = _parse(response.text, self._filters)
+        answers, problem, response = ask_at_most_twice(
+            self._client, trigger_request(request, self._filters), partial(_parse, filters=self._filters)
+        )
+        if answers is None:
+            raise LLMError(
+                f"the trigger was asked twice, and its answer holds {problem}: {response.text!r:.200}",
+                remedy="use a model that follows JSON instructions",
+            )
         if all(answers.values()):
             decision = SUMMARIZE
         elif not answers.get("completeness", True):
@@ -61,14 +69,11 @@ class LLMTrigger:
         return Verdict(decision, filters, response.usage, response.latency_ms)
 
 
-def _parse(text: str, filters: tuple[str, ...]) -> Mapping[str, bool]:
+def _parse(text: str, filters: tuple[str, ...]) -> tuple[Mapping[str, bool] | None, str | None]:
     try:
-        answers = json.loads(text)
+        answers = json_object(text)
     except ValueError:
-        answers = None
-    if not isinstance(answers, dict) or not all(isinstance(answers.get(name), bool) for name in filters):
-        raise LLMError(
-            f"the trigger's answer holds no true or false for each of {', '.join(filters)}: {text!r:.200}",
-            remedy="use a model that follows JSON instructions",
-        )
-    return {name: answers[name] for name in filters}
+        answers = {}
+    if not all(isinstance(answers.get(name), bool) for name in filters):
+        return None, f"no true or false for each of {', '.join(filters)}"
+    return {name: answers[name] for name in filters}, None

@@ -10,7 +10,7 @@ import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,19 @@ LINE_STYLES = (
     LineStyle("#CC79A7", (0, (3, 1, 1, 1, 1, 1)), "P"),
     LineStyle("#56B4E9", (0, (2, 1)), "X"),
 )
+
+# The paper's variants look the same in every figure, whatever stands beside them.
+_OF_THE_PAPER = {f"V{number}": LINE_STYLES[number] for number in range(5)}
+
+
+def line_styles(variant_ids: Sequence[str]) -> dict[str, LineStyle]:
+    """Return how each variant's line looks: V0 to V4 always the same, others the styles that are left, in order."""
+    present = {name: look for name, look in _OF_THE_PAPER.items() if name in variant_ids}
+    others = [name for name in variant_ids if name not in present]
+    # The paper's own styles come last, so that a variant of one's own beside V0 and V3 does not pass for V1.
+    ordered = [*LINE_STYLES[len(_OF_THE_PAPER) :], *LINE_STYLES[: len(_OF_THE_PAPER)]]
+    free = [look for look in ordered if look not in present.values()] or ordered
+    return present | {name: free[number % len(free)] for number, name in enumerate(others)}
 
 
 @contextlib.contextmanager

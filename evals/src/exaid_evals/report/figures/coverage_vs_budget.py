@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
 from exaid_evals.report.base import cases_note, signature_lines
-from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, LineStyle, use_shipped_fonts
+from exaid_evals.report.figures.canvas import FAINT, INK, LineStyle, line_styles, use_shipped_fonts
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.report.tables.pick import parameters
 
@@ -83,7 +83,8 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
 
 def _lines(variants: Sequence[VariantMetrics]) -> list[Line]:
     lines = []
-    for number, variant in enumerate(variants):
+    looks = line_styles([variant.variant_id for variant in variants])
+    for variant in variants:
         curve = variant.curves.get(COVERAGE_CURVE)
         if curve is None or all(value is None for value in curve.mean):
             continue
@@ -92,7 +93,7 @@ def _lines(variants: Sequence[VariantMetrics]) -> list[Line]:
             for budget in parameters([variant], "coverage_at_")
             if (estimate := variant.measures[f"coverage_at_{budget}"]).mean is not None
         ]
-        lines.append(Line(variant, curve, LINE_STYLES[number % len(LINE_STYLES)], tuple(sorted(marks))))
+        lines.append(Line(variant, curve, looks[variant.variant_id], tuple(sorted(marks))))
     return lines
 
 

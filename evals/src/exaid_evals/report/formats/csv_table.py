@@ -13,7 +13,7 @@ _STATISTICS = ("mean", "ci95_low", "ci95_high", "sd", "n", "n_undefined")
 
 def render(table: Table) -> str:
     """Return the table: a row per variant, and six columns per measure; empty where undefined."""
-    header = ["variant", "n_cases", "n_failed"]
+    header = ["variant", f"n_{table.counted}", "n_failed"]
     header += [f"{column.measure}_{statistic}" for column in table.columns for statistic in _STATISTICS]
     lines: list[list[object]] = []
     for row in table.rows:

@@ -60,7 +60,7 @@ class StubSource:
         return {
             "case": content_of(case),
             "rivals": self._rivals(case),
-            "config": self._config.model_dump(mode="json"),
+            "config": self._config.for_stub(),
             "provenance": [provenance.mas_run_id, provenance.mac_commit, provenance.model, provenance.stub],
         }
 

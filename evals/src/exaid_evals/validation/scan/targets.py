@@ -37,6 +37,7 @@ def campaign_targets(campaign: Campaign) -> list[Target]:
         campaign.cases,
         campaign.traces,
         campaign.runs,
+        campaign.cassettes,
         campaign.metrics,
         campaign.exports,
     )

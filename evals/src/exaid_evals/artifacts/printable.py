@@ -1,0 +1,26 @@
+"""Text of others as it may be shown: in messages, on a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey, turn round or swallow: a hostile file must not write the report.
+
+    >>> printable("a\x1b[2Jb\nc"), printable("é – ≥"), printable("a\u202eb"), printable("\udcff")
+    ('a\\x1b[2Jb\\nc', 'é – ≥', 'a\\u202eb', '\\udcff')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    r"""Escape the same, but for the line ends of a message of several lines.
+
+    >>> printable_lines("2 problems:\n  - a\x1b[2J")
+    '2 problems:\n  - a\\x1b[2J'
+    """
+    return "\n".join(printable(line) for line in text.split("\n"))

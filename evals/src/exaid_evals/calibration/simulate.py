@@ -1,0 +1,125 @@
+"""The token gate over a whole talk, for all policies at once.
+
+The gate's state does not outlive a message, so every pair of message and policy is a run of its own, and all of them
+step from flush to flush together. Where a chunk that begins at word i ends follows from four look-ups: the word at
+which `max_words` are reached, the next boundary from `min_words` on, the next gap longer than `silence_ms`, and the
+first word later than `max_wait_ms` after the chunk's first. A test holds the result against the real gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.word_stream import Flags, Ints, WordStream
+
+REASONS = ("max_words", "boundary_cue", "silence", "max_wait", "turn_end")
+MAX_WORDS, BOUNDARY_CUE, SILENCE, MAX_WAIT, TURN_END = range(len(REASONS))
+TIMERS = (SILENCE, MAX_WAIT)
+
+
+class Flushes(NamedTuple):
+    """Flushes of many policies, each (n,).
+
+    Attributes:
+        policy: index of the policy.
+        start: place of the chunk's first word in the stream; orders the flushes of a policy.
+        words: number of words.
+        begun_ms: when its first word had arrived.
+        t_ms: when it left.
+        reason: index in `REASONS`.
+    """
+
+    policy: Ints
+    start: Ints
+    words: Ints
+    begun_ms: Ints
+    t_ms: Ints
+    reason: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Look-ups of a stream. n is the number of places, and stands for "never"."""
+
+    next_boundary: Ints  # (n + 1,) first boundary at or behind a place
+    next_gap: Ints  # (values of silence_ms, n + 1) first place behind this one that a longer gap precedes
+
+
+class Simulator:
+    """Runs a fixed set of policies over any number of streams."""
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        columns = np.array([list(policy.settings.values()) for policy in policies], dtype=np.int64).T
+        self._min_words, self._max_words, self._silence_ms, self._max_wait_ms = columns
+        self._silences, self._silence_row = np.unique(self._silence_ms, return_inverse=True)
+
+    def flushes(self, stream: WordStream) -> Flushes:
+        """Return every flush of every policy, sorted by policy and then by time."""
+        n_policies, n_messages = len(self._min_words), len(stream.starts)
+        policy = np.repeat(np.arange(n_policies), n_messages)
+        at = np.tile(stream.starts, n_policies)
+        end = np.tile(stream.ends, n_policies)
+        tables = _tables(stream, self._silences)
+        steps: list[Flushes] = []
+        while at.size:
+            step, at_next = self._step(stream, tables, policy, at, end)
+            steps.append(step)
+            going = at_next < end
+            policy, at, end = policy[going], at_next[going], end[going]
+        if not steps:
+            nothing = np.zeros(0, dtype=np.int64)
+            return Flushes(*[nothing] * len(Flushes._fields))
+        joined = Flushes(*(np.concatenate(column) for column in zip(*steps, strict=True)))
+        order = np.lexsort((joined.start, joined.policy))
+        return Flushes(*(column[order] for column in joined))
+
+    def _step(self, stream: WordStream, tables: _Tables, policy: Ints, at: Ints, end: Ints) -> tuple[Flushes, Ints]:
+        """Return the next flush of each run, and the place where its next chunk begins.
+
+        Args:
+            stream: the words.
+            tables: its look-ups.
+            policy: (n,) of each run.
+            at: (n,) where its chunk begins.
+            end: (n,) the end of its message.
+        """
+        times, never = stream.times, len(stream.times)
+        begun = times[at]
+        full = at + self._max_words[policy] - 1
+        boundary = tables.next_boundary[np.minimum(at + self._min_words[policy] - 1, never)]
+        last = np.minimum(full, boundary)
+        silence_ms, wait_end = self._silence_ms[policy], begun + self._max_wait_ms[policy]
+        # A timer that ends with a word's arrival loses, hence "later than"; the message's end counts as a word here.
+        gap = tables.next_gap[self._silence_row[policy], at]
+        late = np.minimum(gap, np.searchsorted(times, wait_end, side="right"))
+        timed = (late <= last) & (late <= end)
+        counted = ~timed & (last < end)
+        behind = np.where(timed, late, np.where(counted, last + 1, end))
+        silence_end = times[behind - 1] + silence_ms
+        t_ms = np.where(timed, np.minimum(silence_end, wait_end), np.where(counted, times[behind - 1], times[end]))
+        reason = np.select(
+            [timed & (silence_end <= wait_end), timed, counted & (full <= boundary), counted],
+            [SILENCE, MAX_WAIT, MAX_WORDS, BOUNDARY_CUE],
+            TURN_END,
+        )
+        return Flushes(policy, at, behind - at, begun, t_ms, reason), behind
+
+
+def _tables(stream: WordStream, silences: Ints) -> _Tables:
+    gaps = np.diff(stream.times, prepend=stream.times[:1])
+    next_gap = np.stack([_next(gaps > silence) for silence in silences])
+    # "Behind this one": a gap before the chunk's own first word is none of its own.
+    next_gap[:, :-1] = next_gap[:, 1:]
+    return _Tables(_next(stream.boundary), next_gap)
+
+
+def _next(flags: Flags) -> Ints:
+    """Return (n + 1,): the first true place at or behind each; n where there is none."""
+    n = len(flags)
+    places = np.where(flags, np.arange(n), n)
+    return np.append(np.minimum.accumulate(places[::-1])[::-1], n)

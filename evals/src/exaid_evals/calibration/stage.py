@@ -1,0 +1,181 @@
+"""Calibration from end to end: no leakage, the sweep, the choice, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from exaid_evals import __version__
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
+from exaid_evals.artifacts.signature import Signature
+from exaid_evals.calibration.choice import Choice, choose
+from exaid_evals.calibration.policy import GATE_KIND, Policy, policies
+from exaid_evals.calibration.sweep import Sweep, sweep
+from exaid_evals.config.calibration import CalibrationConfig
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.variant import FrozenConfig, PartConfig
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.traces.freeze import verify_frozen
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be calibrated, checked.
+
+    Attributes:
+        traces: the campaign to calibrate on.
+        manifest: of its traces, verified.
+        n_evaluated: cases of the evaluated campaign, none of which is among them.
+        config: grid, constraints, choice.
+        chars_per_second: speed of text whose stream was not recorded.
+    """
+
+    traces: Campaign
+    manifest: Manifest
+    n_evaluated: int
+    config: CalibrationConfig
+    chars_per_second: float
+
+    @cached_property
+    def grid(self) -> tuple[tuple[Policy, ...], int]:
+        """The policies, and how many combinations are none."""
+        return policies(self.config.grid)
+
+    @property
+    def talks(self) -> tuple[TraceEntry, ...]:
+        """The traces that hold a talk."""
+        return tuple(entry for entry in self.manifest.entries if not entry.failed)
+
+    @property
+    def resolved(self) -> dict[str, object]:
+        """Return the whole configuration."""
+        return {"calibration": self.config.model_dump(mode="json"), "chars_per_second": self.chars_per_second}
+
+    @property
+    def calibration_hash(self) -> str:
+        """Hash of all that the choice depends on: configuration, cases, traces, package version."""
+        return sha256_structure(
+            {
+                **self.resolved,
+                "cases": list(self.manifest.generation.ordered_case_list),
+                "trace_dataset_hash": self.manifest.trace_dataset_hash,
+                "version": __version__,
+            }
+        )
+
+    @property
+    def signature(self) -> Signature:
+        """The line beside every number; no concept, language model or resample is involved."""
+        return Signature(
+            trace_dataset_hash=self.manifest.trace_dataset_hash,
+            config_hash=sha256_structure(self.resolved),
+            extractor_id="none",
+            llm_id="none",
+            bootstrap_resamples=0,
+            bootstrap_seed=0,
+            stub=self.manifest.stub,
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What came out.
+
+    Attributes:
+        plan: what was calibrated.
+        sweep: all policies over all cases.
+        choice: the policy that was chosen, and why.
+        sensitivity: threshold of undersize in words → what it would have chosen; None where nobody survives it.
+    """
+
+    plan: Plan
+    sweep: Sweep
+    choice: Choice
+    sensitivity: dict[int, Choice | None]
+
+    @property
+    def chosen(self) -> Policy:
+        """The chosen policy."""
+        return self.sweep.policies[self.choice.index]
+
+    @property
+    def frozen(self) -> FrozenConfig:
+        """Return the provenance that goes into a variant's file."""
+        return FrozenConfig(
+            gate=PartConfig.model_validate({"kind": GATE_KIND, **self.chosen.settings}),
+            calibration_hash=self.plan.calibration_hash,
+            trace_dataset_hash=self.plan.manifest.trace_dataset_hash,
+            cases=self.plan.manifest.generation.ordered_case_list,
+            date=self.plan.manifest.created_at,
+            version=__version__,
+            stub=self.plan.manifest.stub,
+        )
+
+
+def plan_calibration(
+    evaluated: Campaign, traces: Campaign, config: CalibrationConfig, *, chars_per_second: float
+) -> Plan:
+    """Check that there is something to calibrate, on cases that nobody evaluates.
+
+    Args:
+        evaluated: the campaign whose evaluation the calibrated variant will be part of; its manifest is enough.
+        traces: the campaign frozen for calibration.
+        config: grid, constraints, choice.
+        chars_per_second: speed of text whose stream was not recorded.
+
+    Raises:
+        ConfigError: the two campaigns share cases (all are named), or the grid holds no policy.
+        DataError: a manifest is missing or damaged.
+        FrozenError: the calibration's traces are not what was frozen.
+    """
+    kept_away = set(read_manifest(evaluated.manifest_file).generation.ordered_case_list)
+    manifest = read_manifest(traces.manifest_file)
+    shared = [case_id for case_id in manifest.generation.ordered_case_list if case_id in kept_away]
+    if shared:
+        raise ConfigError(
+            f"{len(shared)} of {len(manifest.generation.ordered_case_list)} cases are evaluated in {evaluated.root}, "
+            f"so calibrating on them would leak: {', '.join(shared)}",
+            where=str(traces.root),
+            remedy=f"freeze others with `exaid-evals make-traces --data-dir … --exclude-from {evaluated.root}`",
+        )
+    plan = Plan(traces, manifest, len(kept_away), config, chars_per_second)
+    if not plan.grid[0]:
+        raise ConfigError(
+            "no policy: every min_words exceeds every max_words",
+            where="calibration: grid",
+            remedy="lower min_words or raise max_words",
+        )
+    verify_frozen(traces)
+    return plan
+
+
+def calibrate(plan: Plan, *, jobs: int = 1, on_case: Callable[[str], None] = lambda _: None) -> Calibration:
+    """Try every policy on every case, and choose.
+
+    Raises:
+        DataError: a trace is damaged, there is no word, or no policy keeps every constraint.
+    """
+    config = plan.config
+    tried = sweep(
+        plan.traces, plan.talks, plan.grid[0], chars_per_second=plan.chars_per_second, jobs=jobs, on_case=on_case
+    )
+    choice = _choose(tried, config, config.undersize_words)
+    return Calibration(plan, tried, choice, {words: _try(tried, config, words) for words in _thresholds(config)})
+
+
+def _thresholds(config: CalibrationConfig) -> list[int]:
+    return sorted({*config.undersize_sensitivity, config.undersize_words})
+
+
+def _choose(tried: Sweep, config: CalibrationConfig, undersize_words: int) -> Choice:
+    measures = tried.measures(undersize_words)
+    return choose(tried.policies, measures, config, undersize_words=undersize_words)
+
+
+def _try(tried: Sweep, config: CalibrationConfig, undersize_words: int) -> Choice | None:
+    try:
+        return _choose(tried, config, undersize_words)
+    except DataError:
+        return None

@@ -1,0 +1,220 @@
+"""All policies over all cases: what each would have done, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import REASONS, TIMERS, Simulator
+from exaid_evals.calibration.word_stream import Ints, word_stream
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+from exaid_evals.traces.model import Trace, read_trace
+from exaid_evals.workers import spread
+
+Floats = NDArray[np.float64]
+
+
+class CaseCounts(NamedTuple):
+    """What p policies did in one case.
+
+    Attributes:
+        has_words: whether there was anything to flush.
+        first_ms: (p,) time of the first flush; 0 without words.
+        n_turns: messages with words.
+        turn_ms: (p,) sum over them of the time from a turn's first word to its first flush.
+        sizes: (p, largest max_words + 1) number of flushes of each size in words.
+        reasons: (p, len(REASONS)) number of flushes for each reason.
+        worst_wait_ms: (p,) longest time from a chunk's first word to its flush.
+    """
+
+    has_words: bool
+    first_ms: Ints
+    n_turns: int
+    turn_ms: Ints
+    sizes: Ints
+    reasons: Ints
+    worst_wait_ms: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What p policies did over all cases.
+
+    Attributes:
+        policies: in ascending order.
+        n_cases: cases with words; each has flushes under every policy.
+        n_wordless: cases whose talk has no word; they enter no mean.
+        first_ms: (p,) sum over cases of the time of the first flush.
+        n_turns: messages with words, over all cases.
+        turn_ms: (p,) sum over them of the time from a turn's first word to its first flush.
+        sizes: (p, largest max_words + 1) number of flushes of each size in words.
+        reasons: (p, len(REASONS)) number of flushes for each reason.
+        worst_wait_ms: (p,) longest time from a chunk's first word to its flush, in any case.
+    """
+
+    policies: tuple[Policy, ...]
+    n_cases: int
+    n_wordless: int
+    first_ms: Ints
+    n_turns: int
+    turn_ms: Ints
+    sizes: Ints
+    reasons: Ints
+    worst_wait_ms: Ints
+
+    @property
+    def n_flushes(self) -> Ints:
+        """Return (p,): flushes over all cases."""
+        return np.asarray(self.sizes.sum(axis=1))
+
+    def measures(self, undersize_words: int) -> dict[str, Floats]:
+        """Return measure → (p,) values, in the order of the tables.
+
+        `time_to_first_flush_ms` and `flushes_per_case` are means over cases, `turn_to_first_flush_ms` is one over
+        turns. Sizes and shares are of all flushes of all cases together; percentiles interpolate linearly, as
+        NumPy's do.
+
+        Args:
+            undersize_words: a flush of fewer words is undersized.
+        """
+        n = self.n_flushes
+        return {
+            "time_to_first_flush_ms": self.first_ms / self.n_cases,
+            "turn_to_first_flush_ms": self.turn_ms / self.n_turns,
+            "flushes_per_case": n / self.n_cases,
+            **{f"chunk_words_p{q}": percentile(self.sizes, q) for q in (50, 90, 95)},
+            "undersized_share": self.sizes[:, :undersize_words].sum(axis=1) / n,
+            "timer_share": self.reasons[:, list(TIMERS)].sum(axis=1) / n,
+            "worst_wait_ms": self.worst_wait_ms.astype(np.float64),
+        }
+
+
+def sweep(
+    campaign: Campaign,
+    entries: Sequence[TraceEntry],
+    policies: Sequence[Policy],
+    *,
+    chars_per_second: float,
+    jobs: int = 1,
+    on_case: Callable[[str], None] = lambda _: None,
+) -> Sweep:
+    """Run every policy over every successful case of a campaign.
+
+    Args:
+        campaign: where the traces lie, verified.
+        entries: its successful traces.
+        policies: what to try.
+        chars_per_second: speed of text whose stream was not recorded.
+        jobs: cases at the same time; no number depends on it.
+        on_case: told of each finished case.
+
+    Raises:
+        DataError: a trace is damaged, or there is no word in any.
+    """
+    build = partial(CaseWorker, campaign.root, tuple(policies), chars_per_second)
+    ids = [entry.case_id for entry in entries]
+    total: CaseCounts | None = None
+    n_cases = 0
+    for case_id, counts in spread(build, ids, jobs=jobs):
+        on_case(case_id)
+        if counts.has_words:
+            n_cases += 1
+            total = counts if total is None else _joined(total, counts)
+    if total is None:
+        raise DataError("there is no word to calibrate on", where=str(campaign.root), remedy="name other --traces")
+    return Sweep(
+        policies=tuple(policies),
+        n_cases=n_cases,
+        n_wordless=len(ids) - n_cases,
+        first_ms=total.first_ms,
+        n_turns=total.n_turns,
+        turn_ms=total.turn_ms,
+        sizes=total.sizes,
+        reasons=total.reasons,
+        worst_wait_ms=total.worst_wait_ms,
+    )
+
+
+class CaseWorker:
+    """Counts what the policies do in a case; it survives pickling, for other processes."""
+
+    def __init__(self, root: Path, policies: tuple[Policy, ...], chars_per_second: float) -> None:
+        self._campaign = Campaign(root)
+        self._speed = chars_per_second
+        self._simulator = Simulator(policies)
+        self._n_policies = len(policies)
+        self._width = max(policy.max_words for policy in policies) + 1
+
+    def __call__(self, case_id: str) -> CaseCounts:
+        """Read a case's trace and count."""
+        return self.count(read_trace(self._campaign.trace_file(case_id)))
+
+    def count(self, trace: Trace) -> CaseCounts:
+        """Count in a trace."""
+        stream = word_stream(trace, self._speed)
+        flushes = self._simulator.flushes(stream)
+        p = self._n_policies
+        first = np.zeros(p, dtype=np.int64)
+        turns = np.zeros(p, dtype=np.int64)
+        worst = np.zeros(p, dtype=np.int64)
+        waits = flushes.t_ms - flushes.begun_ms
+        has_words = flushes.policy.size > 0
+        if has_words:
+            # Sorted by policy, then time: a policy's first flush stands at its first place.
+            first = flushes.t_ms[np.searchsorted(flushes.policy, np.arange(p))]
+            opens = np.isin(flushes.start, stream.starts)
+            np.add.at(turns, flushes.policy[opens], waits[opens])
+            np.maximum.at(worst, flushes.policy, waits)
+        return CaseCounts(
+            has_words=has_words,
+            first_ms=first,
+            n_turns=len(stream.starts),
+            turn_ms=turns,
+            sizes=_histogram(flushes.policy, flushes.words, (p, self._width)),
+            reasons=_histogram(flushes.policy, flushes.reason, (p, len(REASONS))),
+            worst_wait_ms=worst,
+        )
+
+
+def percentile(sizes: Ints, q: int) -> Floats:
+    """Return (p,) the q-th percentile of each row of a histogram, interpolated linearly.
+
+    >>> percentile(np.array([[0, 1, 0, 1], [0, 0, 3, 1]]), 50).tolist()
+    [2.0, 2.0]
+
+    Args:
+        sizes: (p, w) how often each of the values 0 … w − 1 occurs; no row is empty.
+        q: 0 … 100.
+    """
+    below = np.cumsum(sizes, axis=1)
+    # Whole numbers as long as possible, so that no rounding of q/100 decides which value is taken.
+    position, part = np.divmod((below[:, -1] - 1) * q, 100)
+    low = (below > position[:, None]).argmax(axis=1)
+    high = (below > np.minimum(position + 1, below[:, -1] - 1)[:, None]).argmax(axis=1)
+    return np.asarray(low + (high - low) * (part / 100.0))
+
+
+def _histogram(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Ints:
+    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1])
+    return np.asarray(counts.reshape(shape))
+
+
+def _joined(one: CaseCounts, other: CaseCounts) -> CaseCounts:
+    return CaseCounts(
+        has_words=True,
+        first_ms=one.first_ms + other.first_ms,
+        n_turns=one.n_turns + other.n_turns,
+        turn_ms=one.turn_ms + other.turn_ms,
+        sizes=one.sizes + other.sizes,
+        reasons=one.reasons + other.reasons,
+        worst_wait_ms=np.maximum(one.worst_wait_ms, other.worst_wait_ms),
+    )

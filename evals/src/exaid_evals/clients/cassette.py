@@ -1,0 +1,234 @@
+"""Cassettes: every answer of a live model, kept so that it is never paid for twice and can be replayed for ever.
+
+One file per run of a variant, `data/cassettes/<eval_run_id>.jsonl.gz`, one record (`exaid.cassette`) per call. While a
+run lasts, each record is appended as a gzip member of its own, so a killed run loses nothing that was recorded; when
+it ends, the file is rewritten sorted and as one member.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
+from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse, Usage
+from exaid_evals.errors import DataError
+
+SCHEMA = "exaid.cassette"
+SUFFIX = ".jsonl.gz"
+_GZIP = 16 + zlib.MAX_WBITS
+_REMEDY = "restore it; or remove it, and the calls are made again"
+
+
+class Key(NamedTuple):
+    """What a recorded answer is found by: the same request may be made again within a case, hence `repeat`."""
+
+    case_id: str
+    variant_id: str
+    request_sha256: str
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One call that is about to be looked up or made.
+
+    Attributes:
+        context: on whose behalf.
+        call_index: its number among the calls of its case and variant, from 0.
+        request: the canonical request.
+        key: what it is found by.
+    """
+
+    context: CallContext
+    call_index: int
+    request: Mapping[str, Any]
+    key: Key
+
+
+def canonical_request(request: LLMRequest, client: LLMClient) -> dict[str, Any]:
+    """Return everything that determines an answer, as data."""
+    return {
+        "task": request.task,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "response_schema": request.response_schema,
+        "model": client.model,
+        "parameters": client.parameters,
+    }
+
+
+@dataclass(slots=True)
+class Takes:
+    """Numbers the calls of one case under one variant, which are made one after the other."""
+
+    context: CallContext
+    _n_calls: int = 0
+    _n_of: dict[str, int] = field(default_factory=dict)
+
+    def next(self, request: Mapping[str, Any]) -> Take:
+        """Return the next call."""
+        digest = sha256_structure(request)
+        repeat = self._n_of.get(digest, 0)
+        self._n_of[digest] = repeat + 1
+        self._n_calls += 1
+        key = Key(self.context.case_id, self.context.variant_id, digest, repeat)
+        return Take(self.context, self._n_calls - 1, request, key)
+
+
+def to_record(take: Take, response: LLMResponse) -> dict[str, Any]:
+    """Return the record of an answered call."""
+    return {
+        **header(SCHEMA),
+        "eval_run_id": take.context.eval_run_id,
+        **take.key._asdict(),
+        "call_index": take.call_index,
+        "request": dict(take.request),
+        "response_text": response.text,
+        "response_format": response.response_format,
+        "finish_reason": response.finish_reason,
+        "usage": response.usage.to_record(),
+        "latency_ms": response.latency_ms,
+        "attempts": response.attempts,
+    }
+
+
+def to_response(record: Mapping[str, Any]) -> LLMResponse:
+    """Return a record's answer, as the live client gave it."""
+    return LLMResponse(
+        text=record["response_text"],
+        usage=Usage(**record["usage"]),
+        latency_ms=record["latency_ms"],
+        finish_reason=record["finish_reason"],
+        attempts=record["attempts"],
+        response_format=record["response_format"],
+    )
+
+
+def key_of(record: Mapping[str, Any]) -> Key:
+    """Return what a record is found by."""
+    return Key(*(record[name] for name in Key._fields))
+
+
+def read_cassette(path: Path) -> tuple[list[dict[str, Any]], bool]:
+    """Read a cassette.
+
+    Returns:
+        Its records, and whether its end is torn off, as a kill in the midst of a write leaves it.
+
+    Raises:
+        DataError: a record is malformed, is not the answer to the request that it is filed under, or stands twice.
+    """
+    records: list[dict[str, Any]] = []
+    seen: set[Key] = set()
+    for line in scan_jsonl(path):
+        if line.value is None and (line.problem or "").startswith(("truncated gzip", "half a line")):
+            return records, True
+        where = f"{path}:{line.number}"
+        if line.value is None:
+            raise DataError(line.problem or "no record", where=where, remedy=_REMEDY)
+        require_valid(line.value, where)
+        if line.value["schema_name"] != SCHEMA:
+            raise DataError(f"a record of {line.value['schema_name']}", where=where, remedy=_REMEDY)
+        key = key_of(line.value)
+        if key.request_sha256 != sha256_structure(line.value["request"]):
+            raise DataError("request_sha256 is not the hash of request", where=where, remedy=_REMEDY)
+        if key in seen:
+            raise DataError("the same call stands twice", where=where, remedy=_REMEDY)
+        seen.add(key)
+        records.append(line.value)
+    return records, False
+
+
+def _is_one_member(path: Path) -> bool:
+    """Tell whether a cassette was rewritten since it last grew."""
+    unpacker = zlib.decompressobj(_GZIP)
+    with path.open("rb") as stream:
+        while not unpacker.eof and (packed := stream.read(1 << 20)):
+            unpacker.decompress(packed)
+        return unpacker.eof and not unpacker.unused_data and not stream.read(1)
+
+
+def write_cassette(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write a whole cassette, in the order of cases and their calls."""
+    write_jsonl(
+        path, sorted(records, key=lambda record: (record["case_id"], record["variant_id"], record["call_index"]))
+    )
+
+
+class Recorder:
+    """Looks up and adds recorded answers, for any number of threads.
+
+    A cassette is read when a call of its run is first looked up. Leaving the `with` block rewrites those that have
+    grown. In memory stand answers alone, not the requests. One that is read-only writes nothing, ever.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._folder = folder
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._answers: dict[str, dict[Key, LLMResponse]] = {}
+        self._grown: set[str] = set()
+        self.n_added = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Rewrite what has grown, also when the work was interrupted."""
+        with self._lock:
+            for eval_run_id in sorted(self._grown):
+                path = self._path(eval_run_id)
+                write_cassette(path, read_cassette(path)[0])
+            self._grown.clear()
+
+    def find(self, take: Take) -> LLMResponse | None:
+        """Return what was answered to a call; None where it was never recorded.
+
+        Raises:
+            DataError: the cassette is damaged.
+        """
+        with self._lock:
+            return self._of(take.context.eval_run_id).get(take.key)
+
+    def add(self, take: Take, response: LLMResponse) -> None:
+        """Record an answer; when this returns, it is on the disk."""
+        member = gzip.compress(canonical_bytes(to_record(take, response)) + b"\n", mtime=0)
+        eval_run_id = take.context.eval_run_id
+        with self._lock:
+            known = self._of(eval_run_id)
+            path = self._path(eval_run_id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as stream:
+                stream.write(member)
+                stream.flush()
+                os.fsync(stream.fileno())
+            known[take.key] = response
+            self._grown.add(eval_run_id)
+            self.n_added += 1
+
+    def _of(self, eval_run_id: str) -> dict[Key, LLMResponse]:
+        if eval_run_id not in self._answers:
+            path = self._path(eval_run_id)
+            records, torn = read_cassette(path) if path.exists() else ([], False)
+            if torn and not self._read_only:  # nothing may be appended behind half a member
+                write_cassette(path, records)
+            elif records and not self._read_only and not _is_one_member(path):  # left by a killed run
+                self._grown.add(eval_run_id)
+            self._answers[eval_run_id] = {key_of(record): to_response(record) for record in records}
+        return self._answers[eval_run_id]
+
+    def _path(self, eval_run_id: str) -> Path:
+        return self._folder / f"{eval_run_id}{SUFFIX}"

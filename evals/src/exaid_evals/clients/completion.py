@@ -1,0 +1,166 @@
+"""One request to a chat-completions server: sent once, answered whole, or failed for a stated reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.endpoint import Endpoint
+from exaid_evals.clients.response_format import RefusedError
+from exaid_evals.clients.retry import PassingError, passes, retry_after_s
+from exaid_evals.config.summarizer import LLMConfig
+from exaid_evals.errors import LLMError
+
+if TYPE_CHECKING:
+    import openai
+    from openai import OpenAI
+
+_SHOWN_OF_A_BODY = 300
+_NO_MORE_QUOTA = "insufficient_quota"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A full answer.
+
+    Attributes:
+        text: empty where the model refused.
+        finish_reason: why it stopped.
+        prompt_tokens: the provider's count; None where it reports none.
+        completion_tokens: likewise.
+        latency_ms: from the request to the end of the answer, by a monotonic clock.
+    """
+
+    text: str
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_ms: int
+
+
+def complete_once(
+    sdk: OpenAI,
+    body: Mapping[str, Any],
+    endpoint: Endpoint,
+    budget: Budget,
+    config: LLMConfig,
+    monotonic: Callable[[], float],
+) -> Completion:
+    """Send a request once.
+
+    No error holds or is chained to the library's own, for those carry headers and whatever the server echoed.
+
+    Raises:
+        PassingError: it failed for a reason that may pass.
+        RefusedError: the server refuses the request as it stands.
+        StoppedError: the server refuses this key or model, and would refuse every other request too.
+        LLMError: it failed for another reason.
+    """
+    started = monotonic()
+    try:
+        if config.stream:
+            text, finish_reason, usage = _streamed(sdk, body, lambda: monotonic() - started > config.timeout_s)
+        else:
+            text, finish_reason, usage = _whole(sdk, body)
+    except (PassingError, LLMError):
+        raise
+    except Exception as error:  # whatever the SDK and the HTTP library raise ends here, and is told without secrets
+        failure = _failure(error, endpoint, config)
+    else:
+        latency_ms = round((monotonic() - started) * 1000)
+        return Completion(
+            text, finish_reason, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), latency_ms
+        )
+    if isinstance(failure, StoppedError):
+        budget.stop(f"{failure.where}: {failure.what}", remedy=failure.remedy)
+    raise failure
+
+
+def _whole(sdk: OpenAI, body: Mapping[str, Any]) -> tuple[str, str | None, Any]:
+    answer: Any = sdk.chat.completions.create(**body, stream=False)
+    choices: Any = getattr(answer, "choices", None)
+    message = getattr(choices[0], "message", None) if choices else None
+    if message is None:
+        raise PassingError("the server's answer is no chat completion")
+    return _text(message.content), choices[0].finish_reason, getattr(answer, "usage", None)
+
+
+def _streamed(sdk: OpenAI, body: Mapping[str, Any], too_late: Callable[[], bool]) -> tuple[str, str | None, Any]:
+    parts: list[str] = []
+    finish_reason = usage = None
+    with sdk.chat.completions.create(**body, stream=True, stream_options={"include_usage": True}) as stream:
+        for chunk in stream:
+            if too_late():
+                raise PassingError("the stream did not end in time")
+            usage = getattr(chunk, "usage", None) or usage
+            choices = getattr(chunk, "choices", None)
+            if choices:
+                parts.append(_text(getattr(choices[0].delta, "content", None)))
+                finish_reason = choices[0].finish_reason or finish_reason
+    if finish_reason is None:
+        raise PassingError("the stream broke off")
+    return "".join(parts), finish_reason, usage
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else ""
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _failure(error: Exception, endpoint: Endpoint, config: LLMConfig) -> PassingError | LLMError:
+    """Return what a library's exception means, in words of our own and a redacted excerpt of the server's."""
+    import httpx
+    import openai
+
+    if isinstance(error, openai.APITimeoutError | httpx.TimeoutException):
+        return PassingError(f"no answer within {config.timeout_s:g} s")
+    if isinstance(error, openai.APIConnectionError):
+        return PassingError(f"no connection to {endpoint.shown}")
+    if isinstance(error, httpx.TransportError):
+        return PassingError(f"the connection broke off ({type(error).__name__})")
+    if isinstance(error, openai.APIStatusError):
+        return _refusal(error, endpoint, config)
+    if isinstance(error, openai.APIError):  # an error that the server put into its stream
+        return PassingError(f"the stream ended with an error: {_said(error, endpoint)}")
+    if isinstance(error, json.JSONDecodeError):
+        return PassingError("the server's answer is no JSON")
+    what = f"{type(error).__name__}: {_excerpt(str(error), endpoint)}"
+    return LLMError(what, where=endpoint.shown, remedy="check the server and its base URL")
+
+
+def _refusal(error: openai.APIStatusError, endpoint: Endpoint, config: LLMConfig) -> PassingError | LLMError:
+    status = error.status_code
+    what = f"HTTP {status}: {_said(error, endpoint)}"
+    if status == 429 and error.code == _NO_MORE_QUOTA:
+        return StoppedError(what, where=endpoint.shown, remedy="the account has no quota left: raise it, and go on")
+    if passes(status):
+        return PassingError(what, retry_after_s=retry_after_s(dict(error.response.headers)))
+    if status in (401, 403):
+        remedy = f"set {endpoint.key_variable} to a key that this server accepts"
+        return StoppedError(what, where=endpoint.shown, remedy=remedy)
+    if status == 404:
+        remedy = f"check the model {config.model!r} and the base URL"
+        return StoppedError(what, where=endpoint.shown, remedy=remedy)
+    if status in (400, 422):
+        return RefusedError(what, where=endpoint.shown, remedy="the server takes no such request; see its message")
+    return LLMError(what, where=endpoint.shown, remedy="see the server's message")
+
+
+def _said(error: Any, endpoint: Endpoint) -> str:
+    """Return an excerpt of what the server said."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else body
+    return _excerpt(message if isinstance(message, str) and message else str(error.message), endpoint)
+
+
+def _excerpt(text: str, endpoint: Endpoint) -> str:
+    """Return the beginning of a text on one line; redacted first, for half a secret would not be recognised."""
+    text = " ".join(endpoint.redactor.shown(text).split())
+    return text if len(text) <= _SHOWN_OF_A_BODY else f"{text[:_SHOWN_OF_A_BODY]}…"

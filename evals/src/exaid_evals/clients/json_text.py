@@ -1,0 +1,83 @@
+"""Taking the one JSON object out of a model's answer, whatever it put around it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_DECODER: json.JSONDecoder
+
+
+def json_object(text: str) -> dict[str, Any]:
+    r"""Return the object that an answer is, or that stands in it inside a code fence or between prose.
+
+    Strict: one object, no repeated key, nothing repaired. Two different objects are no answer, for choosing one of
+    them would be guessing.
+
+    >>> json_object('Sure!\n```json\n{"a": true}\n```'), json_object('It is {"a": 1}.')
+    ({'a': True}, {'a': 1})
+
+    Raises:
+        ValueError: says why there is none.
+    """
+    text = text.strip().removeprefix("\ufeff")
+    try:
+        whole = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        return _inside(text, error)
+    return _as_object(whole)
+
+
+def _inside(text: str, problem: json.JSONDecodeError) -> dict[str, Any]:
+    fenced = [match.group(2) for match in _FENCE.finditer(text)]
+    found = [item for part in fenced for item in _objects(part)] or _objects(text)
+    if not found:
+        raise ValueError(f"not JSON: {problem}")
+    if any(item != found[0] for item in found[1:]):
+        raise ValueError(f"{len(found)} JSON objects where one must stand")
+    return found[0]
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """Return the outermost objects of a text, in order."""
+    found = []
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except json.JSONDecodeError:
+            end = at + 1
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        else:
+            found.append(_as_object(value))
+        at = text.find("{", end)
+    return found
+
+
+def _as_object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"a {type(value).__name__} where an object must stand")
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate)") from None
+    return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_refuse)

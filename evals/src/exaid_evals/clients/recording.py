@@ -1,0 +1,71 @@
+"""A live client with a memory: what was answered once is taken from the cassette, what is new is paid for and kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse
+from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
+
+
+class RecordingClient:
+    """Wraps a live client. It is asked through `bind`, for a call belongs to a case."""
+
+    def __init__(self, inner: LLMClient, recorder: Recorder, budget: Budget) -> None:
+        self._inner = inner
+        self._recorder = recorder
+        self._budget = budget
+        self.name = inner.name
+        self.model = inner.model
+        self.parameters = inner.parameters
+        self.stub = inner.stub
+
+    def check(self) -> None:
+        """Check the live client."""
+        self._inner.check()
+
+    def bind(self, context: CallContext) -> _BoundRecording:
+        """Return the client as one case under one variant uses it: its calls are numbered from the first."""
+        return _BoundRecording(self, self._inner, self._recorder, replace(context, budget=self._budget))
+
+    def complete(self, request: LLMRequest) -> LLMResponse:
+        """Refuse: nobody would know where to record the answer."""
+        raise TypeError("bind the client to a case before asking it")
+
+
+class _BoundRecording:
+    def __init__(self, outer: RecordingClient, inner: LLMClient, recorder: Recorder, context: CallContext) -> None:
+        self._outer = outer
+        self._inner = inner.bind(context)
+        self._recorder = recorder
+        self._budget = context.budget
+        self._takes = Takes(context)
+        self.name = outer.name
+        self.model = outer.model
+        self.parameters = outer.parameters
+        self.stub = outer.stub
+
+    def check(self) -> None:
+        self._outer.check()
+
+    def bind(self, context: CallContext) -> _BoundRecording:
+        return self._outer.bind(context)
+
+    def complete(self, request: LLMRequest) -> LLMResponse:
+        """Return the recorded answer, or make the call and record it.
+
+        Raises:
+            StoppedError: no more calls may be made.
+            LLMError: no answer could be had.
+        """
+        take = self._takes.next(canonical_request(request, self))
+        known = self._recorder.find(take)
+        if known is not None:
+            return known
+        self._budget.charge(request.prompt_ctu)
+        response = self._inner.complete(request)
+        # Recorded first: should the process die now, the answer has been paid for.
+        self._recorder.add(take, response)
+        self._budget.settle(response.usage.completion_ctu)
+        return response

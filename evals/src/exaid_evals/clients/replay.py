@@ -1,0 +1,101 @@
+"""The replay client: answers from a campaign's cassettes alone, and says exactly what is missing from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse
+from exaid_evals.clients.cassette import SUFFIX, Recorder, Take, Takes, canonical_request, read_cassette
+from exaid_evals.clients.nearest import first_difference
+from exaid_evals.errors import DataError, LLMError
+
+REPLAY = "replay"
+_REMEDY = "replay with the configuration that was recorded, or record the rest with a live client"
+
+
+class ReplayClient:
+    """Speaks for a recorded client: same name, model and parameters, hence the same run ids and run logs.
+
+    The recorded client describes itself and is never asked, so no key is needed and the network is never touched.
+    """
+
+    def __init__(self, recorded: LLMClient, folder: Path) -> None:
+        self._folder = folder
+        self._recorder = Recorder(folder, read_only=True)
+        self.name = recorded.name
+        self.model = recorded.model
+        self.parameters = recorded.parameters
+        self.stub = recorded.stub
+
+    def check(self) -> None:
+        """Find nothing missing: what was not recorded shows when it is asked for."""
+
+    def bind(self, context: CallContext) -> _BoundReplay:
+        """Return the client as one case under one variant uses it."""
+        return _BoundReplay(self, context)
+
+    def complete(self, request: LLMRequest) -> LLMResponse:
+        """Refuse: recordings are of cases."""
+        raise TypeError("bind the client to a case before asking it")
+
+    def answer(self, take: Take) -> LLMResponse:
+        """Return the recorded answer to a call.
+
+        Raises:
+            LLMError: it was not recorded; names the call, and how it differs from the nearest that was.
+            DataError: the cassette is damaged.
+        """
+        known = self._recorder.find(take)
+        if known is None:
+            raise LLMError(self._missing(take), remedy=_REMEDY)
+        return known
+
+    def _missing(self, take: Take) -> str:
+        case = take.context
+        call = f"{case.case_id} under {case.variant_id}, call {take.call_index + 1} ({take.request['task']})"
+        of_case = list(self._recorded_of(case))
+        same_variant = [record["request"] for record in of_case if record["variant_id"] == case.variant_id]
+        nearest = first_difference(take.request, same_variant or [record["request"] for record in of_case])
+        if nearest is None:
+            why = "no call of this case was recorded" if not of_case else "it was made less often when it was recorded"
+        else:
+            why = f"it differs from the nearest recorded request in {nearest}"
+        return f"{call} was not recorded: {why}"
+
+    def _recorded_of(self, case: CallContext) -> Iterator[Mapping[str, Any]]:
+        """Yield the recorded calls of a case: of its own run where there are any, else of every other."""
+        own = self._folder / f"{case.eval_run_id}{SUFFIX}"
+        found = False
+        for path in [own, *sorted(self._folder.glob(f"eval-*{SUFFIX}"))]:
+            if not path.is_file() or (found and path != own):
+                continue
+            try:
+                records, _ = read_cassette(path)
+            except DataError:  # stage 00 says what is wrong with it
+                continue
+            for record in records:
+                if record["case_id"] == case.case_id:
+                    found = found or path == own
+                    yield record
+
+
+class _BoundReplay:
+    def __init__(self, outer: ReplayClient, context: CallContext) -> None:
+        self._outer = outer
+        self._takes = Takes(context)
+        self.name = outer.name
+        self.model = outer.model
+        self.parameters = outer.parameters
+        self.stub = outer.stub
+
+    def check(self) -> None:
+        self._outer.check()
+
+    def bind(self, context: CallContext) -> _BoundReplay:
+        return self._outer.bind(context)
+
+    def complete(self, request: LLMRequest) -> LLMResponse:
+        """Return the recorded answer."""
+        return self._outer.answer(self._takes.next(canonical_request(request, self)))

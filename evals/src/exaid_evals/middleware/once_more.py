@@ -1,0 +1,56 @@
+"""Asking a second time, and a last one, when the first answer has the wrong form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, LLMResponse, Usage
+
+Parsed = TypeVar("Parsed")
+
+
+def ask_at_most_twice(
+    client: LLMClient, request: LLMRequest, parse: Callable[[str], tuple[Parsed | None, str | None]]
+) -> tuple[Parsed | None, str | None, LLMResponse]:
+    """Ask, and ask once more where the answer cannot be read, showing the model its answer and what is wrong with it.
+
+    Args:
+        client: whom to ask.
+        request: the request.
+        parse: returns `(what was read, None)` or `(None, what is wrong)`.
+
+    Returns:
+        What was read of the last answer, what is wrong with it, and that answer with the usage and latency of both.
+
+    Raises:
+        LLMError: no answer could be had.
+    """
+    first = client.complete(request)
+    parsed, problem = parse(first.text)
+    if problem is None:
+        return parsed, None, first
+    correction = (
+        f"That answer cannot be used ({problem}). Answer again, with one JSON object of the form asked for and "
+        "nothing else."
+    )
+    again = (*request.messages, ChatMessage("assistant", first.text), ChatMessage("user", correction))
+    second = client.complete(replace(request, messages=again))
+    parsed, problem = parse(second.text)
+    both = replace(second, usage=_sum(first.usage, second.usage), latency_ms=first.latency_ms + second.latency_ms)
+    return parsed, problem, both
+
+
+def _sum(first: Usage, second: Usage) -> Usage:
+    return Usage(
+        calls=first.calls + second.calls,
+        prompt_ctu=first.prompt_ctu + second.prompt_ctu,
+        completion_ctu=first.completion_ctu + second.completion_ctu,
+        provider_prompt_tokens=_both(first.provider_prompt_tokens, second.provider_prompt_tokens),
+        provider_completion_tokens=_both(first.provider_completion_tokens, second.provider_completion_tokens),
+    )
+
+
+def _both(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second

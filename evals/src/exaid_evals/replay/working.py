@@ -1,0 +1,129 @@
+"""Doing the work of stage 02: a stub's cases by processes, a live model's by threads that share one client."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.cassette import Recorder
+from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
+from exaid_evals.concepts.base import CachedExtractor, concept_ids
+from exaid_evals.concepts.registry import load_extractor
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import VariantConfig
+from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.replay.eval_run import eval_run, run_case
+from exaid_evals.replay.guard import GuardedExtractor
+from exaid_evals.replay.run_log import write_run
+from exaid_evals.traces.model import read_trace
+from exaid_evals.workers import spread_threads
+
+
+@dataclass(frozen=True, slots=True)
+class CaseWork:
+    """One case and the variants it still has to be replayed through."""
+
+    entry: TraceEntry
+    variants: tuple[VariantConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDone:
+    """What became of a case.
+
+    Attributes:
+        written: variants whose run logs are written.
+        problems: why others' are not, one a variant.
+        stopped: whether the rest was left because no more calls may be made.
+    """
+
+    written: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+class Worker:
+    """Replays cases with one client, whose reader remembers what it has read."""
+
+    def __init__(
+        self,
+        root: Path,
+        summarizer: SummarizerConfig,
+        stop_entities: frozenset[str],
+        dataset_hash: str,
+        client: LLMClient | None = None,
+    ) -> None:
+        self._campaign = Campaign(root)
+        self._summarizer = summarizer
+        self._dataset_hash = dataset_hash
+        self._client = client or make_client(summarizer, stop_entities)
+
+    def __call__(self, work: CaseWork) -> CaseDone:
+        """Write the case's run logs. A variant that fails is no reason to leave out the others."""
+        written: list[str] = []
+        problems: list[str] = []
+        for variant in work.variants:
+            try:
+                trace = read_trace(self._campaign.trace_file(work.entry.case_id))
+                run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
+                log = run_case(run, trace, work.entry.sha256, self._client)
+                write_run(self._campaign.run_file(variant.variant_id, work.entry.case_id), log)
+            except StoppedError:
+                return CaseDone(tuple(written), tuple(problems), stopped=True)
+            except ConfigError:
+                raise
+            except ExaidError as error:
+                told = str(error)
+                named = told.startswith(f"{variant.variant_id}: ")  # as the failure of a part is
+                problems.append(told if named else f"{variant.variant_id}: {told}")
+            else:
+                written.append(variant.variant_id)
+        return CaseDone(tuple(written), tuple(problems))
+
+
+def do_live(
+    campaign: Campaign,
+    summarizer: SummarizerConfig,
+    stop_entities: frozenset[str],
+    dataset_hash: str,
+    work: Sequence[CaseWork],
+    *,
+    jobs: int,
+    budget: Budget,
+) -> Generator[tuple[CaseWork, CaseDone], None, None]:
+    """Yield what became of each case and variant, as they are finished.
+
+    Threads take one variant of a case at a time, which spreads the work more evenly than whole cases would; each
+    item of `work` comes back once per variant. An interruption lets the calls under way end, for they are paid for.
+    """
+    client = make_client(summarizer, stop_entities)
+    with Recorder(campaign.cassettes) as recorder:
+        equipped = equip_client(summarizer, client, cassettes=campaign.cassettes, recorder=recorder, budget=budget)
+        worker = Worker(campaign.root, summarizer, stop_entities, dataset_hash, equipped)
+        items = [CaseWork(one.entry, (variant,)) for one in work for variant in one.variants]
+        yield from spread_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))
+
+
+def make_client(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> LLMClient:
+    """Build the client, with a concept reader where it may need one."""
+    if not reads_concepts(summarizer.llm):
+        return build_client(summarizer, read_concepts=read_nothing, reader_id="")
+    stub = summarizer.stub
+    extractor = load_extractor(stub.concepts, stub.concepts_settings, stop_entities=stop_entities)
+    reader = CachedExtractor(GuardedExtractor(extractor, stub.concepts))
+
+    def read(texts: Sequence[str]) -> list[frozenset[str]]:
+        return [concept_ids(mentions) for mentions in reader.mentions(texts)]
+
+    return build_client(summarizer, read_concepts=read, reader_id=extractor.id)
+
+
+def read_nothing(texts: Sequence[str]) -> list[frozenset[str]]:
+    """Find no concept: the reader of clients that read none."""
+    return [frozenset() for _ in texts]

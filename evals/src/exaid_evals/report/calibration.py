@@ -1,0 +1,238 @@
+"""What a calibration leaves to read: every policy as CSV, a report in Markdown, the Pareto figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from exaid_evals.artifacts.atomic import write_bytes, write_text
+from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.calibration.choice import TIE_ORDER, Choice
+from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import REASONS
+from exaid_evals.calibration.stage import Calibration
+from exaid_evals.report.base import MISSING, STUB_NOTE
+from exaid_evals.report.figures import gate_pareto
+from exaid_evals.report.formats.csv_table import write_csv
+
+# measure → heading, decimals, factor from the record's unit to the shown one
+_SHOWN = {
+    "time_to_first_flush_ms": ("First flush (s)", 2, 1e-3),
+    "turn_to_first_flush_ms": ("First flush of a turn (s)", 2, 1e-3),
+    "flushes_per_case": ("Flushes per case", 1, 1.0),
+    "chunk_words_p50": ("Words p50", 0, 1.0),
+    "chunk_words_p90": ("p90", 0, 1.0),
+    "chunk_words_p95": ("p95", 0, 1.0),
+    "undersized_share": ("Undersized", 3, 1.0),
+    "timer_share": ("By timer", 3, 1.0),
+    "worst_wait_ms": ("Worst wait (s)", 1, 1e-3),
+}
+_POLICY = "min_words / max_words / silence_ms / max_wait_ms"
+
+
+def write_calibration(folder: Path, calibration: Calibration, *, current: Policy | None = None) -> list[Path]:
+    """Write everything; return the files.
+
+    Args:
+        folder: where to.
+        calibration: what came out.
+        current: the policy that the first variant has until now, for comparison.
+    """
+    from exaid_evals.report.figures.canvas import style, to_pdf, to_png
+
+    signature = str(calibration.plan.signature)
+    write_text(folder / "policies.csv", policies_csv(calibration))
+    write_text(folder / "report.md", report(calibration, current))
+    with style():
+        for suffix, form in (("pdf", to_pdf), ("png", to_png)):
+            figure = gate_pareto.draw(calibration, current)
+            data = form(figure, title=gate_pareto.TITLE, signature=signature)
+            write_bytes(folder / f"{gate_pareto.NAME}.{suffix}", data)
+    return [
+        folder / name for name in ("policies.csv", "report.md", *(f"{gate_pareto.NAME}.{s}" for s in ("pdf", "png")))
+    ]
+
+
+def policies_csv(calibration: Calibration) -> str:
+    """Return every policy with every number; what the figure shows, too."""
+    choice, tried, plan = calibration.choice, calibration.sweep, calibration.plan
+    signature, stub = str(plan.signature), plan.manifest.stub
+    header = [
+        *calibration.chosen.settings,
+        "n_cases",
+        "n_flushes",
+        *choice.measures,
+        *(f"n_{reason}" for reason in REASONS),
+        "broken_constraints",
+        "survives",
+        "on_front",
+        "distance",
+        "chosen",
+        "stub",
+        "signature",
+    ]
+    rows: list[list[object]] = []
+    for index, policy in enumerate(tried.policies):
+        broken = " ".join(name for name, refused in choice.broken.items() if refused[index])
+        rows.append(
+            [
+                *policy.settings.values(),
+                tried.n_cases,
+                int(tried.n_flushes[index]),
+                *(_rounded(values[index]) for values in choice.measures.values()),
+                *tried.reasons[index].tolist(),
+                broken,
+                bool(choice.survivors[index]),
+                bool(choice.front[index]),
+                _rounded(choice.distance[index]),
+                index == choice.index,
+                stub,
+                signature,
+            ]
+        )
+    return write_csv(header, rows)
+
+
+def report(calibration: Calibration, current: Policy | None = None) -> str:
+    """Return the report."""
+    plan, choice = calibration.plan, calibration.choice
+    parts = [
+        "# Calibration of the token gate",
+        *([f"**{STUB_NOTE}**"] if plan.manifest.stub else []),
+        _summary(calibration),
+        "## The choice\n\n" + _policies_table(calibration, current),
+        f"![{gate_pareto.TITLE}]({gate_pareto.NAME}.png)",
+        "## Constraints\n\n" + _constraints_table(calibration),
+        "## Sensitivity to the threshold of undersize\n\n" + _sensitivity_table(calibration),
+        "## How it was chosen\n\n" + _method(calibration, choice),
+        f"Calibration: `{plan.calibration_hash}`  \nTraces: `{plan.manifest.trace_dataset_hash}`, made "
+        f"{plan.manifest.created_at}  \nCases: {', '.join(plan.manifest.generation.ordered_case_list)}",
+        f"`{plan.signature}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def edges(calibration: Calibration) -> list[str]:
+    """Name the chosen settings that lie at an end of the grid, beyond which something better may lie."""
+    found = []
+    for name, value in calibration.chosen.settings.items():
+        values = getattr(calibration.plan.config.grid, name)
+        if len(values) > 1 and value in (values[0], values[-1]):
+            found.append(f"{name} {value} ({'smallest' if value == values[0] else 'largest'} tried)")
+    return found
+
+
+def _summary(calibration: Calibration) -> str:
+    plan, choice, tried = calibration.plan, calibration.choice, calibration.sweep
+    left_out = plan.grid[1]
+    failed = len(plan.manifest.entries) - len(plan.talks)
+    notes = [
+        f"{len(tried.policies)} policies ({left_out} combinations left out: min_words above max_words)",
+        f"{tried.n_cases} cases ({failed} failed and {tried.n_wordless} without words left out), none of the "
+        f"{plan.n_evaluated} evaluated ones",
+        f"{int(choice.survivors.sum())} policies keep every constraint, {int(choice.front.sum())} are on the front",
+    ]
+    at_edge = edges(calibration)
+    if at_edge:
+        notes.append(f"at an end of the grid: {', '.join(at_edge)}")
+    return "\n".join(f"- {note}" for note in notes)
+
+
+def _policies_table(calibration: Calibration, current: Policy | None) -> str:
+    choice, tried = calibration.choice, calibration.sweep
+    rows = [("chosen", choice.index)]
+    if current is not None and current in tried.policies and current != calibration.chosen:
+        rows.append(("until now", tried.policies.index(current)))
+    rows += [("next on the front", index) for index in _others_on_front(choice)[:5]]
+    header = ["", _POLICY, *(heading for heading, _, _ in _SHOWN.values()), "Distance", "Breaks"]
+    lines = []
+    for name, index in rows:
+        broken = ", ".join(constraint for constraint, refused in choice.broken.items() if refused[index])
+        distance = MISSING if np.isnan(choice.distance[index]) else f"{choice.distance[index]:.4f}"
+        lines.append([name, _settings(tried.policies[index]), *_numbers(choice, index), distance, broken or MISSING])
+    return _table(header, lines)
+
+
+def _others_on_front(choice: Choice) -> list[int]:
+    """Return the front's further points, nearest to utopia first; of policies with the same numbers, the first."""
+    seen = {_point(choice, choice.index)}
+    found = []
+    for index in sorted(np.flatnonzero(choice.front).tolist(), key=lambda i: (choice.distance[i], i)):
+        if _point(choice, index) not in seen:
+            seen.add(_point(choice, index))
+            found.append(index)
+    return found
+
+
+def _point(choice: Choice, index: int) -> tuple[float, ...]:
+    return tuple(float(choice.measures[aim.measure][index]) for aim in choice.objectives)
+
+
+def _ranges_table(choice: Choice) -> str:
+    lines = []
+    for aim, ends in zip(choice.objectives, choice.ranges, strict=True):
+        heading, decimals, scale = _SHOWN[aim.measure]
+        values = (*ends, float(choice.measures[aim.measure][choice.index]))
+        lines.append([heading, *(f"{value * scale:,.{decimals}f}" for value in values)])
+    return _table(["Objective", "As good as 0", "As bad as 1", "Chosen"], lines)
+
+
+def _constraints_table(calibration: Calibration) -> str:
+    choice, limits = calibration.choice, calibration.plan.config.constraints.limits
+    n_broken = np.sum(list(choice.broken.values()), axis=0)
+    lines = [
+        [name, f"{limits[name]:g}", str(int(refused.sum())), str(int(np.sum(refused & (n_broken == 1))))]
+        for name, refused in choice.broken.items()
+    ]
+    return _table(["Measure", "At most", "Refuses", "Only this one refuses"], lines) if lines else "None."
+
+
+def _sensitivity_table(calibration: Calibration) -> str:
+    lines = []
+    for words, choice in calibration.sensitivity.items():
+        name = f"{words} (configured)" if words == calibration.choice.undersize_words else str(words)
+        if choice is None:
+            lines.append([name, "0", "no policy survives", *[MISSING] * len(_SHOWN)])
+            continue
+        policy = _settings(calibration.sweep.policies[choice.index])
+        lines.append([name, str(int(choice.survivors.sum())), policy, *_numbers(choice, choice.index)])
+    return _table(["Below so many words", "Survivors", _POLICY, *(shown[0] for shown in _SHOWN.values())], lines)
+
+
+def _method(calibration: Calibration, choice: Choice) -> str:
+    config = calibration.plan.config
+    low, high = config.normalise_percentiles
+    aims = ", ".join(f"`{aim.measure}` {'↑' if aim.larger_is_better else '↓'}" for aim in choice.objectives)
+    return (
+        f"Every policy of the grid was run over every case as the gate itself would, word by word on the virtual "
+        f"clock. Of the policies that keep every constraint, the Pareto front over {aims} was taken; the objectives "
+        f"were normalised by the survivors' {low}th and {high}th percentile and clipped, and the point of the front "
+        f"nearest to utopia (Euclidean) was chosen. Ties: {TIE_ORDER}.\n\n"
+        f"{_ranges_table(choice)}\n\n"
+        "An objective counts fully however narrow its range is: look whether the differences above matter.\n\n"
+        f"Times to a first flush and flushes per case are means over cases (turns); sizes and shares are of all "
+        f"flushes together; the worst wait is from a chunk's first word to its flush, in any case. A flush of fewer "
+        f"than {config.undersize_words} words is undersized."
+    )
+
+
+def _numbers(choice: Choice, index: int) -> list[str]:
+    return [
+        f"{float(choice.measures[measure][index]) * scale:,.{decimals}f}"
+        for measure, (_, decimals, scale) in _SHOWN.items()
+    ]
+
+
+def _settings(policy: Policy) -> str:
+    return " / ".join(f"{value:,}" for value in policy.settings.values())
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = [":--", *["--:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), FLOAT_DECIMALS) + 0.0

@@ -1,0 +1,1 @@
+"""Importers: conversations of other systems, read as traces. One file per format."""

@@ -1,0 +1,273 @@
+"""From what importers read to traces: case ids, agents, times, and an account of what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals.artifacts.ids import case_id_of
+from exaid_evals.errors import DataError
+from exaid_evals.traces.importers.agents import Casting, cast_by_appearance
+from exaid_evals.traces.importers.base import Conversation, Importer, Problem, Reading, Utterance
+from exaid_evals.traces.importers.source import Source
+from exaid_evals.traces.importers.timing import Clock, timed
+from exaid_evals.traces.model import Message, Provenance, Trace
+
+_SHOWN_PROBLEMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was read, ready to be frozen.
+
+    Attributes:
+        traces: one a case, in the order of the files.
+        formats: format → number of files.
+        casting: who became whom.
+        left_out: kind of problem → how many things were left out.
+        silenced: messages of speakers that the mapping leaves out.
+        untimed: cases whose times the files do not say, or say only in part.
+        undated: cases whose times have no date.
+        problems: every problem, as `file:line: field: what; remedy`.
+        notices: what else the user should know.
+        note: how the talk came about and what was made of it, for the manifest.
+    """
+
+    traces: tuple[Trace, ...]
+    formats: Counter[str]
+    casting: Casting
+    left_out: Counter[str]
+    silenced: int
+    untimed: tuple[str, ...]
+    undated: tuple[str, ...]
+    problems: tuple[str, ...]
+    notices: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    source: Source
+    reading: Reading
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    case_id: str
+    file: _File
+    conversation: Conversation
+
+
+def read_conversations(
+    paths: Sequence[Path],
+    importer_for: Callable[[Source], Importer],
+    *,
+    casting: Casting | None,
+    provenance: Provenance,
+    clock: Clock,
+    note: str = "",
+    skip_unmapped: bool = False,
+    on_file: Callable[[Path], None] = lambda _: None,
+) -> Imported:
+    """Read files into traces.
+
+    Args:
+        paths: the files, in the order in which speakers appear.
+        importer_for: which importer reads a file.
+        casting: who is who; None casts by first appearance.
+        provenance: what every record says of its making; the run's id is derived when the traces are frozen.
+        clock: how times that the files do not say are made.
+        note: how the talk came about, in the user's words.
+        skip_unmapped: leave out what does not map, rather than refuse it. Damage is refused all the same.
+        on_file: told of each file that has been read.
+
+    Raises:
+        DataError: names, by file, line and field, all that does not map or is damaged.
+    """
+    files: list[_File] = []
+    unreadable: list[DataError] = []
+    for path in paths:
+        source = Source(path)
+        try:
+            importer = importer_for(source)
+            files.append(_File(source, _read(importer, source), importer.name))
+        except DataError as error:
+            unreadable.append(error)
+        on_file(path)
+    if unreadable:
+        raise _refusal([str(error) for error in unreadable], damaged=True, skip_unmapped=skip_unmapped)
+    talks = _identified(files)
+    everything = (item for talk in talks for item in talk.conversation.utterances)
+    casting = casting or cast_by_appearance(everything)
+    cast = [(talk, _cast(talk, casting)) for talk in talks]
+    clock_of = {talk.case_id: timed(said, clock, talk.file.reading) for talk, said in cast if said}
+    problems = tuple(text for file in files for text in _located(file))
+    every = [problem for file in files for problem in file.reading.problems]
+    damaged = any(problem.damage for problem in every)
+    if every and (damaged or not skip_unmapped):
+        raise _refusal(problems, damaged=damaged, skip_unmapped=skip_unmapped)
+    traces = [
+        Trace(
+            talk.case_id,
+            clock_of[talk.case_id].epoch,
+            _messages(said, clock_of[talk.case_id].times, casting),
+            provenance,
+        )
+        for talk, said in cast
+        if said
+    ]
+    if not traces:
+        raise DataError("no message is left to import", remedy="see what was left out, and map it with --agents")
+    silenced = sum(casting.silenced(item) for talk in talks for item in talk.conversation.utterances)
+    untimed = tuple(case_id for case_id, found in clock_of.items() if found.untimed)
+    undated = tuple(case_id for case_id, found in clock_of.items() if found.undated)
+    partly = [
+        f"{case_id}: only some messages have times, so none is used"
+        for case_id, found in clock_of.items()
+        if found.partly
+    ]
+    formats = Counter(file.format for file in files)
+    left_out = Counter(problem.kind for problem in every)
+    return Imported(
+        traces=tuple(traces),
+        formats=formats,
+        casting=casting,
+        left_out=left_out,
+        silenced=silenced,
+        untimed=untimed,
+        undated=undated,
+        problems=problems,
+        notices=(*(f"{file.source.path}: {text}" for file in files for text in file.reading.notices), *partly),
+        note=_note(note, formats, casting, clock, len(traces), untimed, undated, left_out, silenced),
+    )
+
+
+def _read(importer: Importer, source: Source) -> Reading:
+    try:
+        return importer.read(source)
+    except RecursionError:
+        raise DataError("nested too deeply", where=str(source.path), remedy="flatten it") from None
+
+
+def _identified(files: Iterable[_File]) -> list[_Talk]:
+    """Give each conversation its case's id; one without, or with another's, is a problem of its file."""
+    talks: dict[str, _Talk] = {}
+    for file in files:
+        for conversation in file.reading.conversations:
+            spot = conversation.spot
+            if conversation.raw_id is None:
+                file.reading.unmapped(spot, "no case id", kind="conversation without an id", remedy="add `case_id`")
+                continue
+            try:
+                case_id = case_id_of(conversation.raw_id)
+            except DataError as error:
+                file.reading.unmapped(
+                    spot,
+                    f"{str(conversation.raw_id)!r:.60} makes no case id",
+                    kind="case id",
+                    remedy=error.remedy or "",
+                )
+                continue
+            if not conversation.utterances:
+                file.reading.unmapped(
+                    spot,
+                    f"{case_id} says nothing",
+                    kind="empty conversation",
+                    remedy="leave it out with --skip-unmapped",
+                )
+            elif case_id in talks:
+                there = talks[case_id].file.source.path
+                file.reading.damage(spot, f"{case_id} stands in {there} already", remedy="import each case once")
+            else:
+                talks[case_id] = _Talk(case_id, file, conversation)
+    return list(talks.values())
+
+
+def _cast(talk: _Talk, casting: Casting) -> list[Utterance]:
+    said = []
+    for utterance in talk.conversation.utterances:
+        objection = casting.objection(utterance)
+        if objection is not None:
+            what, remedy, kind = objection
+            talk.file.reading.unmapped(utterance.spot, what, kind=kind, remedy=remedy)
+        elif not casting.silenced(utterance):
+            said.append(utterance)
+    return said
+
+
+def _messages(said: Sequence[Utterance], times: Sequence[int], casting: Casting) -> tuple[Message, ...]:
+    messages = []
+    for item, t_ms in zip(said, times, strict=True):
+        agent = casting.agents[item.speaker]
+        assert agent is not None  # noqa: S101 - `_cast` has taken out the silenced
+        # What was there whole at a known moment arrived then; only its beginning would be a guess.
+        stream = ((t_ms, len(item.content)),) if item.whole and item.moment is not None else ()
+        messages.append(Message(agent, item.content, t_ms, stream, item.provider_token_count))
+    return tuple(messages)
+
+
+def _located(file: _File) -> list[str]:
+    problems = file.reading.problems
+    inside = [problem.spot.keys for problem in problems if problem.spot.line is None]
+    lines = file.source.lines_of(inside) if inside else {}
+
+    def line_of(problem: Problem) -> int:
+        return lines[problem.spot.keys] if problem.spot.line is None else problem.spot.line
+
+    return [
+        f"{file.source.path}:{line_of(problem)}: "
+        + (f"{problem.spot.field}: " if problem.spot.field else "")
+        + f"{problem.what}; {problem.remedy}"
+        for problem in sorted(problems, key=line_of)
+    ]
+
+
+def _refusal(problems: Sequence[str], *, damaged: bool, skip_unmapped: bool) -> DataError:
+    shown = "".join(f"\n  - {problem}" for problem in problems[:_SHOWN_PROBLEMS])
+    more = f"\n  … and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+    if damaged:
+        remedy = "damage is not skipped: correct the files" if skip_unmapped else "correct the files"
+    else:
+        remedy = "correct them, or leave out what does not map with --skip-unmapped"
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    return DataError(f"nothing is imported: {count}{shown}{more}\n", remedy=remedy)
+
+
+def _note(
+    note: str,
+    formats: Counter[str],
+    casting: Casting,
+    clock: Clock,
+    n_cases: int,
+    untimed: Sequence[str],
+    undated: Sequence[str],
+    left_out: Counter[str],
+    silenced: int,
+) -> str:
+    files = " and ".join(f"{count} {name} file{'s' if count > 1 else ''}" for name, count in sorted(formats.items()))
+    agents = ", ".join(f"{speaker!r:.60} = {agent}" for speaker, agent in casting.agents.items() if agent)
+    parts = [note.strip(), f"imported from {files}", f"agents: {agents}"]
+    if untimed:
+        parts.append(
+            f"times unknown in {len(untimed)} of {n_cases} cases: messages laid one after the other "
+            f"at {clock.chars_per_second:g} characters per second"
+        )
+    if undated:
+        parts.append(f"dates unknown in {len(undated)} of {n_cases} cases: clock starts at {clock.epoch}")
+    if silenced:
+        parts.append(f"left out by the mapping: {silenced} messages")
+    if left_out:
+        parts.append("left out as unmapped: " + told(left_out))
+    return "; ".join(part for part in parts if part)
+
+
+def told(counts: Counter[str]) -> str:
+    """Write counts of kinds as words.
+
+    >>> told(Counter({"tool call": 2, "empty message": 1}))
+    '3 (empty message 1, tool call 2)'
+    """
+    return f"{counts.total()} ({', '.join(f'{kind} {count}' for kind, count in sorted(counts.items()))})"

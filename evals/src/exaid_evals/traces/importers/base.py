@@ -1,0 +1,157 @@
+"""What an importer is: it claims a file by looking, and reads conversations out of it, or says what does not map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exaid_evals.traces.importers.source import Source
+
+Keys = tuple[str | int, ...]
+# What a message of these roles says is said to a model, or by a tool, and is no speech of an agent.
+NO_SPEECH = frozenset({"system", "developer", "tool", "function"})
+# Roles that tell speakers apart where messages carry no names.
+SPEAKING_ROLES = frozenset({"user", "assistant", "human", "ai"})
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where something stands in a file.
+
+    Attributes:
+        line: counted from 1; None inside a JSON document, where `keys` lead to it.
+        keys: the way to it from the document's or the line's root.
+        shown: the way as it is told to the user; differs from `keys` where those would be too long.
+    """
+
+    line: int | None
+    keys: Keys = ()
+    shown: Keys = ()
+
+    def below(self, *more: str | int) -> Spot:
+        """Return the place of something inside."""
+        return Spot(self.line, (*self.keys, *more), (*self.shown, *more))
+
+    @property
+    def field(self) -> str:
+        """The way as text, such as `messages[3].content`; empty for the root.
+
+        >>> Spot(1).below("messages", 3, "content").field, Spot(1).below("a b").field
+        ('messages[3].content', "'a b'")
+        """
+        text = ""
+        for key in self.shown:
+            if isinstance(key, int):
+                text += f"[{key}]"
+            else:
+                text += ("." if text else "") + (key if _PLAIN_KEY.fullmatch(key) else f"{key[:80]!r}")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in a file that has no place in a trace.
+
+    Attributes:
+        spot: where.
+        what: what it is, as one clause.
+        remedy: what to do.
+        kind: its short name, for counting.
+        damage: whether the file is broken here; what is merely unmapped may be left out, damage may not.
+    """
+
+    spot: Spot
+    what: str
+    remedy: str
+    kind: str
+    damage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was said: ms since 1970 where `absolute`, else since some moment of the conversation."""
+
+    ms: int
+    absolute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One message of a conversation, before its speaker has become an agent.
+
+    Attributes:
+        speaker: the name as the file spells it; the role where a message has no name.
+        named: whether `speaker` is a name.
+        content: the text, never blank.
+        spot: where the message stands.
+        moment: when it was said; None where the file does not say.
+        whole: whether `moment` is when the whole text was there, rather than its first character.
+        provider_token_count: what the provider reported for it.
+    """
+
+    speaker: str
+    named: bool
+    content: str
+    spot: Spot
+    moment: Moment | None = None
+    whole: bool = False
+    provider_token_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The talk about one case.
+
+    Attributes:
+        raw_id: the case's name in the file; None where there is none.
+        spot: where the conversation begins.
+        utterances: in order.
+    """
+
+    raw_id: str | int | None
+    spot: Spot
+    utterances: Sequence[Utterance]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What an importer found in a file.
+
+    Attributes:
+        conversations: in the order of the file.
+        problems: whatever is not in them.
+        notices: what was passed over because it is no part of a talk, for the user.
+    """
+
+    conversations: list[Conversation] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def unmapped(self, spot: Spot, what: str, *, kind: str, remedy: str) -> None:
+        """Note something that has no place in a trace."""
+        self.problems.append(Problem(spot, what, remedy, kind))
+
+    def damage(self, spot: Spot, what: str, *, remedy: str) -> None:
+        """Note that the file is broken."""
+        self.problems.append(Problem(spot, what, remedy, "damage", damage=True))
+
+
+class Importer(Protocol):
+    """Reads one format."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as `--format` takes it."""
+
+    def claims(self, source: Source) -> bool:
+        """Tell by looking whether a file is of this format."""
+
+    def read(self, source: Source) -> Reading:
+        """Read a file.
+
+        Raises:
+            DataError: the file cannot be read at all.
+        """

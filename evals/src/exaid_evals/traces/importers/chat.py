@@ -1,0 +1,171 @@
+"""The shape that chat formats share: a message with role, name and content, the content as text or as parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exaid_evals.traces.importers.base import NO_SPEECH, Conversation, Reading, Spot, Utterance
+from exaid_evals.traces.importers.moments import moment_of
+from exaid_evals.traces.importers.source import Source
+
+CASE_KEYS = ("case_id", "conversation_id", "thread_id")
+_SKIP = "remove it, or leave out what does not map with --skip-unmapped"
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+# Beside the content, what a message may carry that is no text.
+_NOT_TEXT = {
+    "tool_calls": "tool call",
+    "invalid_tool_calls": "tool call",
+    "function_call": "tool call",
+    "tool_responses": "tool result",
+    "audio": "audio",
+    "refusal": "refusal",
+}
+_JSON_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null"}
+
+
+def named(value: object) -> str:
+    """Return what a JSON value is, in words."""
+    return _JSON_NAMES.get(type(value), "a number")
+
+
+def text_of(content: object, spot: Spot, reading: Reading, *, text_key: str = "text") -> str | None:
+    """Return the text of a message's content, its text parts joined as they stand; None where something is wrong.
+
+    Args:
+        content: text, None, or a list of texts and parts.
+        spot: where it stands.
+        reading: is told of every part that is no text.
+        text_key: the key under which a text part holds its text.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        parts = [content]
+    elif isinstance(content, list):
+        parts = []
+        for number, part in enumerate(content):
+            text = _part(part, spot.below(number), reading, text_key)
+            if text is not None:
+                parts.append(text)
+    else:
+        reading.unmapped(spot, f"{named(content)} where text must stand", kind="no text", remedy=_SKIP)
+        return None
+    text = "".join(parts)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        reading.unmapped(spot, "holds half a surrogate pair, which is no text", kind="no text", remedy=_SKIP)
+        return None
+    return text
+
+
+def _part(part: object, spot: Spot, reading: Reading, text_key: str) -> str | None:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    text = part.get(text_key) if isinstance(part, dict) else None
+    if isinstance(kind, str) and kind in _TEXT_PARTS and isinstance(text, str):
+        return text
+    if isinstance(kind, str):
+        reading.unmapped(spot, f"a part of type {kind!r:.60} is no text", kind="part that is no text", remedy=_SKIP)
+    else:
+        reading.unmapped(spot, f"{named(part)} without a type is no text", kind="part that is no text", remedy=_SKIP)
+    return None
+
+
+def utterance_of(
+    message: object,
+    spot: Spot,
+    reading: Reading,
+    *,
+    role: object = None,
+    tokens: object = None,
+    content: tuple[str, str] = ("content", "text"),
+) -> Utterance | None:
+    """Return a message, or None where it says nothing that could be said in a trace; the reading is told why.
+
+    Args:
+        message: the mapping with `content`, `role`, `name` and perhaps a time and usage.
+        spot: where it stands.
+        reading: is told of all that does not map.
+        role: the role where the format keeps it elsewhere.
+        tokens: the provider's count of this message where the format keeps it elsewhere.
+        content: the key of the content, and the key of the text in its parts.
+    """
+    if not isinstance(message, Mapping):
+        reading.unmapped(spot, f"{named(message)} where a message must stand", kind="no message", remedy=_SKIP)
+        return None
+    before = len(reading.problems)
+    for key, kind in _NOT_TEXT.items():
+        if message.get(key):
+            reading.unmapped(spot.below(key), f"a {kind} is no text", kind=kind, remedy=_SKIP)
+    text = text_of(message.get(content[0]), spot.below(content[0]), reading, text_key=content[1])
+    who = _speaker(message.get("role") if role is None else role, message.get("name"), spot, reading)
+    if text is not None and not text.strip() and len(reading.problems) == before:
+        reading.unmapped(spot.below(content[0]), "is empty", kind="empty message", remedy=_SKIP)
+    if who is None or not text or not text.strip():
+        return None
+    return Utterance(
+        speaker=who[0],
+        named=who[1],
+        content=text,
+        spot=spot,
+        moment=moment_of(message, spot, reading),
+        provider_token_count=token_count(_usage(message) if tokens is None else tokens, spot, reading),
+    )
+
+
+def _speaker(role: object, name: object, spot: Spot, reading: Reading) -> tuple[str, bool] | None:
+    if isinstance(role, str) and role in NO_SPEECH:
+        return role, False
+    if isinstance(name, str) and name.strip():
+        return name.strip(), True
+    if isinstance(role, str) and role.strip():
+        return role.strip(), False
+    key = "role" if role is not None else "name"
+    reading.unmapped(spot.below(key), "neither a name nor a role says who speaks", kind="no speaker", remedy=_SKIP)
+    return None
+
+
+def _usage(message: Mapping[str, Any]) -> object:
+    if message.get("provider_token_count") is not None:
+        return message["provider_token_count"]
+    usage = message.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    return usage.get("completion_tokens", usage.get("output_tokens"))
+
+
+def token_count(value: object, spot: Spot, reading: Reading) -> int | None:
+    """Return a provider's count of tokens; what is no count is reported."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53:
+        return value
+    reading.unmapped(spot, f"{value!r:.60} is no count of tokens", kind="token count", remedy=_SKIP)
+    return None
+
+
+def case_of(
+    fields: Mapping[str, Any], spot: Spot, reading: Reading, *, keys: Sequence[str] = CASE_KEYS
+) -> str | int | None:
+    """Return the name of a case out of the first field that holds one."""
+    for key in keys:
+        value = fields.get(key)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return value
+        if value is not None and value != "":
+            remedy = "write text or a whole number"
+            reading.unmapped(spot.below(key), f"{named(value)} is no case id", kind="case id", remedy=remedy)
+    return None
+
+
+def add_conversation(reading: Reading, raw_id: str | int | None, spot: Spot, said: Sequence[Utterance | None]) -> None:
+    """Note a conversation of the messages that map."""
+    reading.conversations.append(Conversation(raw_id, spot, [item for item in said if item is not None]))
+
+
+def name_after_file(reading: Reading, source: Source) -> None:
+    """Give the file's only conversation the file's name where it has none (`37470964_conversation` is 37470964)."""
+    if len(reading.conversations) == 1 and reading.conversations[0].raw_id is None:
+        only = reading.conversations[0]
+        reading.conversations = [Conversation(source.stem.removesuffix("_conversation"), only.spot, only.utterances)]

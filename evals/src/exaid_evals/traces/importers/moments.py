@@ -1,0 +1,69 @@
+"""When a message was said, as files put it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from exaid_evals.artifacts.timestamps import parse_timestamp
+from exaid_evals.errors import DataError
+from exaid_evals.traces.importers.base import Moment, Reading, Spot
+from exaid_evals.traces.model import MAX_T_MS
+
+# Years 1970 to 9999, in ms: what the time stamp of a talk's last message can be written as.
+LATEST_MS = 253_402_300_799_999 - MAX_T_MS
+_DIGITS = re.compile(r"[0-9]{1,20}")
+
+
+def moment_of(fields: Mapping[str, Any], spot: Spot, reading: Reading) -> Moment | None:
+    """Return when a message was said.
+
+    `t_ms` counts from any moment of the conversation; `timestamp` is RFC 3339 with an offset; `created_at` is
+    that or, as OpenAI's interfaces write it, seconds since 1970. Other times are reported, not guessed at.
+    """
+    for key, read in (("t_ms", _relative), ("timestamp", _stamp), ("created_at", _stamp_or_seconds)):
+        value = fields.get(key)
+        if value is None or value == "":
+            continue
+        moment = read(value)
+        if moment is None or not 0 <= moment.ms <= LATEST_MS:
+            remedy = "write whole milliseconds" if key == "t_ms" else "write it like 2024-12-19T12:00:00.000Z"
+            reading.damage(spot.below(key), f"{value!r:.60} is no time", remedy=remedy)
+            return None
+        return moment
+    return None
+
+
+def from_nanoseconds(value: object) -> Moment | None:
+    """Return the moment of a `…UnixNano`, a number or its digits; None for 0, which means unset, and for no number."""
+    number = _whole(value)
+    if not number or number // 1_000_000 > LATEST_MS:
+        return None
+    return Moment(number // 1_000_000, absolute=True)
+
+
+def _relative(value: object) -> Moment | None:
+    number = _whole(value)
+    return None if number is None else Moment(number, absolute=False)
+
+
+def _stamp(value: object) -> Moment | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return Moment(round(parse_timestamp(value).timestamp() * 1000), absolute=True)
+    except (DataError, OverflowError):
+        return None
+
+
+def _stamp_or_seconds(value: object) -> Moment | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Moment(round(value * 1000), absolute=True) if abs(value) < LATEST_MS else None
+    return _stamp(value)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, str):
+        return int(value) if _DIGITS.fullmatch(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

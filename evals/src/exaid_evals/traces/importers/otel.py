@@ -1,0 +1,166 @@
+"""OpenTelemetry spans of generative AI, as OTLP/JSON: a document, or one export request a line.
+
+What is said is what spans put out: `gen_ai.output.messages` in the span's attributes or in an event's, and, as older
+conventions have it, `gen_ai.choice` events. It is said by `gen_ai.agent.name` of the span or of one around it, and was
+there whole when the span ended. Inputs repeat what was said before; an input of a user's that was not is a message of
+its own, there when its span began. A span around spans that hold messages repeats theirs and is passed over. The case
+is `gen_ai.conversation.id` of the span or of one around it, else the trace's id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from exaid_evals.traces.importers.base import Conversation, Moment, Reading, Spot, Utterance
+from exaid_evals.traces.importers.chat import utterance_of
+from exaid_evals.traces.importers.otel_messages import Told, inputs_of, outputs_of
+from exaid_evals.traces.importers.otlp import Span, read_spans
+from exaid_evals.traces.importers.source import Source
+
+_SKIP = "remove it, or leave out what does not map with --skip-unmapped"
+_AGENT = ("gen_ai.agent.name", "gen_ai.agent.id")
+_CASE = "gen_ai.conversation.id"
+_TOKENS = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
+_INSTRUCTIONS = "gen_ai.system_instructions"
+_ENOUGH = 10
+
+
+class OtelImporter:
+    """`--format otel`."""
+
+    name = "otel"
+
+    def claims(self, source: Source) -> bool:
+        """Claim JSON objects with `resourceSpans`."""
+        return source.is_json and any(
+            isinstance(root.value, Mapping) and "resourceSpans" in root.value for root in source.roots[:_ENOUGH]
+        )
+
+    def read(self, source: Source) -> Reading:
+        """Read every conversation of the file."""
+        reading = Reading()
+        spans = read_spans(source, reading)
+        around = {(span.trace_id, span.span_id): span for span in spans if span.span_id}
+        told = {span.order: (inputs_of(span, reading), outputs_of(span, reading)) for span in spans}
+        containers = {
+            outer.order
+            for span in spans
+            if any(told[span.order])
+            for outer in _outwards(span, around)
+            if outer.order != span.order
+        }
+        instructed = sum(_INSTRUCTIONS in span.attributes for span in spans)
+        if instructed:
+            reading.notices.append(f"instructions to models, which nobody says: {_INSTRUCTIONS} of {instructed} spans")
+        by_case: dict[str | int | None, list[Span]] = {}
+        for span in spans:
+            if any(told[span.order]) and span.order not in containers:
+                by_case.setdefault(_case(span, around), []).append(span)
+        for raw_id, members in by_case.items():
+            said = _talk(members, told, around, reading)
+            reading.conversations.append(Conversation(raw_id, members[0].spot, said))
+        if not by_case and not reading.problems:
+            remedy = "record message contents (gen_ai.input.messages, gen_ai.output.messages) and export again"
+            reading.damage(Spot(source.roots[0].line), "no span holds a message", remedy=remedy)
+        return reading
+
+
+def _outwards(span: Span, around: Mapping[tuple[str, str], Span]) -> Iterable[Span]:
+    """Yield a span and the spans around it, from the inside out."""
+    seen = set()
+    at: Span | None = span
+    while at is not None and at.order not in seen:  # a forged file may run in a circle
+        seen.add(at.order)
+        yield at
+        at = around.get((at.trace_id, at.parent_id))
+
+
+def _nearest(span: Span, around: Mapping[tuple[str, str], Span], *names: str) -> str | None:
+    for outer in _outwards(span, around):
+        value = outer.first(*names)
+        if isinstance(value, str) and value.strip():
+            return value
+    return None
+
+
+def _case(span: Span, around: Mapping[tuple[str, str], Span]) -> str | None:
+    return _nearest(span, around, _CASE) or span.trace_id or None
+
+
+def _talk(
+    spans: list[Span],
+    told: Mapping[int, tuple[list[Told], list[Told]]],
+    around: Mapping[tuple[str, str], Span],
+    reading: Reading,
+) -> list[Utterance]:
+    """Return what is said in a conversation's spans, in order of time, or of the file where times are missing."""
+    timed = all(span.start and span.end for span in spans)
+    ordered = sorted(spans, key=lambda span: _ms(span.start) if timed else span.order)
+    found: list[tuple[int, Utterance]] = []
+    outputs: set[str] = set()
+    for span in ordered:
+        for utterance in _outputs(span, told[span.order][1], _nearest(span, around, *_AGENT), reading):
+            found.append((_ms(span.end) if timed else 2 * span.order + 1, utterance))
+            outputs.add(utterance.content)
+    heard: set[str] = set()
+    for span in ordered:
+        for item in told[span.order][0]:
+            unheard = _input(item, outputs, heard, reading)
+            if unheard is not None:
+                at = replace(unheard, moment=span.start, whole=span.start is not None)
+                found.append((_ms(span.start) if timed else 2 * span.order, at))
+    return [utterance for _, utterance in sorted(found, key=lambda pair: pair[0])]
+
+
+def _ms(moment: Moment | None) -> int:
+    return moment.ms if moment else 0
+
+
+def _outputs(span: Span, items: list[Told], agent: str | None, reading: Reading) -> Iterable[Utterance]:
+    if len(items) > 1:
+        what = f"{len(items)} choices, and nothing says which was said"
+        reading.unmapped(items[1].spot, what, kind="several choices", remedy=_SKIP)
+        return
+    for item in items:
+        message = {**item.message, "name": agent} if agent else item.message
+        tokens = span.first(*_TOKENS)
+        utterance = utterance_of(message, item.spot, reading, tokens=tokens, content=item.content)
+        if utterance is not None:
+            yield replace(utterance, moment=span.end, whole=span.end is not None)
+
+
+def _input(item: Told, outputs: set[str], heard: set[str], reading: Reading) -> Utterance | None:
+    """Return an input that nobody has said before; each input is looked at once, however often it is repeated."""
+    print_ = _print_of(item.message)
+    if print_ in heard:
+        return None
+    heard.add(print_)
+    role = item.message.get("role")
+    if role == "assistant" and _calls_tools(item.message):
+        return None  # an earlier span's output, where it was reported
+    alone = Reading()
+    utterance = utterance_of(item.message, item.spot, alone, content=item.content)
+    if utterance is None or utterance.content not in outputs:
+        reading.problems += alone.problems
+    if utterance is None or utterance.content in outputs or utterance.content in heard:
+        return None
+    heard.add(utterance.content)
+    if role == "assistant" and not utterance.named:
+        what = "history that no span of this conversation put out"
+        reading.unmapped(item.spot, what, kind="unknown history", remedy=_SKIP)
+        return None
+    return utterance
+
+
+def _print_of(message: Mapping[str, Any]) -> str:
+    return "\0" + json.dumps([message.get(key) for key in ("role", "name", "parts", "content")], sort_keys=True)
+
+
+def _calls_tools(message: Mapping[str, Any]) -> bool:
+    parts = message.get("parts")
+    return bool(message.get("tool_calls")) or (
+        isinstance(parts, list) and any(isinstance(part, Mapping) and part.get("type") == "tool_call" for part in parts)
+    )

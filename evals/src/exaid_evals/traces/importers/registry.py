@@ -1,0 +1,54 @@
+"""Importers by name. To add one, write a file and name it here; other packages use an entry point."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import cast
+
+from exaid_evals.config.plugins import build_part, find_part
+from exaid_evals.errors import DataError
+from exaid_evals.traces.importers.base import Importer
+from exaid_evals.traces.importers.source import Source
+
+_ROOM = "exaid_evals.traces.importers"
+# In the order in which they are asked whether a file is theirs.
+BUILT_IN = {
+    "otel": f"{_ROOM}.otel:OtelImporter",
+    "langchain": f"{_ROOM}.langchain:LangchainImporter",
+    "autogen": f"{_ROOM}.autogen:AutogenImporter",
+    "openai": f"{_ROOM}.openai:OpenaiImporter",
+    "csv": f"{_ROOM}.csv_table:CsvImporter",
+}
+GROUP = "exaid_evals.importers"
+AUTO = "auto"
+
+
+def importer_named(name: str) -> Importer:
+    """Return an importer.
+
+    Raises:
+        ConfigError: none has that name, or it cannot be built.
+    """
+    return cast("Importer", build_part("format", name, find_part("format", name, BUILT_IN, group=GROUP)))
+
+
+def importer_of(source: Source) -> Importer:
+    """Return the first importer that claims a file: those of other packages by name, then the built-in ones.
+
+    Others come first because they know a narrower shape; a general one would often claim it too.
+
+    Raises:
+        DataError: none does, or the file cannot be read.
+    """
+    others = sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))
+    known = [importer_named(name) for name in [*others, *BUILT_IN]]
+    for importer in known:
+        if importer.claims(source):
+            return importer
+    # A broken file says best itself why nobody knows it.
+    if source.text.lstrip()[:1] in ("{", "["):
+        _ = source.roots
+    formats = ", ".join(importer.name for importer in known)
+    raise DataError(
+        "no conversation of a known format", where=str(source.path), remedy=f"name it with --format: {formats}"
+    )

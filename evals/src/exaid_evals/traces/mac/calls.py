@@ -1,0 +1,144 @@
+"""The calls of one case: answered from the recording where they are there, else forwarded and recorded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.traces.mac.recording import Answer, Call, Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a call was not answered.
+
+    Attributes:
+        what: for a failure reason.
+        passing: whether another try may be answered.
+        fatal: whether every other case would meet the same (the key is refused, the quota used up).
+        wait_s: how long the provider asks to wait.
+    """
+
+    what: str
+    passing: bool
+    fatal: bool = False
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a service answered, or why it did not.
+
+    Attributes:
+        status: of HTTP.
+        body: without secrets, canonical where it is JSON, so that it is the same bytes now and in a replay.
+        headers: what MAC's client looks at before it asks again.
+        trouble: None where the call was answered.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
+
+
+Forward = Callable[[bytes], Reply]
+"""Sends a request's body to the service; raises nothing."""
+
+
+class CaseCalls:
+    """The calls of one case, whatever number of tries it takes.
+
+    One call at a time: MAC asks one question after the other, and when its client loses patience and asks again, or
+    the whole case is tried again, the answer that is still under way is waited for instead of paid for twice.
+    """
+
+    def __init__(self, case_id: str, recording: Recording, forward: Forward | None) -> None:
+        self.case_id = case_id
+        self._recording = recording
+        self._forward = forward
+        self._lock = threading.Lock()
+
+    def answer(self, body: bytes, repeat: Callable[[str], int]) -> tuple[Reply, str, Answer | None]:
+        """Answer a request.
+
+        Args:
+            body: the request's.
+            repeat: given the request's hash, how often the same request has been answered in this try.
+
+        Returns:
+            The reply, the request's hash, and the recorded answer that it is; None where it is new.
+        """
+        try:
+            request = json.loads(body)
+            request_sha256 = sha256_structure(request)
+        except (ValueError, RecursionError):
+            return _refusal("MAC's request is no JSON"), "", None
+        if not isinstance(request, dict):
+            return _refusal("MAC's request is no JSON object"), "", None
+        with self._lock:
+            number = repeat(request_sha256)
+            recorded = self._recording.find(self.case_id, request_sha256, number)
+            if recorded is not None:
+                return Reply(200, canonical_bytes(recorded.response)), request_sha256, recorded
+            if self._forward is None:
+                difference = self._recording.nearest_difference(self.case_id, request)
+                return _refusal(f"a request that was not recorded: {difference}"), request_sha256, None
+            started = time.monotonic()
+            reply = self._forward(body)
+            latency_ms = round((time.monotonic() - started) * 1000)
+            if reply.trouble is None:
+                response = json.loads(reply.body)
+                self._recording.add_call(
+                    Call(self.case_id, request_sha256, number, request, response, latency_ms=latency_ms)
+                )
+            return reply, request_sha256, None
+
+
+class Session:
+    """The calls of one try at a case.
+
+    Attributes:
+        trouble: why the last call was not answered; None where it was.
+    """
+
+    def __init__(self, calls: CaseCalls) -> None:
+        self.trouble: Trouble | None = None
+        self._calls = calls
+        self._answered: Counter[str] = Counter()
+        self._credits: list[tuple[int, int]] = []
+
+    def answer(self, body: bytes) -> tuple[Reply, str]:
+        """Answer a request, and return the hash under which it counts once it is delivered."""
+        reply, request_sha256, recorded = self._calls.answer(body, self._answered.__getitem__)
+        self.trouble = reply.trouble
+        if recorded is not None:
+            self._credits.append((time.monotonic_ns(), recorded.latency_ms))
+        return reply, request_sha256
+
+    def delivered(self, request_sha256: str) -> None:
+        """Count an answer, so that the same request after it is asked for another one."""
+        self._answered[request_sha256] += 1
+
+    def undelivered(self, request_sha256: str) -> None:
+        """Take an answer back that could not be delivered after all: it is there for whoever asks again."""
+        self._answered[request_sha256] -= 1
+
+    def saved_ms(self, t_ns: int) -> int:
+        """Return by how much answers from the recording have shortened the talk until then.
+
+        Added to the clock, it makes a talk that was interrupted and gone on with last as long as one that was not.
+        """
+        return sum(latency_ms for served_ns, latency_ms in self._credits if served_ns <= t_ns)
+
+
+def _refusal(what: str) -> Reply:
+    body = canonical_bytes({"error": {"message": what, "type": "exaid_evals", "code": None, "param": None}})
+    # 400: MAC's client does not ask again.
+    return Reply(400, body, trouble=Trouble(what, passing=False))

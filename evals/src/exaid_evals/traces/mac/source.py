@@ -1,0 +1,237 @@
+"""MAC as a source of traces: each case in a process of its own, tried again where that may help, recorded, replayed."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from exaid_evals.artifacts.hashing import sha256_text
+from exaid_evals.cases.base import Case, content_of
+from exaid_evals.clients.endpoint import Endpoint
+from exaid_evals.config.mas_generation import LiveConfig, MacConfig, MacModelConfig, Stage
+from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
+from exaid_evals.traces.mac.calls import CaseCalls, Session, Trouble
+from exaid_evals.traces.mac.check import agent_of
+from exaid_evals.traces.mac.forward import Forwarder
+from exaid_evals.traces.mac.process import End, Said, Try, run_child
+from exaid_evals.traces.mac.proxy import Address, Proxy
+from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording
+from exaid_evals.traces.mac.verdict import Verdict, verdict_on
+from exaid_evals.traces.model import Message, Provenance, Trace
+
+# As MAC spells them.
+_STAGES = {Stage.INITIAL: "inital", Stage.FOLLOW_UP: "follow_up"}
+
+
+@dataclass(frozen=True, slots=True)
+class MacSettings:
+    """Everything that a run of MAC needs to know.
+
+    Attributes:
+        mac: what MAC is told.
+        live: how it is run.
+        model: its language model.
+        mac_dir: its folder, verified.
+        endpoint: where its model answers; None for a replay, which asks nobody.
+        recording: the file of its recorded calls.
+    """
+
+    mac: MacConfig
+    live: LiveConfig
+    model: MacModelConfig
+    mac_dir: Path
+    endpoint: Endpoint | None
+    recording: Path
+
+
+class MacSource:
+    """Runs MAC on cases while the `with` block lasts; any number of threads may ask for one case each.
+
+    Args:
+        settings: what to run, and how.
+        provenance: what every record says about its making.
+        epoch: time stamp of every case's first message.
+        on_note: told what a user may want to know meanwhile: tries that failed, reports that could not be read.
+    """
+
+    def __init__(
+        self,
+        settings: MacSettings,
+        provenance: Provenance,
+        epoch: str,
+        on_note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._provenance = provenance
+        self._epoch = epoch
+        self._on_note = on_note
+        self._stop = threading.Event()
+        self._open = contextlib.ExitStack()
+        self._recording: Recording
+        self._proxy: Proxy
+        self._forward: Forwarder | None = None
+
+    def __enter__(self) -> Self:
+        """Open the recording and the proxy.
+
+        Raises:
+            DataError: the recording is damaged.
+        """
+        settings, made = self._settings, self._provenance
+        run = RecordedRun(made.mas_run_id, self._epoch, made.mac_commit, made.model)
+        with self._open:
+            replay = settings.endpoint is None
+            self._recording = self._open.enter_context(Recording(settings.recording, run, read_only=replay))
+            if settings.endpoint is not None:
+                self._forward = Forwarder(settings.endpoint, settings.model.timeout)
+                self._open.callback(self._forward.close)
+            self._proxy = self._open.enter_context(Proxy())
+            self._open = self._open.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what still runs, and bring the recording in order."""
+        self.stop()
+        self._open.close()
+
+    def stop(self) -> None:
+        """Have every process killed, within a moment."""
+        self._stop.set()
+
+    def inputs(self, case: Case) -> Mapping[str, Any]:
+        """Return what the talk about a case depends on. Time limits and retries are none of it."""
+        made = self._provenance
+        return {
+            "case": content_of(case),
+            "mac": self._settings.mac.model_dump(mode="json"),
+            "model": self._settings.model.model_dump(mode="json"),
+            "epoch": self._epoch,
+            "provenance": [made.mas_run_id, made.mac_commit, made.model, made.stub],
+        }
+
+    def generate(self, case: Case) -> Trace:
+        """Return MAC's talk about a case.
+
+        Raises:
+            CaseFailedError: there is none, after all tries.
+            DataError: a replay comes to something else than the recording.
+            LLMError: the provider refuses every call (key or quota).
+            ExaidError: MAC cannot be started at all, or the stage was stopped.
+        """
+        if self._stop.is_set():
+            raise _stopped(case.case_id)
+        known = self._recording.outcome(case.case_id)
+        if self._forward is None and known is None:
+            raise DataError("was not recorded to its end", where=case.case_id, remedy="record it with --llm openai")
+        if self._forward is None and known is not None and known.failure_reason is not None:
+            # A hang or a crash is not to be had again; that it was is what the recording says.
+            raise CaseFailedError(known.failure_reason, where=case.case_id)
+        calls = CaseCalls(case.case_id, self._recording, self._forward)
+        result, session, verdict, tries = self._tried(case.case_id, calls)
+        if verdict.fatal:
+            raise _fatal(case.case_id, verdict, session.trouble)
+        hashes = tuple(sha256_text(item.content) for item in result.said) if verdict.failure is None else ()
+        if self._forward is None:
+            self._require_as_recorded(case.case_id, known, verdict, hashes)
+        if verdict.failure is not None:
+            reason = verdict.failure if tries == 1 else f"{verdict.failure} (the last of {tries} tries)"
+            self._recording.add_outcome(case.case_id, Outcome(tries, failure_reason=reason))
+            raise CaseFailedError(reason, where=case.case_id)
+        if verdict.note is not None:
+            self._on_note(f"{case.case_id}: {verdict.note}")
+        if known is not None and tuple(sha256 for sha256, _ in known.messages) == hashes:
+            times = [t_rel_ms for _, t_rel_ms in known.messages]
+        else:
+            times = _times(result.said, session)
+            outcome = Outcome(tries, note=verdict.note, messages=tuple(zip(hashes, times, strict=True)))
+            self._recording.add_outcome(case.case_id, outcome)
+        messages = tuple(
+            Message(agent_of(item.name), item.content, t_rel_ms, provider_token_count=item.tokens)
+            for item, t_rel_ms in zip(result.said, times, strict=True)
+        )
+        return Trace(case.case_id, self._epoch, messages, self._provenance)
+
+    def _tried(self, case_id: str, calls: CaseCalls) -> tuple[Try, Session, Verdict, int]:
+        """Try until there is a talk, or another try is not worth it."""
+        live = self._settings.live
+        for number in range(1, live.retry.attempts + 1):
+            session = Session(calls)
+            with self._proxy.serving(session) as address:
+                task = self._task(case_id, address)
+                result = run_child(task, time_limit_s=live.time_limit_s, stop=self._stop)
+            if result.end is End.STOPPED:
+                break
+            verdict = verdict_on(result, session.trouble, report_required=live.report_required)
+            again = verdict.passing in live.retry.again_after and number < live.retry.attempts
+            if verdict.failure is None or verdict.fatal or not again:
+                return result, session, verdict, number
+            wait_s = self._wait_s(case_id, number, verdict.wait_s)
+            self._on_note(f"{case_id}: {verdict.failure}; once more in {wait_s:.0f} s")
+            if self._stop.wait(wait_s):
+                break
+        raise _stopped(case_id)
+
+    def _wait_s(self, case_id: str, number: int, asked_s: float | None) -> float:
+        retry = self._settings.live.retry
+        scatter = random.Random(f"{case_id}:{number}").uniform(0.5, 1.5)  # noqa: S311 - no secret
+        return min(max(retry.backoff_s * 2.0 ** (number - 1) * scatter, asked_s or 0.0), retry.backoff_max_s)
+
+    def _task(self, case_id: str, address: Address) -> dict[str, Any]:
+        """Return what MAC's process is told; its model configuration is put together as MAC's own `main()` does."""
+        mac, model = self._settings.mac, self._settings.model
+        service = {"model": model.model, "api_key": address.password, "base_url": address.base_url}
+        return {
+            "mac_dir": str(self._settings.mac_dir),
+            "case_id": case_id,
+            "stage": _STAGES[mac.stage],
+            "num_doctors": mac.num_doctors,
+            "n_round": mac.n_round,
+            "model_config": {
+                "cache_seed": model.cache_seed,
+                # As MAC writes it: 1, not 1.0.
+                "temperature": int(model.temperature) if model.temperature.is_integer() else model.temperature,
+                "config_list": [service],
+                "timeout": model.timeout,
+            },
+        }
+
+    def _require_as_recorded(
+        self, case_id: str, known: Outcome | None, verdict: Verdict, hashes: tuple[str, ...]
+    ) -> None:
+        recorded = tuple(sha256 for sha256, _ in known.messages) if known else ()
+        if verdict.failure is None and hashes == recorded:
+            return
+        if verdict.failure is not None:
+            what = f"the replay comes to something else than the recording: {verdict.failure}"
+        else:
+            pairs = enumerate(zip(hashes, recorded, strict=False))
+            number = next((n for n, (a, b) in pairs if a != b), min(len(hashes), len(recorded)))
+            what = f"message {number} of the replay is not the recorded one"
+        remedy = "replay with the configuration, MAC and packages that were recorded, or record anew with --llm openai"
+        raise DataError(what, where=case_id, remedy=remedy)
+
+
+def _times(said: list[Said], session: Session) -> list[int]:
+    """Return when each message was emitted, in ms since the first; what recorded answers saved is added."""
+    moments = [item.t_ns // 1_000_000 + session.saved_ms(item.t_ns) for item in said]
+    return [moment - moments[0] for moment in moments]
+
+
+def _stopped(case_id: str) -> ExaidError:
+    return ExaidError("was stopped", where=case_id, remedy="the same command goes on from here")
+
+
+def _fatal(case_id: str, verdict: Verdict, trouble: Trouble | None) -> ExaidError:
+    what = verdict.failure or ""
+    if trouble is None:
+        return ExaidError(what, where=case_id, remedy="install what is missing: `pip install 'exaid-evals[live]'`")
+    remedy = "mend key or quota, and run the same command again: what is done is kept, and no call is made twice"
+    return LLMError(what, where=case_id, remedy=remedy)

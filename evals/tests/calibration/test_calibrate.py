@@ -1,0 +1,148 @@
+"""`exaid-evals calibrate`, from traces of left-over cases to what a run says about its calibration."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.cli.main import run
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.variant import load_variants
+
+SMALL = ["make-traces", "--stub", "--source", "small_cases:load"]
+FEW = """
+grid: {min_words: [20, 60], max_words: [100], silence_ms: [2000, 8000], max_wait_ms: [20000]}
+constraints: {undersized_share: null, timer_share: null}
+"""
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Freeze a campaign of four cases, and one of four among the others; return their folder."""
+    folder = tmp_path_factory.mktemp("campaigns")
+    assert run([*SMALL, "--n-cases", "4", "--data-dir", str(folder / "evaluated")]) == 0
+    others = ["--n-cases", "4", "--exclude-from", str(folder / "evaluated"), "--data-dir", str(folder / "others")]
+    assert run([*SMALL, *others]) == 0
+    return folder
+
+
+@pytest.fixture
+def place(frozen: Path, tmp_path: Path) -> Path:
+    """Return a folder with both campaigns and configurations of its own."""
+    shutil.copytree(frozen, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(configs_dir(), tmp_path / "configs")
+    (tmp_path / "configs" / "calibration.yaml").write_text(FEW, encoding="utf-8")
+    return tmp_path
+
+
+def calibrate(place: Path, *arguments: str) -> int:
+    """Run the verb there."""
+    folders = ["--traces", place / "others", "--data-dir", place / "evaluated", "--config-dir", place / "configs"]
+    return run(["calibrate", *map(str, folders), *arguments])
+
+
+def cases_of(folder: Path) -> tuple[str, ...]:
+    """Return a campaign's case list."""
+    return read_manifest(Campaign(folder).manifest_file).generation.ordered_case_list
+
+
+def test_traces_come_from_the_cases_that_are_left(frozen: Path, tmp_path: Path) -> None:
+    """--exclude-from selects beside the other campaign, always the same, and the manifest shows it."""
+    assert not set(cases_of(frozen / "evaluated")) & set(cases_of(frozen / "others"))
+    again = ["--n-cases", "4", "--exclude-from", str(frozen / "evaluated"), "--data-dir", str(tmp_path)]
+    assert run([*SMALL, *again]) == 0
+    assert cases_of(tmp_path) == cases_of(frozen / "others")
+    manifests = [read_manifest(Campaign(frozen / name).manifest_file) for name in ("evaluated", "others")]
+    assert [one.generation.n_cases_available for one in manifests] == [12, 8]
+    assert manifests[0].config_hash != manifests[1].config_hash
+
+
+def test_more_cases_than_are_left_is_wrong_usage(
+    frozen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Eight are left of twelve; a named case of the other campaign is refused as well."""
+    beside = ["--exclude-from", str(frozen / "evaluated"), "--data-dir", str(tmp_path)]
+    assert run([*SMALL, *beside, "--n-cases", "9"]) == 2
+    assert "only 8 cases beside the 4 excluded ones" in capsys.readouterr().err
+    taken = cases_of(frozen / "evaluated")[0]
+    assert run([*SMALL, *beside, "--cases", taken]) == 2
+    assert f"{taken} belong to the excluded campaign" in capsys.readouterr().err
+
+
+def test_without_write_the_variants_stay(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers, report and figure are written, signed and undated; the blocks for the variants are only printed."""
+    before = (place / "configs" / "variants" / "V3.yaml").read_bytes()
+    assert calibrate(place) == 0
+    out = capsys.readouterr().out
+    assert "none of the 4 evaluated" in out
+    assert "  calibration_hash: sha256:" in out
+    assert (place / "configs" / "variants" / "V3.yaml").read_bytes() == before
+    names = sorted(path.name for path in (place / "evaluated" / "calibration").iterdir())
+    assert names == ["gate_pareto.pdf", "gate_pareto.png", "policies.csv", "report.md"]
+    pdf = (place / "evaluated" / "calibration" / "gate_pareto.pdf").read_bytes()
+    assert b"|concepts:none|llm:none|boot:0/0|stub:yes" in pdf
+    assert b"CreationDate" not in pdf
+
+
+def test_bytes_do_not_depend_on_processes(place: Path) -> None:
+    """One process or two: the same files."""
+    folder = place / "evaluated" / "calibration"
+    assert calibrate(place) == 0
+    one = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    assert calibrate(place, "-j", "2") == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == one
+
+
+def test_shared_cases_are_status_2(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Calibrating on what is evaluated is refused before anything is written."""
+    arguments = ["--traces", place / "evaluated", "--data-dir", place / "evaluated"]
+    assert run(["calibrate", *map(str, arguments)]) == 2
+    err = capsys.readouterr().err
+    assert all(case_id in err for case_id in cases_of(place / "evaluated"))
+    assert not (place / "evaluated" / "calibration").exists()
+
+
+def test_no_survivor_is_status_1(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The data cannot meet the constraints: said, counted, and nothing written."""
+    (place / "configs" / "calibration.yaml").write_text("constraints: {worst_wait_ms: 1}\n", encoding="utf-8")
+    assert calibrate(place, "--write") == 1
+    assert "worst_wait_ms ≤ 1 refuses 625" in capsys.readouterr().err
+    assert not (place / "evaluated" / "calibration").exists()
+
+
+def notes_of(place: Path, edit: Callable[[str], str] = str) -> list[dict[str, object]]:
+    """Replay V3, its file edited, over both campaigns; return what `run_meta` says about the calibration."""
+    path = place / "configs" / "variants" / "V3.yaml"
+    path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
+    notes = []
+    for name in ("evaluated", "others"):
+        folders = ["--data-dir", str(place / name), "--config-dir", str(place / "configs")]
+        assert run(["run-variants", "V3", "--limit", "1", *folders]) == 0
+        assert run(["validate", "--data-dir", str(place / name)]) == 0
+        log = Campaign(place / name).run_file("V3", cases_of(place / name)[0])
+        notes.append(read_jsonl(log)[0].get("calibration"))
+    return notes
+
+
+def test_a_run_says_whether_it_keeps_to_its_calibration(place: Path) -> None:
+    """Written by --write, V3 is as calibrated; edited, it says what differs; on its own cases, it says so too."""
+    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    assert notes_of(place) == [None, None]
+    assert calibrate(place, "--write") == 0
+    v3, v4 = load_variants(place / "configs" / "variants", ["V3", "V4"])
+    assert v3.frozen is not None
+    assert v3.gate == v3.frozen.gate == v4.gate
+    kept = {"calibration_hash": v3.frozen.calibration_hash, "as_calibrated": True, "differences": {}}
+    evaluated, others = notes_of(place)
+    assert evaluated == {**kept, "calibrated_on_this_case": False}
+    assert others == {**kept, "calibrated_on_this_case": True}
+    edited, _ = notes_of(place, lambda text: text.replace("\n  max_words: 100\n", "\n  max_words: 101\n"))
+    difference = {"max_words": {"calibrated": 100, "used": 101}}
+    assert edited == {**kept, "as_calibrated": False, "differences": difference, "calibrated_on_this_case": False}

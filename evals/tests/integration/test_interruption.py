@@ -1,0 +1,135 @@
+"""Interrupting a command with workers: nothing stays behind, nothing is shouted, and it goes on to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.cli.main import run
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+COMMAND = [sys.executable, "-m", "exaid_evals.cli", "run-variants", "--stub", "-j", "2", "--force"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a campaign of 24 cases, all of them replayed."""
+    data_dir = tmp_path_factory.mktemp("campaign")
+    where = ["--stub", "--data-dir", str(data_dir)]
+    assert run(["make-traces", *where, "--source", "synthetic", "--limit", "24"]) == 0
+    assert run(["run-variants", *where]) == 0
+    return data_dir
+
+
+@pytest.fixture
+def started(campaign: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Return a function that starts the command in a session of its own; what is left of it is ended."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("EXAID_")}
+        environment |= {"PYTHONPATH": str(SRC), "EXAID_DATA_DIR": str(campaign)}
+        process = subprocess.Popen(
+            COMMAND,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        for pid in members(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def members(session: int) -> list[int]:
+    """Return the processes of a session, but for those that have ended and wait to be asked how."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+        except OSError:  # it has just gone
+            continue
+        state, _, _, its_session, *_ = text.rpartition(")")[2].split()
+        if int(its_session) == session and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Tell whether a condition comes to hold in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def at_work(process: subprocess.Popen[str]) -> bool:
+    """Wait for the workers: beside the command and the two of them, Python starts a process that tracks resources."""
+    return within(20, lambda: len(members(process.pid)) >= 4)
+
+
+def contents(campaign: Path) -> dict[str, str]:
+    """Return the content hash of every run log."""
+    return {path.relative_to(campaign).as_posix(): sha256_file(path) for path in campaign.glob("runs/*/*.gz")}
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.8, 2.0])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_die_with_the_command(
+    started: Callable[[], subprocess.Popen[str]], number: signal.Signals, later_s: float
+) -> None:
+    """Killed alone, in whatever way and at whatever time, the command leaves no process behind."""
+    process = started()
+    assert at_work(process)
+    time.sleep(later_s)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert within(5, lambda: not members(process.pid)), (out, err)
+    if number == signal.SIGTERM:
+        assert process.returncode == 130
+        assert "interrupted; finished work is kept" in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("later_s", [0.0, 0.1, 0.8, 2.0])
+def test_an_interrupted_group_is_silent_and_goes_on(
+    started: Callable[[], subprocess.Popen[str]], campaign: Path, number: signal.Signals, later_s: float
+) -> None:
+    """Ctrl-C, or `timeout`, reaches workers too, even while they start: one line, status 130, and it goes on."""
+    before = contents(campaign)
+    process = started()
+    assert at_work(process)
+    time.sleep(later_s)
+    os.killpg(process.pid, number)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("interrupted; finished work is kept")
+    assert within(5, lambda: not members(process.pid))
+    assert run(["run-variants", "--stub", "--data-dir", str(campaign)]) == 0
+    assert contents(campaign) == before
+    assert not list(campaign.glob("runs/*/.*.tmp"))

@@ -1,0 +1,310 @@
+"""Stage 02 with a live model: recorded once, replayed for ever, stopped cleanly."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
+from exaid_evals.config.variant import load_variants
+from exaid_evals.errors import ConfigError
+from exaid_evals.metrics.stage import Settings as MetricsSettings
+from exaid_evals.metrics.stage import compute_metrics, plan_metrics
+from exaid_evals.replay.run_log import read_run
+from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
+from servers.openai_server import Answer, Fail, OpenAIServer, Received, default_answer
+from talks import failed_talk, freeze, talk
+
+TALKS = [
+    talk("A young patient with recurrent seizures.", "Likely encephalitis.", "I agree.", case_id="case-1"),
+    talk("A woman with hepatomegaly.", "Gaucher disease is likely. We should order imaging.", case_id="case-2"),
+    failed_talk("case-3"),
+    talk(*(f"Further evidence number {number}: splenomegaly." for number in range(8)), case_id="case-4"),
+]
+LIVE = LLMConfig(client="openai", model="m-1", retry=RetryConfig(max_attempts=2, base_s=0.01))
+TOY = StubLLMConfig(concepts="talks:build_words")
+VARIANTS = load_variants(configs_dir() / "variants")
+
+
+def settings(**changes: Any) -> Settings:
+    """Return settings for all variants with the live client; `llm` changes its settings."""
+    llm = LIVE.model_copy(update=changes.pop("llm", {}))
+    return replace(Settings(VARIANTS, SummarizerConfig(llm=llm, stub=TOY), frozenset()), **changes)
+
+
+def do(campaign: Campaign, wanted: Settings) -> Outcome:
+    """Check, plan and run."""
+    check_parts(wanted, campaign)
+    return run_variants(campaign, wanted, plan_runs(campaign, wanted), on_case=lambda _: None)
+
+
+def replayed(folder: Path, recorded: Campaign, **changes: Any) -> tuple[Campaign, Outcome]:
+    """Replay a campaign's recordings in a fresh campaign of the same traces."""
+    campaign = freeze(folder, TALKS)
+    for path in recorded.cassettes.iterdir():
+        campaign.cassettes.mkdir(exist_ok=True)
+        (campaign.cassettes / path.name).write_bytes(path.read_bytes())
+    return campaign, do(campaign, settings(**{"llm": {"client": "replay"}, **changes}))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.fixture
+def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a function that makes a server the live one."""
+
+    def point(server: OpenAIServer) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "test-key-0123456789")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    yield point
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every use of a socket an error."""
+
+    def refuse(*_arguments: Any, **_settings: Any) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+
+
+def test_five_variants_run_live_and_replay_byte_for_byte(
+    tmp_path: Path, point_at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the server gone, without a key and with no socket to be had, the recordings give the same run logs."""
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer(latency_s=0.01) as server:
+        point_at(server)
+        outcome = do(live, settings(jobs=4))
+    assert (outcome.written, outcome.skipped, outcome.failed, outcome.left) == (20, ("case-3",), {}, 0)
+    assert outcome.spent.calls == len(server.requests) > 40
+    assert all(summary.schema_ok for summary in read_run(live.run_file("V3", "case-4")).summaries)
+    meta = read_run(live.run_file("V3", "case-1")).meta
+    assert (meta["llm"]["client"], meta["llm"]["model"]) == ("openai", "m-1")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    monkeypatch.setattr(socket, "socket", None)
+    for jobs in (1, 8):
+        campaign, outcome = replayed(tmp_path / f"replay-{jobs}", live, jobs=jobs)
+        assert (outcome.written, outcome.failed, outcome.spent.calls) == (20, {}, 0)
+        assert files(campaign.runs) == files(live.runs)
+        assert files(campaign.cassettes) == files(live.cassettes)
+
+
+def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at: Any) -> None:
+    """Latencies included: not one byte of the metrics differs."""
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer() as server:
+        point_at(server)
+        do(live, settings(jobs=4))
+    again, _ = replayed(tmp_path / "again", live)
+    config = MetricsConfig(
+        extractor=ExtractorConfig(name="talks:build_words"), bootstrap=BootstrapConfig(resamples=100)
+    )
+    wanted = MetricsSettings(config=config, stop_entities=frozenset())
+    for campaign in (live, again):
+        compute_metrics(campaign, wanted, plan_metrics(campaign, wanted), on_case=lambda _: None)
+    assert files(again.metrics) == files(live.metrics)
+    assert len(files(live.metrics)) >= len(VARIANTS)
+
+
+def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: Any) -> None:
+    """With answers and latencies that are the same, logs and recordings are, for one thread and for six."""
+    found = []
+    with OpenAIServer(latency_s=0.002) as server:
+        point_at(server)
+        for jobs in (1, 6):
+            campaign = freeze(tmp_path / str(jobs), TALKS)
+            do(campaign, settings(jobs=jobs, llm={"client": "servers.steady_client:build"}))
+            found.append((files(campaign.runs), files(campaign.cassettes)))
+    assert found[0] == found[1]
+
+
+def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: Any) -> None:
+    """With force, or with the logs lost, everything is made again from the recordings."""
+    campaign = freeze(tmp_path, TALKS)
+    with OpenAIServer() as server:
+        point_at(server)
+        do(campaign, settings())
+        logs, cassettes, n_calls = files(campaign.runs), files(campaign.cassettes), len(server.requests)
+        for name in logs:
+            (campaign.runs / name).unlink()
+        assert do(campaign, settings(jobs=3)).written == 20
+        assert do(campaign, settings(force=True)).spent.calls == 0
+    assert (files(campaign.runs), files(campaign.cassettes)) == (logs, cassettes)
+    assert len(server.requests) == n_calls
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at: Any, jobs: int) -> None:
+    """In legs of 15 calls the run ends as it would have in one, and the server is never asked once too often."""
+    whole, cut = freeze(tmp_path / "whole", TALKS), freeze(tmp_path / "cut", TALKS)
+    steady = {"client": "servers.steady_client:build"}
+    with OpenAIServer() as server:
+        point_at(server)
+        n_calls = do(whole, settings(llm=steady)).spent.calls
+        legs = []
+        while not legs or legs[-1].left:
+            legs.append(do(cut, settings(llm=steady, jobs=jobs, max_calls=15)))
+    assert [leg.spent.calls for leg in legs[:-1]] == [15] * (len(legs) - 1)
+    assert sum(leg.spent.calls for leg in legs) == n_calls
+    assert len(server.requests) == 2 * n_calls
+    assert all("15 calls" in str(leg.stopped) and "--max-calls" in str(leg.stopped) for leg in legs[:-1])
+    assert (legs[0].failed, legs[-1].stopped) == ({}, None)
+    assert files(cut.runs) == files(whole.runs)
+    assert files(cut.cassettes) == files(whole.cassettes)
+
+
+def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: Any) -> None:
+    """A budget too small for any prompt still lets the baseline through, which asks no model."""
+    campaign = freeze(tmp_path, TALKS)
+    with OpenAIServer([]) as server:
+        point_at(server)
+        outcome = do(campaign, settings(max_ctu=1))
+    assert outcome.written == len(TALKS) + 4  # V0, and the failed talk under each of the others
+    assert outcome.left == 20 - outcome.written
+
+
+def test_a_failing_case_fails_alone(tmp_path: Path, point_at: Any) -> None:
+    """What the server refuses about one talk fails it by variant, and the others go on; next time it is tried again."""
+
+    def refuse_women(received: Received, _number: int) -> Answer | Fail:
+        return Fail(413, "too long") if "hepatomegaly" in received.messages[1][1] else Answer()
+
+    campaign = freeze(tmp_path, TALKS)
+    with OpenAIServer(refuse_women) as server:
+        point_at(server)
+        outcome = do(campaign, settings(jobs=3))
+    assert list(outcome.failed) == ["case-2"]
+    assert outcome.failed["case-2"].count("HTTP 413: too long") == 4
+    assert [problem[:3] for problem in outcome.failed["case-2"].split("; V")] == ["V1:", "2: ", "3: ", "4: "]
+    assert (outcome.written, outcome.stopped) == (16, None)
+    with OpenAIServer() as server:
+        point_at(server)
+        assert do(campaign, settings()).written == 4
+
+
+def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point_at: Any) -> None:
+    """The first answer to every prompt is nonsense: both calls are counted, recorded, and replayed."""
+
+    def stubborn(received: Received, _number: int) -> Answer:
+        return Answer(None if len(received.messages) == 4 else "nonsense")
+
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer(stubborn) as server:
+        point_at(server)
+        do(live, settings())
+    log = read_run(live.run_file("V2", "case-1"))
+    usages = [event.llm_usage for event in (*log.decisions, *log.summaries)]
+    assert usages
+    assert all(usage is not None and usage["calls"] == 2 for usage in usages)
+    campaign, _ = replayed(tmp_path / "replay", live)
+    assert files(campaign.runs) == files(live.runs)
+
+
+def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: Any) -> None:
+    """Summaries fail and are recorded with their reason; a trigger without an answer fails the case. So in replay."""
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer(lambda *_: Answer('{"status_action": ""}')) as server:
+        point_at(server)
+        outcome = do(live, settings())
+        summary = read_run(live.run_file("V1", "case-1")).summaries[0]
+        assert (summary.schema_ok, summary.rendered_text) == (False, "")
+        assert str(summary.schema_error).startswith("status_action: 0 characters")
+        assert set(outcome.failed) == {"case-1", "case-2", "case-4"}
+        assert "no true or false" in outcome.failed["case-1"]
+        n_calls = len(server.requests)
+        assert do(live, settings()).spent.calls == 0
+        assert len(server.requests) == n_calls
+    campaign, again = replayed(tmp_path / "replay", live)
+    assert again.failed == outcome.failed
+    assert files(campaign.runs) == files(live.runs)
+
+
+def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: Any) -> None:
+    """One 401 is enough: no other case asks."""
+    campaign = freeze(tmp_path, TALKS)
+    with OpenAIServer([Fail(401, "no such key")]) as server:
+        point_at(server)
+        outcome = do(campaign, settings())
+    assert "HTTP 401: no such key; set OPENAI_API_KEY" in str(outcome.stopped)
+    assert outcome.failed == {}
+
+
+def test_a_missing_key_is_found_before_any_work(tmp_path: Path, point_at: Any) -> None:
+    """Nothing is read, written or asked without a key."""
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        do(freeze(tmp_path, TALKS), settings())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_key_in_the_configuration_is_refused(tmp_path: Path, point_at: Any) -> None:
+    """The configuration is recorded, so a key in it would be too."""
+    with OpenAIServer([]) as server:
+        point_at(server)
+        with pytest.raises(ConfigError, match="keep keys in the environment"):
+            do(freeze(tmp_path, TALKS), settings(llm={"model": "test-key-0123456789"}))
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_replay_without_recordings_is_refused(tmp_path: Path) -> None:
+    """A campaign without cassettes cannot be replayed, and that is said at once."""
+    with pytest.raises(ConfigError, match="no recordings here"):
+        do(freeze(tmp_path, TALKS), settings(llm={"client": "replay"}))
+    with pytest.raises(ConfigError, match="simulated, so its answers are never recorded"):
+        do(freeze(tmp_path, TALKS), settings(llm={"client": "replay", "recorded": "stub"}))
+
+
+def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, point_at: Any) -> None:
+    """Variant, case, call, and the field that differs from the recorded request, for every case."""
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer() as server:
+        point_at(server)
+        do(live, settings())
+    _, outcome = replayed(tmp_path / "warm", live, llm={"client": "replay", "temperature": 0.5})
+    assert set(outcome.failed) == {"case-1", "case-2", "case-4"}
+    told = (
+        "V3: case-1 under V3, call 1 (trigger) was not recorded: it differs from the nearest recorded request in "
+        "parameters.temperature: 0.0 was recorded, 0.5 is asked"
+    )
+    assert told in outcome.failed["case-1"]
+
+
+def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: Any) -> None:
+    """A cassette in which a request was changed answers nothing, and names the line."""
+    live = freeze(tmp_path / "live", TALKS)
+    with OpenAIServer() as server:
+        point_at(server)
+        do(live, settings(variants=load_variants(configs_dir() / "variants", ["V1"])))
+    (path,) = live.cassettes.iterdir()
+    records = read_jsonl(path)
+    records[0]["request"]["messages"][1]["content"] += "!"
+    write_jsonl(path, records)
+    _, outcome = replayed(tmp_path / "replay", live, variants=load_variants(configs_dir() / "variants", ["V1"]))
+    assert all(f"{path.name}:1: request_sha256" in problem for problem in outcome.failed.values())
+    assert outcome.failed
+
+
+def test_the_servers_answers_depend_on_the_prompt_alone() -> None:
+    """The same prompt has the same answer: what the tests above rest on."""
+    messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+    received = Received({"messages": messages}, {}, "/v1/chat/completions", 0.0)
+    assert default_answer(received) == default_answer(received)

@@ -1,0 +1,43 @@
+"""A trace's file: what cannot be replayed is refused with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exaid_evals.artifacts.jsonl import write_jsonl
+from exaid_evals.errors import DataError
+from exaid_evals.traces.model import from_records, read_trace
+from factories import trace_records
+
+LENGTH = len(trace_records()[2]["content"])
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"stream": [[9000, 3]]}, f"3 characters, and the content {LENGTH}"),
+        ({"t_rel_ms": 5, "stream": []}, "t_rel_ms is 5, before the message above"),
+        ({"stream": [[90_000, 5], [80_000, LENGTH - 5]]}, "goes back in time"),
+        ({"stream": [[0, LENGTH]]}, "begins before t_rel_ms"),
+        ({"stream": [[9000.0, LENGTH]]}, "9000.0 where a whole number"),
+        ({"t_rel_ms": 1734609600000, "stream": []}, "longer than a talk may last"),
+    ],
+)
+def test_a_message_that_cannot_be_replayed_is_named(tmp_path: Path, change: dict[str, Any], what: str) -> None:
+    """Streams that do not add up, times that run back, and times that are none: file, line and reason."""
+    records = trace_records()
+    records[2].update(change)
+    path = tmp_path / "case-1000.jsonl"
+    write_jsonl(path, records)
+    with pytest.raises(DataError, match=rf"case-1000\.jsonl:3: .*{what}"):
+        # Canonical files round 9000.0 to an integer's text on their way out; other writers do not.
+        from_records(records, where=str(path)) if "9000.0" in what else read_trace(path)
+
+
+def test_a_sound_trace_is_read(tmp_path: Path) -> None:
+    """Nothing is held against what the contracts allow."""
+    write_jsonl(tmp_path / "case-1000.jsonl", trace_records())
+    assert len(read_trace(tmp_path / "case-1000.jsonl").messages) == 4

@@ -1,0 +1,103 @@
+"""Stage 00 on cassettes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checking import Change, found_after, found_in_campaign
+from exaid_evals.artifacts.jsonl import write_jsonl
+from exaid_evals.config.campaign import Campaign
+from factories import Record, canonical, opening, sha256, units
+
+RUN = "eval-0123456789abcdef"
+
+
+def call(index: int, text: str, *, case_id: str = "case-1", repeat: int = 0) -> Record:
+    """Return a valid record."""
+    request = {
+        "task": "summary",
+        "messages": [{"role": "system", "content": "Summarise."}, {"role": "user", "content": text}],
+        "response_schema": {"type": "object"},
+        "model": "m-1",
+        "parameters": {"temperature": 0.25},
+    }
+    usage = {"calls": 1, "prompt_ctu": units("Summarise.") + units(text), "completion_ctu": units(text)}
+    return {
+        **opening("exaid.cassette"),
+        "eval_run_id": RUN,
+        "variant_id": "V3",
+        "case_id": case_id,
+        "request_sha256": sha256(canonical(request)),
+        "repeat": repeat,
+        "call_index": index,
+        "request": request,
+        "response_text": text,
+        "response_format": "text",
+        "finish_reason": "stop",
+        "usage": {**usage, "provider_prompt_tokens": None, "provider_completion_tokens": 3},
+        "latency_ms": 200,
+        "attempts": 1,
+    }
+
+
+RECORDS = [call(0, "a"), call(1, "b"), call(0, "a", case_id="case-2"), call(2, "a", repeat=1)]
+
+
+def put(line: int, **fields: Any) -> Change:
+    """Change fields of the record of a line."""
+    return lambda records: records.__setitem__(line - 1, {**records[line - 1], **fields})
+
+
+CASES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
+    "as it is": (lambda _: None, []),
+    "another answer": (
+        put(2, response_text="another answer"),
+        [(2, "usage.completion_ctu is 1, and the text has 4")],
+    ),
+    "another question": (
+        put(1, request={**RECORDS[0]["request"], "model": "m-2"}),
+        [(1, "request_sha256 is not the hash of request: one of them was changed")],
+    ),
+    "another hash": (
+        put(1, request_sha256=sha256("x")),
+        [
+            (1, "request_sha256 is not the hash of request: one of them was changed"),
+            (4, "repeat is 1, and the same request of case-1 was made 0 times before"),
+        ],
+    ),
+    "a call twice": (
+        lambda records: records.insert(1, records[0]),
+        [
+            (2, "call 0 of case-1 stands twice, or after call 0"),
+            (2, "repeat 0 of the same request of case-1 stands twice"),
+        ],
+    ),
+    "a call lost": (
+        lambda records: records.pop(1),
+        [(3, "call 1 of case-1 is missing before call 2")],
+    ),
+    "another run's call": (
+        put(3, eval_run_id="eval-fedcba9876543210"),
+        [(3, f"a call of eval-fedcba9876543210 in the cassette of {RUN}")],
+    ),
+    "another variant's call": (put(3, variant_id="V4"), [(3, "a call of V4 in a cassette of V3")]),
+    "a header": (
+        put(3, headers={"authorization": "Bearer x"}),
+        [(3, "Additional properties are not allowed ('headers' was unexpected)")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES.keys())
+def test_what_is_wrong_is_found(tmp_path: Path, change: Change, expected: list[tuple[int, str]]) -> None:
+    """Every way of tampering is told by line, and a sound cassette is left in peace."""
+    assert found_after(tmp_path / f"{RUN}.jsonl.gz", RECORDS, change) == expected
+
+
+def test_a_campaigns_cassettes_are_checked(campaign: Campaign) -> None:
+    """Stage 00 looks into the folder of cassettes."""
+    write_jsonl(campaign.cassette_file(RUN), [*RECORDS, RECORDS[0]])
+    assert [(name, line) for name, line, _ in found_in_campaign(campaign)] == [(f"{RUN}.jsonl.gz", 5)] * 2
