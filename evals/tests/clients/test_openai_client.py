@@ -119,7 +119,7 @@ def test_the_servers_wait_is_kept_to() -> None:
 
 def test_the_library_retries_nothing_itself() -> None:
     """Two attempts allowed are two requests, not two times three."""
-    with OpenAIServer([Fail(500), Fail(500)]) as server, pytest.raises(LLMError, match="sent 2 times.*HTTP 500"):
+    with OpenAIServer([Fail(500), Fail(500)]) as server, pytest.raises(LLMError, match=r"sent 2 times.*HTTP 500"):
         ask(server, retry=RetryConfig(max_attempts=2))
 
 

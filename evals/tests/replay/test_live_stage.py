@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ TALKS = [
     failed_talk("case-3"),
     talk(*(f"Further evidence number {number}: splenomegaly." for number in range(8)), case_id="case-4"),
 ]
+PointAt = Callable[[OpenAIServer], None]
 LIVE = LLMConfig(client="openai", model="m-1", retry=RetryConfig(max_attempts=2, base_s=0.01))
 TOY = StubLLMConfig(concepts="talks:build_words")
 VARIANTS = load_variants(configs_dir() / "variants")
@@ -64,7 +65,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def point_at(monkeypatch: pytest.MonkeyPatch) -> PointAt:
     """Return a function that makes a server the live one."""
 
     def point(server: OpenAIServer) -> None:
@@ -73,7 +74,7 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    yield point
+    return point
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_five_variants_run_live_and_replay_byte_for_byte(
-    tmp_path: Path, point_at: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, point_at: PointAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the server gone, without a key and with no socket to be had, the recordings give the same run logs."""
     live = freeze(tmp_path / "live", TALKS)
@@ -109,7 +110,7 @@ def test_five_variants_run_live_and_replay_byte_for_byte(
         assert files(campaign.cassettes) == files(live.cassettes)
 
 
-def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at: Any) -> None:
+def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at: PointAt) -> None:
     """Latencies included: not one byte of the metrics differs."""
     live = freeze(tmp_path / "live", TALKS)
     with OpenAIServer() as server:
@@ -126,7 +127,7 @@ def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at:
     assert len(files(live.metrics)) >= len(VARIANTS)
 
 
-def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: Any) -> None:
+def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: PointAt) -> None:
     """With answers and latencies that are the same, logs and recordings are, for one thread and for six."""
     found = []
     with OpenAIServer(latency_s=0.002) as server:
@@ -138,7 +139,7 @@ def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: An
     assert found[0] == found[1]
 
 
-def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: Any) -> None:
+def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: PointAt) -> None:
     """With force, or with the logs lost, everything is made again from the recordings."""
     campaign = freeze(tmp_path, TALKS)
     with OpenAIServer() as server:
@@ -154,7 +155,7 @@ def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: Any) -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
-def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at: Any, jobs: int) -> None:
+def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at: PointAt, jobs: int) -> None:
     """In legs of 15 calls the run ends as it would have in one, and the server is never asked once too often."""
     whole, cut = freeze(tmp_path / "whole", TALKS), freeze(tmp_path / "cut", TALKS)
     steady = {"client": "servers.steady_client:build"}
@@ -173,7 +174,7 @@ def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at:
     assert files(cut.cassettes) == files(whole.cassettes)
 
 
-def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: Any) -> None:
+def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: PointAt) -> None:
     """A budget too small for any prompt still lets the baseline through, which asks no model."""
     campaign = freeze(tmp_path, TALKS)
     with OpenAIServer([]) as server:
@@ -183,7 +184,7 @@ def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: A
     assert outcome.left == 20 - outcome.written
 
 
-def test_a_failing_case_fails_alone(tmp_path: Path, point_at: Any) -> None:
+def test_a_failing_case_fails_alone(tmp_path: Path, point_at: PointAt) -> None:
     """What the server refuses about one talk fails it by variant, and the others go on; next time it is tried again."""
 
     def refuse_women(received: Received, _number: int) -> Answer | Fail:
@@ -202,7 +203,7 @@ def test_a_failing_case_fails_alone(tmp_path: Path, point_at: Any) -> None:
         assert do(campaign, settings()).written == 4
 
 
-def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point_at: Any) -> None:
+def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point_at: PointAt) -> None:
     """The first answer to every prompt is nonsense: both calls are counted, recorded, and replayed."""
 
     def stubborn(received: Received, _number: int) -> Answer:
@@ -220,7 +221,7 @@ def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point
     assert files(campaign.runs) == files(live.runs)
 
 
-def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: Any) -> None:
+def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -> None:
     """Summaries fail and are recorded with their reason; a trigger without an answer fails the case. So in replay."""
     live = freeze(tmp_path / "live", TALKS)
     with OpenAIServer(lambda *_: Answer('{"status_action": ""}')) as server:
@@ -239,7 +240,7 @@ def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: Any) -> No
     assert files(campaign.runs) == files(live.runs)
 
 
-def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: Any) -> None:
+def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) -> None:
     """One 401 is enough: no other case asks."""
     campaign = freeze(tmp_path, TALKS)
     with OpenAIServer([Fail(401, "no such key")]) as server:
@@ -249,14 +250,15 @@ def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: Any) -> N
     assert outcome.failed == {}
 
 
-def test_a_missing_key_is_found_before_any_work(tmp_path: Path, point_at: Any) -> None:
+@pytest.mark.usefixtures("point_at")
+def test_a_missing_key_is_found_before_any_work(tmp_path: Path) -> None:
     """Nothing is read, written or asked without a key."""
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         do(freeze(tmp_path, TALKS), settings())
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_key_in_the_configuration_is_refused(tmp_path: Path, point_at: Any) -> None:
+def test_a_key_in_the_configuration_is_refused(tmp_path: Path, point_at: PointAt) -> None:
     """The configuration is recorded, so a key in it would be too."""
     with OpenAIServer([]) as server:
         point_at(server)
@@ -273,7 +275,7 @@ def test_a_replay_without_recordings_is_refused(tmp_path: Path) -> None:
         do(freeze(tmp_path, TALKS), settings(llm={"client": "replay", "recorded": "stub"}))
 
 
-def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, point_at: Any) -> None:
+def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, point_at: PointAt) -> None:
     """Variant, case, call, and the field that differs from the recorded request, for every case."""
     live = freeze(tmp_path / "live", TALKS)
     with OpenAIServer() as server:
@@ -288,7 +290,7 @@ def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, p
     assert told in outcome.failed["case-1"]
 
 
-def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: Any) -> None:
+def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: PointAt) -> None:
     """A cassette in which a request was changed answers nothing, and names the line."""
     live = freeze(tmp_path / "live", TALKS)
     with OpenAIServer() as server:

@@ -11,6 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.manifest import Generation, Manifest
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.cases.base import Case, SourceContext, content_of
+from exaid_evals.cases.mac import data_file
 from exaid_evals.cases.registry import load_cases
 from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
 from exaid_evals.config.campaign import Campaign
@@ -116,7 +117,7 @@ def plan_traces(
             `force` is off.
     """
     if not stub:
-        _require_macs_cases(dataset)
+        _require_macs_cases(dataset, mac_dir)
     source = dataset if stub else dataset.model_copy(update={"source": "mac"})
     case_set = load_cases(SourceContext(source, campaign, mac_dir, may_write=not dry_run))
     by_id = {case.case_id: case for case in case_set.cases}
@@ -173,12 +174,19 @@ def _settings_of(generation: MasGenerationConfig, model: MacModelConfig | None) 
     return {"mas_generation": generation.for_live(), "mac_model": model.model_dump(mode="json")}
 
 
-def _require_macs_cases(dataset: DatasetConfig) -> None:
+def _require_macs_cases(dataset: DatasetConfig, mac_dir: Path | None) -> None:
     if dataset.source not in ("auto", "mac"):
         raise ConfigError(
             f"a live talk is about MAC's own cases, and the source is {dataset.source}",
             where="dataset: source",
             remedy="take `source: mac`, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
+        )
+    if data_file(mac_dir) is None:
+        raise ConfigError(
+            "MAC is not here",
+            where=str(mac_dir or "third_party/mac"),
+            remedy="initialise the submodule (`git submodule update --init third_party/mac`), name a checkout with "
+            "--mac-dir or EXAID_MAC_DIR, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
 
 
