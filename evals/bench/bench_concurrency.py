@@ -82,7 +82,7 @@ def main() -> None:
     wanted = [int(argument) for argument in sys.argv[1:]] or list(THREADS)
     fields = ("status_action", "key_findings", "differential_rationale", "uncertainty_confidence")
     fields += ("recommendation_next_step", "agent_contributions")
-    summary = json.dumps({field: "The patient has fever, and measles is likely." for field in fields})
+    summary = json.dumps(dict.fromkeys(fields, "The patient has fever, and measles is likely."))
     serve = [sys.executable, "-c", _SERVE, str(LATENCY_S), summary]
     started = time.perf_counter()
     with (
@@ -101,8 +101,8 @@ def main() -> None:
             row = measure(traces, folder, threads, env, cases[::ONE_THREAD_EVERY] if threads == 1 else cases)
             share = row["ideal_s"] / row["wall_s"]
             print(
-                f"  {row['threads']:>7} {row['cases']:>6} {row['calls']:>7,} {row['wall_s']:>8.1f} {row['ideal_s']:>8.1f} "
-                f"{share:>9.0%} {row['calls'] / row['wall_s']:>8.1f}",
+                f"  {row['threads']:>7} {row['cases']:>6} {row['calls']:>7,} {row['wall_s']:>8.1f} "
+                f"{row['ideal_s']:>8.1f} {share:>9.0%} {row['calls'] / row['wall_s']:>8.1f}",
                 flush=True,
             )
         server.communicate()

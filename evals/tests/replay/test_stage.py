@@ -12,7 +12,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.errors import ConfigError, DataError, FrozenError
+from exaid_evals.errors import ConfigError, FrozenError
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
 from talks import failed_talk, freeze, talk
