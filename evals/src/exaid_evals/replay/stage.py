@@ -140,6 +140,7 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     if not plan.work:
         return outcome
     budget = Budget(settings.max_calls, settings.max_ctu)
+    problems: dict[str, list[str]] = {}
     to_come = {work.entry.case_id: len(work.variants) for work in plan.work}
     with _ledger(campaign) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
         for work, done in results:
@@ -150,12 +151,12 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
             outcome.written += len(done.written)
             outcome.left += len(work.variants) - len(done.written) if done.stopped else 0
             case_id = work.entry.case_id
-            if done.problems:
-                # Variants finish in any order, which must not show.
-                outcome.failed[case_id] = "; ".join(sorted(filter(None, (outcome.failed.get(case_id), *done.problems))))
+            problems.setdefault(case_id, []).extend(done.problems)
             to_come[case_id] -= len(work.variants)
             if not to_come[case_id]:
                 on_case(case_id)
+    # Variants finish in any order, which must not show.
+    outcome.failed = {case_id: "; ".join(sorted(found)) for case_id, found in sorted(problems.items()) if found}
     outcome.spent = budget.spent
     outcome.stopped = budget.stop_reason if outcome.left else None
     return outcome
