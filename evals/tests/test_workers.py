@@ -112,3 +112,24 @@ def test_an_error_in_a_thread_comes_out_as_it_is() -> None:
     """What the work raises reaches the caller."""
     with pytest.raises(DataError, match="item 5: bad item"):
         list(spread_threads(Failing(die=False), ITEMS, jobs=2, stop=lambda: None))
+
+
+class _OddError(Exception):
+    """An error that cannot be built again from its arguments."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+class Odd:
+    """Raises it."""
+
+    def __call__(self, item: int) -> int:
+        """Fail."""
+        raise _OddError(item, item)
+
+
+def test_an_error_that_cannot_travel_is_told_in_words() -> None:
+    """What no other process could build again arrives as its text, and does not hang the pool."""
+    with pytest.raises(RuntimeError, match=r"_OddError: \d and \d"):
+        list(spread(Odd, ITEMS, jobs=2))

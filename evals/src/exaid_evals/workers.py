@@ -7,9 +7,9 @@ that is killed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import time
@@ -183,12 +183,13 @@ def _received(connection: Connection) -> Iterator[Any]:
 def _sendable(error: Exception) -> Exception:
     where = f"in a worker process:\n{traceback.format_exc()}"
     try:
-        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        # Some errors cannot be built again from what they carry: that must show here and not where it is received.
+        again = copy.copy(error)
+        again.add_note(where)
+        ForkingPickler.dumps(again)
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}; {where}")
-    assert isinstance(copy, Exception)  # noqa: S101 - for the type checker
-    copy.add_note(where)
-    return copy
+    return again
 
 
 def _die_with(alive: Connection) -> None:
