@@ -192,15 +192,25 @@ def _refuse_what_a_parser_hides(raw: bytes) -> None:
     json.loads(raw, object_pairs_hook=_refuse_repeated_key, parse_int=_refuse_huge_integer)
 
 
+def repeated_key(pairs: list[tuple[str, Any]]) -> str | None:
+    """Return the first key that stands twice in an object as a parser has read it, None where none does.
+
+    >>> repeated_key([("a", 1), ("b", 2), ("a", 3)]), repeated_key([("a", 1)])
+    ('a', None)
+    """
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return key
+        seen.add(key)
+    return None
+
+
 def _refuse_repeated_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _HiddenError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
-            seen.add(key)
-    return record
+    key = repeated_key(pairs)
+    if key is not None:
+        raise _HiddenError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
+    return dict(pairs)
 
 
 def _refuse_huge_integer(digits: str) -> int:

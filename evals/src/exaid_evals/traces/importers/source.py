@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.jsonl import repeated_key
 from exaid_evals.errors import DataError
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -146,14 +147,10 @@ def parse_json(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise JSONError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
-            seen.add(key)
-    return mapping
+    key = repeated_key(pairs)
+    if key is not None:
+        raise JSONError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
+    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> Any:
