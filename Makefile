@@ -73,7 +73,7 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	@"$(UV)" --version >/dev/null 2>&1 || { echo "make: no uv at $(UV); 'make setup' installs it, or give UV=/path/to/uv" >&2; exit 1; }
 	compile() { "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" $(ARGS) "$$@"; }
-	compile pyproject.toml --extra live --extra scispacy --group test --group build -o evals/requirements-evals.txt
+	compile pyproject.toml --extra live --extra scispacy --extra analysis --group test --group build -o evals/requirements-evals.txt
 	compile --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
 
 .PHONY: clean
