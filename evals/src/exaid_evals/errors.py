@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Sequence
+from typing import Self
 
 
 class ExaidError(Exception):
@@ -30,8 +31,23 @@ class ExaidError(Exception):
         self.what = what
         self.where = where
         self.remedy = remedy
+        self._parts: tuple[ExaidError, ...] = ()
         message = f"{where}: {what}" if where else what
         super().__init__(f"{message}; {remedy}" if remedy else message)
+
+    @property
+    def parts(self) -> tuple[ExaidError, ...]:
+        """The single problems of an error that joins several; else the error itself."""
+        return self._parts or (self,)
+
+    @classmethod
+    def joining(cls, problems: Sequence[ExaidError], what: str) -> Self:
+        """Join several problems into one error of this class: a line that says what they are, and a line for each."""
+        parts = tuple(part for problem in problems for part in problem.parts)
+        lines = "\n".join(f"  - {part}" for part in parts)
+        error = cls(f"{len(parts)} {what}:\n{lines}")
+        error._parts = parts
+        return error
 
 
 class ConfigError(ExaidError):
@@ -42,10 +58,7 @@ class ConfigError(ExaidError):
     @classmethod
     def of(cls, problems: Sequence[ConfigError]) -> ConfigError:
         """Join several problems into one error, so that a user meets all of them at once."""
-        if len(problems) == 1:
-            return problems[0]
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        return cls(f"{len(problems)} problems in the configuration:\n{lines}")
+        return problems[0] if len(problems) == 1 else cls.joining(problems, "problems in the configuration")
 
 
 class MissingDependencyError(ConfigError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -14,6 +15,7 @@ from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.variant import load_variants
+from exaid_evals.replay.calibrated import gate_hash
 
 SMALL = ["make-traces", "--stub", "--source", "small_cases:load"]
 FEW = """
@@ -117,6 +119,91 @@ def test_no_survivor_is_status_1(place: Path, capsys: pytest.CaptureFixture[str]
     assert not (place / "evaluated" / "calibration").exists()
 
 
+def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """V1 too: what its file records was set, and an edit of the gate, of the record or of both is told of."""
+    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    path = place / "configs" / "variants" / "V1.yaml"
+    shipped = path.read_text(encoding="utf-8")
+    folders = ["--data-dir", str(place / "evaluated"), "--config-dir", str(place / "configs")]
+    told = {}
+    for old, new in (
+        ("", ""),
+        ("{kind: fixed_ctu, threshold_ctu: 500}\ntrigger", "{kind: fixed_ctu, threshold_ctu: 400}\ntrigger"),
+        ("threshold_ctu: 500", "threshold_ctu: 400"),
+    ):
+        assert old in shipped
+        path.write_text(shipped.replace(old, new), encoding="utf-8")
+        assert run(["run-variants", "V1", "--limit", "1", *folders]) == 0
+        notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+        log = Campaign(place / "evaluated").run_file("V1", cases_of(place / "evaluated")[0])
+        told[new] = (notes, read_jsonl(log)[0]["calibration"]["as_calibrated"])
+    unchanged, gate, both = told.values()
+    assert unchanged == ([], True)
+    assert gate[0] == [
+        "note: V1 differs from its recorded calibration: threshold_ctu is 400, and 500 was recorded; run_meta says so"
+    ]
+    assert both[0][0].startswith('note: V1 differs from its recorded calibration: calibration_hash is "sha256:')
+    assert (gate[1], both[1]) == (False, False)
+
+
+def test_calibrated_on_evaluated_cases_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run over cases of the calibration says so before it begins."""
+    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    assert calibrate(place, "--write") == 0
+    folders = ["--data-dir", str(place / "others"), "--config-dir", str(place / "configs")]
+    assert run(["run-variants", "V3", *folders]) == 0
+    assert "V3 was calibrated on 4 of these cases (" in capsys.readouterr().err
+
+
+def test_write_freezes_what_was_set_as_it_stands(place: Path) -> None:
+    """V1's gate stays, with a record of its own hash; twice is once."""
+    path = place / "configs" / "variants" / "V1.yaml"
+    [before] = load_variants(path.parent, ["V1"])
+    assert calibrate(place, "--write") == 0
+    once = path.read_bytes()
+    [after] = load_variants(path.parent, ["V1"])
+    assert after.frozen is not None
+    assert (after.gate, after.frozen.gate) == (before.gate, before.gate)
+    assert (after.frozen.basis.value, after.frozen.calibration_hash) == ("set", gate_hash(before.gate))
+    assert (after.frozen.trace_dataset_hash, after.frozen.cases) == (None, ())
+    assert calibrate(place, "--write") == 0
+    assert path.read_bytes() == once
+
+
+def test_an_interval_is_the_median_of_the_gates_flushes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counted from run logs of the chosen gate over the calibration's own talks."""
+    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    folder = place / "configs" / "ablation"
+    assert calibrate(place, "--write", "--variants-dir", str(folder), "--interval", "A3", "A0") == 0
+    assert "wrote" in capsys.readouterr().out
+    variants = ["--variants-dir", str(folder), "A0"]
+    folders = ["--data-dir", str(place / "others"), "--config-dir", str(place / "configs")]
+    assert run(["run-variants", *variants, *folders]) == 0
+    campaign = Campaign(place / "others")
+    flushes = [
+        record["ctu"]
+        for case_id in cases_of(place / "others")
+        for record in read_jsonl(campaign.run_file("A0", case_id))
+        if record["record_type"] == "gate_flush"
+    ]
+    [interval] = load_variants(folder, ["A3"])
+    assert interval.gate.settings == {"threshold_ctu": round(median(flushes))}
+    assert interval.frozen is not None
+    assert interval.frozen.cases == cases_of(place / "others")
+
+
+def test_leftovers_of_a_killed_call_are_removed(place: Path) -> None:
+    """Temporary files beside the results and the variants go; nobody else's do."""
+    folders = [place / "evaluated" / "calibration", place / "configs" / "variants"]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        (folder / ".V3.yaml.0123abcd.tmp").write_text("half", encoding="utf-8")
+        (folder / ".mine").write_text("whole", encoding="utf-8")
+    assert calibrate(place, "--write") == 0
+    for folder in folders:
+        assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".mine"]
+
+
 def notes_of(place: Path, edit: Callable[[str], str] = str) -> list[dict[str, object]]:
     """Replay V3, its file edited, over both campaigns; return what `run_meta` says about the calibration."""
     path = place / "configs" / "variants" / "V3.yaml"
@@ -134,7 +221,9 @@ def notes_of(place: Path, edit: Callable[[str], str] = str) -> list[dict[str, ob
 def test_a_run_says_whether_it_keeps_to_its_calibration(place: Path) -> None:
     """Written by --write, V3 is as calibrated; edited, it says what differs; on its own cases, it says so too."""
     (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
-    assert notes_of(place) == [None, None]
+    shipped, _ = notes_of(place)
+    assert shipped is not None
+    assert shipped["as_calibrated"] is True
     assert calibrate(place, "--write") == 0
     v3, v4 = load_variants(place / "configs" / "variants", ["V3", "V4"])
     assert v3.frozen is not None

@@ -72,7 +72,7 @@ def test_impossible_combinations_are_left_out_and_counted(tmp_path: Path) -> Non
 
 def test_the_hash_is_of_everything_that_decides(tmp_path: Path) -> None:
     """Grid, constraints, speed and traces each change it; where the folders lie does not."""
-    same = {calibrated(tmp_path / name).frozen.calibration_hash for name in ("a", "b")}
+    same = {calibrated(tmp_path / name).frozen().calibration_hash for name in ("a", "b")}
     assert len(same) == 1
     others = [
         calibrated(tmp_path / "c", grid={**GRID, "silence_ms": [100, 901]}),
@@ -82,7 +82,7 @@ def test_the_hash_is_of_everything_that_decides(tmp_path: Path) -> None:
     evaluated, traces = campaigns(tmp_path / "f", calibrate_on=("case-3", "case-5"))
     settings = CalibrationConfig.model_validate(CONFIG)
     others.append(calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0)))
-    assert len({*same, *(result.frozen.calibration_hash for result in others)}) == 5
+    assert len({*same, *(result.frozen().calibration_hash for result in others)}) == 5
 
 
 def test_provenance_says_on_what_when_and_whether_stub(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_provenance_says_on_what_when_and_whether_stub(tmp_path: Path) -> None:
     traces = freeze(tmp_path / "with-failure", [talk(*TEXTS, case_id="case-3"), failed_talk("case-4")])
     settings = CalibrationConfig.model_validate(CONFIG)
     result = calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0))
-    frozen = result.frozen
+    frozen = result.frozen()
     assert (frozen.cases, frozen.date, frozen.stub) == (("case-3", "case-4"), "2024-12-19T12:00:00Z", True)
     assert frozen.gate.model_dump() == {"kind": "token_gate", **result.chosen.settings}
     assert result.sweep.n_cases == 1

@@ -16,6 +16,7 @@ from exaid_evals.clients.cassette import Recorder, Take, Takes, canonical_reques
 from exaid_evals.clients.nearest import first_difference
 from exaid_evals.clients.recording import RecordingClient
 from exaid_evals.clients.replay import ReplayClient
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 from talks import ScriptedLLM
 
@@ -175,12 +176,12 @@ def test_a_failed_call_is_not_recorded(tmp_path: Path) -> None:
 
 def replayed(folder: Path, case_id: str = "case-1") -> Any:
     """Return a replay client bound to a case."""
-    return ReplayClient(CLIENT, folder).bind(context(case_id))
+    return ReplayClient(CLIENT, Campaign(folder)).bind(context(case_id))
 
 
 def test_a_replay_speaks_for_the_recorded_client(tmp_path: Path) -> None:
     """Name, model and parameters are the recorded client's, and so are the answers."""
-    record(tmp_path, "FEVER")
+    record(tmp_path / "cassettes", "FEVER")
     client = replayed(tmp_path)
     assert (client.name, client.model, client.stub) == (CLIENT.name, CLIENT.model, False)
     assert client.complete(request("FEVER")) == response("FEVER")
@@ -195,7 +196,7 @@ def test_a_replay_speaks_for_the_recorded_client(tmp_path: Path) -> None:
 )
 def test_what_was_not_recorded_is_told(tmp_path: Path, asked: LLMRequest, told: str) -> None:
     """Case, variant, number and task of the call, and the first field that differs from the nearest recorded one."""
-    record(tmp_path, "FEVER", "A" * 50)
+    record(tmp_path / "cassettes", "FEVER", "A" * 50)
     with pytest.raises(LLMError) as caught:
         replayed(tmp_path).complete(asked)
     assert str(caught.value).startswith(
@@ -206,14 +207,14 @@ def test_what_was_not_recorded_is_told(tmp_path: Path, asked: LLMRequest, told: 
 
 def test_a_case_without_recordings_is_told(tmp_path: Path) -> None:
     """Where nothing is near, that is said."""
-    record(tmp_path, "FEVER")
+    record(tmp_path / "cassettes", "FEVER")
     with pytest.raises(LLMError, match=r"case-9 under V3, call 1 .*no call of this case was recorded"):
         replayed(tmp_path, "case-9").complete(request())
 
 
 def test_a_repeat_too_many_is_told(tmp_path: Path) -> None:
     """The same request once more than it was recorded."""
-    record(tmp_path, "FEVER")
+    record(tmp_path / "cassettes", "FEVER")
     client = replayed(tmp_path)
     client.complete(request())
     with pytest.raises(LLMError, match=r"call 2 .*made less often"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -238,6 +239,45 @@ def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -
     campaign, again = replayed(tmp_path / "replay", live)
     assert again.failed == outcome.failed
     assert files(campaign.runs) == files(live.runs)
+
+
+def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: PointAt) -> None:
+    """With retry_failed a model is asked again, once a command; what it cost is counted, and replays like the rest."""
+    live = freeze(tmp_path / "live", TALKS[:1])
+    wanted = {"variants": load_variants(configs_dir() / "variants", ["V2"])}
+    with OpenAIServer(lambda *_: Answer("nonsense")) as server:
+        point_at(server)
+        assert set(do(live, settings(**wanted)).failed) == {"case-1"}
+        again = do(live, settings(**wanted, retry_failed=True))
+        assert (set(again.failed), again.spent.calls) == ({"case-1"}, 2)
+        assert "was asked 4 times" in again.failed["case-1"]
+    with OpenAIServer() as server:
+        point_at(server)
+        assert do(live, settings(**wanted)).spent.calls == 0
+        outcome = do(live, settings(**wanted, retry_failed=True))
+        assert (outcome.failed, outcome.written) == ({}, 1)
+        first = read_run(live.run_file("V2", "case-1")).decisions[0]
+        assert first.llm_usage is not None
+        assert first.llm_usage["calls"] == 5
+        n_asked = len(server.requests)
+        assert do(live, settings(**wanted, force=True)).spent.calls == 0
+        assert len(server.requests) == n_asked
+    campaign = freeze(tmp_path / "again", TALKS[:1])
+    shutil.copytree(live.cassettes, campaign.cassettes)
+    assert do(campaign, settings(**wanted, llm={"client": "replay"})).failed == {}
+    assert files(campaign.runs) == files(live.runs)
+
+
+def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: PointAt) -> None:
+    """What a killed writer left goes with the next live run."""
+    campaign = freeze(tmp_path, TALKS[:1])
+    campaign.cassettes.mkdir()
+    leftover = campaign.cassettes / ".eval-0123456789abcdef.jsonl.gz.0123abcd.tmp"
+    leftover.write_bytes(b"half")
+    with OpenAIServer() as server:
+        point_at(server)
+        do(campaign, settings())
+    assert not leftover.exists()
 
 
 def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) -> None:

@@ -51,7 +51,9 @@ class Plan:
     @property
     def resolved(self) -> dict[str, object]:
         """Return the whole configuration."""
-        return {"calibration": self.config.model_dump(mode="json"), "chars_per_second": self.chars_per_second}
+        # Whose files are written decides nothing.
+        config = self.config.model_dump(mode="json", exclude={"variants", "set_by_hand"})
+        return {"calibration": config, "chars_per_second": self.chars_per_second}
 
     @property
     def calibration_hash(self) -> str:
@@ -101,10 +103,18 @@ class Calibration:
         return self.sweep.policies[self.choice.index]
 
     @property
-    def frozen(self) -> FrozenConfig:
-        """Return the provenance that goes into a variant's file."""
+    def gate(self) -> PartConfig:
+        """The chosen gate."""
+        return PartConfig.model_validate({"kind": GATE_KIND, **self.chosen.settings})
+
+    def frozen(self, gate: PartConfig | None = None) -> FrozenConfig:
+        """Return the provenance that goes into a variant's file.
+
+        Args:
+            gate: what follows from the choice for a variant with another gate; None takes the chosen gate.
+        """
         return FrozenConfig(
-            gate=PartConfig.model_validate({"kind": GATE_KIND, **self.chosen.settings}),
+            gate=gate or self.gate,
             calibration_hash=self.plan.calibration_hash,
             trace_dataset_hash=self.plan.manifest.trace_dataset_hash,
             cases=self.plan.manifest.generation.ordered_case_list,
@@ -138,7 +148,7 @@ def plan_calibration(
             f"{len(shared)} of {len(manifest.generation.ordered_case_list)} cases are evaluated in {evaluated.root}, "
             f"so calibrating on them would leak: {', '.join(shared)}",
             where=str(traces.root),
-            remedy=f"freeze others with `exaid-evals make-traces --data-dir … --exclude-from {evaluated.root}`",
+            remedy=f"freeze others: `exaid-evals make-traces --data-dir OTHER --exclude-from {evaluated.root}`",
         )
     plan = Plan(traces, manifest, len(kept_away), config, chars_per_second)
     if not plan.grid[0]:

@@ -1,30 +1,39 @@
-"""A variant's file with calibrated settings: two blocks are rewritten, and the rest stays as it was typed."""
+"""A variant's file with frozen settings: one block or two are rewritten, and the rest stays as it was typed."""
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 import textwrap
 from pathlib import Path
 
+from exaid_evals import __version__
 from exaid_evals.calibration.policy import GATE_KIND, Policy
 from exaid_evals.config.base import load_config
-from exaid_evals.config.variant import FrozenConfig, VariantConfig
+from exaid_evals.config.variant import Basis, FrozenConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.middleware.gates.token_gate import TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
+from exaid_evals.replay.calibrated import gate_hash
 
 _COMMENT_COLUMN = 29
 _WIDTH = 120
 
 
-def calibrated_blocks(frozen: FrozenConfig) -> dict[str, str]:
-    """Return top-level key → its YAML block, for the gate and its provenance."""
+def frozen_blocks(frozen: FrozenConfig) -> dict[str, str]:
+    """Return top-level key → its YAML block: the provenance, and the gate where it was chosen and not set."""
     settings = [f"{name}: {value}" for name, value in frozen.gate.model_dump(mode="json").items()]
-    gate = [
-        _commented("gate:", "calibrated on cases that are not evaluated: see `frozen`"),
-        *(f"  {setting}" for setting in settings),
+    provenance = [
+        _commented("frozen:", "written by `exaid-evals calibrate --write`; runs say where the gate differs from it"),
+        f"  gate: {{{', '.join(settings)}}}",
+        f"  basis: {frozen.basis.value}",
+        *([f"  reason: {json.dumps(frozen.reason, ensure_ascii=False)}"] if frozen.reason else []),
+        f"  calibration_hash: {frozen.calibration_hash}",
+        f'  version: "{frozen.version}"',
     ]
+    if frozen.basis is Basis.SET:
+        return {"frozen": _joined(provenance)}
     cases = textwrap.wrap(
         f"cases: [{', '.join(frozen.cases)}]",
         _WIDTH,
@@ -33,17 +42,33 @@ def calibrated_blocks(frozen: FrozenConfig) -> dict[str, str]:
         break_on_hyphens=False,
         break_long_words=False,
     )
-    provenance = [
-        _commented("frozen:", "written by `exaid-evals calibrate --write`; runs say where the gate differs from it"),
-        f"  gate: {{{', '.join(settings)}}}",
-        f"  calibration_hash: {frozen.calibration_hash}",
+    provenance += [
         f"  trace_dataset_hash: {frozen.trace_dataset_hash}",
         f"  date: {frozen.date}",
-        f'  version: "{frozen.version}"',
         f"  stub: {'true' if frozen.stub else 'false'}",
         *cases,
     ]
-    return {"gate": "\n".join(gate) + "\n", "frozen": "\n".join(provenance) + "\n"}
+    gate = [
+        _commented("gate:", "calibrated on cases that are not evaluated: see `frozen`"),
+        *(f"  {setting}" for setting in settings),
+    ]
+    return {"gate": _joined(gate), "frozen": _joined(provenance)}
+
+
+def frozen_as_set(path: Path, reason: str) -> FrozenConfig:
+    """Return the provenance of a gate that is frozen as it stands in a variant's file.
+
+    Args:
+        path: the file.
+        reason: why the gate is what it is.
+
+    Raises:
+        ConfigError: the file is no variant.
+    """
+    gate = load_config(VariantConfig, path).value.gate
+    return FrozenConfig(
+        gate=gate, basis=Basis.SET, reason=reason, calibration_hash=gate_hash(gate), version=__version__
+    )
 
 
 def current_policy(path: Path) -> Policy:
@@ -64,14 +89,14 @@ def current_policy(path: Path) -> Policy:
 
 
 def calibrated_text(path: Path, frozen: FrozenConfig) -> str:
-    """Return what a variant's file becomes.
+    """Return what a variant's file becomes; where the gate was set, only its provenance is new.
 
     Raises:
         ConfigError: the file is no variant, or is laid out so that replacing its blocks would change something else.
     """
     before = load_config(VariantConfig, path).value
     text = path.read_text(encoding="utf-8")
-    for key, block in calibrated_blocks(frozen).items():
+    for key, block in frozen_blocks(frozen).items():
         text = _replaced(text, key, block)
     if _parsed(text, path) != before.model_copy(update={"gate": frozen.gate, "frozen": frozen}):
         raise ConfigError(
@@ -80,6 +105,10 @@ def calibrated_text(path: Path, frozen: FrozenConfig) -> str:
             remedy="write each as a block of its own at the left margin, or enter the printed blocks by hand",
         )
     return text
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _commented(key: str, comment: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,13 @@ from exaid_evals.config.campaign import Campaign
 if TYPE_CHECKING:
     from exaid_evals.calibration.policy import Policy
     from exaid_evals.calibration.stage import Calibration
+    from exaid_evals.config.variant import FrozenConfig
 
 FOLDER = "calibration"
 
 
 @click.command("calibrate")
+@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @option(
     "--traces",
     required=True,
@@ -42,14 +45,23 @@ FOLDER = "calibration"
     default=None,
     help="Folder of variants.  [default: CONFIG/variants]",
 )
+@option(
+    "--interval",
+    "intervals",
+    multiple=True,
+    metavar="VARIANT",
+    help="Give this variant a fixed interval of the median size of the chosen gate's flushes; repeatable.",
+)
 @option("--write", is_flag=True, help="Write the choice into the variants' files.")
 @jobs_option
 @debug_option
 def command(
+    variants: tuple[str, ...],
     traces: Path,
     data_dir: Path | None,
     config_dir: Path | None,
     variants_dir: Path | None,
+    intervals: tuple[str, ...],
     write: bool,
     jobs: int,
 ) -> int:
@@ -57,7 +69,7 @@ def command(
 
     Tries every policy of calibration.yaml on the traces of --traces, and writes all numbers, a report and a figure
     into calibration/ of the evaluated campaign (--data-dir). With --write the choice and its provenance go into the
-    variants' files; without, they are printed.
+    files of the variants named here, or of those in calibration.yaml; without, they are printed.
 
     Traces for it come from the cases that the evaluated campaign left over, by the same seeded selection:
 
@@ -71,13 +83,23 @@ def command(
         campaign_of(traces),
         configs,
         variants_dir=variants_dir or configs / "variants",
+        variants=variants,
+        intervals=intervals,
         write=write,
         jobs=jobs,
     )
 
 
 def run(
-    evaluated: Campaign, traces: Campaign, config_dir: Path, *, variants_dir: Path, write: bool = False, jobs: int = 1
+    evaluated: Campaign,
+    traces: Campaign,
+    config_dir: Path,
+    *,
+    variants_dir: Path,
+    variants: Sequence[str] = (),
+    intervals: Sequence[str] = (),
+    write: bool = False,
+    jobs: int = 1,
 ) -> int:
     """Calibrate and report it.
 
@@ -86,15 +108,18 @@ def run(
         traces: the campaign frozen for calibration.
         config_dir: holds calibration.yaml and summarizer.yaml.
         variants_dir: holds the variants' files.
+        variants: whose gate it is; none takes those of calibration.yaml, and freezes its `set_by_hand` too.
+        intervals: variants that get a fixed interval in place of the gate.
         write: put the choice into them.
         jobs: cases at the same time.
 
     Raises:
         ExaidError: the campaigns share cases, something is damaged, or no policy keeps every constraint.
     """
-    from exaid_evals.artifacts.atomic import write_text
+    from exaid_evals.artifacts.atomic import remove_leftovers, write_text
+    from exaid_evals.calibration.interval import interval_gate
     from exaid_evals.calibration.stage import calibrate, plan_calibration
-    from exaid_evals.calibration.variant_file import calibrated_blocks, calibrated_text, current_policy
+    from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set, frozen_blocks
     from exaid_evals.cli.progress import Progress
     from exaid_evals.config.base import load_config
     from exaid_evals.config.calibration import CalibrationConfig
@@ -103,24 +128,45 @@ def run(
 
     config = load_config(CalibrationConfig, config_dir / "calibration.yaml").value
     speed = load_config(SummarizerConfig, config_dir / "summarizer.yaml").value.stream.chars_per_second
-    files = [variants_dir / f"{name}.yaml" for name in config.variants]
-    current, *_ = [current_policy(path) for path in files]
+    calibrated = tuple(variants) or config.variants
+    current, *_ = [current_policy(variants_dir / f"{name}.yaml") for name in calibrated]
+    by_hand = {} if variants else config.set_by_hand
+    frozen = {name: frozen_as_set(variants_dir / f"{name}.yaml", reason) for name, reason in by_hand.items()}
     plan = plan_calibration(evaluated, traces, config, chars_per_second=speed)
     with Progress("calibrate", len(plan.talks)) as progress:
         result = calibrate(plan, jobs=jobs, on_case=progress.advance)
+    frozen |= dict.fromkeys(calibrated, result.frozen())
+    if intervals:
+        frozen |= dict.fromkeys(intervals, result.frozen(interval_gate(plan, result.chosen)))
     # All files are composed before the first is written.
-    texts = {path: calibrated_text(path, result.frozen) for path in files}
+    texts = {name: calibrated_text(variants_dir / f"{name}.yaml", frozen[name]) for name in sorted(frozen)}
     folder = evaluated.root / FOLDER
+    remove_leftovers(folder, variants_dir)
     write_calibration(folder, result, current=current)
     _tell(result, current, folder)
     if write:
-        for path, text in texts.items():
+        for name, text in texts.items():
+            path = variants_dir / f"{name}.yaml"
             write_text(path, text)
             click.echo(f"{'wrote':<10} {shown(path)}")
         return 0
-    click.echo(f"\nnothing was written into {', '.join(config.variants)}; with --write each gets\n")
-    click.echo("".join(calibrated_blocks(result.frozen).values()), nl=False)
+    click.echo("\nnothing was written; with --write they get")
+    for names, provenance in _alike(frozen):
+        click.echo(f"\n# {', '.join(names)}")
+        click.echo("".join(frozen_blocks(provenance).values()), nl=False)
     return 0
+
+
+def _alike(frozen: Mapping[str, FrozenConfig]) -> list[tuple[list[str], FrozenConfig]]:
+    """Return each provenance once, with the variants that get it."""
+    found: list[tuple[list[str], FrozenConfig]] = []
+    for name in sorted(frozen):
+        same = next((names for names, provenance in found if provenance == frozen[name]), None)
+        if same is None:
+            found.append(([name], frozen[name]))
+        else:
+            same.append(name)
+    return found
 
 
 def _tell(result: Calibration, current: Policy, folder: Path) -> None:

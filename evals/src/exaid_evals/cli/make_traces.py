@@ -20,6 +20,8 @@ from exaid_evals.cli.options import (
     jobs_option,
     limit_option,
     mac_dir_option,
+    max_calls_option,
+    max_ctu_option,
     n_cases_option,
     option,
     overrides_of,
@@ -62,6 +64,8 @@ SOME_CASES_FAILED = 3
 @cases_option
 @jobs_option
 @option("--retry-failed", is_flag=True, help="Make the failed cases again, and no others.")
+@max_calls_option
+@max_ctu_option
 @force_option
 @dry_run_option
 @data_dir_option
@@ -80,6 +84,8 @@ def command(
     cases: tuple[str, ...] | None,
     jobs: int,
     retry_failed: bool,
+    max_calls: int | None,
+    max_ctu: int | None,
     force: bool,
     dry_run: bool,
     data_dir: Path | None,
@@ -114,6 +120,8 @@ def command(
         jobs=jobs,
         force=force,
         dry_run=dry_run,
+        max_calls=max_calls,
+        max_ctu=max_ctu,
     )
 
 
@@ -133,6 +141,8 @@ def run(
     jobs: int = 1,
     force: bool = False,
     dry_run: bool = False,
+    max_calls: int | None = None,
+    max_ctu: int | None = None,
 ) -> int:
     """Run the stage, with progress on stderr and a short table on stdout.
 
@@ -152,40 +162,35 @@ def run(
         jobs: cases processed at the same time.
         force: make again what exists.
         dry_run: say what would be made, and write nothing.
+        max_calls: requests to MAC's model at most; None means any number.
+        max_ctu: CTU of their prompts and answers at most.
 
     Returns:
-        The exit status: 0, or 3 where some cases failed.
+        The exit status: 0, or 3 where some cases failed or the budget was used up.
 
     Raises:
         ExaidError: whatever keeps the stage from its work.
     """
-    from exaid_evals.cases.mac import require_named
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.dataset import DatasetConfig
-    from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
-    from exaid_evals.config.resources import default_mac_dir
-    from exaid_evals.traces.generate import make_traces, plan_traces
+    from exaid_evals.clients.budget import Budget
+    from exaid_evals.traces.generate import make_traces
+    from exaid_evals.traces.preflight import Asked, preflight
+    from exaid_evals.verification.configuration import note_configuration
 
-    configs = config_dir_of(config_dir)
-    dataset_config = load_config(DatasetConfig, configs / "dataset.yaml", dataset).value
-    mas_generation = load_config(MasGenerationConfig, configs / "mas_generation.yaml", generation).value
-    if mac_dir is not None:
-        require_named(mac_dir, dataset_config.source)
-    plan = plan_traces(
-        campaign,
-        dataset_config,
-        mas_generation,
+    asked = Asked(
+        config_dir=config_dir_of(config_dir),
         stub=stub,
-        mac_dir=mac_dir or default_mac_dir(),
-        wanted=cases,
+        replay=replay,
+        dataset=dataset or {},
+        generation=generation or {},
+        mac_dir=mac_dir,
+        exclude_from=exclude_from,
+        cases=cases,
         limit=limit,
-        excluded=_cases_of(exclude_from),
         force=force,
         dry_run=dry_run,
-        model=None if stub else load_config(MacModelConfig, configs / mas_generation.mac.model_config_file).value,
-        replay=replay,
         retry_failed=retry_failed,
     )
+    plan = preflight(campaign, asked).required()
     if plan.source_reason:
         click.echo(f"cases: {plan.manifest.generation.case_source}: {plan.source_reason}", err=True)
     if dry_run:
@@ -198,18 +203,23 @@ def run(
 
         with Progress("make-traces", len(plan.cases)) as progress:
             result = make_traces(
-                plan, jobs=jobs, on_case=lambda case: progress.advance(case.case_id), on_note=_tell_note
+                plan,
+                jobs=jobs,
+                budget=Budget(max_calls, max_ctu),
+                on_case=lambda case: progress.advance(case.case_id),
+                on_note=_tell_note,
             )
+    if not result.stopped:
+        note_configuration(
+            campaign,
+            "01",
+            {
+                "dataset.yaml": plan.dataset.model_dump(mode="json") | {"source": plan.manifest.generation.case_source},
+                "mas_generation.yaml": plan.generation_config.model_dump(mode="json"),
+            },
+        )
     _tell_result(plan, result)
-    return SOME_CASES_FAILED if result.failed else 0
-
-
-def _cases_of(other: Campaign | None) -> tuple[str, ...]:
-    if other is None:
-        return ()
-    from exaid_evals.artifacts.manifest import read_manifest
-
-    return read_manifest(other.manifest_file).generation.ordered_case_list
+    return SOME_CASES_FAILED if result.failed or result.stopped else 0
 
 
 def _tell_note(note: str) -> None:
@@ -247,3 +257,8 @@ def _tell_result(plan: Plan, result: Result) -> None:
     ]
     for name, value in rows:
         click.echo(f"{name:<9} {value}")
+    if result.spent.calls:
+        recorded = f"recorded in {shown(plan.campaign.cassettes)}"
+        click.echo(f"{result.spent.calls:,} requests to the model, {result.spent.ctu:,} CTU, {recorded}")
+    if result.stopped:
+        click.echo(f"stopped with {result.left} cases to go, and nothing frozen: {result.stopped}", err=True)

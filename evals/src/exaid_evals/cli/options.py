@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +81,18 @@ source_option = option(
     default=None,
     help="Source of cases: auto, mac, synthetic or module:attribute.",
 )
+max_calls_option = option(
+    "--max-calls",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Stop before more requests to a live model than these. What was done is kept.",
+)
+max_ctu_option = option(
+    "--max-ctu",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Stop when prompts and answers of a live model have so many CTU (about four characters each).",
+)
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 
@@ -108,10 +121,16 @@ def overrides_of(ctx: click.Context, names: dict[str, str]) -> dict[str, Overrid
             ParameterSource.ENVIRONMENT,
         ):
             continue
-        label = parameter.opts[-1] if source is ParameterSource.COMMANDLINE else _variable_of(parameter)
-        found[names[parameter.name]] = Override(ctx.params[parameter.name], label)
+        found[names[parameter.name]] = Override(ctx.params[parameter.name], source_of(ctx, parameter))
     return found
 
 
-def _variable_of(parameter: click.Parameter) -> str:
-    return parameter.envvar if isinstance(parameter.envvar, str) else (parameter.envvar or ["environment"])[0]
+def source_of(ctx: click.Context, parameter: click.Parameter) -> str:
+    """Return where an option's value comes from: `--option`, the variable that names it, or `default`."""
+    source = ctx.get_parameter_source(parameter.name or "")
+    if source is ParameterSource.COMMANDLINE:
+        return parameter.opts[-1]
+    if source is not ParameterSource.ENVIRONMENT:
+        return "default"
+    variables = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
+    return next((name for name in variables if os.environ.get(name)), "environment")

@@ -19,14 +19,14 @@ class Progress:
     that a log stays readable.
     """
 
-    def __init__(self, label: str, total: int, *, stream: TextIO | None = None) -> None:
+    def __init__(self, label: str, total: int, *, unit: str = "case", stream: TextIO | None = None) -> None:
         self._label = label
         self._total = total
         self._stream = stream or sys.stderr
         self._done = 0
         self._last_line = time.monotonic()
         self._bar = (
-            tqdm(total=total, desc=label, unit="case", file=self._stream, leave=True, dynamic_ncols=True)
+            tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=True, dynamic_ncols=True)
             if self._stream.isatty()
             else None
         )

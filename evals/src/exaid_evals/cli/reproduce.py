@@ -120,6 +120,9 @@ def command(
         if status not in (0, SOME_FAILED):
             return status
     if dry_run:
+        _heading("04 export")
+        several = f"{len(campaigns)} campaigns" if len(campaigns) > 1 else "the campaign"
+        click.echo(f"would consolidate {several} into {shown(campaign.exports)}, and validate everything")
         return 0
     from exaid_evals.cli.export import ITSELF
     from exaid_evals.cli.export import run as export
@@ -174,10 +177,33 @@ def _make_traces(campaign: Campaign, configs: Path, asked: _Asked, *, dry_run: b
 
 
 def _plan(campaign: Campaign, configs: Path, asked: _Asked) -> None:
-    """Say what would be done. What the later stages have to do depends on what stage 01 makes."""
+    """Say what stages 01 to 03 would do: what is left to do of frozen traces, else everything."""
+    from exaid_evals.replay.preflight import Asked, preflight
+    from exaid_evals.traces.freeze import verify_frozen
+
     _heading("01 make traces")
     _make_traces(campaign, configs, asked, dry_run=True)
-    click.echo("stages 02 to 04 would then make of these traces what is not current")
+    # Another freeze than the planned one would have been an error above.
+    frozen = campaign.manifest_file.exists() and not asked.force
+    overrides = {"llm.client": Override("stub", "--stub")} if asked.stub else {}
+    wanted = Asked(config_dir=configs, overrides=overrides, jobs=asked.jobs, force=asked.force)
+    found = preflight(campaign, wanted, traces_required=frozen)
+    if found.problems:
+        found.required()
+    names = " ".join(variant.variant_id for variant in found.variants)
+    n_runs = sum(len(work.variants) for work in found.plan.work) if frozen and found.plan else None
+    n_cases = len(verify_frozen(campaign).entries) if frozen else None
+    _heading("02 run variants")
+    left = f"{n_runs} run logs" if n_runs is not None else "a run log a case"
+    click.echo(f"would write {left} of {names} in {shown(campaign.runs)}")
+    _heading("03 compute metrics")
+    if n_runs == 0:
+        from exaid_evals.cli.compute_metrics import run as compute_metrics
+
+        compute_metrics(campaign, configs, overrides=asked.metrics, jobs=asked.jobs, dry_run=True)
+    else:
+        cases = "every case" if n_cases is None else f"{n_cases} cases"
+        click.echo(f"would measure {cases} under {names}, and write tables and figures, in {shown(campaign.metrics)}")
 
 
 def _campaign(campaign: Campaign, configs: Path, asked: _Asked) -> int:

@@ -18,6 +18,8 @@ from exaid_evals.cli.options import (
     force_option,
     jobs_option,
     limit_option,
+    max_calls_option,
+    max_ctu_option,
     option,
     overrides_of,
     stub_option,
@@ -45,18 +47,9 @@ from exaid_evals.config.override import Override
     help="stub, openai (live), replay (from recordings), or your own; in place of the configured client.",
 )
 @option("--model", default=None, help="Live model, in place of the configured one.")
-@option(
-    "--max-calls",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Stop before more requests to a live model than these. What was done is kept.",
-)
-@option(
-    "--max-ctu",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Stop when prompts and answers of a live model have so many CTU (about four characters each).",
-)
+@max_calls_option
+@max_ctu_option
+@option("--retry-failed", is_flag=True, help="Ask a live model anew where a recorded answer fails its case.")
 @limit_option
 @cases_option
 @jobs_option
@@ -80,6 +73,7 @@ def command(
     jobs: int,
     force: bool,
     dry_run: bool,
+    retry_failed: bool,
 ) -> int:
     """Replay the frozen traces through the middleware's variants (all of them, or those named).
 
@@ -105,6 +99,7 @@ def command(
         dry_run=dry_run,
         max_calls=max_calls,
         max_ctu=max_ctu,
+        retry_failed=retry_failed,
     )
 
 
@@ -123,34 +118,34 @@ def run(
     dry_run: bool = False,
     max_calls: int | None = None,
     max_ctu: int | None = None,
+    retry_failed: bool = False,
 ) -> int:
     """Run stage 02 and report it; return the exit status: 0, or 3 when some cases failed or the budget was used up."""
     from exaid_evals.cli.progress import Progress
-    from exaid_evals.clients.endpoint import secrets_hidden
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.summarizer import SummarizerConfig
-    from exaid_evals.config.variant import load_variants
-    from exaid_evals.replay.stage import Settings, check_parts, plan_runs, run_variants
+    from exaid_evals.replay.preflight import Asked, preflight
+    from exaid_evals.replay.stage import run_variants
+    from exaid_evals.verification.configuration import note_configuration
 
     chosen = dict(overrides or {})
     if stub:
         chosen["llm.client"] = Override("stub", "--stub")
-    with secrets_hidden():  # a key that was written into a configuration must not be shown with what is wrong there
-        summarizer = load_config(SummarizerConfig, config_dir / "summarizer.yaml", chosen).value
-    settings = Settings(
-        variants=load_variants(variants_dir or config_dir / "variants", variants),
-        summarizer=summarizer,
-        stop_entities=read_stop_entities(config_dir / "stop_entities.txt"),
+    asked = Asked(
+        config_dir=config_dir,
+        variants_dir=variants_dir,
+        variants=variants,
+        overrides=chosen,
         cases=cases,
         limit=limit,
         jobs=jobs,
         force=force,
         max_calls=max_calls,
         max_ctu=max_ctu,
+        retry_failed=retry_failed,
     )
-    check_parts(settings, campaign)
-    plan = plan_runs(campaign, settings)
+    found = preflight(campaign, asked)
+    settings, plan = found.required()
+    for remark in found.remarks:
+        click.echo(f"note: {remark}", err=True)
     names = " ".join(variant.variant_id for variant in settings.variants)
     if dry_run:
         to_do = sum(len(work.variants) for work in plan.work)
@@ -158,6 +153,15 @@ def run(
         return 0
     with Progress("02 run variants", len(plan.work)) as progress:
         outcome = run_variants(campaign, settings, plan, on_case=progress.advance)
+    note_configuration(
+        campaign,
+        "02",
+        {
+            "summarizer.yaml": settings.summarizer.model_dump(mode="json"),
+            "stop_entities.txt": sorted(settings.stop_entities),
+            **{f"variants/{one.variant_id}.yaml": one.model_dump(mode="json") for one in settings.variants},
+        },
+    )
     click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {shown(campaign.runs)}")
     if outcome.spent.calls:
         recorded = f"recorded in {shown(campaign.cassettes)}"

@@ -77,12 +77,16 @@ class Takes:
 
     def next(self, request: Mapping[str, Any]) -> Take:
         """Return the next call."""
-        digest = sha256_structure(request)
-        repeat = self._n_of.get(digest, 0)
-        self._n_of[digest] = repeat + 1
+        take = self.peek(request)
+        self._n_of[take.key.request_sha256] = take.key.repeat + 1
         self._n_calls += 1
-        key = Key(self.context.case_id, self.context.variant_id, digest, repeat)
-        return Take(self.context, self._n_calls - 1, request, key)
+        return take
+
+    def peek(self, request: Mapping[str, Any]) -> Take:
+        """Return what the next call would be, and count nothing."""
+        digest = sha256_structure(request)
+        key = Key(self.context.case_id, self.context.variant_id, digest, self._n_of.get(digest, 0))
+        return Take(self.context, self._n_calls, request, key)
 
 
 def to_record(take: Take, response: LLMResponse) -> dict[str, Any]:

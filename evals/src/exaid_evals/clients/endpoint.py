@@ -102,7 +102,7 @@ def secrets_hidden() -> Iterator[None]:
         yield
     except ConfigError as error:
         redactor = Redactor(os.environ.get(name, "").strip() for name, _, _ in PROVIDERS.values())
-        raise ConfigError(redactor.shown(str(error))) from None
+        raise ConfigError.of([ConfigError(redactor.shown(str(part))) for part in error.parts]) from None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -10,12 +10,20 @@ from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
 
 
 class RecordingClient:
-    """Wraps a live client. It is asked through `bind`, for a call belongs to a case."""
+    """Wraps a live client. It is asked through `bind`, for a call belongs to a case.
 
-    def __init__(self, inner: LLMClient, recorder: Recorder, budget: Budget) -> None:
+    Args:
+        inner: the live client.
+        recorder: keeps the answers.
+        budget: what the calls may cost.
+        ask_again: whether the model is asked anew, once, where what it answered before could not be used.
+    """
+
+    def __init__(self, inner: LLMClient, recorder: Recorder, budget: Budget, *, ask_again: bool = False) -> None:
         self._inner = inner
         self._recorder = recorder
         self._budget = budget
+        self.ask_again = ask_again
         self.name = inner.name
         self.model = inner.model
         self.parameters = inner.parameters
@@ -41,6 +49,7 @@ class _BoundRecording:
         self._recorder = recorder
         self._budget = context.budget
         self._takes = Takes(context)
+        self._asked_now: set[str] = set()
         self.name = outer.name
         self.model = outer.model
         self.parameters = outer.parameters
@@ -63,9 +72,17 @@ class _BoundRecording:
         known = self._recorder.find(take)
         if known is not None:
             return known
+        self._asked_now.add(take.key.request_sha256)
         self._budget.charge(request.prompt_ctu)
         response = self._inner.complete(request)
         # Recorded first: should the process die now, the answer has been paid for.
         self._recorder.add(take, response)
         self._budget.settle(response.usage.completion_ctu)
         return response
+
+    def may_ask_again(self, request: LLMRequest) -> bool:
+        """Tell whether a request whose answers could not be used has been answered once more, or may be asked so."""
+        take = self._takes.peek(canonical_request(request, self))
+        if self._recorder.find(take) is not None:
+            return True
+        return self._outer.ask_again and take.key.request_sha256 not in self._asked_now

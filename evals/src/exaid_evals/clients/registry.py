@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
 
 from exaid_evals.clients.base import ConceptReader, LLMClient
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.recording import RecordingClient
-from exaid_evals.clients.replay import REPLAY, ReplayClient
+from exaid_evals.clients.replay import REPLAY, ReplayClient, live_run
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import find_part
 from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError
@@ -61,7 +61,7 @@ def build_recorded(config: SummarizerConfig, *, read_concepts: ConceptReader, re
     return recorded
 
 
-def check_client(config: SummarizerConfig, client: LLMClient, cassettes: Path | None) -> None:
+def check_client(config: SummarizerConfig, client: LLMClient, campaign: Campaign | None) -> None:
     """Make sure that a client can answer, before any work.
 
     Raises:
@@ -69,14 +69,21 @@ def check_client(config: SummarizerConfig, client: LLMClient, cassettes: Path | 
     """
     if config.llm.client != REPLAY:
         client.check()
-    elif cassettes is not None and not cassettes.is_dir():
-        raise ConfigError("no recordings here", where=str(cassettes), remedy="record some with --llm openai")
+    elif campaign is not None and not campaign.cassettes.is_dir():
+        remedy = f"bring the folder here, or record some with {live_run(campaign)}"
+        raise ConfigError("no recordings here", where=str(campaign.cassettes), remedy=remedy)
 
 
 def equip_client(
-    config: SummarizerConfig, client: LLMClient, *, cassettes: Path, recorder: Recorder, budget: Budget
+    config: SummarizerConfig,
+    client: LLMClient,
+    *,
+    campaign: Campaign,
+    recorder: Recorder,
+    budget: Budget,
+    ask_again: bool = False,
 ) -> LLMClient:
     """Return a client as stage 02 asks it: the stub as it is, a live one with a recorder, or the recordings alone."""
     if config.llm.client == REPLAY:
-        return ReplayClient(client, cassettes)
-    return client if client.stub else RecordingClient(client, recorder, budget)
+        return ReplayClient(client, campaign)
+    return client if client.stub else RecordingClient(client, recorder, budget, ask_again=ask_again)

@@ -10,11 +10,16 @@ from typing import Any
 from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse
 from exaid_evals.clients.cassette import SUFFIX, Recorder, Take, Takes, canonical_request, read_cassette
 from exaid_evals.clients.nearest import first_difference
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 
 REPLAY = "replay"
 Record = Mapping[str, Any]
-_REMEDY = "replay with the configuration that was recorded, or record the rest with a live client"
+
+
+def live_run(campaign: Campaign) -> str:
+    """Return the command that records calls, as a remedy names it."""
+    return campaign.call("run-variants --llm openai")
 
 
 class ReplayClient:
@@ -23,9 +28,10 @@ class ReplayClient:
     The recorded client describes itself and is never asked, so no key is needed and the network is never touched.
     """
 
-    def __init__(self, recorded: LLMClient, folder: Path) -> None:
-        self._folder = folder
-        self._recorder = Recorder(folder, read_only=True)
+    def __init__(self, recorded: LLMClient, campaign: Campaign) -> None:
+        self._folder = campaign.cassettes
+        self._remedy = f"replay with the configuration that was recorded, or record the rest with {live_run(campaign)}"
+        self._recorder = Recorder(self._folder, read_only=True)
         self._lock = threading.Lock()
         self._by_case: dict[str, list[Record]] | None = None
         self.name = recorded.name
@@ -53,8 +59,12 @@ class ReplayClient:
         """
         known = self._recorder.find(take)
         if known is None:
-            raise LLMError(self._missing(take), remedy=_REMEDY)
+            raise LLMError(self._missing(take), remedy=self._remedy)
         return known
+
+    def knows(self, take: Take) -> bool:
+        """Tell whether a call was recorded."""
+        return self._recorder.find(take) is not None
 
     def _missing(self, take: Take) -> str:
         case = take.context
@@ -108,3 +118,7 @@ class _BoundReplay:
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer."""
         return self._outer.answer(self._takes.next(canonical_request(request, self)))
+
+    def may_ask_again(self, request: LLMRequest) -> bool:
+        """Tell whether a request whose answers could not be used was answered once more."""
+        return self._outer.knows(self._takes.peek(canonical_request(request, self)))

@@ -60,6 +60,7 @@ class CalibrationConfig(Config):
 
     Attributes:
         variants: whose gate is calibrated.
+        set_by_hand: whose gate is frozen as it stands beside them, and why it is what it is.
         grid: the policies.
         undersize_words: a flush of fewer words is undersized.
         undersize_sensitivity: other thresholds, for which the report says what would have been chosen.
@@ -70,6 +71,9 @@ class CalibrationConfig(Config):
     """
 
     variants: tuple[Annotated[str, Field(pattern=VARIANT_ID_PATTERN)], ...] = Field(default=("V3", "V4"), min_length=1)
+    set_by_hand: dict[Annotated[str, Field(pattern=VARIANT_ID_PATTERN)], Annotated[str, Field(min_length=1)]] = Field(
+        default={"V1": "the fixed threshold of the evaluation's design, chosen for no data"}
+    )
     grid: GridConfig = GridConfig()
     undersize_words: int = Field(default=30, ge=1)
     undersize_sensitivity: Values = (10, 20, 30, 40, 50)

@@ -123,7 +123,7 @@ class StubConfig(Config):
         timing: when it is said.
     """
 
-    model: str = Field(default="stub-groupchat-1", pattern="^stub-")
+    model: str = Field(default="stub-groupchat-2", pattern="^stub-")
     failure_rate: float = Field(default=0.0, ge=0, le=1)
     talk: TalkConfig = TalkConfig()
     timing: TimingConfig = TimingConfig()

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from exaid_evals.config.base import Config, load_config
 from exaid_evals.errors import ConfigError
@@ -28,26 +36,60 @@ class PartConfig(Config):
         return dict(self.model_extra or {})
 
 
+Hash = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+
+
+class Basis(StrEnum):
+    """How a frozen gate was settled."""
+
+    CALIBRATED = "calibrated"
+    SET = "set"
+
+
 class FrozenConfig(Config):
-    """Where a calibrated gate comes from; `exaid-evals calibrate --write` writes it.
+    """Where a gate that is frozen comes from; `exaid-evals calibrate --write` writes it.
 
     Attributes:
-        gate: as it was chosen. A variant's own `gate` says what is run, and a run says where the two differ.
-        calibration_hash: of everything that the choice depends on.
-        trace_dataset_hash: of the frozen traces that were calibrated on.
+        gate: as it was settled. A variant's own `gate` says what is run, and a run says where the two differ.
+        basis: `calibrated` on traces, or `set` by whoever designed the evaluation.
+        calibration_hash: of everything that the choice depends on; where it was set, of the gate itself.
+        version: of the package that wrote this.
+        reason: why a gate that was set is what it is.
+        trace_dataset_hash: of the frozen traces that were calibrated on; None where the gate was set.
         cases: of these traces; none of them may be evaluated.
         date: of these traces, on their own clock.
-        version: of the package that calibrated.
         stub: whether the talk was simulated.
     """
 
     gate: PartConfig
-    calibration_hash: str = Field(pattern="^sha256:[0-9a-f]{64}$")
-    trace_dataset_hash: str = Field(pattern="^sha256:[0-9a-f]{64}$")
-    cases: tuple[str, ...] = Field(min_length=1)
-    date: str
+    basis: Basis = Basis.CALIBRATED
+    calibration_hash: Hash
     version: str
-    stub: bool
+    reason: str | None = None
+    trace_dataset_hash: Hash | None = None
+    cases: tuple[str, ...] = ()
+    date: str | None = None
+    stub: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_what_its_basis_needs(self) -> Self:
+        of_traces: dict[str, object] = {
+            "trace_dataset_hash": self.trace_dataset_hash,
+            "date": self.date,
+            "stub": self.stub,
+            "cases": self.cases or None,
+        }
+        if self.basis is Basis.CALIBRATED:
+            missing = [name for name, value in of_traces.items() if value is None]
+            if missing:
+                raise ValueError(f"what was calibrated says on what, and {', '.join(missing)} is missing")
+        elif not self.reason or any(value is not None for value in of_traces.values()):
+            raise ValueError("what was set has a reason, and comes from no traces")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _what_there_is(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None and value != []}
 
 
 class VariantConfig(Config):
@@ -60,7 +102,7 @@ class VariantConfig(Config):
         trigger: whether to summarise now.
         summarizer: what is made of the window.
         history_k: how many earlier summaries trigger and summarizer are shown.
-        frozen: where the gate's settings come from; None where nobody calibrated them.
+        frozen: where the gate's settings come from; None where nobody froze them.
     """
 
     variant_id: str = Field(pattern=VARIANT_ID_PATTERN)
@@ -92,10 +134,19 @@ def load_variants(folder: Path, wanted: Iterable[str] = ()) -> list[VariantConfi
     Raises:
         ConfigError: every malformed file, every file not named after its variant, every unknown id, at once.
     """
+    variants, problems = read_variants(folder, wanted)
+    if problems:
+        raise ConfigError.of(problems)
+    return variants
+
+
+def read_variants(folder: Path, wanted: Iterable[str] = ()) -> tuple[list[VariantConfig], list[ConfigError]]:
+    """Read the variants of a folder, sorted by id; return those that are sound, and every problem with the others."""
     paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     wanted = list(dict.fromkeys(wanted))
     if not paths:
-        raise ConfigError("no variant here", where=str(folder), remedy="add a YAML file, or name another --config-dir")
+        remedy = "add a YAML file, or name another --config-dir or --variants-dir"
+        return [], [ConfigError("no variant here", where=str(folder), remedy=remedy)]
     problems = [
         ConfigError(f"no variant is called {name!r}", where=str(folder), remedy=f"known are {', '.join(paths)}")
         for name in wanted
@@ -108,12 +159,10 @@ def load_variants(folder: Path, wanted: Iterable[str] = ()) -> list[VariantConfi
         except ConfigError as error:
             problems.append(error)
             continue
-        if variant.variant_id != name:
+        if variant.variant_id == name:
+            variants.append(variant)
+        else:
             what = f"holds the variant {variant.variant_id!r}"
-            problems.append(
-                ConfigError(what, where=str(paths[name]), remedy=f"name the file {variant.variant_id}.yaml")
-            )
-        variants.append(variant)
-    if problems:
-        raise ConfigError.of(problems)
-    return variants
+            remedy = f"name the file {variant.variant_id}.yaml"
+            problems.append(ConfigError(what, where=str(paths[name]), remedy=remedy))
+    return variants, problems

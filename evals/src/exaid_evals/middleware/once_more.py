@@ -1,4 +1,4 @@
-"""Asking a second time, and a last one, when the first answer has the wrong form."""
+"""Asking a second time when the first answer has the wrong form, and anew where the user wants it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,30 @@ def ask_at_most_twice(
     parsed, problem = parse(second.text)
     both = replace(second, usage=_sum(first.usage, second.usage), latency_ms=first.latency_ms + second.latency_ms)
     return parsed, problem, both
+
+
+def ask_until_readable(
+    client: LLMClient, request: LLMRequest, parse: Callable[[str], tuple[Parsed | None, str | None]]
+) -> tuple[Parsed | None, str | None, LLMResponse]:
+    """Ask as `ask_at_most_twice` does, and all over again as often as the client has or wants another answer.
+
+    A recorded answer that cannot be read stays so. A client that records says by `may_ask_again(request)` whether the
+    same request was answered once more later, as it then is in every replay, or may be asked once more now.
+
+    Returns:
+        As `ask_at_most_twice` does, with the usage and latency of all calls.
+
+    Raises:
+        LLMError: no answer could be had.
+    """
+    parsed, problem, response = ask_at_most_twice(client, request, parse)
+    may_ask_again: Callable[[LLMRequest], bool] = getattr(client, "may_ask_again", lambda _request: False)
+    while problem is not None and may_ask_again(request):
+        earlier = response
+        parsed, problem, response = ask_at_most_twice(client, request, parse)
+        latency_ms = earlier.latency_ms + response.latency_ms
+        response = replace(response, usage=_sum(earlier.usage, response.usage), latency_ms=latency_ms)
+    return parsed, problem, response
 
 
 def _sum(first: Usage, second: Usage) -> Usage:

@@ -45,6 +45,7 @@ class Settings:
         force: replay also what is current.
         max_calls: requests to a live model at most, over the whole command; None means any number.
         max_ctu: CTU of their prompts and answers at most.
+        retry_failed: ask a live model anew where recorded answers cannot be used, so that their case fails.
     """
 
     variants: Sequence[VariantConfig]
@@ -56,6 +57,7 @@ class Settings:
     force: bool = False
     max_calls: int | None = None
     max_ctu: int | None = None
+    retry_failed: bool = False
 
 
 @dataclass(slots=True)
@@ -63,12 +65,14 @@ class Plan:
     """What there is to do.
 
     Attributes:
+        entries: the traces that are asked for.
         work: cases with something left to do.
         current: number of run logs that need not be made again.
         manifest: of the frozen traces, verified.
         made_from: variant → hash of everything that all its run logs depend on.
     """
 
+    entries: list[TraceEntry]
     work: list[CaseWork]
     current: int
     manifest: Manifest
@@ -125,7 +129,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
             current += len(settings.variants) - len(left)
             if left:
                 work.append(CaseWork(entry, left))
-    return Plan(work, current, manifest, made_from)
+    return Plan(entries, work, current, manifest, made_from)
 
 
 def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> Outcome:
@@ -175,6 +179,7 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
         plan.work,
         jobs=settings.jobs,
         budget=budget,
+        ask_again=settings.retry_failed,
     )
 
 
@@ -184,19 +189,26 @@ def check_parts(settings: Settings, campaign: Campaign | None = None) -> None:
     Raises:
         ConfigError: names every problem of every variant and of the client, before anything is run.
     """
-    problems = []
-    try:
-        client = build_client(settings.summarizer, read_concepts=read_nothing, reader_id="")
-    except ConfigError as error:
-        raise ConfigError.of([error]) from error
-    try:
-        check_client(settings.summarizer, client, campaign.cassettes if campaign else None)
-    except ConfigError as error:
-        problems.append(error)
-    for variant in settings.variants:
-        problems += check_variant(variant, client)
+    problems = part_problems(settings.summarizer, settings.variants, campaign)
     if problems:
         raise ConfigError.of(problems)
+
+
+def part_problems(
+    summarizer: SummarizerConfig, variants: Sequence[VariantConfig], campaign: Campaign | None = None
+) -> list[ConfigError]:
+    """Build every part of the variants and the client once; return every problem with them."""
+    problems = []
+    try:
+        client = build_client(summarizer, read_concepts=read_nothing, reader_id="")
+        check_client(summarizer, client, campaign)
+    except ConfigError as error:
+        problems.append(error)
+        # Parts are built with a client, and their own problems are to be told as well.
+        client = build_client(SummarizerConfig(), read_concepts=read_nothing, reader_id="")
+    for variant in variants:
+        problems += check_variant(variant, client)
+    return problems
 
 
 def _forget_other_cases(campaign: Campaign, manifest: Manifest) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.budget import Budget, StoppedError
@@ -96,15 +97,19 @@ def do_live(
     *,
     jobs: int,
     budget: Budget,
+    ask_again: bool = False,
 ) -> Generator[tuple[CaseWork, CaseDone], None, None]:
     """Yield what became of each case and variant, as they are finished.
 
     Threads take one variant of a case at a time, which spreads the work more evenly than whole cases would; each
     item of `work` comes back once per variant. An interruption lets the calls under way end, for they are paid for.
     """
+    remove_leftovers(campaign.cassettes)
     client = make_client(summarizer, stop_entities)
     with Recorder(campaign.cassettes) as recorder:
-        equipped = equip_client(summarizer, client, cassettes=campaign.cassettes, recorder=recorder, budget=budget)
+        equipped = equip_client(
+            summarizer, client, campaign=campaign, recorder=recorder, budget=budget, ask_again=ask_again
+        )
         worker = Worker(campaign.root, summarizer, stop_entities, dataset_hash, equipped)
         items = [CaseWork(one.entry, (variant,)) for one in work for variant in one.variants]
         yield from spread_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, write_manifest
 from exaid_evals.cases.base import Case
+from exaid_evals.clients.budget import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import OnFailure
 from exaid_evals.errors import CaseFailedError, DataError
@@ -53,6 +54,10 @@ class Result:
         removed: ids of traces that belong to no selected case any more.
         failed: ids and reasons of the cases that have no talk.
         nothing_to_do: whether the same traces were frozen already.
+        stopped: why no more calls are made; None where all cases are done. Nothing is frozen then, and `manifest`
+            lists the traces that are done.
+        left: number of cases that are not done for that reason.
+        spent: what MAC's model was asked, beyond what was recorded already.
     """
 
     manifest: Manifest
@@ -61,12 +66,16 @@ class Result:
     removed: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
     nothing_to_do: bool = False
+    stopped: str | None = None
+    left: int = 0
+    spent: Spent = field(default_factory=Spent)
 
 
 def make_traces(
     plan: Plan,
     *,
     jobs: int = 1,
+    budget: Budget | None = None,
     on_case: Callable[[CaseDone], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Result:
@@ -78,6 +87,8 @@ def make_traces(
     Args:
         plan: from `plan_traces`.
         jobs: cases made at the same time; the bytes do not depend on it.
+        budget: what the calls of a live talk may cost. When it is used up, the cases that need more are left for
+            the next call; what is under way is waited for, since it is paid for.
         on_case: told of each finished case: of those that were there first.
         on_note: told what a user may want to know meanwhile.
 
@@ -86,16 +97,19 @@ def make_traces(
         LLMError: the provider refuses every call of a live talk; likewise.
         DataError: a replay comes to something else than its recording; likewise.
     """
-    remove_leftovers(plan.campaign.state, plan.campaign.cases, plan.campaign.manifests, plan.campaign.traces)
+    campaign = plan.campaign
+    remove_leftovers(campaign.state, campaign.cases, campaign.manifests, campaign.traces)
+    if plan.live is not None:
+        remove_leftovers(campaign.cassettes)
+    budget = budget or Budget()
     if plan.frozen is not None:
         return Result(plan.frozen, failed=_reasons(plan.campaign, plan.frozen), nothing_to_do=True)
-    campaign = plan.campaign
     _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
     finished: dict[str, Trace] = {}
     missing: list[Case] = []
-    with Ledger(plan.ledger_file) as ledger, _talk(plan, jobs, on_note) as (source, generated):
+    with Ledger(plan.ledger_file) as ledger, _talk(plan, jobs, on_note, budget) as (source, generated):
         inputs = {case.case_id: fingerprint(**source.inputs(case)) for case in plan.cases}
         for case in plan.cases:
             trace = _finished(plan, ledger, case, inputs[case.case_id])
@@ -106,6 +120,8 @@ def make_traces(
                 on_case(CaseDone(case.case_id, trace.failed, reused=True))
         with closing(generated(missing)) as outcomes:
             for case, outcome in outcomes:
+                if outcome is None:
+                    continue
                 trace = _accepted(outcome, case, plan)
                 path = campaign.trace_file(case.case_id)
                 write_trace(path, trace)
@@ -114,14 +130,19 @@ def make_traces(
                 on_case(CaseDone(case.case_id, trace.failed, reused=False))
         removed = _remove_others(plan)
         ledger.keep_only(plan.case_ids)
-    traces = [finished[case_id] for case_id in plan.case_ids]
+    traces = [finished[case_id] for case_id in plan.case_ids if case_id in finished]
     manifest = replace(plan.manifest, traces=tuple(entry_of(campaign, trace) for trace in traces))
-    write_manifest(campaign.manifest_file, manifest)
-    made = {case.case_id for case in missing}
+    left = len(plan.case_ids) - len(traces)
+    if not left:
+        write_manifest(campaign.manifest_file, manifest)
+    begun = {case.case_id for case in missing}
     return Result(
         manifest,
-        made=tuple(case_id for case_id in plan.case_ids if case_id in made),
-        reused=tuple(case_id for case_id in plan.case_ids if case_id not in made),
+        stopped=budget.stop_reason if left else None,
+        left=left,
+        spent=budget.spent,
+        made=tuple(trace.case_id for trace in traces if trace.case_id in begun),
+        reused=tuple(trace.case_id for trace in traces if trace.case_id not in begun),
         removed=removed,
         failed=tuple((trace.case_id, trace.failure_reason) for trace in traces if trace.failure_reason is not None),
     )
@@ -150,12 +171,13 @@ def _finished(plan: Plan, ledger: Ledger, case: Case, inputs: str) -> Trace | No
     return None if trace.failed and plan.retry_failed else trace
 
 
-_Outcomes = Generator[tuple[Case, "Trace | str"], None, None]
+_Outcomes = Generator[tuple[Case, "Trace | str | None"], None, None]
+"""A case with its trace, or why it has none; None where it was left for lack of calls."""
 
 
 @contextmanager
 def _talk(
-    plan: Plan, jobs: int, on_note: Callable[[str], None]
+    plan: Plan, jobs: int, on_note: Callable[[str], None], budget: Budget
 ) -> Iterator[tuple[TraceSource, Callable[[Sequence[Case]], _Outcomes]]]:
     """Yield where the talk comes from, and how it is had of many cases: each with its trace, or why it failed."""
     if plan.live is None:
@@ -168,7 +190,7 @@ def _talk(
         return
     from exaid_evals.traces.mac.source import MacSource
 
-    with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note) as mac:
+    with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note, budget) as mac:
         # MAC waits, in a process of its own: threads, each case as it ends.
         yield mac, lambda cases: _by_threads(mac, cases, jobs, mac.stop)
 
@@ -190,9 +212,11 @@ def _by_threads(source: TraceSource, cases: Sequence[Case], jobs: int, stop: Cal
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _attempt(source: TraceSource, case: Case) -> Trace | str:
+def _attempt(source: TraceSource, case: Case) -> Trace | str | None:
     try:
         return source.generate(case)
+    except StoppedError:
+        return None
     except CaseFailedError as error:
         return error.what
 

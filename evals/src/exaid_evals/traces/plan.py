@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.manifest import Generation, Manifest
-from exaid_evals.artifacts.printable import printable
 from exaid_evals.cases.base import Case, SourceContext, content_of
 from exaid_evals.cases.mac import data_file
-from exaid_evals.cases.registry import load_cases
+from exaid_evals.cases.registry import CaseSet, load_cases
 from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
-from exaid_evals.errors import ConfigError, FrozenError
-from exaid_evals.traces.freeze import TRACE_PATTERN, verify_frozen
+from exaid_evals.config.problems import Problems
+from exaid_evals.errors import ConfigError
+from exaid_evals.traces.already_frozen import LEDGER, frozen_already
 from exaid_evals.traces.model import Provenance
 
 if TYPE_CHECKING:
     from exaid_evals.traces.mac.source import MacSettings
 
-LEDGER = "make-traces.jsonl"
 STUB_DECODING = "simulated talk: no language model, nothing was sampled"
 
 
@@ -114,22 +113,126 @@ def plan_traces(
         ConfigError: source or selection are impossible, or something that a live talk needs is missing.
         DataError: the cases are damaged, or the recording is.
         FrozenError: other traces are frozen in the campaign, or its traces differ from their manifest, and
-            `force` is off.
+            `force` is off. All problems are told of at once.
     """
-    if not stub:
-        _require_macs_cases(dataset, mac_dir)
+    problems = Problems()
+    plan = sketch_traces(
+        problems,
+        campaign,
+        dataset,
+        generation,
+        stub=stub,
+        mac_dir=mac_dir,
+        wanted=wanted,
+        limit=limit,
+        excluded=excluded,
+        force=force,
+        dry_run=dry_run,
+        model=model,
+        replay=replay,
+        retry_failed=retry_failed,
+        environment=environment,
+    )
+    problems.require_none()
+    assert plan is not None  # noqa: S101 - for the type checker: whatever is missing is a problem
+    return plan
+
+
+def sketch_traces(
+    problems: Problems,
+    campaign: Campaign,
+    dataset: DatasetConfig,
+    generation: MasGenerationConfig,
+    *,
+    stub: bool,
+    mac_dir: Path | None,
+    wanted: tuple[str, ...] | None,
+    limit: int | None,
+    excluded: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    model: MacModelConfig | None,
+    replay: bool,
+    retry_failed: bool,
+    environment: Mapping[str, str] | None,
+) -> Plan | None:
+    """Plan as `plan_traces` does; keep every problem instead of raising the first.
+
+    Returns:
+        The plan, as far as it can be known; None where it cannot be known what cases there are.
+    """
+    model = model or MacModelConfig()
+    mac_is_here = stub or problems.checked(lambda: _require_macs_cases(dataset, mac_dir)) is not None
+    plan = None
+    if mac_is_here:
+        selected = problems.checked(
+            lambda: _selected(
+                campaign,
+                dataset,
+                stub=stub,
+                mac_dir=mac_dir,
+                wanted=wanted,
+                limit=limit,
+                excluded=excluded,
+                dry_run=dry_run,
+            )
+        )
+        if selected is not None:
+            case_set, ids = selected
+            manifest = _manifest(dataset, generation, case_set, ids, model=None if stub else model, excluded=excluded)
+            plan = _against_what_is_frozen(
+                problems, campaign, dataset, generation, case_set, manifest, force=force, retry_failed=retry_failed
+            )
+    if stub:
+        return plan
+    return _live(
+        problems,
+        plan,
+        campaign,
+        generation,
+        model,
+        mac_dir if mac_is_here else None,
+        replay=replay,
+        environment=environment,
+        mac_is_here=mac_is_here,
+    )
+
+
+def _selected(
+    campaign: Campaign,
+    dataset: DatasetConfig,
+    *,
+    stub: bool,
+    mac_dir: Path | None,
+    wanted: tuple[str, ...] | None,
+    limit: int | None,
+    excluded: tuple[str, ...],
+    dry_run: bool,
+) -> tuple[CaseSet, tuple[str, ...]]:
     source = dataset if stub else dataset.model_copy(update={"source": "mac"})
     case_set = load_cases(SourceContext(source, campaign, mac_dir, may_write=not dry_run))
+    known = {case.case_id for case in case_set.cases}
+    return case_set, select(known, dataset, wanted=wanted, limit=limit, excluded=excluded)
+
+
+def _manifest(
+    dataset: DatasetConfig,
+    generation: MasGenerationConfig,
+    case_set: CaseSet,
+    ids: tuple[str, ...],
+    *,
+    model: MacModelConfig | None,
+    excluded: tuple[str, ...],
+) -> Manifest:
+    """Return what will be frozen, still without traces; `model` is None for a simulated talk."""
+    name = generation.stub.model if model is None else model.model
     by_id = {case.case_id: case for case in case_set.cases}
-    ids = select(by_id, dataset, wanted=wanted, limit=limit, excluded=excluded)
-    cases = tuple(by_id[case_id] for case_id in ids)
-    model = model or MacModelConfig()
-    name = generation.stub.model if stub else model.model
-    manifest = Manifest(
+    return Manifest(
         created_at=generation.epoch,
         config_hash=sha256_structure(
-            {"dataset": dataset.model_dump(mode="json")}
-            | _settings_of(generation, None if stub else model)
+            # With the source that `auto` stands for: the same cases have one hash, whether or not somebody named it.
+            {"dataset": dataset.model_dump(mode="json") | {"source": case_set.source}}
+            | _settings_of(generation, model)
             | ({"excluded": case_list_hash(excluded)} if excluded else {})
         ),
         generation=Generation(
@@ -143,20 +246,34 @@ def plan_traces(
             case_list_hash=case_list_hash(ids),
             ordered_case_list=ids,
             case_source=case_set.source,
-            case_content_hash=sha256_structure([content_of(case) for case in cases]),
-            generation_seed=generation.seed if stub else None,
+            case_content_hash=sha256_structure([content_of(by_id[case_id]) for case_id in ids]),
+            generation_seed=generation.seed if model is None else None,
         ),
         traces=(),
-        stub=stub,
+        stub=model is None,
     )
-    frozen = None if force else _frozen_already(campaign, manifest)
+
+
+def _against_what_is_frozen(
+    problems: Problems,
+    campaign: Campaign,
+    dataset: DatasetConfig,
+    generation: MasGenerationConfig,
+    case_set: CaseSet,
+    manifest: Manifest,
+    *,
+    force: bool,
+    retry_failed: bool,
+) -> Plan:
+    frozen = None if force else problems.checked(lambda: frozen_already(campaign, manifest))
     if retry_failed and frozen is not None and frozen.failed_cases:
         manifest, frozen = replace(manifest, created_at=frozen.created_at), None
-    plan = Plan(
+    by_id = {case.case_id: case for case in case_set.cases}
+    return Plan(
         campaign,
         dataset,
         generation,
-        cases,
+        tuple(by_id[case_id] for case_id in manifest.generation.ordered_case_list),
         case_set.cases,
         case_set.reason,
         manifest,
@@ -164,7 +281,6 @@ def plan_traces(
         force,
         retry_failed=retry_failed,
     )
-    return plan if stub else _live(plan, model, mac_dir, replay=replay, environment=environment)
 
 
 def _settings_of(generation: MasGenerationConfig, model: MacModelConfig | None) -> dict[str, Any]:
@@ -174,83 +290,65 @@ def _settings_of(generation: MasGenerationConfig, model: MacModelConfig | None) 
     return {"mas_generation": generation.for_live(), "mac_model": model.model_dump(mode="json")}
 
 
-def _require_macs_cases(dataset: DatasetConfig, mac_dir: Path | None) -> None:
+def _require_macs_cases(dataset: DatasetConfig, mac_dir: Path | None) -> Path:
     if dataset.source not in ("auto", "mac"):
         raise ConfigError(
             f"a live talk is about MAC's own cases, and the source is {dataset.source}",
             where="dataset: source",
             remedy="take `source: mac`, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
-    if data_file(mac_dir) is None:
+    path = data_file(mac_dir)
+    if path is None:
         raise ConfigError(
             "MAC is not here",
             where=str(mac_dir or "third_party/mac"),
             remedy="initialise the submodule (`git submodule update --init third_party/mac`), name a checkout with "
             "--mac-dir or EXAID_MAC_DIR, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
+    return path
 
 
 def _live(
-    plan: Plan, model: MacModelConfig, mac_dir: Path | None, *, replay: bool, environment: Mapping[str, str] | None
-) -> Plan:
+    problems: Problems,
+    plan: Plan | None,
+    campaign: Campaign,
+    generation: MasGenerationConfig,
+    model: MacModelConfig,
+    mac_dir: Path | None,
+    *,
+    mac_is_here: bool,
+    replay: bool,
+    environment: Mapping[str, str] | None,
+) -> Plan | None:
     """Complete the plan of a live talk: its clock, and what MAC needs, which is checked only if it is to run."""
     # Imported here: a simulated talk needs nothing of what MAC runs on.
-    from exaid_evals.traces.mac.prepare import decoding_note, prepare, started_at
+    from exaid_evals.traces.mac.prepare import Wanted, decoding_note, prepare, started_at
     from exaid_evals.traces.mac.recording import recording_file
 
-    recording = recording_file(plan.campaign, plan.manifest.generation.mas_run_id)
-    generation = replace(plan.manifest.generation, decoding_note=decoding_note(model))
-    if plan.frozen is not None:
-        return replace(plan, manifest=replace(plan.manifest, generation=generation))
-    retried = plan.retry_failed and plan.campaign.manifest_file.exists()
-    live = prepare(
-        plan.generation_config,
-        model,
-        mac_dir=mac_dir,
-        recording=recording,
-        case_ids=plan.case_ids,
-        replay=replay,
-        environment=environment,
+    if plan is not None:
+        note = decoding_note(model)
+        plan = replace(
+            plan, manifest=replace(plan.manifest, generation=replace(plan.manifest.generation, decoding_note=note))
+        )
+        if plan.frozen is not None:
+            return plan
+    recording = None if plan is None else recording_file(campaign, plan.manifest.generation.mas_run_id)
+    wanted = Wanted(campaign, recording, () if plan is None else plan.case_ids)
+    live = problems.checked(
+        lambda: prepare(
+            generation,
+            model,
+            wanted,
+            mac_dir=mac_dir,
+            mac_is_here=mac_is_here,
+            replay=replay,
+            environment=environment,
+        )
     )
-    begun = plan.manifest.created_at if retried else started_at(recording, anew=plan.force and not replay)
-    return replace(plan, manifest=replace(plan.manifest, generation=generation, created_at=begun), live=live)
-
-
-def _frozen_already(campaign: Campaign, planned: Manifest) -> Manifest | None:
-    """Return the existing freeze if it is the planned one; None if nothing is frozen."""
-    if not campaign.manifest_file.exists():
-        foreign = [path.name for path in sorted(campaign.traces.glob(TRACE_PATTERN))]
-        if foreign and not (campaign.state / LEDGER).exists():
-            raise FrozenError(
-                f"holds {len(foreign)} traces that no manifest freezes and this stage did not make "
-                f"({printable(', '.join(foreign[:3]))}{', …' if len(foreign) > 3 else ''})",
-                where=str(campaign.traces),
-                remedy="--force replaces them; another --data-dir leaves them alone",
-            )
+    if plan is None or recording is None:
         return None
-    remedy = "--force makes them again; another --data-dir leaves them alone"
-    frozen = verify_frozen(campaign)
-    differences = _differences(frozen, planned)
-    if differences:
-        what = f"other traces are frozen here: {'; '.join(differences)}"
-        raise FrozenError(what, where=str(campaign.root), remedy=remedy)
-    return frozen
-
-
-def _differences(frozen: Manifest, planned: Manifest) -> list[str]:
-    """Say in what two freezes differ, most telling first."""
-    old, new = frozen.generation, planned.generation
-    found = []
-    if frozen.stub != planned.stub:
-        found.append("stub or live")
-    if old.case_source != new.case_source:
-        found.append(f"cases of {old.case_source}, not {new.case_source}")
-    elif old.ordered_case_list != new.ordered_case_list:
-        found.append(f"{len(old.ordered_case_list)} cases, not these {len(new.ordered_case_list)}")
-    elif old.case_content_hash != new.case_content_hash:
-        found.append("the same cases with other texts")
-    if old.generation_seed != new.generation_seed:
-        found.append(f"generation seed {old.generation_seed}, not {new.generation_seed}")
-    elif frozen.config_hash != planned.config_hash:
-        found.append("another configuration")
-    return found
+    retried = plan.retry_failed and campaign.manifest_file.exists()
+    begun = plan.manifest.created_at
+    if not retried:
+        begun = problems.checked(lambda: started_at(recording, anew=plan.force and not replay)) or begun
+    return replace(plan, manifest=replace(plan.manifest, created_at=begun), live=live)

@@ -67,7 +67,7 @@ def test_no_secret_in_any_output(tmp_path: Path, mac: Checkout) -> None:
         told += content
     # The process did tell what it knows, so that its silence about keys means something.
     assert b"PYTHONUTF8" in told
-    assert len(files) == 6
+    assert len(files) == 7
 
 
 def test_no_secret_in_exceptions(tmp_path: Path, mac: Checkout) -> None:

@@ -12,7 +12,7 @@ from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
-from exaid_evals.middleware.once_more import ask_at_most_twice
+from exaid_evals.middleware.once_more import ask_until_readable
 from exaid_evals.middleware.prompts import trigger_request
 from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
 
@@ -49,15 +49,16 @@ class LLMTrigger:
         """Ask the model, in one call, or in two where the first answer cannot be read.
 
         Raises:
-            LLMError: neither answer is JSON with a yes or no to each filter.
+            LLMError: no answer is JSON with a yes or no to each filter.
         """
-        answers, problem, response = ask_at_most_twice(
+        answers, problem, response = ask_until_readable(
             self._client, trigger_request(request, self._filters), partial(_parse, filters=self._filters)
         )
         if answers is None:
             raise LLMError(
-                f"the trigger was asked twice, and its answer holds {problem}: {response.text!r:.200}",
-                remedy="use a model that follows JSON instructions",
+                f"the trigger was asked {_times(response.usage.calls)}, and its answer holds {problem}: "
+                f"{response.text!r:.200}",
+                remedy="use a model that follows JSON instructions; --retry-failed asks a live one anew",
             )
         if all(answers.values()):
             decision = SUMMARIZE
@@ -67,6 +68,10 @@ class LLMTrigger:
             decision = DISCARD
         filters = {name: answers.get(name) for name in FILTERS}
         return Verdict(decision, filters, response.usage, response.latency_ms)
+
+
+def _times(n: int) -> str:
+    return "twice" if n == 2 else f"{n} times"
 
 
 def _parse(text: str, filters: tuple[str, ...]) -> tuple[Mapping[str, bool] | None, str | None]:

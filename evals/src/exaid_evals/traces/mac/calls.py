@@ -8,9 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.clients.budget import Budget, StoppedError
 from exaid_evals.traces.mac.recording import Answer, Call, Recording
 
 
@@ -23,12 +26,14 @@ class Trouble:
         passing: whether another try may be answered.
         fatal: whether every other case would meet the same (the key is refused, the quota used up).
         wait_s: how long the provider asks to wait.
+        stopped: whether it was not sent, since no more calls may be made.
     """
 
     what: str
     passing: bool
     fatal: bool = False
     wait_s: float | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,13 @@ class CaseCalls:
     the whole case is tried again, the answer that is still under way is waited for instead of paid for twice.
     """
 
-    def __init__(self, case_id: str, recording: Recording, forward: Forward | None) -> None:
+    def __init__(
+        self, case_id: str, recording: Recording, forward: Forward | None, budget: Budget | None = None
+    ) -> None:
         self.case_id = case_id
         self._recording = recording
         self._forward = forward
+        self._budget = budget or Budget()
         self._lock = threading.Lock()
 
     def answer(self, body: bytes, repeat: Callable[[str], int]) -> tuple[Reply, str, Answer | None]:
@@ -90,11 +98,16 @@ class CaseCalls:
             if self._forward is None:
                 difference = self._recording.nearest_difference(self.case_id, request)
                 return _refusal(f"a request that was not recorded: {difference}"), request_sha256, None
+            try:
+                self._budget.charge(prompt_ctu(request))
+            except StoppedError as error:
+                return _refusal(error.what, stopped=True), request_sha256, None
             started = time.monotonic()
             reply = self._forward(body)
             latency_ms = round((time.monotonic() - started) * 1000)
             if reply.trouble is None:
                 response = json.loads(reply.body)
+                self._budget.settle(completion_ctu(response))
                 self._recording.add_call(
                     Call(self.case_id, request_sha256, number, request, response, latency_ms=latency_ms)
                 )
@@ -106,10 +119,12 @@ class Session:
 
     Attributes:
         trouble: why the last call was not answered; None where it was.
+        stopped: whether a call was not sent, since no more may be made.
     """
 
     def __init__(self, calls: CaseCalls) -> None:
         self.trouble: Trouble | None = None
+        self.stopped = False
         self._calls = calls
         self._answered: Counter[str] = Counter()
         self._credits: list[tuple[int, int]] = []
@@ -118,6 +133,7 @@ class Session:
         """Answer a request, and return the hash under which it counts once it is delivered."""
         reply, request_sha256, recorded = self._calls.answer(body, self._answered.__getitem__)
         self.trouble = reply.trouble
+        self.stopped = self.stopped or (reply.trouble is not None and reply.trouble.stopped)
         if recorded is not None:
             self._credits.append((time.monotonic_ns(), recorded.latency_ms))
         return reply, request_sha256
@@ -138,7 +154,27 @@ class Session:
         return sum(latency_ms for served_ns, latency_ms in self._credits if served_ns <= t_ns)
 
 
-def _refusal(what: str) -> Reply:
+def prompt_ctu(request: Mapping[str, Any]) -> int:
+    """Return the CTU of all messages of a request."""
+    messages = request.get("messages")
+    return sum(_content_ctu(message) for message in messages) if isinstance(messages, list) else 0
+
+
+def completion_ctu(response: Mapping[str, Any]) -> int:
+    """Return the CTU of all that an answer says."""
+    choices = response.get("choices")
+    listed = choices if isinstance(choices, list) else []
+    return sum(_content_ctu(choice.get("message")) for choice in listed if isinstance(choice, dict))
+
+
+def _content_ctu(message: Any) -> int:
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):  # a message in parts
+        return sum(ctu(part.get("text")) for part in content if isinstance(part, dict))
+    return ctu(content)
+
+
+def _refusal(what: str, *, stopped: bool = False) -> Reply:
     body = canonical_bytes({"error": {"message": what, "type": "exaid_evals", "code": None, "param": None}})
     # 400: MAC's client does not ask again.
-    return Reply(400, body, trouble=Trouble(what, passing=False))
+    return Reply(400, body, trouble=Trouble(what, passing=False, stopped=stopped))

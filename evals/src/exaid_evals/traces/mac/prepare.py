@@ -2,66 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from exaid_evals.artifacts.timestamps import format_timestamp
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
+from exaid_evals.config.problems import Problems
 from exaid_evals.errors import ConfigError
 from exaid_evals.traces.mac.checkout import AUTOGEN, require_autogen, require_mac
 from exaid_evals.traces.mac.recording import recorded_cases, recorded_run
 from exaid_evals.traces.mac.source import MacSettings
 
-Found = TypeVar("Found")
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be made.
+
+    Attributes:
+        campaign: where.
+        recording: where its calls are recorded; None where the cases are not known, and so nothing can be wanted.
+        case_ids: the cases that will be asked for.
+    """
+
+    campaign: Campaign
+    recording: Path | None
+    case_ids: tuple[str, ...]
 
 
 def prepare(
     generation: MasGenerationConfig,
     model: MacModelConfig,
+    wanted: Wanted,
     *,
     mac_dir: Path | None,
-    recording: Path,
-    case_ids: tuple[str, ...],
+    mac_is_here: bool = True,
     replay: bool,
     environment: Mapping[str, str] | None = None,
-) -> MacSettings:
+) -> MacSettings | None:
     """Check that MAC could run now.
 
     Args:
         generation: how the talk is made.
         model: MAC's language model.
+        wanted: what is to be made.
         mac_dir: MAC's folder.
-        recording: where its calls are recorded.
-        case_ids: the cases that will be asked for.
+        mac_is_here: whether it is worth looking at; that it is not has been told already.
         replay: whether calls are answered from the recording alone, so that neither key nor network is needed.
         environment: where keys and base URLs stand; None takes the process's own.
 
+    Returns:
+        How MAC is run; None where the cases are not known.
+
     Raises:
         ConfigError: names everything that is missing: MAC at its commit, autogen, the key, or the recording.
+        DataError: the recording is damaged, and nothing else is wrong.
     """
-    problems: list[ConfigError] = []
-
-    def checked(check: Callable[[], Found]) -> Found | None:
-        try:
-            return check()
-        except ConfigError as error:
-            problems.append(error)
-            return None
-
-    checked(require_autogen)
-    verified = checked(lambda: require_mac(mac_dir, generation.mac.commit))
+    problems = Problems()
+    problems.checked(require_autogen)
+    verified = problems.checked(lambda: require_mac(mac_dir, generation.mac.commit)) if mac_is_here else None
     endpoint: Endpoint | None = None
-    if replay:
-        checked(lambda: _require_recorded(recording, case_ids))
-    else:
+    if not replay:
         endpoint = endpoint_of(model.asked_of, environment)
-        checked(endpoint.check)
-    if problems or verified is None:
-        raise ConfigError.of(problems)
-    return MacSettings(generation.mac, generation.live, model, verified, endpoint, recording)
+        problems.checked(endpoint.check)
+    elif wanted.recording is not None:
+        problems.checked(lambda: _require_recorded(wanted))
+    problems.require_none()
+    if verified is None or wanted.recording is None:
+        return None
+    command = _live_run(wanted.campaign)
+    return MacSettings(generation.mac, generation.live, model, verified, endpoint, wanted.recording, command)
 
 
 def started_at(recording: Path, *, anew: bool) -> str:
@@ -83,14 +96,21 @@ def decoding_note(model: MacModelConfig) -> str:
     return f"temperature {model.temperature:g}, no cache; MAC as released, on {' '.join(AUTOGEN)}"
 
 
-def _require_recorded(recording: Path, case_ids: tuple[str, ...]) -> None:
-    remedy = "replay with the configuration and cases that were recorded, or record them with --llm openai"
+def _live_run(campaign: Campaign) -> str:
+    return campaign.call("make-traces --llm openai")
+
+
+def _require_recorded(wanted: Wanted) -> None:
+    live = _live_run(wanted.campaign)
+    remedy = f"replay with the configuration and cases that were recorded, or record them with {live}"
+    recording = wanted.recording
+    assert recording is not None  # noqa: S101 - for the type checker
     if not recording.exists():
         others = sorted(recording.parent.glob("mac-*.jsonl.gz"))
         here = f"; recorded are {', '.join(path.name for path in others)}" if others else ""
         what = f"nothing was recorded for these cases, model and commit{here}"
         raise ConfigError(what, where=str(recording), remedy=remedy)
-    missing = sorted(set(case_ids) - recorded_cases(recording))
+    missing = sorted(set(wanted.case_ids) - recorded_cases(recording))
     if missing:
         more = ", …" if len(missing) > 3 else ""
         what = f"{len(missing)} cases were not recorded to their end: {', '.join(missing[:3])}{more}"

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.cases.base import Case, content_of
+from exaid_evals.clients.budget import Budget, StoppedError
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.config.mas_generation import LiveConfig, MacConfig, MacModelConfig, Stage
 from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
@@ -40,6 +41,7 @@ class MacSettings:
         mac_dir: its folder, verified.
         endpoint: where its model answers; None for a replay, which asks nobody.
         recording: the file of its recorded calls.
+        command: what makes such a recording, as a remedy names it.
     """
 
     mac: MacConfig
@@ -48,6 +50,7 @@ class MacSettings:
     mac_dir: Path
     endpoint: Endpoint | None
     recording: Path
+    command: str = "--llm openai"
 
 
 class MacSource:
@@ -58,6 +61,7 @@ class MacSource:
         provenance: what every record says about its making.
         epoch: time stamp of every case's first message.
         on_note: told what a user may want to know meanwhile: tries that failed, reports that could not be read.
+        budget: what its calls may cost.
     """
 
     def __init__(
@@ -66,7 +70,9 @@ class MacSource:
         provenance: Provenance,
         epoch: str,
         on_note: Callable[[str], None] = lambda _: None,
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget or Budget()
         self._settings = settings
         self._provenance = provenance
         self._epoch = epoch
@@ -123,6 +129,7 @@ class MacSource:
         Raises:
             CaseFailedError: there is none, after all tries.
             DataError: a replay comes to something else than the recording.
+            StoppedError: no more calls may be made, and it needs more. What was answered is recorded.
             LLMError: the provider refuses every call (key or quota).
             ExaidError: MAC cannot be started at all, or the stage was stopped.
         """
@@ -130,12 +137,18 @@ class MacSource:
             raise _stopped(case.case_id)
         known = self._recording.outcome(case.case_id)
         if self._forward is None and known is None:
-            raise DataError("was not recorded to its end", where=case.case_id, remedy="record it with --llm openai")
+            remedy = f"record it with {self._settings.command}"
+            raise DataError("was not recorded to its end", where=case.case_id, remedy=remedy)
         if self._forward is None and known is not None and known.failure_reason is not None:
             # A hang or a crash is not to be had again; that it was is what the recording says.
             raise CaseFailedError(known.failure_reason, where=case.case_id)
-        calls = CaseCalls(case.case_id, self._recording, self._forward)
+        if known is None and self._budget.stop_reason is not None:
+            # It would be started to be refused its first new call.
+            raise StoppedError(self._budget.stop_reason, where=case.case_id)
+        calls = CaseCalls(case.case_id, self._recording, self._forward, self._budget)
         result, session, verdict, tries = self._tried(case.case_id, calls)
+        if session.stopped:
+            raise StoppedError(self._budget.stop_reason or "", where=case.case_id)
         if verdict.fatal:
             raise _fatal(case.case_id, verdict, session.trouble)
         hashes = tuple(sha256_text(item.content) for item in result.said) if verdict.failure is None else ()
@@ -215,7 +228,10 @@ class MacSource:
             pairs = enumerate(zip(hashes, recorded, strict=False))
             number = next((n for n, (a, b) in pairs if a != b), min(len(hashes), len(recorded)))
             what = f"message {number} of the replay is not the recorded one"
-        remedy = "replay with the configuration, MAC and packages that were recorded, or record anew with --llm openai"
+        remedy = (
+            "replay with the configuration, MAC and packages that were recorded, or record anew with "
+            f"{self._settings.command}"
+        )
         raise DataError(what, where=case_id, remedy=remedy)
 
 

@@ -1,0 +1,239 @@
+"""What `plan` has found, as plain data: printed as text, or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.cli.progress import Progress
+from exaid_evals.clients.forecast import Count
+from exaid_evals.config.base import Config, Loaded
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_talk
+from exaid_evals.replay.preflight import Asked
+from exaid_evals.replay.preflight import Preflight as RunsPreflight
+from exaid_evals.traces.plan import Plan as TracesPlan
+from exaid_evals.traces.preflight import Preflight as TracesPreflight
+
+if TYPE_CHECKING:
+    from exaid_evals.cli.plan import Prices
+
+Facts = dict[str, Any]
+_FIRST = 5
+_MILLION = 1_000_000
+_OF_STUB_TALK, _OF_LIVE_TALK = ("live", "mac.model_config_file"), ("stub", "seed", "epoch")
+TOKENS = ("prompt", "completion")
+
+
+def status_of(facts: Facts) -> int:
+    """Return the exit status: 0 without a problem, 2 with one of the configuration, else 1."""
+    return max((problem["exit_status"] for problem in facts["problems"]), default=0)
+
+
+def facts_of_traces(facts: Facts, found: TracesPreflight) -> None:
+    """Add what stage 01 would do."""
+    plan = found.plan
+    # Before anything is known of the cases: is the talk live?
+    live = found.model is not None
+    stage: Facts = {"talk": "live" if live else "simulated", "configuration": {}}
+    _add_settings(stage, "dataset.yaml", found.dataset)
+    _add_settings(stage, "mas_generation.yaml", found.generation, but=_OF_LIVE_TALK if live else _OF_STUB_TALK)
+    if found.generation is not None:
+        _add_settings(stage, found.generation.value.mac.model_config_file, found.model)
+    if plan is not None:
+        generation = plan.manifest.generation
+        stage["cases"] = {
+            "source": generation.case_source,
+            "available": generation.n_cases_available,
+            **_cases(plan.case_ids),
+            "frozen": len(plan.case_ids) if plan.frozen else 0,
+            "failed": len(plan.frozen.failed_cases) if plan.frozen else 0,
+        }
+        if live and plan.frozen is None:
+            _add_macs_calls(facts, stage, plan)
+    facts["stages"]["make-traces"] = stage
+    _add_problems(facts, "make-traces", found.problems)
+
+
+def _add_macs_calls(facts: Facts, stage: Facts, plan: TracesPlan) -> None:
+    from exaid_evals.traces.mac.forecast import forecast as forecast_of_mac
+    from exaid_evals.traces.mac.recording import recording_file
+
+    recording = recording_file(plan.campaign, plan.manifest.generation.mas_run_id)
+    try:
+        found = forecast_of_mac(plan.generation_config, plan.cases, recording, retry_failed=plan.retry_failed)
+    except ExaidError as error:
+        _add_problems(facts, "make-traces", [error])
+        return
+    stage["calls"] = {
+        "cases_recorded": found.n_recorded,
+        "cases_to_do": found.n_to_do,
+        "recorded": _count(found.recorded),
+        "expected": _count(found.expected),
+        "high": _count(found.high),
+        "basis": found.basis,
+        "instructions_known": found.ctu_known,
+        "tokens_per_ctu": {"prompt": found.prompt_tokens_per_ctu, "completion": found.completion_tokens_per_ctu},
+    }
+
+
+def facts_of_runs(
+    facts: Facts, campaign: Campaign, found: RunsPreflight, asked: Asked, talk: TracesPlan | None
+) -> None:
+    """Add what stage 02 would do: over the frozen talk, or, as long as there is none, over a simulated one."""
+    stage: Facts = {"configuration": {}, "remarks": list(found.remarks)}
+    but = () if found.config and found.config.value.llm.client == "stub" else ("stub",)
+    _add_settings(stage, "summarizer.yaml", found.config, but=but)
+    folder = asked.variants_dir or asked.config_dir / "variants"
+    for variant in found.variants:
+        source = str(folder / f"{variant.variant_id}.yaml")
+        leaves = _leaves(variant.model_dump(mode="json", exclude={"variant_id", "description", "frozen"}))
+        stage["configuration"][source] = {key: {"value": value, "source": source} for key, value in leaves.items()}
+    if found.plan is not None:
+        entries = found.plan.entries
+        failed = [entry.case_id for entry in found.plan.manifest.entries if entry.failed]
+        stage["cases"] = {
+            **_cases([entry.case_id for entry in entries]),
+            "frozen": len(found.plan.manifest.entries),
+            "failed": len(failed),
+        }
+    _add_problems(facts, "run-variants", found.problems)
+    if found.settings is not None and found.client is not None:
+        stage["client"] = {"name": found.client.name, "model": found.client.model, "stub": found.client.stub}
+        try:
+            _add_calls(stage, campaign, found, talk)
+        except ExaidError as error:
+            _add_problems(facts, "run-variants", [error])
+    elif found.plan is not None and not found.plan.work:
+        stage["calls"] = {"talk": "frozen", "variants": [], "nothing_to_do": True}
+    facts["stages"]["run-variants"] = stage
+
+
+def _add_calls(stage: Facts, campaign: Campaign, found: RunsPreflight, talk: TracesPlan | None) -> None:
+    assert found.settings is not None  # noqa: S101 - for the type checker
+    assert found.client is not None  # noqa: S101
+    if found.plan is not None:
+        forecasts = forecast(campaign, found.settings, found.plan, found.client)
+        stage["calls"] = {"talk": "frozen", "variants": _told(forecasts, len(found.variants))}
+    elif talk is not None:
+        from exaid_evals.traces.stub.generator import StubSource
+
+        stub = StubSource(talk.generation_config, talk.provenance, talk.every_case)
+        traces = [stub.generate(case) for case in talk.cases]
+        forecasts = forecast_of_talk(found.settings, found.client, traces)
+        stage["calls"] = {"talk": "simulated", "variants": _told(forecasts, len(found.variants))}
+
+
+def _told(forecasts: Iterable[Forecast], n_variants: int) -> list[Facts]:
+    told = []
+    with Progress("plan", n_variants, unit="variant") as progress:
+        for found in forecasts:
+            told.append(_variant(found))
+            progress.advance(found.variant_id)
+    return told
+
+
+def _variant(found: Forecast) -> Facts:
+    return {
+        "variant_id": found.variant_id,
+        "eval_run_id": found.eval_run_id,
+        "runs_current": found.n_current,
+        "runs_to_do": found.n_to_do,
+        "flushes": found.flushes,
+        "recorded": _count(found.recorded),
+        "expected": _count(found.expected),
+        "high": _count(found.high),
+        "measured": {"calls": found.measured.n_calls, "yes_share": found.measured.yes_share}
+        | {"summary_ctu": found.measured.summary_ctu},
+        "tokens_per_ctu": {
+            "prompt": found.measured.prompt_tokens_per_ctu,
+            "completion": found.measured.completion_tokens_per_ctu,
+        },
+        "unusable": list(found.unusable),
+        "problem": found.problem,
+    }
+
+
+def with_cost(facts: Facts, prices: Prices) -> None:
+    """Add the sum of the calls to come, and what they would cost where prices are given."""
+    totals: dict[str, Any] = {}
+    for level in ("expected", "high"):
+        rows = list(_rows(facts))
+        total = {name: sum(row[level][name] for row in rows) for name in ("calls", "prompt_ctu", "completion_ctu")}
+        tokens = {
+            side: sum(row[level][f"{side}_ctu"] * (row["tokens_per_ctu"][side] or 1.0) for row in rows)
+            for side in TOKENS
+        }
+        total |= {f"{side}_tokens": round(value) for side, value in tokens.items()}
+        total["cost"] = None
+        if prices.input is not None and prices.output is not None:
+            total["cost"] = (tokens["prompt"] * prices.input + tokens["completion"] * prices.output) / _MILLION
+        totals[level] = total
+    ratios = [row["tokens_per_ctu"]["prompt"] for row in _rows(facts)]
+    facts["total"] = {
+        **totals,
+        "tokens": "as recorded" if ratios and all(ratios) else "one CTU taken for one token where none is recorded",
+        "prices": {"input": prices.input, "output": prices.output},
+    }
+
+
+def _rows(facts: Facts) -> Iterable[Facts]:
+    """Yield what is to be paid for, stage by stage and variant by variant."""
+    stages = facts["stages"]
+    made = stages.get("make-traces", {}).get("calls")
+    if made:
+        yield made
+    runs = stages.get("run-variants", {})
+    if not runs.get("client", {}).get("stub", False):
+        yield from runs.get("calls", {}).get("variants", [])
+
+
+def _count(count: Count) -> Facts:
+    return {
+        "calls": count.n_calls,
+        "of": dict(sorted(count.calls.items())),
+        "prompt_ctu": count.prompt_ctu,
+        "completion_ctu": count.completion_ctu,
+    }
+
+
+def _cases(ids: Sequence[str]) -> Facts:
+    return {"wanted": len(ids), "first": list(ids[:_FIRST])}
+
+
+def _add_settings(stage: Facts, name: str, loaded: Loaded[Any] | None, *, but: Sequence[str] = ()) -> None:
+    if loaded is None:
+        return
+    value: Config = loaded.value
+    settings = {
+        key: {"value": setting, "source": loaded.sources.get(key, "default")}
+        for key, setting in _leaves(value.model_dump(mode="json")).items()
+        if not any(key == left_out or key.startswith(f"{left_out}.") for left_out in but)
+    }
+    stage["configuration"][name] = settings
+
+
+def _leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= (
+            _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+        )
+    return found
+
+
+def _add_problems(facts: Facts, stage: str, problems: Iterable[ExaidError]) -> None:
+    known = {problem["text"] for problem in facts["problems"]}
+    facts["problems"] += [
+        {
+            "stage": stage,
+            "text": str(problem),
+            "what": problem.what,
+            "where": problem.where,
+            "remedy": problem.remedy,
+            "exit_status": 2 if isinstance(problem, ConfigError) else 1,
+        }
+        for problem in problems
+        if str(problem) not in known
+    ]

@@ -1,0 +1,192 @@
+"""What stage 02 needs, checked before anything is spent: for `run-variants`, and for `plan`, which only tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.clients.cassette import read_cassette
+from exaid_evals.clients.endpoint import secrets_hidden
+from exaid_evals.clients.registry import build_client
+from exaid_evals.clients.replay import REPLAY, ReplayClient
+from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.config.base import Loaded, load_config
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
+from exaid_evals.config.problems import Problems, joined
+from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import VariantConfig, read_variants
+from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
+from exaid_evals.replay.calibrated import remarks
+from exaid_evals.replay.eval_run import EvalRun, eval_run, run_case
+from exaid_evals.replay.stage import Plan, Settings, part_problems, plan_runs
+from exaid_evals.replay.working import make_client, read_nothing
+from exaid_evals.traces.model import read_trace
+
+STUB = "stub"
+SHIPPED_READER = "lexicon"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asks of stage 02.
+
+    Attributes:
+        config_dir: holds summarizer.yaml and stop_entities.txt.
+        variants_dir: holds the variants; None takes `variants` in the former.
+        variants: those wanted; none means all.
+        overrides: of summarizer.yaml, by dotted key.
+        cases, limit, jobs, force, max_calls, max_ctu, retry_failed: as in `replay.stage.Settings`.
+    """
+
+    config_dir: Path
+    variants_dir: Path | None = None
+    variants: Sequence[str] = ()
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    cases: Sequence[str] | None = None
+    limit: int | None = None
+    jobs: int = 1
+    force: bool = False
+    max_calls: int | None = None
+    max_ctu: int | None = None
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What is known before a run.
+
+    Attributes:
+        config: the client's configuration with the source of each value; None where it cannot be read.
+        variants: those that could be read.
+        settings: what the stage would be asked to do; None where the configuration has a problem.
+        plan: what there is to do; None where that cannot be known.
+        client: describes itself as in the run; None where it cannot be built.
+        remarks: what is no problem, and must be known.
+        problems: everything that keeps the stage from its work.
+    """
+
+    config: Loaded[SummarizerConfig] | None
+    variants: tuple[VariantConfig, ...]
+    settings: Settings | None
+    plan: Plan | None
+    client: LLMClient | None
+    remarks: tuple[str, ...]
+    problems: tuple[ExaidError, ...]
+
+    def required(self) -> tuple[Settings, Plan]:
+        """Return what is needed to run.
+
+        Raises:
+            ConfigError: names every problem, one of the configuration at least.
+            DataError: names every problem of the data.
+        """
+        error = joined(self.problems)
+        if error is not None:
+            raise error
+        assert self.settings is not None  # noqa: S101 - for the type checker: whatever is missing is a problem
+        assert self.plan is not None  # noqa: S101
+        return self.settings, self.plan
+
+
+def preflight(campaign: Campaign, asked: Asked, *, traces_required: bool = True) -> Preflight:
+    """Check everything that a run needs, without asking a model and without writing anything.
+
+    Args:
+        campaign: the data folder.
+        asked: what the user asks for.
+        traces_required: whether it is a problem that no traces are frozen yet.
+    """
+    problems = Problems()
+    config = problems.checked(partial(_load_hiding_secrets, asked))
+    folder = asked.variants_dir or asked.config_dir / "variants"
+    variants, unsound = read_variants(folder, asked.variants)
+    problems.add(*unsound)
+    stop_entities = problems.checked(lambda: read_stop_entities(asked.config_dir / "stop_entities.txt"))
+    problems.add(*part_problems(config.value if config else SummarizerConfig(), variants, campaign))
+    settings = None
+    if config is not None and stop_entities is not None and variants:
+        settings = _settings(asked, variants, config.value, stop_entities)
+    wanted = settings or _settings(asked, variants, SummarizerConfig(), frozenset())
+    plan = None
+    if traces_required or campaign.manifest_file.exists():
+        # The traces are checked also where the configuration is not sound; what there is to do is then not known.
+        plan = problems.checked(lambda: plan_runs(campaign, wanted))
+    client = None
+    if settings is not None and (plan is None or plan.work):
+        client = problems.checked(partial(_described, settings))
+    if settings is not None and plan is not None and client is not None and not problems.found:
+        problems.add(*_unrecorded(campaign, settings, plan, client))
+    told = tuple(remarks(variants, [e.case_id for e in plan.entries], stub_talk=plan.manifest.stub)) if plan else ()
+    sound = settings is not None and not unsound
+    return Preflight(config, tuple(variants), settings, plan if sound else None, client, told, problems.found)
+
+
+def _load_hiding_secrets(asked: Asked) -> Loaded[SummarizerConfig]:
+    # A key that was written into a configuration must not be shown with what is wrong there.
+    with secrets_hidden():
+        return load_config(SummarizerConfig, asked.config_dir / "summarizer.yaml", asked.overrides)
+
+
+def _settings(
+    asked: Asked, variants: Sequence[VariantConfig], summarizer: SummarizerConfig, stop_entities: frozenset[str]
+) -> Settings:
+    return Settings(
+        variants=variants,
+        summarizer=summarizer,
+        stop_entities=stop_entities,
+        cases=asked.cases,
+        limit=asked.limit,
+        jobs=asked.jobs,
+        force=asked.force,
+        max_calls=asked.max_calls,
+        max_ctu=asked.max_ctu,
+        retry_failed=asked.retry_failed,
+    )
+
+
+def _described(settings: Settings) -> LLMClient:
+    """Return the client as it describes itself in the run, and make sure that what it reads with can be loaded."""
+    stub = settings.summarizer.stub
+    if settings.summarizer.llm.client == STUB and stub.concepts == SHIPPED_READER:
+        # Loading the vocabulary takes seconds, and the workers load it for themselves. A stub's calls are recorded
+        # nowhere, so its exact description is not needed here.
+        return build_client(settings.summarizer, read_concepts=read_nothing, reader_id="")
+    return make_client(settings.summarizer, settings.stop_entities)
+
+
+def _unrecorded(campaign: Campaign, settings: Settings, plan: Plan, client: LLMClient) -> Iterator[ExaidError]:
+    """Yield what is wrong with the cassettes that a run would read: damaged, or not there for a replay."""
+    if client.stub:
+        return
+    replays = settings.summarizer.llm.client == REPLAY
+    for variant in settings.variants:
+        entries = [work.entry for work in plan.work if variant in work.variants and not work.entry.failed]
+        if not entries:
+            continue
+        run = eval_run(variant, settings.summarizer, client, plan.manifest.trace_dataset_hash)
+        path = campaign.cassette_file(run.eval_run_id)
+        problems = Problems()
+        if path.exists():
+            problems.checked(partial(read_cassette, path))
+        elif replays:
+            problems.checked(partial(_probe, campaign, run, client, entries[0]))
+        yield from problems.found
+
+
+def _probe(campaign: Campaign, run: EvalRun, client: LLMClient, entry: TraceEntry) -> None:
+    """Replay a case of a run of which nothing was recorded, as far as it goes: to the first call, if it makes any.
+
+    Raises:
+        ConfigError: it makes one; says in what it differs from what was recorded.
+    """
+    try:
+        run_case(run, read_trace(campaign.trace_file(entry.case_id)), entry.sha256, ReplayClient(client, campaign))
+    except LLMError as error:
+        raise ConfigError(error.what, where=str(campaign.cassettes), remedy=error.remedy) from None
+    except CaseFailedError:
+        return  # a part of the user's own, which the run will tell of
