@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import doctest
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exaid_evals.artifacts.gold import MentionKind
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
+from exaid_evals.metrics.measures.coverage_gold import coverage_gold, coverage_gold_at_budget
 from exaid_evals.metrics.observation import Decision, Observation, Update
 from exaid_evals.metrics.observe import observe_case, window_texts
+from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.registry import check_measures, load_measures
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
 from exaid_evals.traces.model import Trace
 from oracles import measures as oracle
+from oracles.labelled import labelled, labelled_runs
 from oracles.random_runs import META, runs
 from talks import WordExtractor, talk
 
 SMALL = MetricsConfig(budget_list=(1, 3, 10), curve_step_ctu=2)
 DEFAULT_NAMES = {
     "update_count", "output_ctu", "trace_ctu", "compression", "ctu_saved",
+    "trace_messages", "trace_concepts",
     "coverage", "coverage_at_250", "coverage_at_500", "coverage_at_1000", "coverage_at_2000", "coverage_auc",
     "redundancy_0.85", "redundancy_0.90", "redundancy_0.95",
     "redundancy_text_0.85", "redundancy_text_0.90", "redundancy_text_0.95",
@@ -35,7 +45,23 @@ DEFAULT_NAMES = {
     "trigger_latency_ms_mean", "trigger_latency_ms_p50", "trigger_latency_ms_p95",
     "llm_calls", "prompt_ctu", "completion_ctu", "trigger_calls", "trigger_ctu",
     "schema_failure_rate",
+    "coverage_gold", "coverage_error",
+    "coverage_gold_at_250", "coverage_gold_at_500", "coverage_gold_at_1000", "coverage_gold_at_2000",
+    "extractor_precision", "extractor_recall", "extractor_f1", "extractor_spurious", "extractor_unjudged",
+    *(
+        f"extractor_{score}_{kind}"
+        for score in ("precision", "recall", "f1")
+        for kind in ("canonical", "synonym", "inflected", "abbreviated")
+    ),
+    "extractor_specificity_negated", "extractor_specificity_near_miss",
+    *(
+        f"gold_mentions_{kind}"
+        for kind in ("canonical", "synonym", "inflected", "abbreviated", "negated", "near_miss")
+    ),
 }  # fmt: skip
+
+
+_NO_SHARES = ("compression", "ctu_saved", "coverage_error")
 
 
 def observed(trace: Trace, log: RunLog) -> Observation:
@@ -56,7 +82,8 @@ def test_the_default_configuration_measures_what_the_design_lists() -> None:
 @pytest.mark.parametrize("measure", load_measures(SMALL), ids=lambda measure: measure.name)
 def test_examples_in_docstrings_hold(measure: Measure) -> None:
     """The hand-worked example of each measure gives what its docstring says."""
-    names: dict[str, Any] = {"Observation": Observation, "Update": Update, "Decision": Decision, "Mention": Mention}
+    parts = (Observation, Update, Decision, Mention, MentionKind, labelled)
+    names: dict[str, Any] = {part.__name__: part for part in parts}
     function = measure.compute
     while hasattr(function, "func"):
         function = function.func
@@ -69,10 +96,18 @@ def test_examples_in_docstrings_hold(measure: Measure) -> None:
     )
     results = doctest.DocTestRunner(verbose=False).run(test)
     assert results.failed == 0
-    assert "Example" in measure.definition or results.attempted > 0
+    assert results.attempted > 0, f"{measure.name} has no example"
 
 
-@given(runs(), st.sampled_from(["cut", "whole_updates"]))
+def test_every_measure_of_the_registry_has_an_oracle() -> None:
+    """A measure that no second implementation computes is a number that nobody has checked."""
+    config = MetricsConfig()
+    run = talk("FEVER."), RunLog(META, (), (), ())
+    known = oracle.measures(*run, budgets=config.budget_list, policy=config.budget_policy)
+    assert known.keys() == {measure.name for measure in load_measures(config)}
+
+
+@given(runs() | labelled_runs(), st.sampled_from(["cut", "whole_updates"]))
 def test_every_measure_equals_its_oracle(run: tuple[Trace, RunLog], policy: str) -> None:
     """On random runs the measures and their second implementation agree, also about what is undefined."""
     config = MetricsConfig.model_validate(SMALL.model_dump() | {"budget_policy": policy})
@@ -83,14 +118,50 @@ def test_every_measure_equals_its_oracle(run: tuple[Trace, RunLog], policy: str)
         assert actual[name] == (value if value is None else pytest.approx(value, abs=1e-9)), name
 
 
-@given(runs())
+def test_measures_of_labelled_talks_equal_their_oracle() -> None:
+    """What rests on gold labels agrees with its second implementation, on examples that define each of it somewhere."""
+    resting = ("extractor_", "gold_mentions_", "coverage_gold", "coverage_error")
+    defined: set[str] = set()
+    undefined: set[str] = set()
+
+    @given(labelled_runs())
+    @settings(max_examples=200)
+    def compare(run: tuple[Trace, RunLog]) -> None:
+        actual = measured(observed(*run))
+        for name, value in oracle.measures(*run, budgets=SMALL.budget_list).items():
+            assert actual[name] == (value if value is None else pytest.approx(value, abs=1e-9)), name
+            (undefined if value is None else defined).add(name)
+
+    compare()
+    assert {measure.name for measure in load_measures(SMALL) if measure.name.startswith(resting)} <= defined
+    assert {"coverage_gold", "coverage_gold_at_3", "extractor_precision_synonym"} <= undefined
+
+
+@given(labelled_runs())
+def test_gold_labels_change_no_other_measure(run: tuple[Trace, RunLog]) -> None:
+    """Without labels what rests on them is undefined, and everything else is as it is with them."""
+    trace, log = run
+    bare = replace(
+        trace, messages=tuple(replace(one, gold_mentions=None, gold_concepts=None) for one in trace.messages)
+    )
+    labelled_names = ("extractor_", "gold_mentions_", "coverage_gold", "coverage_error")
+    plain, full = measured(observed(bare, log)), measured(observed(trace, log))
+    for name, value in plain.items():
+        assert value == (None if name.startswith(labelled_names) else full[name]), name
+
+
+@given(runs() | labelled_runs())
 def test_shares_lie_between_0_and_1(run: tuple[Trace, RunLog]) -> None:
-    """Every share but those of volume is a share."""
+    """Every share but those of volume, and the difference of two, is a share; compression is above 0 or nothing."""
     seen = observed(*run)
     for measure in load_measures(SMALL):
         value = measure.compute(seen)
-        if measure.unit == "share" and measure.name not in ("compression", "ctu_saved") and value is not None:
+        if measure.unit == "share" and measure.name not in _NO_SHARES and value is not None:
             assert 0 <= value <= 1, measure.name
+    found = measured(seen)
+    assert (found["compression"] or 0) > 0 or not found["output_ctu"]
+    error = found["coverage_error"]
+    assert error is None or -1 <= error <= 1
 
 
 @given(runs(), st.sampled_from(["cut", "whole_updates"]))
@@ -109,6 +180,28 @@ def test_coverage_never_falls_with_the_budget(run: tuple[Trace, RunLog], policy:
     area = measured(seen)["coverage_auc"]
     assert area is not None
     assert 0 <= area <= (coverage_at_budget(seen, 10) or 0)
+
+
+@given(labelled_runs(), st.sampled_from(["cut", "whole_updates"]))
+def test_gold_coverage_never_falls_with_the_budget(run: tuple[Trace, RunLog], policy: str) -> None:
+    """More to read never covers fewer gold concepts, and never more than all that the updates keep."""
+    seen = observed(*run)
+    values = [coverage_gold_at_budget(seen, budget, policy) for budget in range(40)]
+    known = [value for value in values if value is not None]
+    assert known in ([], sorted(values, key=lambda value: value or 0))
+    assert all(value <= (coverage_gold(seen) or 0) for value in known)
+
+
+@given(st.lists(labelled_runs(), min_size=2, max_size=4))
+def test_the_order_of_cases_is_irrelevant(cases: list[tuple[Trace, RunLog]]) -> None:
+    """One extractor and one set of measures give a case the same numbers, whatever was measured before it."""
+    measures, extractor = load_measures(SMALL), WordExtractor()
+
+    def numbers(case: tuple[Trace, RunLog]) -> list[float | None]:
+        (seen,) = observe_case(case[0], [case[1]], extractor)
+        return [measure.compute(seen) for measure in measures]
+
+    assert [numbers(case) for case in cases] == [numbers(case) for case in reversed(cases)][::-1]
 
 
 @given(runs())
@@ -134,7 +227,7 @@ def passed_through(trace: Trace) -> RunLog:
     return RunLog(META, tuple(flushes), (), tuple(updates))
 
 
-@given(runs())
+@given(runs() | labelled_runs())
 def test_the_baseline_keeps_all_and_invents_nothing(run: tuple[Trace, RunLog]) -> None:
     """V0, whose updates are the messages, has coverage 1, compression 1, and nothing unsupported anywhere."""
     trace, _ = run
@@ -142,6 +235,11 @@ def test_the_baseline_keeps_all_and_invents_nothing(run: tuple[Trace, RunLog]) -
     if found["coverage"] is not None:
         assert (found["coverage"], found["unsupported"]) == (1, 0)
         assert found["concept_delay_ms_p50"] >= 0  # type: ignore[operator]
+    if trace.messages[0].gold_mentions is not None:
+        known = not any("II" in message.content for message in trace.messages)
+        stated = any(message.gold_concepts for message in trace.messages)
+        assert found["coverage_gold"] == (1 if known and stated else None)
+        assert found["coverage_error"] in (0, None)
     if found["compression"] is not None:
         assert (found["compression"], found["ctu_saved"]) == (1, 0)
     assert (found["window_unsupported"], found["contract_unsupported"], found["llm_calls"]) == (0, 0, 0)
@@ -200,6 +298,24 @@ def test_a_window_is_whole_where_flushes_touch_and_divided_where_messages_end() 
     assert window_texts(trace, flushes) == ["abcde", "gh", "ijkl"]
 
 
+@pytest.mark.slow
+def test_every_update_of_a_stub_campaign_can_be_labelled(tmp_path: Path) -> None:
+    """Under every shipped variant the updates about synthetic cases are copies, so that gold coverage is defined."""
+    for verb in (
+        ["make-traces", "--stub", "--source", "synthetic", "--limit", "3"],
+        ["run-variants"],
+        ["compute-metrics"],
+    ):
+        command = [sys.executable, "-m", "exaid_evals.cli", *verb, "--data-dir", str(tmp_path)]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(command, env=env, check=True, capture_output=True)
+    for variant in ("V0", "V1", "V2", "V3", "V4"):
+        measures = read_variant(tmp_path / "metrics" / f"{variant}.metrics.jsonl").measures
+        assert measures["coverage_gold"].n == measures["coverage_gold_at_500"].n == 3
+        assert (measures["coverage_gold"].mean or 0) > 0.8
+        assert measures["coverage_error"].n == measures["extractor_recall"].n == 3
+
+
 def own_measures(_: MetricsConfig) -> list[Measure]:
     """A family of one's own."""
     return [Measure("updates_twice", "count", "neither", lambda seen: 2 * len(seen.updates))]
@@ -212,8 +328,6 @@ def clashing_measures(_: MetricsConfig) -> list[Measure]:
 
 def test_further_families_are_found_by_module_and_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
     """A configuration adds measures by name; a name that is taken, or a family that is nowhere, is refused."""
-    import sys
-
     monkeypatch.setitem(sys.modules, "own_measures_for_test", sys.modules[__name__])
     added = load_measures(MetricsConfig(measures=("own_measures_for_test:own_measures",)))
     assert added[-1].name == "updates_twice"

@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.ontologies import NAMES, Vocabulary, fingerprint, load_vocabulary, packaged
 from exaid_evals.ontologies import mesh as mesh_module
 from exaid_evals.ontologies.base import content_sha256
-from exaid_evals.ontologies.hpo import gene_symbols, rare_diseases
+from exaid_evals.ontologies.hpo import gene_symbols, phenotypes_of, rare_diseases
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,13 @@ def test_rare_diseases_are_sorted_and_hold_phenotypes() -> None:
         assert len(ids) >= 5
         assert ids == sorted(set(ids))
     assert len(rare_diseases(min_phenotypes=50)) < len(diseases)
+
+
+def test_phenotypes_of_a_disease_are_those_of_the_list() -> None:
+    """Asked for by id, a disease has the phenotypes that the list of all has; an unknown one has none."""
+    for disease in (*rare_diseases()[:3], rare_diseases()[-1]):
+        assert phenotypes_of(disease.id) == disease.phenotypes
+    assert phenotypes_of("ORPHA:0") == ()
 
 
 def test_gene_symbols_are_upper_case() -> None:

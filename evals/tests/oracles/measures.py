@@ -13,6 +13,7 @@ from statistics import mean
 
 from exaid_evals.replay.run_log import RunLog, Summary
 from exaid_evals.traces.model import Trace
+from oracles.extraction import labelled_measures
 
 BUDGETS = (250, 500, 1000, 2000)
 TAUS = (0.85, 0.90, 0.95)
@@ -34,6 +35,8 @@ def measures(
         "update_count": len(updates),
         "output_ctu": output,
         "trace_ctu": input_,
+        "trace_messages": len(talk),
+        "trace_concepts": len(said),
         "compression": output / input_ if input_ else None,
         "ctu_saved": (input_ - output) / input_ if input_ else None,
         "coverage": len(said & told) / len(said) if said else None,
@@ -77,7 +80,7 @@ def measures(
         for name, alike in (("redundancy", jaccard), ("redundancy_text", cosine)):
             pairs = [alike(texts[i], texts[i + 1]) >= tau for i in range(len(texts) - 1)]
             found[f"{name}_{tau:.2f}"] = sum(pairs) / len(pairs) if pairs else None
-    return found
+    return found | labelled_measures(trace, log, updates, found["coverage"], budgets, policy)
 
 
 def units(text: str) -> int:

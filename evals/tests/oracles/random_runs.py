@@ -30,9 +30,9 @@ latencies = st.integers(0, 400)
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> tuple[Trace, RunLog]:
+def runs(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -> tuple[Trace, RunLog]:
     """Draw a talk, cut it into flushes, and write updates about runs of flushes."""
-    trace = talk(*draw(st.lists(texts, min_size=1, max_size=4)), gap_ms=draw(st.sampled_from([0, 500])))
+    trace = talk(*draw(st.lists(contents, min_size=1, max_size=4)), gap_ms=draw(st.sampled_from([0, 500])))
     ends = [(seq, char) for seq, message in enumerate(trace.messages) for char in range(1, len(message.content) + 1)]
     cuts = sorted(draw(st.sets(st.sampled_from(ends), max_size=6))) if ends else []
     flushes = []

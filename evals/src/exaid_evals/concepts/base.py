@@ -28,7 +28,7 @@ class Extractor(Protocol):
 
     @property
     def id(self) -> str:
-        """Algorithm version and 8 hex digits of all that determines the output: ``lexicon-1:1a2b3c4d``."""
+        """Algorithm version and 8 hex digits of all that determines the output: ``lexicon-2:1a2b3c4d``."""
 
     def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find mentions.

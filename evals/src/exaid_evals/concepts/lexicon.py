@@ -7,8 +7,8 @@ from typing import Any
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
+from exaid_evals.concepts.context import not_affirmed
 from exaid_evals.concepts.matcher import Matcher
-from exaid_evals.concepts.negation import denied
 from exaid_evals.concepts.short_forms import resolve
 from exaid_evals.concepts.tokens import Tokenizer
 
@@ -43,12 +43,12 @@ class LexiconExtractor:
             matches = resolve(text, tokens, matches, self._compiled.tables.acronyms)
         if not matches:
             return ()
-        negated = denied(text, tokens, matches) if self._compiled.settings.negation else frozenset()
+        left_out = not_affirmed(text, tokens, matches) if self._compiled.settings.negation else frozenset()
         starts, ends = tokens.starts, tokens.ends
         return tuple(
             Mention(match.concept_id, starts[match.first], ends[match.last - 1])
             for index, match in enumerate(matches)
-            if index not in negated
+            if index not in left_out
         )
 
 

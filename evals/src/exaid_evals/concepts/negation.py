@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exaid_evals.concepts.matcher import Match
-from exaid_evals.concepts.normalize import word_key
-from exaid_evals.concepts.tokens import CLOSE, COMMA, STOP, Tokens
+from exaid_evals.concepts.tokens import CLOSE, COMMA
 
 REACH_BEFORE = 40
 """Tokens, marks included, that a preceding trigger reaches: an enumeration of about ten findings."""
@@ -23,6 +21,23 @@ REACH_NEXT = 6
 REACH_AFTER = 12
 """… that a following trigger reaches: *fever and a productive cough were absent*."""
 
+_SEEN = frozenset(
+    [
+        "seen",
+        "present",
+        "noted",
+        "found",
+        "observed",
+        "reported",
+        "detected",
+        "described",
+        "evident",
+        "identified",
+        "documented",
+        "there",
+    ]
+)
+_REFERRING = frozenset(["that", "this", "which", "it"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
 
@@ -39,7 +54,12 @@ _PSEUDO = _phrases(
     "not account,not exclude,not excluded,not rule out,not ruled out,not be excluded,not be ruled out,"
     "not been excluded,"
     "not been ruled out,cannot exclude,cannot rule out,cannot be excluded,cannot be ruled out,"
-    "not forget,not overlook,not ignore,not surprising,not uncommon,not unusual,not rare,not limited,not all,not every,"
+    "not forget,not overlook,not ignore,not set aside,not dismiss,not disregard,not neglect,not cover,not fit,"
+    "not expect,not need,not prove,not agree,not convinced,not sure,cannot set aside,cannot ignore,cannot overlook,"
+    "cannot dismiss,cannot disregard,cannot neglect,cannot fit,cannot explain,cannot prove,cannot account,cannot cover,"
+    "no better explanation,no other explanation,"
+    "no alternative explanation,no reason,not surprising,not uncommon,not unusual,not rare,not limited,not all,"
+    "not every,"
     "without difficulty,without improvement,without response,without relief,without resolution,without treatment,"
     "without delay,without doubt,gram negative,gram - negative,negative pressure,negative affect,negative predictive,"
     "free fluid,free air,until ruled out,to rule out,should rule out,must rule out,would rule out,should be ruled out,"
@@ -50,7 +70,27 @@ _BEFORE = _phrases(
     "no,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
     "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
     "fails to reveal,failed to reveal,failed to show,unremarkable for,argues against,argue against,arguing against,"
-    "evidence against,no longer,rather than,instead of"
+    "evidence against,no longer,rather than,instead of,nothing pointed to,nothing points to,nothing suggests,"
+    "nothing suggested,"
+    + ",".join(
+        f"{nobody} {verb}"
+        for nobody in ("nobody", "no one", "none")
+        for verb in (
+            "has",
+            "had",
+            "reports",
+            "reported",
+            "mentions",
+            "mentioned",
+            "describes",
+            "described",
+            "noted",
+            "noticed",
+            "saw",
+            "found",
+            "observed",
+        )
+    )
 )
 _NEXT = _phrases("not,cannot,absent,non")
 _AFTER = _phrases(
@@ -58,7 +98,8 @@ _AFTER = _phrases(
     "not noted,not identified,not demonstrated,not evident,not reported,not documented,not confirmed,not supported,"
     "not visualized,not appreciated,not likely,not been observed,not been detected,not been found,not been noted,"
     "not been identified,not been demonstrated,not been reported,not been documented,not been confirmed,not been seen,"
-    "never observed,never reported"
+    "never observed,never reported,not described,not mentioned,not recorded,not been described,not been mentioned,"
+    "not been recorded"
 )
 _TERMINATORS = _phrases(
     "but,however,although,though,except,apart from,aside from,nevertheless,nonetheless,yet,still,despite,besides,"
@@ -93,46 +134,8 @@ _INDEX = _index(
         (_END_KIND, _TERMINATORS),
     )
 )
-# Keys of the words that triggers begin with: a sentence without one of them is not looked at any closer.
-_TRIGGER_CODES = frozenset(word_key(phrase[0]) for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
-
-
-def denied(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozenset[int]:
-    """Find the matches that a text denies.
-
-    Args:
-        text: the text.
-        tokens: its tokens.
-        matches: phrases found in it, in order, not overlapping.
-
-    Returns:
-        Indices into `matches`.
-    """
-    found: set[int] = set()
-    codes = tokens.codes
-    first = 0
-    while first < len(matches):
-        # The sentence around the next match; most sentences hold no trigger and cost no more than this.
-        begin = matches[first].first
-        while begin > 0 and codes[begin - 1] != STOP:
-            begin -= 1
-        end = matches[first].last
-        while end < len(codes) and codes[end] != STOP:
-            end += 1
-        last = first
-        while last < len(matches) and matches[last].first < end:
-            last += 1
-        if _TRIGGER_CODES.isdisjoint(codes[begin:end]):
-            first = last
-            continue
-        words = [text[tokens.starts[i] : tokens.ends[i]].lower() for i in range(begin, end)]
-        for i in range(begin, end):
-            if codes[i] == "not":
-                words[i - begin] = "not"  # n't
-        spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
-        found.update(first + index for index in _denied(words, spans))
-        first = last
-    return frozenset(found)
+TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
+"""The words that triggers begin with: a sentence without one of them denies nothing."""
 
 
 def _cues(words: Sequence[str], inside: frozenset[int]) -> dict[int, tuple[int, set[int]]]:
@@ -150,18 +153,25 @@ def _cues(words: Sequence[str], inside: frozenset[int]) -> dict[int, tuple[int, 
     return cues
 
 
-def _denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
-    """Which concept spans of one sentence are denied, by index."""
+def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Return which concept spans of one sentence are denied, by index.
+
+    Args:
+        words: the sentence's words and marks in lower case.
+        spans: half-open ranges of words, in order.
+    """
     inside = frozenset(i for first, last in spans for i in range(first, last))
     cues = _cues(words, inside)
     found: set[int] = set()
     for position, (last, kinds) in cues.items():
-        if _PSEUDO_KIND in kinds:
+        if _PSEUDO_KIND in kinds or _presupposes(words, position):
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
         final = last >= len(words) or words[last] in (COMMA, CLOSE, "and", "or", "but", "on", "in", "by", "at", "with")
         if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
             low = _scope_behind(words, cues, position)
+            if _refers_back(words, position):
+                found.update(_nearest_before(spans, position))
             found.update(index for index, span in enumerate(spans) if low <= span[0] and span[1] <= position)
             if final or after_copula:
                 continue
@@ -169,6 +179,29 @@ def _denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
             found.update(index for index, span in enumerate(spans) if last <= span[0] < high)
     return found
+
+
+def _presupposes(words: Sequence[str], position: int) -> bool:
+    """Whether *neither the rash nor the fever* speaks of what is there: definite, and not about having been seen."""
+    if words[position] not in ("neither", "nor") or words[position + 1 : position + 2] not in (
+        ["the"],
+        ["his"],
+        ["her"],
+    ):
+        return False
+    return _SEEN.isdisjoint(words[position + 2 :])
+
+
+def _refers_back(words: Sequence[str], position: int) -> bool:
+    """Whether what is denied at a position is what was named just before: *rash, and that was not seen*."""
+    end = position
+    while end > 0 and words[end - 1] in _COPULAS | {"have", "has", "had"}:
+        end -= 1
+    return 0 < end < position and words[end - 1] in _REFERRING
+
+
+def _nearest_before(spans: Sequence[tuple[int, int]], position: int) -> set[int]:
+    return {max(index for index, span in enumerate(spans) if span[1] <= position)} if spans[0][1] <= position else set()
 
 
 def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], start: int, *, short: bool) -> int:

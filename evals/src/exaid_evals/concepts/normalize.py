@@ -14,7 +14,7 @@ from functools import lru_cache
 FUNCTION_WORDS = frozenset({"a", "an", "the", "of", "s", "its", "his", "her", "their"})
 """Words that a phrase may gain or lose without naming something else: *pain of the back*."""
 
-# Words that measure the same thing in the same direction; phenotype names use one, clinicians all of them.
+# Words that mean the same before and behind the name of a part or measure; names use one, clinicians all of them.
 _SYNONYMS = {
     word: group[0]
     for group in (
@@ -23,6 +23,8 @@ _SYNONYMS = {
         ("abnormality", "abnormalities", "anomaly", "anomalies"),
         ("enlarged", "enlargement"),
         ("swelling", "swollen"),
+        ("delay", "delayed", "retardation", "retarded"),
+        ("distention", "distension", "distended"),
     )
     for word in group
 }

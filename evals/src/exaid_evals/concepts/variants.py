@@ -11,7 +11,8 @@ The rules below judge an entry by the vocabularies themselves, not by a list of 
 * what the stop list or spaCy's stop words hold is no concept.
 
 A name that two vocabularies share gets the id of the first. A disease one of whose names is a phenotype's name is
-the same concept, so all its other names get the phenotype's id too, which is how phenotypes come by synonyms.
+the same concept, so all its other names get the phenotype's id too, which is how phenotypes come by synonyms. They
+come by more through `paraphrases`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from exaid_evals.concepts.matcher import EDGES, phrase_key
+from exaid_evals.concepts.paraphrases import paraphrases
 from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tokens import Tokenizer
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -146,8 +148,11 @@ def compile_tables(
     table: dict[str, str] = {}
     capitalised: dict[str, str] = {}
     meanings: dict[str, set[str]] = {}
+    own_key: dict[str, str] = {}
+    # Key → (number of the vocabulary, whether made of a synonym) → concepts.
+    derived: dict[str, dict[tuple[int, bool], set[str]]] = {}
     broad = {term.id.rpartition(".")[0] for vocabulary in vocabularies for term in vocabulary.terms} - {""}
-    for vocabulary in vocabularies:
+    for number, vocabulary in enumerate(vocabularies):
         for term in vocabulary.terms:
             keys: dict[str, str] = {}
             short: list[str] = []
@@ -159,16 +164,29 @@ def compile_tables(
             preferred = phrase_key(words.of(term.name))
             if vocabulary.source == "drugs" and (preferred in words.parts or preferred in stop):
                 continue
-            target = _target(term, preferred, {table[key] for key in keys if key in table}, table, broad)
+            own_key[term.id] = preferred
+            # What stands above a disease in its tree shares names with it and is not the same.
+            known = {table[key] for key in keys if key in table and not term.id.startswith(f"{table[key]}.")}
+            target = _target(term, preferred, known, table, broad)
             for key, name in keys.items():
                 if key in stop or (vocabulary.source == "drugs" and key in words.parts):
                     continue
                 if vocabulary.source == "drugs" and name != term.name and _trade_name(key):
                     capitalised.setdefault(key, target)
-                else:
-                    table.setdefault(key, target)
+                elif key not in table or (target.startswith(f"{table[key]}.") and own_key[table[key]] != key):
+                    # An entry term that a disease shares with one below it names the narrower of the two.
+                    table[key] = target if term.id in broad else _shortened(key, known, own_key, target)
+            if vocabulary.source != "drugs":
+                for name in (term.name, *term.synonyms):
+                    rank = (number, name != term.name)
+                    for other in paraphrases(name):
+                        derived.setdefault(phrase_key(words.of(other)), {}).setdefault(rank, set()).add(target)
             for acronym in short:
                 meanings.setdefault(acronym, set()).add(target)
+    for key, by_rank in sorted(derived.items()):
+        targets = by_rank[min(by_rank)]
+        if len(targets) == 1 and key not in stop:
+            table.setdefault(key, next(iter(targets)))
     acronyms = {
         acronym: next(iter(targets))
         for acronym, targets in sorted(meanings.items())
@@ -209,3 +227,10 @@ def _target(term: Term, preferred: str, known: set[str], table: dict[str, str], 
     if preferred in table:
         return table[preferred]
     return next(iter(known)) if len(known) == 1 and term.id not in broad else term.id
+
+
+def _shortened(key: str, known: set[str], own_key: dict[str, str], target: str) -> str:
+    """The one of several phenotypes whose name a spelling shortens: *rash*, beside *skin rash* and *exanthem*."""
+    words = set(key.split(" "))
+    longer = [concept for concept in sorted(known) if words < set(own_key[concept].split(" "))]
+    return longer[0] if len(known) > 1 and len(longer) == 1 else target

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from exaid_evals.concepts.base import Mention
+from exaid_evals.metrics.extraction import LabelledTalk
 
 Usage = Mapping[str, int | None]
 
@@ -26,6 +27,8 @@ class Update:
         window_concepts: K(W_i), of the text that it covers.
         latency_ms: of its making.
         usage: calls and CTU of the language model; None where none was called.
+        gold: mentions of s_i by their gold labels; None where it is not copied from a labelled talk.
+        prefix: whether f_i begins with s_i, so that the places of `gold` are the same in both.
     """
 
     t_ms: int = 0
@@ -38,6 +41,8 @@ class Update:
     window_concepts: frozenset[str] = frozenset()
     latency_ms: int = 0
     usage: Usage | None = None
+    gold: tuple[Mention, ...] | None = None
+    prefix: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Decision:
 
 _OffsetOf = Callable[[int, Mention, Update], int]
 """Start of the update in f_1 f_2 …, mention, update → code points to read."""
+_MentionsOf = Callable[[Update], tuple[Mention, ...]]
 
 
 @dataclass(frozen=True)
@@ -58,15 +64,19 @@ class Observation:
 
     Attributes:
         trace_ctu: CTU of the trace's messages.
+        trace_messages: their number.
         stated_ms: concept of K(T) → when its first mention had arrived whole, in virtual ms.
         updates: in order of emission.
         decisions: in order.
+        labels: what the talk really states; None where its messages carry no gold labels.
     """
 
     trace_ctu: int = 0
+    trace_messages: int = 0
     stated_ms: Mapping[str, int] = field(default_factory=dict)
     updates: tuple[Update, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    labels: LabelledTalk | None = None
 
     @cached_property
     def trace_concepts(self) -> frozenset[str]:
@@ -83,23 +93,65 @@ class Observation:
         """The updates that kept the schema: those over which faithfulness is averaged."""
         return tuple(update for update in self.updates if update.ok)
 
+    @property
+    def gold_concepts(self) -> frozenset[str]:
+        """G(T): what the talk really states; empty without labels."""
+        return self.labels.concepts if self.labels else frozenset()
+
+    @cached_property
+    def gold_output(self) -> frozenset[str] | None:
+        """G(∪s); None where it is not known of each update."""
+        if any(update.gold is None for update in self.updates):
+            return None
+        return frozenset(mention.concept_id for update in self.updates for mention in update.gold or ())
+
     @cached_property
     def completed_at(self) -> Mapping[str, int]:
         """Concept of K(T) → code points of f_1 f_2 … that must be read until a mention of it is whole."""
-        return self._earliest(lambda start, mention, _: start + mention.end)
+        return self._earliest(_mentions, _until_mention, self.trace_concepts)
 
     @cached_property
     def shown_whole_at(self) -> Mapping[str, int]:
         """Concept of K(T) → code points of f_1 f_2 … that must be read until an update stating it is whole."""
-        return self._earliest(lambda start, _, update: start + update.length)
+        return self._earliest(_mentions, _until_update, self.trace_concepts)
 
-    def _earliest(self, offset_of: _OffsetOf) -> dict[str, int]:
+    @cached_property
+    def gold_completed_at(self) -> Mapping[str, int] | None:
+        """The same as `completed_at` for gold concepts; None where that is not known of each update."""
+        return self._earliest(_gold, _until_mention, self.gold_concepts) if self._gold_placed else None
+
+    @cached_property
+    def gold_shown_whole_at(self) -> Mapping[str, int] | None:
+        """The same as `shown_whole_at` for gold concepts; None where that is not known of each update."""
+        return self._earliest(_gold, _until_update, self.gold_concepts) if self._gold_placed else None
+
+    @property
+    def _gold_placed(self) -> bool:
+        return self.gold_output is not None and all(update.prefix for update in self.updates)
+
+    def _earliest(self, mentions_of: _MentionsOf, offset_of: _OffsetOf, wanted: frozenset[str]) -> dict[str, int]:
         earliest: dict[str, int] = {}
         start = 0
         for update in self.updates:
-            for mention in update.mentions:
-                if mention.concept_id in self.stated_ms:
+            for mention in mentions_of(update):
+                if mention.concept_id in wanted:
                     offset = offset_of(start, mention, update)
                     earliest[mention.concept_id] = min(earliest.get(mention.concept_id, offset), offset)
             start += update.length
         return earliest
+
+
+def _mentions(update: Update) -> tuple[Mention, ...]:
+    return update.mentions
+
+
+def _gold(update: Update) -> tuple[Mention, ...]:
+    return update.gold or ()
+
+
+def _until_mention(start: int, mention: Mention, _: Update) -> int:
+    return start + mention.end
+
+
+def _until_update(start: int, _: Mention, update: Update) -> int:
+    return start + update.length

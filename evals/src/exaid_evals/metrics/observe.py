@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
+from exaid_evals.metrics.copied import CopiedText, Span
+from exaid_evals.metrics.extraction import LabelledMessage, LabelledTalk
 from exaid_evals.metrics.observation import Decision, Observation, Update
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
@@ -25,12 +28,17 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
     found.mentions(
         [message.content for message in trace.messages] + [text for log in logs for text in _texts(trace, log)]
     )
+    labels = _labels(trace, found)
+    copied = CopiedText(trace) if labels else None
     stated: dict[float, dict[str, int]] = {}
     for log in logs:
         speed = _chars_per_second(log)
         if speed not in stated:
             stated[speed] = _stated_ms(trace, speed, found)
-    return [_observe(trace, log, stated[_chars_per_second(log)], found) for log in logs]
+    observed = [_observe(trace, log, stated[_chars_per_second(log)], found) for log in logs]
+    if labels is None or copied is None:
+        return observed
+    return [_labelled(seen, trace, log, labels, copied) for seen, log in zip(observed, logs, strict=True)]
 
 
 def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
@@ -40,7 +48,12 @@ def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
         trace: the talk.
         flushes: in order; offsets are half-open, in code points of their messages.
     """
-    spans: list[tuple[int, int, int]] = []
+    return [trace.messages[seq].content[start:end] for seq, start, end in window_spans(trace, flushes)]
+
+
+def window_spans(trace: Trace, flushes: Sequence[GateFlush]) -> list[Span]:
+    """Return the parts of messages that some flushes hold; parts that touch are one, and none is empty."""
+    spans: list[Span] = []
     for flush in flushes:
         for seq in range(flush.start_seq, flush.end_seq + 1):
             start = flush.start_char if seq == flush.start_seq else 0
@@ -49,7 +62,35 @@ def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
                 spans[-1] = (seq, spans[-1][1], end)
             else:
                 spans.append((seq, start, end))
-    return [trace.messages[seq].content[start:end] for seq, start, end in spans if start < end]
+    return [(seq, start, end) for seq, start, end in spans if start < end]
+
+
+def _labels(trace: Trace, found: CachedExtractor) -> LabelledTalk | None:
+    """Return the talk's gold labels beside what was found; None where some message carries none."""
+    mentions = found.mentions([message.content for message in trace.messages])
+    if not trace.messages or any(message.gold_mentions is None for message in trace.messages):
+        return None
+    return LabelledTalk(
+        [
+            LabelledMessage(message.gold_mentions or (), in_message)
+            for message, in_message in zip(trace.messages, mentions, strict=True)
+        ]
+    )
+
+
+def _labelled(seen: Observation, trace: Trace, log: RunLog, labels: LabelledTalk, copied: CopiedText) -> Observation:
+    """Return an observation with gold labels."""
+    updates = []
+    for update, summary in zip(seen.updates, _in_order(log), strict=True):
+        window = window_spans(trace, [log.flushes[index] for index in summary.flush_indices])
+        gold = copied.mentions(summary.semantics_text, window) if summary.schema_ok else ()
+        prefix = summary.rendered_text.startswith(summary.semantics_text)
+        updates.append(replace(update, gold=gold, prefix=prefix))
+    return replace(seen, updates=tuple(updates), labels=labels)
+
+
+def _in_order(log: RunLog) -> list[Summary]:
+    return sorted(log.summaries, key=lambda summary: (summary.t_ms, summary.event_index))
 
 
 def _texts(trace: Trace, log: RunLog) -> list[str]:
@@ -82,11 +123,11 @@ def _stated_ms(trace: Trace, chars_per_second: float, found: CachedExtractor) ->
 
 
 def _observe(trace: Trace, log: RunLog, stated_ms: dict[str, int], found: CachedExtractor) -> Observation:
-    in_order = sorted(log.summaries, key=lambda summary: (summary.t_ms, summary.event_index))
     return Observation(
         trace_ctu=trace.text_units_ctu,
+        trace_messages=len(trace.messages),
         stated_ms=stated_ms,
-        updates=tuple(_update(trace, log, summary, found) for summary in in_order),
+        updates=tuple(_update(trace, log, summary, found) for summary in _in_order(log)),
         decisions=tuple(Decision(decision.latency_ms, decision.llm_usage) for decision in log.decisions),
     )
 

@@ -10,9 +10,11 @@ from exaid_evals.metrics.base import Measure
 _ROOM = "exaid_evals.metrics.measures"
 BUILT_IN = {
     "volume": f"{_ROOM}.volume:measures",
+    "talk": f"{_ROOM}.talk:measures",
     "coverage": f"{_ROOM}.coverage:measures",
     "coverage_at_budget": f"{_ROOM}.coverage_at_budget:measures",
     "coverage_auc": f"{_ROOM}.coverage_auc:measures",
+    "coverage_gold": f"{_ROOM}.coverage_gold:measures",
     "redundancy": f"{_ROOM}.redundancy:measures",
     "redundancy_text": f"{_ROOM}.redundancy_text:measures",
     "unsupported": f"{_ROOM}.unsupported:measures",
@@ -21,6 +23,7 @@ BUILT_IN = {
     "latency": f"{_ROOM}.latency:measures",
     "usage": f"{_ROOM}.usage:measures",
     "schema_failures": f"{_ROOM}.schema_failures:measures",
+    "extractor_validity": f"{_ROOM}.extractor_validity:measures",
 }
 GROUP = "exaid_evals.measures"
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""

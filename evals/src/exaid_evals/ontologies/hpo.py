@@ -69,6 +69,28 @@ def gene_symbols() -> frozenset[str]:
     return frozenset(gene.name.upper() for gene in _ontology().genes)
 
 
+@lru_cache(maxsize=1)
+def _diseases() -> dict[str, Any]:
+    """Annotated diseases by id."""
+    ontology = _ontology()
+    every = (("ORPHA", ontology.orpha_diseases), ("OMIM", ontology.omim_diseases))
+    return {f"{prefix}:{disease.id}": disease for prefix, found in every for disease in found}
+
+
+def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
+    """Return the phenotypes of one disease, sorted by id; none for a disease that the annotations do not know.
+
+    Args:
+        disease_id: ``ORPHA:<number>`` or ``OMIM:<number>``.
+
+    Raises:
+        MissingDependencyError: hpo3 is absent.
+    """
+    disease = _diseases().get(disease_id)
+    phenotypes = _phenotypes()
+    return tuple(phenotypes[number] for number in sorted(disease.hpo if disease else ()) if number in phenotypes)
+
+
 @lru_cache(maxsize=2)
 def rare_diseases(*, min_phenotypes: int = 5) -> tuple[Disease, ...]:
     """List the rare diseases of Orphanet and OMIM with their phenotypes.

@@ -17,7 +17,7 @@ from exaid_evals.errors import DataError, FrozenError
 from exaid_evals.traces.model import FAILURE_AGENT, MAX_T_MS, SCHEMA, Trace, message_problems, to_records, write_trace
 
 _SHOWN_PROBLEMS = 50
-_OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_concepts")
+_OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_concepts", "metadata.gold_mentions")
 TRACE_PATTERN = "case-*.jsonl.gz"
 _REMEDY = "restore the files; or make them all again with the same command and --force, which discards these"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.gold import GoldMention, concepts_stated, from_fields, gold_problems, to_fields
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
@@ -34,6 +35,7 @@ class Message:
             where only the start of the message is known.
         provider_token_count: what the provider reported; enters no measure.
         gold_concepts: ids that the message states; stub traces only.
+        gold_mentions: where and in which form it states them, and what it only seems to; stub traces only.
     """
 
     agent_id: str
@@ -42,6 +44,11 @@ class Message:
     stream: tuple[tuple[int, int], ...] = ()
     provider_token_count: int | None = None
     gold_concepts: tuple[str, ...] | None = None
+    gold_mentions: tuple[GoldMention, ...] | None = None
+
+    def labelled(self, mentions: tuple[GoldMention, ...]) -> Message:
+        """Return the message with gold labels, in the order of its text."""
+        return replace(self, gold_concepts=concepts_stated(mentions), gold_mentions=mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,8 @@ def _record(trace: Trace, sequence_num: int, message: Message) -> dict[str, Any]
         metadata["failure_reason"] = trace.failure_reason
     if message.gold_concepts is not None:
         metadata["gold_concepts"] = sorted(message.gold_concepts)
+    if message.gold_mentions is not None:
+        metadata["gold_mentions"] = [to_fields(mention) for mention in message.gold_mentions]
     record: dict[str, Any] = {
         **header(SCHEMA),
         "trace_id": trace_id(trace.case_id, sequence_num),
@@ -191,6 +200,8 @@ def message_problems(messages: Sequence[Message]) -> Iterator[tuple[int, str]]:
             yield number, f"{max(times)} ms is longer than a talk may last ({MAX_T_MS} ms)"
         if lengths and sum(lengths) != len(message.content):
             yield number, f"the stream's chunks have {sum(lengths)} characters, and the content {len(message.content)}"
+        for problem in gold_problems(message.content, message.gold_mentions, message.gold_concepts):
+            yield number, problem
         last_ms = message.t_rel_ms
 
 
@@ -200,6 +211,7 @@ def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
         elapsed = parse_timestamp(record["timestamp"]) - parse_timestamp(epoch)
         t_rel_ms = round(elapsed.total_seconds() * 1000)
     gold = record["metadata"].get("gold_concepts")
+    labels = record["metadata"].get("gold_mentions")
     return Message(
         agent_id=record["agent_id"],
         content=record["content"],
@@ -207,4 +219,5 @@ def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
         stream=tuple((chunk[0], chunk[1]) for chunk in record.get("stream", ())),
         provider_token_count=record.get("provider_token_count"),
         gold_concepts=tuple(gold) if gold is not None else None,
+        gold_mentions=tuple(map(from_fields, labels)) if labels is not None else None,
     )

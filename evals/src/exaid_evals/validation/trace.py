@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from exaid_evals.artifacts.gold import from_fields, gold_problems
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.text_units import ctu
@@ -62,8 +63,9 @@ class TraceCheck(FileCheck):
                 self.found(line, f"metadata.{field} differs from the first message's")
         if metadata["status"] == FAILED and self._n_records > 1:
             self.found(line, "a failed case has exactly one record")
-        if "gold_concepts" in metadata and metadata.get("stub") is not True:
-            self.found(line, "metadata.gold_concepts in a trace that is no stub", "remove them, or say stub")
+        for field in ("gold_concepts", "gold_mentions"):
+            if field in metadata and metadata.get("stub") is not True:
+                self.found(line, f"metadata.{field} in a trace that is no stub", "remove them, or say stub")
 
     def _content(self, line: int, record: Record) -> None:
         content, units = record["content"], record["text_units_ctu"]
@@ -74,6 +76,11 @@ class TraceCheck(FileCheck):
             self.found(line, "content_sha256 is not the content's hash: the text was changed")
         if "stream" in record:
             self._stream(line, record)
+        labels = record["metadata"].get("gold_mentions")
+        if labels is not None:
+            mentions = [from_fields(fields) for fields in labels]
+            for problem in gold_problems(content, mentions, record["metadata"].get("gold_concepts")):
+                self.found(line, problem)
 
     def _stream(self, line: int, record: Record) -> None:
         stream, content = record["stream"], record["content"]

@@ -21,7 +21,10 @@ def measures(_: MetricsConfig) -> list[Measure]:
 def update_count(seen: Observation) -> float:
     """n, the number of updates; those that broke the schema count.
 
-    Example: two summaries give 2. Edge case: none gives 0.
+    Edge case: none gives 0.
+
+    >>> update_count(Observation(updates=(Update(), Update(ok=False))))
+    2
     """
     return len(seen.updates)
 
@@ -31,7 +34,12 @@ def output_ctu(seen: Observation) -> float:
 
     Each update is rounded up by itself, so that V0, whose updates are the messages, gives exactly `trace_ctu`.
 
-    Example: updates of 5 and 4 code points give 2 + 1 = 3. Edge case: no update gives 0.
+    Edge case: no update gives 0.
+
+    Updates of 5 and 4 code points have 2 and 1 CTU.
+
+    >>> output_ctu(Observation(updates=(Update(ctu=2), Update(ctu=1))))
+    3
     """
     return sum(update.ctu for update in seen.updates)
 
@@ -39,7 +47,8 @@ def output_ctu(seen: Observation) -> float:
 def trace_ctu(seen: Observation) -> float:
     """Σ CTU of the trace's messages: what was said.
 
-    Example: messages of 100 and 20 CTU give 120.
+    >>> trace_ctu(Observation(trace_ctu=120))
+    120
     """
     return seen.trace_ctu
 

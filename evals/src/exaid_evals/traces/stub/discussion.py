@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from exaid_evals.cases.base import Case
 from exaid_evals.config.mas_generation import TalkConfig
 from exaid_evals.traces.stub import wording
+from exaid_evals.traces.stub.case_text import CaseText
 from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.findings import read_case
 from exaid_evals.traces.stub.moves import Talk, diagnosis_name
 from exaid_evals.traces.stub.phrasing import Phrasebook
-from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement, Turn
+from exaid_evals.traces.stub.statements import Block, Mention, Statement, Turn, filled
 from exaid_evals.traces.stub.workup import tests_for
 
 SUPERVISOR = "supervisor"
@@ -61,7 +63,7 @@ class _Discussion:
         others += dice.sample(wording.UNNAMED_RIVALS, _N_RIVALS - len(others))
         reading = read_case(presentation)
         book = Phrasebook(reading.short_forms, config, dice)
-        self._talk = Talk(reading, book, config, dice, tests_for(case.category), (truth, *others))
+        self._talk = Talk(reading, CaseText.of(case), book, config, dice, tests_for(case.category), (truth, *others))
         self._leads = {
             doctor: truth if dice.chance(config.leads_with_truth) else dice.pick(others) for doctor in DOCTORS
         }
@@ -98,9 +100,7 @@ class _Discussion:
 
     def _presented(self) -> Turn:
         text = json.dumps(dict(self._presentation), indent=2, ensure_ascii=False)
-        mentions = [Mention(MentionKind.CANONICAL, f.phrase, f.phrase) for f in self._talk.reading.findings]
-        mentions += [Mention(MentionKind.NEGATED, f.phrase, f.phrase) for f in self._talk.reading.denied]
-        return Turn(SUPERVISOR, (Block((Statement(wording.OPENING),)), Block((Statement(text, tuple(mentions)),))))
+        return Turn(SUPERVISOR, (Block((Statement(wording.OPENING),)), Block((self._talk.case_text.labelled(text),))))
 
     def _first_word(self, doctor: str, number: int) -> Turn:
         talk, dx = self._talk, self._leads[doctor]
@@ -187,23 +187,29 @@ class _Discussion:
                 alt=dice.pick(self._rivals_of(dx)),
                 doc=_called(dice.pick(DOCTORS)),
             )
-            challenges.append(Statement(f"{number}. {asked.text}", asked.mentions))
+            challenges.append(asked.between(f"{number}. "))
         return Turn(
             SUPERVISOR,
             (
-                Block((talk.say(wording.INTERJECTION), Statement(f"At present {self._standing()}."))),
+                Block((talk.say(wording.INTERJECTION), self._standing())),
                 Block(tuple(challenges), joint="\n"),
                 Block((Statement(wording.INTERIM), self._state(n_tests=3)), joint="\n"),
             ),
         )
 
-    def _standing(self) -> str:
+    def _standing(self) -> Statement:
         """Who favors what, in words."""
         held = {dx: [_called(doctor) for doctor in DOCTORS if self._leads[doctor] == dx] for dx in self._leads.values()}
         if len(held) == 1:
-            return f"all of you favor {next(iter(held))}"
-        sides = [f"{' and '.join(names)} favor{'s' if len(names) == 1 else ''} {dx}" for dx, names in held.items()]
-        return f"{sides[0]}, while {' and '.join(sides[1:])}"
+            sides = ["all of you favor {0}"]
+        else:
+            sides = [
+                f"{' and '.join(names)} favor{'s' if len(names) == 1 else ''} {{{number}}}"
+                for number, names in enumerate(held.values())
+            ]
+        template = ", while ".join(sides[:1] + ([" and ".join(sides[1:])] if sides[1:] else []))
+        plain = {str(number): Statement.naming(self._talk.book.plain(dx)) for number, dx in enumerate(held)}
+        return filled(f"At present {template}.", plain)
 
     def _summary(self) -> Turn:
         talk = self._talk
@@ -231,9 +237,8 @@ class _Discussion:
             "Recommended Tests": [name[0].upper() + name[1:] for name in asked],
             "Areas of Disagreement": list(dict.fromkeys(point.text for point in points)),
         }
-        text = json.dumps(state, indent=2, ensure_ascii=False)
-        mentions = [talk.book.plain(name) for name in (leading, *rivals)]
-        return Statement(f"```json\n{text}\n```", (*mentions, *(m for point in points for m in point.mentions)))
+        named = [Statement.naming(talk.book.plain(name)) for name in (leading, *rivals)]
+        return _as_json(state, [*named, *points])
 
     def _rivals_of(self, dx: str) -> list[str]:
         return [name for name in self._talk.candidates if name != dx]
@@ -274,6 +279,32 @@ class _Message:
     def turn(self, agent_id: str) -> Turn:
         """Return the message of an agent."""
         return Turn(agent_id, (Block(tuple(self._opening)), *self._blocks))
+
+
+def _as_json(state: Mapping[str, object], parts: Sequence[Statement]) -> Statement:
+    """Return a structure in a code block, with the mentions of its strings.
+
+    Args:
+        state: what is written.
+        parts: strings of it in their order; one that was left out for being there already follows the same one.
+    """
+    text = f"```json\n{json.dumps(state, indent=2, ensure_ascii=False)}\n```"
+    mentions: dict[Mention, None] = {}
+    position = 0
+    for part in parts:
+        found = text.find(_escaped(part.text), position)
+        if found < 0:
+            continue
+        position = found
+        for mention in part.mentions:
+            surface = _escaped(mention.surface)
+            start = found + len(_escaped(part.text[: mention.start]))
+            mentions[replace(mention, surface=surface, start=start)] = None
+    return Statement(text, tuple(mentions))
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _called(doctor: str) -> str:

@@ -12,6 +12,7 @@ from exaid_evals.traces.model import Provenance, Trace
 from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.discussion import discuss
 from exaid_evals.traces.stub.failures import planted_failure
+from exaid_evals.traces.stub.labels import gold_mentions
 from exaid_evals.traces.stub.timing import schedule
 
 _MAX_RIVALS = 12
@@ -51,7 +52,8 @@ class StubSource:
         dice = self._dice(case, "talk")
         turns = discuss(case, presentation, self._rivals(case), stub.talk, self._config.mac.n_round, dice)
         said = [(turn.agent_id, turn.content) for turn in turns]
-        messages = schedule(said, stub.timing, self._dice(case, "timing"))
+        scheduled = schedule(said, stub.timing, self._dice(case, "timing"))
+        messages = tuple(message.labelled(gold_mentions(turn)) for message, turn in zip(scheduled, turns, strict=True))
         return Trace(case.case_id, self._config.epoch, messages, self._provenance)
 
     def inputs(self, case: Case) -> Mapping[str, Any]:

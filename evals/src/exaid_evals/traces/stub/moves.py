@@ -9,11 +9,12 @@ from functools import cache
 
 from exaid_evals.config.mas_generation import TalkConfig
 from exaid_evals.traces.stub import wording
+from exaid_evals.traces.stub.case_text import CaseText
 from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.findings import Reading
 from exaid_evals.traces.stub.glossary import PERTINENT_NEGATIVES
 from exaid_evals.traces.stub.phrasing import Phrasebook, clause, inside, retell
-from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement
+from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement, filled
 from exaid_evals.traces.stub.workup import Test
 
 _QUOTE_CHARS = 230
@@ -22,6 +23,9 @@ _EMPTY = re.compile(
     r"\b(?:provided|mentioned|specified|not available|not given|not reported|anonymi[sz]ed|no mention)\b", re.IGNORECASE
 )
 _SLOT = re.compile(r"\{(\w+)\}")
+# What a slot's words mention. An alternative may be argued for or against, and a test's aim is a suspicion: neither
+# says whether the patient has it.
+_KINDS = {"dx": MentionKind.CANONICAL, "alt": MentionKind.UNJUDGED, "aim": MentionKind.UNJUDGED}
 
 
 @dataclass(slots=True)
@@ -30,6 +34,7 @@ class Talk:
 
     Attributes:
         reading: the case.
+        case_text: what its text states.
         book: chooses the form of each phrase.
         config: how often each thing is done.
         dice: the talk's stream.
@@ -41,6 +46,7 @@ class Talk:
     """
 
     reading: Reading
+    case_text: CaseText
     book: Phrasebook
     config: TalkConfig
     dice: Dice
@@ -80,15 +86,19 @@ class Talk:
     def say(self, templates: tuple[str, ...], *, without: str = "", **parts: str) -> Statement:
         """Fill one of the templates; `a`, `b` and `c` are found here, everything else is given."""
         template = self.choose(templates, without=without)
-        filled = dict(parts)
-        mentions = [Mention(MentionKind.CANONICAL, value, value) for slot, value in parts.items() if slot == "dx"]
+        given = {slot: self._part(slot, value) for slot, value in parts.items()}
         slots = [slot for slot in dict.fromkeys(_SLOT.findall(template)) if slot not in parts]
         for slot, phrase in zip(slots, self.pick_findings(len(slots)), strict=True):
-            mention = self.book.name(phrase)
-            mentions.append(mention)
-            filled[slot] = mention.surface
-        text = template.format_map(filled)
-        return Statement(text[0].upper() + text[1:], tuple(mention for mention in mentions if mention.surface in text))
+            given[slot] = Statement.naming(self.book.name(phrase))
+        return filled(template, given).capitalised()
+
+    def _part(self, slot: str, value: str) -> Statement:
+        """Return what a slot is filled with, and what that mentions."""
+        if slot == "quote":
+            return self.case_text.labelled(value)
+        kind = _KINDS.get(slot)
+        name = value.strip("*")
+        return Statement(value, (Mention(kind, name, name, value.index(name)),) if kind else ())
 
     def pick_findings(self, n: int) -> list[str]:
         """Return up to `n` different phrases: mostly new ones, some that were named before."""
@@ -126,11 +136,8 @@ class Talk:
             return None
         quote = clause(sentence, _QUOTE_CHARS)
         template = self.choose(wording.QUOTE)
-        text = template.format(quote=quote, inside=inside(retell(quote)))
-        lowered = quote.casefold()
-        mentions = [self.book.plain(f.phrase) for f in self.reading.findings if f.key in lowered]
-        mentions += [Mention(MentionKind.NEGATED, f.phrase, f.phrase) for f in self.reading.denied if f.key in lowered]
-        return Statement(text, tuple(mentions))
+        copied = {"quote": quote, "inside": inside(retell(quote))}
+        return filled(template, {slot: self.case_text.labelled(text) for slot, text in copied.items()})
 
     def denial(self, alt: str) -> Statement:
         """Weigh something that the patient does not have."""
@@ -145,16 +152,16 @@ class Talk:
         else:
             phrase, template = self.dice.pick(absent or ["other complaints"]), self.choose(wording.DENIED)
         self._now.add(phrase)
-        text = template.format(neg=phrase, alt=alt)
-        return Statement(text[0].upper() + text[1:], (Mention(MentionKind.NEGATED, phrase, phrase),))
+        denied = Statement.naming(Mention(MentionKind.NEGATED, phrase, phrase))
+        return filled(template, {"neg": denied, "alt": self._part("alt", alt)}).capitalised()
 
     def near_miss(self, alt: str) -> Statement:
         """Name something that is not said of the patient: relatives, suspicions, what may come."""
         phrases = self.pick_findings(1)
         if not phrases:
             return self.denial(alt)
-        text = self.choose(wording.NEAR_MISS).format(a=phrases[0], alt=alt)
-        return Statement(text, (Mention(MentionKind.NEAR_MISS, phrases[0], phrases[0]),))
+        named = Statement.naming(Mention(MentionKind.NEAR_MISS, phrases[0], phrases[0]))
+        return filled(self.choose(wording.NEAR_MISS), {"a": named, "alt": self._part("alt", alt)})
 
     def next_tests(self, n: int) -> list[Test]:
         """Return tests, the most fitting of those that nobody has asked for first."""
@@ -178,11 +185,9 @@ class Talk:
         """List findings, one a line."""
         lines = []
         for number, phrase in enumerate(self.pick_findings(n), start=1):
-            mention = self.book.name(phrase)
-            label = mention.surface[0].upper() + mention.surface[1:]
+            label = Statement.naming(self.book.name(phrase)).capitalised()
             note = self.choose(wording.FINDING_NOTES)
-            text = f"{number}. **{label}**{note}" if markdown else f"- {label}{note}"
-            lines.append(Statement(text, (mention,)))
+            lines.append(label.between(f"{number}. **", f"**{note}") if markdown else label.between("- ", note))
         if not lines:
             return Block((self.say(wording.UNKNOWN),))
         return self._titled(wording.FINDINGS_LEAD, lines, markdown=markdown)
@@ -191,10 +196,9 @@ class Talk:
         """List other diagnoses with a reason each."""
         lines = []
         for number, rival in enumerate(rivals, start=1):
-            reason = self.say(wording.RIVAL_FOR)
-            words = reason.text[0].lower() + reason.text[1:]
-            text = f"{number}. **{rival}** {words}." if markdown else f"{number}. {rival} {words}."
-            lines.append(Statement(text, (*reason.mentions, self.book.plain(rival))))
+            reason = self.say(wording.RIVAL_FOR).lowered()
+            line = f"{number}. **{{dx}}** {{reason}}." if markdown else f"{number}. {{dx}} {{reason}}."
+            lines.append(filled(line, {"dx": self._part("dx", rival), "reason": reason}))
         return self._titled(wording.RIVALS_LEAD, lines, markdown=markdown)
 
     def tests_list(self, n: int, *, markdown: bool) -> Block:
@@ -203,7 +207,8 @@ class Talk:
         for test in self.next_tests(n):
             name = test.name.removeprefix("a ").removeprefix("an ")
             name = name[0].upper() + name[1:]
-            lines.append(Statement(f"- **{name}** to {test.aim}" if markdown else f"- {name} to {test.aim}"))
+            aim = self._part("aim", test.aim)
+            lines.append(aim.between(f"- **{name}** to " if markdown else f"- {name} to "))
         return self._titled(wording.TESTS_LEAD, lines, markdown=markdown)
 
     def _titled(self, leads: tuple[str, ...], lines: Sequence[Statement], *, markdown: bool) -> Block:

@@ -1,20 +1,14 @@
-"""What messages are built of: statements that know which phrase of the case they state, and in which form."""
+"""What messages are built of: statements that know which phrase of the case they state, where, and in which form."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from string import Formatter
 
+from exaid_evals.artifacts.gold import MentionKind
 
-class MentionKind(StrEnum):
-    """How a statement names a phrase of the case."""
-
-    CANONICAL = "canonical"
-    SYNONYM = "synonym"
-    INFLECTED = "inflected"
-    ABBREVIATED = "abbreviated"
-    NEGATED = "negated"
-    NEAR_MISS = "near_miss"
+__all__ = ["Block", "Mention", "MentionKind", "Statement", "Turn", "filled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +17,76 @@ class Mention:
 
     Attributes:
         kind: the form.
-        surface: the words as they stand in the statement.
+        surface: the words as they stand in the text, but for the case of the first letter.
         source: the phrase of the case, or the diagnosis, that they stand for.
+        start: where they stand, in code points of the text that holds them.
     """
 
     kind: MentionKind
     surface: str
     source: str
+    start: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past the last code point."""
+        return self.start + len(self.surface)
+
+    def moved(self, by: int) -> Mention:
+        """Return the mention in a text that has more before it."""
+        return replace(self, start=self.start + by)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence or line of a message."""
+    """A sentence or line of a message, or a piece of one."""
 
     text: str
     mentions: tuple[Mention, ...] = ()
+
+    @classmethod
+    def naming(cls, mention: Mention) -> Statement:
+        """Return the words of a mention alone."""
+        return cls(mention.surface, (mention.moved(-mention.start),))
+
+    def between(self, before: str, after: str = "") -> Statement:
+        """Return the statement with text around it."""
+        return Statement(f"{before}{self.text}{after}", tuple(mention.moved(len(before)) for mention in self.mentions))
+
+    def capitalised(self) -> Statement:
+        """Return the statement with a capital at its head."""
+        return self._headed(self.text[:1].upper())
+
+    def lowered(self) -> Statement:
+        """Return the statement with a small letter at its head."""
+        return self._headed(self.text[:1].lower())
+
+    def _headed(self, head: str) -> Statement:
+        # A few letters are two in the other case, which moves all that follows them.
+        grown = len(head) - len(self.text[:1])
+        changed = (
+            mention.moved(grown) if mention.start else replace(mention, surface=head + mention.surface[1:])
+            for mention in self.mentions
+        )
+        return Statement(head + self.text[1:], tuple(changed))
+
+
+def filled(template: str, parts: Mapping[str, Statement]) -> Statement:
+    """Fill a template's slots.
+
+    >>> fever = Mention(MentionKind.CANONICAL, "fever", "fever")
+    >>> filled("The {a} counts.", {"a": Statement.naming(fever)}).mentions[0].start
+    4
+    """
+    text = ""
+    mentions: list[Mention] = []
+    for literal, slot, _, _ in Formatter().parse(template):
+        text += literal
+        if slot is not None:
+            part = parts[slot]
+            mentions += [mention.moved(len(text)) for mention in part.mentions]
+            text += part.text
+    return Statement(text, tuple(mentions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +104,21 @@ class Turn:
     @property
     def content(self) -> str:
         """The message's text."""
-        return "\n\n".join(block.text for block in self.blocks)
+        return _BETWEEN_BLOCKS.join(block.text for block in self.blocks)
+
+    @property
+    def mentions(self) -> Iterator[Mention]:
+        """The mentions of all statements, where they stand in the message's text."""
+        offset = 0
+        for block in self.blocks:
+            for statement in block.statements:
+                for mention in statement.mentions:
+                    yield mention.moved(offset)
+                offset += len(statement.text) + len(block.joint)
+            offset += len(_BETWEEN_BLOCKS) - (len(block.joint) if block.statements else 0)
+
+
+_BETWEEN_BLOCKS = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""Gold labels: what a simulated message really states, as the generator that wrote it knows.
+
+A label says where a message mentions something, in which form, and which concept that is. Ids are those of the
+vocabularies in `exaid_evals.ontologies`: a phenotype's where one exists, else a disease's. No extractor has a say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+
+class MentionKind(StrEnum):
+    """How a message mentions something; the values are those of `gold_mentions` in `exaid.trace`."""
+
+    CANONICAL = "canonical"
+    SYNONYM = "synonym"
+    INFLECTED = "inflected"
+    ABBREVIATED = "abbreviated"
+    NEGATED = "negated"
+    NEAR_MISS = "near_miss"
+    UNJUDGED = "unjudged"
+    COPIED = "copied"
+
+
+STATING = (MentionKind.CANONICAL, MentionKind.SYNONYM, MentionKind.INFLECTED, MentionKind.ABBREVIATED)
+"""The kinds that state their concept."""
+
+NOT_STATING = (MentionKind.NEGATED, MentionKind.NEAR_MISS)
+"""The kinds that name something without stating it: what is denied, and what is said of relatives or supposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldMention:
+    """One labelled place of a message.
+
+    Attributes:
+        start: first code point.
+        end: one past the last.
+        kind: the form. `unjudged` marks a suspicion, of which nobody can say whether it states its concept; `copied`
+            marks text of a report that somebody else wrote, and nobody has labelled.
+        concept_id: None where the phrase is the name of no term; what an extractor finds there is then not judged.
+    """
+
+    start: int
+    end: int
+    kind: MentionKind
+    concept_id: str | None = None
+
+    @property
+    def stated(self) -> str | None:
+        """The concept that this place states; None where it states none, or none that is known."""
+        return self.concept_id if self.kind in STATING else None
+
+    @property
+    def order(self) -> tuple[int, int, str, str]:
+        """Where the label stands among those of its message."""
+        return self.start, self.end, self.kind.value, self.concept_id or ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is known what an extractor should find here."""
+        return self.stated is not None or self.kind in NOT_STATING
+
+
+def concepts_stated(mentions: Iterable[GoldMention]) -> tuple[str, ...]:
+    """Return the ids that some mentions state, each once, sorted.
+
+    >>> fever = GoldMention(0, 5, MentionKind.SYNONYM, "HP:0001945")
+    >>> concepts_stated([fever, GoldMention(10, 15, MentionKind.NEGATED, "HP:0000988")])
+    ('HP:0001945',)
+    """
+    return tuple(sorted({mention.stated for mention in mentions if mention.stated is not None}))
+
+
+def to_fields(mention: GoldMention) -> dict[str, Any]:
+    """Return a label as a trace holds it."""
+    return {
+        "kind": mention.kind.value,
+        "concept_id": mention.concept_id,
+        "start": mention.start,
+        "end": mention.end,
+    }
+
+
+def from_fields(fields: Mapping[str, Any]) -> GoldMention:
+    """Build a label from a valid record's fields."""
+    return GoldMention(fields["start"], fields["end"], MentionKind(fields["kind"]), fields["concept_id"])
+
+
+def gold_problems(
+    content: str, mentions: Iterable[GoldMention] | None, concepts: Iterable[str] | None
+) -> Iterator[str]:
+    """Yield every way in which a message's labels contradict its text or each other."""
+    if mentions is None:
+        return
+    labels = tuple(mentions)
+    for mention in labels:
+        if not mention.start < mention.end <= len(content):
+            yield (
+                f"the gold mention {mention.start}–{mention.end} is empty, or beyond the content's "
+                f"{len(content)} characters"
+            )
+    if any(after.order <= before.order for before, after in pairwise(labels)):
+        yield "gold_mentions are not in the order of the text, or one stands twice"
+    if concepts is None or sorted(concepts) != list(concepts_stated(labels)):
+        yield "gold_concepts are not the concepts that gold_mentions state"

@@ -1,0 +1,105 @@
+"""Which concepts a text says of somebody else than the patient, or supposes against the facts, after ConText.
+
+Source: H. Harkema, J. N. Dowling, T. Thornblade, W. W. Chapman: ConText: an algorithm for determining negation,
+experiencer, and temporal status from clinical reports. J Biomed Inform 42 (2009) 839–851. As there, a trigger reaches
+from where it stands to a terminating term or the end of the sentence. Unlike there, a relative is a trigger only as
+the subject of having something or as the place where it occurred (*her mother had seizures*, *seizures in two
+siblings*), since relatives mostly report what they saw (*her mother noticed seizures*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+RELATIVES = frozenset(
+    """
+    mother father parent parents brother brothers sister sisters sibling siblings aunt aunts uncle uncles cousin cousins
+    grandmother grandfather grandparent grandparents niece nephew twin relative relatives family families
+    generation generations husband wife spouse
+    """.split()  # noqa: SIM905 - a word list reads better than quoted strings
+)
+_HAVING = frozenset("had has have having suffered suffers suffering died developed with diagnosed affected".split())  # noqa: SIM905
+_BETWEEN = frozenset("who also was were is are been had has have likewise both all each never".split())  # noqa: SIM905
+# What leads back to the patient, or opens a clause of its own.
+_ENDS = frozenset(
+    """
+    patient patient's he she child girl boy infant neonate presented presents presenting admitted referred complained
+    but however although though while whereas because since i we
+    """.split()  # noqa: SIM905
+)
+_ABOUT_OTHERS = (("family", "history"), ("family", "histories"))
+_ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
+_IF_AGAINST_FACTS = frozenset(["had", "were"])
+_SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
+_MOST_BETWEEN = 4
+_MOST_BEHIND = 12
+_CLAUSE_ENDS = frozenset([",", ";"])
+
+TRIGGER_WORDS = RELATIVES | _IF_AGAINST_FACTS | {"it"}
+"""A sentence without one of them says everything of the patient."""
+
+
+def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Return which concept spans of one sentence are not said of the patient, by index.
+
+    Args:
+        words: the sentence's words and marks in lower case.
+        spans: half-open ranges of words, in order.
+    """
+    inside = frozenset(i for first, last in spans for i in range(first, last))
+    found: set[int] = set()
+    for low, high in _scopes(words, inside):
+        found.update(index for index, (first, last) in enumerate(spans) if low <= first and last <= high)
+    # A finding directly behind *it* is the verb of a thing: an argument that gains weight.
+    found.update(index for index, (first, _) in enumerate(spans) if first and words[first - 1] == "it")
+    return found
+
+
+def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of words that speak of others, or of what would be if the facts were not what they are."""
+    if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and words[1] in _SUBJECTS:
+        yield 1, _clause_end(words, 1)
+    for position, word in enumerate(words):
+        if word not in RELATIVES or position in inside:
+            continue
+        if tuple(words[position : position + 2]) in _ABOUT_OTHERS:
+            yield position + 2, _end(words, position + 2)
+            continue
+        behind = _behind_having(words, position + 1)
+        if behind is not None:
+            # "Healthy parents with a …" may go on with the patient.
+            close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
+            yield behind, min(_end(words, behind), close)
+        before = list(words[max(0, position - _MOST_BETWEEN) : position])
+        if "in" in before or "among" in before:
+            yield _start(words, position - 1), position
+        if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
+            yield position + 2, _end(words, position + 2)
+
+
+def _behind_having(words: Sequence[str], start: int) -> int | None:
+    """Return where begins what a relative has; None where the relative is no subject of having."""
+    position = start
+    while position < len(words) and position - start < _MOST_BETWEEN:
+        if words[position] in _HAVING:
+            return position + 1
+        if words[position] not in _BETWEEN and words[position] not in RELATIVES | {"and", "or"}:
+            return None
+        position += 1
+    return None
+
+
+def _end(words: Sequence[str], start: int) -> int:
+    return next((i for i in range(start, len(words)) if words[i] in _ENDS), len(words))
+
+
+def _clause_end(words: Sequence[str], start: int) -> int:
+    return next((i for i in range(start, len(words)) if words[i] in _CLAUSE_ENDS), len(words))
+
+
+def _start(words: Sequence[str], position: int) -> int:
+    """Return where begins the clause that ends in *in her family*."""
+    for i in range(position, max(-1, position - _MOST_BEHIND), -1):
+        if words[i] in _ENDS or words[i] in _CLAUSE_ENDS or words[i] in ("had", "has", "have", "with"):
+            return i + 1
+    return max(0, position - _MOST_BEHIND)

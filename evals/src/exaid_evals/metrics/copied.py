@@ -1,0 +1,215 @@
+"""Gold labels of updates that copy what was said.
+
+Nobody labels what a middleware writes. Where an update consists of sentences of the talk, word for word, its labels
+are those of the sentences; where it does not, it has none, and what rests on them is undefined.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from exaid_evals.artifacts.gold import GoldMention, MentionKind
+from exaid_evals.clients.sentences import split_sentences
+from exaid_evals.clients.stub_summary import NOTHING
+from exaid_evals.concepts.base import Mention
+from exaid_evals.traces.model import Trace
+
+_EMPHASIS = "**"
+_CUT = "…"
+_KEY = 4
+
+Span = tuple[int, int, int]
+"""Message, first code point, one past the last: a part of the talk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence or line of the talk without emphasis.
+
+    Attributes:
+        mentions: those that it holds whole.
+        unknown_from: where text begins that nobody has labelled; None where there is none.
+    """
+
+    text: str
+    mentions: tuple[Mention, ...]
+    unknown_from: int | None = None
+
+
+class CopiedText:
+    """Finds the labels of texts that were copied out of a talk.
+
+    A line of an update is copied where it is a line of the talk, or consists of sentences of it with blanks between
+    them, each whole or cut off behind some word and marked with an ellipsis. Sentences are those of
+    `exaid_evals.clients.sentences`, of whole messages and of the parts of messages that the update covers. Emphasis
+    (`**`) makes no difference. A label counts where its whole span was copied. A line that takes over text which the
+    talk itself copied from a report that nobody has labelled (`copied`) has no labels: it may state anything.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._parts: dict[Span, tuple[_Unit, ...]] = {}
+        self._whole = _index(
+            unit for seq, message in enumerate(trace.messages) for unit in self._units((seq, 0, len(message.content)))
+        )
+
+    def mentions(self, text: str, window: Sequence[Span] = ()) -> tuple[Mention, ...] | None:
+        """Return the gold mentions of a text, with offsets in it; None where part of it is no copy.
+
+        Args:
+            text: what an update says, a field a line.
+            window: the parts of the talk that it covers.
+        """
+        found: list[Mention] = []
+        cut: dict[str, list[_Unit]] | None = None
+        offset = 0
+        for line in text.split("\n"):
+            stated = self._line(line, self._whole)
+            if stated is None:
+                if cut is None:
+                    cut = self._with_parts(window)
+                stated = self._line(line, cut)
+            if stated is None:
+                return None
+            found += [Mention(one.concept_id, one.start + offset, one.end + offset) for one in stated]
+            offset += len(line) + 1
+        return tuple(sorted(set(found), key=lambda one: (one.start, one.end, one.concept_id)))
+
+    def _with_parts(self, window: Sequence[Span]) -> dict[str, list[_Unit]]:
+        """Return the units of whole messages and of the parts of messages that a window holds."""
+        parts = [span for span in window if span[2] - span[1] < len(self._trace.messages[span[0]].content)]
+        whole = chain.from_iterable(self._whole.values())
+        return _index(chain(whole, *(self._units(span) for span in parts)))
+
+    @staticmethod
+    def _line(line: str, units: dict[str, list[_Unit]]) -> list[Mention] | None:
+        if not line.strip() or line == NOTHING:
+            return []
+        plain, origin = _without_emphasis(line)
+        # Behind each piece of the line: how it can be divided so far. The longest pieces are tried first.
+        waiting: list[tuple[int, list[Mention]]] = [(0, [])]
+        seen = {0}
+        while waiting:
+            position, found = waiting.pop()
+            if position >= len(plain):
+                return [Mention(one.concept_id, origin[one.start], origin[one.end - 1] + 1) for one in found]
+            pieces = [
+                (end, copied, unit)
+                for unit in _candidates(units, plain, position)
+                for end, copied in _piece(plain, position, unit.text)
+            ]
+            for end, copied, unit in sorted(pieces, key=lambda piece: (piece[0], piece[1], piece[2].text)):
+                if unit.unknown_from is not None and unit.unknown_from < copied:
+                    return None
+                if end + 1 not in seen:
+                    seen.add(end + 1)
+                    inside = [
+                        Mention(one.concept_id, one.start + position, one.end + position)
+                        for one in unit.mentions
+                        if one.end <= copied
+                    ]
+                    waiting.append((end + 1, [*found, *inside]))
+        return None
+
+    def _units(self, span: Span) -> tuple[_Unit, ...]:
+        if span not in self._parts:
+            self._parts[span] = tuple(self._cut_up(span))
+        return self._parts[span]
+
+    def _cut_up(self, span: Span) -> Iterator[_Unit]:
+        seq, first, last = span
+        message = self._trace.messages[seq]
+        start = first
+        for line in message.content[first:last].splitlines(keepends=True):
+            end = start + len(line)
+            labels = [label for label in message.gold_mentions or () if label.start < end and start < label.end]
+            yield from _units_of(line, start, labels)
+            start = end
+
+
+def _units_of(line: str, start: int, labels: Sequence[GoldMention]) -> Iterator[_Unit]:
+    """Yield a line and its sentences.
+
+    Args:
+        line: with its end.
+        start: where it begins in its message.
+        labels: of the message.
+    """
+    plain, origin = _without_emphasis(line.rstrip("\r\n"))
+    mentions: list[Mention] = []
+    unknown: list[tuple[int, int]] = []
+    for label in labels:
+        # A place in the plain line is the number of code points before it that were kept.
+        first, last = (bisect_left(origin, place - start) for place in (label.start, label.end))
+        if first >= last:
+            continue
+        if label.kind is MentionKind.COPIED:
+            unknown.append((first, last))
+        elif label.stated is not None and start <= label.start and label.end <= start + len(line):
+            mentions.append(Mention(label.stated, first, last))
+    position = 0
+    for text in (plain, *split_sentences(plain)):
+        position = 0 if text is plain else plain.find(text, position)
+        if position < 0:
+            return
+        end = position + len(text)
+        yield _Unit(
+            text,
+            tuple(
+                Mention(one.concept_id, one.start - position, one.end - position)
+                for one in mentions
+                if position <= one.start and one.end <= end
+            ),
+            min((max(first - position, 0) for first, last in unknown if first < end and position < last), default=None),
+        )
+        position = 0 if text is plain else end
+
+
+def _without_emphasis(line: str) -> tuple[str, Sequence[int]]:
+    """Return a line without emphasis, and where each of its code points stood."""
+    if _EMPHASIS not in line:
+        return line, range(len(line))
+    origin: list[int] = []
+    position = 0
+    while position < len(line):
+        if line.startswith(_EMPHASIS, position):
+            position += len(_EMPHASIS)
+            continue
+        origin.append(position)
+        position += 1
+    return "".join(line[place] for place in origin), origin
+
+
+def _index(units: Iterable[_Unit]) -> dict[str, list[_Unit]]:
+    index: dict[str, dict[_Unit, None]] = {}
+    for unit in units:
+        if unit.text:
+            index.setdefault(unit.text[:_KEY], {})[unit] = None
+    return {key: list(found) for key, found in index.items()}
+
+
+def _candidates(index: dict[str, list[_Unit]], line: str, position: int) -> Iterator[_Unit]:
+    """Yield the units that may stand at a place of a line."""
+    key = line[position : position + _KEY]
+    if _CUT in key:  # what is left of the unit is shorter than a key
+        yield from chain.from_iterable(index.values())
+        return
+    for size in range(1, len(key) + 1):  # a unit shorter than a key is its own key
+        yield from index.get(key[:size], ())
+
+
+def _piece(line: str, position: int, unit: str) -> Iterator[tuple[int, int]]:
+    """Yield where a unit, or its beginning with an ellipsis, ends in a line, and how many code points are copied."""
+    end = position + len(unit)
+    if line.startswith(unit, position) and (end == len(line) or line[end] == " "):
+        yield end, len(unit)
+        return
+    cut = line.find(_CUT, position)
+    while cut > position and unit.startswith(line[position:cut]):
+        if cut + 1 == len(line) or line[cut + 1] == " ":
+            yield cut + 1, cut - position
+            return
+        cut = line.find(_CUT, cut + 1)

@@ -1,0 +1,66 @@
+"""Labels for text that a message takes over from the case: the presentation, and what is quoted of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from exaid_evals.cases.base import Case
+from exaid_evals.cases.phenotypes import spoken
+from exaid_evals.cases.synthetic import SOURCE
+from exaid_evals.ontologies.hpo import phenotypes_of
+from exaid_evals.traces.stub.linking import without_article
+from exaid_evals.traces.stub.statements import Mention, MentionKind, Statement
+
+# How synthetic case reports deny: the only way (`exaid_evals.cases.vignette`).
+_DENIED = re.compile(r"\bthere was no (?:history of )?(?P<list>[^.;]+)", re.IGNORECASE)
+_BETWEEN_DENIED = re.compile(r" or (?:an? )?| and no ")
+
+
+class CaseText:
+    """Knows what the text of a case states, where that is known.
+
+    Args:
+        phrases: what the report was written around, as it stands in the text; None for a report that somebody else
+            wrote: nobody has labelled it, and all that a message takes over from it is marked as copied.
+    """
+
+    def __init__(self, phrases: Iterable[str] | None) -> None:
+        self._pattern: re.Pattern[str] | None = None
+        self._known = phrases is not None
+        # The longest first, so that none hides one that it is part of.
+        names = sorted({without_article(phrase) for phrase in phrases or ()}, key=lambda name: (-len(name), name))
+        if names:
+            either = "|".join(map(re.escape, names))
+            self._pattern = re.compile(rf"(?<![\w-])(?:{either})(?![\w-])", re.IGNORECASE)
+
+    @classmethod
+    def of(cls, case: Case) -> CaseText:
+        """Return what is known of a case: a synthetic one was written around the phenotypes of its disease."""
+        if case.source != SOURCE or case.diagnosis_id is None:
+            return cls(None)
+        return cls(spoken(term) for term in phenotypes_of(case.diagnosis_id))
+
+    def labelled(self, text: str) -> Statement:
+        """Return a piece of the case's text with what it mentions."""
+        if not self._known:
+            return Statement(text, (Mention(MentionKind.COPIED, text, text),) if text else ())
+        denied = list(self._denied(text))
+        zones = [(mention.start, mention.end) for mention in denied]
+        found = [
+            Mention(MentionKind.CANONICAL, match[0], match[0], match.start())
+            for match in (self._pattern.finditer(text) if self._pattern else ())
+            if not any(start < match.end() and match.start() < end for start, end in zones)
+        ]
+        return Statement(text, tuple(sorted([*found, *denied], key=lambda mention: mention.start)))
+
+    @staticmethod
+    def _denied(text: str) -> Iterator[Mention]:
+        for zone in _DENIED.finditer(text):
+            start = zone.start("list")
+            for between in [*_BETWEEN_DENIED.finditer(text, start, zone.end()), None]:
+                end = between.start() if between else zone.end()
+                phrase = without_article(text[start:end])
+                if phrase:
+                    yield Mention(MentionKind.NEGATED, phrase, phrase, end - len(phrase))
+                start = between.end() if between else end

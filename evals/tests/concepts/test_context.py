@@ -1,0 +1,102 @@
+"""What is said of relatives, supposed, or part of a test's name is left out; what only looks like it is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from exaid_evals.concepts import Extractor
+
+
+@pytest.mark.parametrize(
+    ("text", "affirmed"),
+    [
+        # Somebody else's.
+        ("Family history of seizures.", []),
+        ("Her mother had epilepsy and migraine.", []),
+        ("His father and two brothers also had hypertension.", []),
+        ("Two siblings died of sepsis.", []),
+        ("The rash was seen in two siblings.", []),
+        ("One should ask the family about hearing loss.", []),
+        ("Her mother had seizures, but she presented with fever.", ["fever"]),
+        # Relatives who report, bring or wait have nothing.
+        ("Her mother noticed seizures.", ["seizures"]),
+        ("The parents reported fever and vomiting.", ["fever", "vomiting"]),
+        ("Seizures worried the family.", ["Seizures"]),
+        # Against the facts.
+        ("Had there been fever, we would have seen it.", []),
+        ("Were there a rash, I would agree.", []),
+        ("He had fever.", ["fever"]),
+        # Part of another name.
+        ("Serum tumor markers were ordered.", []),
+        ("A seizure was seen.", ["seizure"]),
+        # The speaker's own words about an argument.
+        ("Beside the fever it gains weight.", ["fever"]),
+        ("She gains weight.", ["gains weight"]),
+    ],
+)
+def test_context_table(lexicon: Extractor, text: str, affirmed: list[str]) -> None:
+    """Experiencer, counterfactuals and names of tests, with what must not be taken for them."""
+    assert [text[m.start : m.end] for m in lexicon.mentions([text])[0]] == affirmed
+
+
+@pytest.mark.parametrize(
+    ("text", "affirmed"),
+    [
+        ("Nobody reports seizures.", []),
+        ("No one noticed fever.", []),
+        ("I would look for a rash, and that is not described.", []),
+        ("Fever, which was not seen, would help.", []),
+        ("I still see no better explanation than sepsis.", ["sepsis"]),
+        ("One cannot set aside the fever.", ["fever"]),
+        ("Sepsis does not cover the rash.", ["Sepsis", "rash"]),
+        # A definite finding is there, unless the sentence says that it was not.
+        ("Neither the fever nor the rash can prove it.", ["fever", "rash"]),
+        ("Neither the fever nor the rash was seen.", []),
+        ("Neither fever nor rash can prove it.", []),
+    ],
+)
+def test_arguments_deny_less_than_they_seem_to(lexicon: Extractor, text: str, affirmed: list[str]) -> None:
+    """Words of denial that weigh a finding affirm it; absent reporters and referring pronouns deny it."""
+    assert [text[m.start : m.end] for m in lexicon.mentions([text])[0]] == affirmed
+
+
+def test_nothing_is_left_out_where_negation_is_off(lexicon: Extractor) -> None:
+    """With `negation: false` what is denied or said of others is found like anything else."""
+    from exaid_evals.concepts import load_extractor
+
+    everything = load_extractor("lexicon", {"negation": False}, stop_entities=frozenset())
+    text = "No fever. Her mother had seizures. Had there been a rash, we would know."
+    assert len(everything.mentions([text])[0]) == 3
+    assert lexicon.mentions([text]) == [()]
+
+
+@pytest.mark.parametrize(
+    ("plain", "learned"),
+    [
+        ("an enlarged heart", "cardiomegaly"),
+        ("an enlarged liver and spleen", "hepatosplenomegaly"),
+        ("inflammation of the pancreas", "pancreatitis"),
+        ("inflamed pericardium", None),
+        ("muscle pain", "myalgia"),
+        ("pain in the chest", "chest pain"),
+        ("low potassium", "hypokalemia"),
+        ("high serum calcium", "hypercalcemia"),
+        ("low platelet count", "thrombocytopenia"),
+        ("blood in the urine", "hematuria"),
+        ("small jaw", "micrognathia"),
+        ("rapid breathing", "tachypnea"),
+        ("overactive thyroid", "hyperthyroidism"),
+        ("difficulty swallowing", "dysphagia"),
+        ("sensitivity to light", "photophobia"),
+        ("impaired hearing", "hearing impairment"),
+        ("heart failure", "cardiac failure"),
+        ("growth delay", "growth retardation"),
+        ("coughing", "cough"),
+    ],
+)
+def test_plain_english_means_what_the_learned_name_means(lexicon: Extractor, plain: str, learned: str | None) -> None:
+    """Combining forms taken apart, adjectives and nouns of organs, heads of names; what no rule makes is not found."""
+    (found,) = lexicon.mentions([plain])
+    (expected,) = lexicon.mentions([learned]) if learned else ((),)
+    assert {mention.concept_id for mention in found} == {mention.concept_id for mention in expected}
+    assert bool(found) == bool(learned)
