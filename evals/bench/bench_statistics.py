@@ -1,10 +1,10 @@
-"""How fast the statistics are: 302 cases × 5 variants × all measures and curves, 10,000 resamples.
+"""How fast the statistics are: 302 cases × 5 variants × all measures, curves and comparisons, 10,000 resamples.
 
 Run: python evals/bench/bench_statistics.py
 
 Two loops are timed in the same run. The usual one draws with `rng.choice` per measure and resample. The
-stronger one draws once per resample and takes the mean of all columns at once. Both run a part of the work and are
-scaled up, since the usual one would take minutes.
+stronger one draws once per resample and takes the mean of all columns at once, as `aggregate` does. Both run a part of
+the work and are scaled up, since the usual one would take minutes; neither makes bands or comparisons.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.aggregate import aggregate
+from exaid_evals.metrics.comparison_records import Comparison
+from exaid_evals.metrics.comparison_stage import compared_measures
+from exaid_evals.metrics.comparisons import Compared, compare
 from exaid_evals.metrics.records import COVERAGE_CURVE, CaseMetrics
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.stats.bootstrap import percentile_intervals, resample_counts
@@ -36,15 +39,21 @@ def main() -> None:
     )
     n_measures = len(load_measures(config)) * len(VARIANTS)
     print(f"{N_CASES} cases, {values.shape[1]} columns ({n_measures} measures), {resamples:,} resamples")
-    whole = _median(lambda: aggregate(by_variant, config, stub=True, signature="bench"))
+    _compare(by_variant, config)  # once before the clock starts: SciPy is imported, and powers are solved
+    means = _median(lambda: aggregate(by_variant, config, stub=True, signature="bench"))
+    pairs = _median(lambda: _compare(by_variant, config))
     array = _median(lambda: _vectorised(values, resamples))
     usual = _median(lambda: _loop_per_measure(values[:, :LOOP_COLUMNS], resamples // 10), repeats=3)
     usual *= 10 * values.shape[1] / LOOP_COLUMNS
     strong = _median(lambda: _loop_per_resample(values, LOOP_RESAMPLES), repeats=3) * resamples / LOOP_RESAMPLES
-    print(f"{'aggregate(), records to records':<46}{whole:>9.2f} s")
+    whole = means + pairs
+    print(f"{'aggregate(): means, intervals, bands':<46}{means:>9.2f} s")
+    print(f"{f'compare(): {len(_compare(by_variant, config))} comparisons':<46}{pairs:>9.2f} s")
+    print(f"{'both, records to records':<46}{whole:>9.2f} s")
     print(f"{'percentile_intervals(), arrays':<46}{array:>9.2f} s")
-    print(f"{'loop of rng.choice per measure and resample':<46}{usual:>9.2f} s{usual / array:>8.0f} ×")
-    print(f"{'loop of rng.choice per resample, all columns':<46}{strong:>9.2f} s{strong / array:>8.0f} ×")
+    print(f"{'':<46}{'':>11}{'÷ both':>10}{'÷ arrays':>10}")
+    for name, loop in (("per measure and resample", usual), ("per resample, all columns", strong)):
+        print(f"{f'loop of rng.choice {name}':<46}{loop:>9.2f} s{loop / whole:>8.0f} ×{loop / array:>8.0f} ×")
 
 
 def _cases(config: MetricsConfig) -> dict[str, list[CaseMetrics]]:
@@ -62,6 +71,13 @@ def _cases(config: MetricsConfig) -> dict[str, list[CaseMetrics]]:
         ]
         for variant in VARIANTS
     }
+
+
+def _compare(by_variant: dict[str, list[CaseMetrics]], config: MetricsConfig) -> list[Comparison]:
+    sides = [Compared(variant, cases, "sha256:") for variant, cases in by_variant.items()]
+    others = [side for side in sides if side.variant_id != config.against]
+    against = next(side for side in sides if side.variant_id == config.against)
+    return compare(others, against, compared_measures(config), config.bootstrap, stub=True, signature="bench")
 
 
 def _row(case: CaseMetrics) -> list[float | None]:

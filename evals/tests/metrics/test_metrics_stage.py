@@ -8,11 +8,13 @@ import pytest
 
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
+from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, DataError, FrozenError
+from exaid_evals.metrics.comparison_records import read_comparisons
+from exaid_evals.metrics.comparison_stage import ComparisonReport
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
@@ -60,6 +62,12 @@ def measure(campaign: Campaign, **changes: object) -> Plan:
     plan = plan_metrics(campaign, settings)
     compute_metrics(campaign, settings, plan, on_case=lambda _: None)
     return plan
+
+
+def compared(campaign: Campaign, **changes: object) -> ComparisonReport:
+    """Plan and compute, and return what was compared."""
+    settings = Settings(**{"config": CONFIG, "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    return compute_metrics(campaign, settings, plan_metrics(campaign, settings), on_case=lambda _: None)
 
 
 def contents(campaign: Campaign) -> dict[str, bytes]:
@@ -201,3 +209,71 @@ def test_a_truncated_file_is_refused(campaign: Campaign) -> None:
 def test_variants_are_ordered_as_people_count() -> None:
     """V2 comes before V10."""
     assert sorted(["V10", "V2", "V1b", "a"], key=natural_order) == ["V1b", "V2", "V10", "a"]
+
+
+AGAINST_V0 = CONFIG.model_copy(update={"comparisons": ComparisonsConfig(against="V0", measures=("coverage",))})
+
+
+def test_variants_are_compared_with_the_primary_one(campaign: Campaign) -> None:
+    """Each measure of the configuration once, signed as the metrics, with the failed case named."""
+    report = compared(campaign)
+    assert (report.against, report.compared, report.written) == ("V3", ("V0",), True)
+    found = read_comparisons(campaign.comparisons_file)
+    assert [one.measure for one in found] == list(report.measures)
+    one = next(one for one in found if one.measure == "coverage")
+    assert (one.variant_id, one.against, one.n, one.better) == ("V0", "V3", 7, "higher")
+    assert [(left.case_id, left.reason) for left in one.left_out] == [("case-3", "failed_trace")]
+    means = [read_variant(campaign.metrics_file(variant)) for variant in ("V0", "V3")]
+    coverage = [variant.measures["coverage"].mean or 0 for variant in means]
+    assert one.mean_difference == pytest.approx(coverage[0] - coverage[1], abs=2e-6)
+    assert (one.signature, one.stub) == (means[0].signature, True)
+
+
+def test_comparisons_are_made_again_only_when_they_must(campaign: Campaign) -> None:
+    """Current: kept. Removed, changed, forced, another variant or measure: written."""
+    assert compared(campaign).written
+    assert not compared(campaign).written
+    campaign.comparisons_file.unlink()
+    assert compared(campaign).written
+    campaign.comparisons_file.write_text("", encoding="utf-8")
+    assert compared(campaign).written
+    assert compared(campaign, force=True).written
+    report = compared(campaign, config=AGAINST_V0)
+    assert (report.written, report.against, report.compared, report.measures) == (True, "V0", ("V3",), ("coverage",))
+
+
+def test_metrics_of_another_configuration_are_not_compared(campaign: Campaign) -> None:
+    """V0 measured anew, V3 not: their signatures differ, so the comparisons go, and V3 is named."""
+    compared(campaign)
+    report = compared(campaign, config=AGAINST_V0, variants=["V0"])
+    assert (report.compared, report.otherwise_made, report.against_measured) == ((), ("V3",), True)
+    assert not campaign.comparisons_file.exists()
+    assert compared(campaign, config=AGAINST_V0).compared == ("V3",)
+
+
+def test_a_campaign_without_the_primary_variant_has_no_comparisons(tmp_path: Path) -> None:
+    """One's own variants need no V3; a variant that is asked for by name must be there."""
+    campaign = freeze(tmp_path, TALKS[:2])
+    replay(campaign, "V0", "V1")
+    report = compared(campaign)
+    assert (report.compared, report.against_measured, campaign.comparisons_file.exists()) == ((), False, False)
+    other = CONFIG.model_copy(update={"comparisons": ComparisonsConfig(against="V4")})
+    with pytest.raises(ConfigError, match=r"comparisons\.against: no runs of V4; run .*run-variants V4"):
+        compared(campaign, config=other)
+
+
+def test_a_variant_called_comparisons_is_refused(campaign: Campaign) -> None:
+    """Its metrics would lie where the comparisons do."""
+    (campaign.runs / "V0").rename(campaign.runs / "comparisons")
+    with pytest.raises(ConfigError, match="a variant cannot be called comparisons"):
+        plan_metrics(campaign, Settings(CONFIG, frozenset(), cases=["case-1"]))
+
+
+def test_metrics_with_other_cases_under_one_signature_are_refused(campaign: Campaign) -> None:
+    """A case cut out of one file by hand cannot be paired."""
+    compared(campaign)
+    path = campaign.metrics_file("V0")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[1:]))
+    with pytest.raises(DataError, match=r"holds other cases than V3\.metrics\.jsonl.*--force"):
+        compared(campaign, variants=["V3"])

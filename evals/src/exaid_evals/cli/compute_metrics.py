@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,11 +20,15 @@ from exaid_evals.cli.options import (
     force_option,
     jobs_option,
     limit_option,
+    option,
     overrides_of,
 )
 from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
+
+if TYPE_CHECKING:
+    from exaid_evals.metrics.comparison_stage import ComparisonReport
 
 
 @click.command("compute-metrics")
@@ -31,6 +36,9 @@ from exaid_evals.config.override import Override
 @data_dir_option
 @config_dir_option
 @extractor_option
+@option(
+    "--against", default=None, metavar="VARIANT", help="Compare the others with it.  [default: the primary variant]"
+)
 @limit_option
 @cases_option
 @jobs_option
@@ -44,13 +52,14 @@ def command(
     data_dir: Path | None,
     config_dir: Path | None,
     extractor: str | None,  # noqa: ARG001 - read from the context, with its source
+    against: str | None,  # noqa: ARG001 - likewise
     limit: int | None,
     cases: tuple[str, ...] | None,
     jobs: int,
     force: bool,
     dry_run: bool,
 ) -> int:
-    """Measure the runs of all variants (or of those named), and write tables and figures.
+    """Measure the runs of all variants (or of those named), compare them, and write tables and figures.
 
     What was measured from the same traces, runs and configuration is not measured again; --force measures it again.
     """
@@ -58,7 +67,7 @@ def command(
         campaign_of(data_dir),
         config_dir_of(config_dir),
         variants=variants,
-        overrides=overrides_of(ctx, {"extractor": "extractor.name"}),
+        overrides=overrides_of(ctx, {"extractor": "extractor.name", "against": "comparisons.against"}),
         limit=limit,
         cases=cases,
         jobs=jobs,
@@ -88,6 +97,7 @@ def run(
     from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
     from exaid_evals.report.formats import plain
     from exaid_evals.report.stage import write_report
+    from exaid_evals.verification.configuration import note_configuration
 
     config = load_config(MetricsConfig, config_dir / "metrics.yaml", overrides).value
     check_measures(config)
@@ -107,12 +117,18 @@ def run(
         click.echo(f"would {stale}; current: {' '.join(current) or 'none'}; in {shown(campaign.metrics)}")
         return 0
     with Progress("03 compute metrics", len(plan.entries) if plan.stale else 0) as progress:
-        compute_metrics(campaign, settings, plan, on_case=progress.advance)
+        comparisons = compute_metrics(campaign, settings, plan, on_case=progress.advance)
+    note_configuration(
+        campaign,
+        "03",
+        {"metrics.yaml": config.model_dump(mode="json"), config.stop_entities: sorted(settings.stop_entities)},
+    )
     measured = [variant for variant in plan.present if campaign.metrics_file(variant).is_file()]
     report = write_report(campaign, measured, primary=config.primary_variant, force=force)
     click.echo(plain.render(report.main))
     done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
     click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
+    _tell(comparisons)
     n_frozen = len(plan.manifest.entries)
     if len(plan.entries) < n_frozen:
         click.echo(f"warning: tables and figures now cover {len(plan.entries)} of {n_frozen} cases", err=True)
@@ -123,3 +139,19 @@ def run(
     if failed:
         click.echo(f"{len(failed)} cases have no talk and were not measured: {', '.join(failed)}")
     return 0
+
+
+def _tell(comparisons: ComparisonReport) -> None:
+    """Say what was compared, and what was not."""
+    against = comparisons.against
+    if comparisons.compared:
+        n = len(comparisons.measures)
+        click.echo(f"compared {' '.join(comparisons.compared)} with {against} in {n} measure{'s' if n > 1 else ''}")
+    elif not comparisons.against_measured:
+        click.echo(f"nothing compared: {against} was not measured; --against names another variant", err=True)
+    if comparisons.otherwise_made:
+        names = " ".join(comparisons.otherwise_made)
+        click.echo(
+            f"warning: {names}: measured with another configuration and not compared; name them too, or no variant",
+            err=True,
+        )

@@ -89,6 +89,11 @@ class Campaign:
         """Return the metrics file of a variant."""
         return self.metrics / f"{variant_id}.metrics.jsonl"
 
+    @property
+    def comparisons_file(self) -> Path:
+        """The comparisons of variants."""
+        return self.metrics_file("comparisons")
+
     def call(self, arguments: str) -> str:
         """Return a command as a remedy names it; where the campaign is not the default one, it says so."""
         command = f"`exaid-evals {arguments}`"

@@ -24,6 +24,29 @@ class BootstrapConfig(Config):
     seed: int = Field(default=42, ge=0)
 
 
+class ComparisonsConfig(Config):
+    """Which variants are compared in which measures.
+
+    Attributes:
+        against: the variant that every other is compared with; None means the primary variant.
+        measures: names of measures. `coverage_at_*` stands for all that it matches, which may be none: which
+            there are depends on `budget_list` and `tau_list`.
+    """
+
+    against: str | None = Field(default=None, pattern=VARIANT_ID_PATTERN)
+    measures: tuple[Annotated[str, Field(min_length=1)], ...] = (
+        "coverage",
+        "coverage_at_*",
+        "coverage_auc",
+        "compression",
+        "redundancy_[0-9]*",
+        "unsupported",
+        "window_unsupported",
+        "concept_delay_ms_p50",
+        "llm_calls",
+    )
+
+
 class MetricsConfig(Config):
     """The whole file.
 
@@ -35,6 +58,7 @@ class MetricsConfig(Config):
         tau_list: thresholds of similarity from which two consecutive updates count as redundant.
         curve_step_ctu: distance between points of the coverage curve.
         bootstrap: the resamples.
+        comparisons: which variants are compared in which measures.
         primary_variant: the variant that others are compared with, set in bold in tables.
         measures: further families of measures, by entry point or `module:attribute`.
     """
@@ -48,6 +72,7 @@ class MetricsConfig(Config):
     )
     curve_step_ctu: int = Field(default=25, ge=1)
     bootstrap: BootstrapConfig = BootstrapConfig()
+    comparisons: ComparisonsConfig = ComparisonsConfig()
     primary_variant: str = Field(default="V3", pattern=VARIANT_ID_PATTERN)
     measures: tuple[str, ...] = ()
 
@@ -57,6 +82,11 @@ class MetricsConfig(Config):
         if list(values) != sorted(set(values)):
             raise ValueError("must ascend, each value once")
         return values
+
+    @property
+    def against(self) -> str:
+        """Return the variant that every other is compared with."""
+        return self.comparisons.against or self.primary_variant
 
     @property
     def curve_budgets(self) -> tuple[int, ...]:

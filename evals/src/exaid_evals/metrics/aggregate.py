@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.metrics import BootstrapConfig, MetricsConfig
 from exaid_evals.metrics.records import COVERAGE_CURVE, OK, CaseMetrics, Curve, Estimate, VariantMetrics
-from exaid_evals.stats.bootstrap import percentile_intervals, resample_counts
+from exaid_evals.stats.bands import sup_t_band
+from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, resample_counts
 from exaid_evals.stats.descriptive import Description, describe
 
-_SCALE = 1e6
+Floats = NDArray[np.float64]
+
+SCALE = 1e6
 """Values have 6 decimals. In millionths they are integers, whose sums are exact: no BLAS can reorder them."""
 
 
@@ -31,78 +34,95 @@ def aggregate(
         stub: whether any part of the data is simulated.
         signature: how the numbers were made.
     """
-    measured = {variant: [case for case in cases if case.status == OK] for variant, cases in by_variant.items()}
-    blocks = {variant: _matrix(cases) for variant, cases in measured.items()}
-    if not blocks:
-        return {}
-    values = np.hstack([matrix for _, matrix in blocks.values()])
-    described = describe(values)
-    bounds = _bounds(values, config)
     aggregated = {}
-    first = 0
-    for variant, (names, matrix) in blocks.items():
-        columns = slice(first, first + matrix.shape[1])
-        first = columns.stop
-        n_cases = len(by_variant[variant])
+    counts: dict[int, Floats] = {}
+    for variant, cases in by_variant.items():
+        measured = [case for case in cases if case.status == OK]
+        n = len(measured)
+        if n not in counts:
+            counts[n] = shared_resamples(n, config.bootstrap)
+        names, values = _matrix(measured)
+        described = describe(values)
+        means = bootstrap_means(np.rint(values * SCALE), counts[n])
+        bounds = percentile_bounds(means, described.n) / SCALE
         aggregated[variant] = VariantMetrics(
             variant_id=variant,
-            n_cases=n_cases,
-            n_failed=n_cases - len(measured[variant]),
+            n_cases=len(cases),
+            n_failed=len(cases) - n,
             stub=stub,
             signature=signature,
-            measures={
-                name: _estimate(described, bounds, column, n=len(measured[variant]))
-                for column, name in enumerate(names, start=columns.start)
-            },
-            curves=_curves(described, bounds, slice(columns.start + len(names), columns.stop), config),
+            measures={name: _estimate(described, bounds, column, n=n) for column, name in enumerate(names)},
+            curves=_curves(values, described, means, bounds, counts[n], len(names), config),
         )
     return aggregated
 
 
-def _matrix(cases: Sequence[CaseMetrics]) -> tuple[list[str], NDArray[np.float64]]:
+def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Floats:
+    """Return the resamples that everything over n measured cases shares, shape (resamples, n)."""
+    return resample_counts(n, bootstrap.resamples, np.random.default_rng(bootstrap.seed))
+
+
+def _matrix(cases: Sequence[CaseMetrics]) -> tuple[list[str], Floats]:
     """Return the names of the measures, and a row per case: its measures, then the points of its curve."""
     names = list(cases[0].measures) if cases else []
     rows = [[*(case.measures[name] for name in names), *case.curves[COVERAGE_CURVE]] for case in cases]
     return names, np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else 0)
 
 
-def _bounds(values: NDArray[np.float64], config: MetricsConfig) -> NDArray[np.float64]:
-    """Return the interval of each column's mean, shape (2, columns)."""
-    if not len(values):
-        return np.full((2, values.shape[1]), np.nan)
-    rng = np.random.default_rng(config.bootstrap.seed)
-    counts = resample_counts(len(values), config.bootstrap.resamples, rng)
-    return percentile_intervals(np.rint(values * _SCALE), counts) / _SCALE
-
-
-def _estimate(described: Description, bounds: NDArray[np.float64], column: int, *, n: int) -> Estimate:
+def _estimate(described: Description, bounds: Floats, column: int, *, n: int) -> Estimate:
     defined = int(described.n[column])
     return Estimate(
-        mean=_number(described.mean[column]),
-        sd=_number(described.sd[column]),
-        median=_number(described.median[column]),
-        min=_number(described.min[column]),
-        max=_number(described.max[column]),
-        ci95_low=_number(bounds[0, column]),
-        ci95_high=_number(bounds[1, column]),
+        mean=number(described.mean[column]),
+        sd=number(described.sd[column]),
+        median=number(described.median[column]),
+        min=number(described.min[column]),
+        max=number(described.max[column]),
+        ci95_low=number(bounds[0, column]),
+        ci95_high=number(bounds[1, column]),
         n=defined,
         n_undefined=n - defined,
     )
 
 
 def _curves(
-    described: Description, bounds: NDArray[np.float64], columns: slice, config: MetricsConfig
+    values: Floats,
+    described: Description,
+    means: Floats,
+    bounds: Floats,
+    counts: Floats,
+    first: int,
+    config: MetricsConfig,
 ) -> dict[str, Curve]:
-    if columns.start == columns.stop:
+    """Return the curve that the columns from `first` on hold, with its band; none where no case was measured."""
+    if first == values.shape[1]:
         return {}
+    points = slice(first, None)
+    mean = described.mean[points]
+    in_units = np.rint(values[:, points] * SCALE)
+    band = sup_t_band(
+        means[points],
+        bootstrap_means(in_units * in_units, counts),
+        mean * SCALE,
+        described.sd[points] * SCALE,
+        described.n[points],
+    )
+    # Coverage is a share: what a band holds beyond 0 and 1 is impossible, and cut off without loss.
+    band_low, band_high = np.clip(band / SCALE, 0.0, 1.0)
     curve = Curve(
         x=config.curve_budgets,
-        mean=[_number(value) for value in described.mean[columns]],
-        ci95_low=[_number(value) for value in bounds[0, columns]],
-        ci95_high=[_number(value) for value in bounds[1, columns]],
+        mean=_numbers(mean),
+        ci95_low=_numbers(bounds[0, points]),
+        ci95_high=_numbers(bounds[1, points]),
+        band_low=_numbers(band_low),
+        band_high=_numbers(band_high),
     )
     return {COVERAGE_CURVE: curve}
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Return a number as records hold it: None for what is undefined."""
     return None if np.isnan(value) else float(value)
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    return [number(value) for value in values]

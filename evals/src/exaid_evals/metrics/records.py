@@ -58,12 +58,22 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A measure as a function of x, over cases: pointwise mean and 95 % interval of the mean."""
+    """A measure as a function of x, over cases.
+
+    Attributes:
+        mean: over the cases that define it.
+        ci95_low: pointwise interval of the mean: each point's holds with 95 %, all of them at once do with less.
+        ci95_high: see `ci95_low`.
+        band_low: simultaneous band: with 95 % the whole curve lies within it. Empty in files before version 1.1.0.
+        band_high: see `band_low`.
+    """
 
     x: Sequence[float]
     mean: Sequence[float | None]
     ci95_low: Sequence[float | None]
     ci95_high: Sequence[float | None]
+    band_low: Sequence[float | None] = ()
+    band_high: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +137,37 @@ def read_variant(path: Path) -> VariantMetrics:
     Raises:
         DataError: a record breaks its schema, or the file does not end in one `variant_metrics`.
     """
+    return _variant(_read_whole(path)[-1])
+
+
+def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics]]:
+    """Read a variant's means, and its cases by id.
+
+    Raises:
+        DataError: as `read_variant`.
+    """
+    records = _read_whole(path)
+    return _variant(records[-1]), [
+        CaseMetrics(
+            record["case_id"], record["variant_id"], record["status"], record["measures"], record.get("curves", {})
+        )
+        for record in records[:-1]
+    ]
+
+
+def _read_whole(path: Path) -> list[dict[str, Any]]:
     records = read_jsonl(path)
     for number, record in enumerate(records, start=1):
         require_valid(record, f"{path}:{number}")
-    if not records or records[-1]["record_type"] != "variant_metrics":
+    types = [record["record_type"] for record in records]
+    if types[-1:] != ["variant_metrics"] or set(types[:-1]) - {"case_metrics"}:
         raise DataError(
             "must end in variant_metrics", where=str(path), remedy="run `exaid-evals compute-metrics --force`"
         )
-    record = records[-1]
+    return records
+
+
+def _variant(record: Mapping[str, Any]) -> VariantMetrics:
     return VariantMetrics(
         variant_id=record["variant_id"],
         n_cases=record["n_cases"],

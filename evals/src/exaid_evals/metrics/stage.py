@@ -16,6 +16,7 @@ from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
+from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
 from exaid_evals.metrics.records import CaseMetrics, MadeFrom, write_metrics
 from exaid_evals.metrics.registry import load_measures, measure_sources
@@ -92,12 +93,13 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
 
     Raises:
         DataError: traces or runs are missing, changed, or do not belong together.
-        ConfigError: the extractor cannot be loaded, or a wanted case or variant is not here.
+        ConfigError: the extractor cannot be loaded, or a wanted case, variant or measure is not here.
     """
     manifest = verify_frozen(campaign)
     entries = select_entries(manifest, settings.cases, settings.limit)
     present = present_variants(campaign)
     wanted = _wanted(campaign, settings, present)
+    check_comparisons(campaign, settings.config, present)
     require_runs(campaign, wanted, entries)
     dataset_hash = manifest.trace_dataset_hash
     runs = [read_runs(campaign, variant, entries, dataset_hash) for variant in wanted]
@@ -125,8 +127,11 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
     )
 
 
-def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> None:
-    """Measure what a plan holds, and write a file per variant.
+def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> ComparisonReport:
+    """Measure what a plan holds, write a file per variant, and compare the variants.
+
+    Returns:
+        What was compared.
 
     Raises:
         DataError: names every case that cannot be measured; nothing is written then, for means over whatever is
@@ -138,38 +143,62 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
         for variant in set(ledger.recorded()) - set(plan.present):
             campaign.metrics_file(variant).unlink(missing_ok=True)
         ledger.keep_only(plan.present)
-        if not plan.stale:
-            return
-        measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
-        by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
-        problems: list[DataError | CaseFailedError] = []
-        build = partial(Measurer, measuring, plan.stale)
-        here = Measurer(measuring, plan.stale, plan.extractor)
-        for _, result in spread(build, plan.entries, jobs=settings.jobs, here=here):
-            if result.problem is not None:
-                problems.append(result.problem)
-            for metrics in result.metrics:
-                by_variant[metrics.variant_id].append(metrics)
-            on_case(result.case_id)
-        if problems:
-            raise _all_of(problems)
-        # NumPy is imported only when there is something to aggregate: a run with nothing to do stays quick.
-        from exaid_evals.metrics.aggregate import aggregate
+        if plan.stale:
+            by_variant = _measured(campaign, settings, plan, on_case)
+            _write_variants(campaign, settings, plan, by_variant, ledger)
+    return compare_variants(
+        campaign,
+        settings.config,
+        plan.present,
+        stub=plan.signature.stub,
+        signature=str(plan.signature),
+        force=settings.force,
+    )
 
-        stub = plan.signature.stub
-        aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
-        better = {measure.name: measure.better for measure in load_measures(settings.config)}
-        for variant, over_cases in aggregated.items():
-            made_from = MadeFrom(
-                trace_dataset_hash=plan.manifest.trace_dataset_hash,
-                case_source=plan.manifest.generation.case_source,
-                runs_hash=plan.runs_hashes[variant],
-                primary_variant=settings.config.primary_variant,
-                better=better,
-            )
-            signed = replace(over_cases, made_from=made_from)
-            write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])
-            ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
+
+def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCase) -> dict[str, list[CaseMetrics]]:
+    """Return variant → its cases by id."""
+    measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
+    by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
+    problems: list[DataError | CaseFailedError] = []
+    build = partial(Measurer, measuring, plan.stale)
+    here = Measurer(measuring, plan.stale, plan.extractor)
+    for _, result in spread(build, plan.entries, jobs=settings.jobs, here=here):
+        if result.problem is not None:
+            problems.append(result.problem)
+        for metrics in result.metrics:
+            by_variant[metrics.variant_id].append(metrics)
+        on_case(result.case_id)
+    if problems:
+        raise _all_of(problems)
+    # By id, as the files have them: resample b then draws the same cases in aggregates and comparisons.
+    return {variant: sorted(cases, key=lambda case: case.case_id) for variant, cases in by_variant.items()}
+
+
+def _write_variants(
+    campaign: Campaign,
+    settings: Settings,
+    plan: Plan,
+    by_variant: dict[str, list[CaseMetrics]],
+    ledger: Ledger,
+) -> None:
+    # NumPy is imported only when there is something to aggregate: a run with nothing to do stays quick.
+    from exaid_evals.metrics.aggregate import aggregate
+
+    stub = plan.signature.stub
+    aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
+    better = {measure.name: measure.better for measure in load_measures(settings.config)}
+    for variant, over_cases in aggregated.items():
+        made_from = MadeFrom(
+            trace_dataset_hash=plan.manifest.trace_dataset_hash,
+            case_source=plan.manifest.generation.case_source,
+            runs_hash=plan.runs_hashes[variant],
+            primary_variant=settings.config.primary_variant,
+            better=better,
+        )
+        signed = replace(over_cases, made_from=made_from)
+        write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])
+        ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
 
 
 def _all_of(problems: Sequence[DataError | CaseFailedError]) -> DataError | CaseFailedError:

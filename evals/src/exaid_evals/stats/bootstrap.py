@@ -9,6 +9,7 @@ columns keep their pairing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -72,39 +73,65 @@ def bootstrap_means(values: Floats, counts: Floats) -> Floats:
 def percentile_intervals(values: Floats, counts: Floats, level: float = 0.95) -> Floats:
     """Return the bootstrap percentile interval of each column's mean.
 
-    The bounds are the (1 − level)/2 and (1 + level)/2 quantiles of the resampled means, interpolated linearly.
-    Resamples that drew no defined unit are left out. A column with fewer than two defined values has no
-    interval: resampling one value says nothing about its spread.
-
     Args:
         values: shape (n, columns); NaN marks what is undefined.
         counts: shape (resamples, n), from `resample_counts`.
         level: of confidence, between 0 and 1.
 
     Returns:
-        Lower and upper bounds, shape (2, columns); NaN where there is no interval.
+        Lower and upper bounds, shape (2, columns), as `percentile_bounds` says; NaN where there is no interval.
     """
     bounds = np.full((2, values.shape[1]), np.nan)
     if values.shape[0] == 0:
         return bounds
-    tails = [(1 - level) / 2, (1 + level) / 2]
     n_defined = (~np.isnan(values)).sum(axis=0)
     for columns in _chunks(values.shape[1], counts.shape[0]):
         means = bootstrap_means(values[:, columns], counts)
-        bounds[:, columns] = _quantiles(means, tails)
+        bounds[:, columns] = percentile_bounds(means, n_defined[columns], level)
+    return bounds
+
+
+def percentile_bounds(means: Floats, n_defined: NDArray[np.int64], level: float = 0.95) -> Floats:
+    """Return the percentile interval of each row of resampled means.
+
+    The bounds are the (1 − level)/2 and (1 + level)/2 quantiles of the resampled means, interpolated linearly.
+    Resamples that drew no defined unit are left out. A column with fewer than two defined values has no
+    interval: resampling one value says nothing about its spread.
+
+    Args:
+        means: shape (columns, resamples), from `bootstrap_means`.
+        n_defined: defined values of each column, shape (columns,).
+        level: of confidence, between 0 and 1.
+
+    Returns:
+        Lower and upper bounds, shape (2, columns); NaN where there is no interval.
+    """
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    bounds = np.full((2, means.shape[0]), np.nan)
+    missing = np.isnan(means).any(axis=1)
+    bounds[:, ~missing] = _quantiles(means[~missing], tails)
+    for row in np.flatnonzero(missing & (n_defined >= 2)):
+        defined = means[row][~np.isnan(means[row])]
+        if defined.size:
+            bounds[:, row] = np.quantile(defined, tails)
     bounds[:, n_defined < 2] = np.nan
     return bounds
 
 
 def _quantiles(means: Floats, tails: list[float]) -> Floats:
-    """Return quantiles of each row of `means`, shape (len(tails), rows), leaving NaN out."""
-    missing = np.isnan(means).any(axis=1)
-    found = np.full((len(tails), means.shape[0]), np.nan)
-    found[:, ~missing] = np.quantile(means[~missing], tails, axis=1)
-    for row in np.flatnonzero(missing):
-        defined = means[row][~np.isnan(means[row])]
-        if defined.size:
-            found[:, row] = np.quantile(defined, tails)
+    """Return quantiles of each row, shape (len(tails), rows), as `np.quantile` does, which takes half as long again."""
+    last = means.shape[1] - 1
+    positions = [last * tail for tail in tails]
+    below = [math.floor(position) for position in positions]
+    neighbours = [(low, min(low + 1, last)) for low in below]
+    ordered = np.partition(means, sorted({index for pair in neighbours for index in pair}), axis=1)
+    found = np.empty((len(tails), means.shape[0]))
+    for number, (low, high) in enumerate(neighbours):
+        weight = positions[number] - low
+        lower, upper = ordered[:, low], ordered[:, high]
+        # From the nearer neighbour, so that the result is monotone in the weight and exact at both ends.
+        step = upper - lower
+        found[number] = lower + step * weight if weight < 0.5 else upper - step * (1 - weight)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,25 +58,3 @@ def _describe_column(column: list[float]) -> tuple[float, float, float, float, f
     sd = math.sqrt(math.fsum((value - mean) ** 2 for value in column) / (n - 1)) if n > 1 else math.nan
     median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     return n, mean, sd, median, ordered[0], ordered[-1]
-
-
-def quantile(values: Sequence[float], q: float) -> float | None:
-    """Return a quantile by linear interpolation between order statistics (NumPy's and R's default, type 7).
-
-    Args:
-        values: in any order.
-        q: between 0 and 1.
-
-    Returns:
-        The quantile; None where there are no values.
-
-    >>> quantile([10, 30, 20], 0.5), quantile([10, 20], 0.95), quantile([], 0.5)
-    (20.0, 19.5, None)
-    """
-    if not values:
-        return None
-    ordered = sorted(values)
-    position = (len(ordered) - 1) * q
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

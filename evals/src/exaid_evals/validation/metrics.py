@@ -1,4 +1,4 @@
-"""Metrics files: the cases of one variant, then what they amount to."""
+"""Metrics files: the cases of one variant, then what they amount to; or the comparisons of variants."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record
+from exaid_evals.validation.comparisons import Comparisons
 from exaid_evals.validation.surroundings import Surroundings
 
 _SUFFIX = ".metrics"
@@ -30,12 +31,16 @@ class MetricsCheck(FileCheck):
         self._values: dict[str, list[float]] = {}
         self._n_undefined: dict[str, int] = {}
         self._variant_line = 0
+        self._comparisons = Comparisons(path, self.found)
 
     def record(self, line: int, record: Record) -> None:
         """Take the next record."""
         record_type = record["record_type"]
-        if record_type not in ("case_metrics", "variant_metrics"):
-            return  # comparisons of variants stand in a file of their own, each for itself
+        if record_type == "comparison":
+            if self.path.name != Campaign(self.path.parent).comparisons_file.name:
+                self.found(line, "a comparison, which has a place in comparisons.metrics.jsonl only")
+            self._comparisons.record(line, record)
+            return
         if not self._first:
             self._first = record
             expected = self.stem.removesuffix(_SUFFIX)
@@ -69,6 +74,9 @@ class MetricsCheck(FileCheck):
     def _variant(self, line: int, record: Record) -> None:
         for name, aggregate in record["measures"].items():
             for problem in disorder(aggregate):
+                self.found(line, f"{name:.80}: {problem}")
+        for name, curve in record.get("curves", {}).items():
+            for problem in _curve_problems(curve):
                 self.found(line, f"{name:.80}: {problem}")
         if self.incomplete:
             return
@@ -108,7 +116,8 @@ class MetricsCheck(FileCheck):
                 self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases make {expected:.6f}")
 
     def end(self, digest: str | None) -> None:
-        """Ask for the aggregate."""
+        """Ask for the aggregate, and hold comparisons against what lies beside them."""
+        self._comparisons.end(incomplete=self.incomplete)
         if self._cases and not self._variant_line and not self.incomplete:
             self.found(0, "has no variant_metrics after its cases: it was cut")
 
@@ -133,6 +142,19 @@ def disorder(aggregate: Record) -> Iterator[str]:
         yield "numbers over no defined value"
     if aggregate["n"] > 0 and defined["mean"] is None:
         yield f"no mean over {aggregate['n']} values"
+
+
+def _curve_problems(curve: Record) -> Iterator[str]:
+    """Yield what the parts of a curve contradict in each other; bands may be absent (before version 1.1.0)."""
+    parts = {name: values for name, values in curve.items() if values or not name.startswith("band_")}
+    lengths = {name: len(values) for name, values in parts.items()}
+    if len(set(lengths.values())) > 1 or len({"band_low", "band_high"} & set(parts)) == 1:
+        yield f"parts of different length: {', '.join(f'{name} {n}' for name, n in sorted(lengths.items()))}"
+        return
+    for low, high in (("ci95_low", "ci95_high"), ("band_low", "mean"), ("mean", "band_high")):
+        for x, below, above in zip(curve["x"], parts.get(low, ()), parts.get(high, ()), strict=False):
+            if below is not None and above is not None and below > above and not _close(below, above):
+                yield f"at {x}, {low} {below} exceeds {high} {above}"
 
 
 def _close(left: float | None, right: float) -> bool:

@@ -1,0 +1,159 @@
+"""Variants compared case by case: paired differences, how sure they are, and what they could have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.config.metrics import BootstrapConfig
+from exaid_evals.metrics.aggregate import SCALE, number, shared_resamples
+from exaid_evals.metrics.comparison_records import (
+    FAILED_TRACE,
+    UNDEFINED_IN_AGAINST,
+    UNDEFINED_IN_BOTH,
+    UNDEFINED_IN_VARIANT,
+    Comparison,
+    LeftOut,
+)
+from exaid_evals.metrics.records import OK, CaseMetrics
+from exaid_evals.stats.bootstrap import percentile_intervals
+from exaid_evals.stats.descriptive import describe
+from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.paired import rank_biserial, smallest_detectable_difference, wilcoxon_p
+
+Floats = NDArray[np.float64]
+
+# Whether a measure is (defined under the variant, defined under the other) → why a case is left out.
+_UNDEFINED = {
+    (False, True): UNDEFINED_IN_VARIANT,
+    (True, False): UNDEFINED_IN_AGAINST,
+    (False, False): UNDEFINED_IN_BOTH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One variant's side of a comparison.
+
+    Attributes:
+        variant_id: the variant.
+        cases: all of its cases by id, values rounded to 6 decimals.
+        file_hash: of the file that holds them.
+    """
+
+    variant_id: str
+    cases: Sequence[CaseMetrics]
+    file_hash: str
+
+
+def compare(
+    variants: Sequence[Compared],
+    against: Compared,
+    better: Mapping[str, str],
+    bootstrap: BootstrapConfig,
+    *,
+    stub: bool,
+    signature: str,
+) -> list[Comparison]:
+    """Compare each variant with one, in each measure.
+
+    A case counts in a comparison where the measure is defined under both variants. The resamples are those of the
+    aggregates: of all cases with a talk. A case that does not count is left out of each resample that drew it, on
+    both sides at once; so resample b holds the same cases in every comparison, up to the undefined ones.
+
+    Args:
+        variants: those to compare; all have the cases of `against`.
+        against: the variant that they are compared with.
+        better: measure → direction, for each measure to compare, in order.
+        bootstrap: the resamples.
+        stub: whether any part of the data is simulated.
+        signature: how the numbers were made.
+
+    Returns:
+        A comparison per variant and measure, by variant; p values are adjusted over all of them.
+    """
+    other = _matrix(against.cases, list(better))
+    found = []
+    for variant in variants:
+        values = _matrix(variant.cases, list(better))
+        # Millionths are integers: equal differences are equal to the last bit, so that ties and zeros are seen.
+        differences = np.rint(values * SCALE) - np.rint(other * SCALE)
+        for column, (measure, direction) in enumerate(better.items()):
+            empty = Comparison(
+                variant_id=variant.variant_id,
+                against=against.variant_id,
+                measure=measure,
+                better=direction,
+                n=0,
+                n_zero=0,
+                left_out=_left_out(variant.cases, values[:, column], other[:, column]),
+                mean_difference=None,
+                ci95_low=None,
+                ci95_high=None,
+                wilcoxon_p=None,
+                holm_p=None,
+                rank_biserial=None,
+                smallest_detectable_difference=None,
+                stub=stub,
+                signature=signature,
+                made_from={variant.variant_id: variant.file_hash, against.variant_id: against.file_hash},
+            )
+            found.append((empty, differences[:, column]))
+    measured = [case.status == OK for case in against.cases]
+    columns = np.array([column[measured] for _, column in found]).reshape(len(found), -1).T
+    return _adjusted(_estimated([empty for empty, _ in found], columns, bootstrap))
+
+
+def _matrix(cases: Sequence[CaseMetrics], names: Sequence[str]) -> Floats:
+    """Return a row per case; NaN where a measure is undefined, and in the whole row of a failed case."""
+    rows = [[case.measures.get(name) for name in names] for case in cases]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+
+
+def _left_out(cases: Sequence[CaseMetrics], values: Floats, other: Floats) -> tuple[LeftOut, ...]:
+    defined = zip((~np.isnan(values)).tolist(), (~np.isnan(other)).tolist(), strict=True)
+    return tuple(
+        LeftOut(case.case_id, FAILED_TRACE if case.status != OK else _UNDEFINED[pair])
+        for case, pair in zip(cases, defined, strict=True)
+        if pair != (True, True)
+    )
+
+
+def _estimated(comparisons: Sequence[Comparison], differences: Floats, bootstrap: BootstrapConfig) -> list[Comparison]:
+    """Fill in what the differences say.
+
+    Args:
+        comparisons: one per column.
+        differences: in millionths, shape (cases with a talk, columns); NaN where undefined.
+        bootstrap: the resamples.
+    """
+    described = describe(differences)
+    bounds = percentile_intervals(differences, shared_resamples(len(differences), bootstrap)) / SCALE
+    estimated = []
+    for index, comparison in enumerate(comparisons):
+        column = differences[:, index]
+        column = column[~np.isnan(column)]
+        detectable = smallest_detectable_difference(described.sd[index], len(column))
+        estimated.append(
+            replace(
+                comparison,
+                n=len(column),
+                n_zero=int(np.count_nonzero(column == 0)),
+                mean_difference=number(described.mean[index] / SCALE),
+                ci95_low=number(bounds[0, index]),
+                ci95_high=number(bounds[1, index]),
+                wilcoxon_p=wilcoxon_p(column),
+                rank_biserial=rank_biserial(column),
+                smallest_detectable_difference=None if detectable is None else detectable / SCALE,
+            )
+        )
+    return estimated
+
+
+def _adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Fill in Holm's adjustment, over every comparison that has a p."""
+    adjusted = iter(holm([one.wilcoxon_p for one in comparisons if one.wilcoxon_p is not None]))
+    return [one if one.wilcoxon_p is None else replace(one, holm_p=next(adjusted)) for one in comparisons]
