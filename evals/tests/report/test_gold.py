@@ -1,4 +1,4 @@
-"""Tables, LaTeX and the data behind the figure, against gold files; see evals/tests/gold/README.md."""
+"""Tables, LaTeX and the data behind the figures, against gold files; see evals/tests/gold/README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from exaid_evals.report.formats import plain
 from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
-from gold.examples import VARIANTS
+from gold.examples import RESULTS
 
 GOLD = Path(__file__).parents[1] / "gold" / "report"
 FORMS = [(table, form, target) for table in TABLES for form, target in {**FORMATS, "txt": plain.__name__}.items()]
@@ -18,13 +18,13 @@ FORMS = [(table, form, target) for table in TABLES for form, target in {**FORMAT
 @pytest.mark.parametrize(("table", "form", "target"), FORMS, ids=[f"{table}.{form}" for table, form, _ in FORMS])
 def test_tables_are_as_agreed(table: str, form: str, target: str) -> None:
     """Each table in each form equals its gold file."""
-    check(f"{table}.{form}", load(target).render(load(TABLES[table]).build(VARIANTS, "V3")))
+    check(f"{table}.{form}", load(target).render(load(TABLES[table]).build(RESULTS, "V3")))
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_figures_are_drawn_from_what_is_agreed(figure: str) -> None:
     """The data behind each figure equal its gold file."""
-    check(f"{figure}.csv", load(FIGURES[figure]).data_csv(VARIANTS))
+    check(f"{figure}.csv", load(FIGURES[figure]).data_csv(RESULTS))
 
 
 def check(name: str, actual: str) -> None:

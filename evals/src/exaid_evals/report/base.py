@@ -1,20 +1,23 @@
-"""What a table is before it takes a form: columns, rows of estimates, and notes that no form may drop."""
+"""What a table is before it takes a form: columns, rows of cells, and notes that no form may drop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from exaid_evals.metrics.records import Estimate, VariantMetrics
+from exaid_evals.metrics.records import VariantMetrics
+from exaid_evals.report.cells import MISSING, Cell, Digits, Mean, Text
+from exaid_evals.report.notes import STUB_NOTE, cases_note, signature_lines, undefined_note
 
-MISSING = "–"
-STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
+__all__ = ["MISSING", "STUB_NOTE", "Column", "Row", "Table", "build_table", "cases_note", "signature_lines"]
+
+MEAN_NOTE = "Mean over cases with its 95 % bootstrap percentile interval."
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One measure in a table.
+    """One measure, or one statistic, in a table.
 
     Attributes:
         measure: its name in the records, and in CSV.
@@ -23,6 +26,7 @@ class Column:
         decimals: shown; CSV always has all.
         panel: heading of the group of columns; forms with narrow pages set groups below each other.
         scale: factor from the record's unit to the shown one.
+        holds: kind of its cells.
     """
 
     measure: str
@@ -31,35 +35,73 @@ class Column:
     decimals: int = 2
     panel: str = ""
     scale: float = 1.0
+    holds: type[Cell] = Mean
 
-    def mean(self, estimate: Estimate | None) -> str:
-        """Return the mean as shown."""
-        return MISSING if estimate is None else self._number(estimate.mean)
+    @property
+    def digits(self) -> Digits:
+        """Return how its numbers are shown."""
+        return Digits(self.decimals, self.scale)
 
-    def interval(self, estimate: Estimate | None) -> str:
-        """Return the interval as shown, in brackets; empty where there is none."""
-        if estimate is None or estimate.ci95_low is None or estimate.ci95_high is None:
-            return ""
-        return f"[{self._number(estimate.ci95_low)}, {self._number(estimate.ci95_high)}]"
+    @property
+    def left(self) -> bool:
+        """Tell whether its cells stand at the left, as words do."""
+        return self.holds is Text
 
-    def _number(self, value: float | None) -> str:
-        if value is None:
-            return MISSING
-        # + 0.0 turns the -0.0 that rounding can leave into 0.0.
-        return f"{round(value * self.scale, self.decimals) + 0.0:,.{self.decimals}f}".replace("-", "−")
+    @property
+    def csv_names(self) -> list[str]:
+        """Return the names of its columns in CSV."""
+        return [f"{self.measure}_{statistic}" if statistic else self.measure for statistic in self.holds.STATISTICS]
+
+    def shown(self, cell: Cell | None) -> str:
+        """Return a cell's text."""
+        return MISSING if cell is None else cell.shown(self.digits)
+
+    def below(self, cell: Cell | None) -> str:
+        """Return what stands below it in smaller print; empty for nothing."""
+        return "" if cell is None else cell.below(self.digits)
+
+    def values(self, cell: Cell | None) -> tuple[object, ...]:
+        """Return a cell's values for CSV."""
+        return (None,) * len(self.holds.STATISTICS) if cell is None else cell.values()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One variant in a table, with an estimate per column; None where the variant has no such measure."""
+    """One row.
 
-    variant_id: str
-    estimates: tuple[Estimate | None, ...]
-    n_cases: int
-    n_failed: int
+    Attributes:
+        keys: what identifies it, a value per name in `Table.key_names`: a variant, or a measure and two variants.
+        cells: one a column; None where the row has no such thing.
+        stub: whether its numbers come from simulated data.
+        signature: how they were made.
+        label: its name for readers; empty takes the keys.
+        group: heading under which it stands, with the rows beside it that have the same one.
+        n_cases: what its means are over, failed cases included; None where the table says n in another way.
+        n_failed: cases without a talk.
+        case_source: where the cases came from, as the manifest says.
+        measures: the measure of each cell; empty where the columns, or a key called `measure`, name it.
+    """
+
+    keys: tuple[str, ...]
+    cells: tuple[Cell | None, ...]
     stub: bool
     signature: str
+    label: str = ""
+    group: str = ""
+    n_cases: int | None = None
+    n_failed: int | None = None
     case_source: str | None = None
+    measures: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return what names the row on a command line: `V3`, or `coverage/V0/V3`."""
+        return "/".join(self.keys)
+
+    @property
+    def name(self) -> str:
+        """Return what the row is called in a form."""
+        return self.label or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +111,11 @@ class Table:
     Attributes:
         name: of its files.
         title: first sentence of the caption.
-        notes: further sentences: cases, what is undefined, stub. The signatures are `signature_lines`.
-        primary: the variant that stands out.
+        notes: further sentences: cases, what is undefined, tests, stub. The signatures are `signature_lines`.
+        primary: key of the row that stands out; empty for none.
         counted: what the means are over.
+        key_names: names of `Row.keys`, in CSV.
+        row_heading: heading of the rows' names.
     """
 
     name: str
@@ -79,8 +123,10 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    primary: str
+    primary: str = ""
     counted: str = "cases"
+    key_names: tuple[str, ...] = ("variant",)
+    row_heading: str = "Variant"
 
     @property
     def panels(self) -> list[tuple[str, list[int]]]:
@@ -89,69 +135,49 @@ class Table:
         return [(panel, list(indices)) for panel, indices in grouped]
 
     @property
+    def stub(self) -> bool:
+        """Tell whether any row comes from simulated data."""
+        return any(row.stub for row in self.rows)
+
+    @property
     def signature_lines(self) -> list[str]:
         """Return the signature, or what each of several belongs to."""
-        return signature_lines({row.variant_id: row.signature for row in self.rows})
+        return signature_lines((row.key, row.signature) for row in self.rows)
+
+    def row(self, key: str) -> Row:
+        """Return the row of a key.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise KeyError(key)
 
 
 def build_table(
     name: str, title: str, columns: Iterable[Column], variants: Sequence[VariantMetrics], primary: str
 ) -> Table:
-    """Fill a table's rows from variants; columns that no variant has are left out."""
+    """Return a table with a row per variant and its means; columns that no variant has are left out."""
     kept = tuple(column for column in columns if any(column.measure in variant.measures for variant in variants))
     rows = tuple(
         Row(
-            variant.variant_id,
-            tuple(variant.measures.get(column.measure) for column in kept),
-            variant.n_cases,
-            variant.n_failed,
+            (variant.variant_id,),
+            tuple(
+                Mean(variant.measures[column.measure]) if column.measure in variant.measures else None
+                for column in kept
+            ),
             variant.stub,
             variant.signature,
-            variant.case_source,
+            n_cases=variant.n_cases,
+            n_failed=variant.n_failed,
+            case_source=variant.case_source,
         )
         for variant in variants
     )
-    return Table(name, title, kept, rows, tuple(_notes(kept, rows)), primary)
-
-
-def signature_lines(by_variant: Mapping[str, str]) -> list[str]:
-    """Return the one signature, or a warning and each signature with its variants."""
-    groups: dict[str, list[str]] = {}
-    for variant, signature in by_variant.items():
-        groups.setdefault(signature, []).append(variant)
-    if len(groups) == 1:
-        return list(groups)
-    lines = [f"{', '.join(variants)}: {signature}" for signature, variants in groups.items()]
-    return ["Mixed signatures: rows were made differently and must not be compared.", *lines]
-
-
-def cases_note(rows: Iterable[Row] | Iterable[VariantMetrics]) -> str:
-    """Return how many cases the means are over, where they came from, and how many failed."""
-    groups: dict[tuple[int, int, str | None], list[str]] = {}
-    for row in rows:
-        groups.setdefault((row.n_cases, row.n_failed, row.case_source), []).append(row.variant_id)
-    parts = []
-    for (n_cases, n_failed, source), names in groups.items():
-        failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
-        from_source = f" ({source})" if source else ""
-        of = f" ({', '.join(names)})" if len(groups) > 1 else ""
-        parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
-    return ". ".join(parts) + "."
-
-
-def _notes(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    notes = ["Mean over cases with its 95 % bootstrap percentile interval.", cases_note(rows)]
-    undefined = []
-    for index, column in enumerate(columns):
-        counts = [
-            f"{row.variant_id} {estimate.n_undefined}"
-            for row in rows
-            if (estimate := row.estimates[index]) is not None and estimate.n_undefined
-        ]
-        if counts:
-            undefined.append(f"{column.heading} ({', '.join(counts)})")
-    if undefined:
-        notes.append(f"Cases for which a measure is undefined, left out of its mean: {'; '.join(undefined)}.")
-    if any(row.stub for row in rows):
-        notes.append(STUB_NOTE)
-    return notes
+    notes = [MEAN_NOTE, cases_note(variants)]
+    undefined = undefined_note(((column.heading, column.measure) for column in kept), variants)
+    notes += [undefined] if undefined else []
+    notes += [STUB_NOTE] if any(variant.stub for variant in variants) else []
+    return Table(name, title, kept, rows, tuple(notes), primary)

@@ -8,10 +8,15 @@ from types import ModuleType
 _ROOM = "exaid_evals.report"
 
 TABLES = {
+    "data_set": f"{_ROOM}.tables.data_set",
     "main": f"{_ROOM}.tables.main",
     "coverage_at_budget": f"{_ROOM}.tables.coverage_at_budget",
+    "comparisons": f"{_ROOM}.tables.comparisons",
+    "extractor_validity": f"{_ROOM}.tables.extractor_validity",
+    "coverage_gold": f"{_ROOM}.tables.coverage_gold",
 }
-"""Each module has `build(variants, primary) -> Table`."""
+"""Each module has `build(results, primary) -> Table | None`; where the data give no such table it
+returns None, and `WHY_NOT` says why."""
 
 FORMATS = {
     "csv": f"{_ROOM}.formats.csv_table",
@@ -22,8 +27,12 @@ FORMATS = {
 
 FIGURES = {
     "coverage_vs_budget": f"{_ROOM}.figures.coverage_vs_budget",
+    "compression_vs_coverage": f"{_ROOM}.figures.compression_vs_coverage",
+    "redundancy_by_tau": f"{_ROOM}.figures.redundancy_by_tau",
+    "concept_delay": f"{_ROOM}.figures.concept_delay",
+    "timeline": f"{_ROOM}.figures.timeline",
 }
-"""Each module has `TITLE`, `draw(variants, primary) -> Figure` and `data_csv(variants) -> str`."""
+"""Each module has `TITLE`, `CAPTION`, `draw(results, primary) -> Figure` and `data_csv(results) -> str`."""
 
 
 def load(target: str) -> ModuleType:

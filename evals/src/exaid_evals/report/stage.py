@@ -1,20 +1,26 @@
-"""Stage 03, its tables and figures: made from the metrics files alone, and only when those have changed."""
+"""Stage 03, its tables and figures: made from the metrics files alone, and only when those have changed.
+
+The timeline needs more, the talk and the run logs of one case; where they are not here it is left out, and said so.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.metrics.records import VariantMetrics, read_variant
-from exaid_evals.report.base import Table, signature_lines
+from exaid_evals.report.base import Table
+from exaid_evals.report.example_case import chosen_case, read_example
+from exaid_evals.report.notes import signatures_of
 from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
+from exaid_evals.report.results import Results, read_results
 
 _FIGURE_SUFFIXES = ("csv", "pdf", "png")
+_NEEDS_EXAMPLE = "timeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,13 @@ class Report:
         main: the main table, for the terminal.
         files: every table and figure.
         written: those of them that were not current.
+        left_out: table or figure → why there is none.
     """
 
     main: Table
     files: tuple[Path, ...]
     written: tuple[Path, ...]
+    left_out: dict[str, str]
 
 
 def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, force: bool = False) -> Report:
@@ -42,59 +50,94 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
         force: write also what is current.
 
     Raises:
-        DataError: a metrics file is damaged.
+        DataError: a metrics file, or a file of the timeline's case, is damaged.
     """
-    measured = [read_variant(campaign.metrics_file(variant)) for variant in variants]
-    hashes = [sha256_file(campaign.metrics_file(variant)) for variant in variants]
+    results = read_results(campaign, variants)
+    tables, left_out = build_tables(results, primary)
+    example, case_files, why_not = _example(campaign, variants)
+    if why_not:
+        left_out[_NEEDS_EXAMPLE] = why_not
+    sources = [campaign.metrics_file(variant) for variant in variants]
+    sources += [campaign.comparisons_file] if campaign.comparisons_file.is_file() else []
+    hashes = [sha256_file(path) for path in sources]
     inputs = fingerprint(metrics=hashes, variants=list(variants), primary=primary)
-    outputs = _outputs(campaign)
+    inputs_of = {_NEEDS_EXAMPLE: fingerprint(metrics=inputs, case=[sha256_file(path) for path in case_files])}
+    outputs = _outputs(campaign, tables, [name for name in FIGURES if name not in left_out])
     remove_leftovers(campaign.tables, campaign.figures)
     with Ledger(campaign.state / "report.jsonl") as ledger:
         for key in set(ledger.recorded()) - set(outputs):
             (campaign.root / key).unlink(missing_ok=True)
         ledger.keep_only(outputs)
-        stale = {key: path for key, path in outputs.items() if force or not ledger.is_current(key, inputs, path)}
-        for made in (_table_files(measured, primary, stale), _figure_files(measured, primary, stale)):
+        stale = {
+            key: path
+            for key, path in outputs.items()
+            if force or not ledger.is_current(key, inputs_of.get(path.stem, inputs), path)
+        }
+        if any(path.stem == _NEEDS_EXAMPLE for path in stale.values()) and example is not None:
+            results = replace(results, example=read_example(campaign, example[0], variants, example[1]))
+        for made in (_table_files(tables, stale), _figure_files(results, primary, stale)):
             for key, data in made.items():
                 write_bytes(outputs[key], data)
-                ledger.record(key, inputs, outputs[key])
-    main: Table = load(TABLES["main"]).build(measured, primary)
-    return Report(main, tuple(outputs.values()), tuple(stale.values()))
+                ledger.record(key, inputs_of.get(outputs[key].stem, inputs), outputs[key])
+    return Report(tables["main"], tuple(outputs.values()), tuple(stale.values()), left_out)
 
 
-def _outputs(campaign: Campaign) -> dict[str, Path]:
-    tables = [campaign.tables / f"{name}.{suffix}" for name in TABLES for suffix in FORMATS]
-    figures = [campaign.figures / f"{name}.{suffix}" for name in FIGURES for suffix in _FIGURE_SUFFIXES]
-    return {campaign.relative(path): path for path in (*tables, *figures)}
+def build_tables(results: Results, primary: str) -> tuple[dict[str, Table], dict[str, str]]:
+    """Return every table that the results give, by name, and why the others are missing."""
+    built = {name: load(target).build(results, primary) for name, target in TABLES.items()}
+    missing = {name: load(TABLES[name]).WHY_NOT for name, table in built.items() if table is None}
+    return {name: table for name, table in built.items() if table is not None}, missing
 
 
-def _table_files(measured: Sequence[VariantMetrics], primary: str, stale: dict[str, Path]) -> dict[str, bytes]:
+def _example(campaign: Campaign, variants: Sequence[str]) -> tuple[tuple[str, int] | None, list[Path], str]:
+    """Return the timeline's case with the number of cases, its files, and why there is none."""
+    chosen = chosen_case(campaign, variants)
+    if chosen is None:
+        return None, [], "no case with a talk has been measured under every variant"
+    files = [campaign.trace_file(chosen[0]), *(campaign.run_file(variant, chosen[0]) for variant in variants)]
+    absent = [campaign.relative(path) for path in files if not path.is_file()]
+    if absent:
+        return None, [], f"it needs {', '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not here"
+    return chosen, files, ""
+
+
+def _outputs(campaign: Campaign, tables: Sequence[str] | dict[str, Table], figures: Sequence[str]) -> dict[str, Path]:
+    paths = [campaign.tables / f"{name}.{suffix}" for name in tables for suffix in FORMATS]
+    paths += [campaign.figures / f"{name}.{suffix}" for name in figures for suffix in _FIGURE_SUFFIXES]
+    return {campaign.relative(path): path for path in paths}
+
+
+def _table_files(tables: dict[str, Table], stale: dict[str, Path]) -> dict[str, bytes]:
     made = {}
-    for name, target in TABLES.items():
+    for name, table in tables.items():
         for suffix, form in FORMATS.items():
             for key in _keys(stale, name, suffix, "tables"):
-                made[key] = load(form).render(load(target).build(measured, primary)).encode()
+                made[key] = load(form).render(table).encode()
     return made
 
 
-def _figure_files(measured: Sequence[VariantMetrics], primary: str, stale: dict[str, Path]) -> dict[str, bytes]:
+def _figure_files(results: Results, primary: str, stale: dict[str, Path]) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
-    wanted = {name: target for name, target in FIGURES.items() if any(Path(key).stem == name for key in stale)}
+    wanted = {
+        name: target
+        for name, target in FIGURES.items()
+        if any(path.stem == name and path.parent.name == "figures" for path in stale.values())
+    }
     if not wanted:
         return made
     from exaid_evals.report.figures.canvas import style, to_pdf, to_png
 
-    signature = "; ".join(signature_lines({one.variant_id: one.signature for one in measured}))
+    signature = "; ".join(signatures_of(results))
     forms: dict[str, Callable[..., bytes]] = {"pdf": to_pdf, "png": to_png}
     for name, target in wanted.items():
         module = load(target)
         for key in _keys(stale, name, "csv", "figures"):
-            made[key] = module.data_csv(measured).encode()
+            made[key] = module.data_csv(results).encode()
         with style():
             for suffix, form in forms.items():
                 for key in _keys(stale, name, suffix, "figures"):
                     # A figure that has been drawn once keeps what the first canvas computed; each form gets its own.
-                    figure = module.draw(measured, primary)
+                    figure = module.draw(results, primary)
                     made[key] = form(figure, title=module.TITLE, signature=signature)
     return made
 

@@ -8,18 +8,17 @@ from collections.abc import Iterable, Sequence
 
 from exaid_evals.report.base import Table
 
-_STATISTICS = ("mean", "ci95_low", "ci95_high", "sd", "n", "n_undefined")
-
 
 def render(table: Table) -> str:
-    """Return the table: a row per variant, and six columns per measure; empty where undefined."""
-    header = ["variant", f"n_{table.counted}", "n_failed"]
-    header += [f"{column.measure}_{statistic}" for column in table.columns for statistic in _STATISTICS]
+    """Return the table: what identifies a row, each cell's statistics, stub and signature; empty where undefined."""
+    counts = any(row.n_cases is not None for row in table.rows)
+    header = [*table.key_names, *([f"n_{table.counted}", "n_failed"] if counts else [])]
+    header += [name for column in table.columns for name in column.csv_names]
     lines: list[list[object]] = []
     for row in table.rows:
-        line: list[object] = [row.variant_id, row.n_cases, row.n_failed]
-        for estimate in row.estimates:
-            line += [None if estimate is None else getattr(estimate, statistic) for statistic in _STATISTICS]
+        line: list[object] = [*row.keys, *([row.n_cases, row.n_failed] if counts else [])]
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            line += column.values(cell)
         lines.append([*line, row.stub, row.signature])
     return write_csv([*header, "stub", "signature"], lines)
 

@@ -2,98 +2,138 @@ r"""A table as LaTeX that compiles as it is with `\usepackage{booktabs}` and not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
 
-from exaid_evals.report.base import Table
+from exaid_evals.report.base import Column, Row, Table
+from exaid_evals.report.formats.tex_text import breakable, escape, line
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "|": r"\textbar{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "–": "--",
-    "−": "$-$",
-    "≥": r"$\geq$",
-    "τ": r"$\tau$",
-    "×": r"$\times$",
-    "√": r"$\surd$",
-    "±": r"$\pm$",
-    "·": r"$\cdot$",
-}
+_PAGE_PT = 540.0
+"""What a float may take of a plain article's page of 550 pt; heights here are of Computer Modern, in points."""
+
+_LINE_PT, _BELOW_PT, _GROUP_PT = 9.5, 2.0, 3.0
+_CAPTION_LINE_PT, _CAPTION_LINE_CHARACTERS = 12.0, 72
+_PANEL_PT = 22.0
+"""Rules and the distance to the panel above."""
 
 
 def render(table: Table) -> str:
-    """Return a float with the caption above; panels stand below each other, each with its own columns."""
+    """Return a float with the caption above; panels stand below each other, each with its own columns.
+
+    A table that is longer than a page goes on in another float of the same number.
+    """
+    parts = _parts(table)
+    floats = [_float(part, n_before=number, last=number == len(parts) - 1) for number, part in enumerate(parts)]
+    opening = r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}."
+    return "\n".join([opening, *floats]) + "\n"
+
+
+def _parts(table: Table) -> list[Table]:
+    """Return the table in pieces that fit a page each, divided between groups where a group fits a page."""
+    empty = _frame_height(table) + _CAPTION_LINE_PT
+    parts: list[list[Row]] = [[]]
+    used = empty + _caption_height(table)
+    for group, members in groupby(table.rows, key=lambda row: row.group):
+        rows = list(members)
+        opening = _LINE_PT + _GROUP_PT if group else 0.0
+        whole = opening + sum(_height(table, row) for row in rows)
+        if parts[-1] and used + whole > _PAGE_PT >= empty + whole:
+            parts.append([])
+            used = empty
+        used += opening
+        for row in rows:
+            if parts[-1] and used + _height(table, row) > _PAGE_PT:
+                parts.append([])
+                used = empty + opening
+            parts[-1].append(row)
+            used += _height(table, row)
+    return [replace(table, rows=tuple(rows)) for rows in parts]
+
+
+def _frame_height(table: Table) -> float:
+    return sum(_PANEL_PT + 3 * _LINE_PT for _ in table.panels)
+
+
+def _caption_height(table: Table) -> float:
+    n_characters = sum(len(text) + 1 for text in (table.title, *table.notes, *table.signature_lines))
+    return (n_characters // _CAPTION_LINE_CHARACTERS + 2) * _CAPTION_LINE_PT
+
+
+def _height(table: Table, row: Row) -> float:
+    """Return the height of a row in all panels, with what stands below its cells."""
+    below = [any(table.columns[index].below(row.cells[index]) for index in columns) for _, columns in table.panels]
+    return sum(2 * _LINE_PT + _BELOW_PT if one else _LINE_PT for one in below)
+
+
+def _float(table: Table, *, n_before: int, last: bool) -> str:
     panels = [_panel(table, title, columns) for title, columns in table.panels]
+    label = f"tab:exaid-{table.name.replace('_', '-')}"
+    if n_before:
+        # The counter goes back, so that every part has the same number; label and list entry belong to the first.
+        caption = rf"\caption{{{escape(table.title)} (continued).}}"
+        unlisted = rf"{{\renewcommand{{\addcontentsline}}[3]{{}}{caption}}}"
+        heading = [r"\addtocounter{table}{-1}", unlisted, r"\vspace{4pt}"]
+    else:
+        heading = [rf"\caption[{{{escape(table.title)}}}]{{{_caption(table)}}}", r"\vspace{4pt}", rf"\label{{{label}}}"]
     lines = [
-        r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}.",
         r"\begin{table}[tp]",
         r"\centering",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{_caption(table)}}}",
-        r"\vspace{4pt}",
-        rf"\label{{tab:exaid-{table.name.replace('_', '-')}}}",
+        *heading,
         "\n\n\\medskip\n".join(panels),
+        *([] if last else [r"\par\smallskip\raggedleft\textit{continued}"]),
         r"\end{table}",
     ]
-    return "\n".join(lines) + "\n"
-
-
-def escape(text: str) -> str:
-    r"""Return text in which TeX sees only text.
-
-    >>> escape("95 % of V_1 ≥ 0.9")
-    '95 \\% of V\\_1 $\\geq$ 0.9'
-    """
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return "\n".join(lines)
 
 
 def _caption(table: Table) -> str:
-    # A signature is one long word; it may break behind each of its parts.
-    signatures = [re.sub(r"(\\textbar\{\}|/|\+)", r"\1\\allowbreak{}", escape(line)) for line in table.signature_lines]
     notes = " ".join(escape(note) for note in (f"{table.title}.", *table.notes))
-    return f"{notes} Signature: " + " ".join(rf"{{\scriptsize\ttfamily {line}}}" for line in signatures)
+    signatures = [breakable(one) for one in table.signature_lines]
+    return f"{notes} Signature: " + " ".join(rf"{{\scriptsize\ttfamily {one}}}" for one in signatures)
 
 
 def _panel(table: Table, title: str, columns: Sequence[int]) -> str:
     shown = [table.columns[index] for index in columns]
     width = len(columns) + 1
+    aligned = "".join("l" if column.left else "r" for column in shown)
     # Panels of one width stand in line, whatever their number of columns.
-    lines = [rf"\begin{{tabular*}}{{\linewidth}}{{@{{\extracolsep{{\fill}}}}l{'r' * len(columns)}@{{}}}}", r"\toprule"]
+    lines = [rf"\begin{{tabular*}}{{\linewidth}}{{@{{\extracolsep{{\fill}}}}l{aligned}@{{}}}}", r"\toprule"]
     if title:
-        lines += [rf"\multicolumn{{{width}}}{{@{{}}l}}{{\textit{{{escape(title)}}}}} \\", r"\midrule"]
-    lines.append(_line(["Variant", *(escape(column.heading) for column in shown)]))
+        lines += [_across(title, width), r"\midrule"]
+    lines.append(line([escape(table.row_heading), *(escape(column.heading) for column in shown)]))
     if any(column.unit for column in shown):
-        lines.append(_line(["", *(_small(escape(f"({column.unit})" if column.unit else "")) for column in shown)]))
+        lines.append(line(["", *(_small(f"({column.unit})" if column.unit else "") for column in shown)]))
     lines.append(r"\midrule")
-    for number, row in enumerate(table.rows):
-        name = escape(row.variant_id)
-        estimates = [row.estimates[index] for index in columns]
-        means = [escape(column.mean(estimate)) for column, estimate in zip(shown, estimates, strict=True)]
-        intervals = [
-            _small(escape(column.interval(estimate))) for column, estimate in zip(shown, estimates, strict=True)
-        ]
+    for number, (group, rows) in enumerate(groupby(table.rows, key=lambda row: row.group)):
         if number:
-            lines.append(r"\addlinespace[2pt]")
-        lines.append(_line([rf"\textbf{{{name}}}" if row.variant_id == table.primary else name, *means]))
-        lines.append(_line(["", *intervals]))
+            lines.append(r"\addlinespace[3pt]")
+        lines += [_across(group, width)] if group else []
+        lines += _body(table, list(rows), shown, columns)
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular*}"])
 
 
+def _body(table: Table, rows: Sequence[Row], shown: Sequence[Column], columns: Sequence[int]) -> list[str]:
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [row.cells[index] for index in columns]
+        below = [column.below(cell) for column, cell in zip(shown, cells, strict=True)]
+        if number and any(below):
+            lines.append(r"\addlinespace[2pt]")
+        name = escape(row.name)
+        indented = rf"\quad {name}" if row.group else name
+        values = [escape(column.shown(cell)) for column, cell in zip(shown, cells, strict=True)]
+        lines.append(line([rf"\textbf{{{name}}}" if row.key == table.primary else indented, *values]))
+        if any(below):
+            lines.append(line(["", *(_small(text) for text in below)]))
+    return lines
+
+
+def _across(text: str, width: int) -> str:
+    return rf"\multicolumn{{{width}}}{{@{{}}l}}{{\textit{{{escape(text)}}}}} \\"
+
+
 def _small(text: str) -> str:
-    return rf"{{\scriptsize {text}}}" if text else ""
-
-
-def _line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    return rf"{{\scriptsize {escape(text)}}}" if text else ""

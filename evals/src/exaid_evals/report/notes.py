@@ -1,0 +1,64 @@
+"""Sentences that stand beside numbers: how many cases, what is undefined, what is simulated, how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from exaid_evals.metrics.records import VariantMetrics
+
+STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
+MIXED = "Mixed signatures: rows were made differently and must not be compared."
+
+
+def signature_lines(made: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the one signature, or a warning and each signature with what was made so.
+
+    Args:
+        made: name and signature, of rows or variants.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, signature in made:
+        groups.setdefault(signature, []).append(name)
+    if len(groups) <= 1:
+        return list(groups)
+    return [MIXED, *(f"{', '.join(names)}: {signature}" for signature, names in groups.items())]
+
+
+def signatures_of(variants: Iterable[VariantMetrics]) -> list[str]:
+    """Return the signature of variants, or the warning and each of several."""
+    return signature_lines((variant.variant_id, variant.signature) for variant in variants)
+
+
+def cases_note(variants: Iterable[VariantMetrics]) -> str:
+    """Return how many cases the means are over, where they came from, and how many failed."""
+    groups: dict[tuple[int, int, str | None], list[str]] = {}
+    for variant in variants:
+        groups.setdefault((variant.n_cases, variant.n_failed, variant.case_source), []).append(variant.variant_id)
+    parts = []
+    for (n_cases, n_failed, source), names in groups.items():
+        failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
+        from_source = f" ({source})" if source else ""
+        of = f" ({', '.join(names)})" if len(groups) > 1 else ""
+        parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
+    return ". ".join(parts) + "." if parts else "No case."
+
+
+def undefined_note(measures: Iterable[tuple[str, str]], variants: Sequence[VariantMetrics]) -> str:
+    """Return for how many cases measures are undefined; empty where all are defined.
+
+    Args:
+        measures: heading and name.
+        variants: whose measures.
+    """
+    undefined = []
+    for heading, measure in measures:
+        counts = [
+            f"{variant.variant_id} {estimate.n_undefined}"
+            for variant in variants
+            if (estimate := variant.measures.get(measure)) is not None and estimate.n_undefined
+        ]
+        if counts:
+            undefined.append(f"{heading} ({', '.join(counts)})")
+    if not undefined:
+        return ""
+    return f"Cases for which a measure is undefined, left out of its mean: {'; '.join(undefined)}."
