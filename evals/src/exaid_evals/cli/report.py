@@ -1,0 +1,88 @@
+"""`report`: tables and figures from the metrics, or a check of those on disk; `tables` does it for tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
+from exaid_evals.cli.showing import printable, shown
+
+if TYPE_CHECKING:
+    from exaid_evals.config.campaign import Campaign
+    from exaid_evals.provenance.reported import Wanted
+
+check_option = option(
+    "--check", is_flag=True, help="Write nothing; fail where a file on disk is not what the metrics give."
+)
+
+
+@click.command("report")
+@check_option
+@data_dir_option
+@debug_option
+def command(check: bool, data_dir: Path | None) -> int:
+    """Write every table and figure anew from the metrics files, without measuring.
+
+    With --check nothing is written: each file that is missing, was edited, or was made from other metrics is named with
+    the first line that differs, and the exit status is 1. Files are compared by content, never by time.
+    """
+    return run(campaign_of(data_dir), "report", check=check, with_figures=True)
+
+
+def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> int:
+    """Write or check tables, and figures too; return the exit status: 0, or 1 where a check failed."""
+    from exaid_evals.provenance.reported import stale_metrics, wanted_report, wanted_tables
+
+    wanted = wanted_report(campaign) if with_figures else wanted_tables(campaign)
+    stale = stale_metrics(campaign)
+    if not check:
+        return _write(campaign, wanted, stale)
+    folders = [campaign.tables, campaign.figures] if with_figures else [campaign.tables]
+    return _check(campaign, verb, wanted, stale, folders)
+
+
+def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], folders: Sequence[Path]) -> int:
+    from exaid_evals.provenance.reported import defects, files_below
+
+    here = files_below(campaign, *folders)
+    found = defects(here, wanted)
+    for defect in found:
+        detail = f": {defect.detail}" if defect.detail else ""
+        click.echo(printable(f"{shown(campaign.root / defect.path)}: {defect.what}{detail}"))
+    for reason in stale:
+        click.echo(f"{shown(campaign.metrics)}: {reason}")
+    for name, reason in wanted.left_out.items():
+        if any(path.stem == name for path in here.values()):
+            click.echo(f"{name} was not checked: {reason}", err=True)
+    if found:
+        click.echo(
+            f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {campaign.call(verb)}"
+        )
+    if stale:
+        click.echo(f"the metrics are stale; run {campaign.call('compute-metrics')}")
+    if not found and not stale:
+        click.echo(f"{len(wanted.files)} files are what the metrics give")
+    return 1 if found or stale else 0
+
+
+def _write(campaign: Campaign, wanted: Wanted, stale: list[str]) -> int:
+    from exaid_evals.artifacts.atomic import write_bytes
+    from exaid_evals.provenance.reported import is_same
+
+    written = 0
+    for name, content in wanted.files.items():
+        path = campaign.root / name
+        if not path.is_file() or not is_same(path, content):
+            write_bytes(path, content)
+            written += 1
+    for reason in stale:
+        click.echo(f"warning: {reason}; {campaign.call('compute-metrics')} measures anew", err=True)
+    for name, reason in wanted.left_out.items():
+        click.echo(f"no {name}: {reason}", err=True)
+    folders = dict.fromkeys(shown((campaign.root / name).parent) for name in wanted.files)
+    click.echo(f"{written} files written, {len(wanted.files) - written} current, in {', '.join(folders)}")
+    return 0

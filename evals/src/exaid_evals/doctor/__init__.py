@@ -1,0 +1,1 @@
+"""What the pipeline finds on this machine: checks that only look, and say what to do."""

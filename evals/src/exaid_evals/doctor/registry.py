@@ -1,0 +1,45 @@
+"""The checks, in the order of the report. To add one, write it in a module of its kind and name it here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
+from exaid_evals.clients.redaction import Redactor
+from exaid_evals.doctor import concepts, configuration, docker, keys, mac, machine, packages
+from exaid_evals.doctor.base import Check, Finding, Patient
+
+CHECKS: tuple[Check, ...] = (
+    packages.python,
+    packages.requirements,
+    packages.locked,
+    configuration.configurations,
+    configuration.schemas,
+    concepts.vocabularies,
+    concepts.extractors,
+    concepts.models,
+    mac.checkout,
+    mac.autogen,
+    keys.keys,
+    keys.servers,
+    docker.docker,
+    machine.hardware,
+    machine.data_folder,
+    machine.fonts,
+)
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Run every check. Whatever a finding says, no key and nothing secret of a base URL is in it."""
+    findings = [finding for check in CHECKS for finding in check(patient)]
+    redactors = [endpoint_of(provider, patient.environment).redactor for provider in PROVIDERS]
+    return [_clean(finding, redactors) for finding in findings]
+
+
+def _clean(finding: Finding, redactors: Sequence[Redactor]) -> Finding:
+    texts = {"name": finding.name, "what": finding.what, "remedy": finding.remedy}
+    for redactor in redactors:
+        texts = {name: redactor.shown(text) for name, text in texts.items()}
+    # Errors of several problems have a line each; a finding has one.
+    texts = {name: " ".join(text.split()) for name, text in texts.items()}
+    return Finding(finding.topic, texts["name"], finding.state, texts["what"], texts["remedy"], finding.needed_for)

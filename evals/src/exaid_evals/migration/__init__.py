@@ -1,0 +1,1 @@
+"""Records of older versions, rewritten as the current one."""

@@ -1,0 +1,156 @@
+"""Whole files and campaigns brought to the current version, each written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.manifest import SCHEMA as MANIFEST
+from exaid_evals.artifacts.schemas import current_versions, identify
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+from exaid_evals.migration.steps import migrated
+from exaid_evals.traces.freeze import files_in
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A file that is to be rewritten.
+
+    Attributes:
+        path: the file.
+        before: versions of its records now, sorted.
+        after: the current version.
+        records: what it will hold.
+    """
+
+    path: Path
+    before: tuple[str, ...]
+    after: str
+    records: tuple[dict[str, Any], ...]
+
+
+def plan_migration(paths: Iterable[Path]) -> tuple[list[Rewriting], int]:
+    """Read every file and work out its current form, before anything is written.
+
+    Returns:
+        The files to rewrite, and how many are current already.
+
+    Raises:
+        DataError: names every file that cannot be migrated, and why; also where a manifest would stand beside traces
+            that are missing or none of its own.
+    """
+    # Manifests come last: what they are to hold depends on the migrated traces beside them.
+    ordered = sorted(set(paths), key=lambda path: (path.parent.name == "manifests", path))
+    rewritings: dict[Path, Rewriting] = {}
+    problems: list[DataError] = []
+    n_current = 0
+    for path in ordered:
+        try:
+            rewriting = _planned(path, rewritings)
+        except DataError as error:
+            problems.append(error)
+            continue
+        if rewriting is None:
+            n_current += 1
+        else:
+            rewritings[path] = rewriting
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise problems[0] if len(problems) == 1 else DataError(f"{len(problems)} files cannot be migrated:{lines}")
+    return list(rewritings.values()), n_current
+
+
+def migrate(rewritings: Sequence[Rewriting]) -> None:
+    """Write what was planned, each file whole.
+
+    A manifest is written before the traces whose new hashes it names: what a traces' rewriting gives can be told
+    before it is done, so that an interrupted migration goes on with the same command.
+    """
+    for rewriting in sorted(rewritings, key=lambda one: (one.path.parent.name != "manifests", one.path)):
+        write_jsonl(rewriting.path, rewriting.records)
+
+
+def record_files(campaign: Campaign) -> list[Path]:
+    """Return the files of a campaign that have steps: its traces and its manifest."""
+    return [path for folder in (campaign.traces, campaign.manifests) for path in files_in(folder)]
+
+
+def _planned(path: Path, rewritings: dict[Path, Rewriting]) -> Rewriting | None:
+    records = read_jsonl(path)
+    if not records:
+        raise DataError("holds no record", where=str(path), remedy="remove or restore it")
+    names = {_identified(record, f"{path}:{number}") for number, record in enumerate(records, start=1)}
+    schemas = {name for name, _ in names}
+    if len(schemas) != 1:
+        raise DataError(f"mixes records of {', '.join(sorted(schemas))}", where=str(path), remedy="split the file")
+    [schema] = schemas
+    new = [migrated(record, records[0], where=f"{path}:{number}") for number, record in enumerate(records, start=1)]
+    if schema == MANIFEST:
+        new = [_with_traces(record, path, rewritings) for record in new]
+    if new == records:
+        return None
+    versions = tuple(sorted({version for _, version in names}))
+    return Rewriting(path, versions, current_versions()[schema], tuple(new))
+
+
+def _identified(record: dict[str, Any], where: str) -> tuple[str, str]:
+    try:
+        return identify(record)
+    except DataError as error:
+        raise type(error)(error.what, where=where, remedy=error.remedy) from None
+
+
+def _with_traces(record: dict[str, Any], path: Path, rewritings: dict[Path, Rewriting]) -> dict[str, Any]:
+    """Bring a manifest's list of traces in line with migrated files beside it; add it where 1.0.0 had none.
+
+    A manifest that already lists hashes keeps guarding the files that are not rewritten: of those nothing changes.
+    """
+    campaign = Campaign(path.parent.parent)
+    known = {entry["case_id"]: entry for entry in record.get("traces", ())}
+    wanted = list(record["mas_generation_config"]["ordered_case_list"])
+    entries = []
+    for case_id in wanted:
+        file = campaign.trace_file(case_id)
+        rewriting = rewritings.get(file)
+        if rewriting is None and case_id in known:
+            entries.append(known[case_id])
+            continue
+        if not file.is_file():
+            raise DataError(
+                f"the trace of {case_id} is not beside the manifest",
+                where=str(path),
+                remedy=f"put {campaign.relative(file)} back, so that its hash can be frozen",
+            )
+        entry = _entry(campaign, file, rewriting.records if rewriting else tuple(read_jsonl(file)))
+        frozen = known[case_id]["sha256"] if case_id in known else None
+        if frozen not in (None, sha256_file(file), entry["sha256"]):
+            what = f"the trace of {case_id} is not the one that was frozen"
+            raise DataError(what, where=str(path), remedy="restore the trace")
+        entries.append(entry)
+    extra = [
+        file.name for file in files_in(campaign.traces) if file not in {campaign.trace_file(one) for one in wanted}
+    ]
+    if extra and not known:
+        raise DataError(
+            f"traces of other cases lie beside the manifest: {', '.join(extra[:3])}",
+            where=str(path),
+            remedy="move them away; what is frozen now would refuse them",
+        )
+    return record | {"traces": entries, "trace_dataset_hash": sha256_structure(entries)}
+
+
+def _entry(campaign: Campaign, file: Path, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "case_id": records[0]["case_id"],
+        "path": campaign.relative(file),
+        "sha256": sha256_bytes(b"".join(canonical_bytes(record) + b"\n" for record in records)),
+        "n_records": len(records),
+        "text_units_ctu": sum(record["text_units_ctu"] for record in records),
+        "status": "failed" if records[0]["metadata"]["status"] == "failed" else "success",
+    }

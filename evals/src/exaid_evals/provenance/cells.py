@@ -1,0 +1,110 @@
+"""From what a user calls a cell to the cell: names are forgiving, and what is unknown is answered with what is near."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exaid_evals.errors import ConfigError
+from exaid_evals.report.base import Column, Row, Table
+
+_BETWEEN = re.compile(r"\s+vs\.?\s+|\s+against\s+|[\s/,()−]+|\s-\s", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell of a table.
+
+    Attributes:
+        table: the table.
+        row: the row.
+        column: the column.
+        statistic: which of the cell's numbers is meant; empty for the one that is shown.
+    """
+
+    table: Table
+    row: Row
+    column: Column
+    statistic: str = ""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Return what identifies the row, by name."""
+        return dict(zip(self.table.key_names, self.row.keys, strict=False))
+
+    @property
+    def measure(self) -> str:
+        """Return the measure that the cell is about: its own, the row's where rows are measures, else the column's."""
+        if self.row.measures:
+            return self.row.measures[self.table.columns.index(self.column)]
+        return self.keys.get("measure", self.column.measure)
+
+    @property
+    def field(self) -> str:
+        """Return the cell's field in its record: `mean`, `ci95_low`, `wilcoxon_p`."""
+        if "measure" in self.keys:
+            return self.statistic or self.column.measure
+        return self.statistic or self.column.holds.STATISTICS[0]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Return every number of the cell with all its decimals, by its name in CSV."""
+        cell = self.row.cells[self.table.columns.index(self.column)]
+        return dict(zip(self.column.csv_names, self.column.values(cell), strict=True))
+
+    @property
+    def shown(self) -> str:
+        """Return the cell as readers see it, with what stands below it."""
+        cell = self.row.cells[self.table.columns.index(self.column)]
+        return " ".join(part for part in (self.column.shown(cell), self.column.below(cell)) if part)
+
+
+def find_place(table: Table, row: str, column: str) -> Place:
+    """Return the cell that a user names.
+
+    A row goes by its key (`V3`, `coverage/V0/V3`), by its keys in any order (`V0 vs V3 / coverage`), or by its label
+    where only one row has it; a column by its measure, its heading, or its name in CSV. Case does not matter.
+
+    Raises:
+        ConfigError: no row, or no column, has that name; says which there are.
+    """
+    rows = [one for one in table.rows if _names_row(one, row)]
+    if len(rows) != 1:
+        keys = [one.key for one in rows or table.rows]
+        what = f"{len(rows)} rows are called {row!r}" if rows else f"the table {table.name} has no row {row!r}"
+        raise ConfigError(what, where="ROW", remedy=_remedy(row, keys, all_of_them=bool(rows)))
+    for candidate in table.columns:
+        if column.casefold() in (candidate.measure.casefold(), candidate.heading.casefold()):
+            return Place(table, rows[0], candidate)
+        for name, statistic in zip(candidate.csv_names, candidate.holds.STATISTICS, strict=True):
+            if column.casefold() == name.casefold():
+                return Place(table, rows[0], candidate, statistic)
+    names = [name for one in table.columns for name in (one.measure, one.heading)]
+    known = [one.measure for one in table.columns]
+    raise ConfigError(
+        f"the table {table.name} has no column {column!r}", where="COLUMN", remedy=_remedy(column, known, also=names)
+    )
+
+
+def unknown_table(name: str, known: Sequence[str]) -> ConfigError:
+    """Return the error of a name that no table has."""
+    return ConfigError(f"no table is called {name!r}", where="TABLE", remedy=_remedy(name, known, all_of_them=True))
+
+
+def _names_row(row: Row, asked: str) -> bool:
+    wanted = asked.casefold().strip()
+    if wanted in (row.key.casefold(), row.label.casefold()):
+        return True
+    parts = [part for part in _BETWEEN.split(wanted) if part]
+    keys = [key.casefold() for key in row.keys]
+    # Of a pair the order counts (V0 against V3 is not V3 against V0); the measure may stand before or behind it.
+    return len(parts) == len(keys) > 1 and parts in (keys, [*keys[1:], keys[0]])
+
+
+def _remedy(asked: str, known: Sequence[str], *, also: Sequence[str] = (), all_of_them: bool = False) -> str:
+    names = {name.casefold(): name for name in (*also, *known)}
+    near = [names[name] for name in difflib.get_close_matches(asked.casefold(), names, n=2, cutoff=0.5)]
+    there = "there are " + ", ".join(known if all_of_them or len(known) <= 24 else [*known[:24], "…"])
+    return f"did you mean {' or '.join(near)}? {there}" if near else there

@@ -1,0 +1,166 @@
+"""Tables and figures as the metrics give them, made elsewhere, to be held against those on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.records import read_variant
+from exaid_evals.provenance.staleness import measured_variants, stale_comparisons, stale_runs, stale_traces
+from exaid_evals.provenance.tables import primary_variant
+from exaid_evals.report.registry import FORMATS, load
+from exaid_evals.report.results import read_results
+from exaid_evals.report.stage import build_tables, write_report
+
+_READ_ONLY = ("manifests", "cases", "traces", "runs")
+_PICTURES = {".png": "other pixels", ".pdf": "another drawing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """What is wrong with a table or figure on disk.
+
+    Attributes:
+        path: inside the campaign.
+        what: `missing`, `extra`, `differs`, or `damaged`.
+        detail: the first line that differs, with both texts; empty where there is none.
+    """
+
+    path: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the metrics give.
+
+    Attributes:
+        files: path inside the campaign → content.
+        left_out: table or figure → why it cannot be made from what is here.
+    """
+
+    files: Mapping[str, bytes]
+    left_out: Mapping[str, str]
+
+
+def wanted_tables(campaign: Campaign) -> Wanted:
+    """Make every table, in every form.
+
+    Raises:
+        DataError: there are no metrics, or they are damaged.
+    """
+    primary = primary_variant(campaign)
+    tables, left_out = build_tables(read_results(campaign, measured_variants(campaign)), primary)
+    files = {
+        campaign.relative(campaign.tables / f"{name}.{suffix}"): load(form).render(table).encode()
+        for name, table in tables.items()
+        for suffix, form in FORMATS.items()
+    }
+    return Wanted(files, left_out)
+
+
+def wanted_report(campaign: Campaign) -> Wanted:
+    """Make every table and figure, in a temporary campaign that reads traces and runs of the real one.
+
+    Raises:
+        DataError: there are no metrics, or they are damaged.
+    """
+    variants, primary = measured_variants(campaign), primary_variant(campaign)
+    with tempfile.TemporaryDirectory(prefix="exaid-report-") as folder:
+        elsewhere = Campaign(Path(folder).resolve())
+        elsewhere.metrics.mkdir()
+        for path in sorted(campaign.metrics.glob("*.jsonl")):
+            shutil.copyfile(path, elsewhere.metrics / path.name)
+        for name in _READ_ONLY:
+            if (campaign.root / name).is_dir():
+                (elsewhere.root / name).symlink_to(campaign.root / name, target_is_directory=True)
+        report = write_report(elsewhere, variants, primary=primary, force=True)
+        files = {elsewhere.relative(path): path.read_bytes() for path in report.files}
+    return Wanted(files, report.left_out)
+
+
+def files_below(campaign: Campaign, *folders: Path) -> dict[str, Path]:
+    """Return path inside the campaign → file, of the files in these folders that are not hidden."""
+    found = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
+    return {campaign.relative(path): path for path in found if path.is_file() and not path.name.startswith(".")}
+
+
+def defects(here: Mapping[str, Path], wanted: Wanted) -> list[Defect]:
+    """Return what is wrong with the files here, given those that the metrics give; by content, never by time.
+
+    Args:
+        here: path inside the campaign → file on disk.
+        wanted: what the metrics give; of what they leave out nothing can be said.
+    """
+    found = []
+    for name in sorted(here.keys() | wanted.files.keys()):
+        if name not in here:
+            found.append(Defect(name, "missing"))
+        elif name in wanted.files:
+            defect = _defect(name, here[name], wanted.files[name])
+            found += [defect] if defect else []
+        elif here[name].stem not in wanted.left_out:
+            found.append(Defect(name, "extra"))
+    return found
+
+
+def is_same(path: Path, content: bytes) -> bool:
+    """Tell whether a file holds some content: byte for byte, or a PNG with the same pixels, however packed.
+
+    Raises:
+        DataError: the file is a damaged PNG.
+    """
+    if path.read_bytes() == content:
+        return True
+    if path.suffix != ".png":
+        return False
+    with tempfile.TemporaryDirectory(prefix="exaid-report-") as folder:
+        other = Path(folder) / path.name
+        other.write_bytes(content)
+        return sha256_file(path) == sha256_file(other)
+
+
+def stale_metrics(campaign: Campaign) -> list[str]:
+    """Return what has changed since the metrics were made: traces, run logs, or metrics that were compared."""
+    found = []
+    for variant in measured_variants(campaign):
+        made_from = read_variant(campaign.metrics_file(variant)).made_from
+        if made_from is not None:
+            found += [stale_traces(campaign, made_from), stale_runs(campaign, variant, made_from)]
+    return list(dict.fromkeys([*(reason for reason in found if reason), *stale_comparisons(campaign)]))
+
+
+def _defect(name: str, here: Path, wanted: bytes) -> Defect | None:
+    try:
+        if is_same(here, wanted):
+            return None
+    except DataError as error:
+        return Defect(name, "damaged", error.what)
+    if here.suffix in _PICTURES:
+        return Defect(name, "differs", _PICTURES[here.suffix])
+    old, new = (content.decode("utf-8", "replace").splitlines() for content in (here.read_bytes(), wanted))
+    for number in range(max(len(old), len(new))):
+        left, right = (lines[number] if number < len(lines) else None for lines in (old, new))
+        if left != right:
+            detail = f"line {number + 1} is {_shown(left, right)}, and must be {_shown(right, left)}"
+            return Defect(name, "differs", detail)
+    return Defect(name, "differs", "only its line ends")
+
+
+def _shown(line: str | None, other: str | None) -> str:
+    """Return a line, cut around the first character that differs where it is long."""
+    if line is None:
+        return "nothing"
+    if len(line) <= 100:
+        return repr(line)
+    pairs = zip(line, other or "", strict=False)
+    at = next((number for number, (one, two) in enumerate(pairs) if one != two), min(len(line), len(other or "")))
+    start = max(0, at - 30)
+    return f"…{line[start : at + 50]!r}…"

@@ -1,0 +1,240 @@
+"""Everything behind one cell: its record, its cases, what these were made from, and the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.records import OK, MadeFrom, read_variant
+from exaid_evals.metrics.runs import any_case, present_variants, read_meta
+from exaid_evals.provenance.cells import Place
+from exaid_evals.provenance.definitions import Definition, comparison_fields, definition_of, measure_named
+from exaid_evals.provenance.staleness import stale_comparisons, stale_runs, stale_traces
+from exaid_evals.report.registry import FORMATS, load
+
+_Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """A record on disk: file inside the campaign, line counted from 1, the file's content hash, and the record."""
+
+    file: str
+    line: int
+    sha256: str
+    record: _Record
+
+
+@dataclass(frozen=True, slots=True)
+class CaseBehind:
+    """One case behind a number.
+
+    Attributes:
+        case_id: the case.
+        value: of the measure; None where undefined, or where the case has no talk. Of a comparison the difference.
+        note: why there is no value; empty where there is one.
+        files: file inside the campaign → its content hash now; None where it is not here.
+    """
+
+    case_id: str
+    value: float | None
+    note: str
+    files: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a variant's numbers were made from.
+
+    Attributes:
+        variant_id: the variant.
+        metrics_file, metrics_sha256: its metrics.
+        made_from: as its record says; None in records of old.
+        n_runs: run logs that were measured.
+        run_config_hash: of the variant's configuration, from any of its run logs; None where none is here.
+        stale: what has changed since.
+    """
+
+    variant_id: str
+    metrics_file: str
+    metrics_sha256: str
+    made_from: MadeFrom | None
+    n_runs: int
+    run_config_hash: str | None
+    stale: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Everything behind a cell.
+
+    Attributes:
+        place: the cell.
+        form_states: file of the table → `current`, `differs` or `missing`.
+        record: the record that holds the number.
+        counts: number of cases, by what they are: `n`, `n_undefined`, `n_failed` …
+        cases: every case behind the number.
+        upstream: of each variant that is involved.
+        manifest: file and content hash of the manifest; None where it is not here.
+        interval: how the interval was computed; None where the cell has none.
+        measure: name, unit and direction of the measure.
+        definition: its docstring; None for a measure that is not configured now.
+        statistic: what the cell's field is, where it is not the measure's mean.
+        stale: everything that has changed since the number was made.
+    """
+
+    place: Place
+    form_states: Mapping[str, str]
+    record: RecordPlace
+    counts: Mapping[str, int]
+    cases: tuple[CaseBehind, ...]
+    upstream: tuple[Upstream, ...]
+    manifest: tuple[str, str] | None
+    interval: str | None
+    measure: tuple[str, str, str]
+    definition: Definition | None
+    statistic: str
+    stale: tuple[str, ...]
+
+
+def trail_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: str) -> Trail:
+    """Follow a cell back.
+
+    Args:
+        campaign: whose table it is.
+        place: the cell.
+        config: what declares the measures, for their definitions.
+        primary: the variant that speaks for tables in which no variant is named.
+
+    Raises:
+        DataError: the metrics do not hold what the table shows, or are damaged.
+    """
+    record = _record(campaign, place, primary)
+    involved = [str(record.record[name]) for name in ("variant_id", "against") if name in record.record]
+    upstream = tuple(_upstream(campaign, variant) for variant in involved)
+    compared = "against" in record.record
+    declared = measure_named(place.measure, config)
+    stale = [reason for one in upstream for reason in one.stale] + (stale_comparisons(campaign) if compared else [])
+    return Trail(
+        place=place,
+        form_states=_form_states(campaign, place),
+        record=record,
+        counts=_counts(record.record, place.measure),
+        cases=tuple(_cases(campaign, involved, place.measure)),
+        upstream=upstream,
+        manifest=_hashed(campaign),
+        interval=_interval(record.record, place),
+        measure=(place.measure, *((declared.unit, declared.better) if declared else ("", ""))),
+        definition=definition_of(declared.definition) if declared else None,
+        statistic=comparison_fields().get(place.field, "") if compared else "",
+        stale=tuple(dict.fromkeys(stale)),
+    )
+
+
+def _record(campaign: Campaign, place: Place, primary: str) -> RecordPlace:
+    keys = place.keys
+    if "against" in keys:
+        path = campaign.comparisons_file
+        wanted = {"variant_id": keys["variant"], "against": keys["against"], "measure": keys["measure"]}
+    else:
+        # A table of the talks names no variant: any speaks for all, the primary one by choice.
+        path = campaign.metrics_file(keys.get("variant") or primary)
+        wanted = {"record_type": "variant_metrics"}
+    for line, record in enumerate(read_jsonl(path), start=1):
+        if all(record.get(name) == value for name, value in wanted.items()):
+            return RecordPlace(campaign.relative(path), line, sha256_file(path), record)
+    sought = ", ".join(f"{name} {value}" for name, value in wanted.items())
+    raise DataError(f"holds no record with {sought}", where=str(path), remedy=f"run {campaign.call('compute-metrics')}")
+
+
+def _counts(record: _Record, measure: str) -> dict[str, int]:
+    if "against" in record:
+        reasons = [case["reason"] for case in record["left_out"]]
+        counted = {f"left out, {reason.replace('_', ' ')}": reasons.count(reason) for reason in sorted(set(reasons))}
+        return {"n": record["n"], "without a difference": record["n_zero"], **counted}
+    estimate = record["measures"].get(measure, {})
+    return {
+        "n": estimate.get("n", 0),
+        "undefined": estimate.get("n_undefined", 0),
+        "failed": record["n_failed"],
+        "cases": record["n_cases"],
+    }
+
+
+def _cases(campaign: Campaign, variants: Sequence[str], measure: str) -> Iterator[CaseBehind]:
+    per_variant = [_case_records(campaign, variant) for variant in variants]
+    for case_id in sorted(set.intersection(*(set(records) for records in per_variant))):
+        records = [records[case_id] for records in per_variant]
+        values = [record["measures"].get(measure) for record in records]
+        paths = [campaign.trace_file(case_id), *(campaign.run_file(variant, case_id) for variant in variants)]
+        files = {campaign.relative(path): sha256_file(path) if path.is_file() else None for path in paths}
+        if any(record["status"] != OK for record in records):
+            yield CaseBehind(case_id, None, "no talk", files)
+        elif None in values:
+            lacking = [variant for variant, value in zip(variants, values, strict=True) if value is None]
+            yield CaseBehind(case_id, None, f"undefined under {' and '.join(lacking)}", files)
+        else:
+            value = values[0] if len(values) == 1 else round(values[0] - values[1], 6) + 0.0
+            yield CaseBehind(case_id, value, "", files)
+
+
+def _case_records(campaign: Campaign, variant: str) -> dict[str, _Record]:
+    records = read_jsonl(campaign.metrics_file(variant))
+    return {record["case_id"]: record for record in records if record.get("record_type") == "case_metrics"}
+
+
+def _upstream(campaign: Campaign, variant: str) -> Upstream:
+    path = campaign.metrics_file(variant)
+    metrics = read_variant(path)
+    made_from = metrics.made_from
+    stale = [] if made_from is None else [stale_traces(campaign, made_from), stale_runs(campaign, variant, made_from)]
+    meta = read_meta(campaign, variant, any_case(campaign, variant)) if variant in present_variants(campaign) else None
+    return Upstream(
+        variant_id=variant,
+        metrics_file=campaign.relative(path),
+        metrics_sha256=sha256_file(path),
+        made_from=made_from,
+        n_runs=metrics.n_cases,
+        run_config_hash=meta["config_hash"] if meta else None,
+        stale=tuple(reason for reason in stale if reason),
+    )
+
+
+def _hashed(campaign: Campaign) -> tuple[str, str] | None:
+    if not campaign.manifest_file.is_file():
+        return None
+    read_manifest(campaign.manifest_file)  # a damaged one is named, not hashed
+    return campaign.relative(campaign.manifest_file), sha256_file(campaign.manifest_file)
+
+
+def _form_states(campaign: Campaign, place: Place) -> dict[str, str]:
+    states = {}
+    for suffix, target in FORMATS.items():
+        path = campaign.tables / f"{place.table.name}.{suffix}"
+        rendered: str = load(target).render(place.table)
+        current = path.is_file() and path.read_bytes() == rendered.encode()
+        states[campaign.relative(path)] = "current" if current else "differs" if path.is_file() else "missing"
+    return states
+
+
+def _interval(record: _Record, place: Place) -> str | None:
+    """Say how the cell's interval came about, from the signature; None where it has none."""
+    if not any("ci95" in name for name in place.values):
+        return None
+    resamples, _, seed = _of_signature(record["signature"], "boot").partition("/")
+    what = "mean paired difference" if "against" in record else "mean"
+    return (
+        f"95 % bootstrap percentile interval of the {what} over cases: {int(resamples):,} resamples, seed {seed}, one "
+        "matrix of resamples shared by all measures and variants; cases that do not define the measure are left out"
+    )
+
+
+def _of_signature(signature: str, part: str) -> str:
+    return next((word.partition(":")[2] for word in signature.split("|") if word.startswith(f"{part}:")), "")

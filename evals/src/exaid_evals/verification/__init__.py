@@ -1,0 +1,1 @@
+"""Whether two campaigns hold the same: file by file, record by record, field by field."""

@@ -1,0 +1,184 @@
+"""What is kept of a campaign to compare another one with (`exaid.expected`): hashes, and short values as they are.
+
+Two files: `campaign.jsonl`, plain, a record about the campaign and one with the content hash of each of its files;
+and `fields.jsonl.gz`, a record a file with the fields of its records, so that a difference can be named down to the
+field. Values of up to 32 characters are kept as they are, of longer ones only the hash is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.canonical import canonical_json
+from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.errors import DataError
+from exaid_evals.verification.compare import hash_digits
+from exaid_evals.verification.configuration import Configuration
+from exaid_evals.verification.contents import Part, has_parts
+from exaid_evals.verification.origins import STAGES, Stage, stage_of
+from exaid_evals.verification.sides import FolderSide, Hashed
+
+SCHEMA = "exaid.expected"
+CAMPAIGN_FILE = "campaign.jsonl"
+FIELDS_FILE = "fields.jsonl.gz"
+_LONGEST_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is kept of a campaign.
+
+    Attributes:
+        folder: where it is kept.
+        cases: the ordered case list.
+        case_source: where the cases came from.
+        seed: of the stub generator.
+        variants: that were run.
+        configuration: of the stages.
+        packages: distribution → version, of those that the results may depend on.
+        hashes: path → content hash.
+    """
+
+    folder: Path
+    cases: tuple[str, ...]
+    case_source: str
+    seed: int
+    variants: tuple[str, ...]
+    configuration: Configuration
+    packages: Mapping[str, str]
+    hashes: Mapping[str, str]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages whose files are kept."""
+        numbers = {_number(path) for path in self.hashes}
+        return tuple(stage for stage in STAGES if stage.number in numbers)
+
+
+class ExpectedSide:
+    """What is kept of a campaign, as one side of a comparison; only the files of the chosen stages count."""
+
+    label = "expected"
+
+    def __init__(self, expected: Expected, stages: Iterable[Stage]) -> None:
+        chosen = {stage.number for stage in stages}
+        self._expected = expected
+        self._files = {path: digest for path, digest in expected.hashes.items() if _number(path) in chosen}
+        self._fields: dict[str, list[Part]] | None = None
+
+    def files(self) -> Mapping[str, str]:
+        """Return the kept hashes."""
+        return self._files
+
+    def parts(self, path: str) -> Sequence[Part]:
+        """Return a file's records, with a hash in place of every long value."""
+        if self._fields is None:  # read once, and only where something differs
+            self._fields = _read_fields(self._expected.folder / FIELDS_FILE)
+        return self._fields.get(path, [])
+
+
+def is_expected(folder: Path) -> bool:
+    """Tell whether a folder holds what is kept of a campaign, rather than a campaign."""
+    return (folder / CAMPAIGN_FILE).is_file()
+
+
+def write_expected(
+    folder: Path,
+    campaign: FolderSide,
+    *,
+    cases: Sequence[str],
+    case_source: str,
+    seed: int,
+    variants: Sequence[str],
+    configuration: Configuration,
+    packages: Mapping[str, str],
+) -> int:
+    """Keep a campaign; return the number of its files."""
+    hashes = campaign.files()
+    kept = {path: campaign.parts(path) for path in hashes if has_parts(path)}
+    about = {
+        **header(SCHEMA),
+        "record_type": "campaign",
+        "cases": list(cases),
+        "case_source": case_source,
+        "seed": seed,
+        "variants": list(variants),
+        "configuration": configuration,
+        "packages": dict(packages),
+        "n_files": len(hashes),
+    }
+    files = [
+        {
+            **header(SCHEMA),
+            "record_type": "file",
+            "path": path,
+            "stage": _number(path),
+            "sha256": hashes[path],
+            "n_records": len(kept.get(path, ())),
+        }
+        for path in sorted(hashes)
+    ]
+    fields = [{**header(SCHEMA), "record_type": "fields", "path": path, **_packed(kept[path])} for path in sorted(kept)]
+    write_jsonl(folder / FIELDS_FILE, fields)
+    write_jsonl(folder / CAMPAIGN_FILE, [{**about, "fields_sha256": sha256_structure(fields)}, *files])
+    return len(hashes)
+
+
+def read_expected(folder: Path) -> Expected:
+    """Read what is kept of a campaign.
+
+    Raises:
+        DataError: it is not there, or damaged.
+    """
+    path = folder / CAMPAIGN_FILE
+    remedy = "restore the folder, or make it again with `exaid-evals verify --write-expected`"
+    if not path.is_file():
+        raise DataError("nothing is kept here to compare with", where=str(folder), remedy=remedy)
+    records = read_jsonl(path)
+    for number, record in enumerate(records, start=1):
+        require_valid(record, f"{path}:{number}")
+    if not records or records[0]["record_type"] != "campaign" or len(records) - 1 != records[0]["n_files"]:
+        raise DataError("must open with its campaign, and hold a record a file", where=str(path), remedy=remedy)
+    about, *files = records
+    return Expected(
+        folder=folder,
+        cases=tuple(about["cases"]),
+        case_source=about["case_source"],
+        seed=about["seed"],
+        variants=tuple(about["variants"]),
+        configuration=about["configuration"],
+        packages=about["packages"],
+        hashes={record["path"]: record["sha256"] for record in files},
+    )
+
+
+def _number(path: str) -> str:
+    stage = stage_of(path)
+    return stage.number if stage else ""
+
+
+def _packed(parts: Sequence[Part]) -> dict[str, Any]:
+    """Return records as three lists of one length: their names, their short values, and hashes of the long ones."""
+    values, hashes = [], []
+    for part in parts:
+        short = {name: value for name, value in part.fields.items() if len(canonical_json(value)) <= _LONGEST_KEPT}
+        values.append(short)
+        hashes.append({name: hash_digits(value) for name, value in part.fields.items() if name not in short})
+    return {"names": [part.name for part in parts], "values": values, "hashes": hashes}
+
+
+def _read_fields(path: Path) -> dict[str, list[Part]]:
+    fields = {}
+    for number, record in enumerate(read_jsonl(path), start=1):
+        require_valid(record, f"{path}:{number}")
+        rows = zip(record["names"], record["values"], record["hashes"], strict=True)
+        fields[record["path"]] = [
+            Part(name, {**values, **{field: Hashed(digits) for field, digits in hashes.items()}})
+            for name, values, hashes in rows
+        ]
+    return fields

@@ -1,0 +1,112 @@
+"""docs/measures.md, made from the docstrings of the measures.
+
+`python evals/tests/docs/measures.py` writes it (`make docs`); a test holds it against them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.metrics.base import Measure
+from exaid_evals.metrics.registry import BUILT_IN
+from exaid_evals.provenance.definitions import comparison_fields, constants_of, definition_of
+
+ROOT = Path(__file__).resolve().parents[3]
+TARGET = ROOT / "docs" / "measures.md"
+COMMAND = "make docs"
+_BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "describes"}
+_INTRODUCTION = f"""\
+<!-- Made by `{COMMAND}` from the docstrings in evals/src/exaid_evals/metrics/measures/; do not edit. -->
+
+# Measures
+
+What each number of the tables is, in the words of the code that computes it. `exaid-evals explain TABLE ROW COLUMN`
+prints the same beside a number of yours.
+
+For one case and one variant: T are the trace's successful messages; W_i is the text of the window of update i, s_i its
+semantics and f_i its rendered text; K(x) are the concepts of a text, of several texts their union. An `Observation`
+holds all of that. Lengths are in CTU, ceil(code points / 4); times are virtual milliseconds. What is undefined is
+`null` in the records, counted, and left out of means.
+
+Measures with a parameter are listed as `configs/metrics.yaml` has them by default."""
+
+
+def render() -> str:
+    """Return the whole page."""
+    config = MetricsConfig()
+    parts = [_INTRODUCTION, *_contents(config)]
+    for family in BUILT_IN:
+        parts += list(_family(family, config))
+    parts += list(_comparisons())
+    return "\n\n".join(parts) + "\n"
+
+
+def _families(config: MetricsConfig) -> Iterator[tuple[str, str, list[list[Measure]]]]:
+    """Yield each family: name, what its module says of it, and its measures, those of one function together."""
+    for family, target in BUILT_IN.items():
+        module_name, _, attribute = target.partition(":")
+        module = import_module(module_name)
+        groups: dict[str, list[Measure]] = {}
+        for measure in getattr(module, attribute)(config):
+            groups.setdefault(measure.definition, []).append(measure)
+        yield family, inspect.cleandoc(module.__doc__ or "").partition("\n")[0], list(groups.values())
+
+
+def _contents(config: MetricsConfig) -> Iterator[str]:
+    lines = ["| family | measures | |", "|---|---|---|"]
+    for family, title, groups in _families(config):
+        names = ", ".join(f"`{measure.name}`" for group in groups for measure in group)
+        lines.append(f"| [{family}](#{family.replace('_', '-')}) | {names} | {title} |")
+    lines.append("| [comparisons](#comparisons) | | differences between two variants |")
+    yield "\n".join(lines)
+
+
+def _family(name: str, config: MetricsConfig) -> Iterator[str]:
+    family, title, groups = next(found for found in _families(config) if found[0] == name)
+    yield f"## {family.replace('_', '-')}\n\n{title}"
+    for group in groups:
+        yield from _measures(group)
+
+
+def _measures(group: list[Measure]) -> Iterator[str]:
+    first = group[0]
+    definition = definition_of(first.definition)
+    yield "### " + ", ".join(f"`{measure.name}`" for measure in group)
+    facts = [f"- unit: {first.unit}; {_BETTER[first.better]}", f"- formula: {definition.formula}"]
+    if any(constants_of(measure) for measure in group):
+        called = "; ".join(f"`{measure.name}` {_called(measure)}" for measure in group)
+        facts.append(f"- parameters: {called}")
+    told = "as the formula says" if "ndefined" in definition.formula else "none, it is always defined"
+    facts.append(f"- edge cases: {definition.edge_cases or told}")
+    yield "\n".join(facts)
+    yield from definition.remarks
+    yield f"Example: {definition.example}".strip()
+    if definition.code:
+        yield f"```python\n{definition.code}\n```"
+
+
+def _called(measure: Measure) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in constants_of(measure).items())
+
+
+def _comparisons() -> Iterator[str]:
+    told = "A record of `comparisons.metrics.jsonl`: one measure under one variant, less the same under another."
+    yield f"## comparisons\n\n{told}"
+    rows = [f"| `{name}` | {text.replace('|', chr(92) + '|')} |" for name, text in comparison_fields().items()]
+    yield "\n".join(["| field | |", "|---|---|", *rows])
+
+
+def main() -> None:
+    """Write the page."""
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(render(), encoding="utf-8")
+    print(f"updated {TARGET.relative_to(ROOT)}")  # noqa: T201 - a script's report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""`explain`: a number of any table, back to its record, its cases, its files and its definition."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+import pytest
+
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.cli.main import run
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.provenance.tables import build_tables
+from stub_campaigns import change_byte, change_record, repack
+
+
+def explained(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str) -> dict[str, Any]:
+    """Return what `explain --json` says."""
+    assert run(["explain", *arguments, "--json", "--data-dir", str(campaign.root)]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def told(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str) -> str:
+    """Return what `explain` prints."""
+    assert run(["explain", *arguments, "--data-dir", str(campaign.root)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_mean_is_traced_to_its_record_and_cases(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
+    """The mean is that of the listed cases, the record says it, and the hashes are those of the files."""
+    found = explained(capsys, pristine, "main", "V3", "coverage")
+    record = found["record"]
+    path = pristine.root / record["file"]
+    assert record["sha256"] == sha256_file(path)
+    assert read_jsonl(path)[record["line"] - 1]["measures"]["coverage"]["mean"] == found["values"]["coverage_mean"]
+    values = [case["value"] for case in found["cases"]]
+    assert found["values"]["coverage_mean"] == pytest.approx(statistics.mean(values), abs=1e-6)
+    assert found["counts"] == {"cases": 2, "failed": 0, "n": 2, "undefined": 0}
+    for case in found["cases"]:
+        assert sorted(case["files"]) == [f"runs/V3/{case['case_id']}.jsonl.gz", f"traces/{case['case_id']}.jsonl.gz"]
+        assert all(digest == sha256_file(pristine.root / name) for name, digest in case["files"].items())
+    [upstream] = found["upstream"]
+    assert upstream["metrics_sha256"] == record["sha256"]
+    assert found["manifest"]["sha256"] == sha256_file(pristine.manifest_file)
+    assert found["signature"].startswith("exaid-evals/")
+    assert "10,000 resamples, seed 42" in found["interval"]
+    assert found["definition"]["formula"].startswith("|K(∪s) ∩ K(T)| / |K(T)|")
+    assert set(found["tables"].values()) == {"current"}
+    assert found["stale"] == []
+
+
+@pytest.mark.parametrize("row", ["coverage/V0/V3", "V0 vs V3 / coverage", "v0/v3/coverage", "coverage V0 against V3"])
+def test_a_difference_is_traced_to_both_variants(
+    capsys: pytest.CaptureFixture[str], pristine: Campaign, row: str
+) -> None:
+    """A pair goes by its keys in either order; the difference is the mean over cases of variant less the other."""
+    found = explained(capsys, pristine, "comparisons", row, "mean_difference")
+    assert found["row"] == "coverage/V0/V3"
+    assert [one["variant_id"] for one in found["upstream"]] == ["V0", "V3"]
+    values = [case["value"] for case in found["cases"]]
+    assert found["values"]["mean_difference"] == pytest.approx(statistics.mean(values), abs=2e-6)
+    assert "mean paired difference" in found["interval"]
+
+
+def test_a_statistic_is_explained_by_its_own_words(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
+    """Of a p-value the test is named, and the measure that it tests."""
+    text = told(capsys, pristine, "comparisons", "V0 vs V3 / coverage", "p Holm")
+    assert "holm_p: two-sided p of the signed-rank test" in text
+    assert "adjusted over every p of the file" in text
+    assert "coverage (share, higher is better)" in text
+
+
+def test_every_cell_of_every_table_can_be_explained(pristine: Campaign) -> None:
+    """No table is without a way back: each cell has a record, and its shown value is the one explained."""
+    from exaid_evals.config.metrics import MetricsConfig
+    from exaid_evals.provenance.cells import find_place
+    from exaid_evals.provenance.tables import primary_variant
+    from exaid_evals.provenance.trail import trail_of
+
+    tables = build_tables(pristine)
+    assert {"main", "coverage_at_budget", "comparisons", "data_set"} <= set(tables)
+    for table in tables.values():
+        for row, column in [(table.rows[0], column) for column in table.columns] + [
+            (row, table.columns[0]) for row in table.rows
+        ]:
+            place = find_place(table, row.key, column.measure)
+            assert place.row is row
+            trail = trail_of(pristine, place, MetricsConfig(), primary_variant(pristine))
+            assert trail.record.record["signature"] == row.signature
+            # Where a table has no such number (a dash), there is nothing to define.
+            has_number = row.cells[table.columns.index(column)] is not None
+            assert trail.definition is not None or not has_number, f"{table.name}: {trail.measure}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("mian", "V3", "coverage"), "did you mean main?"),
+        (("main", "V33", "coverage"), "did you mean V3"),
+        (("main", "V3", "converage"), "did you mean coverage"),
+        (("comparisons", "V3 vs V0 / coverage", "n"), "has no row"),
+    ],
+)
+def test_unknown_names_are_answered_with_near_ones(
+    capsys: pytest.CaptureFixture[str], pristine: Campaign, arguments: tuple[str, ...], said: str
+) -> None:
+    """A misspelt table, row or column is wrong usage; a pair the wrong way round is no row."""
+    assert run(["explain", *arguments, "--data-dir", str(pristine.root)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "there are" in error
+
+
+def test_headings_and_csv_names_work_too(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
+    """A reader has the paper in front, or the CSV."""
+    by_heading = explained(capsys, pristine, "MAIN", "v3", "Coverage")
+    by_csv = explained(capsys, pristine, "main.csv", "V3", "coverage_ci95_low")
+    assert by_heading["column"] == by_csv["column"] == "coverage"
+
+
+def test_cases_are_listed_on_demand(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
+    """Each case with its value, and the hashes of its run log and trace."""
+    plain, full = (told(capsys, pristine, "main", "V0", "output_ctu", *more) for more in ((), ("--cases",)))
+    assert "case-t00" not in plain
+    assert "case-t00" in full
+    assert sha256_file(pristine.run_file("V0", "case-t00")) in full
+
+
+def test_it_is_said_what_has_changed_since(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """A changed run log makes the number stale; one that is only packed anew does not."""
+    repack(spoilt.run_file("V3", "case-t00"))
+    assert explained(capsys, spoilt, "main", "V3", "coverage")["stale"] == []
+    change_record(spoilt.run_file("V3", "case-t00"), 2, lambda record: record.update(t_ms=1))
+    assert explained(capsys, spoilt, "main", "V3", "coverage")["stale"] == [
+        "the run logs of V3 have changed since they were measured"
+    ]
+    assert explained(capsys, spoilt, "main", "V0", "coverage")["stale"] == []
+
+
+def test_an_edited_table_is_said_to_differ(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """What is printed is what the metrics give, and the file that says otherwise is named."""
+    change_byte(spoilt.tables / "main.tex", b"V3", b"V9")
+    states = explained(capsys, spoilt, "main", "V3", "coverage")["tables"]
+    assert states["metrics/tables/main.tex"] == "differs"
+    assert states["metrics/tables/main.csv"] == "current"
+
+
+def test_without_metrics_it_says_what_to_run(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """An empty campaign is no traceback."""
+    for path in spoilt.metrics.glob("*.jsonl"):
+        path.unlink()
+    assert run(["explain", "main", "V3", "coverage", "--data-dir", str(spoilt.root)]) == 1
+    assert "compute-metrics" in capsys.readouterr().err

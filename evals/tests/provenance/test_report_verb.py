@@ -1,0 +1,114 @@
+"""`report` and `tables`: written from the metrics alone, and a check that finds what was edited, lost or outdated."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from exaid_evals.cli.main import run
+from exaid_evals.config.campaign import Campaign
+from stub_campaigns import change_byte, change_record
+
+
+def check(capsys: pytest.CaptureFixture[str], campaign: Campaign, verb: str = "tables") -> tuple[int, str]:
+    """Return status and output of a check."""
+    status = run([verb, "--check", "--data-dir", str(campaign.root)])
+    return status, capsys.readouterr().out
+
+
+def contents(campaign: Campaign) -> dict[str, bytes]:
+    """Return every table and figure."""
+    files = [*campaign.tables.iterdir(), *campaign.figures.iterdir()]
+    return {campaign.relative(path): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("verb", ["tables", "report"])
+def test_what_the_metrics_give_passes(capsys: pytest.CaptureFixture[str], pristine: Campaign, verb: str) -> None:
+    """Fresh tables and figures pass, whatever their times say, and nothing is written."""
+    before = contents(pristine)
+    os.utime(pristine.tables / "main.tex", (0, 0))
+    status, text = check(capsys, pristine, verb)
+    assert (status, text.strip().endswith("are what the metrics give")) == (0, True)
+    assert contents(pristine) == before
+
+
+@pytest.mark.parametrize("name", ["main.tex", "main.csv", "coverage_at_budget.md", "comparisons.tex"])
+def test_an_edited_table_is_named_by_its_first_line(
+    capsys: pytest.CaptureFixture[str], spoilt: Campaign, name: str
+) -> None:
+    """File, line, both texts, and the command that mends it."""
+    change_byte(spoilt.tables / name, b"V3", b"V9")
+    status, text = check(capsys, spoilt)
+    assert status == 1
+    line = next(line for line in text.splitlines() if name in line)
+    assert "differs: line " in line
+    assert "V9" in line
+    assert "must be" in line
+    assert "run `exaid-evals tables`" in text
+    assert run(["tables", "--data-dir", str(spoilt.root)]) == 0
+    assert check(capsys, spoilt)[0] == 0
+
+
+def test_missing_and_extra_tables_are_named(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """A table that is gone, and one that no metrics give."""
+    (spoilt.tables / "main.md").unlink()
+    (spoilt.tables / "by_hand.tex").write_text("x", encoding="utf-8")
+    status, text = check(capsys, spoilt)
+    assert status == 1
+    assert "main.md: missing" in text
+    assert "by_hand.tex: extra" in text
+
+
+def test_tables_of_other_metrics_are_outdated(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """A metrics file that has changed makes the tables old, also where their time is later."""
+
+    def raise_coverage(record: dict[str, dict[str, dict[str, float]]]) -> None:
+        record["measures"]["coverage"]["mean"] = 0.123456
+
+    change_record(spoilt.metrics_file("V3"), 3, raise_coverage)
+    status, text = check(capsys, spoilt)
+    assert status == 1
+    assert "main.tex: differs" in text
+    assert "0.123" in text
+    assert "the metrics of V3 have changed since they were compared" in text
+
+
+def test_stale_metrics_fail_the_check(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """Tables that are what the metrics give are still wrong where the metrics are older than the runs."""
+    change_record(spoilt.run_file("V1", "case-t00"), 2, lambda record: record.update(t_ms=1))
+    status, text = check(capsys, spoilt)
+    assert status == 1
+    assert "the run logs of V1 have changed since they were measured" in text
+    assert "`exaid-evals compute-metrics`" in text
+
+
+def test_an_edited_figure_is_found_by_report_alone(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """`tables` looks at tables; `report` at figures and the data behind them too."""
+    change_byte(spoilt.figures / "coverage_vs_budget.csv", b"V3", b"V9")
+    assert check(capsys, spoilt)[0] == 0
+    status, text = check(capsys, spoilt, "report")
+    assert status == 1
+    assert "coverage_vs_budget.csv: differs" in text
+
+
+def test_report_writes_again_what_was_there(spoilt: Campaign) -> None:
+    """From the metrics alone the same bytes come again."""
+    before = contents(spoilt)
+    for path in [*spoilt.tables.iterdir(), *spoilt.figures.iterdir()]:
+        path.unlink()
+    assert run(["report", "--data-dir", str(spoilt.root)]) == 0
+    assert contents(spoilt) == before
+
+
+def test_a_timeline_without_its_run_logs_is_not_called_extra(
+    capsys: pytest.CaptureFixture[str], spoilt: Campaign
+) -> None:
+    """Where runs are not here, what needs them cannot be judged, and that is said."""
+    import shutil
+
+    shutil.rmtree(spoilt.runs)
+    status = run(["report", "--check", "--data-dir", str(spoilt.root)])
+    told = capsys.readouterr()
+    assert status == 0, told.out
+    assert "timeline was not checked" in told.err

@@ -1,0 +1,60 @@
+"""Real campaigns of a few synthetic cases, made by the stages themselves, and ways to spoil a copy of one."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gzip
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.cli.main import run
+from exaid_evals.config.campaign import Campaign
+
+ARGUMENTS = ("--stub", "--source", "small_cases:load", "--jobs", "1", "--n-cases", "12")
+
+
+def make_campaign(folder: Path, *, limit: int = 2) -> Campaign:
+    """Run every stage over the first cases of the small source."""
+    assert run(["reproduce", *ARGUMENTS, "--limit", str(limit), "--data-dir", str(folder)]) == 0
+    return Campaign(folder.resolve())
+
+
+@functools.cache
+def shared_campaign() -> Campaign:
+    """Return a campaign of two cases, made once in a test process; whoever changes anything takes a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="exaid-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_campaign(folder / "data")
+
+
+def copy_of(campaign: Campaign, folder: Path) -> Campaign:
+    """Return a copy of a campaign, to be spoilt."""
+    shutil.copytree(campaign.root, folder)
+    return Campaign(folder.resolve())
+
+
+def change_record(path: Path, line: int, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change one record of a file, lines counted from 1."""
+    records = read_jsonl(path)
+    change(records[line - 1])
+    write_jsonl(path, records)
+
+
+def change_byte(path: Path, old: bytes, new: bytes) -> None:
+    """Replace the first occurrence of some bytes in a file's content, gzipped or not."""
+    packed = path.suffix == ".gz"
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    assert content.count(old) >= 1
+    changed = content.replace(old, new, 1)
+    path.write_bytes(gzip.compress(changed, mtime=0) if packed else changed)
+
+
+def repack(path: Path) -> None:
+    """Pack a gzipped file anew: another level, a time and another header, and the same content."""
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=os.getpid()))
