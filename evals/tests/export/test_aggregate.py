@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.export.aggregate import aggregate, aggregate_all, best_and_worst, comparability_warnings
+from exaid_evals.export.aggregate import aggregate, aggregate_all, best_and_worst
 from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.diagnosis import diagnose
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 
@@ -28,7 +29,8 @@ def test_spread_is_that_of_the_standard_library(values: list[float]) -> None:
 
 def test_undefined_is_left_out_and_counted() -> None:
     """None is no zero: it lowers n and nothing else."""
-    assert aggregate([2.0, None, 4.0]) == aggregate([2.0, 4.0])
+    some, all_ = aggregate([2.0, None, 4.0]), aggregate([2.0, 4.0])
+    assert (some.mean, some.std, some.n, some.n_missing) == (all_.mean, all_.std, 2, 1)
     assert (aggregate([None, None]).mean, aggregate([None]).n) == (None, 0)
 
 
@@ -44,6 +46,15 @@ def test_the_coefficient_of_variation_is_undefined_at_zero() -> None:
     assert aggregate([1.0, 3.0]).cv == 0.5
 
 
+def test_published_means_come_out() -> None:
+    """Three seeds of a published table: accuracy 0.696 ± 0.026, kappa 0.721 ± 0.025, by the population form."""
+    for values, mean, std in (([0.676, 0.733, 0.679], 0.696, 0.026), ([0.697, 0.756, 0.710], 0.721, 0.025)):
+        result = aggregate(values)
+        assert result.mean == pytest.approx(mean, abs=5e-4)
+        assert result.std == pytest.approx(std, abs=5e-4)
+        assert result.std_sample != pytest.approx(std, abs=2e-3)
+
+
 def run(name: str, value: float | None, **changes: object) -> ExportedRun:
     """Build a run with one metric, called loss."""
     return ExportedRun(**{"name": name, "format": "test", "metrics": {"loss": value}, **changes})  # type: ignore[arg-type]
@@ -51,9 +62,8 @@ def run(name: str, value: float | None, **changes: object) -> ExportedRun:
 
 def test_best_and_worst_heed_the_direction() -> None:
     """Of a loss the least is best; runs without the metric are not ranked."""
-    lower = frozenset({"loss"})
-    runs = [run(name, value, lower_is_better=lower) for name, value in [("a", 2.0), ("b", 1.0), ("c", None)]]
-    best, worst = best_and_worst(runs, "loss")
+    runs = [run(name, value) for name, value in [("a", 2.0), ("b", 1.0), ("c", None)]]
+    best, worst = best_and_worst(runs, "loss", lower=True)
     assert best is not None
     assert worst is not None
     assert (best.run, worst.run) == ("b", "a")
@@ -61,7 +71,7 @@ def test_best_and_worst_heed_the_direction() -> None:
 
 def test_ties_go_to_the_first_name() -> None:
     """The order in which runs are named changes nothing."""
-    best, worst = best_and_worst([run("b", 1.0), run("a", 1.0)], "loss")
+    best, worst = best_and_worst([run("b", 1.0), run("a", 1.0)], "loss", lower=True)
     assert best == worst
     assert best is not None
     assert best.run == "a"
@@ -77,8 +87,8 @@ def test_what_hinders_comparison_is_said() -> None:
     """Other traces are what runs differ in; other settings, cases, or stub beside real runs are warned of."""
     common = {"stub": True, "attributes": {"case_list_hash": "x"}}
     same = [run(name, 1.0, signatures={"V3": f"v/1|traces:{name}|cfg:1"}, **common) for name in "ab"]
-    assert comparability_warnings(same) == []
+    assert diagnose(same, {}, "seed") == []
     other = run("c", 1.0, signatures={"V3": "v/1|traces:c|cfg:2"}, stub=False, attributes={"case_list_hash": "y"})
-    warnings = comparability_warnings([*same, other])
+    warnings = diagnose([*same, other], {}, "seed")
     assert len(warnings) == 3
     assert "cfg:1; v/1|cfg:2" in warnings[0]

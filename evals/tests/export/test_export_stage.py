@@ -17,7 +17,8 @@ from exaid_evals.cli.main import run as cli
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.stage import consolidate, read_runs
+from exaid_evals.export.reading import read_runs
+from exaid_evals.export.stage import consolidate
 from exaid_evals.export.writers import csv_runs
 from exaid_evals.export.writers.write import write_export
 from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
@@ -69,7 +70,7 @@ def test_campaigns_are_consolidated(tmp_path: Path) -> None:
         campaign(tmp_path / "seed-1", {"V0": 1.0, "V3": 0.5}),
         campaign(tmp_path / "seed-2", {"V0": 1.0, "V3": 0.7}),
     ]
-    export = consolidate(read_runs(folders))
+    export = consolidate(read_runs(folders).runs)
     assert (export.primary_metric, export.warnings) == ("V3.coverage", ())
     assert export.best is not None
     assert export.worst is not None
@@ -84,7 +85,7 @@ def test_campaigns_are_consolidated(tmp_path: Path) -> None:
 def test_what_is_written_is_valid_and_complete(tmp_path: Path) -> None:
     """The summary meets its schema, the CSV has a row per run and a column per metric, the table its caption."""
     folders = [campaign(tmp_path / f"seed-{seed}", {"V0": 1.0, "V3": None}) for seed in (1, 2)]
-    write_export(consolidate(read_runs(folders)), tmp_path / "out")
+    write_export(consolidate(read_runs(folders).runs), tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "exported_summary.json").read_text(encoding="utf-8"))
     assert list(violations(summary)) == []
     assert summary["aggregated"]["V3.coverage"]["n"] == 0
@@ -95,14 +96,14 @@ def test_what_is_written_is_valid_and_complete(tmp_path: Path) -> None:
         ("seed-2", "1.0", ""),
     ]
     assert all(row["signature"].startswith("exaid-evals/") for row in rows)
-    table = (tmp_path / "out" / "variants_over_runs.md").read_text(encoding="utf-8")
-    assert "Mean over 2 campaigns" in table
+    table = (tmp_path / "out" / "over_seeds.md").read_text(encoding="utf-8")
+    assert "Mean over 2 seeds of their means over cases (1 distinct cases)" in table
     assert "Stub data" in table
 
 
 def test_failed_cases_are_told(tmp_path: Path) -> None:
     """A campaign with failed cases says so in the export."""
-    [run] = read_runs([campaign(tmp_path / "a", {"V3": 0.5}, n_failed=2)])
+    [run] = read_runs([campaign(tmp_path / "a", {"V3": 0.5}, n_failed=2)]).runs
     assert run.warnings == ("a: 2 of 3 cases failed in V3",)
 
 
@@ -126,21 +127,21 @@ def test_metrics_without_their_runs_are_read_and_warned_of(tmp_path: Path) -> No
     """Who is given metrics alone can export them, and is told that nothing was checked."""
     folder = campaign(tmp_path / "a", {"V3": 0.5})
     Campaign(folder).run_file("V3", "case-1").unlink()
-    [run] = read_runs([folder])
+    [run] = read_runs([folder]).runs
     assert run.warnings == ("a: run logs of V3 are not here, so that its metrics were not checked",)
 
 
 def test_variants_measured_differently_are_warned_of(tmp_path: Path) -> None:
     """Rows with different signatures stand in one table only with a warning in its caption."""
-    folder = campaign(tmp_path / "a", {"V0": 1.0, "V3": 0.5})
-    path = Campaign(folder).metrics_file("V3")
+    folders = [campaign(tmp_path / name, {"V0": 1.0, "V3": 0.5}) for name in "ab"]
+    path = Campaign(folders[0]).metrics_file("V3")
     *cases, variant = read_jsonl(path)
     other = SIGNATURE.format("a").replace("cfg:1", "cfg:2")
     write_jsonl(path, [{**record, "signature": other} for record in [*cases, variant]])
-    export = consolidate(read_runs([folder]))
-    assert export.warnings == ("a: its parts were made in 2 ways and must not be compared",)
+    export = consolidate(read_runs(folders).runs)
+    assert "a: its parts were made in 2 ways and must not be compared" in export.warnings
     write_export(export, tmp_path / "out")
-    assert "Mixed signatures" in (tmp_path / "out" / "variants_over_runs.md").read_text(encoding="utf-8")
+    assert "Mixed signatures" in (tmp_path / "out" / "over_seeds.md").read_text(encoding="utf-8")
 
 
 def test_the_configured_primary_variant_and_directions_rank(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_the_configured_primary_variant_and_directions_rank(tmp_path: Path) -> N
         path = Campaign(folder).metrics_file("V0")
         made_from = read_jsonl(path)[-1]["made_from"]
         edit(path, made_from={**made_from, "primary_variant": "V0", "better": {"coverage": "lower"}})
-    export = consolidate(read_runs(folders))
+    export = consolidate(read_runs(folders).runs)
     assert export.best is not None
     assert (export.primary_metric, export.best.run) == ("V0.coverage", "a")
 
@@ -160,7 +161,7 @@ def test_a_file_of_another_variant_is_refused_and_comparisons_are_no_variant(tmp
     folder = campaign(tmp_path / "a", {"V3": 0.5})
     path = Campaign(folder).metrics_file("V3")
     (path.parent / "comparisons.metrics.jsonl").write_bytes(path.read_bytes())
-    assert [run.attributes["variants"] for run in read_runs([folder])] == [["V3"]]
+    assert [run.attributes["variants"] for run in read_runs([folder]).runs] == [["V3"]]
     path.rename(path.parent / "V1.metrics.jsonl")
     with pytest.raises(DataError, match="holds the metrics of V3"):
         read_runs([folder])
@@ -170,10 +171,9 @@ def test_a_file_of_another_variant_is_refused_and_comparisons_are_no_variant(tmp
 def test_the_latex_table_compiles(tmp_path: Path) -> None:
     """The table over campaigns compiles with booktabs alone."""
     folders = [campaign(tmp_path / f"seed-{seed}", {"V0": 1.0, "V3": 0.5}) for seed in (1, 2)]
-    write_export(consolidate(read_runs(folders)), tmp_path)
-    document = (
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{variants_over_runs}\\end{document}"
-    )
+    write_export(consolidate(read_runs(folders).runs), tmp_path)
+    tables = "\\input{over_seeds}\\input{aggregated_metrics}"
+    document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{tables}\\end{{document}}"
     (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
@@ -187,7 +187,7 @@ def test_the_latex_table_compiles(tmp_path: Path) -> None:
 def test_every_unreadable_folder_is_named_at_once(tmp_path: Path) -> None:
     """One bad folder does not hide the next."""
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"(?s)2 runs.*empty.*known formats are campaign.*missing.*no such folder"):
+    with pytest.raises(DataError, match=r"(?s)2 runs.*empty.*known formats are .*campaign.*missing.*no such folder"):
         read_runs([tmp_path / "empty", tmp_path / "missing"])
 
 
@@ -200,7 +200,7 @@ def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_primary_metric_is_refused(tmp_path: Path) -> None:
     """A metric that no run has ranks nothing."""
-    runs = read_runs([campaign(tmp_path / "a", {"V3": 0.5})])
+    runs = read_runs([campaign(tmp_path / "a", {"V3": 0.5})]).runs
     with pytest.raises(ConfigError, match=r"V9\.coverage"):
         consolidate(runs, "V9.coverage")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from exaid_evals.export.base import ExportedRun
 
@@ -22,8 +20,9 @@ class Aggregate:
         std: population form (ddof 0), as in published mean ± σ tables.
         std_sample: sample form (ddof 1); undefined for one run.
         ci95_low, ci95_high: mean ± 1.96 · std_sample / √n.
-        cv: std / |mean|; undefined for a mean of 0.
+        cv: coefficient of variation, std / |mean|; undefined for a mean of 0.
         n: runs in which the metric is defined.
+        n_missing: runs in which it is not.
     """
 
     mean: float | None
@@ -35,6 +34,7 @@ class Aggregate:
     ci95_high: float | None
     cv: float | None
     n: int
+    n_missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +46,37 @@ class Ranked:
 
 
 def aggregate(values: Sequence[float | None]) -> Aggregate:
-    """Aggregate one metric, leaving out the runs in which it is undefined.
+    """Aggregate one metric, leaving out and counting the runs in which it is undefined.
+
+    Sums are exact before their one rounding (`math.fsum`), so the result does not depend on the order of runs.
 
     >>> result = aggregate([1.0, 3.0, None])
-    >>> result.mean, result.std, round(result.std_sample, 6), result.n
-    (2.0, 1.0, 1.414214, 2)
+    >>> result.mean, result.std, round(result.std_sample, 6), result.n, result.n_missing
+    (2.0, 1.0, 1.414214, 2, 1)
     >>> aggregate([None]).mean is None
     True
     """
-    defined = np.array([value for value in values if value is not None], dtype=np.float64)
-    n = int(defined.size)
+    defined = [value for value in values if value is not None]
+    n = len(defined)
+    n_missing = len(values) - n
     if n == 0:
-        return Aggregate(None, None, None, None, None, None, None, None, 0)
-    mean, std = float(defined.mean()), float(defined.std())
-    sample = float(defined.std(ddof=1)) if n > 1 else None
+        return Aggregate(None, None, None, None, None, None, None, None, 0, n_missing)
+    mean = math.fsum(defined) / n
+    squares = math.fsum((value - mean) ** 2 for value in defined)
+    std = math.sqrt(squares / n)
+    sample = math.sqrt(squares / (n - 1)) if n > 1 else None
     half = Z_95 * sample / math.sqrt(n) if sample is not None else None
     return Aggregate(
         mean=mean,
         std=std,
         std_sample=sample,
-        min=float(defined.min()),
-        max=float(defined.max()),
+        min=min(defined),
+        max=max(defined),
         ci95_low=mean - half if half is not None else None,
         ci95_high=mean + half if half is not None else None,
         cv=std / abs(mean) if mean else None,
         n=n,
+        n_missing=n_missing,
     )
 
 
@@ -80,35 +86,28 @@ def aggregate_all(runs: Sequence[ExportedRun]) -> dict[str, Aggregate]:
     return {name: aggregate([run.metrics.get(name) for run in runs]) for name in names}
 
 
-def best_and_worst(runs: Sequence[ExportedRun], metric: str) -> tuple[Ranked | None, Ranked | None]:
+def aggregate_classes(runs: Sequence[ExportedRun]) -> dict[str, dict[str, Aggregate]]:
+    """Aggregate every metric of every class over the runs that have metrics per class, in order of appearance."""
+    having = [run for run in runs if run.per_class]
+    classes = list(dict.fromkeys(of for run in having for of in run.per_class))
+    metrics = list(dict.fromkeys(name for run in having for values in run.per_class.values() for name in values))
+    nothing: Mapping[str, float | None] = {}
+    return {
+        of: {name: aggregate([run.per_class.get(of, nothing).get(name) for run in having]) for name in metrics}
+        for of in classes
+    }
+
+
+def ranked(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> list[Ranked]:
+    """Return the runs that define a metric, best first; equal ones in order of their names."""
+    values = [Ranked(run.name, value) for run in runs if (value := run.metrics.get(metric)) is not None]
+    return sorted(values, key=lambda item: (item.value if lower else -item.value, item.run))
+
+
+def best_and_worst(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
     """Return the best and worst run by a metric, None where no run defines it; ties go to the first name."""
-    lower = any(metric in run.lower_is_better for run in runs)
-    ranked = sorted(
-        (Ranked(run.name, value) for run in runs if (value := run.metrics.get(metric)) is not None),
-        key=lambda item: (item.value if lower else -item.value, item.run),
-    )
-    if not ranked:
+    order = ranked(runs, metric, lower=lower)
+    if not order:
         return None, None
-    worst_value = ranked[-1].value
-    return ranked[0], min((item for item in ranked if item.value == worst_value), key=lambda item: item.run)
-
-
-def comparability_warnings(runs: Sequence[ExportedRun]) -> list[str]:
-    """Return what makes the numbers hard to compare: other settings, other cases, or stub beside real runs."""
-    warnings = [
-        f"{run.name}: its parts were made in {len(set(run.signatures.values()))} ways and must not be compared"
-        for run in runs
-        if len(set(run.signatures.values())) > 1
-    ]
-    settings = {_without_traces(signature) for run in runs for signature in run.signatures.values()}
-    if len(settings) > 1 and len(runs) > 1:
-        warnings.append(f"the runs were made with {len(settings)} different settings: {'; '.join(sorted(settings))}")
-    if len({run.stub for run in runs}) > 1:
-        warnings.append("stub and real runs are mixed")
-    if len({run.attributes.get("case_list_hash") for run in runs}) > 1:
-        warnings.append("the runs do not cover the same cases")
-    return warnings
-
-
-def _without_traces(signature: str) -> str:
-    return "|".join(part for part in signature.split("|") if not part.startswith("traces:"))
+    worst_value = order[-1].value
+    return order[0], min((item for item in order if item.value == worst_value), key=lambda item: item.run)

@@ -1,38 +1,159 @@
-"""What a run is to the aggregator, whatever format it was read from."""
+"""What a run is to the aggregator, whatever format it was read from, and what a reader of a format does.
+
+**To add a format**, write `readers/<format>.py` with a subclass of `Reader`, and name it in `registry.BUILT_IN` (or, in
+a package of your own, under the entry point group `exaid_evals.readers`). The aggregator asks each reader in the order
+of the registry, in whichever process:
+
+1. `claims(folder)`: is what lies here mine? Looks at names, and at the beginning of a file at most: it is called for
+   every folder that a user names, and the first reader that says yes has it.
+2. `sources(folder)`: which runs lie here? Most formats have one run a folder and inherit the default; a tracker's
+   store, a folder of folds, or a folder of report pairs returns one `Source` a run.
+3. `inputs(source)`: which files does the run depend on? With this list the aggregator remembers the run between
+   exports, and reads it again only when one of these files has changed, come or gone. None (the default) reads always.
+4. `read(source, name)`: the run itself. What is damaged beyond use raises `DataError` and costs this run alone; what is
+   only odd goes into `ExportedRun.warnings`, each line of which begins with `name` and says what to look at.
+5. `outputs(runs)`: files of the format's own beside the common ones, as path below `--out` → content. It is given all
+   runs of this format, in order of their names. A CSV comes from `report.formats.csv_table.write_csv`, whose cells go
+   through `writers.cells.cell`, since spreadsheets execute some texts.
+
+What a user may set for readers stands in `Settings`, one field an option of the verb; a reader finds it in
+`self.settings`. Readers and runs travel between processes, so both must survive pickling, and `config` and
+`attributes` hold plain JSON data (text, numbers, truth values, None, lists, mappings with text for keys).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user sets for readers.
+
+    Attributes:
+        mapping: YAML file that says where a run's id, seed and metrics lie in files of no known format.
+        patterns: YAML file of patterns that find parameters and quantisation in a model's name, beside those shipped.
+        require_prompts: keep only models that have reports for all of these prompt types.
+    """
+
+    mapping: Path | None = None
+    patterns: Path | None = None
+    require_prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one run lies.
+
+    Attributes:
+        path: its folder or file.
+        part: which run it is of several in one file or folder; empty where the path says it all.
+    """
+
+    path: Path
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What predictions a run's metrics are of, as far as comparing runs needs it.
+
+    Attributes:
+        n: number of predicted items.
+        support: class → how many items truly are of it, in the order of the classes.
+        items: digest of which items were predicted (ids, or the true labels in order where there are no ids), such that
+            equal digests mean equal validation sets; the part before its `:` says how it was taken, and only digests
+            of one kind can be compared.
+        digest: of what was predicted for them.
+    """
+
+    n: int
+    support: Mapping[str, int]
+    items: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a training run went.
+
+    Attributes:
+        n_epochs: epochs that were recorded.
+        expected_epochs: as configured; None where no setting says it.
+        may_stop_early: whether the configuration names a rule that ends training before that.
+        divergence: what shows that training diverged, as a clause; None where nothing does.
+        best_epoch: epoch of the least validation loss; None without one.
+        final: name → last defined value of each column.
+    """
+
+    n_epochs: int
+    expected_epochs: int | None = None
+    may_stop_early: bool = False
+    divergence: str | None = None
+    best_epoch: int | None = None
+    final: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedRun:
-    """One finished run: a campaign of this pipeline, a training run, a fold, a trial.
+    """One finished run: a campaign of this pipeline, a training run, a fold, a trial, a row of a leaderboard.
 
     Attributes:
         name: unique among the runs of one export.
         format: the reader's name.
-        metrics: name → value; None where a metric is undefined.
-        attributes: whatever else identifies the run (seed, number of cases), as plain data.
+        metrics: name → value; None where a metric is undefined. Never NaN, never a stand-in number.
+        per_class: class → name → value, where the format has metrics per class.
+        config: hyper-parameters that the run was made with, without what names or places it (seed, run id, folders,
+            times). Runs over seeds must agree in them; trials are told apart by them.
+        seed: of the run; None where unknown.
+        fold: of cross-validation, as its folder says.
+        trial: of a search over hyper-parameters, as its folder or record says.
+        group: what folds or trials belong together: the name of what holds them.
+        git_hash: the code that made the run.
+        git_dirty: whether that code had changes that were not committed; None where the format cannot say.
+        predictions: what the metrics are of; None for a format without predictions.
+        history: how training went; None for a format without one.
+        attributes: whatever else identifies the run, as plain data.
         signatures: part of the run (a variant) → how its numbers were made; empty for a format that carries none.
         stub: whether the numbers are simulated; None where the format cannot say.
-        lower_is_better: names of the metrics that improve downwards.
+        lower_is_better: names of the metrics that are known to improve downwards.
+        higher_is_better: names of the metrics that are known to improve upwards. The directions of usual names are
+            known to `export.directions`; readers add what their format says.
         default_primary: the metric that ranks runs of this format unless another is named.
-        warnings: what is odd about the run, for the reader of the export.
+        warnings: what is odd about the run, for the reader of the export; each begins with the run's name.
+        origin: where the run lies; never written into a result, for results do not depend on where they were made.
+        cases: per-case measures, read when they are needed: variant → case → measure → value. Formats without
+            cases have None.
     """
 
     name: str
     format: str
     metrics: Mapping[str, float | None]
+    per_class: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    fold: int | None = None
+    trial: str | None = None
+    group: str | None = None
+    git_hash: str | None = None
+    git_dirty: bool | None = None
+    predictions: Predictions | None = None
+    history: History | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     signatures: Mapping[str, str] = field(default_factory=dict)
     stub: bool | None = None
     lower_is_better: frozenset[str] = frozenset()
+    higher_is_better: frozenset[str] = frozenset()
     default_primary: str | None = None
     warnings: tuple[str, ...] = ()
+    origin: Path | None = field(default=None, compare=False)
+    cases: Callable[[], Mapping[str, Mapping[str, Mapping[str, float | None]]]] | None = field(
+        default=None, compare=False
+    )
 
     @property
     def signature(self) -> str | None:
@@ -57,19 +178,50 @@ def merged_signature(signatures: Iterable[str]) -> str:
     return " ; ".join(rest.replace("traces:{}", f"traces:{'+'.join(sorted(groups[rest]))}") for rest in sorted(groups))
 
 
-class Reader(Protocol):
-    """Reads one format."""
+class Reader(ABC):
+    """Reads one format. The module's docstring says when each method is called.
 
-    @property
-    def name(self) -> str:
-        """The format's name."""
+    Attributes:
+        name: the format's name.
+        own_folder: where a single run's export goes unless `--out` says: a folder of this name inside the run's.
+    """
 
+    name: ClassVar[str]
+    own_folder: ClassVar[str] = "export"
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+
+    @abstractmethod
     def claims(self, folder: Path) -> bool:
-        """Tell by looking whether the folder is a run of this format; reads no more than that needs."""
+        """Tell by looking whether what lies in the folder is of this format; reads no more than that needs.
 
-    def read(self, folder: Path, name: str) -> ExportedRun:
+        A folder that cannot be listed raises nothing here: the answer is no.
+        """
+
+    def sources(self, folder: Path) -> Sequence[Source]:
+        """Return the runs in a folder that this reader claims, in a fixed order.
+
+        Raises:
+            DataError: the folder is of this format, and none can be found out.
+        """
+        return [Source(folder)]
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return every file whose change would change the run, those that might come into being included.
+
+        None reads the run at every export.
+        """
+        return None
+
+    @abstractmethod
+    def read(self, source: Source, name: str) -> ExportedRun:
         """Read a run.
 
         Raises:
-            DataError: the folder is of this format but damaged.
+            DataError: the run is of this format but damaged.
         """
+
+    def outputs(self, runs: Sequence[ExportedRun]) -> Mapping[str, bytes]:
+        """Return further files of this format: path below the output folder, with `/` → content."""
+        return {}

@@ -1,22 +1,21 @@
-"""Stage 04: read runs, aggregate them, write the consolidated files."""
+"""Stage 04: what runs amount to, before anything is written."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.aggregate import (
-    Aggregate,
-    Ranked,
-    aggregate_all,
-    best_and_worst,
-    comparability_warnings,
-)
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.errors import ConfigError
+from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
 from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.registry import reader_of
+from exaid_evals.export.diagnosis import diagnose
+from exaid_evals.export.directions import LOWER, direction_of
+from exaid_evals.export.grouping import FOLD, NONE, SEED, TRIAL, Group, groups_of, resolve
+from exaid_evals.export.reading import Failure
+
+# What ranks runs whose formats propose nothing.
+_USUAL = ("balanced_accuracy_adjusted", "accuracy", "macro_f1", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,12 @@ class Export:
         primary_metric: what ranks the runs; None where no format names one.
         best, worst: by the primary metric; None where no run defines it.
         warnings: for the reader of the export.
+        by: what the runs differ in.
+        lower: whether the primary metric improves downwards; None without one.
+        per_class: class → metric → aggregate over runs.
+        folds: cross-validations.
+        trials: searches over hyper-parameters.
+        failures: runs that were named and cannot be read.
     """
 
     runs: tuple[ExportedRun, ...]
@@ -37,6 +42,12 @@ class Export:
     best: Ranked | None
     worst: Ranked | None
     warnings: tuple[str, ...]
+    by: str = SEED
+    lower: bool | None = None
+    per_class: dict[str, dict[str, Aggregate]] = field(default_factory=dict)
+    folds: tuple[Group, ...] = ()
+    trials: tuple[Group, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def signatures(self) -> tuple[str, ...]:
@@ -49,70 +60,69 @@ class Export:
         return any(run.stub for run in self.runs)
 
 
-def read_runs(folders: Sequence[Path], names: Sequence[str] | None = None) -> list[ExportedRun]:
-    """Read every folder with the reader that claims it.
-
-    Args:
-        folders: finished runs.
-        names: what the runs are called; None takes what tells their paths apart.
-
-    Raises:
-        ConfigError: no folder is given, or one is given twice.
-        DataError: names every folder that holds no readable run, at once.
-    """
-    resolved = [folder.resolve() for folder in folders]
-    if not resolved:
-        raise ConfigError("no run to export", remedy="name folders with --run")
-    repeated = [str(folder) for folder, count in Counter(resolved).items() if count > 1]
-    if repeated:
-        raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
-    runs, problems = [], []
-    for folder, name in zip(resolved, names or run_names(resolved), strict=True):
-        try:
-            runs.append(reader_of(folder).read(folder, name))
-        except DataError as error:
-            problems.append(error)
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise problems[0] if len(problems) == 1 else DataError(f"{len(problems)} runs cannot be read:\n{lines}")
-    return sorted(runs, key=lambda run: run.name)
-
-
-def consolidate(runs: Sequence[ExportedRun], primary_metric: str | None = None) -> Export:
+def consolidate(
+    runs: Sequence[ExportedRun],
+    primary_metric: str | None = None,
+    *,
+    by: str | None = None,
+    better: str | None = None,
+    failures: Sequence[Failure] = (),
+) -> Export:
     """Aggregate runs.
 
     Args:
         runs: at least one.
         primary_metric: ranks the runs; None takes what their format proposes.
+        by: what the runs differ in; None finds out.
+        better: `higher` or `lower`, for a primary metric whose direction is not known; None finds out.
+        failures: runs that cannot be read, to be told.
 
     Raises:
-        ConfigError: no run has the metric that was asked for.
+        ConfigError: no run has the metric that was asked for, its direction is not known, or the runs cannot be
+            grouped as was asked for.
     """
     aggregated = aggregate_all(runs)
-    primary = primary_metric or next((run.default_primary for run in runs if run.default_primary), None)
-    if primary_metric and primary_metric not in aggregated:
+    by = resolve(by, runs)
+    primary, lower = _primary(runs, aggregated, primary_metric, better)
+    best, worst = best_and_worst(runs, primary, lower=bool(lower)) if primary else (None, None)
+    return Export(
+        runs=tuple(runs),
+        aggregated=aggregated,
+        primary_metric=primary,
+        best=best,
+        worst=worst,
+        # What files hold may be anything; a warning is one line of text.
+        warnings=tuple(dict.fromkeys(printable(line) for line in diagnose(runs, aggregated, by))),
+        by=by,
+        lower=lower,
+        per_class=aggregate_classes(runs),
+        folds=tuple(groups_of(runs, FOLD)) if by not in (NONE, TRIAL) else (),
+        trials=tuple(groups_of(runs, TRIAL)) if by not in (NONE, FOLD) else (),
+        failures=tuple(failures),
+    )
+
+
+def _primary(
+    runs: Sequence[ExportedRun], aggregated: dict[str, Aggregate], asked: str | None, better: str | None
+) -> tuple[str | None, bool | None]:
+    """Return the metric that ranks the runs, and whether it improves downwards."""
+    if asked and asked not in aggregated:
+        known = sorted(aggregated)
         raise ConfigError(
-            f"no run has the metric {primary_metric!r}",
+            f"no run has the metric {asked!r}",
             where="--primary-metric",
-            remedy=f"there are {', '.join(sorted(aggregated)[:8])} …",
+            remedy=f"there are {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "there are none",
         )
-    best, worst = best_and_worst(runs, primary) if primary else (None, None)
-    warnings = [warning for run in runs for warning in run.warnings] + comparability_warnings(runs)
-    return Export(tuple(runs), aggregated, primary, best, worst, tuple(warnings))
-
-
-def run_names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest trailing parts of the paths that tell the folders apart.
-
-    >>> run_names([Path("/a/seed-1"), Path("/a/seed-2")])
-    ['seed-1', 'seed-2']
-    >>> run_names([Path("/a/x/results"), Path("/a/y/results")])
-    ['x/results', 'y/results']
-    """
-    depth = 1
-    deepest = max(len(folder.parts) for folder in folders)
-    while True:
-        names = ["/".join(folder.parts[-depth:]).lstrip("/") for folder in folders]
-        if len(set(names)) == len(names) or depth >= deepest:
-            return names
-        depth += 1
+    proposed = next((run.default_primary for run in runs if run.default_primary), None)
+    usual = next((name for name in _USUAL if name in aggregated), None)
+    primary = asked or (proposed if proposed in aggregated else usual)
+    if primary is None:
+        return None, None
+    way = better or direction_of(primary, runs)
+    if way is None:
+        raise ConfigError(
+            f"nothing says whether {primary} improves upwards or downwards",
+            where="--primary-metric",
+            remedy="say it with --better higher or --better lower",
+        )
+    return primary, way == LOWER

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.manifest import Manifest, read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.metrics.records import VariantMetrics, read_case_ids, read_variant
+from exaid_evals.export.base import ExportedRun, Reader, Source
+from exaid_evals.metrics.records import OK, VariantMetrics, read_case_ids, read_variant, read_variant_and_cases
 from exaid_evals.metrics.runs import natural_order, runs_on_disk
 from exaid_evals.traces.freeze import verify_frozen
 
@@ -20,23 +22,24 @@ _SUFFIX = ".metrics.jsonl"
 _NO_VARIANT = "comparisons"
 
 
-class CampaignReader:
+class CampaignReader(Reader):
     """Reads the means over cases of every variant, named `V3.coverage`."""
 
     name = "campaign"
+    own_folder = "exports"
 
     def claims(self, folder: Path) -> bool:
         """Tell whether the folder holds metrics of a campaign."""
         return bool(_metrics_files(Campaign(folder)))
 
-    def read(self, folder: Path, name: str) -> ExportedRun:
+    def read(self, source: Source, name: str) -> ExportedRun:
         """Read a campaign, and check that its metrics are those of its traces and runs.
 
         Raises:
             DataError: a metrics file or the manifest is missing or malformed, the traces are not what was frozen,
                 or the metrics are older than the traces or runs that lie here.
         """
-        campaign = Campaign(folder)
+        campaign = Campaign(source.path)
         manifest = verify_frozen(campaign) if campaign.traces.is_dir() else read_manifest(campaign.manifest_file)
         paths = _metrics_files(campaign)
         variants = [_read(path) for path in paths]
@@ -49,7 +52,6 @@ class CampaignReader:
         names = [variant.variant_id for variant in variants]
         cases = sorted({case for ids in covered.values() for case in ids})
         attributes: dict[str, Any] = {
-            "seed": manifest.generation.generation_seed,
             "selection_seed": manifest.generation.selection_seed,
             "case_source": manifest.generation.case_source,
             "case_list_hash": sha256_structure(cases),
@@ -66,24 +68,36 @@ class CampaignReader:
                 for variant in variants
                 for measure, estimate in variant.measures.items()
             },
+            seed=manifest.generation.generation_seed,
             attributes=attributes,
             signatures={variant.variant_id: variant.signature for variant in variants},
             stub=any(variant.stub for variant in variants),
-            lower_is_better=frozenset(
-                f"{variant.variant_id}.{measure}"
-                for variant in variants
-                if variant.made_from
-                for measure, better in variant.made_from.better.items()
-                if better == "lower"
-            ),
+            lower_is_better=_improving(variants, "lower"),
+            higher_is_better=_improving(variants, "higher"),
             default_primary=f"{primary}.coverage",
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
+            cases=partial(_cases, tuple(paths)),
         )
 
 
+def _cases(paths: Sequence[Path]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Return the measures of every case that was not skipped: variant → case → measure → value."""
+    found = {}
+    for path in paths:
+        variant, cases = read_variant_and_cases(path)
+        found[variant.variant_id] = {case.case_id: dict(case.measures) for case in cases if case.status == OK}
+    return found
+
+
 def _metrics_files(campaign: Campaign) -> list[Path]:
-    found = (path for path in campaign.metrics.glob(f"*{_SUFFIX}") if not path.name.startswith((".", _NO_VARIANT)))
-    return sorted(found, key=lambda path: natural_order(path.name.removesuffix(_SUFFIX)))
+    try:  # this is asked of every folder of many: a glob would take ten times as long
+        names = os.listdir(campaign.metrics)  # noqa: PTH208
+    except OSError:
+        return []
+    found = [name for name in names if name.endswith(_SUFFIX) and not name.startswith((".", _NO_VARIANT))]
+    return [
+        campaign.metrics / name for name in sorted(found, key=lambda name: natural_order(name.removesuffix(_SUFFIX)))
+    ]
 
 
 def _read(path: Path) -> VariantMetrics:
@@ -121,6 +135,16 @@ def _check(
     if variant.n_failed:
         warnings.append(f"{variant.n_failed} of {variant.n_cases} cases failed in {variant.variant_id}")
     return warnings
+
+
+def _improving(variants: Sequence[VariantMetrics], way: str) -> frozenset[str]:
+    return frozenset(
+        f"{variant.variant_id}.{measure}"
+        for variant in variants
+        if variant.made_from
+        for measure, better in variant.made_from.better.items()
+        if better == way
+    )
 
 
 def _primary(variants: Sequence[VariantMetrics]) -> str:

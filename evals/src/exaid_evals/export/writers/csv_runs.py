@@ -1,43 +1,97 @@
-"""`exported_metrics.csv`: a row per run."""
+"""`exported_metrics.{csv,md,tex}`: a row per run."""
 
 from __future__ import annotations
 
-from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
+from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.readers.metric_names import STANDARD
 from exaid_evals.export.stage import Export
+from exaid_evals.export.writers.cells import cell
+from exaid_evals.export.writers.sheet import Sheet, Value
 from exaid_evals.report.formats.csv_table import write_csv
 
 NAME = "exported_metrics.csv"
-
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_IDENTITY = ("seed", "fold", "trial", "group", "git_hash", "git_dirty")
+_HISTORY = ("n_epochs", "expected_epochs", "best_epoch")
+_SHOWN_METRICS = 6
 
 
 def render(export: Export) -> str:
-    """Return the table: run, format, attributes, metrics in order of their names, stub, signature.
+    """Return the CSV: run, format, what identifies it, attributes, settings, metrics, stub, signature.
 
-    Attributes that are lists are written as JSON; text that a spreadsheet would run as a formula gets an apostrophe.
+    Columns that no run has are left out. Settings are called `config.<key>`; a metric that is called as one of the
+    other columns is called `metric.<name>`. Lists are written as JSON; text that a spreadsheet would run as a
+    formula gets an apostrophe.
     """
-    attributes = sorted({key for run in export.runs for key in run.attributes})
+    runs = export.runs
+    identity = [name for name in _IDENTITY if any(getattr(run, name) is not None for run in runs)]
+    history = [name for name in _HISTORY if any(_of_history(run, name) is not None for run in runs)]
+    attributes = sorted({key for run in runs for key in run.attributes})
+    config = sorted({key for run in runs for key in run.config})
     metrics = list(export.aggregated)
+    others = {"run", "format", *identity, *history, *attributes, "stub", "signature"}
+    header = [
+        *("run", "format", *identity, *history, *attributes),
+        *(f"config.{key}" for key in config),
+        *(f"metric.{name}" if name in others else name for name in metrics),
+        *("stub", "signature"),
+    ]
     rows = [
         [
-            _cell(run.name),
-            _cell(run.format),
-            *(_cell(run.attributes.get(key)) for key in attributes),
-            *(_cell(run.metrics.get(name)) for name in metrics),
-            _cell(run.stub),
-            _cell(run.signature),
+            cell(run.name),
+            cell(run.format),
+            *(cell(getattr(run, name)) for name in identity),
+            *(_of_history(run, name) for name in history),
+            *(cell(run.attributes.get(key)) for key in attributes),
+            *(cell(run.config.get(key)) for key in config),
+            *(cell(run.metrics.get(name)) for name in metrics),
+            run.stub,
+            cell(run.signature),
         ]
+        for run in runs
+    ]
+    return write_csv([str(cell(name)) for name in header], rows)
+
+
+def sheet(export: Export, signature: str) -> Sheet:
+    """Return the table for reading: what tells the runs apart, and the metrics that readers look for first."""
+    identity = [
+        name for name in ("seed", "fold", "trial") if any(getattr(run, name) is not None for run in export.runs)
+    ]
+    metrics = shown_metrics(export)
+    rows: list[tuple[str, tuple[Value, ...]]] = [
+        (run.name, (*(_identity(run, name) for name in identity), *(run.metrics.get(name) for name in metrics)))
         for run in export.runs
     ]
-    return write_csv(["run", "format", *attributes, *metrics, "stub", "signature"], rows)
+    if len(export.runs) > 1:
+        rows.insert(0, ("mean ± σ", (*[None] * len(identity), *(export.aggregated[name] for name in metrics))))
+    n_left_out = len(export.aggregated) - len(metrics)
+    notes = [f"n = {len(export.runs)} runs; σ is the population form (ddof 0)."]
+    notes += [f"{n_left_out} further metrics stand in exported_metrics.csv."] if n_left_out else []
+    return Sheet(
+        "exported_metrics",
+        "Metrics per run",
+        "Run",
+        (*identity, *metrics),
+        tuple(rows),
+        tuple(notes),
+        signature,
+        stub=export.stub,
+        best=export.best.run if export.best and len(export.runs) > 1 else "",
+    )
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, FLOAT_DECIMALS) + 0.0
-    if isinstance(value, list | dict):
-        return canonical_json(value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
+def shown_metrics(export: Export) -> list[str]:
+    """Return the metrics that readers look for first: the primary one, the standard ones, then by name."""
+    wanted = [export.primary_metric, *STANDARD, *export.aggregated]
+    return list(dict.fromkeys(name for name in wanted if name in export.aggregated))[:_SHOWN_METRICS]
+
+
+def _identity(run: ExportedRun, name: str) -> str | None:
+    # Seeds and trials are names, and are not written with thousands' commas.
+    value = getattr(run, name)
+    return None if value is None else str(value)
+
+
+def _of_history(run: ExportedRun, name: str) -> int | None:
+    value: int | None = getattr(run.history, name) if run.history else None
     return value

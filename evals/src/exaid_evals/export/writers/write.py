@@ -1,23 +1,107 @@
-"""Writes every file of an export."""
+"""Writes every file of an export, and removes those of an earlier one that this one does not have."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from exaid_evals.artifacts.atomic import remove_leftovers, write_text
+from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.errors import DataError
+from exaid_evals.export.base import Reader
+from exaid_evals.export.readers.campaign import CampaignReader
 from exaid_evals.export.stage import Export
-from exaid_evals.export.writers import csv_runs, json_summary, variants_table
+from exaid_evals.export.writers import (
+    aggregated,
+    csv_runs,
+    cv_summary,
+    hpo_summary,
+    json_summary,
+    over_seeds,
+    per_class,
+)
 from exaid_evals.report.base import Table
 from exaid_evals.report.formats import csv_table, latex, markdown
 
+_TABLES = (
+    "exported_metrics",
+    "aggregated_metrics",
+    "per_class_summary",
+    cv_summary.NAME,
+    hpo_summary.NAME,
+    over_seeds.NAME,
+)
+# The last was this table's name before it was over seeds and cases.
+_EVERY = [f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in ("csv", "md", "tex", "json")]
 
-def write_export(export: Export, out: Path) -> Table | None:
-    """Write the files into a folder and return the table of variants, where there is one."""
+
+def write_export(export: Export, out: Path, readers: Sequence[Reader] = ()) -> Table | None:
+    """Write the files into a folder and return the table of variants over seeds, where there is one.
+
+    Args:
+        export: what to write.
+        out: the folder.
+        readers: are asked for files of their own.
+    """
     remove_leftovers(out)
-    write_text(out / csv_runs.NAME, csv_runs.render(export))
-    write_text(out / json_summary.NAME, json_summary.render(export))
-    table = variants_table.build(export)
+    files = _common(export)
+    table = over_seeds.build(export)
     if table is not None:
-        for suffix, form in (("csv", csv_table), ("md", markdown), ("tex", latex)):
-            write_text(out / f"{table.name}.{suffix}", form.render(table))
+        forms = {"csv": csv_table, "md": markdown, "tex": latex}
+        files |= {f"{table.name}.{suffix}": form.render(table).encode() for suffix, form in forms.items()}
+    for reader in readers:
+        files |= _own(reader, export, out)
+    for name, content in files.items():
+        _write(out / name, content)
+    for name in _EVERY:
+        if name not in files:
+            (out / name).unlink(missing_ok=True)
     return table
+
+
+def _common(export: Export) -> dict[str, bytes]:
+    runs_csv = csv_runs.render(export)
+    signature = json_summary.signature_of(export, runs_csv)
+    files: dict[str, bytes] = {
+        json_summary.NAME: canonical_bytes(json_summary.to_record(export, signature)) + b"\n",
+        csv_runs.NAME: runs_csv.encode(),
+    }
+    sheets = [aggregated.sheet(export, signature), per_class.sheet(export, signature)]
+    # A campaign has hundreds of metrics; its own tables show them.
+    if any(run.format != CampaignReader.name for run in export.runs):
+        files |= {
+            name: made for name, made in csv_runs.sheet(export, signature).files().items() if name != csv_runs.NAME
+        }
+    if export.folds:
+        files[f"{cv_summary.NAME}.json"] = canonical_bytes(cv_summary.to_record(export, signature)) + b"\n"
+        sheets.append(cv_summary.sheet(export, signature))
+    if export.trials:
+        files[f"{hpo_summary.NAME}.json"] = canonical_bytes(hpo_summary.to_record(export, signature)) + b"\n"
+        sheets.append(hpo_summary.sheet(export, signature))
+    for sheet in sheets:
+        files |= sheet.files() if sheet is not None else {}
+    return files
+
+
+def _own(reader: Reader, export: Export, out: Path) -> dict[str, bytes]:
+    """Return a format's own files.
+
+    Raises:
+        DataError: one of them would lie outside the output folder.
+    """
+    runs = [run for run in export.runs if run.format == reader.name]
+    made = dict(reader.outputs(runs)) if runs else {}
+    for name in made:
+        if not (out / name).resolve().is_relative_to(out.resolve()):
+            raise DataError(f"the reader {reader.name} would write {name!r} outside --out", where=str(out))
+    return made
+
+
+def _write(path: Path, content: bytes) -> None:
+    # What has not changed keeps its time, for whatever watches it.
+    try:
+        if path.read_bytes() == content:
+            return
+    except OSError:
+        pass
+    write_bytes(path, content)

@@ -1,0 +1,198 @@
+"""Runs that were read before: remembered in the output folder, and read again only when their files have changed.
+
+An entry holds, of every file that its run depends on, size, times and inode, and one digest over their contents. Where
+the former are as they were, nothing is opened. Where they are not (the files were copied, or touched), the contents
+decide. A file that was written less than two seconds before it was read could change again without its times showing
+it, so its contents decide too. An entry counts only for the program that wrote it: its source is part of the key.
+
+The file is no result: it holds full numbers and times of files, and deleting it costs only time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.ledger import source_hash
+from exaid_evals.config import plugins
+from exaid_evals.export.base import Settings, Source
+from exaid_evals.export.content import chunks
+from exaid_evals.export.registry import BUILT_IN, GROUP
+
+FILE = ".state/export_runs.jsonl"
+_SETTLED_AFTER_NS = 2_000_000_000
+
+Status = tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a run's files.
+
+    Attributes:
+        reader: its format.
+        status: of each input, in order; None for one that is not there.
+        digest: of their contents.
+        settled: whether equal times prove equal contents.
+    """
+
+    reader: str
+    status: tuple[Status, ...]
+    digest: str
+    settled: bool
+
+
+def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
+    """Return size, times and inode of each file; None for what is not there, or is no file."""
+    found: list[Status] = []
+    for path in paths:
+        try:
+            one = path.stat()
+        except OSError:
+            found.append(None)
+            continue
+        is_file = stat.S_ISREG(one.st_mode)
+        found.append((one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino) if is_file else None)
+    return tuple(found)
+
+
+def is_settled(status: Sequence[Status], now_ns: int) -> bool:
+    """Tell whether every file was written well before now."""
+    return all(one is None or max(one[1], one[2]) < now_ns - _SETTLED_AFTER_NS for one in status)
+
+
+def digest_of(paths: Sequence[Path], status: Sequence[Status], read: Mapping[Path, bytes] | None = None) -> str:
+    """Return one digest over the contents of files, in order, with what is not there.
+
+    Args:
+        paths: of the files.
+        status: of each.
+        read: digests of those that have been read already.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path, one in zip(paths, status, strict=True):
+        if one is None:
+            digest.update(b"-")
+            continue
+        digest.update(b"+" + ((read or {}).get(path) or _sha256(path)))
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in chunks(path):
+        digest.update(chunk)
+    return digest.digest()
+
+
+Key = tuple[str, str]
+
+
+class Cache:
+    """The remembered runs of one output folder."""
+
+    def __init__(self, out: Path, settings: Settings, reader_names: Sequence[str], *, remember: bool = True) -> None:
+        """Read what is remembered; a file that is damaged, or of another program or settings, counts as empty.
+
+        Args:
+            out: the output folder.
+            settings: of the readers; with others, another run would come out.
+            reader_names: of all readers, whose sources are part of the key.
+            remember: take up what is remembered; else everything is read again.
+        """
+        self._path = out / FILE
+        self.out = os.path.realpath(out)
+        self._program = _program(settings, reader_names)
+        self._before = b""
+        self._old: dict[str, dict[Key, dict[str, Any]]] = {}
+        self._new: list[dict[str, Any]] = []
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            self._before = self._path.read_bytes()
+            self._old = self._entries(self._before) if remember else {}
+
+    def known(self, folder: Path) -> dict[Key, Known]:
+        """Return what is remembered of the runs in a folder: path and part of each → its files."""
+        return {
+            key: Known(
+                entry["reader"],
+                tuple(None if one is None else tuple(one) for one in entry["status"]),
+                entry["digest"],
+                entry["settled"],
+            )
+            for key, entry in self._old.get(self.place(folder, self.out), {}).items()
+        }
+
+    def remembered(self, folder: Path, source: Source) -> dict[str, Any]:
+        """Return a remembered run as data."""
+        run: dict[str, Any] = self._old[self.place(folder, self.out)][self.key_of(source)]["run"]
+        return run
+
+    def key_of(self, source: Source) -> Key:
+        """Return the key of a run."""
+        return self.place(source.path, self.out), source.part
+
+    def keep(self, folder: Path, source: Source, known: Known, run: Mapping[str, Any]) -> None:
+        """Remember a run for the next export."""
+        path, part = self.key_of(source)
+        self._new.append(
+            {
+                "folder": self.place(folder, self.out),
+                "path": path,
+                "part": part,
+                "reader": known.reader,
+                "status": known.status,
+                "digest": known.digest,
+                "settled": known.settled,
+                "run": run,
+            }
+        )
+
+    def write(self) -> None:
+        """Write what is to be remembered, and nothing that was not part of this export."""
+        entries = sorted(self._new, key=lambda entry: (entry["folder"], entry["path"], entry["part"]))
+        lines = [orjson.dumps({"program": self._program}), *(orjson.dumps(entry) for entry in entries)]
+        content = b"\n".join(lines) + b"\n"
+        if entries and content != self._before:
+            write_bytes(self._path, content)
+
+    def _entries(self, content: bytes) -> dict[str, dict[Key, dict[str, Any]]]:
+        head, *lines = content.split(b"\n")
+        found: dict[str, dict[Key, dict[str, Any]]] = {}
+        if orjson.loads(head) == {"program": self._program}:
+            for line in lines:
+                if line:
+                    entry = orjson.loads(line)
+                    found.setdefault(entry["folder"], {})[entry["path"], entry["part"]] = entry
+        return found
+
+    @staticmethod
+    def place(path: Path, out: str) -> str:
+        """Return a path relative to the output folder, so that both can be moved together; any bytes are text."""
+        return os.fsencode(os.path.relpath(path, out)).decode("latin-1")
+
+
+def _program(settings: Settings, reader_names: Sequence[str]) -> str:
+    files = (settings.mapping, settings.patterns)
+    return sha256_structure(
+        {
+            "source": source_hash(),
+            "others": {name: plugins.source_hash(name, BUILT_IN, group=GROUP) for name in reader_names},
+            "settings": {
+                "require_prompts": list(settings.require_prompts),
+                "files": [None if path is None else sha256_file(path) for path in files],
+            },
+        }
+    )

@@ -1,0 +1,67 @@
+"""The content of files that runs consist of, and its digest while it is read: a file is opened once for both.
+
+Runs come by the thousand, and what a small file costs is its system calls; so there is one open, one look at what was
+opened, and one read where the file is small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from exaid_evals.artifacts.content import CHUNK_BYTES, content_chunks
+from exaid_evals.errors import DataError
+
+# Digests of what has been read to its end since `digests` began, by path; None where nobody asks. It is no argument,
+# since it would have to be passed through every reader.
+_digests: dict[Path, bytes] | None = None
+
+
+@contextlib.contextmanager
+def digests() -> Iterator[dict[Path, bytes]]:
+    """Collect the digests of the files that are read in the block, each by its path."""
+    global _digests
+    before, _digests = _digests, {}
+    try:
+        yield _digests
+    finally:
+        _digests = before
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file's content in chunks of at most a mebibyte, unpacked where its name ends in .gz.
+
+    Raises:
+        DataError: the file is missing, no ordinary file, or unreadable.
+    """
+    if path.suffix == ".gz":
+        yield from content_chunks(path)
+        return
+    try:
+        # A pipe is opened at once and found to be none of ours; without O_NONBLOCK it would be waited for.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        yield from content_chunks(path)  # says what is wrong
+        return
+    digest = hashlib.sha256()
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError("is no ordinary file", where=str(path), remedy="move or rename it")
+        # A buffer of a mebibyte for a file of a few hundred bytes would take longer than reading it.
+        size = min(status.st_size + 1, CHUNK_BYTES)
+        while chunk := os.read(file, size):
+            digest.update(chunk)
+            yield chunk
+            if len(chunk) < size < CHUNK_BYTES:
+                break  # all of a small file has come at once
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions") from None
+    finally:
+        os.close(file)
+    if _digests is not None:
+        _digests[path] = digest.digest()

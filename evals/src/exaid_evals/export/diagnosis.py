@@ -1,0 +1,219 @@
+"""What is wrong with runs, or between them. Each line says what it is, of which runs, and what to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from exaid_evals.artifacts.canonical import canonical_json
+from exaid_evals.export.aggregate import Aggregate
+from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.directions import HIGHER, direction_of
+from exaid_evals.export.grouping import FOLD, NONE, SEED
+
+WIDE_STD = 0.1
+LOW_ACCURACY = 0.1
+Z_ONE_SIDED = 1.645
+"""What guesses exceed by luck in one validation set of twenty."""
+_NAMED_AT_MOST = 5
+_VALUES_AT_MOST = 4
+
+
+def diagnose(runs: Sequence[ExportedRun], aggregated: Mapping[str, Aggregate], by: str) -> list[str]:
+    """Return the warnings about runs and between them.
+
+    Args:
+        runs: in order of their names.
+        aggregated: metric → aggregate over the runs.
+        by: what the runs differ in; `none` compares nothing between runs but their making.
+    """
+    each = [line for run in runs for line in (*run.warnings, *_of_run(run))]
+    if by == NONE:
+        return [*each, *_same_predictions(runs), *_comparability(runs, by)]
+    between: list[str] = []
+    if by in (SEED, FOLD):
+        between += _drift(runs, by)
+    if by == SEED:
+        between += _wide(aggregated) + _same_seeds(runs) + _other_items(runs)
+    elif by == FOLD:
+        between += _wide(aggregated) + _same_items(runs)
+    return [*each, *between, *_same_predictions(runs), *_git(runs), *_comparability(runs, by)]
+
+
+def _of_run(run: ExportedRun) -> list[str]:
+    found = []
+    accuracy = run.metrics.get("accuracy")
+    if accuracy is not None and run.predictions is not None:
+        n_classes = sum(count > 0 for count in run.predictions.support.values())
+        if accuracy < LOW_ACCURACY:
+            found.append(f"accuracy is {accuracy:.1%}, under 10 %: look at the labels' order and the learning rate")
+        if n_classes > 1:
+            chance = 1 / n_classes
+            margin = Z_ONE_SIDED * math.sqrt(chance * (1 - chance) / run.predictions.n)
+            if accuracy <= chance + margin and accuracy >= LOW_ACCURACY:
+                found.append(
+                    f"accuracy is {accuracy:.1%}, at chance for {n_classes} classes ({chance:.1%} ± {margin:.1%}): "
+                    "look whether training learnt anything"
+                )
+    elif accuracy is not None and accuracy < LOW_ACCURACY:
+        found.append(f"accuracy is {accuracy:.1%}, under 10 %: look at how it was measured")
+    history = run.history
+    if history is not None:
+        if history.divergence:
+            found.append(f"training diverged: {history.divergence}; look at the learning rate and at the history")
+        expected = history.expected_epochs
+        if expected is not None and history.n_epochs < expected and not history.may_stop_early:
+            found.append(
+                f"the history ends after {history.n_epochs} of {expected} epochs, and nothing is configured to stop "
+                "early: look whether training was cut off"
+            )
+    return [f"{run.name}: {line}" for line in found]
+
+
+def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:
+    """Say which settings differ among runs that should be alike but for their seed or fold."""
+    configured = [run for run in runs if run.config]
+    keys = sorted({key for run in configured for key in run.config})
+    lines = []
+    for key in keys:
+        groups = _grouped(configured, lambda run, key=key: _text(run, key))  # type: ignore[misc]
+        if len(groups) > 1:
+            lines.append(
+                f"configuration drift: {key} is {_listed(groups)}: runs that should differ in {by} alone differ in "
+                "it; look at each summary.json"
+            )
+    return lines
+
+
+def _text(run: ExportedRun, key: str) -> str:
+    if key not in run.config:
+        return "absent"
+    value = run.config[key]
+    if isinstance(value, str):
+        return value
+    # A table may have turned 32 into 32.0 on its way.
+    return canonical_json(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _wide(aggregated: Mapping[str, Aggregate]) -> list[str]:
+    return [
+        f"σ of {name} is {aggregate.std:.3f}, over {WIDE_STD}: look at the runs at {aggregate.min:.3f} and "
+        f"{aggregate.max:.3f}; the mean says little"
+        for name, aggregate in aggregated.items()
+        if aggregate.std is not None and aggregate.std > WIDE_STD and _is_share(name, aggregate)
+    ]
+
+
+def _is_share(name: str, aggregate: Aggregate) -> bool:
+    """Tell whether a metric lies between -1 and 1 by its nature; a spread of 0.1 milliseconds is nothing to tell."""
+    within = aggregate.min is not None and aggregate.max is not None and aggregate.min >= -1 and aggregate.max <= 1
+    return within and direction_of(name) == HIGHER
+
+
+def _same_seeds(runs: Sequence[ExportedRun]) -> list[str]:
+    groups = _grouped([run for run in runs if run.seed is not None], lambda run: (run.seed, run.fold, run.trial))
+    return [
+        f"duplicate seed {members[0].seed}: {_names(members)}: they are no independent runs; look whether one is a copy"
+        for members in groups.values()
+        if len(members) > 1
+    ]
+
+
+def _same_predictions(runs: Sequence[ExportedRun]) -> list[str]:
+    having = [run for run in runs if run.predictions is not None]
+    groups = _grouped(having, lambda run: run.predictions and (run.predictions.items, run.predictions.digest))
+    return [
+        f"the same predictions under {len(members)} names: {_names(members)}: look whether a folder was copied, or "
+        "a checkpoint evaluated twice"
+        for members in groups.values()
+        if len(members) > 1
+    ]
+
+
+def _other_items(runs: Sequence[ExportedRun]) -> list[str]:
+    having = [run for run in runs if run.predictions is not None]
+    kinds = {run.predictions.items.partition(":")[0] for run in having if run.predictions}
+    # Digests of two kinds say nothing about each other; numbers of items always do.
+    key: Callable[[ExportedRun], object] = (
+        (lambda run: run.predictions and run.predictions.items)
+        if len(kinds) == 1
+        else (lambda run: run.predictions and run.predictions.n)
+    )
+    groups = _grouped(having, key)
+    if len(groups) < 2:
+        return []
+    sets = "; ".join(
+        f"{members[0].predictions.n if members[0].predictions else 0} items in {_names(members)}"
+        for members in list(groups.values())[:_VALUES_AT_MOST]
+    )
+    return [
+        f"{len(groups)} different validation sets ({sets}): their metrics are not of the same items; look at the ids "
+        "in the predictions"
+    ]
+
+
+def _same_items(runs: Sequence[ExportedRun]) -> list[str]:
+    """Folds are validated on items of their own."""
+    having = [run for run in runs if run.predictions is not None]
+    groups = _grouped(having, lambda run: (run.group, run.predictions and run.predictions.items))
+    return [
+        f"the same validation set in {len(members)} folds: {_names(members)}: look how the folds were split"
+        for members in groups.values()
+        if len(members) > 1
+    ]
+
+
+def _git(runs: Sequence[ExportedRun]) -> list[str]:
+    lines = []
+    hashed = _grouped([run for run in runs if run.git_hash], lambda run: run.git_hash)
+    if len(hashed) > 1:
+        lines.append(f"git hashes differ: {_listed(hashed, shorten=12)}: look at what changed in the code between them")
+    dirty = [run for run in runs if run.git_dirty]
+    if dirty:
+        lines.append(f"made with uncommitted changes: {_names(dirty)}: the git hash does not say which code ran")
+    return lines
+
+
+def _comparability(runs: Sequence[ExportedRun], by: str) -> list[str]:
+    """Say what makes numbers hard to compare: other settings, other cases, or stub beside real runs."""
+    lines = [
+        f"{run.name}: its parts were made in {len(set(run.signatures.values()))} ways and must not be compared"
+        for run in runs
+        if len(set(run.signatures.values())) > 1
+    ]
+    settings = {_without_traces(signature) for run in runs for signature in run.signatures.values()}
+    if len(settings) > 1 and len(runs) > 1:
+        lines.append(f"the runs were made with {len(settings)} different settings: {'; '.join(sorted(settings))}")
+    if len({run.stub for run in runs if run.stub is not None}) > 1:
+        lines.append("stub and real runs are mixed")
+    if by != NONE and len({run.attributes.get("case_list_hash") for run in runs}) > 1:
+        lines.append("the runs do not cover the same cases")
+    formats = sorted({run.format for run in runs})
+    if len(formats) > 1:
+        lines.append(
+            f"runs of {len(formats)} formats ({', '.join(formats)}) are aggregated together: look whether "
+            "metrics of one name mean one thing"
+        )
+    return lines
+
+
+def _without_traces(signature: str) -> str:
+    return "|".join(part for part in signature.split("|") if not part.startswith("traces:"))
+
+
+def _grouped(runs: Iterable[ExportedRun], key: Callable[[ExportedRun], object]) -> dict[object, list[ExportedRun]]:
+    groups: dict[object, list[ExportedRun]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
+
+
+def _listed(groups: Mapping[object, Sequence[ExportedRun]], *, shorten: int = 60) -> str:
+    shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in list(groups.items())[:_VALUES_AT_MOST]]
+    more = len(groups) - len(shown)
+    return ", ".join(shown) + (f" and {more} more values" if more else "")
+
+
+def _names(runs: Sequence[ExportedRun]) -> str:
+    more = len(runs) - _NAMED_AT_MOST
+    return ", ".join(run.name for run in runs[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,70 @@
+"""Which way a metric improves: as its run says, or as its name is used everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from exaid_evals.errors import ConfigError
+from exaid_evals.export.base import ExportedRun
+
+HIGHER = "higher"
+LOWER = "lower"
+
+_LOWER_NAMES = """
+    loss error err error_rate mae mse rmse mape nll perplexity ppl ece mce brier brier_score hinge cross_entropy kl
+    kl_divergence wer cer ter edit_distance fpr fnr fdr false_positive_rate false_negative_rate latency duration time
+    runtime seconds cost redundancy unsupported compression hallucination_rate total_duration load_duration
+    prompt_eval_duration eval_duration execution_time avg_execution_time median_execution_time bits_per_byte
+    byte_perplexity word_perplexity fid hausdorff"""
+_HIGHER_NAMES = """
+    accuracy acc acc_norm balanced_accuracy balanced_accuracy_adjusted kappa mcc macro_f1 micro_f1 weighted_f1 f1
+    precision recall sensitivity specificity macro_precision macro_recall weighted_precision weighted_recall auc auc_ovr
+    auc_roc auroc roc_auc auc_pr average_precision map mean_average_precision iou miou dice jaccard r2
+    explained_variance ndcg mrr hit_rate exact_match em bleu rouge rouge1 rouge2 rougel rougelsum meteor chrf bertscore
+    spearman pearson pass_at_1 prediction_accuracy coverage coverage_auc ctu_saved tpr tnr ppv npv true_positive_rate
+    true_negative_rate success_rate throughput tokens_per_second score reward win_rate"""
+_LOWER = frozenset(_LOWER_NAMES.split())
+_HIGHER = frozenset(_HIGHER_NAMES.split())
+
+
+def direction_of(metric: str, runs: Iterable[ExportedRun] = ()) -> str | None:
+    """Return `higher` or `lower`; None where neither the runs nor the name say.
+
+    >>> direction_of("val_loss"), direction_of("V3.coverage"), direction_of("top5_accuracy"), direction_of("alpha")
+    ('lower', 'higher', 'higher', None)
+
+    Raises:
+        ConfigError: some runs say this and some that.
+    """
+    runs = list(runs)
+    said = {
+        way
+        for way, named in ((LOWER, "lower_is_better"), (HIGHER, "higher_is_better"))
+        if any(metric in getattr(run, named) for run in runs)
+    }
+    if len(said) > 1:
+        raise ConfigError(
+            f"some runs say that {metric} improves upwards, and some downwards",
+            where="--primary-metric",
+            remedy="say which with --better higher or --better lower",
+        )
+    if said:
+        return said.pop()
+    # `val/loss`, `hellaswag.acc_norm`, `acc,none`: the name is the last part, without the split it was taken on.
+    name = re.split(r"[./:|]", metric.lower().split(",")[0].strip())[-1]
+    name = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
+    name = re.sub(r"^(val|valid|validation|test|eval|train|best|final|mean|avg|overall)_", "", name)
+    for known, way in ((_LOWER, LOWER), (_HIGHER, HIGHER)):
+        if name in known:
+            return way
+    for suffix, way in (
+        ("_loss", LOWER),
+        ("_error", LOWER),
+        ("_ms", LOWER),
+        ("_duration", LOWER),
+        ("_accuracy", HIGHER),
+    ):
+        if name.endswith(suffix):
+            return way
+    return HIGHER if name.endswith(("_f1", "_auc", "_dice", "_iou", "_kappa")) else None

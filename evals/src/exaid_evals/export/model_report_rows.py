@@ -1,0 +1,107 @@
+"""The rows that tables and figures of model reports are made of: runs of the format, a folder at a time."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals import __version__
+from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.model_names import ModelNamesConfig
+
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One pair, for a figure.
+
+    Attributes:
+        model, prompt: what was asked how.
+        accuracy: share; None where unknown.
+        latency_s: mean time of an attempt in seconds, else of a call; None where neither is known.
+        latency_of: which of the two, `execution_time` or `total_duration`.
+        parameters_b: size in billions; None where the name does not say.
+        counts: tp, tn, fp, fn; None without a confusion matrix.
+    """
+
+    model: str
+    prompt: str
+    accuracy: float | None
+    latency_s: float | None
+    latency_of: str | None
+    parameters_b: float | None
+    counts: tuple[int, int, int, int] | None
+
+
+def row_of(run: ExportedRun) -> ReportRow:
+    """Return what figures need of a run."""
+    latency, of = run.metrics.get("execution_time_mean_s"), "execution_time"
+    if latency is None and (call := run.metrics.get("total_duration_mean_ns")) is not None:
+        latency, of = call / NS_PER_S, "total_duration"
+    counts = [run.attributes.get(name) for name in ("tp", "tn", "fp", "fn")]
+    whole = [count for count in counts if isinstance(count, int)]
+    size = run.attributes.get("parameters_b")
+    return ReportRow(
+        str(run.attributes["model"]),
+        str(run.attributes["prompt_type"]),
+        run.metrics.get("accuracy"),
+        latency,
+        None if latency is None else of,
+        float(size) if isinstance(size, int | float) else None,
+        (whole[0], whole[1], whole[2], whole[3]) if len(whole) == 4 else None,
+    )
+
+
+def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
+    """Return the runs of each folder that a user named, by the folder's name as an output may bear it.
+
+    Two folders of one name get as much of their paths as tells them apart.
+    """
+    groups: dict[Path, list[ExportedRun]] = defaultdict(list)
+    for run in runs:
+        groups[run.origin or Path(str(run.attributes["input_folder"]))].append(run)
+    depth, deepest = 1, max((len(origin.parts) for origin in groups), default=1)
+    while True:
+        names = {origin: _safe("_".join(origin.parts[-depth:])) for origin in groups}
+        if len(set(names.values())) == len(names) or depth > deepest:
+            break
+        depth += 1
+    ordered = sorted(groups, key=lambda origin: (names[origin], str(origin)))
+    found: dict[str, list[ExportedRun]] = {}
+    for origin in ordered:
+        name = names[origin]
+        number = 2
+        while name in found:
+            name, number = f"{names[origin]}_{number}", number + 1
+        found[name] = sorted(
+            groups[origin], key=lambda run: (_model(run), str(run.attributes["prompt_type"]), run.name)
+        )
+    return found
+
+
+def signature_of(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> str:
+    """Return how the numbers were made: this version, what was read, the patterns; reports carry no signature."""
+    read = [[run.name, dict(run.metrics), dict(run.attributes)] for run in runs]
+    config = patterns.model_dump(mode="json")
+    return (
+        f"exaid-evals/{__version__}|model_reports:{short(sha256_structure(read))}|cfg:{short(sha256_structure(config))}"
+    )
+
+
+def _model(run: ExportedRun) -> str:
+    return str(run.attributes["model"])
+
+
+def _safe(name: str) -> str:
+    r"""Return a name for a folder: no separators, no control characters, no leading dot.
+
+    >>> _safe("my runs"), _safe("a/../b\n"), _safe("..")
+    ('my runs', 'a_.._b_', '_.')
+    """
+    cleaned = re.sub(r"[/\\\x00-\x1f\x7f]", "_", name)
+    return f"_{cleaned[1:]}" if cleaned.startswith(".") else cleaned or "_"

@@ -1,0 +1,98 @@
+"""`aggregate_model_reports`: a row per pair; all of it as CSV, what a paper prints as Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exaid_evals.export.base import ExportedRun
+from exaid_evals.export.readers.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
+from exaid_evals.export.writers.cells import cell
+from exaid_evals.report.base import Column, Row, Table
+from exaid_evals.report.cells import Number, Text
+from exaid_evals.report.formats.csv_table import write_csv
+
+NAME = "aggregate_model_reports"
+
+_IDENTITY = ("model", "model_name", "prompt_type", "parameters_b", "parameters_rule", "quantisation")
+_MATRIX = ("tp", "tn", "fp", "fn")
+_QUALITY = ("accuracy", "auc_roc", "precision", "recall", "specificity", "f1", "balanced_accuracy")
+_RATES = ("success_rate", "failure_rate", "timeout_rate")
+_FILES = ("metrics_file", "report_file")
+
+_PRINTED = (
+    Column("parameters_b", "Params", "B", 1, holds=Text),
+    Column("quantisation", "Quant.", holds=Text),
+    Column("accuracy", "Acc.", decimals=3, holds=Number),
+    Column("f1", "F1", decimals=3, holds=Number),
+    Column("precision", "Prec.", decimals=3, holds=Number),
+    Column("recall", "Recall", decimals=3, holds=Number),
+    Column("specificity", "Spec.", decimals=3, holds=Number),
+    Column("auc_roc", "AUC", decimals=3, holds=Number),
+    Column("success_rate", "Success", decimals=3, holds=Number),
+    Column("execution_time_mean_s", "Time", "s", 2, holds=Number),
+)
+
+
+def render_csv(runs: Sequence[ExportedRun], signature: str) -> str:
+    """Return every number of every pair; empty where unknown, durations in nanoseconds as ollama gives them."""
+    header = [
+        *_IDENTITY,
+        *(f"{name}_attempts" for name in ATTEMPTS),
+        *_RATES,
+        *_QUALITY,
+        *_MATRIX,
+        *(f"execution_time_{name}_s" for name in EXECUTION),
+        *(column for name in DURATIONS for column in (*(f"{name}_{one}_ns" for one in EXECUTION), f"{name}_n")),
+        *_FILES,
+        "n_warnings",
+        "warnings",
+        "signature",
+    ]
+    lines = []
+    for run in runs:
+        warnings = [str(warning) for warning in run.attributes["report_warnings"]]
+        values = {**run.attributes, **run.metrics, "n_warnings": len(warnings), "warnings": "; ".join(warnings)}
+        lines.append([cell(values.get(name)) for name in header[:-1]] + [signature])
+    return write_csv(header, lines)
+
+
+def table(runs: Sequence[ExportedRun], folder: str, signature: str) -> Table:
+    """Return the table that a paper prints: models as groups, a row per prompt."""
+    columns = [column for column in _PRINTED if any(_value(run, column) is not None for run in runs)]
+    rows = tuple(
+        Row(
+            (str(run.attributes["model"]), str(run.attributes["prompt_type"])),
+            tuple(_cell(run, column) for column in columns),
+            stub=False,
+            signature=signature,
+            label=str(run.attributes["prompt_type"]),
+            group=str(run.attributes["model"]),
+        )
+        for run in runs
+    )
+    warned = sum(1 for run in runs if run.attributes["report_warnings"])
+    notes = ["Positive is the class that the confusion matrix counts as such; a dash is a number that is unknown."]
+    notes += [f"{warned} of {len(runs)} reports have a warning (column warnings of {NAME}.csv)."] if warned else []
+    return Table(
+        NAME,
+        f"Model reports of {folder}",
+        tuple(columns),
+        rows,
+        tuple(notes),
+        counted="reports",
+        key_names=("model", "prompt_type"),
+        row_heading="Prompt",
+    )
+
+
+def _value(run: ExportedRun, column: Column) -> object:
+    return run.attributes.get(column.measure, run.metrics.get(column.measure))
+
+
+def _cell(run: ExportedRun, column: Column) -> Text | Number | None:
+    value = _value(run, column)
+    if value is None:
+        return None
+    if column.holds is Text:
+        return Text(f"{value:g}" if isinstance(value, int | float) else str(value))
+    return Number(float(value)) if isinstance(value, int | float) else None

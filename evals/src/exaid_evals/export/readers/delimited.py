@@ -1,0 +1,189 @@
+"""CSV files of other tools, in bounded memory: any usual delimiter, a BOM, decimal commas, quoted cells."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from exaid_evals.errors import DataError
+from exaid_evals.export.content import chunks
+
+MAX_LINE_CHARS = 16 * 1024 * 1024
+_DELIMITERS = (",", ";", "\t", "|")
+_ROWS_AT_ONCE = 20_000
+_UNDEFINED = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–"})
+
+
+class Block(NamedTuple):
+    """Some consecutive lines of a file: whole, where no cell in them is quoted, else split into cells.
+
+    Attributes:
+        line: number of the first one in the file, counted from 1.
+        lines: None where `rows` has them.
+        rows: None where `lines` has them.
+    """
+
+    line: int
+    lines: list[str] | None
+    rows: list[list[str]] | None
+
+
+@dataclass
+class Delimited:
+    """A file of comma-separated values, opened; its content is read once, by `blocks` or `rows`.
+
+    Attributes:
+        path: the file.
+        columns: as the header names them, blanks stripped; of a name that stands twice the first is meant.
+        delimiter: what separates cells.
+        warnings: what is odd about the file, without its name.
+    """
+
+    path: Path
+    columns: list[str]
+    delimiter: str
+    _rest: Iterator[str]
+    warnings: list[str] = field(default_factory=list)
+    _first_line: int = 2
+
+    def error(self, what: str, line: int, remedy: str = "correct the file, or write it again") -> DataError:
+        """Return an error about a line."""
+        return DataError(what, where=f"{self.path}:{line}", remedy=remedy)
+
+    def rows(self, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+        """Yield each row that is not empty with the number of its line.
+
+        Args:
+            strict: refuse a row of another width; else it is yielded as it is, for the caller to judge.
+
+        Raises:
+            DataError: a row has another number of cells than the header, and `strict` holds.
+        """
+        width = len(self.columns)
+        for block in self.blocks():
+            rows = block.rows if block.lines is None else (line.split(self.delimiter) for line in block.lines)
+            for line, row in enumerate(rows or (), start=block.line):
+                if not row or row == [""]:
+                    continue
+                if strict and len(row) != width:
+                    raise self.error(f"{len(row)} cells, where the header has {width}", line)
+                yield line, row
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the lines below the header, a block at a time.
+
+        Raises:
+            DataError: a line is too long, a quotation does not end, or the bytes are no UTF-8.
+        """
+        number, held = self._first_line, ""
+        for text in self._rest:
+            if '"' in text:
+                yield from self._quoted(number, itertools.chain([held + text], self._rest))
+                return
+            *lines, held = (held + text).replace("\r\n", "\n").split("\n")
+            if len(held) > MAX_LINE_CHARS:
+                raise self.error("a line without an end", number + len(lines), "is it a CSV file?")
+            yield Block(number, lines, None)
+            number += len(lines)
+        if held:
+            yield Block(number, [held.rstrip("\r")], None)
+
+    def _quoted(self, number: int, texts: Iterator[str]) -> Iterator[Block]:
+        reader = csv.reader(_whole_lines(texts), delimiter=self.delimiter, strict=True)
+        while True:
+            first = number + reader.line_num
+            try:
+                rows = list(itertools.islice(reader, _ROWS_AT_ONCE))
+            except csv.Error as error:
+                raise self.error(f"not valid CSV ({error})", number + max(reader.line_num - 1, 0)) from None
+            if not rows:
+                return
+            yield Block(first, None, rows)
+
+
+def open_delimited(path: Path) -> Delimited:
+    """Open a CSV file and read its header.
+
+    Raises:
+        DataError: the file is missing, empty, or no UTF-8 text.
+    """
+    texts = _decoded(path)
+    head = ""
+    for text in texts:
+        head += text
+        if "\n" in head or len(head) > MAX_LINE_CHARS:
+            break
+    header, newline, rest = head.partition("\n")
+    first_line = 2
+    delimiter = ""
+    if header[:4].lower() == "sep=" and len(header.rstrip("\r")) == 5:  # as Excel writes it
+        delimiter = header[4]
+        header, newline, rest = rest.partition("\n")
+        first_line = 3
+    header = header.rstrip("\r")
+    if not header.strip():
+        raise DataError("is empty" if not newline else "has no header", where=str(path), remedy="write it again")
+    delimiter = delimiter or max(_DELIMITERS, key=lambda one: (header.count(one), -_DELIMITERS.index(one)))
+    try:
+        columns = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
+    except csv.Error as error:
+        raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
+    opened = Delimited(path, columns, delimiter, itertools.chain([rest], texts), _first_line=first_line)
+    for name in sorted({name for name in columns if columns.count(name) > 1}):
+        opened.warnings.append(f"the column {name!r} stands {columns.count(name)} times; the first is read")
+    return opened
+
+
+def number(text: str) -> float:
+    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point.
+
+    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a")
+    (0.5, 0.5, 1234.5, nan)
+
+    Raises:
+        ValueError: the cell holds something else.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        stripped = text.strip()
+        if stripped.lower() in _UNDEFINED:
+            return math.nan
+        if stripped.count(",") == 1:
+            whole, _, decimals = stripped.partition(",")
+            return float(f"{whole.replace('.', '')}.{decimals}")
+        if stripped.endswith("%"):
+            return number(stripped[:-1]) / 100
+        raise ValueError(f"{text[:40]!r} is no number") from None
+
+
+def _decoded(path: Path) -> Iterator[str]:
+    """Yield a file's text in pieces that end anywhere but within a character, without its byte order mark."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    first = True
+    try:
+        for chunk in chunks(path):
+            if first and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise DataError("is UTF-16", where=str(path), remedy="save it as UTF-8")
+            first = False
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"is no UTF-8 ({error.object[error.start]:#04x})", where=str(path), remedy="save it as UTF-8"
+        ) from None
+
+
+def _whole_lines(texts: Iterator[str]) -> Iterator[str]:
+    held = ""
+    for text in texts:
+        *lines, held = (held + text).split("\n")
+        yield from (f"{line}\n" for line in lines)
+    if held:
+        yield held

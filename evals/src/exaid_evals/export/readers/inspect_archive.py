@@ -1,0 +1,111 @@
+"""One member of a log of inspect-ai, `*.eval`: a zip, of which nothing is unpacked to the disk.
+
+Newer versions pack with Zstandard (method 93), which Python's zipfile does not know before 3.14. Where the archive's
+table says so, the member's bytes are taken from the file and unpacked with the package `zstandard`, an optional extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.errors import DataError, MissingDependencyError
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_MEMBERS = 1_000_000
+
+_ZSTANDARD = 93
+_LOCAL = struct.Struct("<4s5H3L2H")
+_LOCAL_MAGIC = b"PK\x03\x04"
+
+
+def member_names(path: Path) -> list[str]:
+    """Return the names in an archive.
+
+    Raises:
+        DataError: it is no archive, or has too many members.
+    """
+    with _opened(path) as archive:
+        return archive.namelist()
+
+
+def read_member(path: Path, name: str) -> bytes:
+    """Return a member's content.
+
+    Raises:
+        DataError: it is missing, damaged, encrypted, or larger than 64 MiB whatever the table says.
+        MissingDependencyError: it is packed with Zstandard, and nothing that unpacks it is installed.
+    """
+    where = f"{path}: {name}"
+    with _opened(path) as archive:
+        try:
+            member = archive.getinfo(name)
+        except KeyError:
+            raise DataError("no such member", where=where, remedy="the log was not written to its end") from None
+        if member.flag_bits & 0x1:
+            raise DataError("is encrypted", where=where, remedy="write the log without a password")
+        if member.file_size > MAX_BYTES:
+            raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
+        try:
+            data = _zstandard(path, member) if member.compress_type == _ZSTANDARD else _plain(archive, member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+            raise DataError(f"is damaged ({error})", where=where, remedy="copy the log again") from None
+    if len(data) > MAX_BYTES:
+        raise DataError(f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
+    return data
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"is no archive ({reason})", where=str(path), remedy="copy the log again") from None
+    if len(archive.filelist) > MAX_MEMBERS:
+        archive.close()
+        raise DataError(f"has more than {MAX_MEMBERS:,} members", where=str(path), remedy="is it the right file?")
+    return archive
+
+
+def _plain(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    # One byte more than allowed shows a bomb, whose size in the table is a lie.
+    with archive.open(member) as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _zstandard(path: Path, member: zipfile.ZipInfo) -> bytes:
+    unpacker = _unpacker(path)
+    with path.open("rb") as stream:
+        stream.seek(member.header_offset)
+        header = stream.read(_LOCAL.size)
+        if len(header) < _LOCAL.size:
+            raise ValueError("the member's header is not whole")
+        magic, *_, name_length, extra_length = _LOCAL.unpack(header)
+        if magic != _LOCAL_MAGIC:
+            raise ValueError("the member's header is not where the table says")
+        stream.seek(name_length + extra_length, 1)
+        packed = stream.read(min(member.compress_size, MAX_BYTES))
+    with unpacker.stream_reader(packed) as reader:
+        try:
+            data: bytes = reader.read(MAX_BYTES + 1)
+        except Exception as error:  # zstandard's own error, of a package that is imported by name
+            raise ValueError(str(error)) from None
+    if len(data) <= MAX_BYTES and zlib.crc32(data) != member.CRC:
+        raise ValueError("its checksum is wrong")
+    return data
+
+
+def _unpacker(path: Path) -> Any:
+    try:
+        zstandard = importlib.import_module("zstandard")
+    except ImportError:
+        raise MissingDependencyError(
+            "this log is packed with Zstandard, which needs the package zstandard",
+            where=str(path),
+            remedy="run `pip install 'exaid-evals[export-inspect]'`, or `inspect log convert --to json`",
+        ) from None
+    return zstandard.ZstdDecompressor()

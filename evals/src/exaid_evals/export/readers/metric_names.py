@@ -1,0 +1,69 @@
+"""The names under which training scripts write the usual metrics."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+ACCURACY = "accuracy"
+BALANCED = "balanced_accuracy_adjusted"
+KAPPA = "kappa"
+MACRO_F1 = "macro_f1"
+AUC = "auc_ovr"
+
+STANDARD = (ACCURACY, BALANCED, KAPPA, MACRO_F1, AUC)
+"""What every training run is asked for; what a file lacks of them is computed from the predictions."""
+
+PER_CLASS = ("precision", "recall", "f1")
+
+_ALIASES = {
+    ACCURACY: ("acc", "top1", "top_1", "top_1_accuracy", "top1_accuracy"),
+    BALANCED: (
+        "balanced_acc_adjusted",
+        "balanced_acc_adj",
+        "balanced_accuracy_adj",
+        "bal_acc_adj",
+        "adjusted_balanced_accuracy",
+        "bacc_adjusted",
+        "bacc_adj",
+    ),
+    "balanced_accuracy": ("balanced_acc", "bal_acc", "bacc"),
+    KAPPA: (
+        "cohen_kappa",
+        "cohens_kappa",
+        "quadratic_kappa",
+        "kappa_quadratic",
+        "cohen_kappa_quadratic",
+        "quadratic_weighted_kappa",
+        "weighted_kappa",
+        "qwk",
+    ),
+    MACRO_F1: ("f1_macro", "macro_f1_score", "f1_score_macro", "macro_avg_f1", "macro_avg_f1_score"),
+    "macro_precision": ("precision_macro", "macro_avg_precision"),
+    "macro_recall": ("recall_macro", "macro_avg_recall"),
+    "weighted_f1": ("f1_weighted", "weighted_avg_f1", "weighted_avg_f1_score"),
+    "weighted_precision": ("precision_weighted", "weighted_avg_precision"),
+    "weighted_recall": ("recall_weighted", "weighted_avg_recall"),
+    AUC: ("roc_auc_ovr", "auc_roc_ovr", "roc_auc_ovr_macro", "auc_roc", "roc_auc", "auc", "auroc", "macro_auc"),
+    "precision": ("prec", "ppv"),
+    "recall": ("sensitivity", "tpr"),
+    "f1": ("f1_score", "f_score", "fscore"),
+    "loss": (),
+    "support": ("n", "count"),
+}
+_STANDARD_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+_PREFIX = re.compile(r"^(val|valid|validation|eval)_")
+
+
+@lru_cache(maxsize=4096)
+def standard_name(written: str) -> str:
+    """Return the standard name of a metric, or the written one, simplified, where none is known.
+
+    >>> standard_name("val/Acc"), standard_name("QWK"), standard_name("f1-score"), standard_name("val_loss")
+    ('accuracy', 'kappa', 'f1', 'loss')
+    >>> standard_name("Dice (mean)")
+    'dice_mean'
+    """
+    simple = re.sub(r"[^a-z0-9]+", "_", written.strip().lower()).strip("_")
+    bare = _PREFIX.sub("", simple)
+    return _STANDARD_OF.get(bare) or bare or written.strip()

@@ -1,0 +1,244 @@
+"""MLflow's file store, `mlruns/<experiment>/<run>/`: plain files, read without MLflow."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.config.base import read_mapping
+from exaid_evals.errors import ConfigError, DataError
+
+META = "meta.yaml"
+FINISHED = "FINISHED"
+_STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: FINISHED, 4: "FAILED", 5: "KILLED"}
+_MOST_BYTES = 64 * 1024
+_DEEPEST = 8
+
+
+@dataclass(slots=True)
+class MlflowRun:
+    """What a store says of a run.
+
+    Attributes:
+        run_id: MLflow's.
+        name: as the user named it; empty for none.
+        experiment: its name, else its id.
+        status: `FINISHED`, `FAILED`, …
+        metrics: name → last value, by step and then time; None for NaN and infinities.
+        params: name → text, for MLflow keeps no other kind.
+        commit: of the code.
+        dirty: whether the code had changes that were not committed; None where unknown.
+        warnings: what is odd.
+    """
+
+    run_id: str
+    name: str = ""
+    experiment: str = ""
+    status: str = ""
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    dirty: bool | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is a run: `meta.yaml` beside `metrics/` or `params/`."""
+    return (folder / META).is_file() and any((folder / name).is_dir() for name in ("metrics", "params", "tags"))
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """Return the runs of a store or of an experiment, deleted ones left out, in order of experiment and start."""
+    experiments = [folder] if (folder / META).is_file() else _folders(folder)
+    found: list[tuple[str, int, str, Path]] = []
+    for experiment in experiments:
+        if experiment.name == ".trash" or not (experiment / META).is_file():
+            continue
+        for run in _folders(experiment):
+            if is_run(run):
+                started, deleted = _order(run)
+                found += [] if deleted else [(experiment.name, started, run.name, run)]
+    return [path for *_, path in sorted(found)]
+
+
+def read_run(folder: Path) -> MlflowRun:
+    """Read a run's folder.
+
+    Raises:
+        DataError: its `meta.yaml` cannot be read; other damage is a warning.
+    """
+    meta = _meta(folder)
+    status = meta.get("status")
+    run = MlflowRun(
+        run_id=str(meta.get("run_id") or folder.name),
+        name=str(meta.get("run_name") or meta.get("name") or ""),
+        status=_STATUS.get(status, str(status)) if isinstance(status, int) else str(status or ""),
+    )
+    run.experiment = str(meta.get("experiment_id") or folder.parent.name)
+    try:
+        run.experiment = str(_meta(folder.parent).get("name") or run.experiment)
+    except DataError:
+        run.warnings.append(f"{folder.parent.name}/{META} cannot be read, so that the experiment has no name")
+    for name, path in _entries(folder / "metrics", run.warnings):
+        try:
+            run.metrics[name] = _last(path)
+        except (DataError, ValueError) as error:
+            what = error.what if isinstance(error, DataError) else str(error)
+            run.warnings.append(f"metrics/{name}: {what}, so that it was left out")
+    for name, path in _entries(folder / "params", run.warnings):
+        run.params[name] = _short_text(path, run.warnings)
+    tags = {
+        name: _short_text(path, run.warnings)
+        for name, path in _entries(folder / "tags", run.warnings)
+        if name in ("mlflow.source.git.commit", "mlflow.source.git.dirty", "mlflow.runName")
+    }
+    run.name = run.name or tags.get("mlflow.runName", "")
+    run.commit = tags.get("mlflow.source.git.commit") or None
+    run.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
+    return run
+
+
+def metric_points(folder: Path, warnings: list[str]) -> Iterator[tuple[str, int, float]]:
+    """Yield each logged point of a run, metric by metric in order of logging: name, step, value (NaN included).
+
+    A line that is none, and a file that cannot be read, is told of in `warnings`.
+    """
+    for name, path in _entries(folder / "metrics", warnings):
+        lost = 0
+        try:
+            for line in _lines(path):
+                parts = line.split()
+                try:
+                    yield name, int(parts[2]) if len(parts) > 2 else 0, float(parts[1])
+                except (IndexError, ValueError):
+                    lost += bool(parts)
+        except DataError as error:
+            warnings.append(f"metrics/{name}: {error.what}, and is left out from there on")
+        if lost:
+            warnings.append(f"metrics/{name}: {lost} lines are not `timestamp value step`, and are left out")
+
+
+def label_of(folder: Path) -> tuple[str, str]:
+    """Return experiment and name of a run, its id where it has no name; whatever cannot be read, by its folder."""
+    experiment, name = folder.parent.name, folder.name
+    try:
+        meta = _meta(folder)
+        name = str(meta.get("run_name") or meta.get("name") or name)
+        experiment = str(_meta(folder.parent).get("name") or experiment)
+    except DataError:
+        pass  # reading the run tells what is wrong
+    return experiment, name
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the files that a run depends on."""
+    quiet: list[str] = []
+    kinds = ("metrics", "params", "tags")
+    return [
+        folder / META,
+        folder.parent / META,
+        *(path for kind in kinds for _, path in _entries(folder / kind, quiet)),
+    ]
+
+
+def _last(path: Path) -> float | None:
+    """Return the last value of a metric: of the greatest step, then the latest time, then the greatest value.
+
+    A line is `timestamp value step`, in older stores without the step, in newer ones with data set and model behind.
+    """
+    best: tuple[int, int, float] | None = None
+    undefined = False
+    for line in _lines(path):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            time, value, step = int(parts[0]), float(parts[1]), int(parts[2]) if len(parts) > 2 else 0
+        except (IndexError, ValueError):
+            raise ValueError(f"{line[:40]!r} is no line `timestamp value step`") from None
+        order = (step, time, -math.inf if math.isnan(value) else value)
+        if best is None or order >= best:
+            best, undefined = order, not math.isfinite(value)
+    if best is None:
+        raise ValueError("holds no value")
+    return None if undefined else best[2]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    held = b""
+    for chunk in content_chunks(path):
+        *lines, held = (held + chunk).split(b"\n")
+        if len(held) > _MOST_BYTES:
+            raise DataError("has a line without an end", where=str(path))
+        yield from (line.decode("utf-8", errors="replace") for line in lines)
+    if held:
+        yield held.decode("utf-8", errors="replace")
+
+
+def _entries(place: Path, warnings: list[str], prefix: str = "", deep: int = 0) -> Iterator[tuple[str, Path]]:
+    """Yield name and file; `val/accuracy` lies in a folder `val`. Links are passed over, with a warning."""
+    try:
+        with os.scandir(place) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        warnings.append(f"{place.name} cannot be read ({error.strerror})")
+        return
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if entry.is_symlink():
+            warnings.append(f"{place.name}/{entry.name} is a link and was passed over")
+        elif entry.is_dir():
+            if deep < _DEEPEST:
+                yield from _entries(Path(entry.path), warnings, f"{name}/", deep + 1)
+        elif entry.is_file():
+            yield name, Path(entry.path)
+
+
+def _short_text(path: Path, warnings: list[str]) -> str:
+    data = bytearray()
+    try:
+        for chunk in content_chunks(path):
+            data += chunk
+            if len(data) > _MOST_BYTES:
+                warnings.append(f"{path.parent.name}/{path.name} is longer than {_MOST_BYTES >> 10} KiB and was cut")
+                break
+    except DataError as error:
+        warnings.append(f"{path.parent.name}/{path.name}: {error.what}")
+    return bytes(data[:_MOST_BYTES]).decode("utf-8", errors="replace")
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / META
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"is larger than {_MOST_BYTES >> 10} KiB", where=str(path), remedy="is it MLflow's?")
+        return read_mapping(path)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="copy the store again") from None
+    except ConfigError as error:
+        raise DataError(error.what, where=error.where or str(path), remedy="copy the store again") from None
+
+
+def _order(run: Path) -> tuple[int, bool]:
+    """Return when a run started, and whether it was deleted; a run with a broken file is read, so that it is told."""
+    try:
+        meta = _meta(run)
+    except DataError:
+        return 0, False
+    started = meta.get("start_time")
+    return started if isinstance(started, int) else 0, meta.get("lifecycle_stage") == "deleted"
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []

@@ -1,0 +1,151 @@
+"""Which files of a folder of models are pairs: `<model dir>/reports/metrics_X.json` with `report_X.txt`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+REPORTS = "reports"
+
+# How deep below the folder that a user names the model folders may lie, and how many folders are looked at.
+_DEEPEST = 4
+_MOST_FOLDERS = 50_000
+_JSON = re.compile(r"metrics_(?P<label>.+)\.json", re.IGNORECASE | re.DOTALL)
+_TXT = re.compile(r"report_(?P<label>.+)\.txt", re.IGNORECASE | re.DOTALL)
+# What a script appends to tell its files apart: 20241219_120000, 2024-12-19T12-00-00.
+_TIME = re.compile(r"[_-]?\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-_:]?\d{2}(?:[-_:]?\d{2})?)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One report of one model, as JSON and as text; one of the two may be missing.
+
+    Attributes:
+        model: name of the model's folder.
+        label: what stands behind `metrics_` and `report_`.
+        json: the metrics.
+        txt: the report.
+        folder: of the model.
+        note: how the two were brought together where their names differ.
+    """
+
+    model: str
+    label: str
+    json: Path | None
+    txt: Path | None
+    folder: Path
+    note: str | None = None
+
+    @property
+    def prompt(self) -> str:
+        """Return what the files' names say of the prompt: the label without the time at its end."""
+        return _TIME.sub("", self.label) or self.label
+
+    @property
+    def part(self) -> str:
+        """Return what tells the pair apart within the folder that the user named."""
+        return f"{self.model}/{self.label}"
+
+
+def has_reports(folder: Path) -> bool:
+    """Tell by names whether any report lies below a folder."""
+    return any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for place in _places(folder) for name in _files(place))
+
+
+def find_pairs(folder: Path) -> list[Pair]:
+    """Return the pairs below a folder in the order of their models and labels; a lone file is a pair of one.
+
+    Files of one label belong together. What is left over is paired where a model has exactly one JSON and one text
+    left whose labels differ in the time at their ends alone.
+    """
+    found: list[Pair] = []
+    for place in _places(folder):
+        # `folder` may itself be a folder `reports`: its model is the folder around it.
+        home = place.parent
+        json_files = _labelled(place, _JSON)
+        txt_files = _labelled(place, _TXT)
+        both = sorted(json_files.keys() & txt_files.keys())
+        found += [Pair(home.name, label, json_files.pop(label), txt_files.pop(label), home) for label in both]
+        found += _by_stem(home, json_files, txt_files)
+        found += [Pair(home.name, label, path, None, home) for label, path in json_files.items()]
+        found += [Pair(home.name, label, None, path, home) for label, path in txt_files.items()]
+    return _told_apart(folder, sorted(found, key=lambda pair: (pair.model, pair.label, str(pair.folder))))
+
+
+def _by_stem(home: Path, json_files: dict[str, Path], txt_files: dict[str, Path]) -> list[Pair]:
+    stems: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, files in enumerate((json_files, txt_files)):
+        for label in files:
+            stems[_TIME.sub("", label)][side].append(label)
+    pairs = []
+    for of_json, of_txt in stems.values():
+        if len(of_json) == len(of_txt) == 1:
+            metrics, report = json_files.pop(of_json[0]), txt_files.pop(of_txt[0])
+            note = f"{metrics.name} was paired with {report.name}, the only ones that are left of their prompt"
+            pairs.append(Pair(home.name, of_json[0], metrics, report, home, note))
+    return pairs
+
+
+def _told_apart(folder: Path, pairs: list[Pair]) -> list[Pair]:
+    """Name models of one name, in different folders, by their paths below the folder that the user named."""
+    homes: dict[str, set[Path]] = defaultdict(set)
+    for pair in pairs:
+        homes[pair.model].add(pair.folder)
+    return [
+        pair if len(homes[pair.model]) == 1 else replace(pair, model=pair.folder.relative_to(folder).as_posix())
+        for pair in pairs
+    ]
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield the folders `reports`; links to folders are not followed, so that no loop is."""
+    if folder.name == REPORTS:
+        yield folder
+        return
+    seen = 0
+    level = [folder]
+    for _ in range(_DEEPEST):
+        below: list[Path] = []
+        for place in level:
+            seen += 1
+            if seen > _MOST_FOLDERS:
+                return
+            for child in _folders(place):
+                if child.name == REPORTS:
+                    yield child
+                else:
+                    below.append(child)
+        level = below
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _files(place: Path) -> list[str]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entry.name for entry in entries if _is_file(entry))
+    except OSError:
+        return []
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell files, and links to files, from pipes and devices, of which reading might never end."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir() and not Path(entry.path).exists())
+    except OSError:
+        return True  # a link that leads nowhere is told when it is read
+
+
+def _labelled(place: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    matches = ((name, pattern.fullmatch(name)) for name in _files(place))
+    return {match["label"]: place / name for name, match in matches if match}

@@ -1,0 +1,294 @@
+"""W&B's transaction log, `run-<id>.wandb`: all that an offline run leaves of its configuration and summary.
+
+The file is a LevelDB log with a header of its own and IEEE checksums; its records are protocol buffers. Both are read
+here as far as an export needs them, so that neither wandb nor protobuf must be installed, and nothing that a file says
+is executed. Field numbers are those of
+`wandb/proto/wandb_internal.proto` (checked against 0.31); unknown fields are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.errors import DataError
+
+MAX_BYTES = 512 * 1024 * 1024
+
+_HEADER = struct.Struct("<4sHB")
+_IDENT, _MAGIC = b":W&B", 0xBEE1
+_CHUNK = struct.Struct("<IHB")
+_BLOCK = 32 * 1024
+_FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+
+# Record: which field holds what.
+_STATS = 7
+_HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT, _FINAL, _HEADER_RECORD = 2, 3, 5, 17, 18, 20, 21
+
+
+@dataclass(slots=True)
+class WandbLog:
+    """What a log says in the end.
+
+    Attributes:
+        summary: dotted key → value, the last of each.
+        config: key → value.
+        run: `run_id`, `project`, `group`, `display_name`, `commit`, as far as they stand there.
+        n_steps: rows of history.
+        exit_code: of the run; None where it did not end.
+        warnings: what is odd.
+    """
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, str] = field(default_factory=dict)
+    n_steps: int = 0
+    exit_code: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class _DamagedError(ValueError):
+    """The bytes are no record; says why."""
+
+
+def read_log(path: Path) -> WandbLog:
+    """Read a log; where it breaks off, as that of a killed run does, what stands before is kept with a warning.
+
+    Raises:
+        DataError: the file is no such log, too large, or breaks off before its first record.
+    """
+    log = WandbLog()
+    n_records = 0
+    try:
+        for record in _records(_content(path)):
+            _take(log, record)
+            n_records += 1
+    except _DamagedError as error:
+        if not n_records:
+            raise DataError(f"is no log of W&B ({error})", where=str(path), remedy="copy it again") from None
+        log.warnings.append(f"{path.name} breaks off after {n_records} records ({error}); what stands before was read")
+    if not n_records:
+        raise DataError("holds no record", where=str(path), remedy="the run ended before it logged anything")
+    return log
+
+
+def each_row(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what a log holds besides its end, in order: `history` or `system`, and dotted key → value, NaN kept.
+
+    Where the log breaks off the rows end; `read_log` tells of it.
+
+    Raises:
+        DataError: the file cannot be read, or is too large.
+    """
+    kinds = {_HISTORY: ("history", 1), _STATS: ("system", 3)}
+    try:
+        for record in _records(_content(path)):
+            for number, value in _fields(record):
+                if number in kinds and isinstance(value, memoryview):
+                    kind, item = kinds[number]
+                    row: dict[str, Any] = {}
+                    _update(row, value, item=item, constant=float)
+                    if kind == "system":
+                        row["_timestamp"] = _seconds(value)
+                    yield kind, row
+    except _DamagedError:
+        return
+
+
+def _seconds(stats: memoryview) -> float | None:
+    """Return when a record of system metrics was made; None where it does not say."""
+    stamp = next((part for one, part in _fields(stats) if one == 2 and isinstance(part, memoryview)), None)
+    if stamp is None:
+        return None
+    parts = {one: part for one, part in _fields(stamp) if isinstance(part, int)}
+    return parts.get(1, 0) + parts.get(2, 0) / 1e9
+
+
+def _content(path: Path) -> memoryview:
+    data = bytearray()
+    for chunk in content_chunks(path):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=str(path), remedy="export its summary alone")
+    return memoryview(bytes(data))
+
+
+def _records(data: memoryview) -> Iterator[bytes]:
+    """Yield the records of a log: chunks within blocks of 32 KiB, put together again.
+
+    Raises:
+        _DamagedError: the header, a checksum or the order of chunks is wrong, or the last chunk is not whole.
+    """
+    if len(data) < _HEADER.size or _HEADER.unpack_from(data)[:2] != (_IDENT, _MAGIC):
+        raise _DamagedError("its first bytes are others")
+    at, held = _HEADER.size, bytearray()
+    within = False
+    while at < len(data):
+        left = _BLOCK - at % _BLOCK
+        if left < _CHUNK.size:
+            at += left
+            continue
+        if at + _CHUNK.size > len(data):
+            raise _DamagedError("the last chunk is not whole")
+        checksum, length, kind = _CHUNK.unpack_from(data, at)
+        if not checksum and not length and not kind:  # zeros to the end of a file that was laid out beforehand
+            at += left
+            continue
+        chunk = data[at + _CHUNK.size : at + _CHUNK.size + length]
+        if len(chunk) < length:
+            raise _DamagedError("the last chunk is not whole")
+        if kind not in (_FULL, _FIRST, _MIDDLE, _LAST) or zlib.crc32(chunk, zlib.crc32(bytes([kind]))) != checksum:
+            raise _DamagedError(f"the checksum at byte {at} is wrong")
+        if within != (kind in (_MIDDLE, _LAST)):
+            raise _DamagedError(f"the chunk at byte {at} continues nothing")
+        held += chunk
+        within = kind in (_FIRST, _MIDDLE)
+        if not within:
+            yield bytes(held)
+            held.clear()
+        at += _CHUNK.size + length
+    if within:
+        raise _DamagedError("the last record is not whole")
+
+
+def _take(log: WandbLog, record: bytes) -> None:
+    for number, value in _fields(record):
+        if not isinstance(value, memoryview):
+            continue
+        if number == _HISTORY:
+            log.n_steps += 1
+            _update(log.summary, value, item=1)
+        elif number == _SUMMARY:
+            _update(log.summary, value, item=1, removed=2)
+        elif number == _CONFIG:
+            _update(log.config, value, item=1, removed=2)
+        elif number == _RUN:
+            _take_run(log, value)
+        elif number == _EXIT:
+            log.exit_code = next((code for one, code in _fields(value) if one == 1 and isinstance(code, int)), 0)
+
+
+def _take_run(log: WandbLog, run: memoryview) -> None:
+    names = {1: "run_id", 3: "project", 6: "group", 8: "display_name"}
+    for number, value in _fields(run):
+        if not isinstance(value, memoryview):
+            continue
+        if number in names:
+            log.run[names[number]] = _text(value)
+        elif number == 4:
+            _update(log.config, value, item=1, removed=2)
+        elif number == 5:
+            _update(log.summary, value, item=1, removed=2)
+        elif number == 21:
+            commit = next(
+                (_text(part) for one, part in _fields(value) if one == 2 and isinstance(part, memoryview)), ""
+            )
+            if commit:
+                log.run["commit"] = commit
+
+
+def _update(
+    target: dict[str, Any],
+    message: memoryview,
+    *,
+    item: int,
+    removed: int | None = None,
+    constant: Callable[[str], Any] = lambda _: None,
+) -> None:
+    """Apply `update` items, and `remove` ones, to a flat mapping; a value that is a mapping becomes dotted keys."""
+    for number, value in _fields(message):
+        if number not in (item, removed) or not isinstance(value, memoryview):
+            continue
+        key, text = "", None
+        nested: list[str] = []
+        for one, part in _fields(value):
+            if not isinstance(part, memoryview):
+                continue
+            if one == 1:
+                key = _text(part)
+            elif one == 2:
+                nested.append(_text(part))
+            elif one == 16:
+                text = _text(part)
+        name = ".".join(nested) or key
+        value_now = _value(text, constant) if number == item else None
+        # Only a mapping, or what is removed, can leave keys of its own behind; a plain number replaces itself.
+        if number == removed or isinstance(value_now, dict):
+            for old in [old for old in target if old == name or old.startswith(f"{name}.")]:
+                del target[old]
+        if number == item and name:
+            target |= flat(name, value_now)
+
+
+def flat(name: str, value: Any, deep: int = 0) -> dict[str, Any]:
+    """Return a value as dotted keys.
+
+    >>> flat("val", {"accuracy": 0.5, "by": {"a": 1}})
+    {'val.accuracy': 0.5, 'val.by.a': 1}
+    """
+    if not isinstance(value, dict) or not value or deep > 20:
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= flat(f"{name}.{key}", item, deep + 1)
+    return found
+
+
+def _value(text: str | None, constant: Callable[[str], Any]) -> Any:
+    """Return what stands in `value_json`; what is no JSON stays text. NaN and infinities are what `constant` makes."""
+    try:
+        return json.loads(text or "null", parse_constant=constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _text(data: memoryview) -> str:
+    return bytes(data).decode("utf-8", errors="replace")
+
+
+def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield the fields of a protocol buffer: number and value; of groups, which nobody writes any more, nothing.
+
+    Source: the encoding guide of Protocol Buffers.
+
+    Raises:
+        _DamagedError: the bytes are none.
+    """
+    data = memoryview(message)
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if kind == 2:
+            length, at = _varint(data, at)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise _DamagedError(f"a field of the unknown kind {kind}")
+        if at + length > len(data):
+            raise _DamagedError("a field that is longer than its record")
+        yield number, data[at : at + length]
+        at += length
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise _DamagedError("a number that does not end")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise _DamagedError("a number of more than 64 bits")

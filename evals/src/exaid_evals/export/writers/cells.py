@@ -1,0 +1,28 @@
+"""One cell of a CSV: what a spreadsheet would execute is written as text."""
+
+from __future__ import annotations
+
+import math
+
+from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
+
+# What a spreadsheet takes for a formula when a cell begins with it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def cell(value: object) -> object:
+    r"""Return a value as a cell: numbers rounded, lists and mappings as JSON, formulas behind an apostrophe.
+
+    >>> cell("=1+1"), cell(-0.12345678), cell(None), cell([1, "a"])
+    ("'=1+1", -0.123457, None, '[1,"a"]')
+    >>> cell(" =cmd|' /C calc'!A0"), cell("-"), cell("results_4")
+    ("' =cmd|' /C calc'!A0", "'-", 'results_4')
+    """
+    if isinstance(value, float):
+        return round(value, FLOAT_DECIMALS) + 0.0 if math.isfinite(value) else None
+    if isinstance(value, list | tuple | dict):
+        return canonical_json(value)
+    # Some spreadsheets cut blanks off before they look.
+    if isinstance(value, str) and (value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)):
+        return f"'{value}"
+    return value

@@ -1,0 +1,161 @@
+"""A table of an export before it takes a form: plain values, and means with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from exaid_evals.export.aggregate import Aggregate
+from exaid_evals.export.writers.cells import cell
+from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
+from exaid_evals.report.cells import Cell, Digits, Number, Text
+from exaid_evals.report.formats import csv_table, latex, markdown
+
+FORMS = ("csv", "md", "tex")
+ROWS_AT_MOST = 200
+"""Rows that a page to be read shows; CSV and JSON have all."""
+_DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A metric over runs, as papers print it: mean ± σ."""
+
+    STATISTICS: ClassVar[tuple[str, ...]] = tuple(Aggregate.__dataclass_fields__)
+    aggregate: Aggregate
+
+    def shown(self, digits: Digits) -> str:
+        """Return mean ± population σ; the mean alone where there is one run.
+
+        >>> from exaid_evals.export.aggregate import aggregate
+        >>> Spread(aggregate([0.676, 0.733, 0.679])).shown(Digits(3))
+        '0.696 ± 0.026'
+        """
+        if self.aggregate.mean is None or self.aggregate.n < 2:
+            return digits.show(self.aggregate.mean)
+        return f"{digits.show(self.aggregate.mean)} ± {digits.show(self.aggregate.std)}"
+
+    def below(self, digits: Digits) -> str:
+        """Return nothing."""
+        return ""
+
+    def values(self) -> tuple[object, ...]:
+        """Return every statistic."""
+        return tuple(getattr(self.aggregate, name) for name in self.STATISTICS)
+
+
+Value = str | int | float | bool | None | Aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table.
+
+    Attributes:
+        name: of its files.
+        title: first sentence of the caption.
+        heading: of the first column, which names the rows.
+        columns: of the others.
+        rows: name and values, a value per column.
+        notes: further sentences of the caption.
+        signature: how all of it was made.
+        stub: whether any of it is simulated.
+        shown: columns that pages to be read show; empty for all.
+        best: name of the row that stands out; empty for none.
+    """
+
+    name: str
+    title: str
+    heading: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Value, ...]], ...]
+    notes: tuple[str, ...]
+    signature: str
+    stub: bool = False
+    shown: tuple[str, ...] = ()
+    best: str = ""
+
+    def files(self) -> dict[str, bytes]:
+        """Return the sheet in every form: file name → content."""
+        table = self.table()
+        forms = {"csv": self.csv(), "md": markdown.render(table), "tex": latex.render(table)}
+        return {f"{self.name}.{suffix}": text.encode() for suffix, text in forms.items()}
+
+    def csv(self) -> str:
+        """Return the sheet as CSV: every number, and of an aggregate every statistic in a column of its own."""
+        spread = {
+            index
+            for index in range(len(self.columns))
+            if any(isinstance(row[index], Aggregate) for _, row in self.rows)
+        }
+        header = [self.heading.lower()]
+        for index, name in enumerate(self.columns):
+            header += [f"{name}_{one}" for one in Spread.STATISTICS] if index in spread else [name]
+        lines = []
+        for name, values in self.rows:
+            line: list[object] = [cell(name)]
+            for index, value in enumerate(values):
+                if isinstance(value, Aggregate):
+                    line += [cell(one) for one in asdict(value).values()]
+                else:
+                    line += [cell(value), *[None] * (len(Spread.STATISTICS) - 1 if index in spread else 0)]
+            lines.append([*line, self.stub, self.signature])
+        return csv_table.write_csv([str(cell(name)) for name in [*header, "stub", "signature"]], lines)
+
+    def table(self) -> Table:
+        """Return the sheet as a table of the report, cut to what a page can show, which a note says."""
+        indices = [index for index, name in enumerate(self.columns) if not self.shown or name in self.shown]
+        kinds = {index: _kind([row[index] for _, row in self.rows]) for index in indices}
+        columns = tuple(
+            Column(self.columns[index], self.columns[index], "", _DECIMALS, holds=kinds[index]) for index in indices
+        )
+        rows = tuple(
+            Row((name,), tuple(_cell(values[index], kinds[index]) for index in indices), self.stub, self.signature)
+            for name, values in self.rows[:ROWS_AT_MOST]
+        )
+        notes = list(self.notes)
+        if len(self.rows) > ROWS_AT_MOST:
+            notes.append(f"The first {ROWS_AT_MOST} of {len(self.rows)} rows; {self.name}.csv has all.")
+        if len(indices) < len(self.columns):
+            notes.append(f"{len(self.columns) - len(indices)} further columns stand in {self.name}.csv.")
+        notes += [STUB_NOTE] if self.stub else []
+        return Table(
+            self.name,
+            self.title,
+            columns,
+            rows,
+            tuple(notes),
+            self.best,
+            key_names=(self.heading.lower(),),
+            row_heading=self.heading,
+        )
+
+
+def _kind(values: Sequence[Value]) -> type[Cell]:
+    if any(isinstance(value, Aggregate) for value in values):
+        return Spread
+    numbers = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+    return Number if numbers else Text
+
+
+def _cell(value: Value, kind: type[Cell]) -> Cell | None:
+    if value is None:
+        return None
+    if isinstance(value, Aggregate):
+        return Spread(value)
+    if kind is Number and isinstance(value, int | float):
+        return Number(value, Digits(0) if isinstance(value, int) else None)
+    if isinstance(value, float):
+        return Text(Digits(_DECIMALS).show(value))
+    return Text(str(value) or MISSING)
+
+
+def record_of(aggregate: Aggregate) -> dict[str, Any]:
+    """Return an aggregate as a record has it."""
+    return asdict(aggregate)
+
+
+def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:
+    """Return aggregates as a record has them."""
+    return {name: asdict(one) for name, one in aggregated.items()}

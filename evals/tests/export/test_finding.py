@@ -1,0 +1,60 @@
+"""Patterns over folders: loops end, obstacles are told, names may hold anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.export.finding import matching_folders
+
+
+def below(root: Path, *names: str) -> None:
+    """Make folders."""
+    for name in names:
+        (root / name).mkdir(parents=True)
+
+
+def test_two_stars_go_down_any_number_of_folders(tmp_path: Path) -> None:
+    """None, one and three; what begins with a dot is not searched, and files do not match."""
+    below(tmp_path, "results_1", "a/results_2", "a/b/c/results_3", ".git/results_4")
+    (tmp_path / "results_file").write_text("")
+    found, obstacles = matching_folders(f"{tmp_path}/**/results_*")
+    assert sorted(folder.name for folder in found) == ["results_1", "results_2", "results_3"]
+    assert obstacles == []
+
+
+def test_loops_of_links_end(tmp_path: Path) -> None:
+    """Two links to the folder above would make an unbounded tree; each folder is found once."""
+    below(tmp_path, "a/results_1")
+    for name in ("x", "y"):
+        (tmp_path / "a" / name).symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a" / "self").symlink_to("self")
+    found, _ = matching_folders(f"{tmp_path}/**/results_*")
+    assert [folder.name for folder in found] == ["results_1"]
+
+
+def test_names_with_anything_in_them_match(tmp_path: Path) -> None:
+    """Blanks, quotes, newlines, and bytes that are no text."""
+    names = ["results_ a b", "results_'\"", "results_\n", "results_[1]"]
+    below(tmp_path, *names)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/results_\xff")).mkdir()
+    found, _ = matching_folders(f"{tmp_path}/results_*")
+    assert {folder.name for folder in found} == {*names, "results_\udcff"}
+
+
+def test_a_closed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be searched is told once, and the rest is found. It is staged, for root may read everything."""
+    below(tmp_path, "closed/results_1", "open/results_2")
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found, obstacles = matching_folders(f"{tmp_path}/**/results_*")
+    assert [folder.name for folder in found] == ["results_2"]
+    assert obstacles == [f"{tmp_path}/closed: cannot be searched (Permission denied); check its permissions"]
