@@ -1,0 +1,98 @@
+"""One call that evaluates a model on a held-out set, with the metrics of its modality (extra `torch`).
+
+The names below are the public interface. They are imported when they are used, so that `import exaid_evals` and the
+rest of the project need no PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from exaid_evals.run_eval.adapters.causal_lm import CausalLMAdapter, TransformersCausalLMAdapter
+    from exaid_evals.run_eval.adapters.vision import (
+        TimmAdapter,
+        TorchvisionAdapter,
+        TransformersVisionAdapter,
+        VisionClassificationAdapter,
+    )
+    from exaid_evals.run_eval.base import EvalResult
+    from exaid_evals.run_eval.loop import evaluate, run_eval
+    from exaid_evals.run_eval.ranking import compute_topk_accuracy
+    from exaid_evals.run_eval.registry import build_eval_config, build_task
+    from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
+    from exaid_evals.run_eval.training.train import train
+
+__all__ = [
+    "CausalLMAdapter",
+    "EvalConfig",
+    "EvalResult",
+    "TaskSpec",
+    "TimmAdapter",
+    "TorchvisionAdapter",
+    "TransformersCausalLMAdapter",
+    "TransformersVisionAdapter",
+    "VisionClassificationAdapter",
+    "build_eval_config",
+    "build_task",
+    "compute_topk_accuracy",
+    "evaluate",
+    "run_eval",
+    "train",
+]
+
+INSTALL = (
+    "install the extra: `pip install 'exaid-evals[torch]'`; where only a CPU is to be used, install a CPU build of "
+    "PyTorch first; in a checkout `make torch-setup` makes an environment of its own"
+)
+
+_MODULES = {
+    "CausalLMAdapter": "adapters.causal_lm",
+    "EvalConfig": "spec",
+    "EvalResult": "base",
+    "TaskSpec": "spec",
+    "TimmAdapter": "adapters.vision",
+    "TorchvisionAdapter": "adapters.vision",
+    "TransformersCausalLMAdapter": "adapters.causal_lm",
+    "TransformersVisionAdapter": "adapters.vision",
+    "VisionClassificationAdapter": "adapters.vision",
+    "build_eval_config": "registry",
+    "build_task": "registry",
+    "compute_topk_accuracy": "ranking",
+    "evaluate": "loop",
+    "run_eval": "loop",
+    "train": "training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used.
+
+    Raises:
+        MissingDependencyError: it needs PyTorch, which is not installed; says how to install it.
+    """
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_with_torch(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__
+
+
+def import_with_torch(module: str) -> Any:
+    """Import a module of this room.
+
+    Raises:
+        MissingDependencyError: PyTorch, or what else the extra installs, is missing.
+    """
+    try:
+        return importlib.import_module(f"{__name__}.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "torch":
+            raise MissingDependencyError("run_eval needs PyTorch, which is not installed", remedy=INSTALL) from error
+        raise

@@ -1,0 +1,123 @@
+"""What an evaluation writes: its metrics and predictions as `exaid-evals export` reads them, and what they rest on."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from exaid_evals import __version__
+from exaid_evals.artifacts.atomic import atomic_file, write_text
+from exaid_evals.artifacts.canonical import canonical_json
+from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
+from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
+
+METRICS_FILE = Path("metrics") / "val_metrics.json"
+EVALUATION_FILE = Path("metrics") / "evaluation.json"
+PREDICTIONS_FILE = Path("val_predictions.csv")
+
+# Where the numbers are computed and shown changes none of them.
+_NOT_OF_THE_NUMBERS = ("loader", "output_dir", "num_workers", "progress", "wandb_project", "wandb_mode")
+
+
+class PredictionsFile:
+    """val_predictions.csv, written batch by batch; it appears when the evaluation has ended well."""
+
+    def __init__(self, stream: BinaryIO | None) -> None:
+        self._stream = stream
+        self._headed = False
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, folder: Path | None) -> Iterator[PredictionsFile]:
+        """Open the file in a folder; without a folder nothing is written."""
+        if folder is None:
+            yield cls(None)
+            return
+        with atomic_file(folder / PREDICTIONS_FILE) as stream:
+            yield cls(stream)
+
+    def write(self, metric_set: MetricSet, step: Step) -> None:
+        """Write a batch's rows."""
+        if self._stream is None:
+            return
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        if not self._headed:
+            writer.writerow(metric_set.columns())
+            self._headed = True
+        writer.writerows(metric_set.rows(step))
+        self._stream.write(text.getvalue().encode("utf-8"))
+
+
+def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:
+    """Write metrics/val_metrics.json and metrics/evaluation.json.
+
+    The first holds metrics alone, since whoever consolidates runs takes every number in it for one; the second holds
+    what they rest on.
+    """
+    made = {"task": config.task_name, "split": config.split, "signature": signature(config, spec)}
+    counts = {"n_batches": result.n_batches, "n_halved": result.n_halved, "warnings": list(result.warnings)}
+    write_json(folder / EVALUATION_FILE, {**result.details, **counts, **made, "intervals": _bounds(result)})
+    write_json(folder / METRICS_FILE, {**result.further, **result.metrics, **made})
+
+
+def _bounds(result: EvalResult) -> dict[str, Any]:
+    return {
+        name: None if interval is None else {"ci95_low": interval[0], "ci95_high": interval[1]}
+        for name, interval in result.intervals.items()
+    }
+
+
+def signature(config: EvalConfig, spec: TaskSpec, **further: Any) -> str:
+    """Return the line that says how numbers were made, derived from the whole configuration.
+
+    Args:
+        config: of the evaluation.
+        spec: of the task.
+        further: whatever else the numbers depend on, by name.
+    """
+    settings = {name: getattr(config, name) for name in EvalConfig.__slots__ if name not in _NOT_OF_THE_NUMBERS}
+    whole = {
+        "eval": settings,
+        "spec": [spec.modality, spec.task_type, _told(spec.input_schema), _told(spec.output_schema)],
+        "own_loader": config.loader is not None,
+        **further,
+    }
+    boot = f"{config.resamples}/{config.seed}" if config.intervals else "0/0"
+    task = f"{config.task_name}/{config.split}"
+    return f"exaid-evals/{__version__}|task:{task}|cfg:{short(sha256_structure(whole))}|boot:{boot}|stub:no"
+
+
+def _told(schema: Mapping[str, Any]) -> dict[str, str]:
+    """Return a schema as text, since it may hold whatever somebody's adapter wants."""
+    return {str(key): repr(value) for key, value in schema.items()}
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record for people and programs: canonical values, indented; what is undefined is null, and counted."""
+    undefined: list[str] = []
+    finite = _finite(record, "", undefined)
+    if undefined:
+        finite["undefined"] = undefined
+    value = json.loads(canonical_json(finite))
+    write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _finite(value: Any, where: str, undefined: list[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            str(key): _finite(item, f"{where}.{key}" if where else str(key), undefined) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_finite(item, f"{where}[{index}]", undefined) for index, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        undefined.append(where)
+        return None
+    return value

@@ -1,0 +1,94 @@
+"""Where and how a model runs while it is evaluated, and that it is left as it came."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from exaid_evals.errors import ConfigError
+from exaid_evals.run_eval.spec import MixedPrecision
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def chosen_device(name: str | None) -> torch.device:
+    """Return the device of a name; `auto` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    if name in (None, "auto"):
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(str(name))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise ConfigError(
+            f"the device {name!r} cannot be used ({reason})", where="device", remedy="take cpu or auto"
+        ) from None
+    return device
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module, device_name: str | None) -> Iterator[torch.device]:
+    """Put a model into evaluation mode on a device, and afterwards back as it was, module by module.
+
+    Yields:
+        The device for the inputs. A model that lies on several stays there, and takes inputs on its first.
+
+    Raises:
+        ConfigError: the device cannot be used.
+    """
+    modes = {module: module.training for module in model.modules()}
+    devices = list(dict.fromkeys(tensor.device for tensor in (*model.parameters(), *model.buffers())))
+    here = devices[0] if devices else torch.device("cpu")
+    device = here if device_name is None else chosen_device(device_name)
+    moved = device_name is not None and len(devices) == 1 and devices[0] != device
+    try:
+        if moved:
+            model.to(device)
+        model.eval()
+        yield device
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        if moved:
+            model.to(devices[0])
+
+
+def autocast(device: torch.device, mixed_precision: MixedPrecision) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which the forward pass runs."""
+    if mixed_precision == "no":
+        return contextlib.nullcontext()
+    context: contextlib.AbstractContextManager[object] = torch.autocast(device.type, dtype=_DTYPES[mixed_precision])
+    return context
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed PyTorch within the block, and give the caller's random state back after it."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Let PyTorch compute with so many threads within the block; None changes nothing.
+
+    Sums are added in another order by another number of threads, so weights repeat only with the same one.
+    """
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

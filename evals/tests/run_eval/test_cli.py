@@ -1,0 +1,114 @@
+"""The verbs `run-eval` and `run-training`: files, exit statuses, messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import exaid_evals  # noqa: E402
+from exaid_evals.cli.main import run  # noqa: E402
+from exaid_evals.config.resources import configs_dir  # noqa: E402
+from small_torch import files_in  # noqa: E402
+
+CONFIGS = configs_dir() / "run_eval"
+
+
+def test_a_configuration_that_ships_evaluates_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From any folder, by the path that the documentation gives; results go to files, and a table to stdout."""
+    assert run(["run-eval", "--config", "configs/run_eval/vision_tiny.json", "--data-dir", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    folder = tmp_path / "run_eval" / "vision_tiny" / "val-nearest_centroid"
+    metrics = json.loads((folder / "metrics" / "val_metrics.json").read_text())
+    assert metrics["accuracy"] > 0.85
+    assert f"{metrics['accuracy']:.4f}  [" in out
+    assert "examples       269" in out
+    assert err == ""
+    assert list(files_in(folder)) == ["metrics/evaluation.json", "metrics/val_metrics.json", "val_predictions.csv"]
+
+
+def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Split, number of batches, batch size and folder."""
+    config = ["--config", str(CONFIGS / "text_tiny.json"), "--out", str(tmp_path / "out")]
+    assert run(["run-eval", *config, "--split", "test", "--max-batches", "2", "--batch-size", "3"]) == 0
+    beside = json.loads((tmp_path / "out" / "metrics" / "evaluation.json").read_text())
+    assert (beside["n_batches"], beside["n_examples"], beside["split"]) == (2, 6, "test")
+    assert "text_tiny, test" in capsys.readouterr().out
+
+
+def test_the_scripts_are_the_verbs() -> None:
+    """`python src/run_eval.py --help` works as the other stages' scripts do."""
+    for script, verb in (("run_eval.py", "run-eval"), ("run_training.py", "run-training")):
+        path = Path(exaid_evals.__file__).parents[1] / script
+        environment = {"PYTHONPATH": str(path.parent)}
+        done = subprocess.run(
+            [sys.executable, str(path), "--help"], capture_output=True, text=True, check=True, env=environment
+        )
+        assert f"exaid-evals {verb} [OPTIONS]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"task": "vision_tiny"}', "model"),
+        ('{"task": "vision_tini", "model": {"name": "small_cnn"}}', "did you mean `vision_tiny`"),
+        ('{"task": "vision_tiny", "model": {"name": "smal_cnn"}}', "did you mean `small_cnn`"),
+        ('{"task": "vision_tiny", "model": {"name": "small_cnn", "settings": {"depth": 3}}}', "cannot be built"),
+        ('{"task": "vision_tiny", "model": {"name": "small_cnn"}, "adapter": "timn"}', "did you mean `timm`"),
+        (
+            '{"task": "vision_tiny", "model": {"name": "small_cnn"}, "eval": {"split": "dev"}}',
+            "it has train, val, test",
+        ),
+        ('{"task": "vision_tiny", "model": {"name": "small_cnn"}, "device": "gpu"}', "cannot be used"),
+        ('{"task": "vision_tiny", "modle": {"name": "small_cnn"}}', "did you mean `model`"),
+    ],
+)
+def test_wrong_configurations_are_status_2(
+    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each says what is wrong and what to do, and nothing is written."""
+    (tmp_path / "x.json").write_text(content)
+    assert run(["run-eval", "--config", str(tmp_path / "x.json"), "--data-dir", str(tmp_path / "data")]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_missing_file_and_a_run_of_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both are found before any work."""
+    assert run(["run-eval", "--config", str(tmp_path / "none.json")]) == 2
+    assert "no such configuration" in capsys.readouterr().err
+    (tmp_path / "summary.json").write_text('{"task": "text_tiny", "model": {"name": "bigram"}}')
+    arguments = ["--config", str(CONFIGS / "vision_tiny.json"), "--trained", str(tmp_path)]
+    assert run(["run-eval", *arguments]) == 2
+    assert "was trained on text_tiny, not on vision_tiny" in capsys.readouterr().err
+    (tmp_path / "summary.json").write_text("{}")
+    assert run(["run-eval", *arguments]) == 1
+    assert "says no task and model" in capsys.readouterr().err
+
+
+def test_a_plugged_in_task_and_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both by `module:attribute`, without a change of this package."""
+    (tmp_path / "own_parts.py").write_text(
+        "import torch\n"
+        "from exaid_evals.run_eval import TaskSpec\n"
+        "from exaid_evals.run_eval.base import Task\n"
+        "def task():\n"
+        "    items = [{'id': str(i), 'x': torch.eye(2)[i % 2], 'label': torch.tensor(i % 2)} for i in range(10)]\n"
+        "    spec = TaskSpec('vision', '', {'input_key': 'x'}, {'num_classes': 2})\n"
+        "    return Task('own', spec, {'val': items}, 'sha256:0', 'vision_classification', 'accuracy', False)\n"
+        "def model(task): return torch.nn.Identity()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own.json").write_text('{"task": "own_parts:task", "model": {"name": "own_parts:model"}}')
+    assert run(["run-eval", "--config", str(tmp_path / "own.json"), "--data-dir", str(tmp_path / "data")]) == 0
+    assert "accuracy  1.0000" in capsys.readouterr().out
+    assert (tmp_path / "data" / "run_eval" / "own_parts.task" / "val-own_parts.model").is_dir()
