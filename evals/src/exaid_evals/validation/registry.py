@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exaid_evals.validation.analysis import AnalysisCheck
 from exaid_evals.validation.base import FileCheck
 from exaid_evals.validation.case import CaseCheck
 from exaid_evals.validation.cassette import CassetteCheck
@@ -23,5 +24,6 @@ CHECKS: dict[str, type[FileCheck]] = {
         ExportCheck,
         CassetteCheck,
         MacCassetteCheck,
+        AnalysisCheck,
     )
 }

@@ -1,0 +1,1 @@
+"""Experiments that went wrong: histories read, anomalies found, causes ranked, runs compared, images audited."""

@@ -1,0 +1,1 @@
+"""What is wrong with a series: one detector a file."""

@@ -1,0 +1,115 @@
+"""Data: some items harm the model, and the batches that hold them stand out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from exaid_evals.analysis.batches.carriers import concentration, repetition
+from exaid_evals.analysis.batches.profile import input_shift
+from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
+from exaid_evals.analysis.causes.optimisation import training_moved
+
+_DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
+
+
+class Data(Cause):
+    """Holds the batches after the onset against each other, and against those before it."""
+
+    family: Family = "data"
+
+    def weigh(self, scene: Scene) -> Hypothesis:
+        """Weigh what was logged of the batches."""
+        evidence: list[Evidence] = []
+        unseen = []
+        if any(row.items for row in scene.train_batches):
+            evidence += [*_items(scene), *_repeated(scene), *_bad_images(scene)]
+        else:
+            unseen.append("the items of each batch (log_batch_metrics)")
+        if any(row.profile for row in scene.train_batches):
+            evidence += _inputs(scene)
+        else:
+            unseen.append("profiles of the batches' inputs")
+        if scene.bad_items is None:
+            unseen.append("the images (--data-dir)")
+        for step, text in scene.history.events:
+            if _DATA.search(text) and scene.near(step):
+                evidence.append(Evidence(f"step {step:g}: {text}", 2.0, step))
+        evidence += training_moved(scene, for_training=True)
+        return Hypothesis(
+            self.family,
+            "Some of the data harm the training: the batches that hold them are the bad ones.",
+            "Look at the items named below, mend or leave them out, and train on from before the drop.",
+            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
+            tuple(unseen),
+        )
+
+
+def _items(scene: Scene) -> Iterator[Evidence]:
+    found = concentration(scene.train_batches, scene.incident.interval[0], scene.settings.horizon * scene.span)
+    if found is None:
+        return
+    numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_batches": found.n_batches}
+    if found.p < 1e-3:
+        text = (
+            f"the bad batches after the onset hold the same items: which batches are bad follows from items that were "
+            f"bad in other batches (Fisher's exact test on {found.n_batches} batches: p = {found.p:.1e})"
+        )
+        yield Evidence(text, min(6.0, -0.8 * math.log10(found.p)), None, numbers)
+    elif found.p > 0.05 and found.n_batches >= 20:
+        text = f"no items make a batch bad (Fisher's exact test on {found.n_batches} batches: p = {found.p:.2f})"
+        yield Evidence(text, -1.5, None, numbers)
+
+
+def _repeated(scene: Scene) -> Iterator[Evidence]:
+    low, high = scene.incident.interval
+    found = repetition(scene.train_batches, low, high, scene.settings.horizon * scene.span)
+    if found is None:
+        return
+    text = (
+        f"after the onset {found.share_after:.0%} of a batch's items also stand in the batches next to it, "
+        f"before it {found.share_before:.0%}"
+    )
+    numbers = {"before": found.share_before, "after": found.share_after, "p": found.p}
+    if found.p < 1e-4 and found.share_after > 1.5 * found.share_before:
+        text += f": a part of the data is drawn more often (Fisher's exact test: p = {found.p:.1e})"
+        yield Evidence(text, min(5.0, 2.0 - 0.15 * math.log10(max(found.p, 1e-300))), None, numbers)
+
+
+def _inputs(scene: Scene) -> Iterator[Evidence]:
+    low, high = scene.incident.interval
+    found = input_shift(scene.train_batches, low, high, scene.settings.horizon * scene.span)
+    if found is None:
+        return
+    numbers = {"p": found.p, "outside": found.share_outside, "before": found.median_before, "after": found.median_after}
+    if found.p < 1e-4 and found.share_outside >= 0.2:
+        text = (
+            f"{found.name} of the batches' inputs lies outside its range of before in {found.share_outside:.0%} of the "
+            f"batches after the onset (median {found.median_before:.3g} → {found.median_after:.3g}, "
+            f"Mann–Whitney p = {found.p:.1e})"
+        )
+        yield Evidence(text, 4.0, None, numbers)
+    elif found.p > 0.01:
+        yield Evidence("the statistics of the batches' inputs are those of before the drop", -0.5, None, numbers)
+
+
+def _bad_images(scene: Scene) -> Iterator[Evidence]:
+    if scene.bad_items is None:
+        return
+    from exaid_evals.analysis.batches.carriers import bad_in_affected
+
+    found = bad_in_affected(
+        scene.train_batches, scene.bad_items, scene.incident.interval[0], scene.settings.horizon * scene.span
+    )
+    if found is None:
+        return
+    numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_bad": len(scene.bad_items)}
+    text = (
+        f"{found.share_affected:.0%} of the items in the bad batches are bad images, {found.share_others:.0%} of those "
+        f"in the others (Fisher's exact test: p = {found.p:.1e})"
+    )
+    if found.p < 1e-3 and found.odds_ratio > 1:
+        yield Evidence(text, min(6.0, -0.8 * math.log10(max(found.p, 1e-12))), None, numbers)
+    else:
+        yield Evidence(text, -1.5, None, numbers)

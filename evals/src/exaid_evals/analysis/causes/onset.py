@@ -1,0 +1,183 @@
+"""Which drop is to be explained, and when exactly it began: the training's own metrics are logged more often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
+from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
+from exaid_evals.analysis.causes.base import Incident
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.history import History, Point, Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_DROPS = ("sudden_drop", "change_point", "not_finite")
+_TRAIN_Z = 9.0
+"""A shift of a training metric alone is believed from here on: losses of batches have heavy tails."""
+_BATCH_LOSS = "batch metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """How the training's metric moved where the drop is.
+
+    Attributes:
+        metric: its name.
+        z: shift for the worse over its noise, of the medians of the points after and before.
+        relative: shift over the level before.
+        interval: last good and first bad step, where it reacted; else the drop's own.
+    """
+
+    metric: str
+    z: float
+    relative: float
+    interval: tuple[float, float]
+
+
+def incidents(
+    history: History,
+    anomalies: Sequence[Anomaly],
+    directions: Mapping[str, Direction],
+    primary: str | None = None,
+    most: int = 6,
+) -> list[Incident]:
+    """Return the drops that a cause may be looked for, the most telling first.
+
+    Args:
+        history: of the run.
+        anomalies: of its metrics.
+        directions: metric → how it improves.
+        primary: the metric that counts; None takes validation metrics before others.
+        most: drops at most.
+    """
+    drops = [one for one in anomalies if one.kind in _DROPS and one.metric in directions and _sure(one, primary)]
+    if primary is not None:
+        drops = [one for one in drops if one.metric == primary]
+    if not drops:
+        return []
+    worst = max(drops, key=lambda one: (_rank(one, primary), -one.step))
+    # Of drops that are nearly as bad the first is what the others follow from.
+    peers = [one for one in drops if _rank(one, primary)[0] == _rank(worst, primary)[0] and _z(one) >= 0.5 * _z(worst)]
+    first = min(peers, key=lambda one: (one.step, -_z(one)))
+    rest = sorted((one for one in drops if one is not first), key=lambda one: (-_z(one), one.step))
+    return [_incident(history, directions, one) for one in [first, *rest][:most]]
+
+
+def _incident(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Incident:
+    interval = drop.interval or (drop.step, drop.step)
+    train = training_reaction(history, directions, drop, interval)
+    if train is not None and train.z >= 5 and drop.metric != train.metric:
+        interval = train.interval
+    return Incident(drop, interval, train)
+
+
+def _sure(one: Anomaly, primary: str | None) -> bool:
+    """Tell whether an anomaly is a drop that needs a cause.
+
+    A validation metric drifts, for it is taken on the same items every time: only what comes suddenly counts. A
+    training metric has heavy tails, for it is taken on other items every time: only what lasts counts.
+    """
+    if one.kind == "not_finite":
+        return one.severity == "critical"
+    if is_validation(one.metric) or one.metric == primary:
+        return one.kind == "sudden_drop"
+    return one.kind == "change_point" and _z(one) >= _TRAIN_Z
+
+
+def _rank(one: Anomaly, primary: str | None) -> tuple[int, float]:
+    preferred = 2 if one.metric == primary else int(is_validation(one.metric))
+    return preferred, _z(one)
+
+
+def _z(one: Anomaly) -> float:
+    return float(one.evidence.get("z", 10.0))
+
+
+def training_reaction(
+    history: History, directions: Mapping[str, Direction], drop: Anomaly, interval: tuple[float, float]
+) -> Reaction | None:
+    """Return how the training reacted around a drop; None where nothing of it was logged."""
+    found = []
+    for metric, series, direction in _training_series(history, directions):
+        if metric != drop.metric:
+            reaction = _reaction(series, direction, interval)
+            if reaction is not None:
+                found.append(reaction)
+    return max(found, key=lambda one: one.z, default=None)
+
+
+def _training_series(history: History, directions: Mapping[str, Direction]) -> list[tuple[str, Series, Direction]]:
+    chosen = [
+        (metric, series, directions[metric])
+        for metric, series in history.series.items()
+        if metric in directions and not is_validation(metric)
+    ]
+    points = [
+        Point(row.step, row.metrics["loss"])
+        for row in history.batches
+        if row.phase == "train" and row.metrics.get("loss") is not None
+    ]
+    if points and not chosen:
+        chosen.append((_BATCH_LOSS, Series(_BATCH_LOSS, tuple(points)), "lower"))
+    return chosen
+
+
+def _reaction(series: Series, direction: Direction, interval: tuple[float, float]) -> Reaction | None:
+    import numpy as np
+
+    steps, values = series.clean.steps, worsening(series.clean.values, direction)
+    low, high = interval
+    spacing = max(high - low, float(np.median(np.diff(steps))) if len(steps) > 1 else 1.0)
+    n_around = 20
+    before = np.flatnonzero(steps <= low - 3 * spacing)[-2 * n_around :]
+    middle = np.flatnonzero((steps > low - 3 * spacing) & (steps <= high))
+    after = np.flatnonzero(steps > high)[:n_around]
+    if len(before) < 5 or len(after) + len(middle) < 3:
+        return None
+    at = _split(values, before, np.concatenate([middle, after]), len(middle))
+    level, noise = float(np.median(values[before])), _noise(values[before])
+    # The reaction may come with some delay, or pass before the evaluation that shows it.
+    shifts = [
+        float(np.median(values[start : start + 6])) - level for start in (at, int((after if len(after) else middle)[0]))
+    ]
+    shift = max(shifts)
+    relative = shift / max(abs(level), 1e-12)
+    if noise == 0:
+        z = 0.0 if shift == 0 else float(np.copysign(1e6, shift))
+    else:
+        z = shift / (noise * float(np.sqrt(1 / 5 + np.pi / (2 * len(before)))))
+    exact = (float(steps[at - 1]), float(steps[at])) if at else interval
+    return Reaction(series.metric, z, relative, exact if z >= 5 else interval)
+
+
+def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray[np.int64], n_middle: int) -> int:
+    """Return the index from which on the values are another level than before: the split with the least squares."""
+    import numpy as np
+
+    first = int(rest[0])
+    level = float(np.median(values[before]))
+    best, best_gain = first + max(n_middle - 1, 0), 0.0
+    for at in range(first, first + n_middle + 1):
+        window = values[at : at + 6]
+        if len(window) == 0:
+            break
+        # As many points on either side: a level that holds up to here, and another one after.
+        ahead = values[max(first - 1, at - 6) : at]
+        gain = float(np.median(window)) - level - abs(float(np.median(ahead)) - level if len(ahead) else 0.0)
+        if values[at] - level < min(3 * _noise(values[before]), 0.5 * (float(np.median(window)) - level)):
+            continue
+        if gain > best_gain:
+            best, best_gain = at, gain
+    return best
+
+
+def _noise(values: NDArray[np.float64]) -> float:
+    import numpy as np
+
+    return max(difference_sigma(values), 1.4826 * float(np.median(np.abs(values - np.median(values)))))

@@ -1,0 +1,162 @@
+"""Optimisation: the learning rate, the gradient or the loss scale went where they should not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
+from exaid_evals.analysis.history import CleanSeries, Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RATE = re.compile(r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-", re.IGNORECASE)
+_NORM = re.compile(r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm", re.IGNORECASE)
+_SCALE = re.compile(r"(loss|grad)[/._-]?scale", re.IGNORECASE)
+
+
+class Optimisation(Cause):
+    """Looks for steps of the rate, leaps of the gradient norm, and a falling loss scale, just before the drop."""
+
+    family: Family = "optimisation"
+
+    def weigh(self, scene: Scene) -> Hypothesis:
+        """Weigh what was logged of the optimiser."""
+        evidence: list[Evidence] = []
+        unseen = []
+        looks = (
+            ("the learning rate", _RATE, _rate),
+            ("the gradient norm", _NORM, _norm),
+            ("the loss scale", _SCALE, _scale),
+        )
+        for what, pattern, look in looks:
+            series = [one for name, one in scene.history.series.items() if pattern.search(name)]
+            if not series:
+                unseen.append(what)
+            for one in series[:4]:
+                evidence += look(scene, one)
+        evidence += [*_undefined(scene), *(_exploded(scene) if "the gradient norm" in unseen else ())]
+        evidence += training_moved(scene, for_training=True)
+        return Hypothesis(
+            self.family,
+            "The optimisation became unstable: rate, gradients or loss scale changed just before the drop.",
+            "Restore the rate of before the drop, clip gradients, and go on from the last checkpoint before it.",
+            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
+            tuple(unseen),
+        )
+
+
+def _rate(scene: Scene, series: Series) -> Iterator[Evidence]:
+    steps, values = series.clean.steps, series.clean.values
+    best: Evidence | None = None
+    for at in range(1, len(values)):
+        fits = scene.near(float(steps[at]))
+        if fits == 0 or values[at - 1] <= 0:
+            continue
+        ratio = float(values[at] / values[at - 1])
+        earlier = float(values[:at].max())
+        if ratio < 1.5:
+            continue
+        # A warm restart goes back to a rate at which the training has been stable.
+        new = float(values[at]) > 1.2 * earlier
+        weight = fits * min(6.0, 1.5 * math.log2(ratio)) * (1.0 if new else 0.4)
+        moved = f"from {values[at - 1]:.3g} to {values[at]:.3g}"
+        text = f"{series.metric} rose {ratio:.3g}-fold at step {steps[at]:g}, {moved}"
+        text += "" if new else ", which it had been before"
+        if best is None or weight > best.weight:
+            best = Evidence(text, weight, float(steps[at]), {"ratio": ratio, "highest_before": earlier})
+    if best is not None:
+        yield best
+        return
+    inside = _inside(scene, series.clean)
+    if len(inside):
+        yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
+
+
+def _norm(scene: Scene, series: Series) -> Iterator[Evidence]:
+    import numpy as np
+
+    inside = _inside(scene, series.clean, after=3)
+    earlier = series.clean.values[series.clean.steps < scene.window[0]][-100:]
+    if not len(inside) or len(earlier) < 5 or float(np.median(earlier)) <= 0:
+        return
+    level, usual = float(np.median(earlier)), float(np.quantile(earlier, 0.99))
+    ratio = float(inside.max()) / max(usual, 1e-12)
+    if ratio >= 3:
+        weight = min(5.0, 0.8 * math.log2(ratio))
+        text = f"{series.metric} leapt to {inside.max():.3g}, where 99 % had been below {usual:.3g}"
+        yield Evidence(text, weight, None, {"peak": float(inside.max()), "median_before": level, "q99_before": usual})
+    elif ratio < 1.5:
+        yield Evidence(f"{series.metric} stayed below {inside.max():.3g} (99 % before: {usual:.3g})", -1.5)
+
+
+def _scale(scene: Scene, series: Series) -> Iterator[Evidence]:
+    inside = _inside(scene, series.clean, after=10)
+    earlier = series.clean.values[series.clean.steps < scene.window[0]][-20:]
+    if not len(inside) or not len(earlier) or float(inside.min()) <= 0:
+        return
+    ratio = float(earlier[-1]) / float(inside.min())
+    if ratio >= 8:
+        text = (
+            f"{series.metric} fell {ratio:.3g}-fold, from {earlier[-1]:.4g} to {inside.min():.4g}: gradients overflowed"
+        )
+        yield Evidence(text, min(6.0, 1.2 * math.log2(ratio)), None, {"ratio": ratio})
+    else:
+        yield Evidence(f"{series.metric} did not collapse", -0.5)
+
+
+def _undefined(scene: Scene) -> Iterator[Evidence]:
+    low, high = scene.window[0], scene.incident.interval[1] + scene.settings.lookback * scene.span
+    for series in scene.history.series.values():
+        found = [
+            point.step
+            for point in series.points
+            if low <= point.step <= high and isinstance(point.value, float) and not math.isfinite(point.value)
+        ]
+        if found:
+            text = f"{series.metric} was NaN or infinite at {len(found)} steps from step {found[0]:g} on"
+            yield Evidence(text, 1.5, found[0], {"count": len(found)})
+            return
+
+
+def _exploded(scene: Scene) -> Iterator[Evidence]:
+    train = scene.incident.train
+    if train is not None and train.relative >= 3 and train.z >= 10:
+        text = (
+            f"{train.metric} rose to {1 + train.relative:.1f} times its level: steps were far too large for the model"
+        )
+        yield Evidence(text, min(3.0, 0.7 * math.log2(1 + train.relative)), train.interval[1])
+
+
+def training_moved(scene: Scene, *, for_training: bool) -> Iterator[Evidence]:
+    """Yield what the training's own metric says: what harms the model shows there, what harms its measurement does not.
+
+    Args:
+        scene: with the reaction of the training.
+        for_training: whether the hypothesis is that the model was harmed.
+    """
+    train = scene.incident.train
+    if train is None:
+        return
+    sign = 1.0 if for_training else -1.0
+    if train.z >= 5 and train.relative >= 0.1:
+        size = f"{train.relative:+.0%}, z = {train.z:.1f}"
+        text = f"{train.metric} got worse with it ({size}), first at step {train.interval[1]:g}"
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"z": train.z})
+    elif train.z < 3:
+        text = f"{train.metric} did not move ({train.relative:+.0%}, z = {train.z:.1f})"
+        yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
+
+
+def _inside(scene: Scene, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:
+    """Return the values within the window, and some points after it."""
+    import numpy as np
+
+    low, high = scene.window
+    last = int(np.searchsorted(series.steps, high, side="right")) + after
+    first = int(np.searchsorted(series.steps, low))
+    return series.values[first:last]

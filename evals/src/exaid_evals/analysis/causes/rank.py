@@ -1,0 +1,84 @@
+"""All hypotheses about a drop, the best supported first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.analysis.causes.base import Cause, Hypothesis, Incident, Scene
+from exaid_evals.analysis.causes.data import Data
+from exaid_evals.analysis.causes.evaluation import Evaluation
+from exaid_evals.analysis.causes.onset import incidents
+from exaid_evals.analysis.causes.optimisation import Optimisation
+from exaid_evals.analysis.causes.system import System
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.history import History
+from exaid_evals.analysis.settings import AnalysisConfig
+
+CAUSES: tuple[Cause, ...] = (Data(), Optimisation(), Evaluation(), System())
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is to be explained, and what explains it.
+
+    Attributes:
+        incident: the drop.
+        hypotheses: the best supported first; `unknown` is among them.
+        shares: of belief in each hypothesis, in the same order; exp(score) over their sum.
+    """
+
+    incident: Incident
+    hypotheses: tuple[Hypothesis, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def named(self) -> str:
+        """The family that is named first."""
+        return self.hypotheses[0].family
+
+
+def diagnose(
+    history: History,
+    anomalies: Sequence[Anomaly],
+    directions: Mapping[str, Direction],
+    config: AnalysisConfig,
+    *,
+    bad_items: Mapping[str, str] | None = None,
+) -> Diagnosis | None:
+    """Rank the causes of a run's worst drop; None where nothing dropped, and for cases, which have no order.
+
+    A critical drop is always explained, by `unknown` at worst. A lesser one counts where a cause explains it.
+
+    Args:
+        history: of the run.
+        anomalies: of its metrics.
+        directions: metric → how it improves.
+        config: settings.
+        bad_items: items whose images are bad → why.
+    """
+    if history.steps_are == "case":
+        return None
+    for incident in incidents(history, anomalies, directions, config.primary_metric):
+        scene = Scene(history, directions, incident, config.root_cause, bad_items)
+        weighed = [cause.weigh(scene) for cause in CAUSES]
+        explained = max(one.score for one in weighed) >= config.root_cause.explains
+        if explained or incident.anomaly.severity == "critical":
+            return _ranked(incident, weighed, config)
+    return None
+
+
+def _ranked(incident: Incident, weighed: Sequence[Hypothesis], config: AnalysisConfig) -> Diagnosis:
+    unknown = Hypothesis(
+        "unknown",
+        "Something that was not logged, or the training's own noise.",
+        "Log more of what is listed as not seen, and repeat the run with another seed.",
+        (),
+    )
+    scores = {id(unknown): config.root_cause.least_score, **{id(one): one.score for one in weighed}}
+    ranked = sorted([*weighed, unknown], key=lambda one: -scores[id(one)])
+    top = scores[id(ranked[0])]
+    beliefs = [math.exp(scores[id(one)] - top) for one in ranked]
+    return Diagnosis(incident, tuple(ranked), tuple(one / sum(beliefs) for one in beliefs))

@@ -1,0 +1,166 @@
+"""What a report says, apart from how it looks: sections of paragraphs, lists and tables, of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exaid_evals.analysis.report.sentences import (
+    WHAT,
+    believed,
+    evidence_of,
+    key_finding,
+    number,
+    recommendation,
+    shown_anomalies,
+)
+from exaid_evals.analysis.stage import Analysis, BatchFindings
+
+_MOST_SETTINGS = 200
+_MOST_ITEMS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some paragraphs, then a list, then a table whose first row is its heading."""
+
+    heading: str = ""
+    paragraphs: Sequence[str] = ()
+    items: Sequence[str] = ()
+    table: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of the report."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def sections(analysis: Analysis) -> list[Section]:
+    """Return the report, in order."""
+    found = [_summary(analysis), _performance(analysis), _anomalies(analysis), _causes(analysis)]
+    if analysis.batches is not None:
+        found.append(_batches(analysis.batches))
+    return [*found, _quality(analysis), _configuration(analysis)]
+
+
+def _summary(analysis: Analysis) -> Section:
+    return Section(
+        "Executive summary",
+        [Block(paragraphs=[f"Key finding: {key_finding(analysis)}", f"Recommendation: {recommendation(analysis)}"])],
+    )
+
+
+def _performance(analysis: Analysis) -> Section:
+    rows = [["metric", "better", "best", "at step", "final", "drop", "drop %", "points"]]
+    for one in analysis.performance:
+        share = "–" if one.drop_relative is None else f"{one.drop_relative:.1%}"
+        rows.append(
+            [
+                one.metric,
+                one.direction or "not known",
+                number(one.best),
+                "–" if one.best_step is None else f"{one.best_step:g}",
+                number(one.final),
+                number(one.drop),
+                share,
+                str(one.n),
+            ]
+        )
+    return Section("Metrics", [Block(table=rows)])
+
+
+def _anomalies(analysis: Analysis) -> Section:
+    shown = shown_anomalies(analysis)
+    if not shown:
+        return Section("Anomalies", [Block(paragraphs=["None."])])
+    rows = [["severity", "metric", "what", "step", "lies within", "magnitude", "detector", "evidence"]]
+    for one in shown:
+        within = "–" if one.interval is None else f"{one.interval[0]:g} – {one.interval[1]:g}"
+        size = number(one.magnitude)
+        rows.append(
+            [one.severity, one.metric, WHAT[one.kind], f"{one.step:g}", within, size, one.detector, evidence_of(one)]
+        )
+    more = len(analysis.anomalies) - len(shown)
+    told = [f"The {len(shown)} worst of {len(analysis.anomalies)}; summary.json has all."] if more else []
+    return Section("Anomalies", [Block(paragraphs=told, table=rows)])
+
+
+def _causes(analysis: Analysis) -> Section:
+    diagnosis = analysis.diagnosis
+    if diagnosis is None:
+        why = (
+            "The steps of a campaign are cases, whose order means nothing: there is no before and after."
+            if analysis.history.steps_are == "case"
+            else "No drop that needs a cause."
+        )
+        return Section("Root cause", [Block(paragraphs=[why])])
+    low, high = diagnosis.incident.interval
+    blocks = [
+        Block(
+            paragraphs=[
+                f"What is to be explained: {diagnosis.incident.anomaly.metric}, between steps {low:g} and {high:g}. "
+                "Weights are added up per hypothesis; exp(score) over their sum is its share of the belief."
+            ]
+        )
+    ]
+    for one, share in zip(diagnosis.hypotheses, diagnosis.shares, strict=True):
+        lines = [
+            f"{'for' if part.weight > 0 else 'against'} ({part.weight:+.1f}): {part.text}" for part in one.evidence
+        ]
+        lines += [f"not seen: {what}" for what in one.unseen]
+        blocks.append(Block(f"{one.family}: {believed(share)}", [one.claim, f"If so: {one.remedy}"], lines))
+    return Section("Root cause", blocks)
+
+
+def _batches(found: BatchFindings) -> Section:
+    blocks = [Block(paragraphs=[f"{found.n} batches were logged."])]
+    if found.worst:
+        rows = [["step", "batch", "metrics", "items"]]
+        for row in found.worst:
+            metrics = ", ".join(f"{name} {number(value)}" for name, value in sorted(row.metrics.items()))
+            items = ", ".join(row.items[:4]) + (f" and {len(row.items) - 4} more" if len(row.items) > 4 else "")
+            rows.append([f"{row.step:g}", str(row.batch_idx), metrics, items])
+        blocks.append(Block("The worst batches", table=rows))
+    held = found.concentration
+    if held is not None and held.items:
+        told = f"Fisher's exact test that the same items make batches bad: p = {held.p:.2g}, {held.n_batches} batches."
+        rows = [["item", "in bad batches", "in batches"]]
+        rows += [[item, str(bad), str(n)] for item, bad, n in held.items[:_MOST_ITEMS]]
+        blocks.append(Block("Items that stand mostly in bad batches", [told], table=rows))
+    if found.correlations:
+        rows = [["statistic of the batch", "Spearman's ρ with badness", "p (Holm)", "batches"]]
+        for one in found.correlations:
+            rows.append([one.name, number(one.rho), "–" if one.p is None else f"{one.p:.2g}", str(one.n)])
+        blocks.append(Block("What goes with bad batches", table=rows))
+    if found.bad_items is not None:
+        told = f"{len(found.bad_items)} of {found.n_images} images are bad."
+        listed = [f"{item}: {why}" for item, why in list(found.bad_items.items())[:_MOST_ITEMS]]
+        blocks.append(Block("Images", [told], listed))
+    return Section("Batches", blocks)
+
+
+def _quality(analysis: Analysis) -> Section:
+    odd = analysis.history.irregularities
+    blocks = []
+    if odd:
+        rows = [["metric", "what", "count", "first at step"]]
+        rows += [[one.metric, one.kind.replace("_", " "), str(one.count), f"{one.first_step:g}"] for one in odd]
+        blocks.append(Block(table=rows))
+    if analysis.history.warnings:
+        blocks.append(Block(items=analysis.history.warnings))
+    return Section(
+        "Data quality", blocks or [Block(paragraphs=["Steps are complete and in order, values are finite."])]
+    )
+
+
+def _configuration(analysis: Analysis) -> Section:
+    config = list(analysis.history.config.items())
+    if not config:
+        return Section("Configuration", [Block(paragraphs=["The source holds none."])])
+    rows = [["setting", "value"], *([name, str(value)[:200]] for name, value in config[:_MOST_SETTINGS])]
+    more = len(config) - _MOST_SETTINGS
+    told = [f"{more} further settings are in summary.json."] if more > 0 else []
+    return Section("Configuration", [Block(paragraphs=told, table=rows)])

@@ -1,0 +1,140 @@
+"""`analyze`: one run of any experiment, what went wrong in it, when and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.showing import printable, shown
+from exaid_evals.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.analysis.stage import Analysis
+
+_SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
+
+
+@click.command("analyze")
+@option("--run-name", required=True, metavar="NAME", help="Name of the run, or the file or folder it lies in.")
+@option(
+    "--source",
+    type=click.Choice(_SOURCES),
+    default=None,
+    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
+    help="Where the run was logged.  [default: found out]",
+)
+@option(
+    "--from",
+    "place",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder to look for the run in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
+)
+@option(
+    "--data-dir",
+    "image_dir",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=None,
+    envvar="EXAID_IMAGE_DIR",  # EXAID_DATA_DIR is the campaign, here as everywhere
+    help="Folder of the images that the run's batches name.",
+)
+@option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("experiment_reports"),
+    show_default=True,
+    help="Folder to write; the run gets a folder of its own in it.",
+)
+@option(
+    "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
+)
+@option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
+@option(
+    "--analysis-config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="YAML with thresholds; see docs/analysis.md.",
+)
+@debug_option
+def command(
+    run_name: str,
+    source: str | None,
+    place: Path | None,
+    image_dir: Path | None,
+    output_dir: Path,
+    primary_metric: str | None,
+    better: str | None,
+    analysis_config: Path | None,
+) -> int:
+    """Say what went wrong in a run, when, and why.
+
+    Reads the run's history wherever it was logged, finds anomalies, ranks the causes of the worst drop, and writes
+    report.md, report.html, analysis_request.md and summary.json. Exit status: 0 done; 1 there is no such run, or it
+    cannot be read; 2 wrong usage.
+    """
+    from exaid_evals.analysis.report.write import REPORT_HTML, write_report
+    from exaid_evals.analysis.sources.registry import USUAL_PLACES, find_run
+    from exaid_evals.analysis.stage import analyse
+    from exaid_evals.cli.options import campaign_of
+
+    config = _config(analysis_config, primary_metric, better)
+    places = [place] if place is not None else [*map(Path, USUAL_PLACES), campaign_of(_campaign_dir()).root]
+    if place is not None and not place.exists():
+        raise ConfigError("no such file or folder", where=f"--from {place}", remedy="check the path")
+    history = find_run(run_name, places, source)
+    for warning in history.warnings:
+        click.echo(f"warning: {printable(warning)}", err=True)
+    analysis = analyse(history, config, image_dir)
+    folder = write_report(analysis, output_dir)
+    _show(analysis)
+    click.echo(f"wrote {shown(folder / REPORT_HTML)}")
+    return 0
+
+
+def _campaign_dir() -> Path | None:
+    import os
+
+    named = os.environ.get("EXAID_DATA_DIR")
+    return Path(named) if named else None
+
+
+def _config(path: Path | None, primary: str | None, better: str | None) -> AnalysisConfig:
+    from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.override import Override
+
+    if better is not None and primary is None:
+        raise ConfigError("says nothing without a metric", where="--better", remedy="name it with --primary-metric")
+    overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
+    config = load_config(AnalysisConfig, path, overrides).value
+    if primary is not None and better is not None:
+        config = config.model_copy(update={"directions": {**config.directions, primary: better}})
+    return config
+
+
+def _show(analysis: Analysis) -> None:
+    """Print the finding, the worst anomalies and the ranked causes."""
+    from exaid_evals.analysis.report.sentences import believed, described, key_finding, recommendation
+
+    history = analysis.history
+    steps = max((len(one.points) for one in history.series.values()), default=0)
+    click.echo(
+        f"{printable(history.run_name)} ({history.source}): {len(history.series)} metrics, {steps} "
+        f"{history.steps_are}s, {len(history.batches)} batches"
+    )
+    click.echo(f"finding         {printable(key_finding(analysis))}")
+    click.echo(f"recommendation  {recommendation(analysis)}")
+    worst = [one for one in analysis.anomalies if one.severity in ("high", "critical")]
+    for one in worst[:5]:
+        click.echo(f"  {one.severity:<9} {printable(described(one))}")
+    if len(worst) > 5:
+        click.echo(f"  and {len(worst) - 5} more of these, {len(analysis.anomalies) - len(worst)} lesser ones")
+    if analysis.diagnosis is not None:
+        for hypothesis, share in zip(analysis.diagnosis.hypotheses, analysis.diagnosis.shares, strict=True):
+            click.echo(f"  {believed(share):>8} {hypothesis.family}")
+            for part in [part for part in hypothesis.evidence if part.weight > 0][:3] if share >= 0.05 else ():
+                click.echo(f"           {part.weight:+.1f} {printable(part.text)}")
