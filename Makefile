@@ -43,13 +43,18 @@ reproduce: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
 reproduce: $(READY)  ## Run stages 00 to 04 offline. SEEDS="42 43 44", ARGS="--limit 3 --data-dir /tmp/try"
 	@exec $(VENV)/bin/exaid-evals reproduce $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
 
+.PHONY: paper
+paper: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
+paper: $(READY)  ## The same, then every table and figure of the paper in evals/data/paper. SEEDS="42 43 44" adds table 5
+	@exec $(VENV)/bin/exaid-evals paper $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
+
 .PHONY: test
 test: $(READY)  ## Run the whole test suite. ARGS="-k replay"
 	@exec $(VENV)/bin/python -m pytest -m "not container" -n auto --dist loadfile $(ARGS)
 
 .PHONY: verify
-verify: $(READY)  ## Make the campaign in evals/data again elsewhere and compare every file
-	@exec $(VENV)/bin/exaid-evals verify $(ARGS)
+verify: $(READY)  ## Make the default stub campaign elsewhere and compare every file with evals/expected
+	@exec $(VENV)/bin/exaid-evals verify --expected $(ARGS)
 
 ##@ Development
 
@@ -64,6 +69,14 @@ check: $(READY)  ## Lint, formatting, types, import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+.PHONY: expected
+expected: $(READY)  ## Write evals/expected anew, after a change that was meant to change results
+	@exec $(VENV)/bin/exaid-evals verify --write-expected $(ARGS)
+
+.PHONY: docs
+docs: $(READY)  ## Write docs/measures.md from the docstrings
+	@exec $(VENV)/bin/python evals/tests/docs/measures.py
+
 .PHONY: bench
 bench: $(READY)  ## Time the pipeline and print the table
 	@for script in evals/bench/bench_*.py; do $(VENV)/bin/python "$$script" $(ARGS); done
@@ -73,13 +86,73 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	@"$(UV)" --version >/dev/null 2>&1 || { echo "make: no uv at $(UV); 'make setup' installs it, or give UV=/path/to/uv" >&2; exit 1; }
 	compile() { "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" $(ARGS) "$$@"; }
-	compile pyproject.toml --extra live --extra scispacy --extra analysis --group test --group build -o evals/requirements-evals.txt
+	compile pyproject.toml --extra live --extra scispacy --extra analysis --extra export-inspect --group test --group build -o evals/requirements-evals.txt
 	compile --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; results in evals/data stay
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-torch build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find evals -name __pycache__ -prune -exec rm -rf {} +
+
+##@ run_eval (PyTorch, in an environment of its own)
+
+# PyTorch stands in no lock file: its builds differ by machine. The one that is pinned has a CPU build for Python 3.11
+# where such a build is offered; elsewhere pip takes the registry's, which may bring several GB. TORCH_PYTHON= says that
+# another interpreter is meant all the same.
+TORCH_VENV ?= .venv-torch
+TORCH_PYTHON ?=
+TORCH_LOCKS := evals/requirements-evals.txt evals/requirements-torch.txt
+TORCH_DEPENDENCIES := $(TORCH_VENV)/.dependencies-$(call digest,$(TORCH_LOCKS))
+TORCH_READY := $(TORCH_VENV)/.ready-$(call digest,$(TORCH_LOCKS) pyproject.toml)
+
+.PHONY: torch-setup
+torch-setup: $(TORCH_READY)  ## Make .venv-torch, which has PyTorch, with Python 3.11
+	@echo "$(TORCH_VENV) is ready"
+
+.PHONY: torch-test
+torch-test: $(TORCH_READY)  ## Run the tests of run_eval. ARGS="-k vision"
+	@EXAID_REQUIRE_TORCH=1 exec $(TORCH_VENV)/bin/python -m pytest evals/tests/run_eval $(ARGS)
+
+.PHONY: torch-bench
+torch-bench: $(TORCH_READY)  ## Measure run_eval's memory and time
+	@exec $(TORCH_VENV)/bin/python evals/bench/bench_run_eval.py
+
+# CI asks before it runs torch-test.
+.PHONY: torch-python
+torch-python:  ## Print the interpreter that torch-setup would take; nothing where there is none
+	@$(find_torch_python)
+	echo "$$python"
+
+define find_torch_python
+python=
+for candidate in $(if $(TORCH_PYTHON),"$(TORCH_PYTHON)",python3.11 python3 "$${PYENV_ROOT:-$${HOME:-/nonexistent}/.pyenv}"/versions/3.11.*/bin/python); do
+  if "$$candidate" -c 'import sys, ensurepip, venv
+sys.exit($(if $(TORCH_PYTHON),0,sys.version_info[:2] != (3, 11)))' >/dev/null 2>&1; then
+    python=$$candidate
+    break
+  fi
+done
+endef
+
+$(TORCH_DEPENDENCIES):
+	@$(find_torch_python)
+	if [ -z "$$python" ]; then
+	  echo "make: run_eval's environment needs Python 3.11 with venv; name one: make torch-setup TORCH_PYTHON=/path/to/python3.11" >&2
+	  exit 1
+	fi
+	echo "setting up $(TORCH_VENV) with $$python; PyTorch is some hundred MB" >&2
+	rm -rf $(TORCH_VENV)
+	"$$python" -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps -r evals/requirements-evals.txt
+	# What the lock files pin stays as it is; a file of constraints with hashes would ask for a hash of PyTorch too.
+	$(TORCH_VENV)/bin/python -m pip freeze --disable-pip-version-check > $(TORCH_VENV)/constraints.txt
+	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-compile -c $(TORCH_VENV)/constraints.txt -r evals/requirements-torch.txt
+	touch $@
+
+$(TORCH_READY): $(TORCH_DEPENDENCIES)
+	@rm -f $(TORCH_VENV)/.ready-*
+	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-deps --no-build-isolation --editable .
+	touch $@
 
 ##@ Container
 

@@ -301,12 +301,18 @@ def export_record() -> Record:
     spread = {"mean": 0.625, "std": 0.125, "std_sample": 0.176777, "min": 0.5, "max": 0.75}
     return {
         **opening("exaid.export"),
+        "record_type": "export_summary",
         "runs": runs,
-        "aggregated": {"coverage": {**spread, "ci95_low": 0.38, "ci95_high": 0.87, "cv": 0.2, "n": 2}},
+        "failed_runs": [],
+        "aggregated": {"coverage": {**spread, "ci95_low": 0.38, "ci95_high": 0.87, "cv": 0.2, "n": 2, "n_missing": 0}},
+        "per_class": {},
         "best_run": {"run": "seed-43", "value": 0.75},
         "worst_run": {"run": "seed-42", "value": 0.5},
         "primary_metric": "coverage",
+        "primary_direction": "higher",
+        "group_by": "seed",
         "warnings": [],
+        "signature": SIGNATURE,
         "signatures": [SIGNATURE],
         "stub": True,
     }

@@ -32,7 +32,7 @@ def _as_version_1_0_0(record: Record) -> Record:
     older = copy.deepcopy(record) | {"schema_version": "1.0.0"}
     for name in _V1_DROPPED[record["schema_name"]]:
         older.pop(name, None)
-    for name in ("stub", "gold_concepts"):
+    for name in ("stub", "gold_concepts", "gold_mentions"):
         older.get("metadata", {}).pop(name, None)
     return older
 

@@ -31,8 +31,11 @@ EVERY_VERSION = [(name, version) for name in current_versions() for version in k
 
 
 def test_every_kind_has_a_schema() -> None:
-    """The records of DESIGN.md section 5 each have a schema, and so have synthetic cases and recorded calls."""
-    kinds = ("case", "cassette", "export", "mac_cassette", "manifest", "metrics", "run", "trace")
+    """The records of DESIGN.md section 5 each have a schema; so have cases, calls, analyses, and what is expected."""
+    kinds = (
+        *("analysis", "case", "cassette", "expected", "export"),
+        *("mac_cassette", "manifest", "metrics", "run", "trace"),
+    )
     assert list(current_versions()) == [f"exaid.{kind}" for kind in kinds]
 
 
@@ -49,7 +52,7 @@ def test_every_version_is_a_valid_schema_under_its_own_name(name: str, version: 
 
 def test_archive_versions_are_older_than_the_current() -> None:
     """`known_versions` ends with what this release writes."""
-    assert known_versions("exaid.trace") == ("1.0.0", "1.1.0")
+    assert known_versions("exaid.trace") == ("1.0.0", "1.1.0", "1.2.0")
     assert {name: known_versions(name)[-1] for name in current_versions()} == current_versions()
     assert schema_path("exaid.trace", "1.0.0").parent.name == "trace"
 
@@ -124,8 +127,8 @@ def test_a_wrong_field_is_named_alone() -> None:
         ({"schema_name": ["exaid.trace"], "schema_version": "1.0.0"}, "no schema_name and schema_version"),
         ({"schema_name": "exaid.dream", "schema_version": "1.0.0"}, "unknown schema 'exaid.dream'"),
         (
-            {"schema_name": "exaid.trace", "schema_version": "1.2.0"},
-            "exaid.trace 1.2.0 is newer than this release reads (1.1.0)",
+            {"schema_name": "exaid.trace", "schema_version": "1.3.0"},
+            "exaid.trace 1.3.0 is newer than this release reads (1.2.0)",
         ),
         ({"schema_name": "exaid.trace", "schema_version": "0.9.0"}, "unknown version '0.9.0' of exaid.trace"),
         ({"schema_name": "exaid.trace", "schema_version": "one"}, "unknown version 'one' of exaid.trace"),

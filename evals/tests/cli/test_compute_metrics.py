@@ -18,8 +18,16 @@ from exaid_evals.config.variant import load_variants
 from exaid_evals.replay import stage as replay_stage
 from talks import failed_talk, freeze, talk
 
-TABLES = {f"{name}.{form}" for name in ("main", "coverage_at_budget") for form in ("csv", "md", "tex")}
-FIGURES = {f"coverage_vs_budget.{form}" for form in ("csv", "pdf", "png")}
+TABLES = {
+    f"{name}.{form}"
+    for name in ("data_set", "main", "coverage_at_budget", "comparisons")
+    for form in ("csv", "md", "tex")
+}
+FIGURES = {
+    f"{name}.{form}"
+    for name in ("coverage_vs_budget", "compression_vs_coverage", "redundancy_by_tau", "concept_delay", "timeline")
+    for form in ("csv", "pdf", "png")
+}
 
 
 @pytest.fixture

@@ -17,10 +17,13 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.cases.mac import FILE_NAME
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.mas_generation import MacConfig
+from exaid_evals.config.mas_generation import MacConfig, Stage
 from exaid_evals.traces.mac.checkout import AUTOGEN, require_mac
+from exaid_evals.traces.mac.forecast import INSTRUCTIONS
+from exaid_evals.traces.mac.recording import read_recording
 from traces.mac.harness import contents, environment
 from traces.mac.provider import Provider
 
@@ -99,6 +102,21 @@ def test_live_and_replayed(real_mac: Path, tmp_path: Path) -> None:
     require_mac(real_mac, PINNED)
     assert list(home.rglob("*")) == []
     _holds_macs_talk(real_mac, live)
+    _is_as_forecast(live)
+
+
+def _is_as_forecast(data: Path) -> None:
+    """Check that each call holds the instructions that a forecast counts on, and the talk so far beside them."""
+    known = INSTRUCTIONS[PINNED][Stage.INITIAL]
+    [path] = Campaign(data).cassettes.iterdir()
+    calls = [record["request"]["messages"] for record in read_recording(path)[0] if record["record_type"] == "mac_call"]
+    kinds: list[int] = []
+    for messages in calls:
+        told = sum(ctu(message["content"]) for message in messages if message["role"] == "system")
+        assert told in ((known.speaker,) if messages[-1]["role"] == "system" else (known.doctor, known.supervisor))
+        kinds.append(told)
+    assert set(kinds) == {known.doctor, known.supervisor, known.speaker}
+    assert kinds.count(known.speaker) * 2 == len(kinds)
 
 
 def _holds_macs_talk(mac: Path, data: Path) -> None:

@@ -18,12 +18,13 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 WRITTEN = [
     "exports/exported_metrics.csv",
     "exports/exported_summary.json",
-    "exports/variants_over_runs.tex",
     "manifests/dataset_manifest.jsonl",
     "metrics/V3.metrics.jsonl",
+    "metrics/comparisons.metrics.jsonl",
     "metrics/figures/coverage_vs_budget.csv",
     "metrics/figures/coverage_vs_budget.pdf",
     "metrics/figures/coverage_vs_budget.png",
+    "metrics/tables/comparisons.tex",
     "metrics/tables/coverage_at_budget.tex",
     "metrics/tables/main.csv",
     "metrics/tables/main.md",
@@ -90,10 +91,11 @@ def test_several_seeds_make_several_campaigns(tmp_path: Path) -> None:
     reproduce(tmp_path, "--limit", "2", "--seeds", "1 2")
     export = json.loads((tmp_path / "exports" / "exported_summary.json").read_text(encoding="utf-8"))
     assert [run["run"] for run in export["runs"]] == ["seed-1", "seed-2"]
-    first, second = (run["attributes"] for run in export["runs"])
+    first, second = export["runs"]
     assert (first["seed"], second["seed"]) == (1, 2)
-    assert first["case_list_hash"] == second["case_list_hash"]
-    assert first["trace_dataset_hash"] != second["trace_dataset_hash"]
+    assert first["attributes"]["case_list_hash"] == second["attributes"]["case_list_hash"]
+    assert first["attributes"]["trace_dataset_hash"] != second["attributes"]["trace_dataset_hash"]
+    assert (tmp_path / "exports" / "over_seeds.tex").is_file()
     assert export["aggregated"]["V3.coverage"]["n"] == 2
     assert export["stub"] is True
 

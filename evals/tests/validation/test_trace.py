@@ -28,7 +28,7 @@ def rename_case(number: int, case_id: str) -> Change:
 
 
 def as_version_1_0_0(records: list[Any]) -> None:
-    """Take away what 1.1.0 added."""
+    """Take away what 1.1.0 and 1.2.0 added."""
     for record in records:
         record["schema_version"] = "1.0.0"
         for name in ("t_rel_ms", "stream", "content_sha256"):
@@ -106,6 +106,13 @@ LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
         [
             (3, "metadata.gold_concepts in a trace that is no stub"),
             (3, "metadata.stub differs from the first message's"),
+        ],
+    ),
+    "a label beyond the text": (
+        put_metadata(1, gold_mentions=[{"kind": "negated", "concept_id": None, "start": 9, "end": 10**6}]),
+        [
+            (2, "gold_concepts are not the concepts that gold_mentions state"),
+            (2, f"the gold mention 9–1000000 is empty, or beyond the content's {CHARS[1]} characters"),
         ],
     ),
     "a failure among successes": (
