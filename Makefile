@@ -49,8 +49,12 @@ paper: $(READY)  ## The same, then every table and figure of the paper in evals/
 	@exec $(VENV)/bin/exaid-evals paper $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
 
 .PHONY: test
-test: $(READY)  ## Run the whole test suite. ARGS="-k replay"
-	@exec $(VENV)/bin/python -m pytest -m "not container" -n auto --dist loadfile $(ARGS)
+test: $(READY)  ## Run the tests but for the slow ones. ARGS="-k replay"
+	@exec $(VENV)/bin/python -m pytest -m "not container and not slow" -n auto --dist loadfile $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(READY)  ## Run the slow tests, as CI does
+	@exec $(VENV)/bin/python -m pytest -m "slow and not container" -n auto --dist loadfile $(ARGS)
 
 .PHONY: verify
 verify: $(READY)  ## Make the default stub campaign elsewhere and compare every file with evals/expected

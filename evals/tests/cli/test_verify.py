@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -230,3 +231,13 @@ def test_a_setting_without_effect_is_named_and_fails(
     assert status == 1
     assert lines[0].startswith("configuration, dataset.yaml: on_failure: ")
     assert lines[-1].endswith("all the same, but 1 setting above")
+
+
+def test_an_export_of_other_runs_is_not_passed_over(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """What consolidates several campaigns cannot be made again from one: said, and refused where it was asked for."""
+    summary = spoilt.exports / "exported_summary.json"
+    document = json.loads(summary.read_text(encoding="utf-8"))
+    document["runs"] = [{**document["runs"][0], "run": name} for name in ("seed-1", "seed-2")]
+    summary.write_text(json.dumps(document), encoding="utf-8")
+    assert run(["verify", "--stages", "04", "--data-dir", str(spoilt.root)]) == 2
+    assert "consolidates other runs" in capsys.readouterr().err

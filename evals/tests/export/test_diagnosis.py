@@ -93,3 +93,32 @@ def test_other_and_dirty_code_is_told(tmp_path: Path) -> None:
     )
     assert lines[0].startswith("git hashes differ: aaaaaaaaaaaa (results_1), bbbb (results_2)")
     assert lines[1].startswith("made with uncommitted changes: results_2")
+
+
+def test_cross_validations_are_compared_each_within_itself(tmp_path: Path) -> None:
+    """Two models differ in their settings by design; within one, drift is told with its name, and pooling is told."""
+
+    def fold(model: str, number: int, lr: float) -> Path:
+        own = shifted(number).replace("i", f"{number}-").replace(f"{number}-d,", "id,")
+        return write_run(
+            tmp_path / model / f"fold_{number}" / "results",
+            predictions=own,
+            metrics={"accuracy": 1 - number / 10},
+            config={"lr": lr},
+        )
+
+    lines = warnings_of(fold("a", 0, 0.1), fold("a", 1, 0.1), fold("b", 0, 0.2), fold("b", 1, 0.2))
+    assert not any("drift" in line for line in lines)
+    assert any("means and best run are over 2 groups together: a (2 runs), b (2 runs)" in line for line in lines)
+    lines = warnings_of(fold("c", 0, 0.1), fold("c", 1, 0.3))
+    assert [line for line in lines if line.startswith("configuration drift: lr is 0.1")]
+    assert not any("together" in line for line in lines)
+
+
+def test_models_of_a_leaderboard_are_no_samples() -> None:
+    """Their spread is what the table is for; the same numbers of seeds are told."""
+    values = (("a", 0.2), ("b", 0.9))
+    reports = [ExportedRun(name, "model_reports", {"accuracy": value}) for name, value in values]
+    assert consolidate(reports).warnings == ()
+    others = [ExportedRun(name, "test", {"accuracy": value}) for name, value in values]
+    assert any(line.startswith("σ of accuracy") for line in consolidate(others).warnings)

@@ -215,3 +215,76 @@ def test_a_flat_summary_keeps_settings_and_leaves_results_and_places_out(tmp_pat
     run = read(folder)
     assert (run.seed, run.git_hash, run.git_dirty) == (9, "abc", True)
     assert run.config == {"lr": 0.1, "optimizer.beta": 0.9, "optimizer.name": "adam"}
+
+
+TEXT_CLASSES = "id,true,pred\n" + "".join(
+    f"i{n},{('low', 'medium', 'high')[n % 3]},{('low', 'medium', 'high')[n % 3 if n < 9 else (n + 1) % 3]}\n"
+    for n in range(12)
+)
+
+
+def test_quadratic_kappa_needs_classes_in_order(tmp_path: Path) -> None:
+    """Of three named classes none is computed, with the reason; what is reported stands; of numbers it is computed."""
+    run = read(write_run(tmp_path / "named", predictions=TEXT_CLASSES, metrics={"accuracy": 0.75}))
+    assert run.metrics["kappa"] is None
+    assert any("kappa is not computed" in line and "high, low, medium are no numbers" in line for line in run.warnings)
+    run = read(write_run(tmp_path / "told", predictions=TEXT_CLASSES, metrics={"accuracy": 0.75, "qwk": 0.4}))
+    assert (run.metrics["kappa"], run.warnings) == (0.4, ())
+    numbers = TEXT_CLASSES.replace("low", "0").replace("medium", "1").replace("high", "2")
+    assert read(write_run(tmp_path / "numbers", predictions=numbers)).metrics["kappa"] is not None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name", "value", "warning"),
+    [
+        ({"accuracy": 72}, "accuracy", 0.8, "accuracy is reported as 72, which is no share of one"),
+        ({"accuracy": 0.8, "auc": 93.1}, "auc_ovr", None, "auc_ovr is reported as 93.1, which is no share of one"),
+        ({"accuracy": 0.8, "macro_recall": 70}, "macro_recall", None, "macro_recall is reported as 70"),
+    ],
+)
+def test_what_is_no_share_is_never_taken_as_one(
+    tmp_path: Path, metrics: dict[str, object], name: str, value: float | None, warning: str
+) -> None:
+    """A percentage that the predictions do not confirm is replaced by what they make, or left out."""
+    run = read(write_run(tmp_path / "r", metrics=metrics))
+    assert run.metrics[name] == value
+    assert any(warning in line for line in run.warnings)
+
+
+def test_percentages_of_classes_are_read_as_shares(tmp_path: Path) -> None:
+    """80 is 0.8 where the predictions say so; 55 is none, and the predictions' value stands."""
+    run = read(write_run(tmp_path / "r", metrics={"accuracy": 0.8, "precision_0": 80, "recall_0": 55}))
+    assert (run.per_class["0"]["precision"], run.per_class["0"]["recall"]) == (0.8, 0.8)
+    assert any("precision of class 0 = 80 is a percentage" in line for line in run.warnings)
+    assert any("recall of class 0 = 55 is no share of one" in line for line in run.warnings)
+
+
+@pytest.mark.parametrize(
+    ("reported", "what"),
+    [
+        ('{"accuracy": "0.71"}', 'accuracy is "0.71", which is no number'),
+        ('{"val_acc": NaN}', "val_acc is undefined (NaN, null or empty)"),
+        ('{"accuracy": {"mean": 0.7}}', 'accuracy is {"mean": 0.7}, which is no number'),
+        ('{"accuracy": [0.5, 0.6]}', "accuracy is [0.5, 0.6], which is no number"),
+    ],
+)
+def test_what_is_no_number_is_told_when_it_is_replaced(tmp_path: Path, reported: str, what: str) -> None:
+    """The metric and what stood there; the predictions make it."""
+    folder = write_run(tmp_path / "r")
+    (folder / "metrics" / "val_metrics.json").write_text(reported, encoding="utf-8")
+    run = read(folder)
+    assert run.metrics["accuracy"] == 0.8
+    assert [line for line in run.warnings if f"{what}: accuracy is what the predictions make" in line]
+
+
+def test_text_in_a_table_of_metrics_is_told(tmp_path: Path) -> None:
+    """A percentage with its sign, or a word, in the place of a standard metric; a run's name is nothing to tell."""
+    folder = write_run(tmp_path / "r")
+    (folder / "metrics" / "val_metrics.json").unlink()
+    table = "run;accuracy;kappa\nx;70,1 %;oops\n"
+    (folder / "metrics" / "val_metrics.csv").write_text(table, encoding="utf-8")
+    run = read(folder)
+    assert run.metrics["accuracy"] == 0.8
+    assert len(run.warnings) == 2
+    assert '"70,1 %"' in run.warnings[0]
+    assert '"oops"' in run.warnings[1]

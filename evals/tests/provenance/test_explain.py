@@ -154,3 +154,11 @@ def test_without_metrics_it_says_what_to_run(capsys: pytest.CaptureFixture[str],
         path.unlink()
     assert run(["explain", "main", "V3", "coverage", "--data-dir", str(spoilt.root)]) == 1
     assert "compute-metrics" in capsys.readouterr().err
+
+
+def test_an_edited_case_is_noticed(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """A case that no longer gives the mean beside it is said to have been edited."""
+    change_record(spoilt.metrics_file("V3"), 1, lambda record: record["measures"].update(coverage=0.25))
+    assert any(
+        "one of them was edited" in reason for reason in explained(capsys, spoilt, "main", "V3", "coverage")["stale"]
+    )

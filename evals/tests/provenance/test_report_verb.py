@@ -112,3 +112,22 @@ def test_a_timeline_without_its_run_logs_is_not_called_extra(
     told = capsys.readouterr()
     assert status == 0, told.out
     assert "timeline was not checked" in told.err
+
+
+def test_the_papers_copies_are_checked_too(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """A table that was edited in the folder that one submits is named there."""
+    assert run(["tables", "--data-dir", str(spoilt.root)]) == 0
+    assert run(["paper", "--assemble-only", "--data-dir", str(spoilt.root)]) == 0
+    capsys.readouterr()
+    assert check(capsys, spoilt)[0] == 0
+    change_byte(spoilt.root / "paper" / "table-2-main.tex", b"V3", b"V9")
+    status, text = check(capsys, spoilt)
+    assert (status, "paper/table-2-main.tex: differs: line " in text) == (1, True)
+    assert "run `exaid-evals paper --assemble-only`" in text
+
+
+def test_no_paper_is_made_of_stale_metrics(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """Where runs were measured that are no longer here, the paper is refused, and the remedy is to measure."""
+    change_record(spoilt.run_file("V3", "case-t00"), 2, lambda record: record.update(t_ms=1))
+    assert run(["paper", "--assemble-only", "--data-dir", str(spoilt.root)]) == 1
+    assert "the metrics are stale" in capsys.readouterr().err

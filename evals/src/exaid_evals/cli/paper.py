@@ -60,13 +60,21 @@ def run(campaign: Campaign) -> None:
     """Write the folder from a campaign's metrics and exports, and say what it holds.
 
     Raises:
-        DataError: nothing has been measured, or a file is damaged.
+        DataError: nothing has been measured, what was measured has changed since, or a file is damaged.
     """
+    from exaid_evals.errors import DataError
+    from exaid_evals.provenance.reported import stale_metrics
     from exaid_evals.report.paper import FOLDER, INDEX_MD, write_paper
     from exaid_evals.report.results import measured_variants, read_results
     from exaid_evals.report.stage import write_report
 
     variants, primary = measured_variants(campaign)
+    if stale := stale_metrics(campaign):
+        raise DataError(
+            f"the metrics are stale: {'; '.join(stale)}",
+            where=shown(campaign.metrics),
+            remedy=f"run {campaign.call('compute-metrics')}",
+        )
     report = write_report(campaign, variants, primary=primary)
     results = read_results(campaign, variants)
     files, missing = write_paper(campaign, results, left_out=report.left_out, over_seeds=_over_seeds(campaign))

@@ -46,9 +46,9 @@ def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> in
 
 
 def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], folders: Sequence[Path]) -> int:
-    from exaid_evals.provenance.reported import defects, files_below
+    from exaid_evals.provenance.reported import defects, files_below, with_copies
 
-    here = files_below(campaign, *folders)
+    here, wanted = with_copies(campaign, files_below(campaign, *folders), wanted)
     found = defects(here, wanted)
     for defect in found:
         detail = f": {defect.detail}" if defect.detail else ""
@@ -59,9 +59,11 @@ def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], fold
         if any(path.stem == name for path in here.values()):
             click.echo(f"{name} was not checked: {reason}", err=True)
     if found:
-        click.echo(
-            f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {campaign.call(verb)}"
-        )
+        verbs = [verb] if any(not defect.path.startswith("paper/") for defect in found) else []
+        verbs += ["paper --assemble-only"] if any(defect.path.startswith("paper/") for defect in found) else []
+        remedy = " and ".join(campaign.call(one) for one in verbs)
+        extra = "; remove what is extra" if any(defect.what == "extra" for defect in found) else ""
+        click.echo(f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {remedy}{extra}")
     if stale:
         click.echo(f"the metrics are stale; run {campaign.call('compute-metrics')}")
     if not found and not stale:

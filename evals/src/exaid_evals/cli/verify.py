@@ -242,13 +242,18 @@ def _with_campaign(asked: _Asked, other: Campaign) -> int:
     """Make the campaign of --data-dir again, and compare it with itself or with another one."""
     from exaid_evals.cli.remaking import make_again, recipe_of, temporary_campaign
     from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
-    from exaid_evals.verification.sides import FolderSide, stages_with_files
+    from exaid_evals.verification.sides import FolderSide, holds_export_of_others, stages_with_files
 
     # Where the other campaign is all there is, it is made again itself, as if it were the one of --data-dir.
     given = asked.campaign if asked.has_campaign else other
     itself = given.root == other.root
     present = stages_with_files(other)
     stages = asked.until_last(present)
+    if holds_export_of_others(other):
+        what = f"{shown(other.exports)} consolidates other runs, and is not compared"
+        if any(stage.verb == "export" for stage in asked.stages):
+            raise ConfigError(what, where="--stages", remedy="verify each of the runs, and export them again")
+        click.echo(what)
     told = Telling(full=asked.full)
     if asked.as_is:
         settings = settings_that_differ(noted_configuration(other), noted_configuration(given))

@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.export.aggregate import Aggregate
+from exaid_evals.export.aggregate import Aggregate, aggregate_all
 from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.directions import HIGHER, direction_of
-from exaid_evals.export.grouping import FOLD, NONE, SEED
+from exaid_evals.export.grouping import FOLD, NONE, SEED, holder_of
 
 WIDE_STD = 0.1
 LOW_ACCURACY = 0.1
 Z_ONE_SIDED = 1.645
 """What guesses exceed by luck in one validation set of twenty."""
+_LEADERBOARDS = ("model_reports",)
 _NAMED_AT_MOST = 5
 _VALUES_AT_MOST = 4
 
@@ -31,12 +32,19 @@ def diagnose(runs: Sequence[ExportedRun], aggregated: Mapping[str, Aggregate], b
     if by == NONE:
         return [*each, *_same_predictions(runs), *_comparability(runs, by)]
     between: list[str] = []
+    # Rows of a leaderboard are different models: they should differ, and their mean is nobody's.
+    samples = [run for run in runs if run.format not in _LEADERBOARDS]
     if by in (SEED, FOLD):
-        between += _drift(runs, by)
+        groups = _held_together(samples)
+        between += _pooled(groups)
+        for members in groups.values():
+            between += _drift(members, by)
+            whole = aggregated if len(members) == len(runs) else aggregate_all(members)
+            between += [_of_group(line, members, len(groups)) for line in _wide(whole)]
     if by == SEED:
-        between += _wide(aggregated) + _same_seeds(runs) + _other_items(runs)
+        between += _same_seeds(samples) + _other_items(samples)
     elif by == FOLD:
-        between += _wide(aggregated) + _same_items(runs)
+        between += _same_items(samples)
     return [*each, *between, *_same_predictions(runs), *_git(runs), *_comparability(runs, by)]
 
 
@@ -68,6 +76,26 @@ def _of_run(run: ExportedRun) -> list[str]:
                 "early: look whether training was cut off"
             )
     return [f"{run.name}: {line}" for line in found]
+
+
+def _held_together(runs: Sequence[ExportedRun]) -> dict[object, list[ExportedRun]]:
+    """Return the runs of each cross-validation or search; those of none belong together."""
+    return _grouped(runs, lambda run: holder_of(run) if run.group else None)
+
+
+def _pooled(groups: Mapping[object, Sequence[ExportedRun]]) -> list[str]:
+    if len(groups) < 2:
+        return []
+    named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
+    more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
+    return [
+        f"means and best run are over {len(named)} groups together: {', '.join(named[:_NAMED_AT_MOST])}{more}: they "
+        "say nothing of any one of them; look at cv_summary for each, or export them one by one"
+    ]
+
+
+def _of_group(line: str, members: Sequence[ExportedRun], n_groups: int) -> str:
+    return f"{members[0].group or 'runs of no group'}: {line}" if n_groups > 1 else line
 
 
 def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:

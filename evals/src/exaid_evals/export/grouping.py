@@ -61,7 +61,7 @@ def groups_of(runs: Sequence[ExportedRun], kind: str) -> list[Group]:
     held: dict[tuple[str, str], list[ExportedRun]] = {}
     for run in runs:
         if getattr(run, kind) is not None:
-            held.setdefault(_holder(run), []).append(run)
+            held.setdefault(holder_of(run), []).append(run)
     # Paths tell two groups of one name apart; names alone are written.
     places = [Source(Path(place or name or "runs")) for place, name in held]
     named = run_names(places)
@@ -72,7 +72,7 @@ def groups_of(runs: Sequence[ExportedRun], kind: str) -> list[Group]:
     return sorted(groups, key=lambda group: group.name)
 
 
-def _holder(run: ExportedRun) -> tuple[str, str]:
+def holder_of(run: ExportedRun) -> tuple[str, str]:
     """Return the folder that holds a run's group, and the group's name."""
     name = run.group or ""
     if run.origin is None:

@@ -14,6 +14,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.provenance.staleness import measured_variants, stale_comparisons, stale_runs, stale_traces
 from exaid_evals.provenance.tables import primary_variant
+from exaid_evals.report.paper import FOLDER, numbered_copies
 from exaid_evals.report.registry import FORMATS, load
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables, write_report
@@ -84,6 +85,21 @@ def wanted_report(campaign: Campaign) -> Wanted:
         report = write_report(elsewhere, variants, primary=primary, force=True)
         files = {elsewhere.relative(path): path.read_bytes() for path in report.files}
     return Wanted(files, report.left_out)
+
+
+def with_copies(campaign: Campaign, here: Mapping[str, Path], wanted: Wanted) -> tuple[dict[str, Path], Wanted]:
+    """Add the numbered copies of tables and figures in the paper's folder, where there is one.
+
+    Returns:
+        The files here and those that are wanted, with the copies among both.
+    """
+    folder = campaign.root / FOLDER
+    if not folder.is_dir():
+        return dict(here), wanted
+    copies = {name: path for name, path in numbered_copies(campaign).items() if path in wanted.files}
+    found = {f"{FOLDER}/{name}": folder / name for name in copies if (folder / name).is_file()}
+    content = {f"{FOLDER}/{name}": wanted.files[path] for name, path in copies.items()}
+    return {**here, **found}, Wanted({**wanted.files, **content}, wanted.left_out)
 
 
 def files_below(campaign: Campaign, *folders: Path) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,14 +121,17 @@ def trail_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: s
     involved = [str(record.record[name]) for name in ("variant_id", "against") if name in record.record]
     upstream = tuple(_upstream(campaign, variant) for variant in involved)
     compared = "against" in record.record
+    cases = tuple(_cases(campaign, involved, place.measure))
     declared = measure_named(place.measure, config)
-    stale = [reason for one in upstream for reason in one.stale] + (stale_comparisons(campaign) if compared else [])
+    stale = [reason for one in upstream for reason in one.stale] + stale_comparisons(campaign)
+    if (contradiction := _contradiction(record.record, place.measure, cases)) is not None:
+        stale.append(contradiction)
     return Trail(
         place=place,
         form_states=_form_states(campaign, place),
         record=record,
         counts=_counts(record.record, place.measure),
-        cases=tuple(_cases(campaign, involved, place.measure)),
+        cases=cases,
         upstream=upstream,
         manifest=_hashed(campaign),
         interval=_interval(record.record, place),
@@ -183,6 +187,18 @@ def _cases(campaign: Campaign, variants: Sequence[str], measure: str) -> Iterato
         else:
             value = values[0] if len(values) == 1 else round(values[0] - values[1], 6) + 0.0
             yield CaseBehind(case_id, value, "", files)
+
+
+def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -> str | None:
+    """Say how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
+    values = [case.value for case in cases if case.value is not None]
+    told = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
+    if not values or told is None:
+        return None
+    mean = math.fsum(values) / len(values)
+    if abs(mean - told) <= 2e-6 + 1e-9 * abs(told):
+        return None
+    return f"the mean of the cases is {mean:.6g}, and the record says {told:.6g}: one of them was edited"
 
 
 def _case_records(campaign: Campaign, variant: str) -> dict[str, _Record]:

@@ -69,6 +69,18 @@ class Item:
         return f"{self.kind.capitalize()} {self.number}"
 
 
+def numbered_copies(campaign: Campaign) -> dict[str, str]:
+    """Return the name of a file in the folder → the path inside the campaign of what it is a copy of.
+
+    The table over seeds is left out: it is of several campaigns.
+    """
+    return {
+        f"{item.stem}.{suffix}": campaign.relative(path)
+        for item in _items(campaign, {}, None)
+        for suffix, path in item.files.items()
+    }
+
+
 def write_paper(
     campaign: Campaign, results: Results, *, left_out: Mapping[str, str], over_seeds: Path | None
 ) -> tuple[list[Path], list[Item]]:

@@ -88,6 +88,11 @@ def stages_with_files(campaign: Campaign) -> tuple[Stage, ...]:
     )
 
 
+def holds_export_of_others(campaign: Campaign) -> bool:
+    """Tell whether an export lies in the campaign's folder that is not of this campaign alone."""
+    return not _is_own_export(campaign)
+
+
 def _is_own_export(campaign: Campaign) -> bool:
     try:
         summary = json.loads((campaign.exports / "exported_summary.json").read_text(encoding="utf-8"))

@@ -53,6 +53,16 @@ _ALIASES = {
 }
 _STANDARD_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 _PREFIX = re.compile(r"^(val|valid|validation|eval)_")
+_SHARES = (*PER_CLASS, *(name for name in _ALIASES if name.startswith(("macro_", "weighted_"))), "balanced_accuracy")
+
+
+def is_share(name: str) -> bool:
+    """Tell whether a metric, by its standard name, lies between -1 and 1.
+
+    >>> is_share("macro_recall"), is_share("top5_accuracy"), is_share("loss")
+    (True, True, False)
+    """
+    return name in STANDARD or name in _SHARES or name.endswith("_accuracy")
 
 
 @lru_cache(maxsize=4096)

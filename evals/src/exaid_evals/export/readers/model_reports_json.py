@@ -14,6 +14,7 @@ from exaid_evals.export.readers.model_reports_numbers import (
     Confusion,
     Duration,
     Report,
+    area_of,
     confusion_of,
     finite,
     over_calls,
@@ -45,7 +46,7 @@ def read_metrics_json(path: Path) -> Report:
     accuracy = _number(data, report, "prediction_accuracy", "accuracy")
     report.accuracy = None if accuracy is None else share_of(accuracy, "prediction_accuracy", report.warnings)
     auc = _number(data, report, "auc_roc", "roc_auc", "auc")
-    report.auc_roc = None if auc is None else share_of(auc, "auc_roc", report.warnings)
+    report.auc_roc = None if auc is None else area_of(auc, "auc_roc", report.warnings)
     report.confusion = _confusion(data.get("confusion_matrix"), report.warnings)
     _durations(data.get("meta_data", data.get("metadata")), report)
     if not _says_something(report):

@@ -112,6 +112,14 @@ def share_of(written: float, name: str, warnings: list[str]) -> float | None:
     return None
 
 
+def area_of(written: float, name: str, warnings: list[str]) -> float | None:
+    """Return an area under a curve; None, with a warning, outside 0 to 1, since nobody writes areas per cent."""
+    if 0 <= written <= 1:
+        return written
+    warnings.append(f"{name} {written:g} lies outside 0 to 1: it is no area, and was left out")
+    return None
+
+
 def finite(value: object) -> float | None:
     """Return a number; None for anything else, NaN and truth values included.
 

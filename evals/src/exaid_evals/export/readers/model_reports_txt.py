@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
-from exaid_evals.export.readers.model_reports_numbers import ATTEMPTS, Report, confusion_of, share_of
+from exaid_evals.export.readers.model_reports_numbers import ATTEMPTS, Report, area_of, confusion_of, share_of
 
 _MAX_BYTES = 16 * 1024 * 1024
 _LONGEST_LINE = 500
@@ -111,7 +111,8 @@ def _take_share(report: Report, name: str, written: float, digits: str, *, perce
     if percent and not 0 <= written <= 100:
         report.warnings.append(f"the text's {name} {written:g}% is no share and was left out")
         return
-    share = written / 100 if percent else share_of(written, f"the text's {name}", report.warnings)
+    read = area_of if name == "auc_roc" else share_of
+    share = written / 100 if percent else read(written, f"the text's {name}", report.warnings)
     setattr(report, name, share)
     report.digits[name] = _half_a_step(digits) / (100 if percent or written > 1 else 1)
 

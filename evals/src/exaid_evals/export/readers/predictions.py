@@ -1,8 +1,8 @@
 """`val_predictions.csv`: counted and digested in one pass, in memory that does not grow with the scores.
 
 Counts need a cell per pair of classes. The area under the ROC curve needs every score, one class at a time: scores are
-held up to 64 MiB, and above that they lie in an unnamed temporary file, as columns. What remains is a class code of
-four bytes an item, and one column of scores while its area is computed.
+held up to 64 MiB, and above that they lie in an unnamed temporary file, as columns. What remains are two class
+codes of four bytes an item, and one column of scores while its area is computed.
 """
 
 from __future__ import annotations
@@ -51,23 +51,25 @@ class Counted:
     warnings: list[str]
     _scores: Scores | None = field(default=None, repr=False)
     _codes: NDArray[np.int32] | None = field(default=None, repr=False)
+    _predicted: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def area_ovr(self, *, scikit_learn: bool) -> float | None:
         """Return the mean over classes of the area under the ROC curve, each class against the rest.
 
-        Of two classes with one column of scores it is the area of the later class. None where there are no scores,
-        they belong to other classes, one of them is undefined, or a class does not occur.
+        Of two classes with one column of scores it is the area of the class whose predictions score high. None where
+        there are no scores, nothing settles which classes they are of, one of them is undefined, or a class does not
+        occur.
 
         Args:
             scikit_learn: have scikit-learn compute it while the scores are in memory; above that, and without it,
                 the same area comes from ranks.
         """
-        if self._scores is None or self._codes is None:
+        if self._scores is None or self._codes is None or self._predicted is None:
             return None
         if self._scores.n_undefined:
             self.warnings.append(f"{self._scores.n_undefined} scores are undefined, so that auc_ovr is not computed")
             return None
-        columns = self._scores.columns_of(self.classes, self.warnings)
+        columns = self._scores.columns_of(self.classes, self._predicted, self.warnings)
         areas = []
         for name, column in columns:
             scores = self._scores.column(column)
@@ -166,6 +168,7 @@ class _Pass:
         self._predicted = hashlib.sha256()
         self._code_of: dict[str, int] = {}
         self._codes: list[NDArray[np.int32]] = []
+        self._guessed: list[NDArray[np.int32]] = []
         self._scores = Scores(layout.score_names) if layout.scores else None
         self._n_unlabelled = 0
         self._n = 0
@@ -220,9 +223,10 @@ class _Pass:
             self._take_ids(list(map(str.strip, columns[layout.item])))
         if self._scores is not None:
             code_of = self._code_of
-            for true in dict.fromkeys(trues):
-                code_of.setdefault(true, len(code_of))
+            for label in dict.fromkeys([*trues, *guesses]):
+                code_of.setdefault(label, len(code_of))
             self._codes.append(np.array([code_of[true] for true in trues], dtype=np.int32))
+            self._guessed.append(np.array([code_of[guess] for guess in guesses], dtype=np.int32))
 
     def _take_ids(self, ids: list[str]) -> None:
         self._items.update(_lines(ids))
@@ -274,11 +278,11 @@ class _Pass:
         if self._scores is not None:
             self._predicted.update(self._scores.digest())
         summary = Predictions(self._n, support, self._items_digest(), f"sha256:{self._predicted.hexdigest()}")
-        codes = None
+        codes = guessed = None
         if self._codes:  # codes were given in order of appearance; two spellings of a number are one class
             places = np.array([position[whole.get(name, name)] for name in self._code_of], dtype=np.int32)
-            codes = places[np.concatenate(self._codes)]
-        return Counted(classes, counts, summary, warnings, self._scores, codes)
+            codes, guessed = places[np.concatenate(self._codes)], places[np.concatenate(self._guessed)]
+        return Counted(classes, counts, summary, warnings, self._scores, codes, guessed)
 
     def _items_digest(self) -> str:
         if self._layout.item is None:

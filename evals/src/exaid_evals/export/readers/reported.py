@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from exaid_evals.export.readers.delimited import Delimited, number, open_delimited
 from exaid_evals.export.readers.document import read_object
-from exaid_evals.export.readers.metric_names import PER_CLASS, standard_name
+from exaid_evals.export.readers.metric_names import PER_CLASS, STANDARD, standard_name
 
 _OVERALL = ("macro avg", "weighted avg", "micro avg", "samples avg", "overall", "all", "total", "macro", "weighted")
 _PER_CLASS_KEYS = ("per_class", "perclass", "by_class", "class_metrics", "classes", "per_class_metrics")
@@ -30,21 +31,33 @@ class Reported:
     Attributes:
         metrics: standard name → value; None where the file says that it is undefined.
         per_class: class → precision, recall, f1.
+        unread: standard metric → what stood there and is no number.
         warnings: what is odd, without the run's name.
     """
 
     metrics: dict[str, float | None] = field(default_factory=dict)
     per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def note_unread(self, written: str, value: object) -> None:
+        """Keep what stands for a standard metric and is no number; any other text names something."""
+        name = standard_name(written)
+        if name in STANDARD:
+            self.unread.setdefault(name, f"{written} is {_shown(value)}, which is no number")
+
     def put(self, written: str, value: object) -> None:
-        """Take one metric of the whole; what is no number is passed over."""
+        """Take one metric of the whole; what is no number is noted."""
         if isinstance(value, bool) or not isinstance(value, int | float | None):
+            self.note_unread(written, value)
             return
         name = standard_name(written)
         checked = _defined(value)
+        if value is None and name in STANDARD:  # JSON's NaN arrives as None
+            self.unread.setdefault(name, f"{written} is undefined (NaN, null or empty)")
         if value is not None and checked is None:
-            self.warnings.append(f"{written} is {value} and counts as undefined")
+            instead = f"; {name} is what the predictions make, if anything" if name in STANDARD else ""
+            self.warnings.append(f"{written} is {value} and counts as undefined{instead}")
         if name in self.metrics and self.metrics[name] != checked:
             self.warnings.append(f"{name} is given twice, as {self.metrics[name]} and as {written} = {checked}")
             return
@@ -66,8 +79,12 @@ def read_reported(path: Path) -> Reported:
     if path.suffix == ".json":
         reported = Reported()
         _take(reported, read_object(path))
-        return reported
-    return _of_csv(open_delimited(path))
+    else:
+        reported = _of_csv(open_delimited(path))
+    for name, what in sorted(reported.unread.items()):
+        if reported.metrics.get(name) is None:  # it may stand under another of its names
+            reported.warnings.append(f"{what}: {name} is what the predictions make, if anything")
+    return reported
 
 
 def _take(reported: Reported, data: Mapping[str, Any], prefix: str = "") -> None:
@@ -86,6 +103,8 @@ def _take(reported: Reported, data: Mapping[str, Any], prefix: str = "") -> None
             if name in PER_CLASS:
                 for number_, item in enumerate(value):
                     reported.put_class(str(number_), name, item)
+            else:
+                reported.note_unread(key, value)
         elif not _put_flat_class(reported, key, value):
             reported.put(f"{prefix}{key}", value)
 
@@ -118,6 +137,7 @@ def _take_mapping(reported: Reported, key: str, value: Mapping[str, Any], prefix
     elif any(standard_name(name) in PER_CLASS for name in value):  # scikit-learn's classification_report
         _take_class(reported, key, value)
     else:
+        reported.note_unread(key, value)
         _take(reported, value, f"{prefix}{key}_")
 
 
@@ -184,12 +204,17 @@ def _of_csv(file: Delimited) -> Reported:
     return reported
 
 
-def _cell(text: str) -> float | None:
-    """Return a cell's number; text (a run's name, say) is no metric."""
+def _cell(text: str) -> float | str | None:
+    """Return a cell's number, or its text (a run's name, say), which is no metric; None of an empty one."""
     try:
         return number(text)
     except ValueError:
-        return None
+        return text.strip() or None
+
+
+def _shown(value: object) -> str:
+    text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _defined(value: float | None) -> float | None:

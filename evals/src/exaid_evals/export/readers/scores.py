@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from exaid_evals.export.readers.score_fit import fits_by_position, positive_class
 
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 
@@ -63,14 +65,22 @@ class Scores:
             offset += n * len(self._names)
         return values
 
-    def columns_of(self, classes: list[str], warnings: list[str]) -> Iterator[tuple[str, int]]:
-        """Yield each class with the index of its scores; nothing where they do not fit."""
+    def columns_of(
+        self, classes: list[str], predicted: NDArray[np.int32], warnings: list[str]
+    ) -> list[tuple[str, int]]:
+        """Return each class with the index of its scores; nothing, with a warning, where they do not fit.
+
+        Args:
+            classes: in their order.
+            predicted: index of each item's predicted class, which settles what the header leaves open.
+            warnings: is appended to.
+        """
         if self._names == [""]:
-            if len(classes) == 2:
-                yield classes[1], 0
-            else:
+            if len(classes) != 2:
                 warnings.append(f"one column of scores for {len(classes)} classes, so that auc_ovr is not computed")
-            return
+                return []
+            positive = positive_class(self.column(0), predicted, warnings)
+            return [] if positive is None else [(classes[positive], 0)]
         named = [_class_of(name, classes) for name in self._names]
         if set(named) != set(classes):
             # Numbered columns are meant by position: prob_0 … for classes in their order.
@@ -79,11 +89,14 @@ class Scores:
                     f"scores of {', '.join(self._names)[:80]} for classes {', '.join(classes)[:80]}, "
                     "so that auc_ovr is not computed"
                 )
-                return
+                return []
+            order = [self._names.index(str(index)) for index in range(len(classes))]
+            if not fits_by_position(self.column, order, predicted, warnings):
+                return []
             named = [classes[int(name)] for name in self._names]
         pairs = [(name, index) for index, name in enumerate(named) if name is not None]
         # Of two classes one against the rest is the other against the rest: once is enough, and exact.
-        yield from [pair for pair in pairs if pair[0] == classes[1]] if len(classes) == 2 else pairs
+        return [pair for pair in pairs if pair[0] == classes[1]] if len(classes) == 2 else pairs
 
     def digest(self) -> bytes:
         """Return the digest of all scores in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from exaid_evals.export.base import ExportedRun, Reader, Source
 from exaid_evals.export.readers import classification, optional_files
 from exaid_evals.export.readers.classification import as_records
 from exaid_evals.export.readers.history import read_history
-from exaid_evals.export.readers.metric_names import AUC, BALANCED, PER_CLASS, STANDARD
+from exaid_evals.export.readers.metric_names import AUC, BALANCED, KAPPA, PER_CLASS, STANDARD, is_share
 from exaid_evals.export.readers.position import position_of
 from exaid_evals.export.readers.predictions import Counted, count_predictions
 from exaid_evals.export.readers.reported import Reported, read_reported
@@ -149,6 +150,8 @@ class _Checked:
         counts = self.counted.counts
         lacking = [name for name in STANDARD if self.metrics.get(name) is None]
         known = classification.from_counts(counts)
+        if not self._ordered:
+            known[KAPPA] = None
         if AUC in lacking:
             known[AUC] = None
         else:
@@ -160,28 +163,64 @@ class _Checked:
             self._compute(lacking)
         self._classes()
 
+        self._shares()
+
+    @property
+    def _ordered(self) -> bool:
+        """Whether the classes have an order that quadratic weights may go by; two have it either way round."""
+        return len(self.counted.classes) < 3 or all(_is_number(name) for name in self.counted.classes)
+
     def _compute(self, lacking: list[str]) -> None:
-        of_counts = [name for name in lacking if name != AUC]
+        skipped = {AUC} if self._ordered else {AUC, KAPPA}
+        of_counts = [name for name in lacking if name not in skipped]
         found = classification.by_scikit_learn(self.counted.counts, of_counts) if of_counts else {}
+        if KAPPA in lacking and not self._ordered:
+            found[KAPPA] = None
+            self.warnings.append(
+                f"kappa is not computed: its quadratic weights need the order of the classes, and "
+                f"{', '.join(self.counted.classes)[:80]} are no numbers; report kappa, or number the labels in order"
+            )
         if AUC in lacking:
             found[AUC] = self.counted.area_ovr(scikit_learn=True)
         self.metrics |= found
         self.computed += [name for name, value in found.items() if value is not None]
 
     def _held(self, name: str, given: float | None, known: float | None) -> float | None:
-        """Return the metric as reported, in shares of one; say where the predictions make another."""
-        if given is None or known is None:
+        """Return the metric as reported, in shares of one; say where the predictions make another.
+
+        What cannot be a share is never taken as one: the predictions' value stands instead.
+        """
+        if given is None or (known is None and abs(given) <= 1 + TOLERANCE):
             return given
-        if abs(given - known) <= TOLERANCE:
-            return given
-        if abs(given / 100 - known) <= TOLERANCE:
-            self.warnings.append(f"{name} = {given:g} is a percentage, and is read as {given / 100:g}")
-            return given / 100
+        if known is not None:
+            if abs(given - known) <= TOLERANCE:
+                return given
+            if abs(given / 100 - known) <= TOLERANCE:
+                self.warnings.append(f"{name} = {given:g} is a percentage, and is read as {given / 100:g}")
+                return given / 100
+        if abs(given) > 1 + TOLERANCE:
+            made = "nothing to hold it against" if known is None else f"{known:.4f}, which is taken instead"
+            self.warnings.append(
+                f"{name} is reported as {given:g}, which is no share of one, and the predictions make {made}: look "
+                "whether both are of the same epoch and validation set, and report shares"
+            )
+            if known is not None:
+                self.computed.append(name)
+            return known
         self.warnings.append(
             f"{name} is reported as {given:.4f}, and the predictions make {known:.4f}: "
             "look whether both are of the same epoch and validation set"
         )
         return given
+
+    def _shares(self) -> None:
+        """Leave out what is a share by its name and not by its value, where no prediction says what it should be."""
+        for name, value in self.metrics.items():
+            if name not in STANDARD and is_share(name) and value is not None and abs(value) > 1 + TOLERANCE:
+                self.warnings.append(
+                    f"{name} is reported as {value:g}, which is no share of one, and is left out: report shares"
+                )
+                self.metrics[name] = None
 
     def _classes(self) -> None:
         classes = self.counted.classes
@@ -204,11 +243,25 @@ class _Checked:
                 if value is None:
                     continue
                 right = known[of][name]
+                if abs(value) > 1 + TOLERANCE:
+                    is_percent = right is not None and abs(value / 100 - right) <= TOLERANCE
+                    what = "is a percentage, and is read as" if is_percent else "is no share of one, and is replaced by"
+                    self.per_class[of][name] = value / 100 if is_percent else right
+                    shown = "undefined" if right is None else f"{right:.4f}"
+                    self.warnings.append(f"{name} of class {of} = {value:g} {what} {shown}")
+                    continue
                 if right is not None and abs(value - right) > TOLERANCE:
                     self.warnings.append(
                         f"{name} of class {of} is reported as {value:.4f}, and the predictions make {right:.4f}"
                     )
                 self.per_class[of][name] = value
+
+
+def _is_number(label: str) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
 
 
 def _by_class(

@@ -54,7 +54,10 @@ def coverage_gold(seen: Observation) -> float | None:
 
 
 def coverage_error(seen: Observation) -> float | None:
-    """Difference coverage − coverage_gold: the error that extraction adds. Positive where it flatters the updates.
+    """Difference coverage − coverage_gold: what it changes to count by the extractor instead of by gold labels.
+
+    Two things are in it: what the extractor misses or makes up, and what it finds in text that nobody labelled, which
+    coverage counts and coverage_gold does not (`extractor_unjudged` says how much that is).
 
     Edge case: undefined where one of the two is.
 

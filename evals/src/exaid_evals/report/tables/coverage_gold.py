@@ -1,4 +1,4 @@
-"""Coverage as the extractor sees it beside coverage as it really is: the error that extraction adds."""
+"""Coverage as the extractor sees it beside coverage by gold labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ NAME = "coverage_gold"
 WHY_NOT = "it needs messages whose concepts are known, which only stub traces have"
 _NOTE = (
     "Gold: coverage of the concepts that the generator put into the talk, counted where updates copy its sentences; "
-    "error: coverage − gold, case by case."
+    "difference: coverage − gold, case by case, from what the extractor misses or makes up and from what it finds in "
+    "text without labels."
 )
 
 
@@ -27,7 +28,7 @@ def build(variants: Sequence[VariantMetrics], primary: str) -> Table | None:
     columns = [
         column("coverage"),
         column("coverage_gold", heading="Gold"),
-        column("coverage_error", heading="Error"),
+        column("coverage_error", heading="Difference"),
         column(f"coverage_at_{budget}"),
         column(f"coverage_gold_at_{budget}", heading=f"Gold@{budget}"),
     ]
