@@ -16,6 +16,7 @@ from exaid_evals.cli.options import (
     debug_option,
     jobs_option,
     option,
+    variants_dir_option,
 )
 from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import Campaign
@@ -39,12 +40,7 @@ FOLDER = "calibration"
 )
 @data_dir_option
 @config_dir_option
-@option(
-    "--variants-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of variants.  [default: CONFIG/variants]",
-)
+@variants_dir_option
 @option(
     "--interval",
     "intervals",

@@ -16,12 +16,14 @@ from exaid_evals.cli.options import (
     data_dir_option,
     debug_option,
     dry_run_option,
+    exclude_from_option,
     force_option,
     jobs_option,
     limit_option,
     mac_dir_option,
     max_calls_option,
     max_ctu_option,
+    mode_option,
     n_cases_option,
     option,
     overrides_of,
@@ -51,15 +53,9 @@ SOME_CASES_FAILED = 3
 )
 @seed_option
 @n_cases_option
-@option("--mode", type=click.Choice(["fixed_subset", "all"]), default=None, help="A seeded subset, or every case.")
+@mode_option
 @source_option
-@option(
-    "--exclude-from",
-    metavar="DATA_DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Select from the cases that this other campaign does not have.",
-)
+@exclude_from_option
 @limit_option
 @cases_option
 @jobs_option

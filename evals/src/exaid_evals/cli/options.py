@@ -93,6 +93,22 @@ max_ctu_option = option(
     default=None,
     help="Stop when prompts and answers of a live model have so many CTU (about four characters each).",
 )
+variants_dir_option = option(
+    "--variants-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder of variants.  [default: CONFIG/variants]",
+)
+mode_option = option(
+    "--mode", type=click.Choice(["fixed_subset", "all"]), default=None, help="A seeded subset, or every case."
+)
+exclude_from_option = option(
+    "--exclude-from",
+    metavar="DATA_DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Select from the cases that this other campaign does not have.",
+)
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 
 

@@ -16,12 +16,14 @@ from exaid_evals.cli.options import (
     config_dir_option,
     data_dir_option,
     debug_option,
+    exclude_from_option,
     force_option,
     jobs_option,
     limit_option,
     mac_dir_option,
     max_calls_option,
     max_ctu_option,
+    mode_option,
     n_cases_option,
     option,
     overrides_of,
@@ -29,6 +31,7 @@ from exaid_evals.cli.options import (
     source_of,
     source_option,
     stub_option,
+    variants_dir_option,
 )
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.override import Override
@@ -55,12 +58,7 @@ class Prices:
 )
 @data_dir_option
 @config_dir_option
-@option(
-    "--variants-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of variants.  [default: CONFIG/variants]",
-)
+@variants_dir_option
 @stub_option
 @option("--llm", default=None, metavar="CLIENT", help="As for make-traces and run-variants.")
 @option("--model", default=None, help="Live model behind the middleware, in place of the configured one.")
@@ -70,15 +68,9 @@ class Prices:
 @max_ctu_option
 @seed_option
 @n_cases_option
-@option("--mode", type=click.Choice(["fixed_subset", "all"]), default=None, help="A seeded subset, or every case.")
+@mode_option
 @source_option
-@option(
-    "--exclude-from",
-    metavar="DATA_DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Select from the cases that this other campaign does not have.",
-)
+@exclude_from_option
 @limit_option
 @cases_option
 @jobs_option

@@ -23,6 +23,7 @@ from exaid_evals.cli.options import (
     option,
     overrides_of,
     stub_option,
+    variants_dir_option,
 )
 from exaid_evals.cli.showing import printable_lines, shown
 from exaid_evals.config.campaign import Campaign
@@ -33,12 +34,7 @@ from exaid_evals.config.override import Override
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @data_dir_option
 @config_dir_option
-@option(
-    "--variants-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of variants.  [default: CONFIG/variants]",
-)
+@variants_dir_option
 @stub_option
 @option(
     "--llm",

@@ -21,6 +21,7 @@ from exaid_evals.cli.options import (
     option,
     overrides_of,
     source_option,
+    variants_dir_option,
 )
 from exaid_evals.cli.showing import shown
 from exaid_evals.cli.telling import Telling
@@ -77,12 +78,7 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str | None
 )
 @data_dir_option
 @config_dir_option
-@option(
-    "--variants-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of variants.  [default: CONFIG/variants]",
-)
+@variants_dir_option
 @extractor_option
 @mac_dir_option
 @source_option
