@@ -151,6 +151,29 @@ class PlainClient:
         return self
 
 
+class BoundClient:
+    """Base of a client as one case under one variant uses it: it describes itself as the client that was bound.
+
+    Args:
+        outer: the client that was bound.
+    """
+
+    def __init__(self, outer: LLMClient) -> None:
+        self._client = outer
+        self.name = outer.name
+        self.model = outer.model
+        self.parameters = outer.parameters
+        self.stub = outer.stub
+
+    def check(self) -> None:
+        """Make the checks of the client that was bound."""
+        self._client.check()
+
+    def bind(self, context: CallContext) -> LLMClient:
+        """Return the client that was bound as another case uses it."""
+        return self._client.bind(context)
+
+
 def describe(client: LLMClient) -> dict[str, Any]:
     """Return the `llm` of a run's meta record."""
     return {"client": client.name, "model": client.model, "parameters": dict(client.parameters)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
-from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
 
 _NEVER_SHORTER = 1
@@ -93,21 +93,12 @@ class ForecastClient:
         raise TypeError("bind the client to a case before asking it")
 
 
-class _Bound:
+class _Bound(BoundClient):
     def __init__(self, outer: ForecastClient, context: CallContext) -> None:
+        super().__init__(outer)
         self._outer = outer
         self._takes = Takes(context)
         self._n_decisions = 0
-        self.name = outer.name
-        self.model = outer.model
-        self.parameters = outer.parameters
-        self.stub = outer.stub
-
-    def check(self) -> None:
-        self._outer.check()
-
-    def bind(self, context: CallContext) -> _Bound:
-        return self._outer.bind(context)
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer, else an assumed one."""

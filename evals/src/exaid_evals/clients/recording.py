@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse
+from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
 
@@ -42,24 +42,15 @@ class RecordingClient:
         raise TypeError("bind the client to a case before asking it")
 
 
-class _BoundRecording:
+class _BoundRecording(BoundClient):
     def __init__(self, outer: RecordingClient, inner: LLMClient, recorder: Recorder, context: CallContext) -> None:
+        super().__init__(outer)
         self._outer = outer
         self._inner = inner.bind(context)
         self._recorder = recorder
         self._budget = context.budget
         self._takes = Takes(context)
         self._asked_now: set[str] = set()
-        self.name = outer.name
-        self.model = outer.model
-        self.parameters = outer.parameters
-        self.stub = outer.stub
-
-    def check(self) -> None:
-        self._outer.check()
-
-    def bind(self, context: CallContext) -> _BoundRecording:
-        return self._outer.bind(context)
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer, or make the call and record it.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse
+from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse
 from exaid_evals.clients.cassette import SUFFIX, Recorder, Take, Takes, canonical_request, read_cassette
 from exaid_evals.clients.nearest import first_difference
 from exaid_evals.config.campaign import Campaign
@@ -100,20 +100,11 @@ def _by_case(folder: Path) -> dict[str, list[Record]]:
     return found
 
 
-class _BoundReplay:
+class _BoundReplay(BoundClient):
     def __init__(self, outer: ReplayClient, context: CallContext) -> None:
+        super().__init__(outer)
         self._outer = outer
         self._takes = Takes(context)
-        self.name = outer.name
-        self.model = outer.model
-        self.parameters = outer.parameters
-        self.stub = outer.stub
-
-    def check(self) -> None:
-        self._outer.check()
-
-    def bind(self, context: CallContext) -> _BoundReplay:
-        return self._outer.bind(context)
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer."""

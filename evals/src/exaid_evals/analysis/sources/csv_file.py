@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources.rows import Row, history_of
-from exaid_evals.analysis.sources.tabular import batch_rows, config_beside, history_files, pick
+from exaid_evals.analysis.sources.tabular import HistoryFiles, batch_rows, config_beside, history_files, pick
 from exaid_evals.errors import DataError
 from exaid_evals.export.readers.delimited import Delimited, number, open_delimited
 
 
-class CsvSource:
+class CsvSource(HistoryFiles):
     """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
 
     name = "csv"
     suffixes = (".csv", ".tsv")
-
-    def claims(self, place: Path) -> bool:
-        """Tell whether there is a history in CSV."""
-        return bool(history_files(place, self.suffixes))
-
-    def run_names(self, place: Path) -> Sequence[str]:
-        """Return the stems of files, or the names of folders with a history."""
-        return sorted(history_files(place, self.suffixes))
 
     def read(self, place: Path, run_name: str | None = None) -> History:
         """Read a run.

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources.rows import history_of
-from exaid_evals.analysis.sources.tabular import batches_beside, config_beside, history_files, pick
+from exaid_evals.analysis.sources.tabular import HistoryFiles, batches_beside, config_beside, history_files, pick
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
 
 
-class JsonlSource:
+class JsonlSource(HistoryFiles):
     """Reads JSON Lines, NaN and infinities as Python writes them included."""
 
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
-
-    def claims(self, place: Path) -> bool:
-        """Tell whether there is a history in JSON Lines."""
-        return bool(history_files(place, self.suffixes))
-
-    def run_names(self, place: Path) -> Sequence[str]:
-        """Return the stems of files, or the names of folders with a history."""
-        return sorted(history_files(place, self.suffixes))
 
     def read(self, place: Path, run_name: str | None = None) -> History:
         """Read a run; a line that is no object is left out and told of.

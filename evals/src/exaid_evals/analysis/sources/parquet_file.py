@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,17 @@ from typing import Any
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources.base import optional
 from exaid_evals.analysis.sources.rows import history_of
-from exaid_evals.analysis.sources.tabular import batch_rows, config_beside, history_files, pick
+from exaid_evals.analysis.sources.tabular import HistoryFiles, batch_rows, config_beside, history_files, pick
 from exaid_evals.errors import DataError
 
 _ROWS_AT_ONCE = 4096
 
 
-class ParquetSource:
+class ParquetSource(HistoryFiles):
     """Reads Parquet files a few thousand rows at a time."""
 
     name = "parquet"
     suffixes = (".parquet", ".pq")
-
-    def claims(self, place: Path) -> bool:
-        """Tell whether there is a history in Parquet."""
-        return bool(history_files(place, self.suffixes))
-
-    def run_names(self, place: Path) -> Sequence[str]:
-        """Return the stems of files, or the names of folders with a history."""
-        return sorted(history_files(place, self.suffixes))
 
     def read(self, place: Path, run_name: str | None = None) -> History:
         """Read a run.

@@ -43,6 +43,24 @@ def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+class HistoryFiles:
+    """Base of a source whose runs are files of their own.
+
+    Attributes:
+        suffixes: of such files, in lower case.
+    """
+
+    suffixes: tuple[str, ...]
+
+    def claims(self, place: Path) -> bool:
+        """Tell whether there is such a file."""
+        return bool(history_files(place, self.suffixes))
+
+    def run_names(self, place: Path) -> Sequence[str]:
+        """Return the stems of files, or the names of folders with a history."""
+        return sorted(history_files(place, self.suffixes))
+
+
 Found = TypeVar("Found")
 
 
