@@ -21,6 +21,7 @@ from exaid_evals.artifacts.gold import NOT_STATING, STATING, MentionKind
 from exaid_evals.cases import mac, synthetic
 from exaid_evals.cases.base import Case, SourceContext
 from exaid_evals.concepts import Extractor, load_extractor, read_stop_entities
+from exaid_evals.concepts.lexicon import LexiconExtractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MasGenerationConfig
@@ -36,6 +37,8 @@ DEVELOPMENT = (1, 2, 3, 1001, 1002, 1003)
 """Seeds whose talks were looked at while the extractor was built."""
 HELD_OUT = (2001, 2002, 2003)
 """Seeds that were first used when the extractor was done: of the talks, of the choice of cases, of synthetic cases."""
+if not LexiconExtractor.development_seeds.issuperset(DEVELOPMENT) or LexiconExtractor.development_seeds & {*HELD_OUT}:
+    raise SystemExit("the seeds here are not those that the lexicon extractor says were in view while it was built")
 CASES_PER_SEED = 40
 LEAST_RECALL, LEAST_PRECISION = 0.90, 0.95
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exaid_evals.concepts import CachedExtractor, Extractor, Mention, concept_ids
+from exaid_evals.concepts import CachedExtractor, Extractor, Mention, concept_ids, held_out
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.matcher import phrase_key
 from exaid_evals.concepts.stop_entities import read_stop_entities
@@ -284,3 +285,18 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
     """Two mistakes give one error that names both."""
     with pytest.raises(ConfigError, match=r"(?s)speed.*negation"):
         Settings.of({"speed": 1, "negation": "yes"})
+
+
+def test_an_extractor_says_which_talks_its_authors_had_seen(lexicon: Extractor) -> None:
+    """Seeds that were in view make no held-out test; other extractors need not say, and then nobody knows."""
+    assert held_out(lexicon, 42) is False
+    assert held_out(lexicon, 2001) is True
+    assert held_out(lexicon, None) is None
+
+    class Silent:
+        id = "silent-1"
+
+        def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+            return [() for _ in texts]
+
+    assert held_out(Silent(), 2001) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.provenance.tables import build_tables
-from stub_campaigns import change_byte, change_record, repack
+from stub_campaigns import change_byte, change_record, copy_of, repack
 
 
 def explained(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str) -> dict[str, Any]:
@@ -101,17 +102,24 @@ def test_every_cell_of_every_table_can_be_explained(pristine: Campaign) -> None:
         (("mian", "V3", "coverage"), "did you mean main?"),
         (("main", "V33", "coverage"), "did you mean V3"),
         (("main", "V3", "converage"), "did you mean coverage"),
-        (("comparisons", "V3 vs V0 / coverage", "n"), "has no row"),
     ],
 )
 def test_unknown_names_are_answered_with_near_ones(
     capsys: pytest.CaptureFixture[str], pristine: Campaign, arguments: tuple[str, ...], said: str
 ) -> None:
-    """A misspelt table, row or column is wrong usage; a pair the wrong way round is no row."""
+    """A misspelt table, row or column is wrong usage."""
     assert run(["explain", *arguments, "--data-dir", str(pristine.root)]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert "there are" in error
+
+
+def test_a_pair_the_wrong_way_round_is_answered_with_the_right_one(
+    capsys: pytest.CaptureFixture[str], pristine: Campaign
+) -> None:
+    """Its difference has the other sign, so it is not the row that was asked for."""
+    assert run(["explain", "comparisons", "V3 vs V0 / coverage", "n", "--data-dir", str(pristine.root)]) == 2
+    assert "there is coverage/V0/V3, the first less the second" in capsys.readouterr().err
 
 
 def test_headings_and_csv_names_work_too(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
@@ -162,3 +170,59 @@ def test_an_edited_case_is_noticed(capsys: pytest.CaptureFixture[str], spoilt: C
     assert any(
         "one of them was edited" in reason for reason in explained(capsys, spoilt, "main", "V3", "coverage")["stale"]
     )
+
+
+def test_a_number_over_seeds_is_traced_to_the_same_cell_of_every_seed(
+    capsys: pytest.CaptureFixture[str], of_seeds: Campaign
+) -> None:
+    """Its mean is that of the seeds' means, each with its own record, and the paper's number names the table."""
+    found = explained(capsys, of_seeds, "table-5", "V3", "Coverage")
+    assert (found["table"], found["column"]) == ("over_seeds", "coverage")
+    assert sorted(found["seeds"]) == ["seed-1", "seed-2"]
+    means = [one["values"]["coverage_mean"] for one in found["seeds"].values()]
+    assert found["values"]["coverage_mean"] == pytest.approx(statistics.mean(means), abs=1e-6)
+    for name, one in found["seeds"].items():
+        record = of_seeds.of_seeds / name / one["record"]["file"]
+        assert sha256_file(record) == one["record"]["sha256"]
+    assert set(found["tables"].values()) == {"current"}
+    assert found["export"]["sha256"] == sha256_file(of_seeds.exports / "exported_summary.json")
+    assert found["stale"] == []
+    assert "resample" in found["joined"] or "bootstrap" in found["joined"]
+    text = told(capsys, of_seeds, "over_seeds", "V3", "coverage")
+    assert f"--data-dir {of_seeds.of_seeds / 'seed-2'}" in text
+
+
+def test_what_changed_in_one_seed_is_said(
+    capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path
+) -> None:
+    """An edited record of one seed's metrics is named with the seed."""
+    spoilt = copy_of(of_seeds, tmp_path / "spoilt")
+    path = Campaign(spoilt.of_seeds / "seed-2").metrics_file("V3")
+    change_record(path, len(read_jsonl(path)), lambda record: record["measures"]["coverage"].update(mean=0.5))
+    found = explained(capsys, spoilt, "over_seeds", "V3", "coverage")
+    assert any(reason.startswith("seed-2: the mean of the cases is") for reason in found["stale"])
+    assert set(found["tables"].values()) == {"current"} or "differs" in found["tables"].values()
+
+
+def test_a_campaign_without_several_seeds_has_no_such_table(
+    capsys: pytest.CaptureFixture[str], pristine: Campaign
+) -> None:
+    """The error says how to make one."""
+    assert run(["explain", "over_seeds", "V3", "coverage", "--data-dir", str(pristine.root)]) == 2
+    assert "paper --seeds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["table-2", "table 2", "table-2-main.tex", "main", "MAIN.csv"])
+def test_a_table_goes_by_its_file_or_its_number_in_the_paper(
+    capsys: pytest.CaptureFixture[str], pristine: Campaign, name: str
+) -> None:
+    """Whoever has the paper in front knows its number, and the folder's file names."""
+    assert explained(capsys, pristine, name, "V3", "coverage")["table"] == "main"
+
+
+def test_an_empty_cell_is_no_number(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
+    """A dash that stands for nothing measured is said to be one, and no record is invented for it."""
+    found = explained(capsys, pristine, "extractor_validity", "all", "gold_mentions")
+    assert (found["empty"], found["shown"]) == (True, "–")
+    assert "record" not in found
+    assert "nothing to explain" in told(capsys, pristine, "extractor_validity", "all", "gold_mentions")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
-from stub_campaigns import change_byte, change_record
+from stub_campaigns import change_byte, change_record, copy_of
 
 
 def check(capsys: pytest.CaptureFixture[str], campaign: Campaign, verb: str = "tables") -> tuple[int, str]:
@@ -131,3 +133,30 @@ def test_no_paper_is_made_of_stale_metrics(capsys: pytest.CaptureFixture[str], s
     change_record(spoilt.run_file("V3", "case-t00"), 2, lambda record: record.update(t_ms=1))
     assert run(["paper", "--assemble-only", "--data-dir", str(spoilt.root)]) == 1
     assert "the metrics are stale" in capsys.readouterr().err
+
+
+def test_the_export_is_checked_too(capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path) -> None:
+    """An edited .tex of the export, or of its copy in the paper, is named with the command that makes it anew."""
+    assert check(capsys, of_seeds)[0] == 0
+    spoilt = copy_of(of_seeds, tmp_path / "spoilt")
+    change_byte(spoilt.exports / "over_seeds.tex", b"V3", b"V9")
+    change_byte(spoilt.root / "paper" / "table-5-over-seeds.tex", b"V3", b"V9")
+    (spoilt.exports / "aggregated_metrics.tex").unlink()
+    status, text = check(capsys, spoilt)
+    assert status == 1
+    assert "exports/over_seeds.tex: differs: line " in text
+    assert "exports/aggregated_metrics.tex: missing" in text
+    assert "paper/table-5-over-seeds.tex: differs: line " in text
+    seeds = " ".join(f"--run {spoilt.of_seeds / name}" for name in ("seed-1", "seed-2"))
+    assert f"export {seeds}" in text
+    assert "paper --assemble-only" in text
+
+
+def test_an_export_of_other_runs_is_left_out_by_name(
+    capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path
+) -> None:
+    """What cannot be made again from this campaign is said not to have been checked."""
+    spoilt = copy_of(of_seeds, tmp_path / "spoilt")
+    shutil.rmtree(spoilt.of_seeds)
+    assert run(["tables", "--check", "--data-dir", str(spoilt.root)]) == 0
+    assert "over_seeds was not checked: it is of runs that do not lie in this campaign" in capsys.readouterr().err

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
@@ -39,23 +42,26 @@ def reported(campaign: Campaign) -> Report:
     return write_report(campaign, variants, primary=primary)
 
 
-def assembled(campaign: Campaign, *, over_seeds: Path | None = None) -> list[Item]:
+def assembled(campaign: Campaign) -> list[Item]:
     """Write the folder; return what it lacks."""
     results = read_results(campaign, measured_variants(campaign)[0])
-    return write_paper(campaign, results, left_out=reported(campaign).left_out, over_seeds=over_seeds)[1]
+    return write_paper(campaign, results, left_out=reported(campaign).left_out)[1]
 
 
-def over_seeds_in(folder: Path) -> Path:
-    """Write a table over seeds, as an export does, and return it without its suffix."""
+@pytest.fixture
+def over_seeds(measured: Campaign) -> Iterator[None]:
+    """Have a table over seeds, as an export writes it."""
     table = dataclasses.replace(load(REPORTED["main"]).build(RESULTS, "V3"), name="over_seeds", counted="seeds")
     for suffix, form in (("csv", csv_table), ("md", markdown), ("tex", latex)):
-        (folder / f"over_seeds.{suffix}").write_text(form.render(table), encoding="utf-8")
-    return folder / "over_seeds"
+        write_bytes(measured.exports / f"over_seeds.{suffix}", form.render(table).encode())
+    yield
+    shutil.rmtree(measured.exports)
 
 
-def test_the_folder_holds_everything_under_its_number(measured: Campaign, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("over_seeds")
+def test_the_folder_holds_everything_under_its_number(measured: Campaign) -> None:
     """Tables and figures in all forms, the same bytes as where they come from, and nothing else."""
-    assert assembled(measured, over_seeds=over_seeds_in(tmp_path)) == []
+    assert assembled(measured) == []
     folder = measured.root / "paper"
     expected = {
         f"table-{number}-{name.replace('_', '-')}.{suffix}"
@@ -154,9 +160,10 @@ def test_nothing_measured_is_an_error_with_a_remedy(tmp_path: Path, capsys: pyte
 
 
 @needs_latex
+@pytest.mark.usefixtures("over_seeds")
 def test_the_article_compiles_as_it_is(measured: Campaign, tmp_path: Path) -> None:
     """With every table and figure, in the folder alone: no warning that an author would have to mend."""
-    assembled(measured, over_seeds=over_seeds_in(tmp_path))
+    assembled(measured)
     folder = tmp_path / "paper"
     folder.mkdir()
     for path in (measured.root / "paper").iterdir():

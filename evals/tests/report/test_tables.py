@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exaid_evals.metrics.records import VariantMetrics
+from exaid_evals.metrics.records import MadeFrom, VariantMetrics
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table, build_table
 from exaid_evals.report.cells import Digits, Mean, Number, PValue, Text, WithInterval
 from exaid_evals.report.formats import csv_table, latex, markdown, plain
@@ -187,3 +187,21 @@ def test_markdown_escapes_what_would_be_markup(hostile: str) -> None:
     line = rendered.splitlines()[4]
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
     assert not re.search(r"(?<!\\)[*`<]|(?<!\\)\]\(", line)
+
+
+@pytest.mark.parametrize(
+    ("seed", "held_out", "said"),
+    [
+        (2001, True, "Generator seed 2001 was not used while the extractor was built: this is a held-out test."),
+        (42, False, "Generator seed 42 was in view while the extractor was built, so this is no held-out test"),
+        (7, None, "Generator seed 7; the extractor does not say whether"),
+        (None, None, "Which seed generated the talks is not recorded."),
+    ],
+)
+def test_the_extractors_table_says_whether_its_seed_was_held_out(
+    seed: int | None, held_out: bool | None, said: str
+) -> None:
+    """A reader learns from the table itself whether the numbers are a test on unseen talks."""
+    made_from = MadeFrom("sha256:t", "synthetic", "sha256:r", "V3", {}, seed, held_out)
+    results = [dataclasses.replace(one, made_from=made_from) for one in RESULTS]
+    assert said in " ".join(table_of("extractor_validity", results).notes)

@@ -11,7 +11,8 @@ import click
 
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option, option
 from exaid_evals.cli.progress import Progress
-from exaid_evals.cli.showing import printable, shown
+from exaid_evals.cli.showing import shown
+from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -19,11 +20,7 @@ if TYPE_CHECKING:
     from exaid_evals.export.reading import Reading
     from exaid_evals.export.stage import Export
 
-# A campaign that exports itself has a name that does not depend on where it lies: its bytes must not either.
-ITSELF = "campaign"
 SOME_FAILED = 3
-_HEADLINE = ("accuracy", "kappa", "macro_f1")
-_NAMED_AT_MOST = 10
 _LONG = 100
 
 
@@ -101,13 +98,14 @@ def command(
     prompts = tuple(part.strip() for part in (require_prompts or "").split(",") if part.strip())
     itself = not runs and pattern is None
     settings = Settings(mapping=mapping, patterns=patterns, require_prompts=prompts)
-    folders = [campaign.root] if itself else [*runs, *_matches(pattern, settings)]
+    matched, obstacles = _matches(pattern, settings)
+    folders = [campaign.root] if itself else [*runs, *matched]
     beside = len(folders) == 1 and not itself and pattern is None and out is None
     target = _beside(folders[0], settings) if beside else out or campaign.exports
     return run(
         folders,
         target.resolve(),
-        names=[ITSELF] if itself else None,
+        names=[EXPORTED_AS] if itself else None,
         primary_metric=primary_metric,
         better=better,
         by=group_by,
@@ -119,6 +117,7 @@ def command(
         log_level=log_level,
         log_file=True,
         name_csv=beside,
+        obstacles=obstacles,
     )
 
 
@@ -138,6 +137,7 @@ def run(
     log_level: str = "info",
     log_file: bool = False,
     name_csv: bool = False,
+    obstacles: Sequence[str] = (),
 ) -> int:
     """Run stage 04 and report it; return the exit status.
 
@@ -156,15 +156,19 @@ def run(
         log_level: from which level on messages go to the terminal.
         log_file: write a log into the output folder.
         name_csv: say where the CSV lies.
+        obstacles: what was passed over when the folders were looked for.
     """
     import logging
 
+    from exaid_evals.cli.export_told import what_it_amounts_to, what_was_read
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
     from exaid_evals.export.writers.write import write_export
 
     log = logging.getLogger("exaid_evals.export")
     with logging_of(log_level, out if log_file and not dry_run else None):
+        for line in obstacles:
+            log.warning("%s", line)
         reading, finish = _read(folders, out, names, settings, jobs=jobs, remember=not (force or dry_run))
         for failure in reading.failures:
             log.error("%s", failure.error)
@@ -175,8 +179,8 @@ def run(
         export = consolidate(reading.runs, primary_metric, by=by, better=better, failures=reading.failures)
         for warning in export.warnings:
             log.warning("%s", warning)
-        click.echo(_what_was_read(reading))
-        _show(export)
+        for line in (what_was_read(reading), *what_it_amounts_to(export)):
+            click.echo(line)
         if dry_run:
             click.echo(f"would write {shown(out)}")
             return SOME_FAILED if reading.failures else 0
@@ -217,29 +221,6 @@ def _read(
     return reading, cache.write
 
 
-def _what_was_read(reading: Reading) -> str:
-    n = len(reading.runs)
-    more = n - _NAMED_AT_MOST
-    names = ", ".join(printable(item.name) for item in reading.runs[:_NAMED_AT_MOST]) + (
-        f" and {more} more" if more > 0 else ""
-    )
-    notes = [f"{reading.n_remembered} unchanged"] if reading.n_remembered else []
-    notes += [f"{len(reading.failures)} could not be read"] if reading.failures else []
-    return f"read {n} run{'' if n == 1 else 's'}: {names}" + (f" ({'; '.join(notes)})" if notes else "")
-
-
-def _show(export: Export) -> None:
-    """Say the metrics that a reader looks for first, and which runs are best and worst."""
-    for name in _HEADLINE:
-        one = export.aggregated.get(name)
-        if one is not None and one.mean is not None:
-            spread = f" ± {one.std:.3f} (n = {one.n})" if one.n > 1 else ""
-            click.echo(f"{name:<9} {one.mean:.{3 if spread else 4}f}{spread}")
-    if export.best and export.worst and len(export.runs) > 1:
-        click.echo(f"{export.primary_metric}: best {printable(export.best.run)} ({export.best.value:.4f}), ", nl=False)
-        click.echo(f"worst {printable(export.worst.run)} ({export.worst.value:.4f})")
-
-
 def _beside(folder: Path, settings: Settings) -> Path:
     """Return where a single run's export goes: into its own folder."""
     from exaid_evals.export.registry import reader_of, readers
@@ -249,20 +230,24 @@ def _beside(folder: Path, settings: Settings) -> Path:
     return (place if place.is_dir() else place.parent) / own
 
 
-def _matches(pattern: str | None, settings: Settings) -> list[Path]:
-    """Return the folders that a pattern matches; of nested ones without those that hold others and are no run."""
+def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[str]]:
+    """Return the folders that a pattern matches, and what was passed over.
+
+    Of nested folders those that hold others and are no run themselves are none.
+    """
     if pattern is None:
-        return []
+        return [], []
     from exaid_evals.export.finding import matching_folders
     from exaid_evals.export.registry import readers
 
     found, obstacles = matching_folders(pattern)
-    for line in obstacles:
-        click.echo(f"warning: {printable(line)}", err=True)
     holding = {parent for folder in found for parent in folder.parents}.intersection(found)
     if holding:
         known = readers(settings)
         found = [folder for folder in found if folder not in holding or any(one.claims(folder) for one in known)]
     if not found:
-        raise ConfigError(f"no folder matches {pattern!r}", where="--runs", remedy="quote the pattern, and check it")
-    return found
+        what = "".join(f"\n  - {line}" for line in obstacles)
+        raise ConfigError(
+            f"no folder matches {pattern!r}{what}", where="--runs", remedy="quote the pattern, and check it"
+        )
+    return found, obstacles

@@ -77,15 +77,7 @@ def run(campaign: Campaign) -> None:
         )
     report = write_report(campaign, variants, primary=primary)
     results = read_results(campaign, variants)
-    files, missing = write_paper(campaign, results, left_out=report.left_out, over_seeds=_over_seeds(campaign))
+    files, missing = write_paper(campaign, results, left_out=report.left_out)
     for item in missing:
         click.echo(f"{item.label} ({item.title}) was not made: {item.why_not}")
     click.echo(f"paper    {shown(campaign.root / FOLDER)}: {len(files)} files, begin with {INDEX_MD}")
-
-
-def _over_seeds(campaign: Campaign) -> Path | None:
-    """Return the export's table over seeds, without its suffix; None where the export is of fewer than two."""
-    from exaid_evals.export.writers.over_seeds import NAME
-
-    stem = campaign.exports / NAME
-    return stem if stem.with_suffix(".tex").is_file() else None

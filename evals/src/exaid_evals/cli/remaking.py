@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exaid_evals.cli.showing import shown
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.verification.origins import STAGES, Stage
@@ -198,9 +198,9 @@ def _compute_metrics(again: Campaign, recipe: Recipe) -> None:
 
 
 def _export(again: Campaign, _: Recipe) -> None:
-    from exaid_evals.cli.export import ITSELF, run
+    from exaid_evals.cli.export import run
 
-    run([again.root], again.exports, names=[ITSELF])
+    run([again.root], again.exports, names=[EXPORTED_AS])
 
 
 _RUN = {"01": _make_traces, "02": _run_variants, "03": _compute_metrics, "04": _export}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +46,13 @@ def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> in
 
 
 def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], folders: Sequence[Path]) -> int:
+    from exaid_evals.provenance.exported import with_export
     from exaid_evals.provenance.reported import defects, files_below, with_copies
 
-    here, wanted = with_copies(campaign, files_below(campaign, *folders), wanted)
+    here = files_below(campaign, *folders)
+    if not stale:  # stale metrics are not exported, so there is nothing to hold the export against
+        here, wanted = with_export(campaign, here, wanted)
+    here, wanted = with_copies(campaign, here, wanted)
     found = defects(here, wanted)
     for defect in found:
         detail = f": {defect.detail}" if defect.detail else ""
@@ -59,9 +63,7 @@ def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], fold
         if any(path.stem == name for path in here.values()):
             click.echo(f"{name} was not checked: {reason}", err=True)
     if found:
-        verbs = [verb] if any(not defect.path.startswith("paper/") for defect in found) else []
-        verbs += ["paper --assemble-only"] if any(defect.path.startswith("paper/") for defect in found) else []
-        remedy = " and ".join(campaign.call(one) for one in verbs)
+        remedy = " and ".join(_remedies(campaign, verb, {defect.path.split("/")[0] for defect in found}))
         extra = "; remove what is extra" if any(defect.what == "extra" for defect in found) else ""
         click.echo(f"{len(found)} of {len(wanted.files)} files are not what the metrics give; run {remedy}{extra}")
     if stale:
@@ -69,6 +71,18 @@ def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], fold
     if not found and not stale:
         click.echo(f"{len(wanted.files)} files are what the metrics give")
     return 1 if found or stale else 0
+
+
+def _remedies(campaign: Campaign, verb: str, folders: set[str]) -> Iterator[str]:
+    """Yield the commands that write these folders of the campaign anew, in their order."""
+    from exaid_evals.provenance.exported import call_of_export
+
+    if folders - {campaign.exports.name, "paper"}:
+        yield campaign.call(verb)
+    if campaign.exports.name in folders:
+        yield call_of_export(campaign)
+    if "paper" in folders:
+        yield campaign.call("paper --assemble-only")
 
 
 def _write(campaign: Campaign, wanted: Wanted, stale: list[str]) -> int:

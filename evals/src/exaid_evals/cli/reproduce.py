@@ -31,7 +31,7 @@ from exaid_evals.cli.options import (
     stub_option,
 )
 from exaid_evals.cli.showing import shown
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.config.override import Override
 
 SOME_FAILED = 3
@@ -106,7 +106,7 @@ def command(
         mac_dir=mac_dir,
     )
     started = time.monotonic()
-    campaigns = [Campaign(campaign.root / "campaigns" / f"seed-{seed}") for seed in seeds] or [campaign]
+    campaigns = [Campaign(campaign.of_seeds / f"seed-{seed}") for seed in seeds] or [campaign]
     status = 0
     for number, member in enumerate(campaigns):
         seed = seeds[number] if seeds else None
@@ -124,13 +124,12 @@ def command(
         several = f"{len(campaigns)} campaigns" if len(campaigns) > 1 else "the campaign"
         click.echo(f"would consolidate {several} into {shown(campaign.exports)}, and validate everything")
         return 0
-    from exaid_evals.cli.export import ITSELF
     from exaid_evals.cli.export import run as export
     from exaid_evals.cli.validate import run as validate
 
     _heading("04 export")
     status = max(
-        status, export([member.root for member in campaigns], campaign.exports, names=None if seeds else [ITSELF])
+        status, export([member.root for member in campaigns], campaign.exports, names=None if seeds else [EXPORTED_AS])
     )
     _heading("00 validate what was written")
     places = [str(place) for place in [*(member.root for member in campaigns), campaign.exports]]

@@ -41,6 +41,23 @@ class Extractor(Protocol):
         """
 
 
+def held_out(extractor: Extractor, seed: int | None) -> bool | None:
+    """Say whether talks that the stub generator makes from a seed were kept from sight while an extractor was built.
+
+    An extractor says so by an attribute `development_seeds`, the seeds whose talks its authors have looked at. Measured
+    on any other, its precision and recall are those of a held-out test.
+
+    Args:
+        extractor: any; the attribute is optional.
+        seed: of the generator; None where the talk was not generated.
+
+    Returns:
+        None where there is no seed, or the extractor does not say.
+    """
+    seen = getattr(extractor, "development_seeds", None)
+    return None if seed is None or seen is None else seed not in seen
+
+
 def concept_ids(mentions: Iterable[Mention]) -> frozenset[str]:
     """The set of concepts that some mentions state."""
     return frozenset(mention.concept_id for mention in mentions)

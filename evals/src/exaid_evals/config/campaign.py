@@ -7,6 +7,9 @@ from pathlib import Path
 
 from exaid_evals.config.resources import default_data_dir
 
+EXPORTED_AS = "campaign"
+"""What its own export calls a campaign: a name that does not depend on where it lies, for its bytes must not either."""
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -67,6 +70,11 @@ class Campaign:
     def exports(self) -> Path:
         """Folder of consolidated exports."""
         return self.root / "exports"
+
+    @property
+    def of_seeds(self) -> Path:
+        """Folder of whole campaigns, one a seed, where there are several."""
+        return self.root / "campaigns"
 
     @property
     def state(self) -> Path:

@@ -86,6 +86,9 @@ class MadeFrom:
         runs_hash: of the run logs, case by case; see `metrics.runs.hash_of_runs`.
         primary_variant: the variant that others are compared with.
         better: measure → `higher`, `lower` or `neither`.
+        generation_seed: of the stub generator; None for a live or imported talk.
+        extractor_held_out: whether talks of that seed were kept from sight while the concept extractor was built; None
+            where there is no such seed, or the extractor does not say.
     """
 
     trace_dataset_hash: str
@@ -93,6 +96,8 @@ class MadeFrom:
     runs_hash: str
     primary_variant: str
     better: Mapping[str, str]
+    generation_seed: int | None = None
+    extractor_held_out: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.signature import Signature
-from exaid_evals.concepts.base import Extractor
+from exaid_evals.concepts.base import Extractor, held_out
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
@@ -195,6 +195,8 @@ def _write_variants(
             runs_hash=plan.runs_hashes[variant],
             primary_variant=settings.config.primary_variant,
             better=better,
+            generation_seed=plan.manifest.generation.generation_seed,
+            extractor_held_out=held_out(plan.extractor, plan.manifest.generation.generation_seed),
         )
         signed = replace(over_cases, made_from=made_from)
         write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])

@@ -55,6 +55,11 @@ class Place:
         return dict(zip(self.column.csv_names, self.column.values(cell), strict=True))
 
     @property
+    def empty(self) -> bool:
+        """Tell whether the table has no such number at all: nothing was measured for this row under this heading."""
+        return self.row.cells[self.table.columns.index(self.column)] is None
+
+    @property
     def shown(self) -> str:
         """Return the cell as readers see it, with what stands below it."""
         cell = self.row.cells[self.table.columns.index(self.column)]
@@ -74,6 +79,10 @@ def find_place(table: Table, row: str, column: str) -> Place:
     if len(rows) != 1:
         keys = [one.key for one in rows or table.rows]
         what = f"{len(rows)} rows are called {row!r}" if rows else f"the table {table.name} has no row {row!r}"
+        turned = next((one.key for one in table.rows if not rows and _names_turned(one, row)), None)
+        if turned is not None:
+            remedy = f"there is {turned}, the first less the second: its sign is the other one"
+            raise ConfigError(what, where="ROW", remedy=remedy)
         raise ConfigError(what, where="ROW", remedy=_remedy(row, keys, all_of_them=bool(rows)))
     for candidate in table.columns:
         if column.casefold() in (candidate.measure.casefold(), candidate.heading.casefold()):
@@ -97,10 +106,20 @@ def _names_row(row: Row, asked: str) -> bool:
     wanted = asked.casefold().strip()
     if wanted in (row.key.casefold(), row.label.casefold()):
         return True
-    parts = [part for part in _BETWEEN.split(wanted) if part]
-    keys = [key.casefold() for key in row.keys]
+    parts, keys = _parts(wanted), [key.casefold() for key in row.keys]
     # Of a pair the order counts (V0 against V3 is not V3 against V0); the measure may stand before or behind it.
     return len(parts) == len(keys) > 1 and parts in (keys, [*keys[1:], keys[0]])
+
+
+def _names_turned(row: Row, asked: str) -> bool:
+    """Tell whether the row is of the pair that is asked for, the other way round."""
+    keys = [key.casefold() for key in row.keys]
+    parts = _parts(asked.casefold())
+    return len(keys) > 2 and sorted(parts) == sorted(keys)
+
+
+def _parts(asked: str) -> list[str]:
+    return [part for part in _BETWEEN.split(asked) if part]
 
 
 def _remedy(asked: str, known: Sequence[str], *, also: Sequence[str] = (), all_of_them: bool = False) -> str:

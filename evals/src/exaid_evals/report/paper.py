@@ -70,30 +70,24 @@ class Item:
 
 
 def numbered_copies(campaign: Campaign) -> dict[str, str]:
-    """Return the name of a file in the folder → the path inside the campaign of what it is a copy of.
-
-    The table over seeds is left out: it is of several campaigns.
-    """
+    """Return the name of a file in the folder → the path inside the campaign of what it is a copy of."""
     return {
         f"{item.stem}.{suffix}": campaign.relative(path)
-        for item in _items(campaign, {}, None)
+        for item in _items(campaign, {})
         for suffix, path in item.files.items()
     }
 
 
-def write_paper(
-    campaign: Campaign, results: Results, *, left_out: Mapping[str, str], over_seeds: Path | None
-) -> tuple[list[Path], list[Item]]:
+def write_paper(campaign: Campaign, results: Results, *, left_out: Mapping[str, str]) -> tuple[list[Path], list[Item]]:
     """Write the folder; return its files, and the items that it lacks.
 
     Args:
         campaign: whose tables and figures are current.
         results: what they were made from.
         left_out: table or figure → why there is none.
-        over_seeds: the export's table over campaigns, without its suffix; None where there are not several.
     """
     folder = campaign.root / FOLDER
-    items = _items(campaign, left_out, over_seeds)
+    items = _items(campaign, left_out)
     content = {
         f"{item.stem}.{suffix}": path.read_bytes() for item in items for suffix, path in sorted(item.files.items())
     }
@@ -113,10 +107,10 @@ def write_paper(
     return list(outputs.values()), [item for item in items if not item.files]
 
 
-def _items(campaign: Campaign, left_out: Mapping[str, str], over_seeds: Path | None) -> list[Item]:
+def _items(campaign: Campaign, left_out: Mapping[str, str]) -> list[Item]:
     items = []
     for number, (name, title) in enumerate(TABLES.items(), start=1):
-        stem = over_seeds if name == OVER_SEEDS else campaign.tables / name
+        stem = (campaign.exports if name == OVER_SEEDS else campaign.tables) / name
         why_not = left_out.get(name, "it is made of several seeds" if name == OVER_SEEDS else "there is no such table")
         items.append(_item("table", number, name, title, stem, _TABLE_FORMS, why_not))
     for number, name in enumerate(FIGURES, start=1):
@@ -126,9 +120,9 @@ def _items(campaign: Campaign, left_out: Mapping[str, str], over_seeds: Path | N
     return items
 
 
-def _item(kind: str, number: int, name: str, title: str, stem: Path | None, forms: Sequence[str], why_not: str) -> Item:
-    paths = {} if stem is None else {suffix: stem.with_name(f"{stem.name}.{suffix}") for suffix in forms}
-    if not paths or not all(path.is_file() for path in paths.values()):
+def _item(kind: str, number: int, name: str, title: str, stem: Path, forms: Sequence[str], why_not: str) -> Item:
+    paths = {suffix: stem.with_name(f"{stem.name}.{suffix}") for suffix in forms}
+    if not all(path.is_file() for path in paths.values()):
         return Item(kind, number, name, title, why_not=why_not)
     return Item(kind, number, name, title, paths)
 

@@ -47,6 +47,7 @@ def build(variants: Sequence[VariantMetrics], primary: str) -> Table | None:
         "its 95 % bootstrap percentile interval. All: concepts of a message as a set, found or not; below, mention by "
         "mention. Specificity: share of such mentions at which nothing is taken for stated. A near miss names a "
         "finding of relatives, or one that is only possible.",
+        _seen(spoken),
         cases_note([spoken]),
         *_undefined(rows),
         *([STUB_NOTE] if spoken.stub else []),
@@ -74,6 +75,22 @@ def _row(variant: VariantMetrics, kind: str) -> Row:
         label=label,
         group=group,
         measures=measures,
+    )
+
+
+def _seen(variant: VariantMetrics) -> str:
+    """Say whether this is a test on talks that the extractor's authors had not seen."""
+    made_from = variant.made_from
+    if made_from is None or made_from.generation_seed is None:
+        return "Which seed generated the talks is not recorded."
+    seed = f"Generator seed {made_from.generation_seed}"
+    if made_from.extractor_held_out is None:
+        return f"{seed}; the extractor does not say whether talks of that seed were in view while it was built."
+    if made_from.extractor_held_out:
+        return f"{seed} was not used while the extractor was built: this is a held-out test."
+    return (
+        f"{seed} was in view while the extractor was built, so this is no held-out test: a campaign of another seed "
+        "makes one, and docs/extractor_validity.md has one over three seeds."
     )
 
 
