@@ -138,7 +138,7 @@ def _tell(
     talk = None
     if MAKE_TRACES in stages:
         found = traces.preflight(campaign, _asked_of_traces(ctx))
-        facts_of_traces(facts, found)
+        facts_of_traces(facts, found, replays=ctx.params["llm"] == "replay")
         talk = found.plan
     if RUN_VARIANTS in stages:
         asked = _asked_of_runs(ctx, variants)

@@ -31,12 +31,12 @@ def status_of(facts: Facts) -> int:
     return max((problem["exit_status"] for problem in facts["problems"]), default=0)
 
 
-def facts_of_traces(facts: Facts, found: TracesPreflight) -> None:
-    """Add what stage 01 would do."""
+def facts_of_traces(facts: Facts, found: TracesPreflight, *, replays: bool) -> None:
+    """Add what stage 01 would do; a talk that replays its recording asks nobody."""
     plan = found.plan
     # Before anything is known of the cases: is the talk live?
     live = found.model is not None
-    stage: Facts = {"talk": "live" if live else "simulated", "configuration": {}}
+    stage: Facts = {"talk": "live" if live else "simulated", "replays": replays, "configuration": {}}
     _add_settings(stage, "dataset.yaml", found.dataset)
     _add_settings(stage, "mas_generation.yaml", found.generation, but=_OF_LIVE_TALK if live else _OF_STUB_TALK)
     if found.generation is not None:
@@ -100,7 +100,9 @@ def facts_of_runs(
         }
     _add_problems(facts, "run-variants", found.problems)
     if found.settings is not None and found.client is not None:
+        replays = found.config is not None and found.config.value.llm.client == "replay"
         stage["client"] = {"name": found.client.name, "model": found.client.model, "stub": found.client.stub}
+        stage["client"]["replays"] = replays
         try:
             _add_calls(stage, campaign, found, talk)
         except ExaidError as error:
@@ -171,8 +173,11 @@ def with_cost(facts: Facts, prices: Prices) -> None:
             total["cost"] = (tokens["prompt"] * prices.input + tokens["completion"] * prices.output) / _MILLION
         totals[level] = total
     ratios = [row["tokens_per_ctu"]["prompt"] for row in _rows(facts)]
+    unknown = any("calls" not in stage for stage in facts["stages"].values() if stage.get("talk") != "simulated")
     facts["total"] = {
         **totals,
+        # Without the calls of some stage, a sum over the others would pass for the whole.
+        "complete": not (unknown and facts["problems"]),
         "tokens": "as recorded" if ratios and all(ratios) else "one CTU taken for one token where none is recorded",
         "prices": {"input": prices.input, "output": prices.output},
     }
@@ -181,11 +186,12 @@ def with_cost(facts: Facts, prices: Prices) -> None:
 def _rows(facts: Facts) -> Iterable[Facts]:
     """Yield what is to be paid for, stage by stage and variant by variant."""
     stages = facts["stages"]
-    made = stages.get("make-traces", {}).get("calls")
-    if made:
-        yield made
+    talk = stages.get("make-traces", {})
+    if talk.get("calls") and not talk["replays"]:
+        yield talk["calls"]
     runs = stages.get("run-variants", {})
-    if not runs.get("client", {}).get("stub", False):
+    client = runs.get("client", {})
+    if not client.get("stub", False) and not client.get("replays", False):
         yield from runs.get("calls", {}).get("variants", [])
 
 

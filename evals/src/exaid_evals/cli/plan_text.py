@@ -78,8 +78,9 @@ def _of_runs(stage: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     client = stage.get("client")
     if client is not None:
-        simulated = ", simulated: it costs nothing" if client["stub"] else ""
-        yield f"client: {client['name']}, model {printable(client['model'])}{simulated}"
+        name = f"replay of what {client['name']} answered" if client["replays"] else client["name"]
+        free = ", simulated" if client["stub"] else ", recorded" if client["replays"] else ""
+        yield f"client: {name}, model {printable(client['model'])}{free}{': it costs nothing' if free else ''}"
     cases = stage.get("cases")
     if cases is not None:
         yield (
@@ -126,6 +127,9 @@ def _calls(calls: Mapping[str, Any]) -> Iterator[str]:
 
 def _total(facts: Mapping[str, Any]) -> Iterator[str]:
     total = facts["total"]
+    if not total["complete"]:
+        yield "to come: cannot be told before the problems below are mended"
+        return
     for level in _LEVELS:
         one = total[level]
         cost = "" if one["cost"] is None else f", cost {one['cost']:,.4f}"

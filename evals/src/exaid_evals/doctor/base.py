@@ -10,7 +10,7 @@ from typing import Literal
 from exaid_evals.config.campaign import Campaign
 
 State = Literal["ok", "missing", "problem"]
-Purpose = Literal["stub", "live", "paper", "docker", "analysis"]
+Purpose = Literal["stub", "live", "paper", "docker", "analysis", "run-eval"]
 
 PURPOSES: dict[Purpose, str] = {
     "stub": "simulated talk and model, offline",
@@ -18,6 +18,7 @@ PURPOSES: dict[Purpose, str] = {
     "paper": "the paper's extractor, scispaCy, and MAC's cases",
     "docker": "the container",
     "analysis": "analyses of experiments",
+    "run-eval": "models of vision and text, with PyTorch",
 }
 
 

@@ -45,7 +45,8 @@ def servers(patient: Patient) -> Iterator[Finding]:
             continue
         parts = urlsplit(endpoint.shown)
         host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-        yield Finding("server", provider, "ok", host if own else f"{host} (default, {url_variable} is not set)")
+        default_too = "" if own else f", the default since {url_variable} is not set"
+        yield Finding("server", provider, "ok", f"{host} would be asked{default_too}; whether it answers was not tried")
 
 
 def _needed(patient: Patient, provider: str) -> frozenset[Purpose]:

@@ -24,7 +24,7 @@ _PURPOSE_OF_EXTRA: dict[str, Purpose] = {
     "live": "live",
     "scispacy": "paper",
     "analysis": "analysis",
-    "torch": "analysis",
+    "torch": "run-eval",
 }
 
 
@@ -76,7 +76,8 @@ def _requirement(requirement: Requirement, extra: str, pins: dict[str, str], nee
     version = _installed(name)
     topic = f"packages [{extra}]" if extra else "packages"
     wanted = f"{DISTRIBUTION}[{extra}]" if extra else f"{requirement.name}{requirement.specifier}"
-    remedy = f"run `make setup`, or `pip install '{wanted}'`"
+    target = "torch-setup" if extra == "torch" else "setup"  # PyTorch has an environment of its own
+    remedy = f"run `make {target}`, or `pip install '{wanted}'`"
     if version is None:
         return Finding(topic, name, "missing", f"{requirement.specifier} is wanted", remedy, needed_for)
     if not requirement.specifier.contains(version, prereleases=True):
