@@ -14,8 +14,9 @@ from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MasGenerationConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, FrozenError
 from exaid_evals.traces.freeze import verify_frozen
-from exaid_evals.traces.generate import CaseDone, Result, make_traces, plan_traces
+from exaid_evals.traces.generate import CaseDone, Result, make_traces
 from exaid_evals.traces.model import read_trace
+from exaid_evals.traces.plan import Request, plan_traces
 
 SOURCE = "small_cases:load"
 
@@ -29,14 +30,14 @@ def made(
     **more: Any,
 ) -> Result:
     """Run the stage on the small cases."""
-    plan = plan_traces(
+    request = Request(
         Campaign(folder),
         DatasetConfig.model_validate({"source": SOURCE, "mode": "all"} | (dataset or {})),
         MasGenerationConfig.model_validate(generation or {}),
         stub=True,
         **more,
     )
-    return make_traces(plan, jobs=jobs)
+    return make_traces(plan_traces(request), jobs=jobs)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -50,12 +51,8 @@ class Interruption(BaseException):
 
 def interrupted_after(folder: Path, n: int) -> None:
     """Run the stage and stop it when `n` cases are finished."""
-    plan = plan_traces(
-        Campaign(folder),
-        DatasetConfig(source=SOURCE, mode="all"),
-        MasGenerationConfig(),
-        stub=True,  # type: ignore[arg-type]
-    )
+    dataset = DatasetConfig.model_validate({"source": SOURCE, "mode": "all"})
+    plan = plan_traces(Request(Campaign(folder), dataset, MasGenerationConfig(), stub=True))
     finished: list[CaseDone] = []
 
     def stop(case: CaseDone) -> None:
@@ -198,5 +195,5 @@ def test_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest
 def test_live_talk_is_refused(tmp_path: Path) -> None:
     """A talk that is neither simulated nor about MAC's cases is refused, and the error says what to use."""
     with pytest.raises(ConfigError, match="--stub"):
-        plan_traces(Campaign(tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig(), stub=False)
+        plan_traces(Request(Campaign(tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig(), stub=False))
     assert contents(tmp_path) == {}

@@ -18,11 +18,11 @@ from exaid_evals.config.dataset import OnFailure
 from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
 from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
-from exaid_evals.traces.plan import Plan, plan_traces
+from exaid_evals.traces.plan import Plan
 from exaid_evals.traces.source import TraceSource
 from exaid_evals.workers import spread
 
-__all__ = ["CaseDone", "Plan", "Result", "make_traces", "plan_traces"]
+__all__ = ["CaseDone", "Plan", "Result", "make_traces"]
 
 # Below so many cases a process, starting processes takes longer than the work.
 _WORTH_A_PROCESS = 20
@@ -85,7 +85,7 @@ def make_traces(
     with; the manifest, which freezes them, is written last.
 
     Args:
-        plan: from `plan_traces`.
+        plan: from `plan.plan_traces`.
         jobs: cases made at the same time; the bytes do not depend on it.
         budget: what the calls of a live talk may cost. When it is used up, the cases that need more are left for
             the next call; what is under way is waited for, since it is paid for.

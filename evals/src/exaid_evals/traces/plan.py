@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,26 +74,11 @@ class Plan:
         return Provenance(generation.mas_run_id, generation.mac_commit, generation.base_model, self.manifest.stub)
 
 
-def plan_traces(
-    campaign: Campaign,
-    dataset: DatasetConfig,
-    generation: MasGenerationConfig,
-    *,
-    stub: bool,
-    mac_dir: Path | None = None,
-    wanted: tuple[str, ...] | None = None,
-    limit: int | None = None,
-    excluded: tuple[str, ...] = (),
-    force: bool = False,
-    dry_run: bool = False,
-    model: MacModelConfig | None = None,
-    replay: bool = False,
-    retry_failed: bool = False,
-    environment: Mapping[str, str] | None = None,
-) -> Plan:
-    """Find out what is to be made, and whether that may be.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of stage 01.
 
-    Args:
+    Attributes:
         campaign: the data folder.
         dataset: source and selection of the cases.
         generation: how the talk is made.
@@ -104,10 +89,30 @@ def plan_traces(
         excluded: the case list of another campaign, none of whose cases may be selected.
         force: make again what exists.
         dry_run: write nothing, not even synthetic cases.
-        model: MAC's language model; None takes the default one. For a live talk alone, as the rest is.
+        model: MAC's language model. For a live talk alone, as the rest is.
         replay: answer MAC's calls from their recording alone.
         retry_failed: make the failed cases of a finished call again, and no others.
         environment: where keys and base URLs stand; None takes the process's own.
+    """
+
+    campaign: Campaign
+    dataset: DatasetConfig
+    generation: MasGenerationConfig
+    stub: bool
+    mac_dir: Path | None = None
+    wanted: tuple[str, ...] | None = None
+    limit: int | None = None
+    excluded: tuple[str, ...] = ()
+    force: bool = False
+    dry_run: bool = False
+    model: MacModelConfig = field(default_factory=MacModelConfig)
+    replay: bool = False
+    retry_failed: bool = False
+    environment: Mapping[str, str] | None = None
+
+
+def plan_traces(request: Request) -> Plan:
+    """Find out what is to be made, and whether that may be.
 
     Raises:
         ConfigError: source or selection are impossible, or something that a live talk needs is missing.
@@ -116,124 +121,45 @@ def plan_traces(
             `force` is off. All problems are told of at once.
     """
     problems = Problems()
-    plan = sketch_traces(
-        problems,
-        campaign,
-        dataset,
-        generation,
-        stub=stub,
-        mac_dir=mac_dir,
-        wanted=wanted,
-        limit=limit,
-        excluded=excluded,
-        force=force,
-        dry_run=dry_run,
-        model=model,
-        replay=replay,
-        retry_failed=retry_failed,
-        environment=environment,
-    )
+    plan = sketch_traces(problems, request)
     problems.require_none()
     assert plan is not None  # noqa: S101 - for the type checker: whatever is missing is a problem
     return plan
 
 
-def sketch_traces(
-    problems: Problems,
-    campaign: Campaign,
-    dataset: DatasetConfig,
-    generation: MasGenerationConfig,
-    *,
-    stub: bool,
-    mac_dir: Path | None,
-    wanted: tuple[str, ...] | None,
-    limit: int | None,
-    excluded: tuple[str, ...],
-    force: bool,
-    dry_run: bool,
-    model: MacModelConfig | None,
-    replay: bool,
-    retry_failed: bool,
-    environment: Mapping[str, str] | None,
-) -> Plan | None:
+def sketch_traces(problems: Problems, request: Request) -> Plan | None:
     """Plan as `plan_traces` does; keep every problem instead of raising the first.
 
     Returns:
         The plan, as far as it can be known; None where it cannot be known what cases there are.
     """
-    model = model or MacModelConfig()
-    mac_is_here = stub or problems.checked(lambda: _require_macs_cases(dataset, mac_dir)) is not None
-    plan = None
-    if mac_is_here:
-        selected = problems.checked(
-            lambda: _selected(
-                campaign,
-                dataset,
-                stub=stub,
-                mac_dir=mac_dir,
-                wanted=wanted,
-                limit=limit,
-                excluded=excluded,
-                dry_run=dry_run,
-            )
-        )
-        if selected is not None:
-            case_set, ids = selected
-            manifest = _manifest(dataset, generation, case_set, ids, model=None if stub else model, excluded=excluded)
-            plan = _against_what_is_frozen(
-                problems, campaign, dataset, generation, case_set, manifest, force=force, retry_failed=retry_failed
-            )
-    if stub:
-        return plan
-    return _live(
-        problems,
-        plan,
-        campaign,
-        generation,
-        model,
-        mac_dir if mac_is_here else None,
-        replay=replay,
-        environment=environment,
-        mac_is_here=mac_is_here,
-    )
+    mac_is_here = request.stub or problems.checked(lambda: _require_macs_cases(request)) is not None
+    selected = problems.checked(lambda: _selected(request)) if mac_is_here else None
+    plan = None if selected is None else _against_what_is_frozen(problems, request, *selected)
+    return plan if request.stub else _live(problems, request, plan, mac_is_here=mac_is_here)
 
 
-def _selected(
-    campaign: Campaign,
-    dataset: DatasetConfig,
-    *,
-    stub: bool,
-    mac_dir: Path | None,
-    wanted: tuple[str, ...] | None,
-    limit: int | None,
-    excluded: tuple[str, ...],
-    dry_run: bool,
-) -> tuple[CaseSet, tuple[str, ...]]:
-    source = dataset if stub else dataset.model_copy(update={"source": "mac"})
-    case_set = load_cases(SourceContext(source, campaign, mac_dir, may_write=not dry_run))
+def _selected(request: Request) -> tuple[CaseSet, tuple[str, ...]]:
+    dataset = request.dataset
+    source = dataset if request.stub else dataset.model_copy(update={"source": "mac"})
+    case_set = load_cases(SourceContext(source, request.campaign, request.mac_dir, may_write=not request.dry_run))
     known = {case.case_id for case in case_set.cases}
-    return case_set, select(known, dataset, wanted=wanted, limit=limit, excluded=excluded)
+    chosen = select(known, dataset, wanted=request.wanted, limit=request.limit, excluded=request.excluded)
+    return case_set, chosen
 
 
-def _manifest(
-    dataset: DatasetConfig,
-    generation: MasGenerationConfig,
-    case_set: CaseSet,
-    ids: tuple[str, ...],
-    *,
-    model: MacModelConfig | None,
-    excluded: tuple[str, ...],
-) -> Manifest:
-    """Return what will be frozen, still without traces; `model` is None for a simulated talk."""
-    name = generation.stub.model if model is None else model.model
+def _manifest(request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Manifest:
+    """Return what will be frozen, still without traces."""
+    dataset, generation, stub = request.dataset, request.generation, request.stub
+    name = generation.stub.model if stub else request.model.model
     by_id = {case.case_id: case for case in case_set.cases}
     return Manifest(
         created_at=generation.epoch,
         config_hash=sha256_structure(
             # With the source that `auto` stands for: the same cases have one hash, whether or not somebody named it.
             {"dataset": dataset.model_dump(mode="json") | {"source": case_set.source}}
-            | _settings_of(generation, model)
-            | ({"excluded": case_list_hash(excluded)} if excluded else {})
+            | _settings_of_talk(request)
+            | ({"excluded": case_list_hash(request.excluded)} if request.excluded else {})
         ),
         generation=Generation(
             mas_run_id=mas_run_id(mac_commit=generation.mac.commit, model=name, cases=ids),
@@ -242,113 +168,93 @@ def _manifest(
             decoding_note=STUB_DECODING,
             selection_mode=dataset.mode.value,
             selection_seed=dataset.seed,
-            n_cases_available=len(by_id.keys() - set(excluded)),
+            n_cases_available=len(by_id.keys() - set(request.excluded)),
             case_list_hash=case_list_hash(ids),
             ordered_case_list=ids,
             case_source=case_set.source,
             case_content_hash=sha256_structure([content_of(by_id[case_id]) for case_id in ids]),
-            generation_seed=generation.seed if model is None else None,
+            generation_seed=generation.seed if stub else None,
         ),
         traces=(),
-        stub=model is None,
+        stub=stub,
     )
 
 
-def _against_what_is_frozen(
-    problems: Problems,
-    campaign: Campaign,
-    dataset: DatasetConfig,
-    generation: MasGenerationConfig,
-    case_set: CaseSet,
-    manifest: Manifest,
-    *,
-    force: bool,
-    retry_failed: bool,
-) -> Plan:
-    frozen = None if force else problems.checked(lambda: frozen_already(campaign, manifest))
-    if retry_failed and frozen is not None and frozen.failed_cases:
+def _against_what_is_frozen(problems: Problems, request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Plan:
+    campaign, manifest = request.campaign, _manifest(request, case_set, ids)
+    frozen = None if request.force else problems.checked(lambda: frozen_already(campaign, manifest))
+    if request.retry_failed and frozen is not None and frozen.failed_cases:
         manifest, frozen = replace(manifest, created_at=frozen.created_at), None
     by_id = {case.case_id: case for case in case_set.cases}
     return Plan(
         campaign,
-        dataset,
-        generation,
+        request.dataset,
+        request.generation,
         tuple(by_id[case_id] for case_id in manifest.generation.ordered_case_list),
         case_set.cases,
         case_set.reason,
         manifest,
         frozen,
-        force,
-        retry_failed=retry_failed,
+        request.force,
+        retry_failed=request.retry_failed,
     )
 
 
-def _settings_of(generation: MasGenerationConfig, model: MacModelConfig | None) -> dict[str, Any]:
+def _settings_of_talk(request: Request) -> dict[str, Any]:
     """Return the part of a manifest's `config_hash` that says how the talk is made."""
-    if model is None:
-        return {"mas_generation": generation.for_stub()}
-    return {"mas_generation": generation.for_live(), "mac_model": model.model_dump(mode="json")}
+    if request.stub:
+        return {"mas_generation": request.generation.for_stub()}
+    return {"mas_generation": request.generation.for_live(), "mac_model": request.model.model_dump(mode="json")}
 
 
-def _require_macs_cases(dataset: DatasetConfig, mac_dir: Path | None) -> Path:
-    if dataset.source not in ("auto", "mac"):
+def _require_macs_cases(request: Request) -> Path:
+    if request.dataset.source not in ("auto", "mac"):
         raise ConfigError(
-            f"a live talk is about MAC's own cases, and the source is {dataset.source}",
+            f"a live talk is about MAC's own cases, and the source is {request.dataset.source}",
             where="dataset: source",
             remedy="take `source: mac`, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
-    path = data_file(mac_dir)
+    path = data_file(request.mac_dir)
     if path is None:
         raise ConfigError(
             "MAC is not here",
-            where=str(mac_dir or "third_party/mac"),
+            where=str(request.mac_dir or "third_party/mac"),
             remedy="initialise the submodule (`git submodule update --init third_party/mac`), name a checkout with "
             "--mac-dir or EXAID_MAC_DIR, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
     return path
 
 
-def _live(
-    problems: Problems,
-    plan: Plan | None,
-    campaign: Campaign,
-    generation: MasGenerationConfig,
-    model: MacModelConfig,
-    mac_dir: Path | None,
-    *,
-    mac_is_here: bool,
-    replay: bool,
-    environment: Mapping[str, str] | None,
-) -> Plan | None:
+def _live(problems: Problems, request: Request, plan: Plan | None, *, mac_is_here: bool) -> Plan | None:
     """Complete the plan of a live talk: its clock, and what MAC needs, which is checked only if it is to run."""
     # Imported here: a simulated talk needs nothing of what MAC runs on.
     from exaid_evals.traces.mac.prepare import Wanted, decoding_note, prepare, started_at
     from exaid_evals.traces.mac.recording import recording_file
 
     if plan is not None:
-        note = decoding_note(model)
+        note = decoding_note(request.model)
         plan = replace(
             plan, manifest=replace(plan.manifest, generation=replace(plan.manifest.generation, decoding_note=note))
         )
         if plan.frozen is not None:
             return plan
-    recording = None if plan is None else recording_file(campaign, plan.manifest.generation.mas_run_id)
-    wanted = Wanted(campaign, recording, () if plan is None else plan.case_ids)
+    recording = None if plan is None else recording_file(request.campaign, plan.manifest.generation.mas_run_id)
+    wanted = Wanted(request.campaign, recording, () if plan is None else plan.case_ids)
     live = problems.checked(
         lambda: prepare(
-            generation,
-            model,
+            request.generation,
+            request.model,
             wanted,
-            mac_dir=mac_dir,
+            mac_dir=request.mac_dir if mac_is_here else None,
             mac_is_here=mac_is_here,
-            replay=replay,
-            environment=environment,
+            replay=request.replay,
+            environment=request.environment,
         )
     )
     if plan is None or recording is None:
         return None
-    retried = plan.retry_failed and campaign.manifest_file.exists()
+    retried = plan.retry_failed and request.campaign.manifest_file.exists()
     begun = plan.manifest.created_at
     if not retried:
-        begun = problems.checked(lambda: started_at(recording, anew=plan.force and not replay)) or begun
+        begun = problems.checked(lambda: started_at(recording, anew=plan.force and not request.replay)) or begun
     return replace(plan, manifest=replace(plan.manifest, created_at=begun), live=live)

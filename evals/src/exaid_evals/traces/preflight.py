@@ -17,7 +17,7 @@ from exaid_evals.config.override import Override
 from exaid_evals.config.problems import Problems, joined
 from exaid_evals.config.resources import default_mac_dir
 from exaid_evals.errors import ExaidError
-from exaid_evals.traces.plan import Plan, sketch_traces
+from exaid_evals.traces.plan import Plan, Request, sketch_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Asked:
         dataset, generation: overrides of these two files, by dotted key.
         mac_dir: the folder of MAC that the user named; None takes the submodule's place.
         exclude_from: a frozen campaign, none of whose cases may be selected.
-        cases, limit, force, dry_run, retry_failed: as in `traces.plan.plan_traces`.
+        cases, limit, force, dry_run, retry_failed: as in `traces.plan.Request`.
     """
 
     config_dir: Path
@@ -100,8 +100,7 @@ def preflight(campaign: Campaign, asked: Asked) -> Preflight:
         return Preflight(dataset, generation, model, None, problems.found)
     plan = None
     if excluded is not None:
-        plan = sketch_traces(
-            problems,
+        request = Request(
             campaign,
             dataset.value if dataset else DatasetConfig(),
             generation.value if generation else MasGenerationConfig(),
@@ -112,11 +111,11 @@ def preflight(campaign: Campaign, asked: Asked) -> Preflight:
             excluded=excluded,
             force=asked.force,
             dry_run=asked.dry_run,
-            model=model.value if model else None,
+            model=model.value if model else MacModelConfig(),
             replay=asked.replay,
             retry_failed=asked.retry_failed,
-            environment=None,
         )
+        plan = sketch_traces(problems, request)
     sound = dataset is not None and generation is not None and (asked.stub or model is not None)
     return Preflight(dataset, generation, model, plan if sound else None, problems.found)
 

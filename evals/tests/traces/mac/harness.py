@@ -16,7 +16,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
 from exaid_evals.traces.generate import Result, make_traces
-from exaid_evals.traces.plan import Plan, plan_traces
+from exaid_evals.traces.plan import Plan, Request, plan_traces
 from traces.mac.provider import Asked, Provider, Says, Script, talk
 
 KEY = "sk-test-Zm9vYmFyL2Jhei8rcXV4+/=?&%42"
@@ -75,7 +75,7 @@ def planned(
     **more: Any,
 ) -> Plan:
     """Plan the stage; without a base URL nobody answers."""
-    return plan_traces(
+    request = Request(
         Campaign(folder),
         DatasetConfig.model_validate({"source": "mac", **(dataset or {})}),
         MasGenerationConfig.model_validate(settings(mac, **(live or {}))),
@@ -86,6 +86,7 @@ def planned(
         environment={"OPENAI_API_KEY": key, "OPENAI_BASE_URL": base_url} if key else {},
         **more,
     )
+    return plan_traces(request)
 
 
 def made(folder: Path, mac: Checkout, base_url: str = "http://127.0.0.1:9/v1", *, jobs: int = 2, **more: Any) -> Result:
