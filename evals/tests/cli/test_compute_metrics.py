@@ -117,6 +117,7 @@ def test_a_deleted_table_is_made_again_alone(
     assert "2 tables and figures written" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_measuring_one_variant_leaves_the_others(campaign: Campaign, configs: Path) -> None:
     """A variant measured again alone gives the same bytes, and tables still show all."""
     run(arguments(campaign, configs))
@@ -185,6 +186,7 @@ def test_the_environment_sets_options_too(
     assert "would measure 1 cases" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_measuring_some_of_the_cases_is_told(
     campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

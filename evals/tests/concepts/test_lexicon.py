@@ -241,6 +241,7 @@ print(load_extractor("lexicon", {}, stop_entities=read_stop_entities(Path(__impo
 """
 
 
+@pytest.mark.slow
 def test_another_process_compiles_the_same_bytes(lexicon: Extractor, cache_dir: Path, tmp_path: Path) -> None:
     """With another hash seed, locale and time zone the id and the compiled tables are the same to the byte."""
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

@@ -74,6 +74,7 @@ def test_the_page_shows_what_the_code_gives(
     assert validity.updated(page, lambda _: part, [source]) == page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "fails"),
     [({"negation": False}, "precision"), ({"vocabularies": ["mesh", "drugs"]}, "recall")],

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from exaid_evals.replay.run_log import read_run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,6 +24,7 @@ def run(*arguments: str, data_dir: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_own_traces_go_through_an_own_summarizer(tmp_path: Path) -> None:
     """Traces made by hand are frozen, replayed through a summarizer named in YAML, measured, and valid."""
     run(str(ROOT / "examples" / "own_traces.py"), str(tmp_path), data_dir=tmp_path)

@@ -103,6 +103,7 @@ def kill_after(n_more: int, server: OpenAIServer, arguments: list[str], env: Map
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs: Path) -> None:
     """Killed at random points, it ends with the files of an uninterrupted run; only calls under way were lost."""
     whole, cut = freeze(tmp_path / "whole", TALKS), freeze(tmp_path / "cut", TALKS)
@@ -152,6 +153,7 @@ def test_an_interruption_keeps_what_was_paid_for(tmp_path: Path, configs: Path) 
         assert n_recorded(campaign) == len(server.requests)
 
 
+@pytest.mark.slow
 def test_the_documented_session(tmp_path: Path, configs: Path) -> None:
     """Live within a budget (3), going on (0), replay without a key elsewhere (0), all valid (0), the same logs."""
     live, again = freeze(tmp_path / "live", TALKS), freeze(tmp_path / "again", TALKS)
@@ -233,6 +235,7 @@ def echoing_summary(received: Received) -> str:
 DEBUGGING = "import logging; logging.basicConfig(level=logging.DEBUG); import exaid_evals.cli.main as m; m.main()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_userinfo", [True, False])
 def test_no_secret_gets_out(tmp_path: Path, configs: Path, with_userinfo: bool) -> None:
     """None is in any file or output, raw or encoded.

@@ -172,6 +172,7 @@ def test_an_edited_case_is_noticed(capsys: pytest.CaptureFixture[str], spoilt: C
     )
 
 
+@pytest.mark.slow
 def test_a_number_over_seeds_is_traced_to_the_same_cell_of_every_seed(
     capsys: pytest.CaptureFixture[str], of_seeds: Campaign
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_number_over_seeds_is_traced_to_the_same_cell_of_every_seed(
     assert f"--data-dir {of_seeds.of_seeds / 'seed-2'}" in text
 
 
+@pytest.mark.slow
 def test_what_changed_in_one_seed_is_said(
     capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_no_paper_is_made_of_stale_metrics(capsys: pytest.CaptureFixture[str], s
     assert "the metrics are stale" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_export_is_checked_too(capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path) -> None:
     """An edited .tex of the export, or of its copy in the paper, is named with the command that makes it anew."""
     assert check(capsys, of_seeds)[0] == 0
@@ -152,6 +153,7 @@ def test_the_export_is_checked_too(capsys: pytest.CaptureFixture[str], of_seeds:
     assert "paper --assemble-only" in text
 
 
+@pytest.mark.slow
 def test_an_export_of_other_runs_is_left_out_by_name(
     capsys: pytest.CaptureFixture[str], of_seeds: Campaign, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_every_case_has_a_log_under_every_variant(tmp_path: Path) -> None:
     assert [item.semantics_text for item in baseline.summaries] == [m.content for m in TALKS[0].messages]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_for_any_number_of_jobs(tmp_path: Path) -> None:
     """One process or two, in one go or variant by variant: the same files with the same bytes."""
     talks = TALKS + [talk("More FEVER.", f"COUGH {number}", case_id=f"case-more{number}") for number in range(5)]

@@ -98,6 +98,7 @@ def test_the_pdf_has_text_a_signature_and_no_date(name: str) -> None:
     assert b"/Filter" not in data
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whatever_the_user_has_set_up(tmp_path: Path) -> None:
     """A matplotlibrc, an unwritable cache, another locale or hash seed change no byte of any figure."""
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nlines.linewidth: 9\npdf.compression: 6\n", encoding="utf-8")

@@ -58,6 +58,7 @@ def test_comparisons_that_are_gone_take_their_table_with_them(campaign: Campaign
     assert not list(campaign.tables.glob("comparisons.*"))
 
 
+@pytest.mark.slow
 def test_changed_comparisons_make_everything_anew(campaign: Campaign) -> None:
     """Nothing to do the second time; other comparisons make files stale."""
     report(campaign)

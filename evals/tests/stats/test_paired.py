@@ -73,6 +73,7 @@ def test_the_effect_follows_from_scipys_statistic(values: list[int]) -> None:
     assert rank_biserial(-differences) == -found
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     """The function multipletests(method="holm") of statsmodels gives the same adjusted p values, in the same order."""

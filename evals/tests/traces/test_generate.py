@@ -184,6 +184,7 @@ def test_raise_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert len(list(campaign.traces.glob("case-*"))) == done
 
 
+@pytest.mark.slow
 def test_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """-j1 and -j2 write the same bytes."""
     monkeypatch.setattr("exaid_evals.traces.generate._WORTH_A_PROCESS", 1)
