@@ -50,11 +50,15 @@ paper: $(READY)  ## The same, then every table and figure of the paper in evals/
 
 .PHONY: test
 test: $(READY)  ## Run the tests but for the slow ones. ARGS="-k replay"
-	@exec $(VENV)/bin/python -m pytest -m "not container and not slow" -n auto --dist loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -m "not container and not slow and not browser" -n auto --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(READY)  ## Run the slow tests, as CI does
 	@exec $(VENV)/bin/python -m pytest -m "slow and not container" -n auto --dist loadfile $(ARGS)
+
+.PHONY: browser-test
+browser-test: $(READY)  ## Run the tests that open reports in Chromium
+	@exec $(VENV)/bin/python -m pytest -m browser evals/tests/browser $(ARGS)
 
 .PHONY: verify
 verify: $(READY)  ## Make the default stub campaign elsewhere and compare every file with evals/expected
@@ -114,8 +118,8 @@ torch-setup: $(TORCH_READY)  ## Make .venv-torch, which has PyTorch, with Python
 	@echo "$(TORCH_VENV) is ready"
 
 .PHONY: torch-test
-torch-test: $(TORCH_READY)  ## Run the tests of run_eval. ARGS="-k vision"
-	@EXAID_REQUIRE_TORCH=1 exec $(TORCH_VENV)/bin/python -m pytest evals/tests/run_eval $(ARGS)
+torch-test: $(TORCH_READY)  ## Run the tests that need PyTorch. ARGS="-k vision"
+	@EXAID_REQUIRE_TORCH=1 exec $(TORCH_VENV)/bin/python -m pytest evals/tests/run_eval evals/tests/monitor/test_torch.py $(ARGS)
 
 .PHONY: torch-bench
 torch-bench: $(TORCH_READY)  ## Measure run_eval's memory and time

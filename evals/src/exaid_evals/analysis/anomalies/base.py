@@ -12,7 +12,15 @@ from exaid_evals.analysis.history import History, Series
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 AnomalyKind = Literal[
-    "sudden_drop", "outlier", "change_point", "plateau", "divergence", "not_finite", "oscillation", "overfitting_gap"
+    "sudden_drop",
+    "outlier",
+    "change_point",
+    "plateau",
+    "divergence",
+    "not_finite",
+    "oscillation",
+    "overfitting_gap",
+    "stall",  # told of during a training only
 ]
 
 

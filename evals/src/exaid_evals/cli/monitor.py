@@ -1,0 +1,179 @@
+"""`monitor`: watch a training that another process runs, and tell of anomalies as they happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.showing import printable, shown
+from exaid_evals.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exaid_evals.analysis.anomalies.base import Anomaly
+    from exaid_evals.config.base import Loaded
+    from exaid_evals.monitor.follow.loop import Watched
+    from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig
+
+_SEVERITIES = ("low", "medium", "high", "critical")
+_SOURCES = ("jsonl", "csv", "parquet", "tensorboard", "mlflow", "wandb")
+
+
+@click.command("monitor")
+@click.argument("history", required=False, type=click.Path(path_type=Path))
+@option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    envvar="EXAID_EXPERIMENT_CONFIG",  # EXAID_CONFIG is that of run-eval
+    help="experiment_config.yaml; see docs/monitoring.md.",
+)
+@option(
+    "--source",
+    type=click.Choice(_SOURCES),
+    default=None,
+    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
+    help="Format of the history.  [default: found out]",
+)
+@option("--run-name", default=None, metavar="NAME", help="Run of a folder that holds several; also named in alerts.")
+@option("--follow", is_flag=True, help="Go on as the history grows; it need not exist yet.")
+@option(
+    "--until-idle",
+    type=click.FloatRange(min=0),
+    default=None,
+    metavar="SECONDS",
+    help="With --follow: end when nothing has come for so long.",
+)
+@option(
+    "--interval",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --follow: time between two looks.",
+)
+@option(
+    "--fail-on",
+    type=click.Choice(_SEVERITIES),
+    default=None,
+    help="Exit with 1 if an anomaly was this severe or more.",
+)
+@option("--check-config", is_flag=True, help="Print the configuration that holds, secrets by name, and end.")
+@option("--test-alerts", is_flag=True, help="Send a test message over every channel, and end.")
+@debug_option
+def command(
+    history: Path | None,
+    config_file: Path | None,
+    source: str | None,
+    run_name: str | None,
+    follow: bool,
+    until_idle: float | None,
+    interval: float,
+    fail_on: str | None,
+    check_config: bool,
+    test_alerts: bool,
+) -> int:
+    """Watch the HISTORY of a training for anomalies, and alert about them.
+
+    HISTORY is a file or folder that another process writes: JSON Lines and CSV are read as they grow; TensorBoard,
+    MLflow, W&B and Parquet are read again at each look. Exit status: 0 done; 1 an anomaly as severe as --fail-on, a
+    test message that did not arrive, or a history that cannot be read; 2 wrong usage.
+    """
+    from exaid_evals.monitor.settings import load_experiment_config
+
+    loaded = load_experiment_config(config_file)
+    config = loaded.value.experiment_monitoring
+    if check_config:
+        return _show_config(loaded)
+    if test_alerts:
+        return _test_alerts(config, run_name or "test")
+    if history is None:
+        raise ConfigError("no history is named", where="monitor", remedy="name the file or folder that is written")
+    if until_idle is not None and not follow:
+        raise ConfigError("says nothing without --follow", where="--until-idle", remedy="add --follow")
+    if not follow and not history.exists():
+        remedy = "check the path, or wait for it with --follow"
+        raise ConfigError("no such file or folder", where=shown(history), remedy=remedy)
+    return _watch(history, config, source, run_name, (follow, until_idle, interval), fail_on)
+
+
+def _watch(
+    place: Path,
+    config: MonitoringConfig,
+    source: str | None,
+    run_name: str | None,
+    how: tuple[bool, float | None, float],
+    fail_on: str | None,
+) -> int:
+    from exaid_evals.monitor.follow.loop import watch
+    from exaid_evals.monitor.follow.registry import follower
+    from exaid_evals.monitor.settings import AutoRecoveryConfig, ReportingConfig
+    from exaid_evals.monitor.training_monitor import TrainingMonitor
+
+    followed = follower(place, source, run_name)
+    if config.auto_recovery.enable:
+        click.echo("note: auto_recovery acts inside a training only; here it is off", err=True)
+    # The history is another's: it is not written again. Anomalies are printed, so the log is not needed.
+    alerts = config.alerts.model_copy(update={"log": False})
+    config = config.model_copy(
+        update={"auto_recovery": AutoRecoveryConfig(), "reporting": ReportingConfig(), "alerts": alerts}
+    )
+    follow, until_idle, interval = how
+    with TrainingMonitor(config, run_name=run_name or place.stem, watch_stalls=False) as monitor:
+        seen = watch(followed, monitor, _tell, follow=follow, until_idle=until_idle, interval=interval)
+    for warning in [*followed.warnings, *monitor.told_problems]:
+        click.echo(f"warning: {printable(warning)}", err=True)
+    return _summary(seen, fail_on)
+
+
+def _tell(one: Anomaly) -> None:
+    from exaid_evals.monitor.wording import described, evidence_of
+
+    click.echo(f"{one.severity:<9} {printable(described(one))} ({printable(evidence_of(one))})")
+
+
+def _summary(seen: Watched, fail_on: str | None) -> int:
+    counts = {severity: sum(one.severity == severity for one in seen.anomalies) for severity in reversed(_SEVERITIES)}
+    told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "none"
+    click.echo(f"{seen.n_steps} steps, {len(seen.metrics)} metrics; anomalies: {told}")
+    if fail_on is None:
+        return 0
+    at_least = _SEVERITIES[_SEVERITIES.index(fail_on) :]
+    return 1 if any(counts[severity] for severity in at_least) else 0
+
+
+def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
+    import yaml
+
+    from exaid_evals.monitor.alerts.dispatch import channels
+    from exaid_evals.monitor.environment import is_set, references
+
+    click.echo(yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True), nl=False)
+    for reference in references(loaded.resolved()):
+        click.echo(f"# {reference}: {'set' if is_set(reference) else 'not set'} in the environment")
+    channels(loaded.value.experiment_monitoring.alerts)
+    return 0
+
+
+def _test_alerts(config: MonitoringConfig, run_name: str) -> int:
+    from exaid_evals.monitor.alerts.base import Alert, DeliveryError
+    from exaid_evals.monitor.alerts.dispatch import channels
+
+    found = channels(config.alerts)
+    if not found:
+        remedy = "add slack_webhook or email under alerts, in the file that --config names"
+        raise ConfigError("no channel is configured", where="--test-alerts", remedy=remedy)
+    status = 0
+    alert = Alert(run_name, "test", "", "low", "this is a test message of exaid-evals monitor")
+    for channel in found:
+        try:
+            channel.send(alert)
+        except DeliveryError as error:
+            click.echo(f"{channel.name}: failed, {error}")
+            status = 1
+        else:
+            click.echo(f"{channel.name}: delivered")
+    return status

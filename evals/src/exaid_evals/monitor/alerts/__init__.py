@@ -1,0 +1,1 @@
+"""Where anomalies are told: the log, a webhook, a mailbox."""

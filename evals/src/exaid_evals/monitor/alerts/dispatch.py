@@ -1,0 +1,107 @@
+"""From an anomaly to the channels that the configuration names."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.errors import ConfigError
+from exaid_evals.monitor.alerts.base import Alert, Channel
+from exaid_evals.monitor.alerts.courier import Courier
+from exaid_evals.monitor.alerts.limiter import Limiter
+from exaid_evals.monitor.alerts.mail import MailChannel
+from exaid_evals.monitor.alerts.webhook import WebhookChannel
+from exaid_evals.monitor.settings import AlertsConfig
+from exaid_evals.monitor.wording import described, evidence_of
+
+_log = logging.getLogger("exaid_evals.monitor")
+_LEVELS = {"low": logging.INFO, "medium": logging.WARNING, "high": logging.ERROR, "critical": logging.CRITICAL}
+
+
+class Alerts:
+    """Rate-limits alerts and hands them on: to the log at once, to servers in the background."""
+
+    def __init__(self, config: AlertsConfig, run_name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Prepare the channels; nothing is sent.
+
+        Raises:
+            ConfigError: names every channel that cannot be used as it is configured.
+        """
+        self._config, self._run_name = config, run_name
+        self._limiter = Limiter(config.min_interval_seconds, clock)
+        self._couriers = [Courier(channel, config.queue_size) for channel in channels(config)]
+        self._closed = False
+
+    def anomaly(self, one: Anomaly) -> None:
+        """Tell of an anomaly, if it is severe enough."""
+        self._tell(one.kind, one.metric, one.severity, described(one), evidence_of(one))
+
+    def notice(self, kind: str, metric: str, severity: Severity, text: str) -> None:
+        """Tell of something that was done."""
+        self._tell(kind, metric, severity, text, "")
+
+    def _tell(self, kind: str, metric: str, severity: Severity, text: str, details: str) -> None:
+        if self._closed or SEVERITIES.index(severity) < SEVERITIES.index(self._config.min_severity):
+            return
+        held = self._limiter.admit((kind, metric))
+        if held is None:
+            return
+        self._deliver(Alert(self._run_name, kind, metric, severity, printable(text), printable(details), held))
+
+    def _deliver(self, alert: Alert) -> None:
+        if self._config.log:
+            _log.log(_LEVELS[alert.severity], "%s: %s", printable(alert.run_name), alert.body.replace("\n", "; "))
+        taken = [courier.submit(alert) for courier in self._couriers]
+        if taken and not any(taken):
+            self._limiter.give_back((alert.kind, alert.metric), 1 + alert.held_back)
+
+    def close(self) -> None:
+        """Say how many alerts were held back, deliver what is queued until the deadline, and count what was lost."""
+        if self._closed:
+            return
+        self._closed = True
+        held = self._limiter.held()
+        if held:
+            text = f"{held} alerts were held back since the last messages of their kind"
+            self._deliver(Alert(self._run_name, "held_back", "", "low", text))
+        # One deadline for all: each channel has its own thread.
+        end = time.monotonic() + self._config.close_seconds
+        for courier in self._couriers:
+            courier.close(max(0.0, end - time.monotonic()))
+            if courier.failed or courier.dropped:
+                why = f" ({courier.last_failure})" if courier.last_failure else ""
+                _log.warning(
+                    "%s: %d alerts sent, %d failed%s, %d dropped",
+                    courier.channel.name, courier.sent, courier.failed, why, courier.dropped,
+                )  # fmt: skip
+
+
+def channels(config: AlertsConfig) -> list[Channel]:
+    """Return the channels to servers that the configuration names.
+
+    Raises:
+        ConfigError: names every one that cannot be used.
+    """
+    found: list[Channel] = []
+    problems: list[ConfigError] = []
+    for make in (_webhook, _mail):
+        try:
+            channel = make(config)
+        except ConfigError as error:
+            problems.append(error)
+        else:
+            found += [channel] if channel is not None else []
+    if problems:
+        raise ConfigError.of(problems)
+    return found
+
+
+def _webhook(config: AlertsConfig) -> Channel | None:
+    return WebhookChannel(config.slack_webhook, config.timeout_seconds) if config.slack_webhook else None
+
+
+def _mail(config: AlertsConfig) -> Channel | None:
+    return MailChannel(config.email, config.timeout_seconds) if config.email else None

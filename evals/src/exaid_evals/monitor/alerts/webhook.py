@@ -1,0 +1,88 @@
+"""Alerts to a Slack-compatible webhook. Its address is a secret: whoever has it can post."""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import urlsplit
+
+from exaid_evals.analysis.sources.base import optional
+from exaid_evals.errors import ConfigError
+from exaid_evals.monitor.alerts.base import Alert, DeliveryError
+from exaid_evals.monitor.environment import secret, variable_of
+from exaid_evals.monitor.settings import is_loopback
+
+_MARKS = {"low": "⚪", "medium": "🟡", "high": "🟠", "critical": "🔴"}
+_WHERE = "alerts.slack_webhook"
+_MOST_CHARACTERS = 3000
+
+
+class WebhookChannel:
+    """Posts `{"text": …}` by slack_sdk, whose own log lines, which hold the address, go nowhere."""
+
+    name = "slack_webhook"
+
+    def __init__(self, reference: str, timeout: float) -> None:
+        """Prepare to post; nothing is sent.
+
+        Args:
+            reference: `${NAME}` of the variable with the address.
+            timeout: seconds, of connecting and of each read.
+
+        Raises:
+            ConfigError: the variable is not set, or holds no address that may be used.
+            MissingDependencyError: slack_sdk is not installed.
+        """
+        module = optional("slack_sdk.webhook", "slack-sdk", "a webhook for alerts")
+        url = secret(reference, _WHERE)
+        _check(url, variable_of(reference))
+        silent = logging.Logger("slack_sdk.webhook.silent", level=logging.CRITICAL + 1)
+        # Whole seconds are what the client declares; the socket below takes any.
+        self._client = module.WebhookClient(url, timeout=timeout, logger=silent, retry_handlers=[])
+
+    def send(self, alert: Alert) -> None:
+        """Post an alert; any answer but 2xx is a failure.
+
+        Raises:
+            DeliveryError: it did not arrive.
+        """
+        text = f"{_MARKS[alert.severity]} *{_escaped(alert.subject)}*"
+        rest = alert.body.partition("\n")[2]
+        if rest:
+            text += f"\n{_escaped(rest)}"
+        try:
+            answer = self._client.send(text=text[:_MOST_CHARACTERS])
+        except Exception as error:  # whatever it is, its message may hold the address
+            raise DeliveryError(_kind_of(error)) from None
+        if not 200 <= answer.status_code < 300:
+            lasting = 400 <= answer.status_code < 500 and answer.status_code not in (408, 429)
+            raise DeliveryError(f"the server answered {answer.status_code}", lasting=lasting)
+
+
+def _check(url: str, variable: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
+        raise ConfigError(f"{variable} holds no web address", where=_WHERE, remedy="copy the webhook's address into it")
+    if parts.scheme == "http" and not is_loopback(host):
+        remedy = "use the https address, for whoever reads it on the way can post too"
+        raise ConfigError(f"{variable} holds an address without encryption", where=_WHERE, remedy=remedy)
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return what went wrong by kind alone: the messages of urllib's errors may repeat the address."""
+    reason = getattr(error, "reason", None)
+    inner = reason if isinstance(reason, BaseException) else error
+    if isinstance(inner, TimeoutError):
+        return "no answer in time"
+    if isinstance(inner, ConnectionRefusedError):
+        return "the connection was refused"
+    return f"{type(inner).__name__}"
+
+
+def _escaped(text: str) -> str:
+    """Return text that Slack shows as it is: names of metrics must not call a channel or make links."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,1 @@
+"""Detectors that see one value at a time."""

@@ -1,0 +1,84 @@
+"""One metric as it comes: what the detectors share about it, in a bounded amount of memory."""
+
+from __future__ import annotations
+
+import math
+
+from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.monitor.detectors.running_median import RunningMedian
+from exaid_evals.monitor.settings import AnomalyDetectionConfig
+
+# The difference of two values has √2 times the σ of one.
+_DIFFERENCE_TO_SIGMA = MAD_TO_SIGMA / math.sqrt(2)
+_NOISE_WINDOW, _SHORT_WINDOW = 64, 5
+
+
+class Stream:
+    """A metric so far. Detectors read it as it was before the value that they are asked about.
+
+    Values are kept as `worse`: the value where the metric improves downwards, its negative where it improves upwards,
+    so that larger is worse.
+
+    Attributes:
+        metric: its name.
+        direction: in which it improves; None where that is not known, and `worse` is then the value itself.
+        sign: 1.0, or −1.0 for a metric that improves upwards.
+        n: finite values so far.
+        last_step: of the last finite value.
+        level: median of the last values, of the window that a drop is held against.
+        around: the last values, of the window that an outlier is held against.
+        short: the last five; their median is what divergence and plateau go by, so that one value moves neither.
+        first, best: median of the first five, and the least median of five so far; None before the fifth value.
+    """
+
+    __slots__ = (
+        "_differences", "_last", "around", "best", "direction", "first", "last_step", "level", "metric", "n", "short",
+        "sign",
+    )  # fmt: skip
+
+    def __init__(self, metric: str, direction: Direction | None, config: AnomalyDetectionConfig) -> None:
+        self.metric = metric
+        self.direction = direction
+        self.sign = -1.0 if direction == "higher" else 1.0
+        self.n = 0
+        self.last_step = math.nan
+        self.level = RunningMedian(config.drop_window)
+        self.around = RunningMedian(config.outlier_window)
+        self.short = RunningMedian(_SHORT_WINDOW)
+        self.first: float | None = None
+        self.best: float | None = None
+        self._differences = RunningMedian(_NOISE_WINDOW)
+        self._last = 0.0
+
+    def add(self, step: float, worse: float) -> None:
+        """Take a finite value, after the detectors have seen it."""
+        if self.n:
+            self._differences.add(abs(worse - self._last))
+        self._last = worse
+        self.n += 1
+        self.last_step = step
+        self.level.add(worse)
+        self.around.add(worse)
+        self.short.add(worse)
+        if self.short.full:
+            now = self.short.median
+            if self.first is None:
+                self.first = now
+            if self.best is None or now < self.best:
+                self.best = now
+
+    @property
+    def noise(self) -> float:
+        """σ of the values about their course, from the median of their differences; 0.0 of a constant.
+
+        Where more than half of the differences are 0 (a metric of few levels), it is taken from their mean.
+        """
+        if not len(self._differences):
+            return 0.0
+        return _DIFFERENCE_TO_SIGMA * self._differences.median or self._differences.mean / math.sqrt(2)
+
+    @property
+    def gained(self) -> float:
+        """By how much the metric has improved since its start; 0.0 before there is a best."""
+        return self.first - self.best if self.first is not None and self.best is not None else 0.0

@@ -1,0 +1,1 @@
+"""Histories that another process writes, as they grow."""

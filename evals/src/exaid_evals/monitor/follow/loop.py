@@ -1,0 +1,87 @@
+"""Watching a history that another process writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.monitor.follow.base import Follower, Row
+from exaid_evals.monitor.stall import StallWatch
+from exaid_evals.monitor.training_monitor import TrainingMonitor
+
+
+@dataclass
+class Watched:
+    """What was seen.
+
+    Attributes:
+        n_steps: rows.
+        metrics: names, in order of their first values.
+        anomalies: all of them.
+    """
+
+    n_steps: int
+    metrics: list[str]
+    anomalies: list[Anomaly]
+
+
+def watch(
+    follower: Follower,
+    monitor: TrainingMonitor,
+    tell: Callable[[Anomaly], None],
+    *,
+    follow: bool = False,
+    until_idle: float | None = None,
+    interval: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Watched:
+    """Feed a monitor with what a history holds, and go on while it grows.
+
+    Args:
+        follower: of the history.
+        monitor: its own watch for stalls must be off: steps come here in heaps.
+        tell: is told of each anomaly at once.
+        follow: go on after the end was reached.
+        until_idle: end when nothing has come for so many seconds; None goes on until interrupted.
+        interval: seconds between two looks.
+        clock: seconds, monotonic.
+        sleep: waits between two looks.
+
+    Raises:
+        DataError: the history cannot be read.
+    """
+    seen = Watched(0, [], [])
+    stalls: list[Anomaly] = []
+    stall = StallWatch(monitor.config.anomaly_detection, clock, stalls.append)
+    last_news, caught_up = clock(), False
+    while True:
+        rows = follower.poll()
+        _feed(rows, monitor, tell, seen)
+        if rows:
+            last_news = clock()
+            if caught_up:  # what lay there already says nothing about the time between steps
+                stall.step(rows[-1].step)
+            continue
+        caught_up = True
+        if not follow or (until_idle is not None and clock() - last_news >= until_idle):
+            break
+        found = stall.check()
+        if found is not None:
+            monitor.tell(found)
+            seen.anomalies.append(found)
+            tell(found)
+        sleep(interval)
+    _feed(follower.finish(), monitor, tell, seen)
+    return seen
+
+
+def _feed(rows: Sequence[Row], monitor: TrainingMonitor, tell: Callable[[Anomaly], None], seen: Watched) -> None:
+    for step, metrics in rows:
+        seen.n_steps += 1
+        seen.metrics += [name for name in metrics if name not in seen.metrics]
+        for one in monitor.log_step(step, metrics):
+            seen.anomalies.append(one)
+            tell(one)

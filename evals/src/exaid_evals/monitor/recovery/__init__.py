@@ -1,0 +1,1 @@
+"""What is done about anomalies, and undone where it did not help."""

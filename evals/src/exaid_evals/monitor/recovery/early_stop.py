@@ -1,0 +1,35 @@
+"""The end of a training that nothing here can mend."""
+
+from __future__ import annotations
+
+from exaid_evals.monitor.recovery.base import Done, Scene
+from exaid_evals.monitor.wording import described
+
+
+class EarlyStop:
+    """Stops when a severe anomaly comes after the last action, or when the weights are NaN and no checkpoint helps.
+
+    The best checkpoint is put back, if there is one: what the training then returns is the best that it had.
+    """
+
+    name = "early_stop"
+
+    def proposes(self, scene: Scene) -> str | None:
+        """Return why the training cannot go on."""
+        if scene.severe is None:
+            return None
+        if not scene.actions_left:
+            return f"{described(scene.severe)}, and all {scene.config.max_actions} actions are used up"
+        rolls_back = "rollback" in scene.config.strategies
+        if (not rolls_back or not scene.store.ranked) and not scene.trainee.finite():
+            return f"{described(scene.severe)}, the weights are not finite, and no checkpoint can be put back"
+        return None
+
+    def act(self, scene: Scene) -> Done | None:
+        """Ask for the end."""
+        found = scene.store.best()
+        if found is None:
+            return Done({"restored_step": None}, stop=True, counted=False)
+        checkpoint, state = found
+        scene.trainee.load(state)
+        return Done({"restored_step": checkpoint.step}, stop=True, counted=False)

@@ -1,0 +1,222 @@
+"""States of models and optimisers as files that hold data and nothing else.
+
+A file is an .npz that is not compressed: the arrays `a0.npy, a1.npy …` in NumPy's own format, and `tree.npy`, the UTF-8
+bytes of a JSON text that says where they belong. It is read without pickle, and every array's size is held against the
+bytes that are there before memory is taken. PyTorch's own files are pickles even where `weights_only` restricts what
+they may call, and this form needs no PyTorch: the same code holds states of NumPy models. (safetensors would do as well
+for tensors, but holds no optimiser's state, whose keys are numbers and whose values are numbers, lists and tuples.)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from exaid_evals.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+TREE = "tree"
+_MOST_TREE_BYTES = 64 * 1024 * 1024
+_MOST_DEPTH = 100
+
+
+def write_state(stream: BinaryIO, state: Any) -> None:
+    """Write a state.
+
+    Args:
+        stream: binary, at its beginning.
+        state: nested mappings, lists and tuples of arrays, tensors, numbers, texts, booleans and None. Keys are texts,
+            whole numbers or booleans.
+
+    Raises:
+        ConfigError: the state holds something else; the message says where.
+    """
+    import numpy as np
+
+    arrays: dict[str, Array] = {}
+    tree = json.dumps(_encoded(state, arrays, "state"), separators=(",", ":"), allow_nan=False)
+    arrays[TREE] = np.frombuffer(tree.encode("utf-8"), dtype=np.uint8)
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
+        for name, array in arrays.items():
+            # A ZipInfo of its own, since the time of day has no place in the bytes.
+            with packed.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                _format().write_array(member, np.asarray(array), allow_pickle=False)
+
+
+def read_state(data: bytes, where: str) -> Any:
+    """Return a state as it was written; tensors as tensors, on the CPU.
+
+    Raises:
+        DataError: these are not the bytes of a state, or they hold objects, or claim more than is there.
+    """
+    remedy = "it was not written by this program; remove it"
+    try:
+        arrays = _arrays(data)
+        tree = json.loads(arrays.pop(TREE).tobytes().decode("utf-8"))
+        return _decoded(tree, arrays)
+    except DataError:
+        raise
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        OSError,
+        zipfile.BadZipFile,
+        RecursionError,
+        EOFError,
+    ) as error:
+        raise DataError(f"is no state of a model ({type(error).__name__})", where=where, remedy=remedy) from None
+
+
+def all_finite(state: Any) -> bool:
+    """Tell whether every floating-point array of a state holds finite numbers only."""
+    import numpy as np
+
+    if isinstance(state, Mapping):
+        return all(all_finite(value) for value in state.values())
+    if isinstance(state, list | tuple):
+        return all(all_finite(value) for value in state)
+    if _is_tensor(state):
+        return bool(state.isfinite().all())
+    if isinstance(state, np.ndarray) and np.issubdtype(state.dtype, np.inexact):
+        return bool(np.isfinite(state).all())
+    return not isinstance(state, float) or math.isfinite(state)
+
+
+def _format() -> Any:
+    """Return NumPy's module of the .npy format, whose functions carry no types."""
+    from numpy.lib import format as npy
+
+    return npy
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")  # where there is a tensor, PyTorch has been imported
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _encoded(value: Any, arrays: dict[str, Array], where: str, depth: int = 0) -> Any:
+    """Return a value as JSON: plain things as themselves, everything else as `[tag, …]`."""
+    import numpy as np
+
+    if depth > _MOST_DEPTH:
+        raise ConfigError("the state is nested too deeply", where=where, remedy="is it a cycle?")
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        if array.dtype.hasobject or array.dtype.names:
+            raise ConfigError(f"an array of {array.dtype} cannot be kept", where=where, remedy="hold plain numbers")
+        return ["array", _kept(array, arrays)]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else ["float", repr(value)]
+    if _is_tensor(value):
+        return ["tensor", *_kept_tensor(value, arrays)]
+    if isinstance(value, Mapping):
+        pairs = [[_key(key, where), _encoded(item, arrays, f"{where}.{key}", depth + 1)] for key, item in value.items()]
+        return ["map", pairs]
+    if isinstance(value, list | tuple):
+        items = [_encoded(item, arrays, f"{where}[{at}]", depth + 1) for at, item in enumerate(value)]
+        return ["list" if isinstance(value, list) else "tuple", items]
+    remedy = "leave it out of state_dict(), which may hold arrays, numbers, texts, lists and mappings"
+    raise ConfigError(f"a {type(value).__name__} cannot be kept in a checkpoint", where=where, remedy=remedy)
+
+
+def _key(key: Any, where: str) -> Any:
+    if isinstance(key, bool | int | str):
+        return key
+    raise ConfigError(f"a key of type {type(key).__name__} cannot be kept", where=where, remedy="use texts or numbers")
+
+
+def _kept(array: Array, arrays: dict[str, Array]) -> str:
+    name = f"a{len(arrays)}"
+    arrays[name] = array
+    return name
+
+
+def _kept_tensor(value: Any, arrays: dict[str, Array]) -> tuple[str, str]:
+    """Keep a tensor's numbers; a type that NumPy lacks (bfloat16, float8) is kept as its bytes."""
+    import torch
+
+    value = value.detach().cpu().contiguous()
+    try:
+        array = value.numpy()
+    except TypeError:
+        array = value.view(torch.int16 if value.element_size() == 2 else torch.uint8).numpy()
+    # A copy: the tensor may be trained on before the file is written.
+    return _kept(array.copy(), arrays), str(value.dtype).removeprefix("torch.")
+
+
+def _arrays(data: bytes) -> dict[str, Array]:
+    found: dict[str, Array] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        for info in packed.infolist():
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
+                raise ValueError("packed")
+            name = info.filename.removesuffix(".npy")
+            if info.filename == name or name in found:
+                raise ValueError("member")
+            member = packed.read(info)
+            if name == TREE and len(member) > _MOST_TREE_BYTES:
+                raise ValueError("tree")
+            _check_size(member)
+            found[name] = _format().read_array(io.BytesIO(member), allow_pickle=False)
+    return found
+
+
+def _check_size(member: bytes) -> None:
+    """Hold the size that a header claims against the bytes that follow, before NumPy takes memory for it."""
+    stream = io.BytesIO(member)
+    form = _format()
+    read = form.read_array_header_1_0 if form.read_magic(stream) == (1, 0) else form.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(member) - stream.tell():
+        raise ValueError("header")
+
+
+def _decoded(node: Any, arrays: Mapping[str, Array]) -> Any:
+    if not isinstance(node, list):
+        if isinstance(node, dict):
+            raise TypeError("mapping")
+        return node
+    tag, *rest = node
+    if tag == "map":
+        return {key: _decoded(item, arrays) for key, item in rest[0]}
+    if tag in ("list", "tuple"):
+        items = [_decoded(item, arrays) for item in rest[0]]
+        return items if tag == "list" else tuple(items)
+    if tag == "float":
+        return float(rest[0])
+    if tag == "array":
+        return arrays[rest[0]]
+    if tag == "tensor":
+        return _tensor(arrays[rest[0]], rest[1])
+    raise ValueError(tag)
+
+
+_DTYPES = frozenset(
+    {
+        *("float16", "float32", "float64", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"),
+    }
+)
+
+
+def _tensor(array: Array, dtype: str) -> Any:
+    import torch
+
+    if dtype not in _DTYPES:
+        raise ValueError(dtype)
+    wanted = getattr(torch, dtype)
+    tensor = torch.from_numpy(array)
+    return tensor if tensor.dtype == wanted else tensor.view(wanted)

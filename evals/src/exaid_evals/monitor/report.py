@@ -1,0 +1,30 @@
+"""The analysis of the history that a monitor wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exaid_evals.monitor.settings import MonitoringConfig
+
+
+def write_run_report(history: Path, config: MonitoringConfig) -> Path:
+    """Analyse a history with the monitor's directions and thresholds, and return the folder of the report.
+
+    Raises:
+        DataError: the history holds no step, or no finite number.
+        MissingDependencyError: the extra `analysis` is not installed.
+    """
+    from exaid_evals.analysis.report.write import write_report
+    from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.analysis.sources.jsonl_file import JsonlSource
+    from exaid_evals.analysis.stage import analyse
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.override import Override
+
+    watched = config.anomaly_detection
+    given = {
+        "directions": Override(watched.directions, "directions"),
+        "sudden_drop.relative": Override(watched.performance_drop_threshold, "performance_drop_threshold"),
+    }
+    settings = load_config(AnalysisConfig, None, given).value
+    return write_report(analyse(JsonlSource().read(history.parent), settings), config.reporting.output_dir)

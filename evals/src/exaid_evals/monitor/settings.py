@@ -1,0 +1,176 @@
+"""`experiment_config.yaml`: everything that a monitor, its alerts and the recovery can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from exaid_evals.analysis.anomalies.base import Severity
+from exaid_evals.config.base import Config, Loaded, load_config, read_mapping
+from exaid_evals.config.override import Override
+from exaid_evals.monitor.environment import Reference, hidden, literals
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+StrategyName = Literal["rollback", "reduce_learning_rate", "early_stop"]
+_STRATEGIES: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
+Way = Literal["higher", "lower"]
+
+
+class AnomalyDetectionConfig(Config):
+    """When a value is an anomaly. The thresholds are those of the analysis after a run, seen from the present."""
+
+    performance_drop_threshold: Share = 0.05
+    """A fall of this share of the level before is a drop, if it also stands above the noise."""
+    drop_window: Annotated[int, Field(ge=3, le=1000)] = 8
+    """Values of the level before a drop."""
+    drop_min_z: Positive = 4.5
+    """A fall over the noise of the level before and of what came after; below it, a fall is noise however large."""
+    outlier_window: Annotated[int, Field(ge=5, le=1000)] = 25
+    outlier_threshold: Positive = 7.0
+    """Distance from the median, in units of the robust noise."""
+    divergence_factor: Annotated[float, Field(gt=1)] = 3.0
+    """A loss this many times its best has diverged; another metric, when it has lost 1 − 1/factor of its gain."""
+    plateau_patience: Annotated[int, Field(ge=5)] = 100
+    """Values of a metric without an improvement, after which it is on a plateau."""
+    plateau_tolerance: Share = 0.01
+    """An improvement by less than this share of all that was gained is none."""
+    stall_factor: Annotated[float, Field(gt=1)] = 10.0
+    """No step for this many times the usual time between steps is a stall."""
+    stall_min_seconds: NotNegative = 60.0
+    """…but never sooner than this."""
+    metrics: list[str] | None = None
+    """Only these metrics are watched; null watches all."""
+    directions: dict[str, Way] = Field(default_factory=dict)
+    """How metrics improve whose name does not tell."""
+
+
+class AutoRecoveryConfig(Config):
+    """What is done without being asked."""
+
+    enable: bool = False
+    strategies: list[StrategyName] = Field(default_factory=lambda: [*_STRATEGIES], min_length=1)
+    """In the order in which they are asked."""
+    checkpoint_dir: Path | None = None
+    """Where checkpoints and the journal of actions lie."""
+    metric: str | None = None
+    """The metric by which checkpoints are ranked and actions judged; null takes the first validation metric."""
+    max_actions: Annotated[int, Field(ge=1)] = 5
+    """Actions of one training; early stopping and undoing are not counted."""
+    cooldown_steps: NotNegative = 10.0
+    """Steps after an action before the next."""
+    judge_after: Annotated[int, Field(ge=1)] = 4
+    """Values of the metric after an action, from whose median it is judged."""
+    tolerance: Share = 0.02
+    """An action that left the metric worse than before by more than this share is undone."""
+    resume: bool = False
+    """Whether checkpoints that lie in the folder are of this same training."""
+    keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 3
+    rollback_severity: Severity = "high"
+    """An anomaly this bad is rolled back."""
+    learning_rate_factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    min_learning_rate: NotNegative = 1e-6
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.enable and self.checkpoint_dir is None:
+            raise ValueError("enable needs checkpoint_dir, a folder")
+        if len(set(self.strategies)) < len(self.strategies):
+            raise ValueError("a strategy stands twice in strategies")
+        return self
+
+
+class ReportingConfig(Config):
+    """What is written."""
+
+    log_dir: Path | None = None
+    """Folder in which a run's folder gets history.jsonl; null writes no history."""
+    auto_generate_reports: bool = False
+    """Whether the analysis of the history is written when the monitor is closed."""
+    output_dir: Path = Path("experiment_reports")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.auto_generate_reports and self.log_dir is None:
+            raise ValueError("auto_generate_reports needs log_dir, since a report is made from the history")
+        return self
+
+
+class EmailConfig(Config):
+    """A mailbox, and the server that takes mail for it."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "ssl", "none"] = "starttls"
+    ca_file: Path | None = None
+    """Certificates to trust in place of the system's."""
+    sender: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    recipients: Annotated[list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]], Field(min_length=1)]
+    username: Reference | None = None
+    password: Reference | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        if self.security == "none" and self.username is not None and not is_loopback(self.host):
+            raise ValueError("security: none would send the password in the clear")
+        return self
+
+
+class AlertsConfig(Config):
+    """Who is told, and how often."""
+
+    min_severity: Severity = "medium"
+    log: bool = True
+    slack_webhook: Reference | None = None
+    email: EmailConfig | None = None
+    min_interval_seconds: NotNegative = 300.0
+    """Between two alerts of one kind about one metric; what is held back is counted in the next one."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    queue_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    close_seconds: Annotated[float, Field(ge=0, le=600)] = 10.0
+    """How long closing waits for alerts that are still to be sent."""
+
+
+class MonitoringConfig(Config):
+    """Watching a training."""
+
+    enable_real_time_analysis: bool = True
+    anomaly_detection: AnomalyDetectionConfig = Field(default_factory=AnomalyDetectionConfig)
+    auto_recovery: AutoRecoveryConfig = Field(default_factory=AutoRecoveryConfig)
+    reporting: ReportingConfig = Field(default_factory=ReportingConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.auto_recovery.enable and not self.enable_real_time_analysis:
+            raise ValueError("auto_recovery acts on anomalies, and enable_real_time_analysis is off")
+        return self
+
+
+class ExperimentConfig(Config):
+    """The file."""
+
+    experiment_monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
+    """Read the file; None takes the defaults.
+
+    Raises:
+        ConfigError: names every problem at once. What may be a secret is never part of the message.
+    """
+    if path is None:
+        return load_config(ExperimentConfig)
+    # A validation error shows the value that is wrong: one that was written where a reference belongs is covered first.
+    covered = {dotted: Override(hidden(), str(path)) for dotted in literals(read_mapping(path))}
+    return load_config(ExperimentConfig, path, covered)

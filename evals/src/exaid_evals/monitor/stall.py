@@ -1,0 +1,92 @@
+"""The watch for a training that has stopped making steps: hung data loaders, deadlocks, a machine that sleeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.monitor.detectors.running_median import RunningMedian
+from exaid_evals.monitor.settings import AnomalyDetectionConfig
+
+STEPS = "steps"
+"""Stands for the metric of a stall."""
+_LEAST_INTERVALS, _WINDOW = 5, 31
+
+
+class StallWatch:
+    """Knows the usual time between steps, and whether the last one is too long ago.
+
+    `check` may be called by anybody; `start` lets a daemon thread call it, which holds no training up at its end.
+    A stall is told of once; the next step ends it.
+    """
+
+    def __init__(
+        self, config: AnomalyDetectionConfig, clock: Callable[[], float], tell: Callable[[Anomaly], None]
+    ) -> None:
+        """Make a watch.
+
+        Args:
+            config: `stall_factor`, `stall_min_seconds`.
+            clock: seconds, monotonic.
+            tell: is told of a stall, from the watching thread.
+        """
+        self._factor, self._least = config.stall_factor, config.stall_min_seconds
+        self._clock, self._tell = clock, tell
+        self._intervals = RunningMedian(_WINDOW)
+        self._last: tuple[float, float] | None = None  # when, which step
+        self._stalled = False
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def step(self, step: float) -> None:
+        """Note that a step was made."""
+        now = self._clock()
+        with self._lock:
+            if self._last is not None and not self._stalled:
+                self._intervals.add(now - self._last[0])
+            self._last, self._stalled = (now, step), False
+
+    def check(self) -> Anomaly | None:
+        """Return the stall that has begun, once."""
+        now = self._clock()
+        with self._lock:
+            limit = self._limit()
+            if limit is None or self._last is None or self._stalled:
+                return None
+            waited = now - self._last[0]
+            if waited <= limit:
+                return None
+            self._stalled = True
+            evidence = {"seconds_without_a_step": waited, "usual_seconds": self._intervals.median, "threshold": limit}
+            return Anomaly(STEPS, "stall", self._last[1], waited, "high", "stall", evidence)
+
+    def start(self, every: float | None = None) -> None:
+        """Begin to watch in the background.
+
+        Args:
+            every: seconds between two looks; None takes a quarter of the least time of a stall, a second at most.
+        """
+        if self._thread is None:
+            pause = every if every is not None else min(1.0, max(0.01, self._least / 4))
+            self._thread = threading.Thread(target=self._watch, args=(pause,), name="exaid-stall-watch", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the watching thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+            self._thread = None
+
+    def _limit(self) -> float | None:
+        if len(self._intervals) < _LEAST_INTERVALS:
+            return None
+        return max(self._factor * self._intervals.median, self._least)
+
+    def _watch(self, pause: float) -> None:
+        while not self._stop.wait(pause):
+            found = self.check()
+            if found is not None:
+                self._tell(found)

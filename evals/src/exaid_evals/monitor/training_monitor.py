@@ -1,0 +1,270 @@
+"""`TrainingMonitor`: what a training loop tells its metrics to, step by step."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from exaid_evals.analysis.anomalies.base import Anomaly, Severity
+from exaid_evals.errors import ConfigError
+from exaid_evals.monitor.alerts.dispatch import Alerts
+from exaid_evals.monitor.batch_info import evidence_with, log_batch
+from exaid_evals.monitor.detectors.registry import Watch, watch
+from exaid_evals.monitor.history_log import HistoryLog
+from exaid_evals.monitor.numbers import number_of
+from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
+from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, load_experiment_config
+from exaid_evals.monitor.stall import StallWatch
+
+_log = logging.getLogger("exaid_evals.monitor")
+_REMEMBERED = 1000
+"""Anomalies that are remembered; `counts` has all."""
+
+
+class TrainingMonitor:
+    """Returns anomalies as they happen, alerts about them, and lets the recovery act, if there is one.
+
+    Nothing that a training loop hands over, and nothing that happens to a disk or a server, makes `log_step` raise:
+    what goes wrong is counted in `problems` and told to the log once. Only the constructor and `attach` raise, before
+    any work. Memory is bounded per metric, whatever the number of steps.
+
+    Attributes:
+        anomalies: the last thousand.
+        counts: (kind, severity) → anomalies so far.
+        problems: what → how often: `not a number: <metric>`, `history: …`, `recovery: …`.
+        last_action: of the recovery.
+    """
+
+    def __init__(
+        self,
+        config: MonitoringConfig | ExperimentConfig | Path | str | None = None,
+        *,
+        run_name: str = "run",
+        clock: Callable[[], float] = time.monotonic,
+        watch_stalls: bool = True,
+    ) -> None:
+        """Prepare; nothing is written or sent before the first step.
+
+        Args:
+            config: settings, or the path of experiment_config.yaml; None takes the defaults.
+            run_name: in alerts, and of the history's folder.
+            clock: seconds, monotonic.
+            watch_stalls: whether a daemon thread looks for a training that has stopped making steps.
+
+        Raises:
+            ConfigError: names everything that is wrong: keys, values, variables of secrets that are not set.
+        """
+        self.config = _monitoring(config)
+        self.run_name = run_name
+        self._alerts = Alerts(self.config.alerts, run_name, clock=clock)
+        self._watches: dict[str, Watch | None] = {}
+        self._chosen = frozenset(self.config.anomaly_detection.metrics or ())
+        self.anomalies: deque[Anomaly] = deque(maxlen=_REMEMBERED)
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.problems: Counter[str] = Counter()
+        self.last_action: Action | None = None
+        self._recovery: AutoRecoverySystem | None = None
+        self._stalls: deque[Anomaly] = deque(maxlen=_REMEMBERED)
+        self._history = _history_log(self.config, run_name)
+        self._n_calls = 0
+        self._closed = False
+        self._stall = StallWatch(self.config.anomaly_detection, clock, self._stalled)
+        self._watches_stalls = watch_stalls and self.config.enable_real_time_analysis
+
+    def attach(self, model: Any, optimizer: Any = None, scheduler: Any = None) -> Self:
+        """Let the recovery act on this training, as far as `auto_recovery.enable` says so.
+
+        Raises:
+            ConfigError: the model has no state that could be taken, the folder of checkpoints is another training's, or
+                it is not known how the ranking metric improves.
+        """
+        settings = self.config.auto_recovery
+        if settings.enable and settings.checkpoint_dir is not None:
+            given = settings.model_dump(exclude={"enable", "checkpoint_dir", "strategies", "metric"})
+            self._recovery = AutoRecoverySystem(
+                settings.checkpoint_dir, settings.strategies, metric=settings.metric,
+                direction=self.config.anomaly_detection.directions.get(settings.metric or ""), **given,
+            ).attach(model, optimizer, scheduler)  # fmt: skip
+        return self
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the recovery asks for the end of the training."""
+        return self._recovery is not None and self._recovery.should_stop
+
+    @property
+    def history_file(self) -> Path | None:
+        """The history that is written; None where there is none."""
+        return self._history.path if self._history is not None else None
+
+    @property
+    def told_problems(self) -> list[str]:
+        """What went wrong, with counts, as lines."""
+        return [f"{what} ({count} times)" for what, count in self.problems.items()]
+
+    def log_step(
+        self, step: float, metrics: Mapping[str, Any], batch_info: Mapping[str, Any] | None = None
+    ) -> list[Anomaly]:
+        """Take the metrics of a step, and return the anomalies that they make certain, and stalls since the last call.
+
+        Args:
+            step: of the training. What is no number is replaced by the count of calls, and counted.
+            metrics: name → number, tensor of one element, …; what is no number is left out, and counted.
+            batch_info: `batch_idx`, `items`, `profile`, `phase`, as `log_batch_metrics` takes them: they stand in the
+                evidence of the anomalies, and in the batch log beside the history.
+        """
+        try:
+            return self._logged(step, metrics, batch_info)
+        except Exception as error:  # a monitor must never be what ends a training
+            self._problem(f"monitor: {type(error).__name__}: {error}")
+            return []
+
+    def _logged(self, step: float, metrics: Mapping[str, Any], batch_info: Mapping[str, Any] | None) -> list[Anomaly]:
+        at = number_of(step)
+        if at is None or at - at != 0:  # NaN and infinity differ from themselves
+            self._problem("step: not a number")
+            at = float(self._n_calls)
+        self._n_calls += 1
+        self._stall.step(at)
+        if self._watches_stalls:
+            self._stall.start()
+        row: dict[str, float] = {}
+        for name, given in metrics.items():
+            value = number_of(given)
+            if value is None:
+                self._problem(f"not a number: {name!s:.100}")
+            else:
+                row[name if type(name) is str else str(name)] = value
+        found = self._watched(at, row)
+        while self._stalls:
+            found.append(self._stalls.popleft())
+        if batch_info is not None and found:
+            found = [evidence_with(batch_info, one) for one in found]
+        self._write(at, row, batch_info)
+        for one in found:
+            if one.kind != "stall":
+                self.tell(one)
+        if self._recovery is not None:
+            self._recover(self._recovery, at, row, found)
+        return found
+
+    def _watched(self, step: float, row: Mapping[str, float]) -> list[Anomaly]:
+        found: list[Anomaly] = []
+        if not self.config.enable_real_time_analysis:
+            return found
+        watches = self._watches
+        for name, value in row.items():
+            if name in watches:
+                one = watches[name]
+            else:
+                wanted = not self._chosen or name in self._chosen
+                one = watches[name] = watch(name, self.config.anomaly_detection) if wanted else None
+            if one is not None:
+                found += one.update(step, value)
+        return found
+
+    def tell(self, one: Anomaly) -> None:
+        """Count an anomaly, and alert about it."""
+        self.anomalies.append(one)
+        self.counts[one.kind, one.severity] += 1
+        self._alerts.anomaly(one)
+
+    def _stalled(self, one: Anomaly) -> None:
+        """Tell of a stall at once, from the watching thread; the next step returns it too."""
+        self.tell(one)
+        self._stalls.append(one)
+
+    def _write(self, step: float, row: Mapping[str, float], batch_info: Mapping[str, Any] | None) -> None:
+        if self._history is None:
+            return
+        try:
+            self._history.write(step, {name: value for name, value in row.items() if name != "step"})
+            if batch_info is not None:
+                log_batch(self._history.path.parent, step, row, batch_info)
+        except Exception as error:  # a full disk, or a batch_info of any form
+            self._problem(f"history: {error}")
+
+    def _recover(
+        self, recovery: AutoRecoverySystem, step: float, row: Mapping[str, float], found: list[Anomaly]
+    ) -> None:
+        try:
+            action = recovery.observe(step, row, found)
+        except Exception as error:  # a checkpoint that cannot be written must not end a training
+            self._problem(f"recovery: {error}")
+            return
+        if action is not None:
+            self.last_action = action
+            severity: Severity = "critical" if recovery.should_stop else "high"
+            text = f"{action.strategy.replace('_', ' ')} at step {step:g}, since {action.reason}"
+            self._alerts.notice(f"recovery {action.strategy}", "", severity, text)
+
+    def _problem(self, what: str) -> None:
+        if what not in self.problems and len(self.problems) >= _REMEMBERED:
+            what = "others"
+        self.problems[what] += 1
+        if self.problems[what] == 1:
+            _log.warning("%s: %s; further ones are only counted", self.run_name, what)
+
+    def close(self) -> None:
+        """End the watch, deliver what is queued (until the deadline), and write the report if that is configured."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stall.stop()
+        for part, end in (
+            ("recovery", self._close_recovery),
+            ("history", self._close_history),
+            ("alerts", self._alerts.close),
+        ):
+            try:
+                end()
+            except Exception as error:  # nor may closing end a program that has trained for days
+                self._problem(f"{part}: {error}")
+
+    def _close_recovery(self) -> None:
+        if self._recovery is not None:
+            self._recovery.close()
+
+    def _close_history(self) -> None:
+        if self._history is None:
+            return
+        self._history.close()
+        if self.config.reporting.auto_generate_reports and self._n_calls:
+            from exaid_evals.monitor.report import write_run_report
+
+            folder = write_run_report(self._history.path, self.config)
+            _log.info("%s: wrote %s", self.run_name, folder)
+
+    def __enter__(self) -> Self:
+        """Return the monitor."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def _monitoring(config: MonitoringConfig | ExperimentConfig | Path | str | None) -> MonitoringConfig:
+    if isinstance(config, MonitoringConfig):
+        return config
+    if isinstance(config, ExperimentConfig):
+        return config.experiment_monitoring
+    if config is None or isinstance(config, Path | str):
+        return load_experiment_config(Path(config) if config is not None else None).value.experiment_monitoring
+    what = f"a {type(config).__name__} is no configuration"
+    raise ConfigError(what, where="TrainingMonitor", remedy="give the path of experiment_config.yaml")
+
+
+def _history_log(config: MonitoringConfig, run_name: str) -> HistoryLog | None:
+    if config.reporting.log_dir is None:
+        return None
+    from exaid_evals.analysis.report.write import folder_name
+
+    return HistoryLog(config.reporting.log_dir / folder_name(run_name))

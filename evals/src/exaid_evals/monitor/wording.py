@@ -1,0 +1,31 @@
+"""Anomalies in words, for logs, messages and the command line."""
+
+from __future__ import annotations
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+
+_WHAT = {
+    "sudden_drop": "got worse at once",
+    "outlier": "has a value far from those before it",
+    "plateau": "has stopped improving",
+    "divergence": "has become far worse than its best",
+    "not_finite": "is not finite",
+}
+
+
+def described(one: Anomaly) -> str:
+    """Return an anomaly as a clause."""
+    if one.kind == "stall":
+        return f"no step for {one.magnitude or 0:.3g} seconds, after step {one.step:g}"
+    size = f" by {abs(one.magnitude):.4g}" if one.magnitude else ""
+    end = f" to {one.end_step:g}" if one.end_step is not None else ""
+    return f"{one.metric} {_WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"
+
+
+def evidence_of(one: Anomaly) -> str:
+    """Return the numbers that a detector went by, in one line."""
+    parts = []
+    for name, value in one.evidence.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        parts.append(f"{name.replace('_', ' ')} {shown}")
+    return ", ".join(parts)

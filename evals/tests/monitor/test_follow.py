@@ -1,0 +1,160 @@
+"""Histories are followed as they grow, whatever the writer does to the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
+from exaid_evals.monitor.follow.base import Follower
+from exaid_evals.monitor.follow.loop import watch
+from exaid_evals.monitor.follow.registry import follower
+
+
+def polled(one: Follower) -> list[tuple[float, dict[str, Any]]]:
+    """Return what has come."""
+    return [(row.step, dict(row.metrics)) for row in one.poll()]
+
+
+def append(path: Path, text: str) -> None:
+    """Write on at the end of a file."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def test_lines_come_when_they_are_whole(tmp_path: Path) -> None:
+    """Half a line waits for its rest; the last one comes at the end."""
+    path = tmp_path / "log.jsonl"
+    one = follower(path)
+    assert polled(one) == []  # nobody has written yet
+    append(path, '{"step": 1, "loss": 0.5}\n{"step": 2, "lo')
+    assert polled(one) == [(1, {"loss": 0.5})]
+    assert polled(one) == []
+    append(path, 'ss": NaN}\n{"step": 3, "nested": {"a": 1}, "text": "x"}\nno json\n\n{"step": 4, "loss": 1}')
+    rows = polled(one)
+    assert [step for step, _ in rows] == [2, 3]
+    assert np.isnan(rows[0][1]["loss"])
+    assert rows[1][1] == {"nested.a": 1.0}
+    assert [(row.step, dict(row.metrics)) for row in one.finish()] == [(4, {"loss": 1.0})]
+    assert any("1 lines that are no JSON object" in warning for warning in one.warnings)
+
+
+def test_the_column_of_steps_stays(tmp_path: Path) -> None:
+    """The first row says which it is; a file without one is counted on over several looks."""
+    epochs = tmp_path / "epochs.jsonl"
+    append(epochs, '{"epoch": 1, "a": 1}\n')
+    one = follower(epochs)
+    assert polled(one) == [(1, {"a": 1})]
+    append(epochs, '{"epoch": 2, "step": 900, "a": 2}\n')
+    assert polled(one) == [(2, {"a": 2})]
+    bare = tmp_path / "bare.jsonl"
+    append(bare, '{"a": 1}\n{"a": 2}\n')
+    two = follower(bare)
+    polled(two)
+    append(bare, '{"a": 3}\n')
+    assert polled(two) == [(2, {"a": 3})]
+
+
+@pytest.mark.parametrize("how", ["cut", "replaced"])
+def test_a_file_that_begins_anew_is_read_anew(how: str, tmp_path: Path) -> None:
+    """A new run under the old name, shorter or in another file."""
+    path = tmp_path / "log.csv"
+    path.write_text("step,a\n1,1\n2,2\n")
+    one = follower(path)
+    assert len(polled(one)) == 2
+    if how == "replaced":
+        path.unlink()
+        (tmp_path / "other").write_text("x")  # so that the file system does not give the same inode again
+    path.write_text("epoch,b\n1,7\n" if how == "cut" else "epoch,b\n1,7\n2,8\n3,9\n4,10\n")
+    assert polled(one)[0] == (1, {"b": 7})
+    assert any("read from its beginning" in warning for warning in one.warnings)
+
+
+def test_delimited_text(tmp_path: Path) -> None:
+    """Commas, semicolons and tabs; empty cells are missing; rows of another width are counted."""
+    for name, delimiter in (("a.csv", ","), ("b.csv", ";"), ("c.tsv", "\t")):
+        path = tmp_path / name
+        rows = [["step", "loss", "acc"], ["1", "0.5", ""], ["2", "nan", "0.7"], ["3", "1"]]
+        path.write_text("".join(delimiter.join(row) + "\r\n" for row in rows))
+        one = follower(path)
+        (first, second) = polled(one)
+        assert first == (1, {"loss": 0.5, "acc": None})
+        assert np.isnan(second[1]["loss"])
+        assert "1 rows of another width" in one.warnings[0]
+
+
+def test_a_tensorboard_log_is_read_again(tmp_path: Path) -> None:
+    """A store is asked whole, and what is new in it comes."""
+    summary = pytest.importorskip("tensorboard.compat.proto.summary_pb2")
+    event_pb2 = pytest.importorskip("tensorboard.compat.proto.event_pb2")
+    writer_of = pytest.importorskip("tensorboard.summary.writer.event_file_writer")
+    writer = writer_of.EventFileWriter(str(tmp_path))
+
+    def log(step: int, value: float) -> None:
+        made = summary.Summary(value=[summary.Summary.Value(tag="loss", simple_value=value)])
+        writer.add_event(event_pb2.Event(wall_time=float(step), step=step, summary=made))
+        writer.flush()
+
+    log(1, 0.5)
+    one = follower(tmp_path)
+    assert polled(one) == [(1, {"loss": 0.5})]
+    log(2, 0.25)
+    assert polled(one) == [(2, {"loss": 0.25})]
+    assert polled(one) == []
+    writer.close()
+
+
+def test_what_is_no_history_is_refused(tmp_path: Path) -> None:
+    """An unknown form, several runs of which none is named, a line without an end."""
+    (tmp_path / "x.txt").write_text("1")
+    with pytest.raises(ConfigError, match="no source knows it"):
+        follower(tmp_path / "x.txt")
+    with pytest.raises(ConfigError, match="no such file"):
+        follower(tmp_path / "none")
+    runs = tmp_path / "runs"
+    for name in ("a", "b"):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "history.jsonl").write_text('{"step": 1, "loss": 1}\n')
+    with pytest.raises(DataError, match="several runs"):
+        follower(runs)
+    assert polled(follower(runs, run_name="b")) == [(1, {"loss": 1})]
+    endless = tmp_path / "endless.jsonl"
+    endless.write_bytes(b"x" * (65 * 1024 * 1024))
+    one = follower(endless)
+    with pytest.raises(DataError, match="line without an end"):
+        [one.poll() for _ in range(20)]
+
+
+def test_the_loop_follows_until_nothing_comes(tmp_path: Path) -> None:
+    """It tells of a drop that is written meanwhile, and of a stall, and ends when it was idle for long enough."""
+    path = tmp_path / "log.jsonl"
+    now = [0.0]
+    values = [*np.random.default_rng(0).normal(0.9, 0.005, 40), *[0.4] * 10]
+    left = [json.dumps({"step": step, "val_accuracy": value}) + "\n" for step, value in enumerate(values)]
+    append(path, "".join(left[:10]))
+    pending = left[10:]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if pending:
+            append(path, pending.pop(0))
+
+    told: list[Anomaly] = []
+    config = MonitoringConfig.model_validate({"alerts": {"log": False}})
+    with TrainingMonitor(config, watch_stalls=False) as monitor:
+        seen = watch(
+            follower(path), monitor, told.append, follow=True, until_idle=200.0, clock=lambda: now[0], sleep=sleep
+        )
+    assert told == seen.anomalies
+    assert (seen.n_steps, seen.metrics) == (50, ["val_accuracy"])
+    assert [(one.kind, one.step) for one in seen.anomalies if one.kind != "divergence"] == [
+        ("sudden_drop", 40),
+        ("stall", 49),
+    ]
+    assert now[0] == pytest.approx(240, abs=3)

@@ -1,0 +1,163 @@
+"""The recovery with PyTorch: states come back as they were, and a sabotaged network is saved.
+
+PyTorch is in no lock file: `make torch-test` makes an environment that has it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exaid_evals.errors import DataError
+from exaid_evals.monitor import AutoRecoverySystem, TrainingMonitor
+from exaid_evals.monitor.numbers import number_of
+from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
+from exaid_evals.monitor.recovery.trainee import Trainee
+from monitor.demonstration import demonstration
+from monitor.test_recovery import METRIC, anomaly, drop
+
+if os.environ.get("EXAID_REQUIRE_TORCH"):
+    torch: Any = importlib.import_module("torch")
+else:
+    torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small tensors are quicker on one thread, and sums come out the same on every machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network() -> Any:
+    """Return a network with running statistics, whose state has integers too."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2))
+
+
+def trained(model: Any, optimizer: Any, steps: int = 3) -> None:
+    """Make some steps, so that the optimiser has a state."""
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.ones(6, 4) * torch.arange(6.0).reshape(6, 1)).square().mean().backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("optimizer_name", ["Adam", "AdamW", "SGD"])
+def test_a_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(optimizer_name: str, tmp_path: Path) -> None:
+    """Model and optimiser are put back bit by bit: the same steps lead to the same weights."""
+    make = getattr(torch.optim, optimizer_name)
+    extra = {"momentum": 0.9} if optimizer_name == "SGD" else {}
+    model = network()
+    optimizer = make(model.parameters(), lr=0.01, **extra)
+    trained(model, optimizer)
+    store = CheckpointStore(tmp_path, 2, larger_is_worse=False)
+    store.save(Trainee(model, optimizer).state(), 3, METRIC, 0.5)
+    trained(model, optimizer)
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
+    other = network()
+    other_optimizer = make(other.parameters(), lr=0.5, **extra)
+    trained(other, other_optimizer, 7)
+    found = store.best()
+    assert found is not None
+    Trainee(other, other_optimizer).load(found[1])
+    trained(other, other_optimizer)
+    for name, value in other.state_dict().items():
+        assert value.dtype == expected[name].dtype
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int32", "bool", "complex64"])
+def test_every_type_of_tensor_comes_back(dtype: str, tmp_path: Path) -> None:
+    """Those that NumPy lacks too; and shapes without elements or dimensions."""
+    store = CheckpointStore(tmp_path, 1, larger_is_worse=False)
+    wanted = getattr(torch, dtype)
+    state = {
+        "a": torch.tensor([[0, 1], [1, 0]]).to(wanted),
+        "b": torch.tensor(1).to(wanted),
+        "c": torch.zeros(0, 3).to(wanted),
+    }
+    store.save(state, 0, METRIC, 0.0)
+    found = store.best()
+    assert found is not None
+    for name, value in state.items():
+        assert found[1][name].dtype == wanted
+        assert torch.equal(found[1][name], value)
+
+
+def test_a_file_of_pytorch_is_refused(tmp_path: Path) -> None:
+    """It is a pickle: even with the right hash nothing of it is read."""
+    store = CheckpointStore(tmp_path, 1, larger_is_worse=False)
+    one = store.save({"a": torch.zeros(2)}, 0, METRIC, 0.0)
+    torch.save({"a": torch.zeros(2)}, tmp_path / "checkpoint-000001.npz")
+    with pytest.raises(DataError, match="is not what was written"):
+        store.load(one)
+
+
+def test_nan_weights_are_rolled_back_and_the_rate_with_them(tmp_path: Path) -> None:
+    """Weights are finite again, and the sabotaged learning rate is that of the checkpoint."""
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.9**step)
+    recovery = AutoRecoverySystem(tmp_path / "c", metric=METRIC, cooldown_steps=0).attach(model, optimizer, scheduler)
+    trained(model, optimizer)
+    recovery.observe(0, {METRIC: 0.9})
+    with torch.no_grad():
+        model[0].weight[0, 0] = float("nan")
+    optimizer.param_groups[0]["lr"] = 10.0
+    action = recovery.observe(
+        1, {"train_loss": torch.tensor(float("nan"))}, [anomaly("not_finite", 1, "high", "train_loss")]
+    )
+    assert action is not None
+    assert action.strategy == "rollback"
+    assert all(bool(value.isfinite().all()) for value in model.state_dict().values())
+    assert optimizer.param_groups[0]["lr"] == 0.01
+    # The second time from the same checkpoint, with half the rate; the schedule goes on from there.
+    recovery.observe(2, {METRIC: 0.2}, [drop(2)])
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.005)
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.005 * 0.9)
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_are_numbers() -> None:
+    """One element, with a gradient or without; several are none."""
+    assert number_of(torch.tensor(0.5, requires_grad=True)) == 0.5
+    assert number_of(torch.tensor([2])) == 2.0
+    assert number_of(torch.zeros(2)) is None
+    with TrainingMonitor(watch_stalls=False) as monitor:
+        monitor.log_step(torch.tensor(3), {"loss": torch.tensor(1.0, requires_grad=True)})
+        assert not monitor.problems
+
+
+@cache
+def undisturbed(seed: int) -> float:
+    """Return the accuracy of a training that nobody disturbs."""
+    return float(demonstration().train("cnn", seed, None, None))
+
+
+@pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
+def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
+    """A convolutional network on digits, three seeds: with recovery within 1 point of the undisturbed, else not."""
+    train = demonstration().train
+    whole = np.mean([undisturbed(seed) for seed in range(3)])
+    without = np.mean([train("cnn", seed, sabotage, None) for seed in range(3)])
+    mended = np.mean([train("cnn", seed, sabotage, tmp_path / str(seed)) for seed in range(3)])
+    assert whole > 0.95
+    assert abs(mended - whole) <= 0.01
+    assert whole - without > 0.01
+
+
+def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
+    """The same accuracy to the last digit, and no action."""
+    assert demonstration().train("cnn", 0, None, tmp_path) == undisturbed(0)
+    assert not (tmp_path / "recovery.jsonl").exists()

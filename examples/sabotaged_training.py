@@ -1,0 +1,312 @@
+"""A training that is sabotaged on purpose, without a recovery and with one.
+
+Trains a network on scikit-learn's digits (1,797 images of 8 × 8), does something to it that happens to real trainings,
+and measures where it ends. `numpy` is a network of one hidden layer, written out below, with `state_dict` and
+`load_state_dict`; `cnn` is a small convolutional network in PyTorch, for which the extra `torch` is needed.
+
+    python examples/sabotaged_training.py                  # both, where PyTorch is installed
+    python examples/sabotaged_training.py --models numpy --seeds 3
+    python examples/sabotaged_training.py --write          # the table of docs/monitoring.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
+
+Array = NDArray[Any]
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "monitoring.md"
+BEGIN = "<!-- sabotage: begin (examples/sabotaged_training.py --write writes this) -->"
+END = "<!-- sabotage: end -->"
+
+STEPS, BATCH, EVERY = 600, 64, 20
+SABOTAGE_AT = 450
+N_TRAIN, N_VAL = 1000, 300
+"""The other 497 images are the test set, on which a training's end is measured."""
+
+
+class Trained(Protocol):
+    """A model with its optimiser, for the loop below."""
+
+    model: Any
+    optimizer: Any
+
+    def step(self, images: Array, labels: Array) -> float:
+        """Train on a batch; return its loss."""
+
+    def accuracy(self, images: Array, labels: Array) -> float:
+        """Return the share of images that are classified rightly."""
+
+    def weights(self) -> list[Array]:
+        """Return the weights, to be written to."""
+
+
+class Network:
+    """One hidden layer of 64 units, and a softmax."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.arrays = {
+            "w1": rng.normal(0, 0.18, (64, 64)),
+            "b1": np.zeros(64),
+            "w2": rng.normal(0, 0.18, (64, 10)),
+            "b2": np.zeros(10),
+        }
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return the weights."""
+        return dict(self.arrays)
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Take weights, in place."""
+        for name, values in state.items():
+            self.arrays[name][...] = values
+
+    def gradients(self, images: Array, labels: Array) -> tuple[float, dict[str, Array]]:
+        """Return the mean cross-entropy of a batch, and its gradient."""
+        weights = self.arrays
+        hidden = np.maximum(images @ weights["w1"] + weights["b1"], 0)
+        logits = hidden @ weights["w2"] + weights["b2"]
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        n = len(labels)
+        loss = float(-np.mean(np.log(shares[np.arange(n), labels] + 1e-300)))
+        shares[np.arange(n), labels] -= 1
+        shares /= n
+        back = (shares @ weights["w2"].T) * (hidden > 0)
+        return loss, {"w1": images.T @ back, "b1": back.sum(0), "w2": hidden.T @ shares, "b2": shares.sum(0)}
+
+    def logits(self, images: Array) -> Array:
+        """Return a score for each image and digit."""
+        weights = self.arrays
+        return np.maximum(images @ weights["w1"] + weights["b1"], 0) @ weights["w2"] + weights["b2"]
+
+
+class Momentum:
+    """Gradient descent with momentum."""
+
+    def __init__(self, network: Network, learning_rate: float) -> None:
+        self._network, self.learning_rate = network, learning_rate
+        self._velocity = {name: np.zeros_like(values) for name, values in network.arrays.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return velocities and the learning rate."""
+        return {"learning_rate": self.learning_rate, "velocity": dict(self._velocity)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take them."""
+        self.learning_rate = float(state["learning_rate"])
+        self._velocity = {name: np.array(values) for name, values in state["velocity"].items()}
+
+    def step(self, gradients: dict[str, Array]) -> None:
+        """Move the weights."""
+        for name, gradient in gradients.items():
+            self._velocity[name] = 0.9 * self._velocity[name] - self.learning_rate * gradient
+            self._network.arrays[name] += self._velocity[name]
+
+
+class NumpyTraining:
+    """The network of this file."""
+
+    def __init__(self, seed: int) -> None:
+        self.model = Network(seed)
+        self.optimizer = Momentum(self.model, 0.05)
+
+    def step(self, images: Array, labels: Array) -> float:
+        """Train on a batch."""
+        loss, gradients = self.model.gradients(images, labels)
+        self.optimizer.step(gradients)
+        return loss
+
+    def accuracy(self, images: Array, labels: Array) -> float:
+        """Measure."""
+        return float(np.mean(self.model.logits(images).argmax(axis=1) == labels))
+
+    def weights(self) -> list[Array]:
+        """Return the arrays."""
+        return list(self.model.arrays.values())
+
+    def set_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        self.optimizer.learning_rate *= factor
+
+
+class CnnTraining:
+    """Two convolutions and a linear layer, in PyTorch, with Adam."""
+
+    def __init__(self, seed: int) -> None:
+        import torch
+        from torch import nn
+
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        self.model = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(16 * 2 * 2, 10),
+        )  # fmt: skip
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=3e-3)
+
+    def step(self, images: Array, labels: Array) -> float:
+        """Train on a batch."""
+        from torch.nn.functional import cross_entropy
+
+        self.model.train()
+        loss = cross_entropy(self.model(_tensor(images)), _tensor(labels))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss.item())
+
+    def accuracy(self, images: Array, labels: Array) -> float:
+        """Measure."""
+        import torch
+
+        self.model.eval()
+        with torch.no_grad():
+            return float((self.model(_tensor(images)).argmax(dim=1) == _tensor(labels)).float().mean().item())
+
+    def weights(self) -> list[Array]:
+        """Return views of the parameters."""
+        return [parameter.detach().numpy() for parameter in self.model.parameters()]
+
+    def set_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] *= factor
+
+
+def _tensor(values: Array) -> Any:
+    import torch
+
+    if values.dtype == np.int64:
+        return torch.from_numpy(values)
+    return torch.from_numpy(values.astype(np.float32)).reshape(-1, 1, 8, 8)
+
+
+def learning_rate_x1000(training: Any, _rng: np.random.Generator) -> None:
+    """A slip in a schedule: from this step on the learning rate is a thousand times what it was."""
+    training.set_learning_rate(1000.0)
+
+
+def weights_overwritten(training: Any, rng: np.random.Generator) -> None:
+    """A fault of memory or of a transfer: every weight is replaced by a large random number."""
+    for values in training.weights():
+        values[...] = rng.normal(0, 30, values.shape)
+
+
+def weights_nan(training: Any, _rng: np.random.Generator) -> None:
+    """One overflow: a single weight is NaN, and after the next step all are."""
+    training.weights()[0].flat[0] = np.nan
+
+
+SABOTAGES: dict[str, Callable[[Any, np.random.Generator], None]] = {
+    "learning rate × 1000": learning_rate_x1000,
+    "weights overwritten": weights_overwritten,
+    "a weight is NaN": weights_nan,
+}
+MODELS: dict[str, Callable[[int], Any]] = {"numpy": NumpyTraining, "cnn": CnnTraining}
+
+
+def train(model: str, seed: int, sabotage: str | None, checkpoints: Path | None) -> float:
+    """Train once, and return the accuracy on the test set at the end.
+
+    Args:
+        model: of `MODELS`.
+        seed: of the weights, the order of the batches and the split.
+        sabotage: of `SABOTAGES`; None leaves the training alone.
+        checkpoints: folder of the recovery; None trains without one.
+    """
+    digits = load_digits()
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(digits.target))
+    images, labels = digits.data[order] / 16.0, digits.target[order].astype(np.int64)
+    train_set, val_set = slice(0, N_TRAIN), slice(N_TRAIN, N_TRAIN + N_VAL)
+    training = MODELS[model](seed)
+    config = MonitoringConfig.model_validate(
+        {
+            "auto_recovery": {
+                "enable": checkpoints is not None,
+                "checkpoint_dir": checkpoints,
+                "metric": "val_accuracy",
+                "strategies": ["rollback", "early_stop"],
+            },
+            "alerts": {"log": False},
+        }
+    )
+    with TrainingMonitor(config, run_name=f"{model}-{seed}").attach(training.model, training.optimizer) as monitor:
+        for step in range(STEPS):
+            if sabotage is not None and step == SABOTAGE_AT:
+                SABOTAGES[sabotage](training, rng)
+            chosen = rng.choice(N_TRAIN, BATCH, replace=False)
+            with np.errstate(all="ignore"):  # a sabotaged network overflows
+                metrics = {"train_loss": training.step(images[train_set][chosen], labels[train_set][chosen])}
+                if step % EVERY == EVERY - 1:
+                    metrics["val_accuracy"] = training.accuracy(images[val_set], labels[val_set])
+            monitor.log_step(step, metrics)
+            if monitor.should_stop:
+                break
+    with np.errstate(all="ignore"):
+        return float(training.accuracy(images[N_TRAIN + N_VAL :], labels[N_TRAIN + N_VAL :]))
+
+
+def table(models: list[str], seeds: int) -> tuple[str, bool]:
+    """Return the table in Markdown, and whether every row holds what is claimed."""
+    lines = [
+        "| network | sabotage | undisturbed | without recovery | with recovery | difference to undisturbed |",
+        "| :-- | :-- | --: | --: | --: | --: |",
+    ]
+    held = True
+    with tempfile.TemporaryDirectory() as folder:
+        for model in models:
+            whole = [train(model, seed, None, None) for seed in range(seeds)]
+            for number, sabotage in enumerate(SABOTAGES):
+                without = [train(model, seed, sabotage, None) for seed in range(seeds)]
+                places = [Path(folder) / f"{model}-{number}-{seed}" for seed in range(seeds)]
+                mended = [train(model, seed, sabotage, place) for seed, place in enumerate(places)]
+                difference = mean(mended) - mean(whole)
+                held = held and abs(difference) <= 0.01 < mean(whole) - mean(without)
+                lines.append(
+                    f"| {model} | {sabotage} | {mean(whole):.1%} | {mean(without):.1%} | {mean(mended):.1%} | "
+                    f"{round(100 * difference, 1) + 0.0:+.1f} points |"
+                )
+                print(lines[-1], file=sys.stderr)
+    return "\n".join(lines), held
+
+
+def main() -> int:
+    """Print the table, or write it into the page; the exit status says whether it holds what is claimed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--write", action="store_true")
+    chosen = parser.parse_args()
+    models = [name for name in chosen.models.split(",") if name in MODELS]
+    if "cnn" in models and importlib.util.find_spec("torch") is None:
+        print("cnn is left out: it needs PyTorch (pip install 'exaid-evals[torch]')", file=sys.stderr)
+        models.remove("cnn")
+    text, held = table(models, chosen.seeds)
+    print(text)
+    if chosen.write:
+        page = PAGE.read_text(encoding="utf-8")
+        before, _, rest = page.partition(BEGIN)
+        _, _, after = rest.partition(END)
+        caption = f"Mean accuracy on the test set, {chosen.seeds} seeds."
+        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{caption}\n\n{END}{after}", encoding="utf-8")
+    return int(not held)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
