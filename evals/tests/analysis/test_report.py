@@ -23,7 +23,7 @@ from exaid_evals.cli.main import run as cli
 
 HOSTILE = '"><script>alert(1)</script>|`x`![i](http://a)\x1b[2J\u202e'
 
-_ALLOWED = "html head meta title style body h1 h2 h3 p table thead tbody tr th td ul li img footer"
+_ALLOWED = "html head meta title style body main div h1 h2 h3 p table thead tbody tr th td ul li img footer"
 
 
 def planted(folder: Path, name: str = "run-a") -> Path:

@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.histories import SOURCES, analysis_config_of, places_of
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.showing import printable, shown
-from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.analysis.stage import Analysis
-
-_SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
 
 
 @click.command("analyze")
 @option("--run-name", required=True, metavar="NAME", help="Name of the run, or the file or folder it lies in.")
 @option(
     "--source",
-    type=click.Choice(_SOURCES),
+    type=click.Choice(SOURCES),
     default=None,
     envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
     help="Where the run was logged.  [default: found out]",
@@ -77,15 +74,11 @@ def command(
     cannot be read; 2 wrong usage.
     """
     from exaid_evals.analysis.report.write import REPORT_HTML, write_report
-    from exaid_evals.analysis.sources.registry import USUAL_PLACES, find_run
+    from exaid_evals.analysis.sources.registry import find_run
     from exaid_evals.analysis.stage import analyse
-    from exaid_evals.cli.options import campaign_of
 
-    config = _config(analysis_config, primary_metric, better)
-    places = [place] if place is not None else [*map(Path, USUAL_PLACES), campaign_of(_campaign_dir()).root]
-    if place is not None and not place.exists():
-        raise ConfigError("no such file or folder", where=f"--from {place}", remedy="check the path")
-    history = find_run(run_name, places, source)
+    config = analysis_config_of(analysis_config, primary_metric, better)
+    history = find_run(run_name, places_of(place), source)
     for warning in history.warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
     analysis = analyse(history, config, image_dir)
@@ -93,27 +86,6 @@ def command(
     _show(analysis)
     click.echo(f"wrote {shown(folder / REPORT_HTML)}")
     return 0
-
-
-def _campaign_dir() -> Path | None:
-    import os
-
-    named = os.environ.get("EXAID_DATA_DIR")
-    return Path(named) if named else None
-
-
-def _config(path: Path | None, primary: str | None, better: str | None) -> AnalysisConfig:
-    from exaid_evals.analysis.settings import AnalysisConfig
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.override import Override
-
-    if better is not None and primary is None:
-        raise ConfigError("says nothing without a metric", where="--better", remedy="name it with --primary-metric")
-    overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
-    config = load_config(AnalysisConfig, path, overrides).value
-    if primary is not None and better is not None:
-        config = config.model_copy(update={"directions": {**config.directions, primary: better}})
-    return config
 
 
 def _show(analysis: Analysis) -> None:

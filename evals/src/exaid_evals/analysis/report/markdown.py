@@ -12,18 +12,34 @@ from exaid_evals.report.formats.markdown import escape
 
 
 def render(analysis: Analysis, plots: Mapping[str, str]) -> str:
-    """Return the report.
+    """Return the report of an analysis.
 
     Args:
         analysis: of a run.
         plots: metric → path of its picture, relative to the report.
     """
-    parts = [f"# Analysis of {_text(analysis.history.run_name)}", *(_section(one) for one in sections(analysis))]
+    title = f"Analysis of {analysis.history.run_name}"
+    return document(title, sections(analysis), plots, signature(analysis), plots_at=2)
+
+
+def document(
+    title: str, parts: Sequence[Section], plots: Mapping[str, str], made: str, *, plots_at: int | None = None
+) -> str:
+    """Return a report.
+
+    Args:
+        title: of the document.
+        parts: its sections.
+        plots: name → path of a picture, relative to the report.
+        made: the signature.
+        plots_at: before which section the plots stand; None puts them last.
+    """
+    shown = [f"# {_text(title)}", *(_section(one) for one in parts)]
     if plots:
         pictures = [f"![{_text(metric)}]({path})" for metric, path in plots.items()]
-        parts.insert(3, "## Plots\n\n" + "\n\n".join(pictures))
-    parts.append(f"`{signature(analysis)}`")
-    return "\n\n".join(parts) + "\n"
+        shown.insert(len(shown) if plots_at is None else plots_at + 1, "## Plots\n\n" + "\n\n".join(pictures))
+    shown.append(f"`{made}`")
+    return "\n\n".join(shown) + "\n"
 
 
 def _section(section: Section) -> str:

@@ -1,0 +1,171 @@
+"""The runs that a list means: names, files, folders and patterns, of any source, mixed."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.analysis.compare.configuration import flat_settings, seed_key
+from exaid_evals.analysis.history import History
+from exaid_evals.analysis.sources.base import Source
+from exaid_evals.analysis.sources.registry import SOURCES, find_run
+from exaid_evals.errors import ConfigError, DataError
+
+_PATTERN = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is compared.
+
+    Attributes:
+        name: unique among the runs that are compared.
+        history: as its source read it.
+        settings: dotted key → value, with what seeds or names the run.
+        seed_at: the key that holds the seed; None where there is none.
+    """
+
+    name: str
+    history: History
+    settings: Mapping[str, Any]
+    seed_at: str | None
+
+    @property
+    def seed(self) -> str | None:
+        """The seed, as text."""
+        return None if self.seed_at is None else str(self.settings[self.seed_at])
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The runs, and those that could not be read, each with why."""
+
+    runs: tuple[Run, ...]
+    unreadable: tuple[str, ...]
+
+
+def collect(listed: str, places: Sequence[Path], source: str | None = None) -> Collected:
+    """Read the runs of a list.
+
+    A part of the list is, in this order: an existing file or folder (every run in it), a pattern of files and folders,
+    a pattern of run names in the places, a run name. A run that is listed twice is read once. One that is damaged is
+    told of while the others go on.
+
+    Args:
+        listed: parts with commas between them; a path that holds a comma may stand alone.
+        places: files or folders in which names are looked for.
+        source: only this one.
+
+    Raises:
+        ConfigError: the list or one of its parts means no run; there is no such source.
+        DataError: a name that nothing has, or no run could be read.
+    """
+    if source is not None and source not in SOURCES:
+        raise ConfigError(f"no source {source!r}", where="--source", remedy=f"known are {', '.join(SOURCES)}")
+    parts = [listed] if _exists(listed) else [part.strip() for part in listed.split(",") if part.strip()]
+    if not parts:
+        raise ConfigError("names no run", where="--runs", remedy="write names, files or patterns with commas between")
+    asked = [SOURCES[source]] if source else list(SOURCES.values())
+    read: dict[tuple[str, str], History] = {}
+    unreadable: dict[str, None] = {}
+    for part in parts:
+        meant = list(_meant(part, places, asked))
+        if not meant:
+            # W&B is asked for it, or the error says which runs there are: nobody wants a comparison that lacks a run
+            # because of a mistyped name.
+            read.setdefault(("", part), find_run(part, places, source))
+        for place, name, one in meant:
+            key = str(place.resolve()), name
+            if key in read:
+                continue
+            try:
+                read[key] = one.read(place, name)
+            except DataError as error:
+                unreadable.setdefault(str(error))
+    if not read:
+        raise DataError("no run could be read:\n" + "\n".join(f"  - {why}" for why in unreadable))
+    return Collected(tuple(_named(list(read.items()))), tuple(unreadable))
+
+
+def _meant(part: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
+    """Yield place, name and source of each run that a part means; nothing for a name that no place holds."""
+    if _exists(part):
+        yield from _in(Path(part), asked)
+        return
+    if _PATTERN & set(part):
+        yield from _matching(part, places, asked)
+        return
+    for place in places:
+        having = [one for one in asked if one.claims(place) and part in one.run_names(place)]
+        if len(having) > 1:
+            names = ", ".join(one.name for one in having)
+            raise ConfigError(f"several sources have the run ({names})", where=part, remedy="say which with --source")
+        if having:
+            yield place, part, having[0]
+            return
+
+
+def _exists(path: str) -> bool:
+    # Path.exists raises for a list of names that is longer than a file name may be.
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
+    paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
+    found = [one for path in paths if any(each.claims(path) for each in asked) for one in _in(path, asked)]
+    if not found:
+        found = [
+            (place, name, one)
+            for place in places
+            for one in asked
+            if one.claims(place)
+            for name in one.run_names(place)
+            if fnmatchcase(name, pattern)
+        ]
+    if not found:
+        raise ConfigError(
+            f"no run, file or folder fits {pattern!r}",
+            where="--runs",
+            remedy="quote the pattern, and name the folder to look in with --from",
+        )
+    yield from found
+
+
+def _in(path: Path, asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
+    """Yield the runs of a file or folder; of sources that share one, that is an error and no guess."""
+    claiming = [one for one in asked if one.claims(path)]
+    if not claiming:
+        known = ", ".join(one.name for one in asked)
+        raise ConfigError(f"holds no run of a known source ({known})", where=str(path), remedy="check the path")
+    seen: dict[str, str] = {}
+    for one in claiming:
+        for name in one.run_names(path):
+            if name in seen:
+                what = f"several sources have the run {name!r} ({seen[name]}, {one.name})"
+                raise ConfigError(what, where=str(path), remedy="say which with --source")
+            seen[name] = one.name
+            yield path, name, one
+
+
+def _named(read: Sequence[tuple[tuple[str, str], History]]) -> Iterator[Run]:
+    """Yield runs whose names differ: those that share one get the folder before it, or a number behind it."""
+    counts = Counter(history.run_name for _, history in read)
+    used: set[str] = set()
+    for (place, _), history in read:
+        name = history.run_name
+        if counts[name] > 1:
+            path = Path(place)
+            name = f"{(path.parent if path.is_file() else path).name}/{name}"
+        label, number = name, 1
+        while label in used:
+            number += 1
+            label = f"{name} ({number})"
+        used.add(label)
+        settings = flat_settings(history.config)
+        yield Run(label, replace(history, run_name=label), settings, seed_key(settings))

@@ -1,0 +1,1 @@
+"""The dashboard: one HTML file that sorts, filters and overlays runs without a server."""

@@ -1,0 +1,124 @@
+"""Runs that were made alike but for their seed: a group, whose spread says how much chance moves a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exaid_evals.analysis.compare.collect import Run
+from exaid_evals.analysis.compare.configuration import differing, making, setting_text
+from exaid_evals.errors import ConfigError
+
+SEED, NONE = "seed", "none"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration.
+
+    Attributes:
+        name: of its run where it has one, else the settings by which it differs from other groups.
+        runs: in order of their seeds, one a seed.
+        settings: that its runs share and that say how they were made.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups, the settings in which they differ, and what is to be told of the grouping."""
+
+    groups: tuple[Group, ...]
+    differing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def group_runs(runs: Sequence[Run], by: str = SEED) -> Grouping:
+    """Return the runs in groups that differ in one key alone.
+
+    A run that holds no such key stands alone: equal configurations without a seed may be one run that was logged twice.
+    Of two runs of one configuration and one seed the first counts, the other stands alone, and a note names both.
+
+    Args:
+        runs: in the order in which they are listed.
+        by: `seed`, `none`, or the dotted key of another setting (`fold`).
+
+    Raises:
+        ConfigError: no run has that key.
+    """
+    if by not in (SEED, NONE) and not any(by in run.settings for run in runs):
+        keys = ", ".join(sorted({key for run in runs for key in run.settings})[:12]) or "none"
+        raise ConfigError(f"no run has a setting {by!r}", where="--group-by", remedy=f"there are {keys}")
+    notes: list[str] = []
+    held: dict[str, dict[str, Run]] = {}
+    for number, run in enumerate(runs):
+        key = None if by == NONE else run.seed_at if by == SEED else by
+        made = making(run.settings, key)
+        if key is None or key not in run.settings:
+            held[f"alone {number}"] = {"": run}
+            continue
+        # The source is part of it: a campaign's cases and a training's steps have no common mean.
+        texts = [run.history.steps_are, *(f"{name}={setting_text(made, name)}" for name in made)]
+        members = held.setdefault("\0".join(texts), {})
+        value = setting_text(run.settings, key)
+        if value in members:
+            notes.append(
+                f"{members[value].name} and {run.name} have one configuration and one {by} ({value}): they are no "
+                "independent runs, and the second stands alone"
+            )
+            held[f"alone {number}"] = {"": run}
+        else:
+            members[value] = run
+    notes += _repeats(held, by)
+    return _grouping(list(held.values()), by, notes)
+
+
+def _grouping(held: Sequence[Mapping[str, Run]], by: str, notes: Sequence[str]) -> Grouping:
+    made = []
+    for members in held:
+        first = next(iter(members.values()))
+        key = None if by == NONE else first.seed_at if by == SEED else by
+        made.append(making(first.settings, key))
+    keys = differing(made)
+    groups, used = [], set()
+    for members, settings in zip(held, made, strict=True):
+        ordered = [members[value] for value in sorted(members, key=_in_order)]
+        name = ordered[0].name if len(ordered) == 1 else _called(settings, keys, ordered)
+        while name in used:
+            name = f"{name} ({ordered[0].name})"
+        used.add(name)
+        groups.append(Group(name, tuple(ordered), settings))
+    return Grouping(tuple(groups), tuple(keys), tuple(notes))
+
+
+def _called(settings: Mapping[str, Any], keys: Sequence[str], runs: Sequence[Run]) -> str:
+    """Return the settings that set a group apart, or its first run's name where that would be long."""
+    told = " ".join(f"{key.rpartition('.')[2]}={setting_text(settings, key)}" for key in keys)
+    return told if told and len(told) <= 60 else f"{runs[0].name} and {len(runs) - 1} more"
+
+
+def _repeats(held: Mapping[str, Mapping[str, Run]], by: str) -> list[str]:
+    """Name runs of one configuration that hold no seed, so that the user can say what they are."""
+    alike: dict[str, list[str]] = {}
+    for members in held.values():
+        run = next(iter(members.values()))
+        if by == SEED and run.seed_at is None and run.settings:
+            made = making(run.settings)
+            alike.setdefault("\0".join(f"{key}={setting_text(made, key)}" for key in made), []).append(run.name)
+    return [
+        f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}: one configuration and no seed in it; they are not "
+        "taken for repetitions (log the seed, or say with --group-by which setting tells them apart)"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def _in_order(value: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(value), value
+    except ValueError:
+        return True, 0.0, value

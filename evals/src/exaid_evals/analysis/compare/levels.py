@@ -1,0 +1,150 @@
+"""The number that stands for a run, and how far noise within the run moves it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from exaid_evals.analysis.anomalies.robust import worsening
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.history import CleanSeries
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Statistic = Literal["level", "best", "final"]
+STATISTICS: tuple[Statistic, ...] = ("level", "best", "final")
+LAST_SHARE = 0.2
+"""Of a run's points, at its end, that its level is the mean of."""
+LEAST_POINTS = 5
+"""Of a stretch; fewer have no level but their last value, and no interval."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A number with its interval.
+
+    Attributes:
+        value: in units of the metric.
+        low, high: the 95 % interval; None where there is none.
+        sd: of the values that it is the mean of (ddof 1); None for fewer than two.
+        n: of these values.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    sd: float | None
+    n: int
+
+
+def last_stretch(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the last 20 % of the values, at least 5; all where there are fewer."""
+    return values[-max(LEAST_POINTS, math.ceil(LAST_SHARE * len(values))) :]
+
+
+def run_value(clean: CleanSeries, statistic: Statistic, direction: Direction | None) -> float | None:
+    """Return the number that stands for a run; None where it has no points, or its best is asked for without direction.
+
+    Args:
+        clean: of a metric.
+        statistic: `level` is the mean of the last stretch, `final` the last value, `best` the best one, which is the
+            higher the more noise there is.
+        direction: in which the metric improves.
+    """
+    if not len(clean) or (statistic == "best" and direction is None):
+        return None
+    if statistic == "best" and direction is not None:
+        return float(clean.values[int(worsening(clean.values, direction).argmin())])
+    if statistic == "final" or len(clean) < LEAST_POINTS:
+        return float(clean.values[-1])
+    return mean_of(last_stretch(clean.values))
+
+
+def within_run(clean: CleanSeries) -> Level | None:
+    """Return the level of the last stretch with the interval that noise within the run gives it.
+
+    level ± t · s/√m, with m = n·(1 − r)/(1 + r) for n values whose neighbours correlate by r, and m − 1 degrees of
+    freedom. Source of m: G. V. Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an
+    autocorrelated time series", *Supplement to the Journal of the Royal Statistical Society* 8 (1946), 184–197.
+
+    Returns:
+        None for a series without points; no interval for fewer than 5.
+    """
+    from scipy.stats import t
+
+    if not len(clean):
+        return None
+    if len(clean) < LEAST_POINTS:
+        return Level(float(clean.values[-1]), None, None, None, len(clean))
+    values = last_stretch(clean.values)
+    n, mean, sd = len(values), mean_of(values), sd_of(values)
+    share = (1 - autocorrelation(values)) / (1 + autocorrelation(values))
+    independent = min(float(n), max(2.0, n * share))
+    half = float(t.ppf((1 + CONFIDENCE) / 2, independent - 1)) * sd / math.sqrt(independent)
+    return Level(mean, mean - half, mean + half, sd, n)
+
+
+def autocorrelation(values: NDArray[np.float64]) -> float:
+    """Return how neighbours correlate, between 0 and 0.95.
+
+    The estimate from few values is too low by about (1 + 4r)/n, which is added: M. G. Kendall, "Note on bias in the
+    estimation of autocorrelation", *Biometrika* 41 (1954), 403–404.
+    """
+    n = len(values)
+    centred = values - values.mean()
+    power = float((centred**2).sum())
+    if n < 3 or power <= 0:
+        return 0.0
+    r = float((centred[1:] * centred[:-1]).sum()) / power
+    return min(0.95, max(0.0, r + (1 + 4 * r) / n))
+
+
+def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: int = 42) -> Level:
+    """Return the mean over repetitions (seeds, cases) with its 95 % interval.
+
+    Up to 9 values: Student's t, which is exact for normal values; a bootstrap of so few draws the same few samples
+    again and again. From 10 on: the bootstrap-t interval, which leans on no distribution.
+
+    Args:
+        values: shape (n,), finite, n ≥ 1.
+        resamples: of the bootstrap.
+        seed: of its generator, so that the same values have the same interval.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    n, mean = len(values), mean_of(values)
+    if n < 2:
+        return Level(mean, None, None, None, n)
+    sd = sd_of(values)
+    if n < BOOTSTRAP_FROM:
+        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
+        return Level(mean, mean - half, mean + half, sd, n)
+    from exaid_evals.stats.bands import sup_t_band
+    from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts
+
+    # Around the mean: squares of values far from 0 would lose the digits that their spread is made of.
+    column = (values - mean)[:, None]
+    counts = resample_counts(n, resamples, np.random.default_rng(seed))
+    means, squares = bootstrap_means(column, counts), bootstrap_means(column**2, counts)
+    low, high = sup_t_band(means, squares, np.zeros(1), np.array([sd]), np.array([n]), CONFIDENCE)[:, 0]
+    return Level(mean, mean + float(low), mean + float(high), sd, n)
+
+
+BOOTSTRAP_FROM = 10
+"""Values from which on an interval is bootstrapped."""
+
+
+def mean_of(values: NDArray[np.float64]) -> float:
+    """Return the mean, its sum exact before one rounding, so that it depends on no machine."""
+    return math.fsum(values.tolist()) / len(values)
+
+
+def sd_of(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of a sample (ddof 1) of two and more."""
+    mean = mean_of(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values.tolist()) / (len(values) - 1))

@@ -1,0 +1,170 @@
+"""Who is best by a metric, and whether that can be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from exaid_evals.analysis.anomalies.robust import worsening
+from exaid_evals.analysis.compare.groups import Group
+from exaid_evals.analysis.compare.levels import Level, Statistic, over_repetitions, run_value, within_run
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.history import CleanSeries
+
+Basis = Literal["seeds", "cases", "within_run", "none"]
+"""What an interval is of: the variation between seeds, between cases, or the noise within one run; or there is none."""
+Verdict = Literal["better", "ahead", "not_told_apart", "alone", "direction_unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A group by a metric.
+
+    Attributes:
+        group: its name.
+        level: mean over its runs, with the interval.
+        basis: of the interval.
+        values: run → the number that stands for it; None where the run lacks the metric.
+        best: the best value of any of its runs, with run and step; None where the direction is not known.
+        last_step: the last steps of its runs, least and greatest.
+    """
+
+    group: str
+    level: Level
+    basis: Basis
+    values: Mapping[str, float | None]
+    best: tuple[float, str, float] | None
+    last_step: tuple[float, float]
+
+    @property
+    def n_missing(self) -> int:
+        """Runs that lack the metric."""
+        return sum(value is None for value in self.values.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The groups by a metric, best first.
+
+    Attributes:
+        metric: its name.
+        direction: in which it improves; None where that is not known, and then the order is that of the list.
+        performances: of the groups that have it.
+        missing: groups that lack it.
+        verdict: `better`: the first one's interval overlaps no other's, and all are over seeds or cases; `ahead`: the
+            same, but some interval is only of the noise within a run; `not_told_apart`; `alone`: one group has it.
+        tied: groups that the first one cannot be told apart from: their interval overlaps, or one of the two has none.
+        needed: runs for each of two groups to tell the first from its rival apart at 5 % with 80 % power, if their
+            difference is as large as it looks; None where no spread between runs is known, or nothing differs.
+    """
+
+    metric: str
+    direction: Direction | None
+    performances: tuple[Performance, ...]
+    missing: tuple[str, ...]
+    verdict: Verdict
+    tied: tuple[str, ...]
+    needed: int | None
+
+    @property
+    def first(self) -> Performance:
+        """The best, or the first where nothing says which is."""
+        return self.performances[0]
+
+    @property
+    def rival(self) -> Performance | None:
+        """The best of those that the first cannot be told apart from; the second where it can from all."""
+        held = [one for one in self.performances[1:] if not self.tied or one.group in self.tied]
+        return held[0] if held else None
+
+
+def rank(
+    groups: Sequence[Group], metric: str, direction: Direction | None, statistic: Statistic = "level"
+) -> Ranking | None:
+    """Return the groups by a metric; None where no run has a finite value of it."""
+    known = [found for group in groups if (found := _performance(group, metric, direction, statistic)) is not None]
+    if not known:
+        return None
+    have = {one.group for one in known}
+    missing = tuple(group.name for group in groups if group.name not in have)
+    if direction is None:
+        verdict: Verdict = "alone" if len(known) == 1 else "direction_unknown"
+        return Ranking(metric, None, tuple(known), missing, verdict, (), None)
+    sign = 1.0 if direction == "lower" else -1.0
+    ordered = sorted(known, key=lambda one: sign * one.level.value)
+    first, others = ordered[0], ordered[1:]
+    tied = tuple(one.group for one in others if _overlap(first.level, one.level))
+    if not others:
+        verdict = "alone"
+    elif tied:
+        verdict = "not_told_apart"
+    else:
+        verdict = "ahead" if any(one.basis == "within_run" for one in ordered) else "better"
+    ranking = Ranking(metric, direction, tuple(ordered), missing, verdict, tied, None)
+    rival = ranking.rival
+    if rival is None or not tied or not first.basis == rival.basis == "seeds":
+        return ranking
+    return replace(ranking, needed=_needed(first.level, rival.level))
+
+
+def _performance(group: Group, metric: str, direction: Direction | None, statistic: Statistic) -> Performance | None:
+    import numpy as np
+
+    series = {run.name: run.history.series.get(metric) for run in group.runs}
+    cleans = {name: one.clean for name, one in series.items() if one is not None and len(one.clean)}
+    if not cleans:
+        return None
+    over_cases = group.runs[0].history.steps_are == "case"
+    if over_cases:
+        values = {name: float(np.mean(clean.values)) for name, clean in cleans.items()}
+    else:
+        found = {name: run_value(clean, statistic, direction) for name, clean in cleans.items()}
+        values = {name: value for name, value in found.items() if value is not None}
+    if not values:
+        return None
+    only = next(iter(cleans.values()))
+    if len(values) > 1:
+        level, basis = over_repetitions(np.array(list(values.values()))), "seeds"
+    elif over_cases:
+        level, basis = over_repetitions(only.values), "cases"
+    else:
+        within = within_run(only) if statistic == "level" else None
+        value = next(iter(values.values()))
+        level, basis = within or Level(value, None, None, None, 1), "within_run"
+    if level.low is None:
+        basis = "none"
+    return Performance(
+        group.name,
+        level,
+        basis,  # type: ignore[arg-type]
+        {run.name: values.get(run.name) for run in group.runs},
+        None if direction is None or over_cases else _best({name: cleans[name] for name in values}, direction),
+        (min(float(one.steps[-1]) for one in cleans.values()), max(float(one.steps[-1]) for one in cleans.values())),
+    )
+
+
+def _best(cleans: Mapping[str, CleanSeries], direction: Direction) -> tuple[float, str, float]:
+    found = []
+    for name, clean in cleans.items():
+        at = int(worsening(clean.values, direction).argmin())
+        found.append((float(clean.values[at]), name, float(clean.steps[at])))
+    return min(found, key=lambda one: one[0] if direction == "lower" else -one[0])
+
+
+def _overlap(one: Level, other: Level) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return True
+    return one.low <= other.high and other.low <= one.high
+
+
+def _needed(one: Level, other: Level) -> int | None:
+    """Return runs per group for a two-sided test of two means at 5 % with 80 % power, by the normal approximation.
+
+    n = (1.960 + 0.842)² · (s₁² + s₂²) / d². Source: J. Cohen, *Statistical Power Analysis* (1988), chapter 2.
+    """
+    gap = abs(one.value - other.value)
+    if one.sd is None or other.sd is None or gap <= 0:
+        return None
+    return max(2, math.ceil((1.959964 + 0.841621) ** 2 * (one.sd**2 + other.sd**2) / gap**2))

@@ -1,0 +1,154 @@
+"""What a comparison's report says, apart from how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exaid_evals.analysis.compare.configuration import ABSENT, setting_text
+from exaid_evals.analysis.compare.performance import Performance, Ranking
+from exaid_evals.analysis.compare.recommend import interval, recommendations, verdict
+from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.report.sections import Block, Section
+from exaid_evals.analysis.report.sentences import number
+
+MOST_ROWS = 60
+_OF = {
+    "seeds": "between runs of the group",
+    "cases": "between cases",
+    "within_run": "noise within the run, not between seeds",
+    "none": "none",
+}
+_BANDS = {
+    "seeds": "from repetitions",
+    "borrowed": "spread borrowed from groups with repetitions",
+    "within_run": "from noise within each run and an allowance of 5 % of the range",
+}
+
+
+def sections(comparison: Comparison) -> list[Section]:
+    """Return the report, in order."""
+    return [
+        _summary(comparison),
+        _performance(comparison),
+        _settings(comparison),
+        _stability(comparison),
+        _partings(comparison),
+        _notes(comparison),
+    ]
+
+
+def ranking_rows(ranking: Ranking, most: int = MOST_ROWS) -> list[list[str]]:
+    """Return the table of the groups by a metric, heading first."""
+    rows = [["group", "runs", "level [95 %]", "interval is of", "best", "in run", "at step"]]
+    for one in ranking.performances[:most]:
+        value, run, step = one.best or (None, "–", None)
+        at = "–" if step is None else f"{step:g}"
+        rows.append([one.group, _runs(one), interval(one), _OF[one.basis], number(value), run, at])
+    return rows
+
+
+def _summary(comparison: Comparison) -> Section:
+    lines = [verdict(comparison.rankings[0])]
+    return Section("Summary", [Block(paragraphs=lines), Block("What to do", items=recommendations(comparison))])
+
+
+def _performance(comparison: Comparison) -> Section:
+    of = {"level": "the mean of its last fifth", "best": "its best value", "final": "its last value"}
+    told = f"A run counts by {of[comparison.statistic]}, a group by the mean over its runs."
+    blocks = [Block(paragraphs=[told])]
+    for ranking in comparison.rankings:
+        lines = [verdict(ranking)]
+        if ranking.missing:
+            lines.append(f"{len(ranking.missing)} groups lack it: {_listed(ranking.missing)}.")
+        if len(ranking.performances) > MOST_ROWS:
+            lines.append(f"The first {MOST_ROWS} of {len(ranking.performances)} groups; comparison.json has all.")
+        way = f" ({ranking.direction} is better)" if ranking.direction else ""
+        blocks.append(Block(f"{ranking.metric}{way}", lines, table=ranking_rows(ranking)))
+    return Section("Performance", blocks)
+
+
+def _settings(comparison: Comparison) -> Section:
+    keys = comparison.grouping.differing
+    if not any(group.settings for group in comparison.groups):
+        return Section("Settings", [Block(paragraphs=["No run has a configuration."])])
+    if not keys:
+        return Section("Settings", [Block(paragraphs=["The runs differ in no setting that says how they were made."])])
+    shown = comparison.groups[:MOST_ROWS]
+    rows = [["group", *keys], *([one.name, *(setting_text(one.settings, key)[:80] for key in keys)] for one in shown)]
+    told = [f"Only what differs; what names, places, times or seeds a run is left out. {_same(comparison)}"]
+    if len(shown) < len(comparison.groups):
+        told.append(f"The first {MOST_ROWS} of {len(comparison.groups)} groups.")
+    return Section("Settings", [Block(paragraphs=told, table=rows)])
+
+
+def _same(comparison: Comparison) -> str:
+    shared = {key for group in comparison.groups for key in group.settings} - set(comparison.grouping.differing)
+    lacking = [group.name for group in comparison.groups if not group.settings]
+    told = f"{len(shared)} settings are the same."
+    return told if not lacking else f"{told} {_listed(lacking)} have no configuration: everything is `{ABSENT}` there."
+
+
+def _stability(comparison: Comparison) -> Section:
+    rows = [
+        ["run", "critical", "high", "medium", "low", "NaN, infinite", "drops", "recovered", "median steps to recover"]
+    ]
+    metric = comparison.rankings[0].metric
+    rows[0].append(f"σ of {metric} at the end")
+    ordered = sorted(
+        comparison.stabilities,
+        key=lambda one: (-one.anomalies["critical"], -one.anomalies["high"], -one.anomalies["medium"], one.run),
+    )
+    for one in ordered[:MOST_ROWS]:
+        took = sorted(drop.steps_to_recover for drop in one.recoveries if drop.steps_to_recover is not None)
+        middle = (took[(len(took) - 1) // 2] + took[len(took) // 2]) / 2 if took else None
+        counts = [str(one.anomalies[severity]) for severity in ("critical", "high", "medium", "low")]
+        drops = [str(len(one.recoveries)), str(len(took)), number(middle), number(one.last_sd.get(metric))]
+        rows.append([one.run, *counts, str(one.not_finite), *drops])
+    told = ["Recovered: nine tenths of what a sudden drop lost were won back before the run ended."]
+    if len(ordered) > MOST_ROWS:
+        told.append(f"The {MOST_ROWS} least steady of {len(ordered)} runs.")
+    return Section("Stability", [Block(paragraphs=told, table=rows)])
+
+
+def _partings(comparison: Comparison) -> Section:
+    if not comparison.partings:
+        return Section(
+            "Where histories part", [Block(paragraphs=["Nothing was held against each other step by step."])]
+        )
+    rows = [["metric", "between", "parts at step", "not before", "higher from then on", "bands"]]
+    unknown: dict[str, int] = {}
+    for one in comparison.partings:
+        if one.why_not is not None:
+            unknown[one.why_not] = unknown.get(one.why_not, 0) + 1
+            continue
+        step = "does not part" if one.step is None else f"{one.step:g}"
+        before = "–" if one.not_before is None else f"{one.not_before:g}"
+        bands = "–" if one.basis is None else _BANDS[one.basis]
+        rows.append([one.metric, f"{one.first} – {one.second}", step, before, one.higher or "–", bands])
+    told = [
+        "The first step from which on simultaneous 95 % bands lie apart to the end of the common steps. That histories "
+        "do not part means that they cannot be told apart, not that they are the same."
+    ]
+    told += [f"Pairs of which nothing can be said: {count} ({why})." for why, count in sorted(unknown.items())]
+    shown = rows[: MOST_ROWS + 1] if len(rows) > 1 else ()
+    if len(rows) - 1 > MOST_ROWS:
+        told.append(f"The first {MOST_ROWS} of {len(rows) - 1}; comparison.json has all.")
+    return Section("Where histories part", [Block(paragraphs=told, table=shown)])
+
+
+def _notes(comparison: Comparison) -> Section:
+    warnings = [f"{run.name}: {line}" for run in comparison.runs for line in run.history.warnings]
+    lines = [*comparison.notes, *warnings[:MOST_ROWS]]
+    if len(warnings) > MOST_ROWS:
+        lines.append(f"{len(warnings) - MOST_ROWS} further warnings are in comparison.json")
+    return Section("Limits", [Block(items=lines) if lines else Block(paragraphs=["None were found."])])
+
+
+def _runs(one: Performance) -> str:
+    known = len(one.values) - one.n_missing
+    return str(known) if not one.n_missing else f"{known} ({one.n_missing} lack it)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

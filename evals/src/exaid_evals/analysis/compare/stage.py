@@ -1,0 +1,222 @@
+"""The comparison of runs, from their histories to everything that a report says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
+from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
+from exaid_evals.analysis.compare.collect import Collected, Run, collect
+from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs
+from exaid_evals.analysis.compare.levels import STATISTICS, Statistic
+from exaid_evals.analysis.compare.parting import Parting, part
+from exaid_evals.analysis.compare.performance import Ranking, rank
+from exaid_evals.analysis.compare.stability import Stability, stability_of
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.errors import ConfigError, DataError
+
+MOST_PAIRS = 20
+"""Groups that are held against the best one step by step; the best of the others."""
+MOST_PARTING_METRICS = 30
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is known about runs after their comparison.
+
+    Attributes:
+        runs: that were read, in the order of the list.
+        grouping: the groups, and the settings in which they differ.
+        by: what the runs of a group differ in.
+        statistic: the number that stands for a run.
+        directions: metric → how it improves.
+        primary: the metric that counts; None where no metric has a known direction.
+        rankings: of each metric, the primary one first.
+        stabilities: of each run.
+        partings: of the best group by the primary metric and each other one, for each metric.
+        notes: what limits the comparison.
+    """
+
+    runs: tuple[Run, ...]
+    grouping: Grouping
+    by: str
+    statistic: Statistic
+    directions: Mapping[str, Direction]
+    primary: str | None
+    rankings: tuple[Ranking, ...]
+    stabilities: tuple[Stability, ...]
+    partings: tuple[Parting, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups."""
+        return self.grouping.groups
+
+    @property
+    def key_ranking(self) -> Ranking | None:
+        """The ranking by the primary metric."""
+        return self.rankings[0] if self.primary is not None else None
+
+
+@dataclass(frozen=True)
+class ExperimentComparator:
+    """Compares runs of any experiments.
+
+    Attributes:
+        runs: names, files, folders and patterns, with commas between them.
+        places: files or folders in which names are looked for.
+        source: only this one.
+        group_by: the setting in which repetitions differ: `seed`, `none`, or a key.
+        statistic: the number that stands for a run: its `level` over the last fifth, its `best` or its `final` value.
+        config: thresholds of the anomalies, the primary metric, directions.
+
+    >>> ExperimentComparator("a,b", statistic="median").compare()
+    Traceback (most recent call last):
+    exaid_evals.errors.ConfigError: --statistic: no statistic 'median'; known are level, best, final
+    """
+
+    runs: str
+    places: Sequence[Path] = (Path(),)
+    source: str | None = None
+    group_by: str = SEED
+    statistic: Statistic = "level"
+    config: AnalysisConfig = field(default_factory=AnalysisConfig)
+
+    def compare(self, on_run: Callable[[str], None] = lambda _name: None) -> Comparison:
+        """Read the runs and compare them.
+
+        Args:
+            on_run: is told the name of each run whose anomalies have been looked for.
+
+        Raises:
+            ConfigError: wrong usage, found before the work.
+            DataError: a run is not there, or fewer than two can be read.
+        """
+        if self.statistic not in STATISTICS:
+            remedy = f"known are {', '.join(STATISTICS)}"
+            raise ConfigError(f"no statistic {self.statistic!r}", where="--statistic", remedy=remedy)
+        return self.of(collect(self.runs, self.places, self.source), on_run)
+
+    def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Comparison:
+        """Compare runs that have been read."""
+        runs = collected.runs
+        if len(runs) < 2:
+            raise DataError(
+                f"there is one run, {runs[0].name!r}: a comparison needs two",
+                where="--runs",
+                remedy="name more, or look at the one with `exaid-evals analyze`",
+            )
+        directions, notes = directions_of(runs, self.config)
+        metrics = sorted({metric for run in runs for metric in run.history.series})
+        primary = primary_of(runs, metrics, directions, self.config)
+        grouping = group_runs(runs, self.group_by)
+        ordered = sorted(metrics, key=lambda one: (one != primary, not is_validation(one), one))
+        rankings = [
+            found
+            for metric in ordered
+            if (found := rank(grouping.groups, metric, directions.get(metric), self.statistic)) is not None
+        ]
+        if not rankings:
+            raise DataError("no metric of any run has a finite number", where="--runs", remedy="look at what they log")
+        stabilities = []
+        for run in runs:
+            stabilities.append(stability_of(run, find_anomalies(run.history, self.config, directions), directions))
+            on_run(run.name)
+        partings, skipped = _partings(grouping.groups, rankings)
+        told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
+        return Comparison(
+            runs,
+            grouping,
+            self.group_by,
+            self.statistic,
+            directions,
+            primary if rankings[0].metric == primary else None,
+            tuple(rankings),
+            tuple(stabilities),
+            tuple(partings),
+            (*told, *grouping.notes, *notes, *_limits(runs), *skipped),
+        )
+
+
+def directions_of(runs: Sequence[Run], config: AnalysisConfig) -> tuple[dict[str, Direction], list[str]]:
+    """Return metric → direction; a metric of which runs say different things has none, and is told of."""
+    said: dict[str, set[Direction]] = {}
+    for run in runs:
+        for metric, way in directions_in(run.history, config).items():
+            said.setdefault(metric, set()).add(way)
+    unclear = sorted(metric for metric, ways in said.items() if len(ways) > 1)
+    notes = [
+        f"{metric}: some runs say that it improves upwards and some downwards; it ranks nothing" for metric in unclear
+    ]
+    return {metric: next(iter(ways)) for metric, ways in said.items() if len(ways) == 1}, notes
+
+
+def primary_of(
+    runs: Sequence[Run], metrics: Sequence[str], directions: Mapping[str, Direction], config: AnalysisConfig
+) -> str | None:
+    """Return the metric that counts: as asked for, else the one that most runs have, validation metrics first."""
+    asked = config.primary_metric
+    if asked is not None:
+        if asked not in metrics:
+            remedy = f"they have {', '.join(metrics[:12])}"
+            raise ConfigError(f"no run has a metric {asked!r}", where="--primary-metric", remedy=remedy)
+        if asked not in directions:
+            remedy = "say with --better higher or --better lower"
+            raise ConfigError(f"it is not known how {asked!r} improves", where="--primary-metric", remedy=remedy)
+        return asked
+    having = {
+        metric: sum(metric in run.history.series and len(run.history.series[metric].clean) > 0 for run in runs)
+        for metric in metrics
+        if metric in directions
+    }
+    # A share that is right says more to a reader than a loss does.
+    ordered = sorted(having, key=lambda one: (-having[one], not is_validation(one), directions[one] == "lower", one))
+    return ordered[0] if ordered else None
+
+
+def _partings(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[list[Parting], list[str]]:
+    """Hold the best group by the first metric against the others, step by step."""
+    if any(run.history.steps_are == "case" for group in groups for run in group.runs):
+        return [], [
+            "the steps of a campaign are cases, whose order means nothing: no parting of histories is looked for"
+        ]
+    by_name = {group.name: group for group in groups}
+    ranked = [by_name[one.group] for one in rankings[0].performances]
+    pairs = [(ranked[0], other) for other in ranked[1 : MOST_PAIRS + 1]]
+    metrics = [one for one in rankings if len(one.performances) > 1][:MOST_PARTING_METRICS]
+    found = []
+    for ranking in metrics:
+        have = {one.group for one in ranking.performances}
+        found += [
+            part(ranking.metric, first, other, groups)
+            for first, other in pairs
+            if first.name in have and other.name in have
+        ]
+    left = len(ranked) - 1 - len(pairs)
+    return found, [f"histories of {left} further groups are not held against the best one's"] if left > 0 else []
+
+
+def _limits(runs: Sequence[Run]) -> list[str]:
+    """Say in what the runs cannot be compared: length, kind of steps, sources."""
+    notes = []
+    kinds = {run.history.steps_are for run in runs}
+    if len(kinds) > 1:
+        notes.append("some runs have steps of a training, others cases of an evaluation: their levels are not alike")
+    last = {run.name: _last_step(run) for run in runs if run.history.steps_are == "step"}
+    known = {name: step for name, step in last.items() if step is not None}
+    if known and max(known.values()) > 1.05 * min(known.values()) + 1e-9:
+        shortest, longest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+        notes.append(
+            f"runs end at different steps, from {known[shortest]:g} ({shortest}) to {known[longest]:g} ({longest}): "
+            "levels are those at each run's own end, histories are compared as far as both go"
+        )
+    return notes
+
+
+def _last_step(run: Run) -> float | None:
+    ends = [float(one.clean.steps[-1]) for one in run.history.series.values() if len(one.clean)]
+    return max(ends, default=None)

@@ -1,0 +1,84 @@
+"""The files of a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exaid_evals.analysis.compare.configuration import setting_text
+from exaid_evals.analysis.compare.dashboard import page
+from exaid_evals.analysis.compare.plots import chosen_rankings, draw
+from exaid_evals.analysis.compare.record import comparison_record, signature
+from exaid_evals.analysis.compare.sections import sections
+from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.report.markdown import document
+from exaid_evals.artifacts.atomic import write_bytes, write_text
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.report.formats.csv_table import write_csv
+
+DASHBOARD, REPORT, RECORD, TABLE = "dashboard.html", "comparison.md", "comparison.json", "comparison.csv"
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """Write the record, the table, the report with its plots and the dashboard; return the dashboard's path.
+
+    Args:
+        comparison: of runs.
+        out: folder, made where it is missing; files of an earlier comparison are replaced.
+    """
+    record = canonical_bytes(comparison_record(comparison)) + b"\n"
+    dashboard = page.render(comparison)
+    plots = {one.metric: draw(comparison, one) for one in chosen_rankings(comparison)}
+    paths = {metric: f"plots/{number:02d}.png" for number, metric in enumerate(plots, start=1)}
+    for metric, data in plots.items():
+        write_bytes(out / paths[metric], data)
+    title = f"Comparison of {len(comparison.runs)} runs"
+    write_text(out / REPORT, document(title, sections(comparison), paths, signature(comparison), plots_at=2))
+    write_text(out / TABLE, _csv(comparison))
+    write_bytes(out / RECORD, record)
+    write_text(out / DASHBOARD, dashboard)
+    return out / DASHBOARD
+
+
+def _csv(comparison: Comparison) -> str:
+    """Return a row a group and metric, numbers rounded as in the record."""
+    keys = comparison.grouping.differing
+    groups = {group.name: group for group in comparison.groups}
+    header = ["metric", "direction", "rank", "group", "value", "ci95_low", "ci95_high", "sd", "n", "interval_of"]
+    header += ["n_runs", "n_missing", "best", "best_run", "best_step", *(f"setting.{printable(key)}" for key in keys)]
+    lines: list[list[object]] = []
+    for ranking in comparison.rankings:
+        for place, one in enumerate(ranking.performances, start=1):
+            level = one.level
+            numbers = [csv_number(value) for value in (level.value, level.low, level.high, level.sd)]
+            value, run, step = one.best or (None, None, None)
+            settings = [csv_text(setting_text(groups[one.group].settings, key)) for key in keys]
+            ranked = place if ranking.direction else None
+            head = [
+                csv_text(ranking.metric),
+                ranking.direction,
+                ranked,
+                csv_text(one.group),
+                *numbers,
+                level.n,
+                one.basis,
+            ]
+            known = len(one.values) - one.n_missing
+            best = [csv_number(value), None if run is None else csv_text(run), csv_number(step)]
+            lines.append([*head, known, one.n_missing, *best, *settings])
+    return write_csv([*header, "signature"], [[*line, signature(comparison)] for line in lines])
+
+
+def csv_text(text: str) -> str:
+    """Return foreign text that no spreadsheet takes for a formula."""
+    shown = printable(text)
+    try:
+        float(shown)
+    except ValueError:
+        return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
+    return shown
+
+
+def csv_number(value: float | None) -> float | None:
+    """Return a number as records round it."""
+    return None if value is None else round(value, 6) + 0.0

@@ -1,0 +1,1 @@
+"""What hyper-parameters have to do with how runs end, over many runs."""

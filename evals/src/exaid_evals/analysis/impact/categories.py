@@ -1,0 +1,150 @@
+"""How often runs of a category go wrong: the rate of runs with a grave anomaly, with exact intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from exaid_evals.analysis.impact.parameters import Parameter
+from exaid_evals.stats.multiplicity import holm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEAST_RUNS = 5
+"""Of a category; fewer have a rate, and no say in the test."""
+_PERMUTATIONS = 9999
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A value of a hyper-parameter.
+
+    Attributes:
+        value: as text.
+        n: runs that have it.
+        n_anomalous: of these, runs with a high or critical anomaly.
+        rate, low, high: share of these, with its Clopper–Pearson interval.
+        mean: of the metric's level over these runs; None where none has it.
+        n_level: runs that the mean is of.
+    """
+
+    value: str
+    n: int
+    n_anomalous: int
+    rate: float
+    low: float
+    high: float
+    mean: float | None
+    n_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRates:
+    """A hyper-parameter that is a category.
+
+    Attributes:
+        parameter: its name.
+        categories: in order of their values.
+        n_missing: runs that lack it.
+        p: that rates are the same in all categories of 5 and more runs; None where fewer than two are as large, or
+            all runs or none had an anomaly.
+        p_adjusted: by Holm, over all parameters.
+    """
+
+    parameter: str
+    categories: tuple[Category, ...]
+    n_missing: int
+    p: float | None = None
+    p_adjusted: float | None = None
+
+
+def category_rates(
+    parameters: Sequence[Parameter], anomalous: Sequence[bool], levels: Sequence[float | None], seed: int = 42
+) -> list[CategoryRates]:
+    """Return the rates of each parameter that is a category, the most telling first.
+
+    The test permutes which runs had an anomaly and takes the chi-squared statistic of the table, so that it holds for
+    few runs too: p = (1 + permutations as extreme) / (1 + permutations).
+
+    Args:
+        parameters: numbers are passed over.
+        anomalous: whether each run has a high or critical anomaly.
+        levels: of the metric, of each run.
+        seed: of the permutations.
+    """
+    found = []
+    for parameter in parameters:
+        if not parameter.numeric:
+            values = sorted({str(value) for value in parameter.values if value is not None})
+            categories = tuple(_category(value, parameter, anomalous, levels) for value in values)
+            p = _permutation_p(parameter, categories, anomalous, seed)
+            found.append(CategoryRates(parameter.name, categories, parameter.n_missing, p))
+    tested = [one for one in found if one.p is not None]
+    adjusted = dict(zip([one.parameter for one in tested], holm([one.p or 0.0 for one in tested]), strict=True))
+    known = [replace(one, p_adjusted=adjusted.get(one.parameter)) for one in found]
+    return sorted(known, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
+
+
+def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share of k in n.
+
+    Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", *Biometrika* 26 (1934), 404–413.
+
+    >>> [round(bound, 4) for bound in clopper_pearson(0, 10)]
+    [0.0, 0.3085]
+    """
+    from scipy.stats import beta
+
+    tail = (1 - level) / 2
+    low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
+    high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
+    return low, high
+
+
+def _category(value: str, parameter: Parameter, anomalous: Sequence[bool], levels: Sequence[float | None]) -> Category:
+    from exaid_evals.analysis.compare.levels import mean_of
+
+    at = [index for index, held in enumerate(parameter.values) if held == value]
+    k, known = sum(anomalous[index] for index in at), [level for index in at if (level := levels[index]) is not None]
+    low, high = clopper_pearson(k, len(at))
+    import numpy as np
+
+    mean = mean_of(np.array(known)) if known else None
+    return Category(value, len(at), k, k / len(at), low, high, mean, len(known))
+
+
+def _permutation_p(
+    parameter: Parameter, categories: Sequence[Category], anomalous: Sequence[bool], seed: int
+) -> float | None:
+    import numpy as np
+
+    large = [one.value for one in categories if one.n >= LEAST_RUNS]
+    at = [index for index, value in enumerate(parameter.values) if value in large]
+    bad = np.array([anomalous[index] for index in at], dtype=np.float64)
+    if len(large) < 2 or not 0 < bad.sum() < len(bad):
+        return None
+    member = np.array([[parameter.values[index] == value for index in at] for value in large], dtype=np.float64)
+    observed = _chi_squared(member, bad[None, :])[0]
+    rng = np.random.default_rng(seed)
+    shuffled = np.array([rng.permutation(bad) for _ in range(_PERMUTATIONS)])
+    # Equal tables must count as equal, whatever the last bits of their sums are.
+    as_extreme = int((_chi_squared(member, shuffled) >= observed - 1e-9).sum())
+    return (1 + as_extreme) / (1 + _PERMUTATIONS)
+
+
+def _chi_squared(member: NDArray[np.float64], bad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the statistic of tables of categories against bad runs, shape (tables,).
+
+    Args:
+        member: shape (categories, runs), 1 where a run is of a category.
+        bad: shape (tables, runs); each row has as many ones.
+    """
+    counts = bad @ member.T
+    size = member.sum(axis=1)
+    share = bad[0].sum() / member.shape[1]
+    result: NDArray[np.float64] = ((counts - size * share) ** 2 / (size * share * (1 - share))).sum(axis=1)
+    return result

@@ -1,0 +1,141 @@
+"""What an impact analysis' report says, apart from how it looks."""
+
+from __future__ import annotations
+
+from exaid_evals.analysis.impact.categories import LEAST_RUNS as LEAST_CATEGORY
+from exaid_evals.analysis.impact.correlations import LEAST_RUNS, RankCorrelation
+from exaid_evals.analysis.impact.stage import DROP, SIGNIFICANT, Impact
+from exaid_evals.analysis.report.sections import Block, Section
+from exaid_evals.analysis.report.sentences import number
+
+_MOST_CATEGORIES = 40
+
+
+def findings(impact: Impact) -> list[str]:
+    """Return what the numbers bear, most telling first; each with its n, and what they cannot say."""
+    told = [_correlated(impact, one) for one in impact.correlations if _significant(one.p_adjusted)]
+    for rates in impact.rates:
+        if _significant(rates.p_adjusted):
+            worst = max(rates.categories, key=lambda one: (one.n >= LEAST_CATEGORY, one.rate))
+            told.append(
+                f"{rates.parameter}: runs go wrong at different rates (p = {_p(rates.p_adjusted)} after Holm); worst "
+                f"is {worst.value}, {worst.n_anomalous} of {worst.n} [{worst.low:.0%}, {worst.high:.0%}]."
+            )
+    found = impact.importance
+    if found.withheld is None:
+        first = found.parameters[0]
+        told.append(
+            f"A model that predicts {impact.metric} (cross-validated R² {_mean(found.r2):.2f}, n = {found.n}) leans "
+            f"most on {first.parameter}: shuffled, R² falls by {first.mean:.2f}."
+        )
+    return told or [_nothing(impact)]
+
+
+def sections(impact: Impact) -> list[Section]:
+    """Return the report, in order."""
+    way = "higher" if impact.direction == "higher" else "lower"
+    about = f"{len(impact.runs)} runs; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
+    return [
+        Section("What the numbers say", [Block(paragraphs=findings(impact)), Block(paragraphs=[about])]),
+        _correlations(impact),
+        _rates(impact),
+        _importance(impact),
+        Section("Limits", [Block(items=impact.notes) if impact.notes else Block(paragraphs=["None were found."])]),
+    ]
+
+
+def _correlations(impact: Impact) -> Section:
+    tested = sum(one.p is not None for one in impact.correlations)
+    told = [
+        f"Spearman's ρ with a 95 % interval; p after Holm over all {tested} "
+        f"that were tested. Under {LEAST_RUNS} runs nothing is said. Correlation is no cause: parameters that were "
+        "searched together share what they explain."
+    ]
+    rows = [["parameter", "with", "ρ [95 %]", "p (Holm)", "n"]]
+    for one in impact.correlations:
+        outcome = f"drop of {impact.metric}" if one.outcome == DROP else impact.metric
+        rows.append(
+            [one.parameter, outcome, _rho(one), "–" if one.p_adjusted is None else _p(one.p_adjusted), str(one.n)]
+        )
+    if len(rows) == 1:
+        return Section("Numeric parameters", [Block(paragraphs=["No numeric parameter varies."])])
+    return Section("Numeric parameters", [Block(paragraphs=told, table=rows)])
+
+
+def _rates(impact: Impact) -> Section:
+    if not impact.rates:
+        return Section("Categories", [Block(paragraphs=["No category varies."])])
+    told = (
+        "Share of runs with a high or critical anomaly of any metric, with its exact (Clopper–Pearson) interval. "
+        f"Categories of fewer than {LEAST_CATEGORY} runs have no part in the test."
+    )
+    blocks = [Block(paragraphs=[told])]
+    for rates in impact.rates:
+        lines = (
+            ["Not tested: fewer than two categories are large enough, or all runs are alike."]
+            if rates.p is None
+            else [f"Permutation test that all rates are the same: p = {_p(rates.p_adjusted)} after Holm."]
+        )
+        rows = [["value", "runs", "anomalous", "rate [95 %]", f"mean {impact.metric}"]]
+        for one in rates.categories[:_MOST_CATEGORIES]:
+            share = f"{one.rate:.0%} [{one.low:.0%}, {one.high:.0%}]"
+            rows.append([one.value, str(one.n), str(one.n_anomalous), share, number(one.mean)])
+        blocks.append(Block(rates.parameter, lines, table=rows))
+    return Section("Categories", blocks)
+
+
+def _importance(impact: Impact) -> Section:
+    found = impact.importance
+    if found.withheld is not None:
+        return Section("Importance", [Block(paragraphs=[f"Withheld: {found.withheld}."])])
+    told = (
+        f"A random forest predicts {impact.metric} with a cross-validated R² of {_mean(found.r2):.2f} (from "
+        f"{min(found.r2):.2f} to {max(found.r2):.2f} over {len(found.r2)} repetitions, n = {found.n}). Importance is "
+        "by how much R² falls when a parameter is shuffled among runs that the model has not seen."
+    )
+    rows = [["parameter", "R² lost", "σ over repetitions"]]
+    rows += [[one.parameter, f"{one.mean:.3f}", f"{one.sd:.3f}"] for one in found.parameters]
+    return Section("Importance", [Block(paragraphs=[told], table=rows)])
+
+
+def _correlated(impact: Impact, one: RankCorrelation) -> str:
+    rises = (one.rho or 0.0) > 0
+    what = f"the drop of {impact.metric} from its best" if one.outcome == DROP else impact.metric
+    # A drop is positive where the end is worse, whatever the metric's direction.
+    better = rises == (impact.direction == "higher") if one.outcome != DROP else not rises
+    way = (
+        f"with a higher {one.parameter}, {what} is {'higher' if rises else 'lower'} ({'better' if better else 'worse'})"
+    )
+    return f"{one.parameter}: {way}: ρ = {_rho(one)}, p = {_p(one.p_adjusted)} after Holm, n = {one.n}."
+
+
+def _nothing(impact: Impact) -> str:
+    if not impact.parameters.varying:
+        return f"No parameter varies among {len(impact.runs)} runs: there is nothing to go with."
+    tested = [one for one in impact.correlations if one.p is not None]
+    if not tested and all(one.p is None for one in impact.rates):
+        return (
+            f"Nothing can be said: {len(impact.runs)} runs are too few. A correlation needs {LEAST_RUNS} runs with "
+            f"both numbers, a category {LEAST_CATEGORY} runs."
+        )
+    return f"No parameter stands out from chance over {len(impact.runs)} runs; that does not show that none matters."
+
+
+def _significant(p: float | None) -> bool:
+    return p is not None and p <= SIGNIFICANT
+
+
+def _rho(one: RankCorrelation) -> str:
+    if one.rho is None:
+        return "too few runs" if one.n < LEAST_RUNS else "does not vary"
+    if one.low is None or one.high is None:
+        return f"{one.rho:.2f}"
+    return f"{one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def _p(p: float | None) -> str:
+    return "–" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return sum(values) / len(values)

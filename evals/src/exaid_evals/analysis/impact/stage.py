@@ -1,0 +1,157 @@
+"""The impact of hyper-parameters, from many runs' histories to everything that a report says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exaid_evals.analysis.anomalies.registry import find_anomalies
+from exaid_evals.analysis.anomalies.robust import worsening
+from exaid_evals.analysis.compare.collect import Collected, Run, collect
+from exaid_evals.analysis.compare.levels import Statistic, run_value
+from exaid_evals.analysis.compare.stage import directions_of, primary_of
+from exaid_evals.analysis.directions import Direction
+from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
+from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
+from exaid_evals.analysis.impact.importance import Importance, importance
+from exaid_evals.analysis.impact.parameters import Parameters, parameters_of
+from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.errors import ConfigError, DataError
+
+SIGNIFICANT = 0.05
+LEVEL: Statistic = "level"
+DROP = "drop"
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Everything that is known about the hyper-parameters of runs.
+
+    Attributes:
+        runs: that were read.
+        metric: that the outcomes are of.
+        direction: in which it improves.
+        levels: of each run: the mean of its last fifth; None where the run lacks the metric.
+        drops: from the best value to the level, positive where the end is worse.
+        anomalous: whether a run has a high or critical anomaly, of any metric.
+        parameters: that vary, and what is left out.
+        correlations: of numbers with level and drop.
+        rates: of anomalies by category.
+        importance: of all for the level.
+        notes: what limits all this.
+    """
+
+    runs: tuple[Run, ...]
+    metric: str
+    direction: Direction
+    levels: tuple[float | None, ...]
+    drops: tuple[float | None, ...]
+    anomalous: tuple[bool, ...]
+    parameters: Parameters
+    correlations: tuple[RankCorrelation, ...]
+    rates: tuple[CategoryRates, ...]
+    importance: Importance
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HyperparameterAnalyzer:
+    """Says what hyper-parameters have to do with how runs end.
+
+    Attributes:
+        runs: names, files, folders and patterns, with commas between them.
+        places: files or folders in which names are looked for.
+        source: only this one.
+        config: thresholds of the anomalies, the metric, directions.
+        seed: of permutations and folds.
+    """
+
+    runs: str
+    places: Sequence[Path] = (Path(),)
+    source: str | None = None
+    config: AnalysisConfig = field(default_factory=AnalysisConfig)
+    seed: int = 42
+
+    def analyse(self, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
+        """Read the runs and analyse them.
+
+        Raises:
+            ConfigError: wrong usage, or no metric's direction is known.
+            DataError: runs are not there, or there is one.
+        """
+        return self.of(collect(self.runs, self.places, self.source), on_run)
+
+    def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
+        """Analyse runs that have been read."""
+        runs = collected.runs
+        if len(runs) < 2:
+            raise DataError("there is one run: nothing varies", where="--runs", remedy="name the runs of a search")
+        directions, notes = directions_of(runs, self.config)
+        metric = primary_of(
+            runs, sorted({name for run in runs for name in run.history.series}), directions, self.config
+        )
+        if metric is None:
+            raise ConfigError(
+                "no metric's name tells which way it improves",
+                where="--runs",
+                remedy="name one with --metric, and say with --better higher or --better lower",
+            )
+        direction = directions[metric]
+        levels, drops, anomalous = [], [], []
+        for run in runs:
+            level, drop = _outcome(run, metric, direction)
+            levels.append(level)
+            drops.append(drop)
+            found = find_anomalies(run.history, self.config, directions)
+            anomalous.append(any(one.severity in ("high", "critical") for one in found))
+            on_run(run.name)
+        parameters = parameters_of([run.settings for run in runs])
+        told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
+        return Impact(
+            runs,
+            metric,
+            direction,
+            tuple(levels),
+            tuple(drops),
+            tuple(anomalous),
+            parameters,
+            tuple(rank_correlations(parameters.varying, {LEVEL: levels, DROP: drops})),
+            tuple(category_rates(parameters.varying, anomalous, levels, self.seed)),
+            importance(parameters.varying, levels, self.seed),
+            (*told, *notes, *_limits(runs, metric, levels, parameters)),
+        )
+
+
+def _outcome(run: Run, metric: str, direction: Direction) -> tuple[float | None, float | None]:
+    """Return a run's level, and how far that lies below its best value; a campaign's cases have no best before."""
+    series = run.history.series.get(metric)
+    if series is None or not len(series.clean):
+        return None, None
+    if run.history.steps_are == "case":
+        return float(series.clean.values.mean()), None
+    level = run_value(series.clean, LEVEL, direction)
+    if level is None:
+        return None, None
+    worse = worsening(series.clean.values, direction)
+    return level, (level if direction == "lower" else -level) - float(worse.min())
+
+
+def _limits(runs: Sequence[Run], metric: str, levels: Sequence[float | None], parameters: Parameters) -> list[str]:
+    notes = []
+    lacking = [run.name for run, level in zip(runs, levels, strict=True) if level is None]
+    if lacking:
+        notes.append(f"{len(lacking)} runs lack {metric}: {', '.join(lacking[:5])}{' …' if len(lacking) > 5 else ''}")
+    without = [run.name for run in runs if not run.settings]
+    if without:
+        notes.append(f"{len(without)} runs have no configuration: {', '.join(without[:5])}")
+    if parameters.constant:
+        notes.append(f"the same in all runs, and left out: {_few(parameters.constant)}")
+    if parameters.unique:
+        notes.append(f"of another value in each run, and left out: {_few(parameters.unique)}")
+    lacking_it = [one for one in parameters.varying if one.n_missing]
+    return notes + [f"{one.name}: {one.n_missing} of {len(runs)} runs lack it" for one in lacking_it]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "")

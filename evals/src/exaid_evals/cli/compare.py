@@ -1,0 +1,125 @@
+"""`compare`: several runs of any experiments held against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exaid_evals.cli.histories import SOURCES, analysis_config_of, places_of
+from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.showing import printable, shown
+
+if TYPE_CHECKING:
+    from exaid_evals.analysis.compare.stage import Comparison
+
+_MOST_ROWS = 12
+SOME_FAILED = 3
+
+
+@click.command("compare")
+@option("--runs", required=True, metavar="A,B,…", help="Names, files, folders or quoted patterns of runs.")
+@option(
+    "--source",
+    type=click.Choice(SOURCES),
+    default=None,
+    envvar="EXAID_HISTORY_SOURCE",
+    help="Where the runs were logged.  [default: found out for each]",
+)
+@option(
+    "--from",
+    "place",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder to look for names in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
+)
+@option(
+    "--group-by",
+    default="seed",
+    show_default=True,
+    metavar="KEY",
+    help="Runs that differ in this setting alone are repetitions; `none`: each stands alone.",
+)
+@option(
+    "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
+)
+@option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
+@option(
+    "--statistic",
+    type=click.Choice(["level", "best", "final"]),
+    default="level",
+    show_default=True,
+    help="What a run counts by: the mean of its last fifth, its best or its last value.",
+)
+@option(
+    "--analysis-config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="YAML with thresholds and directions; see docs/analysis.md.",
+)
+@option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("comparison_reports"),
+    show_default=True,
+    help="Folder to write.",
+)
+@debug_option
+def command(
+    runs: str,
+    source: str | None,
+    place: Path | None,
+    group_by: str,
+    primary_metric: str | None,
+    better: str | None,
+    statistic: str,
+    analysis_config: Path | None,
+    output_dir: Path,
+) -> int:
+    """Say which of several runs is best, how certainly, and where they part.
+
+    Writes dashboard.html (sort, filter, overlay; no server), comparison.md with plots, comparison.csv and
+    comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,
+    but some runs could not be read.
+    """
+    from exaid_evals.analysis.compare.collect import collect
+    from exaid_evals.analysis.compare.stage import ExperimentComparator
+    from exaid_evals.analysis.compare.write import write_comparison
+
+    config = analysis_config_of(analysis_config, primary_metric, better)
+    found = collect(runs, places_of(place), source)
+    for line in found.unreadable:
+        click.echo(f"warning: left out: {printable(line)}", err=True)
+    comparator = ExperimentComparator(runs, (), source, group_by, statistic, config)  # type: ignore[arg-type]
+    with Progress("comparing", len(found.runs), unit="run") as progress:
+        comparison = comparator.of(found, progress.advance)
+    _show(comparison)
+    click.echo(f"wrote {shown(write_comparison(comparison, output_dir))}")
+    return SOME_FAILED if found.unreadable else 0
+
+
+def _show(comparison: Comparison) -> None:
+    """Print the ranking by the metric that counts, verdicts of the others, and what follows."""
+    from exaid_evals.analysis.compare.recommend import recommendations, verdict
+    from exaid_evals.analysis.compare.sections import ranking_rows
+
+    first, *others = comparison.rankings
+    kinds = f"{len(comparison.runs)} runs, {len(comparison.groups)} configurations"
+    differing = ", ".join(map(printable, comparison.grouping.differing[:6])) or "no setting"
+    click.echo(f"{kinds}; they differ in {differing}")
+    click.echo(f"{printable(first.metric)}" + (f" ({first.direction} is better)" if first.direction else ""))
+    rows = [[printable(cell)[:44] for cell in row[:4]] for row in ranking_rows(first, _MOST_ROWS)]
+    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+    for row in rows:
+        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if len(first.performances) > _MOST_ROWS:
+        click.echo(f"  and {len(first.performances) - _MOST_ROWS} more")
+    click.echo(printable(verdict(first)))
+    for one in [ranking for ranking in others if ranking.direction is not None and ranking.verdict != "alone"][:6]:
+        click.echo(printable(verdict(one)))
+    for line in recommendations(comparison):
+        click.echo(f"- {printable(line)}")
+    for line in comparison.notes:
+        click.echo(f"note: {printable(line)}", err=True)

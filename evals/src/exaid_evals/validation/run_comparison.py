@@ -1,0 +1,52 @@
+"""Comparisons of runs: groups, values and rankings must agree with each other."""
+
+from __future__ import annotations
+
+import math
+
+from exaid_evals.validation.base import FileCheck, Record
+
+
+class RunComparisonCheck(FileCheck):
+    """Holds each group's value against its runs' values, and each verdict against the intervals."""
+
+    schema = "exaid.run_comparison"
+    remedy = "compare the runs again with `exaid-evals compare`"
+
+    def record(self, line: int, record: Record) -> None:
+        """Take the comparison's one record."""
+        if line > 1:
+            self.found(line, "a second record: a comparison has one")
+        runs = [one["run"] for one in record["runs"]]
+        grouped = [name for group in record["groups"] for name in group["runs"]]
+        if sorted(runs) != sorted(grouped) or len(set(runs)) != len(runs):
+            self.found(line, "the groups do not hold every run once")
+        for metric in record["metrics"]:
+            self._metric(line, metric)
+
+    def _metric(self, line: int, metric: Record) -> None:
+        name, performances = metric["metric"], metric["performances"]
+        for one in performances:
+            values = [value for value in one["values"].values() if value is not None]
+            if len(values) != one["n_runs"] or len(one["values"]) - len(values) != one["n_missing"]:
+                self.found(line, f"{name:.80}: {one['group']:.80} does not have {one['n_runs']} values")
+            # Values are rounded to 6 decimals each; those of a single run are the run's own.
+            elif len(values) > 1 and abs(math.fsum(values) / len(values) - one["value"]) > 2e-6:
+                self.found(line, f"{name:.80}: {one['group']:.80} is {one['value']}, and its runs make another mean")
+        if metric["direction"] is None:
+            return
+        ranked = [one["value"] if metric["direction"] == "lower" else -one["value"] for one in performances]
+        if ranked != sorted(ranked):
+            self.found(line, f"{name:.80}: the groups are not in order of their values")
+        if metric["verdict"] in ("better", "ahead") and metric["tied"]:
+            self.found(line, f"{name:.80}: the verdict is {metric['verdict']}, and some are tied with the first")
+        for one in performances[1:]:
+            apart = one["group"] not in metric["tied"]
+            if apart and metric["verdict"] != "alone" and not _apart(performances[0], one):
+                self.found(line, f"{name:.80}: the intervals of the first and of {one['group']:.80} overlap untold")
+
+
+def _apart(one: Record, other: Record) -> bool:
+    if None in (one["low"], one["high"], other["low"], other["high"]):
+        return False
+    return bool(one["low"] > other["high"] - 2e-6 or other["low"] > one["high"] - 2e-6)

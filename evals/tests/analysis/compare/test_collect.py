@@ -1,0 +1,147 @@
+"""Which runs a list means, how their settings are read, and which of them belong together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.compare.runs import run, write_run, write_search
+from exaid_evals.analysis.compare.collect import collect
+from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_key
+from exaid_evals.analysis.compare.groups import group_runs
+from exaid_evals.errors import ConfigError, DataError
+
+VALUES = {"val_accuracy": [0.1, 0.2, 0.3]}
+
+
+def names(listed: str, *places: Path, source: str | None = None) -> list[str]:
+    """Return the names of the runs that a list means."""
+    return [one.name for one in collect(listed, places, source).runs]
+
+
+def test_names_files_folders_and_patterns_are_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of a list may be of another kind and another source; a run that is meant twice is read once."""
+    write_search(tmp_path / "runs", seeds=1)
+    (tmp_path / "other.csv").write_text("step,val_accuracy\n0,0.5\n1,0.6\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    listed = "lr0.01-none-s0, runs/lr0.1*, other.csv, runs/lr0.1-flip-s0"
+    assert names(listed, Path("runs")) == ["lr0.01-none-s0", "lr0.1-flip-s0", "lr0.1-none-s0", "other"]
+    assert names("*-flip-*", tmp_path / "runs") == ["lr0.01-flip-s0", "lr0.1-flip-s0"]
+    assert len(names("runs")) == 4
+    assert names(f"runs/lr0.01-none-s0,{tmp_path}/runs/lr0.01-none-s0") == ["lr0.01-none-s0"]
+
+
+def test_two_runs_of_one_name_keep_their_folders(tmp_path: Path) -> None:
+    """Names of a comparison are unique, and say where a run lies where they would not be."""
+    write_run(tmp_path / "a" / "run", VALUES, {"lr": 1})
+    write_run(tmp_path / "b" / "run", VALUES, {"lr": 2})
+    found = collect(f"{tmp_path}/?/run", []).runs
+    assert len({one.name for one in found}) == 2
+    assert all(one.name == one.history.run_name for one in found)
+
+
+def test_a_damaged_run_is_left_out_and_told_of(tmp_path: Path) -> None:
+    """The others are compared all the same; where none can be read, that is an error."""
+    write_run(tmp_path / "good", VALUES, {})
+    (tmp_path / "bad.jsonl").write_text("not json\n", encoding="utf-8")
+    found = collect(f"{tmp_path}/good,{tmp_path}/bad.jsonl", [])
+    assert [one.name for one in found.runs] == ["good"]
+    assert len(found.unreadable) == 1
+    assert "bad.jsonl" in found.unreadable[0]
+    with pytest.raises(DataError, match="no run could be read"):
+        collect(f"{tmp_path}/bad.jsonl", [])
+
+
+def test_what_means_no_run_is_an_error_that_names_those_there_are(tmp_path: Path) -> None:
+    """A mistyped name, a pattern that fits nothing, a folder without runs, an unknown source, an empty list."""
+    write_run(tmp_path / "run-a", VALUES, {})
+    with pytest.raises(DataError, match="run-a"):
+        names("run-b", tmp_path)
+    with pytest.raises(ConfigError, match="fits"):
+        names("run-x*", tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="holds no run"):
+        names(str(tmp_path / "empty"))
+    with pytest.raises(ConfigError, match="known are"):
+        names("run-a", tmp_path, source="excel")
+    with pytest.raises(ConfigError, match="names no run"):
+        names(" , ", tmp_path)
+    shutil.copy(tmp_path / "run-a" / "history.jsonl", tmp_path / "x.jsonl")
+    (tmp_path / "x.csv").write_text("step,loss\n0,1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="several sources"):
+        names("x", tmp_path)
+    assert names("x", tmp_path, source="csv") == ["x"]
+
+
+def test_a_list_longer_than_a_file_name_is_a_list(tmp_path: Path) -> None:
+    """Three hundred names are no path, and no error of the system's."""
+    for number in range(60):
+        (tmp_path / f"run-{number:03d}.csv").write_text("step,loss\n0,1\n", encoding="utf-8")
+    listed = ",".join(f"run-{number:03d}" for number in range(60))
+    assert len(names(listed, tmp_path)) == 60
+
+
+def test_settings_are_flat_and_numbers_are_numbers() -> None:
+    """Text that is a number counts as one, since MLflow keeps only text; 32.0 is 32; `nan` and `1_000` are words."""
+    found = flat_settings({"model": {"depth": "3", "name": "x"}, "lr": "1e-4", "batch": 32.0, "a": "nan", "b": "1_000"})
+    assert found == {"a": "nan", "b": "1_000", "batch": 32, "lr": 1e-4, "model.depth": 3, "model.name": "x"}
+
+
+def test_small_differences_of_settings_are_differences() -> None:
+    """Learning rates beyond the sixth decimal differ, 1 and True differ, and 32 and 32.0 do not."""
+    one = flat_settings({"lr": 1e-7, "flag": 1, "batch": 32, "same": "x"})
+    other = flat_settings({"lr": 2e-7, "flag": True, "batch": 32.0, "same": "x", "extra": 1})
+    assert differing([one, other]) == ["extra", "flag", "lr"]
+
+
+@pytest.mark.parametrize("key", ["seed", "random_state", "trainer.seed", "args.random_seed"])
+def test_runs_that_differ_in_their_seed_alone_form_a_group(key: str) -> None:
+    """Wherever the seed stands; names, paths and times do not set runs apart, a learning rate does."""
+    runs = [
+        run(f"r{number}", VALUES, {key: number % 3, "lr": 0.1 if number < 3 else 0.2, "run_name": f"r{number}"})
+        for number in range(6)
+    ]
+    assert seed_key(runs[0].settings) == key
+    grouping = group_runs(runs)
+    assert [[one.name for one in group.runs] for group in grouping.groups] == [["r0", "r1", "r2"], ["r3", "r4", "r5"]]
+    assert grouping.differing == ("lr",)
+    assert [group.name for group in grouping.groups] == ["lr=0.1", "lr=0.2"]
+
+
+def test_one_seed_twice_is_no_repetition() -> None:
+    """The second run of a seed stands alone, and both are named."""
+    runs = [run(name, VALUES, {"seed": seed, "lr": 1}) for name, seed in (("a", 1), ("b", 2), ("c", 1))]
+    grouping = group_runs(runs)
+    assert sorted(len(group.runs) for group in grouping.groups) == [1, 2]
+    assert any("a and c" in note for note in grouping.notes)
+
+
+def test_equal_settings_without_a_seed_are_not_taken_for_repetitions() -> None:
+    """They may be one run that was logged twice: the user is told, and can say otherwise."""
+    runs = [run(name, VALUES, {"lr": 1, "repeat": number}) for number, name in enumerate("ab")]
+    assert len(group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).groups) == 2
+    assert any("no seed" in note for note in group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).notes)
+    assert len(group_runs(runs, "repeat").groups) == 1
+    assert len(group_runs(runs, "none").groups) == 2
+    with pytest.raises(ConfigError, match="there are lr"):
+        group_runs(runs, "nope")
+
+
+def test_runs_without_a_configuration_stand_alone() -> None:
+    """A CSV file says nothing of how it was made: nothing is assumed."""
+    grouping = group_runs([run(name, VALUES, {}) for name in "abc"])
+    assert [group.name for group in grouping.groups] == ["a", "b", "c"]
+    assert grouping.differing == ()
+
+
+def test_summaries_with_their_settings_below_a_key_are_read(tmp_path: Path) -> None:
+    """`config.json` may be nested as deep as it likes."""
+    write_run(tmp_path / "a", VALUES, {})
+    nested = {"optimizer": {"name": "adam", "lr": 0.1}, "seed": 7, "layers": [1, 2]}
+    (tmp_path / "a" / "config.json").write_text(json.dumps(nested), encoding="utf-8")
+    (found,) = collect(str(tmp_path / "a"), []).runs
+    assert found.settings == {"layers": [1, 2], "optimizer.lr": 0.1, "optimizer.name": "adam", "seed": 7}
+    assert found.seed == "7"
