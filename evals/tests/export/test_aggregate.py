@@ -70,11 +70,17 @@ def test_best_and_worst_heed_the_direction() -> None:
 
 
 def test_ties_go_to_the_first_name() -> None:
-    """The order in which runs are named changes nothing."""
+    """The order in which runs are named changes nothing, the others are named, and nobody is best and worst."""
     best, worst = best_and_worst([run("b", 1.0), run("a", 1.0)], "loss", lower=True)
-    assert best == worst
     assert best is not None
-    assert best.run == "a"
+    assert (best.run, best.tied, worst) == ("a", ("b",), None)
+
+
+def test_what_is_written_alike_is_tied() -> None:
+    """A value that was rounded to six decimals does not beat the one that was not."""
+    best, worst = best_and_worst([run("a", 0.955556), run("b", 0.9555555555)], "loss", lower=False)
+    assert best is not None
+    assert (best.run, best.tied, worst) == ("a", ("b",), None)
 
 
 def test_a_metric_that_only_some_runs_have_is_undefined_in_the_others() -> None:

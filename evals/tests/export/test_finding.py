@@ -58,3 +58,38 @@ def test_a_closed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found, obstacles = matching_folders(f"{tmp_path}/**/results_*")
     assert [folder.name for folder in found] == ["results_2"]
     assert obstacles == [f"{tmp_path}/closed: cannot be searched (Permission denied); check its permissions"]
+
+
+def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+    """To nothing, to itself, and to a folder that is read already: each is named with where it leads."""
+    below(tmp_path, "results_2", "results_9")
+    for name, target in (("results_1", "results_2"), ("results_dead", "gone"), ("results_self", "results_self")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "other_dead").symlink_to("gone")
+    found, obstacles = matching_folders(f"{tmp_path}/results_*")
+    assert [folder.name for folder in found] == ["results_2", "results_9"]
+    assert obstacles == [
+        f"{tmp_path}/results_dead: is a link to gone, where nothing is; passed over: restore what it led to, or remove "
+        "it",
+        f"{tmp_path}/results_self: is a link to itself; passed over: restore what it led to, or remove it",
+        f"{tmp_path}/results_1: is a link to {tmp_path}/results_2, which is read already; passed over",
+    ]
+
+
+def test_links_back_up_are_told_below_two_stars(tmp_path: Path) -> None:
+    """A folder that is searched already is not searched again, and that is said."""
+    below(tmp_path, "a/results_1")
+    (tmp_path / "a" / "results_1" / "up").symlink_to("..")
+    found, obstacles = matching_folders(f"{tmp_path}/**/results_*")
+    assert [folder.name for folder in found] == ["results_1"]
+    assert obstacles == [
+        f"{tmp_path}/a/results_1/up: is a link to a folder that is searched already; passed over",
+    ]
+
+
+def test_thousands_of_links_are_told_in_few_lines(tmp_path: Path) -> None:
+    """What stood in the way is a list to be read."""
+    for number in range(30):
+        (tmp_path / f"results_{number}").symlink_to("gone")
+    found, obstacles = matching_folders(f"{tmp_path}/results_*")
+    assert (found, len(obstacles), obstacles[-1]) == ([], 21, "10 further links and folders were passed over")

@@ -216,3 +216,11 @@ def pointers(value: object, at: str = "") -> list[tuple[str, float]]:
         ]
     assert isinstance(value, float)
     return [(at, value)]
+
+
+def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
+    """With the file, the key, and which value counted."""
+    (tmp_path / "out.json").write_text('{"acc": 0.2, "acc": 0.8}', encoding="utf-8")
+    [run] = read(tmp_path, "metrics: {accuracy: {file: out.json, key: acc}}\n")
+    assert run.metrics == {"accuracy": 0.8}
+    assert [line for line in run.warnings if "out.json: the key 'acc' stands 2 times in one object, as 0.2" in line]

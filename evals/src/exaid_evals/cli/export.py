@@ -18,7 +18,6 @@ from exaid_evals.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from exaid_evals.export.base import Settings
     from exaid_evals.export.reading import Reading
-    from exaid_evals.export.stage import Export
 
 SOME_FAILED = 3
 _LONG = 100
@@ -186,7 +185,7 @@ def run(
             return SOME_FAILED if reading.failures else 0
         from exaid_evals.export.registry import readers
 
-        table = write_export(export, out, readers(settings))
+        table = write_export(export, out, readers(settings), reading.texts)
         finish()
         if table is not None:
             from exaid_evals.report.formats import plain
@@ -241,7 +240,8 @@ def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[
     from exaid_evals.export.registry import readers
 
     found, obstacles = matching_folders(pattern)
-    holding = {parent for folder in found for parent in folder.parents}.intersection(found)
+    above = {folder.parent for folder in found}
+    holding = {parent for folder in above for parent in (folder, *folder.parents)}.intersection(found)
     if holding:
         known = readers(settings)
         found = [folder for folder in found if folder not in holding or any(one.claims(folder) for one in known)]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.export.base import ExportedRun
 
 Z_95 = 1.96
@@ -39,10 +40,17 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A run and its value of the primary metric."""
+    """A run and its value of the primary metric.
+
+    Attributes:
+        run: the first of those with the value, by name.
+        value: of the metric.
+        tied: the others that have the same value.
+    """
 
     run: str
     value: float
+    tied: tuple[str, ...] = ()
 
 
 def aggregate(values: Sequence[float | None]) -> Aggregate:
@@ -105,9 +113,20 @@ def ranked(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> list[Ran
 
 
 def best_and_worst(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
-    """Return the best and worst run by a metric, None where no run defines it; ties go to the first name."""
+    """Return the best and worst run by a metric, None where no run defines it; ties go to the first name, and are told.
+
+    Ties are of six decimals, as numbers are written: a report that rounds must not win by its rounding.
+    There is no worst run where all have the same value, or only one has any: it would be the best one too.
+    """
     order = ranked(runs, metric, lower=lower)
     if not order:
         return None, None
-    worst_value = order[-1].value
-    return order[0], min((item for item in order if item.value == worst_value), key=lambda item: item.run)
+    best, worst = (_with_ties(order, end.value) for end in (order[0], order[-1]))
+    return best, None if worst.run == best.run else worst
+
+
+def _with_ties(order: Sequence[Ranked], value: float) -> Ranked:
+    """Return the first run that has a value, with the others; what is written alike is alike."""
+    written = round(value, FLOAT_DECIMALS)
+    same = sorted((item for item in order if round(item.value, FLOAT_DECIMALS) == written), key=lambda item: item.run)
+    return Ranked(same[0].run, same[0].value, tuple(item.run for item in same[1:]))

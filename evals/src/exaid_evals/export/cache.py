@@ -15,9 +15,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -35,8 +34,7 @@ _SETTLED_AFTER_NS = 2_000_000_000
 Status = tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is remembered of a run's files.
 
     Attributes:
@@ -57,7 +55,7 @@ def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
     found: list[Status] = []
     for path in paths:
         try:
-            one = path.stat()
+            one = os.stat(path)  # noqa: PTH116 - of many
         except OSError:
             found.append(None)
             continue
@@ -101,6 +99,26 @@ def _sha256(path: Path) -> bytes:
 Key = tuple[str, str]
 
 
+class Places:
+    """Paths relative to the output folder, so that both can be moved together."""
+
+    def __init__(self, out: str) -> None:
+        self._out = out
+        self._of_holder: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """Return a path relative to the output folder; any bytes are text."""
+        head, name = os.path.split(path)
+        if name in ("", ".", "..") or f"{self._out}/".startswith(f"{head}/{name}/"):
+            return self._relative(str(path))
+        if head not in self._of_holder:  # what holds it is looked up once for all that lies in it
+            self._of_holder[head] = self._relative(head)
+        return f"{self._of_holder[head]}/{os.fsencode(name).decode('latin-1')}"
+
+    def _relative(self, path: str) -> str:
+        return os.fsencode(os.path.relpath(path, self._out)).decode("latin-1")
+
+
 class Cache:
     """The remembered runs of one output folder."""
 
@@ -117,71 +135,78 @@ class Cache:
         self.out = os.path.realpath(out)
         self._program = _program(settings, reader_names)
         self._before = b""
-        self._old: dict[str, dict[Key, dict[str, Any]]] = {}
-        self._new: list[dict[str, Any]] = []
+        self._old: dict[str, dict[Key, tuple[dict[str, Any], bytes]]] = {}
+        self._new: list[tuple[str, str, str, bytes]] = []
+        self._place = Places(self.out)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             self._before = self._path.read_bytes()
             self._old = self._entries(self._before) if remember else {}
 
     def known(self, folder: Path) -> dict[Key, Known]:
         """Return what is remembered of the runs in a folder: path and part of each → its files."""
+        if not self._old:
+            return {}
         return {
             key: Known(
                 entry["reader"],
-                tuple(None if one is None else tuple(one) for one in entry["status"]),
+                tuple([None if one is None else tuple(one) for one in entry["status"]]),
                 entry["digest"],
                 entry["settled"],
             )
-            for key, entry in self._old.get(self.place(folder, self.out), {}).items()
+            for key, (entry, _) in self._old.get(self._place.of(folder), {}).items()
         }
 
-    def remembered(self, folder: Path, source: Source) -> dict[str, Any]:
-        """Return a remembered run as data."""
-        run: dict[str, Any] = self._old[self.place(folder, self.out)][self.key_of(source)]["run"]
-        return run
+    def remembered(self, folder: Path, source: Source) -> tuple[dict[str, Any], str]:
+        """Return a remembered run as data, and the text of its record."""
+        entry, _ = self._old[self._place.of(folder)][self.key_of(source)]
+        return entry["run"], entry["record"]
 
     def key_of(self, source: Source) -> Key:
         """Return the key of a run."""
-        return self.place(source.path, self.out), source.part
+        return self._place.of(source.path), source.part
 
-    def keep(self, folder: Path, source: Source, known: Known, run: Mapping[str, Any]) -> None:
-        """Remember a run for the next export."""
-        path, part = self.key_of(source)
-        self._new.append(
-            {
-                "folder": self.place(folder, self.out),
-                "path": path,
-                "part": part,
-                "reader": known.reader,
-                "status": known.status,
-                "digest": known.digest,
-                "settled": known.settled,
-                "run": run,
-            }
-        )
+    def keep(self, folder: Path, source: Source, known: Known, run: bytes | None, record: str) -> None:
+        """Remember a run for the next export.
+
+        Args:
+            folder: that it was found in.
+            source: where it lies.
+            known: of its files.
+            run: it as JSON; None where it is remembered from before.
+            record: canonical text of its record.
+        """
+        place, (path, part) = self._place.of(folder), self.key_of(source)
+        line = b""
+        if run is None:
+            entry, line = self._old[place][path, part]
+            if entry["settled"] != known.settled or [*map(_listed, known.status)] != entry["status"]:
+                line = b""
+                run = orjson.dumps(entry["run"])
+        if run is not None:
+            new = {"folder": place, "path": path, "part": part, **known._asdict(), "record": record}
+            line = orjson.dumps({**new, "run": orjson.Fragment(run)})
+        self._new.append((place, path, part, line))
 
     def write(self) -> None:
         """Write what is to be remembered, and nothing that was not part of this export."""
-        entries = sorted(self._new, key=lambda entry: (entry["folder"], entry["path"], entry["part"]))
-        lines = [orjson.dumps({"program": self._program}), *(orjson.dumps(entry) for entry in entries)]
+        lines = [orjson.dumps({"program": self._program}), *(line for *_, line in sorted(self._new))]
         content = b"\n".join(lines) + b"\n"
-        if entries and content != self._before:
+        if self._new and content != self._before:
             write_bytes(self._path, content)
 
-    def _entries(self, content: bytes) -> dict[str, dict[Key, dict[str, Any]]]:
+    def _entries(self, content: bytes) -> dict[str, dict[Key, tuple[dict[str, Any], bytes]]]:
         head, *lines = content.split(b"\n")
-        found: dict[str, dict[Key, dict[str, Any]]] = {}
+        found: dict[str, dict[Key, tuple[dict[str, Any], bytes]]] = {}
         if orjson.loads(head) == {"program": self._program}:
             for line in lines:
                 if line:
                     entry = orjson.loads(line)
-                    found.setdefault(entry["folder"], {})[entry["path"], entry["part"]] = entry
+                    found.setdefault(entry["folder"], {})[entry["path"], entry["part"]] = entry, line
         return found
 
-    @staticmethod
-    def place(path: Path, out: str) -> str:
-        """Return a path relative to the output folder, so that both can be moved together; any bytes are text."""
-        return os.fsencode(os.path.relpath(path, out)).decode("latin-1")
+
+def _listed(one: Status) -> list[int] | None:
+    return None if one is None else list(one)
 
 
 def _program(settings: Settings, reader_names: Sequence[str]) -> str:

@@ -65,3 +65,19 @@ def chunks(path: Path) -> Iterator[bytes]:
         os.close(file)
     if _digests is not None:
         _digests[path] = digest.digest()
+
+
+def content_of(path: Path, max_bytes: int) -> bytes:
+    """Return the whole content of a file.
+
+    Raises:
+        DataError: as `chunks`; or the file is larger than that.
+    """
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks(path):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="is it the right file?")
+    return parts[0] if len(parts) == 1 else b"".join(parts)

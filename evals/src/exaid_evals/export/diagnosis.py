@@ -5,37 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
 from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.directions import HIGHER, direction_of
-from exaid_evals.export.grouping import FOLD, NONE, SEED, holder_of
+from exaid_evals.export.grouping import FOLD, LEADERBOARDS, NONE, SEED, Group, held_together
+from exaid_evals.export.setting_values import compared
 
 WIDE_STD = 0.1
 LOW_ACCURACY = 0.1
 Z_ONE_SIDED = 1.645
 """What guesses exceed by luck in one validation set of twenty."""
-_LEADERBOARDS = ("model_reports",)
 _NAMED_AT_MOST = 5
 _VALUES_AT_MOST = 4
 
 
-def diagnose(runs: Sequence[ExportedRun], aggregated: Mapping[str, Aggregate], by: str) -> list[str]:
+def diagnose(
+    runs: Sequence[ExportedRun], aggregated: Mapping[str, Aggregate], by: str, folds: Sequence[Group] = ()
+) -> list[str]:
     """Return the warnings about runs and between them.
 
     Args:
         runs: in order of their names.
         aggregated: metric → aggregate over the runs.
         by: what the runs differ in; `none` compares nothing between runs but their making.
+        folds: the cross-validations among them.
     """
     each = [line for run in runs for line in (*run.warnings, *_of_run(run))]
+    each += [line for group in folds for line in _incomplete(group)]
     if by == NONE:
         return [*each, *_same_predictions(runs), *_comparability(runs, by)]
     between: list[str] = []
     # Rows of a leaderboard are different models: they should differ, and their mean is nobody's.
-    samples = [run for run in runs if run.format not in _LEADERBOARDS]
+    samples = [run for run in runs if run.format not in LEADERBOARDS]
     if by in (SEED, FOLD):
-        groups = _held_together(samples)
+        groups = held_together(samples)
         between += _pooled(groups)
         for members in groups.values():
             between += _drift(members, by)
@@ -78,9 +81,24 @@ def _of_run(run: ExportedRun) -> list[str]:
     return [f"{run.name}: {line}" for line in found]
 
 
-def _held_together(runs: Sequence[ExportedRun]) -> dict[object, list[ExportedRun]]:
-    """Return the runs of each cross-validation or search; those of none belong together."""
-    return _grouped(runs, lambda run: holder_of(run) if run.group else None)
+def _incomplete(group: Group) -> list[str]:
+    """Say which folds of a cross-validation are not among those that were read."""
+    lines = []
+    if group.failed:
+        named = ", ".join(f"{one.run} (fold {one.number})" for one in group.failed[:_NAMED_AT_MOST])
+        lines.append(
+            f"{group.name}: {len(group.failed)} of {group.n_expected} folds cannot be read: {named}: its means are "
+            "over the others alone; look at failed_runs"
+        )
+    known = {run.fold for run in group.runs if run.fold is not None} | {int(one.number) for one in group.failed}
+    absent = [str(number) for number in range(min(known), max(known)) if number not in known]
+    if absent:
+        lines.append(
+            f"{group.name}: there is no fold {', '.join(absent[:_NAMED_AT_MOST])}"
+            f"{' …' if len(absent) > _NAMED_AT_MOST else ''} "
+            f"between {min(known)} and {max(known)}: look whether it was trained, or left out"
+        )
+    return lines
 
 
 def _pooled(groups: Mapping[object, Sequence[ExportedRun]]) -> list[str]:
@@ -114,13 +132,7 @@ def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:
 
 
 def _text(run: ExportedRun, key: str) -> str:
-    if key not in run.config:
-        return "absent"
-    value = run.config[key]
-    if isinstance(value, str):
-        return value
-    # A table may have turned 32 into 32.0 on its way.
-    return canonical_json(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return compared(run.config[key]) if key in run.config else "absent"
 
 
 def _wide(aggregated: Mapping[str, Aggregate]) -> list[str]:
@@ -209,7 +221,7 @@ def _comparability(runs: Sequence[ExportedRun], by: str) -> list[str]:
         for run in runs
         if len(set(run.signatures.values())) > 1
     ]
-    settings = {_without_traces(signature) for run in runs for signature in run.signatures.values()}
+    settings = {_comparable(signature) for run in runs for signature in run.signatures.values()}
     if len(settings) > 1 and len(runs) > 1:
         lines.append(f"the runs were made with {len(settings)} different settings: {'; '.join(sorted(settings))}")
     if len({run.stub for run in runs if run.stub is not None}) > 1:
@@ -225,8 +237,15 @@ def _comparability(runs: Sequence[ExportedRun], by: str) -> list[str]:
     return lines
 
 
-def _without_traces(signature: str) -> str:
-    return "|".join(part for part in signature.split("|") if not part.startswith("traces:"))
+def _comparable(signature: str) -> str:
+    """Return the part of a signature in which runs that are aggregated must agree.
+
+    Campaigns differ in their traces. Other runs sign their whole configuration, the seed included; which settings
+    differ among them is told by name.
+    """
+    parts = signature.split("|")
+    of_campaign = any(part.startswith("traces:") for part in parts)
+    return "|".join(part for part in parts if not part.startswith("traces:" if of_campaign else "cfg:"))
 
 
 def _grouped(runs: Iterable[ExportedRun], key: Callable[[ExportedRun], object]) -> dict[object, list[ExportedRun]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.base import ExportedRun
@@ -33,6 +34,8 @@ def direction_of(metric: str, runs: Iterable[ExportedRun] = ()) -> str | None:
 
     >>> direction_of("val_loss"), direction_of("V3.coverage"), direction_of("top5_accuracy"), direction_of("alpha")
     ('lower', 'higher', 'higher', None)
+    >>> direction_of("Train Loss"), direction_of("Loss/train"), direction_of("valAcc"), direction_of("acc,none")
+    ('lower', 'lower', 'higher', 'higher')
 
     Raises:
         ConfigError: some runs say this and some that.
@@ -51,20 +54,49 @@ def direction_of(metric: str, runs: Iterable[ExportedRun] = ()) -> str | None:
         )
     if said:
         return said.pop()
-    # `val/loss`, `hellaswag.acc_norm`, `acc,none`: the name is the last part, without the split it was taken on.
-    name = re.split(r"[./:|]", metric.lower().split(",")[0].strip())[-1]
+    return direction_of_name(metric)
+
+
+@lru_cache(maxsize=4096)
+def direction_of_name(metric: str) -> str | None:
+    """Return `higher` or `lower` by the name alone; None where it does not say."""
+    # The name as a whole first, then its parts: TensorBoard's users write `Loss/train`, Keras' `valAccuracy`.
+    plain = metric.split(",")[0].strip()
+    spaced = _apart(plain)
+    for name in (plain, spaced, *reversed(re.split(r"[./:|]", spaced))):
+        way = _of_name(name)
+        if way is not None:
+            return way
+    return None
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name, in lower case, however it joins them.
+
+    >>> words_of("Train Loss"), words_of("Loss/train"), words_of("valAcc"), words_of("val_RMSE@1")
+    (['train', 'loss'], ['loss', 'train'], ['val', 'acc'], ['val', 'rmse', '1'])
+    """
+    return re.findall(r"[a-z0-9]+", _apart(name).lower())
+
+
+def _apart(name: str) -> str:
+    """Return a name with an underscore where a capital begins a word within it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+
+
+def _of_name(name: str) -> str | None:
+    # `val/loss`, `hellaswag.acc_norm`: the name is the last part, without the split it was taken on.
+    name = re.split(r"[./:|]", name.lower())[-1]
     name = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
-    name = re.sub(r"^(val|valid|validation|test|eval|train|best|final|mean|avg|overall)_", "", name)
+    name = re.sub(r"^(val|valid|validation|test|eval|train|training|best|final|mean|avg|overall)_", "", name)
+    name = re.sub(r"_(val|valid|validation|test|eval|train|training)$", "", name)
     for known, way in ((_LOWER, LOWER), (_HIGHER, HIGHER)):
         if name in known:
             return way
-    for suffix, way in (
-        ("_loss", LOWER),
-        ("_error", LOWER),
-        ("_ms", LOWER),
-        ("_duration", LOWER),
-        ("_accuracy", HIGHER),
+    for suffixes, way in (
+        (("_loss", "_error", "_ms", "_duration"), LOWER),
+        (("_accuracy", "_f1", "_auc", "_dice", "_iou", "_kappa"), HIGHER),
     ):
-        if name.endswith(suffix):
+        if name.endswith(suffixes):
             return way
-    return HIGHER if name.endswith(("_f1", "_auc", "_dice", "_iou", "_kappa")) else None
+    return None

@@ -8,7 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from exaid_evals.export.real_paths import RealPaths
+
 _MAGIC = re.compile(r"[*?\[]")
+_TOLD_AT_MOST = 20
 
 
 def matching_folders(pattern: str) -> tuple[list[Path], list[str]]:
@@ -23,14 +26,29 @@ def matching_folders(pattern: str) -> tuple[list[Path], list[str]]:
     search = _Search()
     found = search.below(top, parts[1:] if Path(parts[0]).is_absolute() else parts)
     unique: dict[str, Path] = {}
-    for folder in sorted(found):
-        unique.setdefault(os.path.realpath(folder), folder)
-    return list(unique.values()), search.obstacles
+    real = RealPaths()
+    # Folders come before links to them: a run is called by its own name.
+    for linked, folder in sorted((folder.is_symlink(), folder) for folder in found):
+        first = unique.setdefault(real.of(folder), folder)
+        if first != folder:
+            what = "is a link to" if linked else "is by way of a link the same as"
+            search.tell(f"{folder}: {what} {first}, which is read already; passed over")
+    return sorted(unique.values()), search.told()
 
 
 class _Search:
     def __init__(self) -> None:
-        self.obstacles: list[str] = []
+        self._obstacles: dict[str, None] = {}
+
+    def tell(self, line: str) -> None:
+        """Keep what stood in the way, once."""
+        self._obstacles[line] = None
+
+    def told(self) -> list[str]:
+        """Return what stood in the way, the first ones where there are many."""
+        lines = list(self._obstacles)
+        more = len(lines) - _TOLD_AT_MOST
+        return lines[:_TOLD_AT_MOST] + ([f"{more} further links and folders were passed over"] if more > 0 else [])
 
     def below(self, folder: Path, parts: Sequence[str]) -> Iterator[Path]:
         """Yield the folders below one that the parts of a pattern match."""
@@ -42,12 +60,18 @@ class _Search:
             for place in self._every(folder):
                 yield from self.below(place, others)
         elif not _MAGIC.search(part):
-            if (folder / part).is_dir():
+            if _is_folder(folder / part):
                 yield from self.below(folder / part, others)
+            elif (folder / part).is_symlink():
+                self._tell_dead(folder / part)
         else:
-            for name in self._folders_in(folder):
-                if fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not name.startswith(".")):
+            names, dead = self._folders_in(folder)
+            for name in names:
+                if _fits(name, part):
                     yield from self.below(folder / name, others)
+            for name in dead:
+                if _fits(name, part):
+                    self._tell_dead(folder / name)
 
     def _every(self, top: Path) -> Iterator[Path]:
         """Yield a folder and every one below it, real folders before links to them."""
@@ -59,23 +83,41 @@ class _Search:
             except OSError:
                 continue
             if (status.st_dev, status.st_ino) in seen:
+                if folder.is_symlink():
+                    self.tell(f"{folder}: is a link to a folder that is searched already; passed over")
                 continue
             seen.add((status.st_dev, status.st_ino))
             yield folder
-            waiting += [folder / name for name in self._folders_in(folder) if not name.startswith(".")]
+            names, _ = self._folders_in(folder)
+            below = [folder / name for name in names if not name.startswith(".")]
+            waiting += sorted(below, key=lambda one: one.is_symlink())
 
-    def _folders_in(self, folder: Path) -> list[str]:
+    def _folders_in(self, folder: Path) -> tuple[list[str], list[str]]:
+        """Return the names of a folder's folders, and of its links that lead nowhere."""
+        folders, dead = [], []
         try:
             with os.scandir(folder) as entries:
-                return sorted(entry.name for entry in entries if _is_folder(entry))
+                for entry in entries:
+                    if _is_folder(entry):
+                        folders.append(entry.name)
+                    elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - of many
+                        dead.append(entry.name)
         except OSError as error:
-            line = f"{folder}: cannot be searched ({error.strerror}); check its permissions"
-            if line not in self.obstacles:
-                self.obstacles.append(line)
-            return []
+            self.tell(f"{folder}: cannot be searched ({error.strerror}); check its permissions")
+        return sorted(folders), sorted(dead)
+
+    def _tell_dead(self, link: Path) -> None:
+        target = link.readlink()
+        to_itself = os.path.normpath(link.parent / target) == os.path.normpath(link)
+        where = "itself" if to_itself else f"{target}, where nothing is"
+        self.tell(f"{link}: is a link to {where}; passed over: restore what it led to, or remove it")
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _fits(name: str, part: str) -> bool:
+    return fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+
+
+def _is_folder(entry: os.DirEntry[str] | Path) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads to itself

@@ -63,8 +63,10 @@ def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
     Two folders of one name get as much of their paths as tells them apart.
     """
     groups: dict[Path, list[ExportedRun]] = defaultdict(list)
+    together = _named_one_by_one(runs)
     for run in runs:
-        groups[run.origin or Path(str(run.attributes["input_folder"]))].append(run)
+        origin = run.origin or Path(str(run.attributes["input_folder"]))
+        groups[origin.parent if origin.parent in together else origin].append(run)
     depth, deepest = 1, max((len(origin.parts) for origin in groups), default=1)
     while True:
         names = {origin: _safe("_".join(origin.parts[-depth:])) for origin in groups}
@@ -82,6 +84,15 @@ def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
             groups[origin], key=lambda run: (_model(run), str(run.attributes["prompt_type"]), run.name)
         )
     return found
+
+
+def _named_one_by_one(runs: Sequence[ExportedRun]) -> set[Path]:
+    """Return the folders of models whose models a pattern named one by one: they make one table, not one each."""
+    models: dict[Path, set[Path]] = defaultdict(set)
+    for run in runs:
+        if run.origin is not None and run.origin.name == run.attributes["model"]:
+            models[run.origin.parent].add(run.origin)
+    return {parent for parent, folders in models.items() if len(folders) > 1}
 
 
 def signature_of(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> str:

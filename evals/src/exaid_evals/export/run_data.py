@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from exaid_evals.export.base import ExportedRun, History, Predictions
@@ -27,9 +28,9 @@ def to_data(run: ExportedRun) -> dict[str, Any]:
     return data
 
 
-def from_data(data: Mapping[str, Any], name: str) -> ExportedRun:
-    """Return the run of plain data, under its name."""
-    arguments = {"metrics": {}, **data}
+def from_data(data: Mapping[str, Any], name: str, origin: Path | None = None) -> ExportedRun:
+    """Return the run of plain data, under its name, and where it lies."""
+    arguments = {"metrics": {}, **data, "origin": origin}
     for one in _SETS:
         arguments[one] = frozenset(arguments[one])
     if "predictions" in arguments:
@@ -41,10 +42,10 @@ def from_data(data: Mapping[str, Any], name: str) -> ExportedRun:
     return ExportedRun(**arguments)
 
 
-def renamed(run: ExportedRun, name: str) -> ExportedRun:
-    """Return the run under its name, in its warnings too."""
-    return replace(run, name=name, warnings=_named(run.warnings, name))
+def renamed(run: ExportedRun, name: str, origin: Path) -> ExportedRun:
+    """Return the run under its name, in its warnings too, and where it lies."""
+    return replace(run, name=name, warnings=_named(run.warnings, name), origin=origin)
 
 
 def _named(warnings: Iterable[str], name: str) -> tuple[str, ...]:
-    return tuple(line.replace(STAND_IN, name) for line in warnings)
+    return tuple([line.replace(STAND_IN, name) for line in warnings])

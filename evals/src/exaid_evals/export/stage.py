@@ -12,6 +12,7 @@ from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.diagnosis import diagnose
 from exaid_evals.export.directions import LOWER, direction_of
 from exaid_evals.export.grouping import FOLD, NONE, SEED, TRIAL, Group, groups_of, resolve
+from exaid_evals.export.readers.metric_names import standard_name
 from exaid_evals.export.reading import Failure
 
 # What ranks runs whose formats propose nothing.
@@ -26,7 +27,7 @@ class Export:
         runs: in order of their names.
         aggregated: metric → aggregate over runs.
         primary_metric: what ranks the runs; None where no format names one.
-        best, worst: by the primary metric; None where no run defines it.
+        best, worst: by the primary metric; None where no run defines it, and no worst one where all are equal.
         warnings: for the reader of the export.
         by: what the runs differ in.
         lower: whether the primary metric improves downwards; None without one.
@@ -85,6 +86,7 @@ def consolidate(
     by = resolve(by, runs)
     primary, lower = _primary(runs, aggregated, primary_metric, better)
     best, worst = best_and_worst(runs, primary, lower=bool(lower)) if primary else (None, None)
+    folds = groups_of(runs, FOLD, failures) if by not in (NONE, TRIAL) else []
     return Export(
         runs=tuple(runs),
         aggregated=aggregated,
@@ -92,12 +94,12 @@ def consolidate(
         best=best,
         worst=worst,
         # What files hold may be anything; a warning is one line of text.
-        warnings=tuple(dict.fromkeys(printable(line) for line in diagnose(runs, aggregated, by))),
+        warnings=tuple(dict.fromkeys(printable(line) for line in diagnose(runs, aggregated, by, folds))),
         by=by,
         lower=lower,
         per_class=aggregate_classes(runs),
-        folds=tuple(groups_of(runs, FOLD)) if by not in (NONE, TRIAL) else (),
-        trials=tuple(groups_of(runs, TRIAL)) if by not in (NONE, FOLD) else (),
+        folds=tuple(folds),
+        trials=tuple(groups_of(runs, TRIAL, failures)) if by not in (NONE, FOLD) else (),
         failures=tuple(failures),
     )
 
@@ -106,6 +108,8 @@ def _primary(
     runs: Sequence[ExportedRun], aggregated: dict[str, Aggregate], asked: str | None, better: str | None
 ) -> tuple[str | None, bool | None]:
     """Return the metric that ranks the runs, and whether it improves downwards."""
+    if asked and asked not in aggregated and standard_name(asked) in aggregated:
+        asked = standard_name(asked)  # `acc` and `val/qwk` are asked for by the names that files give them
     if asked and asked not in aggregated:
         known = sorted(aggregated)
         raise ConfigError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
+from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.validation.base import FileCheck, Record
 from exaid_evals.validation.metrics import disorder
 
@@ -19,10 +21,12 @@ class ExportCheck(FileCheck):
     remedy = "export again with `exaid-evals export`"
 
     def record(self, line: int, record: Record) -> None:
-        """Take the export's one record."""
+        """Take the export's one record, or one of the runs of a large export, which stand in a file of their own."""
+        kind = record.get("record_type", "export_summary")  # version 1.0.0 knows no other
+        if kind == "run":
+            return  # it is held against its summary, where that is checked
         if line > 1:
             self.found(line, "a second record: an export has one")
-        kind = record.get("record_type", "export_summary")  # version 1.0.0 knows no other
         if kind == "cv_summary":
             self._folds(line, record)
         elif kind == "hpo_summary":
@@ -31,6 +35,29 @@ class ExportCheck(FileCheck):
             self._summary(line, record)
 
     def _summary(self, line: int, record: Record) -> None:
+        if "runs_file" in record:
+            runs = self._runs_beside(line, record["runs_file"])
+            if runs is None:
+                return
+            record = {**record, "runs": runs}
+        self._whole(line, record)
+
+    def _runs_beside(self, line: int, file: Record) -> list[Record] | None:
+        """Return the runs that a large export keeps beside its summary; None where they are not, which is told."""
+        path = self.path.parent / str(file["name"])
+        if path.parent != self.path.parent:
+            self.found(line, f"runs_file {file['name']!r:.80} is not in this folder")
+            return None
+        digest = hashlib.sha256()
+        runs = [one.value["run"] for one in scan_jsonl(path, digest=digest) if one.value and "run" in one.value]
+        if f"sha256:{digest.hexdigest()}" != file["sha256"]:
+            self.found(line, f"{path.name} is missing, or not the one of this export")
+            return None
+        if len(runs) != file["n"]:
+            self.found(line, f"{path.name} holds {len(runs)} runs, and should hold {file['n']}")
+        return runs
+
+    def _whole(self, line: int, record: Record) -> None:
         runs = {run["run"]: run for run in record["runs"]}
         if len(runs) < len(record["runs"]):
             self.found(line, "two runs of one name")

@@ -7,9 +7,7 @@ scikit-learn compute what a run lacks, from the same counts as sample weights. T
 from __future__ import annotations
 
 import warnings
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from numpy.typing import NDArray
 from exaid_evals.export.readers.metric_names import ACCURACY, BALANCED, KAPPA, MACRO_F1, PER_CLASS
 
 Counts = NDArray[np.float64]
-_FEW = 500
 
 
 def from_counts(counts: Counts) -> dict[str, float | None]:
@@ -32,20 +29,38 @@ def from_counts(counts: Counts) -> dict[str, float | None]:
     (r − 1/C) / (1 − 1/C); Cohen's kappa with quadratic weights is 1 − Σ (i−j)² cᵢⱼ / Σ (i−j)² eᵢⱼ with
     eᵢⱼ = (row sum i · column sum j) / n (Cohen 1968); macro F1 is the mean of 2 tp / (2 tp + fp + fn).
     """
-    n = float(counts.sum())
-    right, truly, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    recalls = right[truly > 0] / truly[truly > 0]
+    # In plain numbers: what NumPy's calls cost would be most of it for the few classes that there are.
+    rows = counts.tolist()
+    right, truly, predicted = _margins(rows)
+    n = sum(truly)
+    recalls = [tp / of for tp, of in zip(right, truly, strict=True) if of]
     chance = 1 / len(recalls)
-    weights = _quadratic(len(counts))
-    expected = float(truly @ weights @ predicted) / n
+    observed = sum([(i - j) ** 2 * count for i, row in enumerate(rows) for j, count in enumerate(row) if count])
+    expected = _expected_disagreement(truly, predicted) / n
     # Every class of the matrix occurs on one of the sides, so no denominator is 0.
-    f1 = 2 * right / (truly + predicted)
+    f1 = [2 * tp / (of + as_) for tp, of, as_ in zip(right, truly, predicted, strict=True)]
     return {
-        ACCURACY: float(right.sum()) / n,
-        BALANCED: (float(recalls.mean()) - chance) / (1 - chance) if len(recalls) > 1 else None,
-        KAPPA: 1 - float((weights * counts).sum()) / expected if expected else None,
-        MACRO_F1: float(f1.mean()),
+        ACCURACY: sum(right) / n,
+        BALANCED: (sum(recalls) / len(recalls) - chance) / (1 - chance) if len(recalls) > 1 else None,
+        KAPPA: 1 - observed / expected if expected else None,
+        MACRO_F1: sum(f1) / len(f1),
     }
+
+
+def _margins(rows: list[list[float]]) -> tuple[list[float], list[float], list[float]]:
+    """Return what is right of each class, how many items are of it, and how many were predicted as it."""
+    right = [row[index] for index, row in enumerate(rows)]
+    return right, list(map(sum, rows)), list(map(sum, zip(*rows, strict=True)))
+
+
+def _expected_disagreement(truly: list[float], predicted: list[float]) -> float:
+    """Return Σ (i − j)² tᵢ pⱼ = Σ i² tᵢ · Σ pⱼ − 2 Σ i tᵢ · Σ j pⱼ + Σ tᵢ · Σ j² pⱼ."""
+    sums = [
+        [sum([at**power * one for at, one in enumerate(margin)]) for power in (0, 1, 2)]
+        for margin in (truly, predicted)
+    ]
+    (t0, t1, t2), (p0, p1, p2) = sums
+    return t2 * p0 - 2 * t1 * p1 + t0 * p2
 
 
 def per_class_from_counts(counts: Counts) -> dict[str, list[float | None]]:
@@ -53,11 +68,11 @@ def per_class_from_counts(counts: Counts) -> dict[str, list[float | None]]:
 
     Precision is undefined for a class that is never predicted, recall for one that never occurs.
     """
-    right, truly, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    right, truly, predicted = _margins(counts.tolist())
     return {
         "precision": _ratios(right, predicted),
         "recall": _ratios(right, truly),
-        "f1": _ratios(2 * right, truly + predicted),
+        "f1": _ratios([2 * one for one in right], [of + as_ for of, as_ in zip(truly, predicted, strict=True)]),
     }
 
 
@@ -111,14 +126,37 @@ def area_under_roc(positive: NDArray[np.float64], negative: NDArray[np.float64])
     """
     if not positive.size or not negative.size:
         return None
-    if positive.size + negative.size <= _FEW:  # what NumPy's calls cost shows where there is little to do
-        others = sorted(negative.tolist())
-        twice = sum(bisect_left(others, score) + bisect_right(others, score) for score in positive.tolist())
-        return twice / 2 / positive.size / negative.size
     negative.sort()
     below = negative.searchsorted(positive, "left").sum(dtype=np.float64)
     not_above = negative.searchsorted(positive, "right").sum(dtype=np.float64)
     return float((below + not_above) / 2 / positive.size / negative.size)
+
+
+def areas_under_roc(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> list[float | None]:
+    """Return `area_under_roc` of several classes at once; None for a class of none or all of the items.
+
+    Twice the rank of an item, ties sharing the mean of theirs, is what scores below it and half of what scores the
+    same, twice; without the pairs among positive items that leaves those with negative ones (Mann-Whitney).
+
+    Args:
+        is_positive: which items are of each class, shape (K, n).
+        scores: of each class, shape (K, n).
+    """
+    n = scores.shape[1]
+    order = scores.argsort(axis=1)
+    ordered = np.take_along_axis(scores, order, axis=1)
+    begins = np.ones(scores.shape, dtype=bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(scores.shape, dtype=bool)
+    ends[:, :-1] = begins[:, 1:]
+    places = np.arange(n)
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, places, n)[:, ::-1], axis=1)[:, ::-1]
+    twice = ((first + last) * np.take_along_axis(is_positive, order, axis=1)).sum(axis=1).tolist()
+    n_positive = is_positive.sum(axis=1).tolist()
+    return [
+        (both - p * (p - 1)) / 2 / p / (n - p) if 0 < p < n else None for both, p in zip(twice, n_positive, strict=True)
+    ]
 
 
 def area_by_scikit_learn(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
@@ -135,11 +173,5 @@ def as_records(classes: Iterable[str], columns: Mapping[str, list[float | None]]
     return {name: {key: column[index] for key, column in columns.items()} for index, name in enumerate(classes)}
 
 
-@lru_cache(maxsize=8)
-def _quadratic(n: int) -> NDArray[np.int64]:
-    position = np.arange(n)
-    return np.subtract.outer(position, position) ** 2
-
-
-def _ratios(above: Counts, below: Counts) -> list[float | None]:
-    return [a / b if b else None for a, b in zip(above.tolist(), below.tolist(), strict=True)]
+def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float | None]:
+    return [a / b if b else None for a, b in zip(above, below, strict=True)]

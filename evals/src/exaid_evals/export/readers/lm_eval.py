@@ -47,7 +47,8 @@ class LmEvalReader(Reader):
             DataError: it is no JSON, or holds no task.
         """
         path = _results_in(source.path)[0] if source.path.is_dir() else source.path
-        data = read_object(path)
+        twice: list[str] = []
+        data = read_object(path, warnings=twice)
         tasks = _mapping(data.get("results"))
         if not tasks:
             raise DataError("holds no task", where=f"{path}: results", remedy="did the evaluation end?")
@@ -85,7 +86,9 @@ class LmEvalReader(Reader):
             },
             lower_is_better=frozenset(lower),
             higher_is_better=frozenset(higher),
-            warnings=tuple(f"{name}: {warning}" for warning in [*undefined_warning(undefined), *_oddities(data)]),
+            warnings=tuple(
+                f"{name}: {warning}" for warning in [*twice, *undefined_warning(undefined), *_oddities(data)]
+            ),
             origin=source.path,
         )
 

@@ -101,7 +101,10 @@ class MappingReader(Reader):
             lower_is_better=frozenset(mapping.lower_is_better),
             higher_is_better=frozenset(mapping.higher_is_better),
             default_primary=mapping.primary_metric,
-            warnings=(f"{name}: {', '.join(undefined)}: no number (NaN, empty or missing)",) if undefined else (),
+            warnings=(
+                *(f"{name}: {one}" for one in folder.warnings),
+                *([f"{name}: {', '.join(undefined)}: no number (NaN, empty or missing)"] if undefined else []),
+            ),
             origin=source.path,
         )
 

@@ -36,6 +36,7 @@ class Folder:
         self._folder = folder
         self._label = label
         self._documents: dict[Path, Any] = {}
+        self.warnings: list[str] = []
 
     def value(self, place: Place) -> Any:
         """Return what lies at a place; None where an optional one is missing.
@@ -99,7 +100,10 @@ class Folder:
 
     def _document(self, path: Path) -> Any:
         if path not in self._documents:
-            self._documents[path] = _yaml(path) if path.suffix.lower() in _YAML else read_document(path)
+            twice: list[str] = []
+            is_yaml = path.suffix.lower() in _YAML
+            self._documents[path] = _yaml(path) if is_yaml else read_document(path, warnings=twice)
+            self.warnings += [f"{path.relative_to(self._folder).as_posix()}: {one}" for one in twice]
         return self._documents[path]
 
     def _rows(self, path: Path) -> Sequence[Mapping[str, Any]]:

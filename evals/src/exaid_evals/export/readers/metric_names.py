@@ -52,6 +52,11 @@ _ALIASES = {
     "support": ("n", "count"),
 }
 _STANDARD_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+_SETTINGS_AND_COUNTS = """
+    epoch epochs step steps global_step iteration iterations seed lr learning_rate batch_size weight_decay momentum
+    dropout fold trial run_id trial_id job_id rank world_size patience params parameters total_params support count n
+    samples total_samples image_size img_size input_size timestamp"""
+_NO_METRICS = frozenset(_SETTINGS_AND_COUNTS.split())
 _PREFIX = re.compile(r"^(val|valid|validation|eval)_")
 _SHARES = (*PER_CLASS, *(name for name in _ALIASES if name.startswith(("macro_", "weighted_"))), "balanced_accuracy")
 
@@ -63,6 +68,22 @@ def is_share(name: str) -> bool:
     (True, True, False)
     """
     return name in STANDARD or name in _SHARES or name.endswith("_accuracy")
+
+
+@lru_cache(maxsize=4096)
+def is_no_metric(written: str) -> bool:
+    """Tell whether a number beside metrics is a setting or a count by its name: scripts write everything into one file.
+
+    >>> [is_no_metric(name) for name in ("epoch", "best_epoch", "lr", "n_samples", "val/batch_size", "seed")]
+    [True, True, True, True, True, True]
+    >>> [is_no_metric(name) for name in ("loss", "num_correct", "n_items", "support", "accuracy", "time")]
+    [False, True, True, True, False, False]
+    """
+    simple = re.sub(r"[^a-z0-9]+", "_", written.strip().lower()).strip("_")
+    bare = _PREFIX.sub("", simple)
+    return (
+        bare in _NO_METRICS or bare.startswith(("n_", "num_", "seed_")) or bare.endswith(("_seed", "_epoch", "_epochs"))
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ def read_metrics_json(path: Path) -> Report:
     Raises:
         DataError: it is missing, too large, no JSON object, or has none of the fields of such a report.
     """
-    data = {str(key).strip().lower(): value for key, value in read_object(path).items()}
     report = Report()
+    written = read_object(path, keep_nan=True, warnings=report.warnings)
+    data = {str(key).strip().lower(): value for key, value in written.items()}
     report.model = _text(data, "model_name", "model")
     report.prompt_type = _text(data, "prompt_type", "prompt")
     _attempts(data, report)
@@ -98,24 +99,41 @@ def _durations(value: object, report: Report) -> None:
     if not isinstance(value, list | Mapping):
         report.warnings.append("meta_data is neither a list of calls nor a mapping, and was left out")
         return
+    entries: list[object] = list(value.values()) if isinstance(value, Mapping) else value
+    calls = [entry for entry in entries if isinstance(entry, Mapping)]
+    if isinstance(value, list) and len(calls) < len(entries):
+        strange = len(entries) - len(calls)
+        report.warnings.append(f"{strange} of {len(entries)} entries of meta_data are no calls and were left out")
+    elif isinstance(value, Mapping) and not any(name in call for call in calls for name in DURATIONS):
+        calls = []  # a mapping for each duration, and not one for each call
     for name in DURATIONS:
-        calls: list[float] = []
-        averages: dict[str, float] = {}
-        odd = 0
-        for kind, written in _entries(value, name):
-            number = finite(written)
-            if number is None or number < 0:
-                odd += 1
-            elif kind == "call":
-                calls.append(number)
-            else:
-                averages[kind] = number
-        if odd:
-            report.warnings.append(f"{odd} of the values of {name} are no durations and were left out")
-        if calls:
-            report.durations[name] = over_calls(calls)
-        elif averages:
-            report.durations[name] = Duration(averages.get("mean"), averages.get("median"), averages.get("sd"))
+        _duration(name, value, calls, report)
+
+
+def _duration(name: str, value: object, calls: Sequence[Mapping[str, object]], report: Report) -> None:
+    durations: list[float] = []
+    averages: dict[str, float] = {}
+    odd = 0
+    for kind, written in _entries(value, name):
+        number = finite(written)
+        if number is None or number < 0:
+            odd += 1
+        elif kind == "call":
+            durations.append(number)
+        else:
+            averages[kind] = number
+    if odd:
+        report.warnings.append(
+            f"{odd} of the values of {name} are no durations (NaN, infinite, text) and were left out"
+        )
+    absent = sum(call.get(name) is None for call in calls)
+    # A duration of which no call says anything is none that was measured.
+    if absent and (absent < len(calls) or any(name in call for call in calls)):
+        report.warnings.append(f"{name} is absent or null in {absent} of {len(calls)} calls, which are not counted")
+    if durations:
+        report.durations[name] = over_calls(durations)
+    elif averages:
+        report.durations[name] = Duration(averages.get("mean"), averages.get("median"), averages.get("sd"))
 
 
 def _entries(value: object, name: str) -> Iterator[tuple[str, object]]:

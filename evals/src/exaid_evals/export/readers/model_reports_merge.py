@@ -34,7 +34,7 @@ def metrics_of(report: Report) -> dict[str, float | None]:
     """Return every number of a report by the name of its column; None where it is undefined or unknown."""
     total = report.attempts.get("total")
     rates = {
-        name: None if not total or (count := report.attempts.get(key)) is None else count / total
+        name: None if not total or (count := report.attempts.get(key)) is None or count > total else count / total
         for name, key in (("success_rate", "successful"), ("failure_rate", "failed"), ("timeout_rate", "timeout"))
     }
     confusion = report.confusion.rates() if report.confusion else {}
@@ -93,6 +93,10 @@ def _inner_contradictions(report: Report) -> list[str]:
     if known and total not in (ended, ended + (timeout or 0)):
         also = "" if timeout is None else f", {timeout} timed out"
         found.append(f"of {total} attempts {successful} succeeded and {failed} failed{also}, which does not add up")
+    for name in ATTEMPTS[1:]:
+        count = report.attempts.get(name)
+        if total is not None and count is not None and count > total:
+            found.append(f"{count} of {total} attempts are said to be {name}, so that their rate is left out")
     mean_s = report.execution_s.get("mean")
     call = report.durations.get("total_duration")
     ratio = mean_s / (call.mean * 1e-9) if mean_s and call and call.mean else 1.0

@@ -1,4 +1,7 @@
-"""Which files of a folder of models are pairs: `<model dir>/reports/metrics_X.json` with `report_X.txt`."""
+"""Which files of a folder of models are pairs: `<model dir>/reports/metrics_X.json` with `report_X.txt`.
+
+The files may also lie in the model's folder itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPORTS = "reports"
+UNNAMED = "unnamed"
+"""What a report is called whose files have nothing behind `metrics_` and `report_`."""
 
 # How deep below the folder that a user names the model folders may lie, and how many folders are looked at.
 _DEEPEST = 4
 _MOST_FOLDERS = 50_000
-_JSON = re.compile(r"metrics_(?P<label>.+)\.json", re.IGNORECASE | re.DOTALL)
-_TXT = re.compile(r"report_(?P<label>.+)\.txt", re.IGNORECASE | re.DOTALL)
+_JSON = re.compile(r"metrics_(?P<label>.*)\.json", re.IGNORECASE | re.DOTALL)
+_TXT = re.compile(r"report_(?P<label>.*)\.txt", re.IGNORECASE | re.DOTALL)
 # What a script appends to tell its files apart: 20241219_120000, 2024-12-19T12-00-00.
 _TIME = re.compile(r"[_-]?\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-_:]?\d{2}(?:[-_:]?\d{2})?)?$")
 
@@ -43,12 +48,12 @@ class Pair:
     @property
     def prompt(self) -> str:
         """Return what the files' names say of the prompt: the label without the time at its end."""
-        return _TIME.sub("", self.label) or self.label
+        return _TIME.sub("", self.label) or self.label or UNNAMED
 
     @property
     def part(self) -> str:
         """Return what tells the pair apart within the folder that the user named."""
-        return f"{self.model}/{self.label}"
+        return f"{self.model}/{self.label or UNNAMED}"
 
 
 def has_reports(folder: Path) -> bool:
@@ -65,7 +70,7 @@ def find_pairs(folder: Path) -> list[Pair]:
     found: list[Pair] = []
     for place in _places(folder):
         # `folder` may itself be a folder `reports`: its model is the folder around it.
-        home = place.parent
+        home = place.parent if place.name == REPORTS else place
         json_files = _labelled(place, _JSON)
         txt_files = _labelled(place, _TXT)
         both = sorted(json_files.keys() & txt_files.keys())
@@ -102,7 +107,10 @@ def _told_apart(folder: Path, pairs: list[Pair]) -> list[Pair]:
 
 
 def _places(folder: Path) -> Iterator[Path]:
-    """Yield the folders `reports`; links to folders are not followed, so that no loop is."""
+    """Yield the folders `reports`, and those of models that hold their reports themselves.
+
+    Links to folders are not followed, so that no loop is.
+    """
     if folder.name == REPORTS:
         yield folder
         return
@@ -114,6 +122,8 @@ def _places(folder: Path) -> Iterator[Path]:
             seen += 1
             if seen > _MOST_FOLDERS:
                 return
+            if any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for name in _files(place)):
+                yield place
             for child in _folders(place):
                 if child.name == REPORTS:
                     yield child

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.errors import DataError
 from exaid_evals.export.readers.document import read_object
+from exaid_evals.export.readers.listing import Listing
 
 EMBEDDINGS = "embeddings_val.npy"
 OPTUNA = "optuna_trial.json"
@@ -32,27 +33,26 @@ class Further:
     warnings: list[str] = field(default_factory=list)
 
 
-def paths(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Return the optional files that are read, present or not.
+def names(files: Iterable[str]) -> list[str]:
+    """Return the names of the optional files that are read, present or not.
 
     Args:
-        folder: of the run.
-        names: of what lies in it.
+        files: names of what lies in the run's folder.
     """
-    return [folder / EMBEDDINGS, folder / OPTUNA, *(folder / name for name in _rays(names))]
+    return [EMBEDDINGS, OPTUNA, *_rays(files)]
 
 
-def read(folder: Path, names: Collection[str]) -> Further:
+def read(seen: Listing) -> Further:
     """Read what there is; a damaged optional file is a warning."""
     further = Further()
     for name, part in ((EMBEDDINGS, _embeddings), (OPTUNA, _optuna)):
-        if name in names:
+        if name in seen.files:
             try:
-                part(folder / name, further)
+                part(seen.path(name), further)
             except DataError as error:
                 further.warnings.append(f"{name}: {error.what}, and is left out")
-    for name in _rays(names):
-        _ray(folder / name, further)
+    for name in _rays(seen.files):
+        _ray(seen.path(name), further)
     return further
 
 
@@ -77,7 +77,9 @@ def _embeddings(path: Path, further: Further) -> None:
 
 
 def _optuna(path: Path, further: Further) -> None:
-    data = read_object(path)
+    odd: list[str] = []
+    data = read_object(path, warnings=odd)
+    further.warnings += [f"{OPTUNA}: {one}" for one in odd]
     params = data.get("params") or data.get("_params") or {}
     if isinstance(params, dict):
         further.config |= {str(key): value for key, value in params.items()}

@@ -7,8 +7,8 @@ codes of four bytes an item, and one column of scores while its area is computed
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,18 +20,14 @@ from numpy.typing import NDArray
 from exaid_evals.errors import DataError
 from exaid_evals.export.base import Predictions
 from exaid_evals.export.readers import classification
-from exaid_evals.export.readers.delimited import Block, Delimited, number, open_delimited
-from exaid_evals.export.readers.scores import Scores, in_order, parsed_rows
+from exaid_evals.export.readers.delimited import Block, Delimited, line_of, number, numbers, open_delimited
+from exaid_evals.export.readers.prediction_columns import Layout
+from exaid_evals.export.readers.scores import Scores, in_order
 
+AT_ONCE_BYTES = 1 << 20
+"""Up to so many bytes of scores the areas of all classes are taken at once, which needs some ten times as many."""
 SORTED_IDS_AT_MOST = 200_000
 """Up to so many ids are digested in sorted order, so that shuffled validation sets are the same set."""
-
-_ID = ("id", "image_id", "sample_id", "case_id", "item_id", "image", "filename", "file", "path", "name", "uid", "index")
-_TRUE = ("true", "y_true", "true_label", "label_true", "label", "target", "gt", "ground_truth", "actual")
-_PREDICTED = ("pred", "y_pred", "predicted", "pred_label", "predicted_label", "label_pred", "prediction")
-_SCORE = re.compile(
-    r"^(?:prob|proba|probability|score|scores|softmax|logit|p|y_score|y_prob)(?:[_\-. ](?P<of>.+))?$", re.I
-)
 
 
 @dataclass
@@ -70,19 +66,31 @@ class Counted:
             self.warnings.append(f"{self._scores.n_undefined} scores are undefined, so that auc_ovr is not computed")
             return None
         columns = self._scores.columns_of(self.classes, self._predicted, self.warnings)
-        areas = []
-        for name, column in columns:
-            scores = self._scores.column(column)
-            positive = self._codes == self.classes.index(name)
+        if not columns:
+            return None
+        areas = self._areas(columns, scikit_learn=scikit_learn)
+        for (name, _), area in zip(columns, areas, strict=True):
+            if area is None:
+                self.warnings.append(f"class {name} is that of none or all of the items, so that auc_ovr is undefined")
+                return None
+        return sum(area for area in areas if area is not None) / len(areas)
+
+    def _areas(self, columns: list[tuple[str, int]], *, scikit_learn: bool) -> list[float | None]:
+        """Return the area of each class, given with the index of its scores."""
+        assert self._scores is not None  # noqa: S101 - `area_ovr` looked
+        assert self._codes is not None  # noqa: S101
+        codes = [self.classes.index(name) for name, _ in columns]
+        if not (scikit_learn or self._scores.spooled) and self._scores.n_bytes <= AT_ONCE_BYTES:
+            is_positive = np.equal.outer(np.array(codes, dtype=np.int32), self._codes)
+            return classification.areas_under_roc(is_positive, self._scores.rows([index for _, index in columns]))
+        areas: list[float | None] = []
+        for code, (_, column) in zip(codes, columns, strict=True):
+            scores, positive = self._scores.column(column), self._codes == code
             if scikit_learn and not self._scores.spooled:
                 areas.append(classification.area_by_scikit_learn(positive, scores))
             else:
                 areas.append(classification.area_under_roc(scores[positive], scores[~positive]))
-            if areas[-1] is None:
-                self.warnings.append(f"class {name} is that of none or all of the items, so that auc_ovr is undefined")
-                return None
-        defined = [area for area in areas if area is not None]
-        return sum(defined) / len(defined) if defined else None
+        return areas
 
     def close(self) -> None:
         """Let go of the scores."""
@@ -97,71 +105,19 @@ def count_predictions(path: Path) -> Counted:
         DataError: it lacks the true or predicted label, holds no row, or a row is cut or malformed.
     """
     file = open_delimited(path)
-    layout = _Layout.of(file)
+    layout = Layout.of(file)
     pass_ = _Pass(layout, file)
     for block in file.blocks():
         pass_.take(block)
     return pass_.finished()
 
 
-@dataclass
-class _Layout:
-    """Which column is which.
-
-    Attributes:
-        item: index of the ids; None without.
-        true, predicted: indices of the labels.
-        scores: indices of the scores.
-        score_names: what the scores are of, as the header says; empty for a lone column of scores.
-    """
-
-    item: int | None
-    true: int
-    predicted: int
-    scores: list[int]
-    score_names: list[str]
-
-    @classmethod
-    def of(cls, file: Delimited) -> _Layout:
-        columns = [name.lower().replace(" ", "_") for name in file.columns]
-
-        def find(names: Sequence[str]) -> int | None:
-            return next((columns.index(name) for name in names if name in columns), None)
-
-        predicted, true, item = find(_PREDICTED), find(_TRUE), find(_ID)
-        if true is None or predicted is None:
-            lacking = " or ".join(
-                name for name, index in (("true label", true), ("predicted label", predicted)) if index is None
-            )
-            raise DataError(
-                f"has no column of the {lacking}",
-                where=f"{file.path}:1",
-                remedy=f"name the columns {_TRUE[1]} and {_PREDICTED[1]}; there are {', '.join(file.columns)[:120]}",
-            )
-        found: dict[str, int] = {}
-        for index, name in enumerate(file.columns):
-            match = _SCORE.match(name)
-            if match and index not in (item, true, predicted):
-                found.setdefault(match["of"] or "", index)
-        return cls(item, true, predicted, list(found.values()), list(found))
-
-    @property
-    def scores_end_the_row(self) -> bool:
-        """Whether the scores are the last columns, so that they can be parsed as one text."""
-        first = self.scores[0]
-        return (
-            self.scores == list(range(first, first + len(self.scores)))
-            and max(self.true, self.predicted, self.item or 0) < first
-        )
-
-
 class _Pass:
     """One pass over the rows."""
 
-    def __init__(self, layout: _Layout, file: Delimited) -> None:
+    def __init__(self, layout: Layout, file: Delimited) -> None:
         self._layout = layout
         self._file = file
-        self._width = len(file.columns)
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._ids: list[str] | None = [] if layout.item is not None else None
         self._items = hashlib.sha256()
@@ -174,47 +130,22 @@ class _Pass:
         self._n = 0
 
     def take(self, block: Block) -> None:
-        """Count a block's rows."""
-        if block.lines is not None:
-            rows, tails = self._split(block)
-        else:
-            rows, tails = [row for row in block.rows or () if row], None
-        if tails is None and any(len(row) != self._width for row in rows):
-            offset, cells = next((at, len(row)) for at, row in enumerate(rows) if len(row) != self._width)
-            raise self._file.error(f"{cells} cells, where the header has {self._width}", _line(block, offset))
-        if rows:
-            self._count(rows, block)
-            self._take_scores(rows, tails, block)
+        """Count a block's rows.
 
-    def _split(self, block: Block) -> tuple[list[list[str]], list[str] | None]:
-        """Split lines into cells; where the scores end the row, they stay together, as the second result."""
-        delimiter, layout = self._file.delimiter, self._layout
-        lines = [line for line in block.lines or () if line]
-        if not (layout.scores and layout.scores_end_the_row):
-            return [line.split(delimiter) for line in lines], None
-        first = layout.scores[0]
-        n_delimiters = self._width - 1
-        if any(line.count(delimiter) != n_delimiters for line in lines):
-            offset, cells = next(
-                (at, line.count(delimiter) + 1)
-                for at, line in enumerate(lines)
-                if line.count(delimiter) != n_delimiters
-            )
-            raise self._file.error(f"{cells} cells, where the header has {self._width}", _line(block, offset))
-        rows = [line.split(delimiter, first) for line in lines]
-        return rows, [row[first] for row in rows]
-
-    def _count(self, rows: list[list[str]], block: Block) -> None:
+        Raises:
+            DataError: a row is cut, has no label, or a score that is no number.
+        """
+        columns = self._file.split(block)
+        if not columns[0]:
+            return
         layout = self._layout
-        columns = list(zip(*rows, strict=True))
         trues = list(map(str.strip, columns[layout.true]))
         guesses = list(map(str.strip, columns[layout.predicted]))
         if "" in trues or "" in guesses:
             offset = next(at for at, pair in enumerate(zip(trues, guesses, strict=True)) if "" in pair)
-            raise self._file.error(
-                "a row without a true or predicted label", _line(block, offset), "complete or remove it"
-            )
-        self._n += len(rows)
+            what = "a row without a true or predicted label"
+            raise self._file.error(what, line_of(block, offset), "complete or remove it")
+        self._n += len(trues)
         self._pairs.update(zip(trues, guesses, strict=True))
         self._predicted.update(_lines(guesses))
         if layout.item is None:
@@ -227,6 +158,9 @@ class _Pass:
                 code_of.setdefault(label, len(code_of))
             self._codes.append(np.array([code_of[true] for true in trues], dtype=np.int32))
             self._guessed.append(np.array([code_of[guess] for guess in guesses], dtype=np.int32))
+            self._scores.add(
+                np.array([self._numbers(columns[index], block) for index in layout.scores], dtype=np.float64).T
+            )
 
     def _take_ids(self, ids: list[str]) -> None:
         self._items.update(_lines(ids))
@@ -235,27 +169,19 @@ class _Pass:
             if len(self._ids) > SORTED_IDS_AT_MOST:
                 self._ids = None
 
-    def _take_scores(self, rows: list[list[str]], tails: list[str] | None, block: Block) -> None:
-        if self._scores is None:
-            return
-        n_columns = len(self._layout.scores)
-        values = None
-        if tails is not None and n_columns == self._width - self._layout.scores[0]:
-            values = parsed_rows(tails, self._file.delimiter, n_columns)
-        if values is None:
-            first = self._layout.scores[0]
-            cells = rows if tails is None else [[*row[:first], *row[first].split(self._file.delimiter)] for row in rows]
-            values = self._carefully(cells, block)
-        self._scores.add(values)
-
-    def _carefully(self, rows: list[list[str]], block: Block) -> NDArray[np.float64]:
-        values = np.empty((len(rows), len(self._layout.scores)))
-        for offset, row in enumerate(rows):
-            for column, index in enumerate(self._layout.scores):
-                try:
-                    values[offset, column] = number(row[index])
-                except ValueError as error:
-                    raise self._file.error(str(error), _line(block, offset)) from None
+    def _numbers(self, cells: Sequence[str], block: Block) -> list[float]:
+        """Return a column of scores; NaN for what is undefined."""
+        delimiter = self._file.delimiter
+        with contextlib.suppress(ValueError):  # a cell that is no number as Python writes it
+            if delimiter == ";":  # then a comma stands before decimals
+                return numbers(delimiter.join(cells).replace(",", ".").split(delimiter))
+            return numbers(cells)
+        values = []
+        for offset, cell in enumerate(cells):
+            try:
+                values.append(number(cell))
+            except ValueError as error:
+                raise self._file.error(str(error), line_of(block, offset)) from None
         return values
 
     def finished(self) -> Counted:
@@ -304,12 +230,6 @@ def _whole_numbers(pairs: Counter[tuple[str, str]]) -> dict[str, str]:
     if not all(value.is_integer() for value in values.values()):
         return {}
     return {label: str(int(value)) for label, value in values.items()}
-
-
-def _line(block: Block, offset: int) -> int:
-    """Return the number in the file of a block's row, empty lines between not counted among the rows."""
-    held = block.lines if block.lines is not None else block.rows or []
-    return block.line + [at for at, one in enumerate(held) if one][offset]
 
 
 def _lines(texts: list[str]) -> bytes:

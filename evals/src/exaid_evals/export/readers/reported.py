@@ -12,7 +12,7 @@ from typing import Any
 
 from exaid_evals.export.readers.delimited import Delimited, number, open_delimited
 from exaid_evals.export.readers.document import read_object
-from exaid_evals.export.readers.metric_names import PER_CLASS, STANDARD, standard_name
+from exaid_evals.export.readers.metric_names import PER_CLASS, STANDARD, is_no_metric, standard_name
 
 _OVERALL = ("macro avg", "weighted avg", "micro avg", "samples avg", "overall", "all", "total", "macro", "weighted")
 _PER_CLASS_KEYS = ("per_class", "perclass", "by_class", "class_metrics", "classes", "per_class_metrics")
@@ -32,12 +32,14 @@ class Reported:
         metrics: standard name → value; None where the file says that it is undefined.
         per_class: class → precision, recall, f1.
         unread: standard metric → what stood there and is no number.
+        others: name as written → number that is a setting or a count by its name, and measures nothing.
         warnings: what is odd, without the run's name.
     """
 
     metrics: dict[str, float | None] = field(default_factory=dict)
     per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    others: dict[str, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def note_unread(self, written: str, value: object) -> None:
@@ -52,6 +54,9 @@ class Reported:
             self.note_unread(written, value)
             return
         name = standard_name(written)
+        if is_no_metric(written):
+            self.others.setdefault(written, _defined(value))
+            return
         checked = _defined(value)
         if value is None and name in STANDARD:  # JSON's NaN arrives as None
             self.unread.setdefault(name, f"{written} is undefined (NaN, null or empty)")
@@ -78,7 +83,7 @@ def read_reported(path: Path) -> Reported:
     """
     if path.suffix == ".json":
         reported = Reported()
-        _take(reported, read_object(path))
+        _take(reported, read_object(path, warnings=reported.warnings))
     else:
         reported = _of_csv(open_delimited(path))
     for name, what in sorted(reported.unread.items()):

@@ -65,6 +65,16 @@ class Scores:
             offset += n * len(self._names)
         return values
 
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes all scores have."""
+        return sum(self._rows) * len(self._names) * 8 + self._held
+
+    def rows(self, indices: list[int]) -> NDArray[np.float64]:
+        """Return some columns, each as a row, shape (columns, n); only of scores that lie in memory."""
+        whole = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
+        return whole.T[indices]
+
     def columns_of(
         self, classes: list[str], predicted: NDArray[np.int32], warnings: list[str]
     ) -> list[tuple[str, int]]:
@@ -106,18 +116,6 @@ class Scores:
         """Remove the temporary file."""
         if self._file is not None:
             self._file.close()
-
-
-def parsed_rows(tails: list[str], delimiter: str, n_columns: int) -> NDArray[np.float64] | None:
-    """Parse rows of numbers at once; None where a cell is anything else."""
-    text = delimiter.join(tails)
-    if delimiter == ";" and "," in text:
-        text = text.replace(",", ".")
-    try:
-        values = np.array(list(map(float, text.split(delimiter))))
-    except ValueError:  # a cell that is no number as Python writes it
-        return None
-    return values.reshape(len(tails), n_columns)
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

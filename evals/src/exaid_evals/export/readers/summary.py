@@ -19,6 +19,8 @@ _INCIDENTAL = re.compile(
     r"(^|_)(dir|path|folder|file|name|id|time|timestamp|date|datetime|duration|elapsed|host|hostname|device|user|"
     r"created|started|finished|ended|runtime|seconds|url|version|command|argv|pid|fold|trial|notes?)(_|s?$)"
 )
+_OF_RANKING = ("signature", "primary_metric", "lower_is_better", "stub")
+_LONGEST_LINE = 500
 _OUTCOME = re.compile(
     r"^(best|final|last|val|valid|validation|test|train|n_params|num_params|metrics|results?|status)(_|$)"
 )
@@ -31,6 +33,10 @@ class Summary:
     Attributes:
         config: hyper-parameters, dotted key → value, without what names, places or times the run.
         fold, trial: as the summary says; a folder's name comes before it.
+        signature: how its numbers were made, as whoever made them says; None where the summary has none.
+        primary_metric: what ranks such runs, as written; None where the summary does not say.
+        lower_is_better: whether that improves downwards; None where the summary does not say.
+        warnings: what is odd about the file, without its name.
     """
 
     config: Mapping[str, Any]
@@ -40,6 +46,10 @@ class Summary:
     fold: int | None
     trial: str | None
     stub: bool | None
+    signature: str | None = None
+    primary_metric: str | None = None
+    lower_is_better: bool | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_summary(path: Path) -> Summary:
@@ -51,14 +61,15 @@ def read_summary(path: Path) -> Summary:
     Raises:
         DataError: the file is missing or no JSON object.
     """
-    data = read_object(path)
+    warnings: list[str] = []
+    data = read_object(path, warnings=warnings)
     nested = next((data[key] for key in _SETTINGS if isinstance(data.get(key), dict)), None)
     flat = _flat(data if nested is None else nested)
     everything = _by_last_part(flat if nested is None else _flat(data))
     config = {
         key: value
         for key, value in flat.items()
-        if not _incidental(key) and (nested is not None or not _OUTCOME.search(key.lower()))
+        if not is_incidental(key) and (nested is not None or not _OUTCOME.search(key.lower()))
     }
     git_hash, git_dirty = _git(everything)
     fold, trial = _first(everything, ("fold", "fold_id")), _first(everything, ("trial", "trial_id", "trial_number"))
@@ -69,8 +80,20 @@ def read_summary(path: Path) -> Summary:
         git_dirty=git_dirty,
         fold=_integer(fold),
         trial=None if trial is None else str(trial),
-        stub=stub if isinstance(stub := data.get("stub"), bool) else None,
+        stub=_truth(data.get("stub")),
+        signature=_line(data.get("signature")),
+        primary_metric=_line(data.get("primary_metric")),
+        lower_is_better=_truth(data.get("lower_is_better")),
+        warnings=tuple(warnings),
     )
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _line(value: Any) -> str | None:
+    return " ".join(value.split())[:_LONGEST_LINE] or None if isinstance(value, str) else None
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -84,7 +107,8 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _incidental(key: str) -> bool:
+def is_incidental(key: str) -> bool:
+    """Tell whether a setting seeds, names, places or times a run: it differs between runs that are made alike."""
     parent, _, last = key.rpartition(".")
     last = re.sub(r"[^a-z0-9]+", "_", last.lower())
     # `optimizer.name` and `model_name` say what was used; `name` and `run_name` only call the run something.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL
 from exaid_evals.export.stage import Export
-from exaid_evals.export.writers.sheet import Sheet
+from exaid_evals.export.writers.sheet import Sheet, undefined_note
 
 _OVER = {SEED: "runs", FOLD: "folds", TRIAL: "trials"}
 
@@ -17,10 +17,9 @@ def sheet(export: Export, signature: str) -> Sheet:
         for name, one in export.aggregated.items()
     )
     notes = (
-        f"Mean ± σ over {len(export.runs)} {over}; σ is the population form (ddof 0). "
+        f"Mean ± σ over n = {len(export.runs)} {over}; σ is the population form (ddof 0). "
         "The interval is mean ± 1.96 · s/√n with s of the sample (ddof 1), and too narrow for few runs.",
-        *(f"Warning: {warning}." for warning in export.warnings[:5]),
-        *([f"{len(export.warnings) - 5} further warnings."] if len(export.warnings) > 5 else []),
+        *undefined_note(export.aggregated, over),
     )
     columns = ("mean ± σ", "Min", "Max", "CI low", "CI high", "n", "Missing")
     return Sheet(
@@ -33,4 +32,5 @@ def sheet(export: Export, signature: str) -> Sheet:
         signature,
         stub=export.stub,
         best=export.primary_metric or "",
+        warnings=export.warnings,
     )

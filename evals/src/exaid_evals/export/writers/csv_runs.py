@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.readers.metric_names import STANDARD
+from exaid_evals.export.setting_values import written
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.cells import cell
-from exaid_evals.export.writers.sheet import Sheet, Value
+from exaid_evals.export.writers.sheet import Sheet, Value, undefined_note
 from exaid_evals.report.formats.csv_table import write_csv
 
 NAME = "exported_metrics.csv"
 _IDENTITY = ("seed", "fold", "trial", "group", "git_hash", "git_dirty")
 _HISTORY = ("n_epochs", "expected_epochs", "best_epoch")
 _SHOWN_METRICS = 6
+_TIED_AT_MOST = 5
+UNKNOWN = "unknown"
+"""Stands for whether a run is a stub where its format cannot say."""
+NO_SIGNATURE = "none"
+"""Stands for the signature of a run that has none of its own."""
 
 
 def render(export: Export) -> str:
@@ -20,7 +26,8 @@ def render(export: Export) -> str:
 
     Columns that no run has are left out. Settings are called `config.<key>`; a metric that is called as one of the
     other columns is called `metric.<name>`. Lists are written as JSON; text that a spreadsheet would run as a
-    formula gets an apostrophe.
+    formula gets an apostrophe. A run that does not say whether it is a stub is `unknown`, one without a signature of
+    its own has `none`.
     """
     runs = export.runs
     identity = [name for name in _IDENTITY if any(getattr(run, name) is not None for run in runs)]
@@ -42,10 +49,10 @@ def render(export: Export) -> str:
             *(cell(getattr(run, name)) for name in identity),
             *(_of_history(run, name) for name in history),
             *(cell(run.attributes.get(key)) for key in attributes),
-            *(cell(run.config.get(key)) for key in config),
+            *(cell(written(run.config.get(key))) for key in config),
             *(cell(run.metrics.get(name)) for name in metrics),
-            run.stub,
-            cell(run.signature),
+            UNKNOWN if run.stub is None else run.stub,
+            cell(run.signature) if run.signatures else NO_SIGNATURE,
         ]
         for run in runs
     ]
@@ -66,6 +73,11 @@ def sheet(export: Export, signature: str) -> Sheet:
         rows.insert(0, ("mean ± σ", (*[None] * len(identity), *(export.aggregated[name] for name in metrics))))
     n_left_out = len(export.aggregated) - len(metrics)
     notes = [f"n = {len(export.runs)} runs; σ is the population form (ddof 0)."]
+    if export.best and export.best.tied:
+        tied = (export.best.run, *export.best.tied)
+        more = f" and {len(tied) - _TIED_AT_MOST} more" if len(tied) > _TIED_AT_MOST else ""
+        notes.append(f"Tied for the best {export.primary_metric}: {', '.join(tied[:_TIED_AT_MOST])}{more}.")
+    notes += undefined_note({name: export.aggregated[name] for name in metrics})
     notes += [f"{n_left_out} further metrics stand in exported_metrics.csv."] if n_left_out else []
     return Sheet(
         "exported_metrics",
@@ -76,7 +88,7 @@ def sheet(export: Export, signature: str) -> Sheet:
         tuple(notes),
         signature,
         stub=export.stub,
-        best=export.best.run if export.best and len(export.runs) > 1 else "",
+        best=export.best.run if export.best and export.worst and not export.best.tied else "",
     )
 
 

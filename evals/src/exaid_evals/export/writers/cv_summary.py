@@ -20,6 +20,8 @@ def to_record(export: Export, signature: str) -> dict[str, Any]:
         "groups": {
             group.name: {
                 "folds": [{"run": run.name, "fold": run.fold} for run in group.runs],
+                "n_expected": group.n_expected,
+                "failed": [{"run": one.run, "fold": int(one.number), "problem": one.problem} for one in group.failed],
                 "metrics": {
                     name: {**record, "range": _range(group.aggregated[name])}
                     for name, record in records_of(group.aggregated).items()
@@ -44,7 +46,15 @@ def sheet(export: Export, signature: str) -> Sheet:
         for name, one in group.aggregated.items()
     )
     folds = sum(len(group.runs) for group in export.folds)
-    notes = (f"Mean ± σ over folds ({folds} in all); σ is the population form (ddof 0).",)
+    notes = (
+        f"Mean ± σ over folds ({folds} in all); σ is the population form (ddof 0).",
+        *(
+            f"{len(group.failed)} of {group.n_expected} folds{f' of {group.name}' if several else ''} cannot be read "
+            f"and {'is' if len(group.failed) == 1 else 'are'} left out: {', '.join(one.run for one in group.failed)}."
+            for group in export.folds
+            if group.failed
+        ),
+    )
     columns = ("mean ± σ", "Min", "Max", "Range", "Folds", "n", "Missing")
     title = "Cross-validation" if several else f"Cross-validation of {export.folds[0].name}"
     return Sheet(NAME, title, "Metric", columns, rows, notes, signature, stub=export.stub)

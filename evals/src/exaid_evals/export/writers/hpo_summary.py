@@ -10,6 +10,7 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.grouping import Group
+from exaid_evals.export.setting_values import compared, written
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.csv_runs import shown_metrics
 from exaid_evals.export.writers.sheet import Sheet, Value
@@ -26,12 +27,14 @@ def to_record(export: Export, signature: str) -> dict[str, Any]:
         "groups": {
             group.name: {
                 "varying": varying(group.runs),
+                "n_expected": group.n_expected,
+                "failed": [{"run": one.run, "trial": one.number, "problem": one.problem} for one in group.failed],
                 "trials": [
                     {
                         "rank": rank,
                         "run": run.name,
                         "trial": run.trial,
-                        "config": {key: run.config.get(key) for key in varying(group.runs)},
+                        "config": {key: written(run.config.get(key)) for key in varying(group.runs)},
                         "metrics": dict(run.metrics),
                     }
                     for rank, run in _ranked(export, group)
@@ -58,10 +61,12 @@ def sheet(export: Export, signature: str) -> Sheet:
                 (run.name, (rank, *of_group, run.trial, *settings, *(run.metrics.get(name) for name in metrics)))
             )
     way = "lower" if export.lower else "higher"
-    notes = (
+    failed = [one.run for group in export.trials for one in group.failed]
+    notes: tuple[str, ...] = (
         f"Best first by {export.primary_metric} ({way} is better). Hyper-parameters that all trials share are left out."
         if export.primary_metric
         else "In order of the trials: no metric ranks them.",
+        *([f"{len(failed)} further trials cannot be read: {', '.join(failed[:5])}."] if failed else []),
     )
     columns = ("rank", *(("group",) if several else ()), "trial", *keys, *metrics)
     # Keys and metrics may bear one name.
@@ -83,9 +88,7 @@ def sheet(export: Export, signature: str) -> Sheet:
 def varying(runs: Sequence[ExportedRun]) -> list[str]:
     """Return the settings in which runs differ, by name; one that some runs lack differs."""
     keys = sorted({key for run in runs for key in run.config})
-    return [
-        key for key in keys if len({canonical_json(run.config[key]) if key in run.config else "" for run in runs}) > 1
-    ]
+    return [key for key in keys if len({compared(run.config[key]) if key in run.config else None for run in runs}) > 1]
 
 
 def _ranked(export: Export, group: Group) -> list[tuple[int | None, ExportedRun]]:

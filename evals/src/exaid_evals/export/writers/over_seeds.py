@@ -48,7 +48,6 @@ def build(export: Export) -> Table | None:
         f"percentile interval of the bootstrap over seeds and cases ({'; '.join(designs)}). Few seeds say little about "
         "seeds: the interval is too narrow where seeds differ much.",
         *([STUB_NOTE] if export.stub else []),
-        *(f"Warning: {warning}." for warning in export.warnings),
     )
     rows = tuple(row for row in table.rows)
     return Table(NAME, "Results per variant over seeds", table.columns, rows, notes, table.primary, counted="seeds")

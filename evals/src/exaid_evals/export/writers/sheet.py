@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from exaid_evals.export.aggregate import Aggregate
@@ -16,6 +16,8 @@ FORMS = ("csv", "md", "tex")
 ROWS_AT_MOST = 200
 """Rows that a page to be read shows; CSV and JSON have all."""
 _DECIMALS = 3
+_WARNINGS_AT_MOST = 5
+_NAMED_AT_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Sheet:
         stub: whether any of it is simulated.
         shown: columns that pages to be read show; empty for all.
         best: name of the row that stands out; empty for none.
+        warnings: for who reads the table as it was made; no part of a paper's caption.
     """
 
     name: str
@@ -75,11 +78,13 @@ class Sheet:
     stub: bool = False
     shown: tuple[str, ...] = ()
     best: str = ""
+    warnings: tuple[str, ...] = ()
 
-    def files(self) -> dict[str, bytes]:
-        """Return the sheet in every form: file name → content."""
+    def files(self, *, csv: bool = True) -> dict[str, bytes]:
+        """Return the sheet in every form, CSV among them unless it is made elsewhere: file name → content."""
         table = self.table()
-        forms = {"csv": self.csv(), "md": markdown.render(table), "tex": latex.render(table)}
+        noted = replace(table, notes=(*table.notes, *warning_notes(self.warnings)))
+        forms = {"md": markdown.render(noted), "tex": latex.render(table)} | ({"csv": self.csv()} if csv else {})
         return {f"{self.name}.{suffix}": text.encode() for suffix, text in forms.items()}
 
     def csv(self) -> str:
@@ -149,6 +154,24 @@ def _cell(value: Value, kind: type[Cell]) -> Cell | None:
     if isinstance(value, float):
         return Text(Digits(_DECIMALS).show(value))
     return Text(str(value) or MISSING)
+
+
+def warning_notes(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return warnings as notes below a table, the first ones where there are many."""
+    more = len(warnings) - _WARNINGS_AT_MOST
+    return (
+        *(f"Warning: {warning}." for warning in warnings[:_WARNINGS_AT_MOST]),
+        *([f"{more} further warnings stand in exported_summary.json."] if more > 0 else []),
+    )
+
+
+def undefined_note(aggregated: Mapping[str, Aggregate], what: str = "runs") -> tuple[str, ...]:
+    """Return a note that says which metrics are undefined in how many runs; nothing where none is."""
+    lacking = [f"{name} ({one.n_missing})" for name, one in aggregated.items() if one.n_missing]
+    if not lacking:
+        return ()
+    more = f" and {len(lacking) - _NAMED_AT_MOST} more" if len(lacking) > _NAMED_AT_MOST else ""
+    return (f"Undefined in some {what}, which are left out of its mean: {', '.join(lacking[:_NAMED_AT_MOST])}{more}.",)
 
 
 def record_of(aggregate: Aggregate) -> dict[str, Any]:

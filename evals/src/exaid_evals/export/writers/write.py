@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
@@ -20,6 +21,7 @@ from exaid_evals.export.writers import (
     over_seeds,
     per_class,
 )
+from exaid_evals.export.writers.sheet import warning_notes
 from exaid_evals.report.base import Table
 from exaid_evals.report.formats import csv_table, latex, markdown
 
@@ -32,23 +34,29 @@ _TABLES = (
     over_seeds.NAME,
 )
 # The last was this table's name before it was over seeds and cases.
-_EVERY = [f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in ("csv", "md", "tex", "json")]
+_EVERY = [json_summary.RUNS_NAME] + [
+    f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in ("csv", "md", "tex", "json")
+]
 
 
-def write_export(export: Export, out: Path, readers: Sequence[Reader] = ()) -> Table | None:
+def write_export(
+    export: Export, out: Path, readers: Sequence[Reader] = (), texts: Mapping[str, str] | None = None
+) -> Table | None:
     """Write the files into a folder and return the table of variants over seeds, where there is one.
 
     Args:
         export: what to write.
         out: the folder.
         readers: are asked for files of their own.
+        texts: name of a run → canonical text of its record, of those that have been made; None for none.
     """
     remove_leftovers(out)
-    files = _common(export)
+    files = _common(export, texts)
     table = over_seeds.build(export)
     if table is not None:
-        forms = {"csv": csv_table, "md": markdown, "tex": latex}
-        files |= {f"{table.name}.{suffix}": form.render(table).encode() for suffix, form in forms.items()}
+        noted = replace(table, notes=(*table.notes, *warning_notes(export.warnings)))
+        forms = {"csv": csv_table.render(table), "md": markdown.render(noted), "tex": latex.render(table)}
+        files |= {f"{table.name}.{suffix}": text.encode() for suffix, text in forms.items()}
     for reader in readers:
         files |= _own(reader, export, out)
     for name, content in files.items():
@@ -59,19 +67,17 @@ def write_export(export: Export, out: Path, readers: Sequence[Reader] = ()) -> T
     return table
 
 
-def _common(export: Export) -> dict[str, bytes]:
+def _common(export: Export, texts: Mapping[str, str] | None) -> dict[str, bytes]:
     runs_csv = csv_runs.render(export)
     signature = json_summary.signature_of(export, runs_csv)
     files: dict[str, bytes] = {
-        json_summary.NAME: canonical_bytes(json_summary.to_record(export, signature)) + b"\n",
+        **json_summary.files(export, signature, texts),
         csv_runs.NAME: runs_csv.encode(),
     }
     sheets = [aggregated.sheet(export, signature), per_class.sheet(export, signature)]
     # A campaign has hundreds of metrics; its own tables show them.
     if any(run.format != CampaignReader.name for run in export.runs):
-        files |= {
-            name: made for name, made in csv_runs.sheet(export, signature).files().items() if name != csv_runs.NAME
-        }
+        files |= csv_runs.sheet(export, signature).files(csv=False)
     if export.folds:
         files[f"{cv_summary.NAME}.json"] = canonical_bytes(cv_summary.to_record(export, signature)) + b"\n"
         sheets.append(cv_summary.sheet(export, signature))

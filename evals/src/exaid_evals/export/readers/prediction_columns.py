@@ -1,0 +1,64 @@
+"""Which column of `val_predictions.csv` is which, by the names that scripts give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exaid_evals.errors import DataError
+from exaid_evals.export.readers.delimited import Delimited
+
+_ID = ("id", "image_id", "sample_id", "case_id", "item_id", "image", "filename", "file", "path", "name", "uid", "index")
+_TRUE = ("true", "y_true", "true_label", "label_true", "label", "target", "gt", "ground_truth", "actual")
+_PREDICTED = ("pred", "y_pred", "predicted", "pred_label", "predicted_label", "label_pred", "prediction")
+_SCORE = re.compile(
+    r"^(?:prob|proba|probability|score|scores|softmax|logit|p|y_score|y_prob)(?:[_\-. ](?P<of>.+))?$", re.I
+)
+
+
+@dataclass
+class Layout:
+    """Which column is which.
+
+    Attributes:
+        item: index of the ids; None without.
+        true, predicted: indices of the labels.
+        scores: indices of the scores.
+        score_names: what the scores are of, as the header says; empty for a lone column of scores.
+    """
+
+    item: int | None
+    true: int
+    predicted: int
+    scores: list[int]
+    score_names: list[str]
+
+    @classmethod
+    def of(cls, file: Delimited) -> Layout:
+        """Find the columns.
+
+        Raises:
+            DataError: there is none of the true or of the predicted label.
+        """
+        columns = [name.lower().replace(" ", "_") for name in file.columns]
+
+        def find(names: Sequence[str]) -> int | None:
+            return next((columns.index(name) for name in names if name in columns), None)
+
+        predicted, true, item = find(_PREDICTED), find(_TRUE), find(_ID)
+        if true is None or predicted is None:
+            lacking = " or ".join(
+                name for name, index in (("true label", true), ("predicted label", predicted)) if index is None
+            )
+            raise DataError(
+                f"has no column of the {lacking}",
+                where=f"{file.path}:1",
+                remedy=f"name the columns {_TRUE[1]} and {_PREDICTED[1]}; there are {', '.join(file.columns)[:120]}",
+            )
+        found: dict[str, int] = {}
+        for index, name in enumerate(file.columns):
+            match = _SCORE.match(name)
+            if match and index not in (item, true, predicted):
+                found.setdefault(match["of"] or "", index)
+        return cls(item, true, predicted, list(found.values()), list(found))
