@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exaid_evals.analysis.history import BatchRow
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.analysis.images.checks.registry import judge
+from exaid_evals.analysis.images.facts import ImageFacts
+from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.analysis.images.measure import Measurer
+from exaid_evals.analysis.images.settings import AuditSettings
 
-_SIDE = 256
-_MOST_PIXELS = 64_000_000
-"""Of an image that is opened: a small file may unpack to what no memory holds."""
+_ABSOLUTE = ("blurred", "too_dark", "too_bright", "low_contrast", "rotated")
+"""Checks of the audit that need no comparison."""
+_USUAL = 0.25
+"""Share of a run's images above which what a check finds is how these data are, and nothing bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +28,16 @@ class ImageStatistics:
     Attributes:
         brightness: mean.
         contrast: standard deviation.
-        sharpness: variance of the Laplacian, of the image scaled to at most 256 pixels a side.
+        sharpness: variance of the Laplacian, of the image scaled to at most 512 pixels a side; 0 below 8 pixels.
         megapixels: of the original.
+        found: check of the audit → what it found.
     """
 
     brightness: float
     contrast: float
     sharpness: float
     megapixels: float
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(items: Iterable[str], folder: Path) -> tuple[dict[str, ImageStatistics], dict[str, str]]:
@@ -44,7 +51,7 @@ def measure(items: Iterable[str], folder: Path) -> tuple[dict[str, ImageStatisti
         Item → statistics, and item → why it is unreadable. Items without a file are in neither.
 
     Raises:
-        MissingDependencyError: Pillow is not installed.
+        MissingDependencyError: Pillow, OpenCV or imagehash is not installed.
     """
     root = folder.resolve()
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.resolve().is_relative_to(root)]
@@ -52,14 +59,17 @@ def measure(items: Iterable[str], folder: Path) -> tuple[dict[str, ImageStatisti
     times = Counter(key for path in files for key in {path.name, path.stem})
     by_name = {key: path for path in files for key in (path.name, path.stem) if times[key] == 1}
     found, unreadable = {}, {}
+    settings = AuditSettings()
+    measurer = Measurer(settings.max_bytes, settings.max_pixels)
     for item in dict.fromkeys(items):
         file = _file_of(item, by_path, by_name)
         if file is None:
             continue
-        try:
-            found[item] = _statistics(file)
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow tells of damaged files by all three
-            unreadable[item] = f"cannot be read ({type(error).__name__})"
+        facts = measurer(ImageFile(file, item))
+        if facts.problem is not None:
+            unreadable[item] = f"cannot be read: {facts.reason}"
+        else:
+            found[item] = _statistics(facts, settings)
     return found, unreadable
 
 
@@ -71,30 +81,19 @@ def _file_of(item: str, by_path: Mapping[str, Path], by_name: Mapping[str, Path]
     return found or (by_name.get(item) if len(parts) == 1 else None)
 
 
-def _statistics(path: Path) -> ImageStatistics:
-    import numpy as np
-
-    image_module = optional("PIL.Image", "pillow", "measuring images")
-    with image_module.open(path) as opened:
-        width, height = opened.size
-        if width * height > _MOST_PIXELS:
-            raise ValueError("too many pixels")
-        grey = opened.convert("L")
-        grey.thumbnail((_SIDE, _SIDE))
-        pixels = np.asarray(grey, dtype=np.float64)
-    sharpness = 0.0
-    if min(pixels.shape) >= 3:
-        inner = pixels[1:-1, 1:-1]
-        laplacian = pixels[:-2, 1:-1] + pixels[2:, 1:-1] + pixels[1:-1, :-2] + pixels[1:-1, 2:] - 4 * inner
-        sharpness = float(laplacian.var())
-    return ImageStatistics(float(pixels.mean()), float(pixels.std()), sharpness, width * height / 1e6)
+def _statistics(facts: ImageFacts, settings: AuditSettings) -> ImageStatistics:
+    brightness, contrast, sharpness = (facts.measure(name) or 0.0 for name in ("brightness", "contrast", "laplacian"))
+    megapixels = (facts.width or 0) * (facts.height or 0) / 1e6
+    findings = judge([facts], settings, _ABSOLUTE)[0]
+    return ImageStatistics(brightness, contrast, sharpness, megapixels, {one.check: one.text for one in findings})
 
 
 def bad_images(statistics: Mapping[str, ImageStatistics], unreadable: Mapping[str, str]) -> dict[str, str]:
     """Return item → what is bad about it: unreadable, or far from the other images of the run.
 
     Far is a robust z of 6 and more on a logarithmic scale (brightness, contrast, sharpness), where most images lie
-    close together whatever the data are; and what is nearly blank or black is bad in any data.
+    close together whatever the data are. And what a check of the audit finds in at most a quarter of the images is bad:
+    what it finds in more of them is how the data are. What is nearly blank is bad in any data.
     """
     import numpy as np
 
@@ -110,7 +109,11 @@ def bad_images(statistics: Mapping[str, ImageStatistics], unreadable: Mapping[st
             if abs(value - middle) >= 6 * spread:
                 way = "low" if value < middle else "high"
                 found.setdefault(item, f"{name} is far too {way} ({getattr(statistics[item], name):.3g})")
+    times = Counter(check for item in items for check in statistics[item].found)
     for item in items:
+        for check, text in statistics[item].found.items():
+            if times[check] <= _USUAL * len(items):
+                found.setdefault(item, f"{check.replace('_', ' ')}: {text}")
         if statistics[item].contrast < 2.0:
             found.setdefault(item, f"blank (contrast {statistics[item].contrast:.2g})")
     return dict(sorted(found.items()))

@@ -1,0 +1,203 @@
+"""Images with planted faults, made by a seeded generator from pictures that installed packages ship.
+
+Pictures come from scikit-image and scikit-learn; documents are scikit-image's page, sheets of scikit-learn's
+handwritten digits, and pages set in the typefaces of Matplotlib. Development and held-out halves share neither
+pictures nor typefaces nor seeds.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+DEVELOPMENT, HELD_OUT = 20240519, 60218837
+PHOTOS = {
+    DEVELOPMENT: ("astronaut.png", "chelsea.png", "coffee.png", "camera.png", "china.jpg", "retina.jpg", "brick.png",
+                  "chessboard_GRAY.png", "cell.png", "color.png", "rocket.jpg", "hubble_deep_field.jpg"),
+    HELD_OUT: ("flower.jpg", "motorcycle_left.png", "coins.png", "ihc.png", "grass.png", "gravel.png", "logo.png",
+               "moon.png",  "horse.png"),
+}  # fmt: skip
+FACES = {
+    DEVELOPMENT: ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf"),
+    HELD_OUT: ("STIXGeneral.ttf", "cmss10.ttf", "STIXGeneralBol.ttf"),
+}
+FAULTS = ("unreadable", "truncated", "tiny", "blurred", "too_dark", "too_bright", "low_contrast", "rotated")
+_WORDS = tuple(
+    re.findall(
+        "[a-z]+",
+        "the patient was seen in clinic with a history of fever and cough for three days no rash blood pressure "
+        "normal chest clear follow up advised plan repeat count review results discuss options with family",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """An image file and the truth about it.
+
+    Attributes:
+        name: of the file.
+        data: its bytes.
+        fault: of FAULTS; None for an image as it should be.
+        kind: `photo` or `document`.
+        source: picture or typeface that it comes from.
+        angle: degrees counter-clockwise by which a document was turned.
+    """
+
+    name: str
+    data: bytes
+    fault: str | None
+    kind: str
+    source: str
+    angle: float = 0.0
+
+
+def _folder(package: str, below: str) -> Path:
+    import importlib.util
+
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(package)
+    return Path(spec.origin).parent / below
+
+
+@cache
+def picture(name: str) -> Image.Image:
+    """Open a picture that a package ships; transparency is laid on white."""
+    folders = _folder("skimage", "data"), _folder("sklearn", "datasets/images")
+    path = next(folder / name for folder in folders if (folder / name).exists())
+    with Image.open(path) as image:
+        rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def photo(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
+    """Return a large part of a picture: at least 60 % of each side, mirrored half of the time."""
+    name = str(rng.choice(PHOTOS[half]))
+    whole = picture(name)
+    width, height = (int(side * rng.uniform(0.6, 1.0)) for side in whole.size)
+    left, top = int(rng.integers(0, whole.width - width + 1)), int(rng.integers(0, whole.height - height + 1))
+    part = whole.crop((left, top, left + width, top + height))
+    return (part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else part), name
+
+
+def document(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
+    """Return a page: set in a typeface, a sheet of digits, or (held-out) scikit-image's photographed page."""
+    dice = rng.random()
+    if dice < 0.2:
+        return _digits(rng, half), "digits"
+    if half == HELD_OUT and dice < 0.35:
+        # Its upper part: the paper is bent below, and has no one angle there.
+        whole = picture("page.png")
+        return whole.crop((0, 0, whole.width, int(rng.uniform(110, 140)))), "page.png"
+    return _set_page(rng, half)
+
+
+def _set_page(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
+    face = str(rng.choice(FACES[half]))
+    size = int(rng.integers(11, 20))
+    font = ImageFont.truetype(str(_folder("matplotlib", "mpl-data/fonts/ttf") / face), size)
+    width, height = (int(side) for side in rng.integers(380, 620, 2))
+    paper, ink = int(rng.integers(215, 256)), int(rng.integers(0, 70))
+    page = Image.new("L", (width, height), paper)
+    draw = ImageDraw.Draw(page)
+    margin, y = int(rng.integers(15, 40)), int(rng.integers(15, 40))
+    spacing = size * float(rng.uniform(1.25, 1.8))
+    while y < height - margin - size:
+        line = " ".join(rng.choice(_WORDS, 30))
+        while draw.textlength(line, font=font) > (width - 2 * margin) * (1 if rng.random() < 0.8 else 0.6):
+            line = line.rpartition(" ")[0]
+        draw.text((margin, y), line, font=font, fill=ink)
+        y += int(spacing * (2 if rng.random() < 0.1 else 1))
+    noisy = np.asarray(page, dtype=float) + rng.normal(0, rng.uniform(0, 4), (height, width))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).convert("RGB"), face
+
+
+@cache
+def _all_digits() -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    return np.asarray(load_digits().images)
+
+
+def _digits(rng: np.random.Generator, half: int) -> Image.Image:
+    every = _all_digits()
+    own = every[:800] if half == DEVELOPMENT else every[800:]
+    rows, columns = (int(side) for side in rng.integers(10, 16, 2))
+    sheet = Image.new("L", (columns * 30 + 30, rows * 34 + 30), 255)
+    for row in range(rows):
+        for column in range(columns):
+            pixels = 255 - own[int(rng.integers(len(own)))] * 255 / 16
+            digit = Image.fromarray(pixels.astype(np.uint8)).resize((22, 22), Image.Resampling.BICUBIC)
+            sheet.paste(digit, (15 + column * 30, 15 + row * 34))
+    return sheet.convert("RGB")
+
+
+def plant(rng: np.random.Generator, half: int, fault: str | None, number: int) -> Planted:
+    """Make one image, with a fault or without."""
+    is_document = fault == "rotated" or (fault != "too_bright" and rng.random() < 0.4)
+    image, source = document(rng, half) if is_document else photo(rng, half)
+    angle = 0.0
+    if is_document and fault in (None, "rotated"):
+        # Below 3 degrees a page is level, beyond 15 turned; what lies between is measured for its angle alone.
+        angle = float(rng.uniform(-3, 3) if fault is None else rng.choice((-1, 1)) * rng.uniform(15, 45))
+    image = _faulty(rng, image, fault)
+    if angle:
+        fill = tuple(np.median(np.asarray(image).reshape(-1, 3), axis=0).astype(int))
+        image = image.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=fill)
+    form = str(rng.choice(("JPEG", "PNG"), p=(0.7, 0.3)))
+    held = io.BytesIO()
+    image.save(held, form, **({"quality": int(rng.integers(75, 96))} if form == "JPEG" else {}))
+    data = _damaged(rng, held.getvalue(), fault)
+    kind = "document" if is_document else "photo"
+    return Planted(f"{number:05d}-{fault or 'sound'}.{form.lower()}", data, fault, kind, source, angle)
+
+
+def _faulty(rng: np.random.Generator, image: Image.Image, fault: str | None) -> Image.Image:
+    """Spoil the picture itself."""
+    if fault == "tiny":
+        side = int(rng.integers(6, 31))
+        scale = side / min(image.size)
+        return image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
+    if fault == "blurred":  # Gaussian, σ of 1 to 2 % of the shorter side
+        return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.01, 0.02)) * min(image.size)))
+    pixels = np.asarray(image, dtype=float)
+    if fault in ("too_dark", "too_bright"):  # exposure in linear light: so many stops, and glare where it is too much
+        stops = -float(rng.uniform(4.5, 6.5)) if fault == "too_dark" else float(rng.uniform(5.0, 6.5))
+        linear = np.clip((pixels / 255) ** 2.2 * 2.0**stops + (0.2 if fault == "too_bright" else 0), 0, 1)
+        pixels = linear ** (1 / 2.2) * 255
+    if fault == "low_contrast":
+        middle = float(rng.uniform(90, 170))
+        pixels = middle + (pixels - pixels.mean()) * float(rng.uniform(0.04, 0.12))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _damaged(rng: np.random.Generator, data: bytes, fault: str | None) -> bytes:
+    """Spoil the file."""
+    if fault == "truncated":
+        return data[: int(len(data) * rng.uniform(0.3, 0.97))]
+    if fault == "unreadable":
+        way = int(rng.integers(3))
+        return (b"", b"<html>not found</html>", rng.bytes(16) + data[16:])[way]
+    return data
+
+
+def planted_images(half: int, n_each: int, n_sound: int) -> list[Planted]:
+    """Make the images of a half: so many of each fault, and so many without."""
+    tasks = [*(fault for fault in FAULTS for _ in range(n_each)), *[None] * n_sound]
+    return [plant(np.random.default_rng([half, number]), half, fault, number) for number, fault in enumerate(tasks)]
+
+
+def write_images(folder: Path, images: list[Planted]) -> None:
+    """Write the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for image in images:
+        with open(os.path.join(folder, image.name), "wb") as stream:  # noqa: PTH118, PTH123 - thousands of small files
+            stream.write(image.data)

@@ -1,0 +1,109 @@
+"""The audit of a folder, from its files to the findings of each image."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals.analysis.images.checks.base import Finding
+from exaid_evals.analysis.images.checks.registry import judge
+from exaid_evals.analysis.images.facts import ImageFacts
+from exaid_evals.analysis.images.files import ImageFile, Listing, list_images
+from exaid_evals.analysis.images.journal import Journal
+from exaid_evals.analysis.images.measure import Measurer
+from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.errors import DataError
+from exaid_evals.workers import spread
+
+JOURNAL = ".measured.jsonl"
+_BATCH = 16
+"""Images that a worker is sent at once: one by one, sending would cost as much as measuring a small one."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a folder.
+
+    Attributes:
+        root: the folder.
+        images: in the order of their names.
+        paths: of the images, in the same order.
+        findings: of the images, in the same order.
+        n_others: files that are no images by their names.
+        unread: folders that could not be listed, with the reason.
+        settings: thresholds.
+    """
+
+    root: Path
+    images: tuple[ImageFacts, ...]
+    paths: tuple[Path, ...]
+    findings: tuple[tuple[Finding, ...], ...]
+    n_others: int
+    unread: tuple[tuple[str, str], ...]
+    settings: AuditSettings
+
+
+class _MeasureBatch:
+    def __init__(self, max_bytes: int, max_pixels: int) -> None:
+        self._measure = Measurer(max_bytes, max_pixels)
+
+    def __call__(self, files: Sequence[ImageFile]) -> list[ImageFacts]:
+        return [self._measure(file) for file in files]
+
+
+def audit_folder(
+    root: Path,
+    settings: AuditSettings,
+    out: Path,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    listing: Listing | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> Audit:
+    """Audit a folder of images.
+
+    Args:
+        root: the folder.
+        settings: thresholds.
+        out: folder of results, in which the journal is kept.
+        jobs: processes at most; what is found does not depend on it.
+        resume: take over what the journal has of unchanged files.
+        listing: of the folder, where it was made already.
+        advance: is called for each image.
+
+    Raises:
+        DataError: there is no image.
+        MissingDependencyError: a package of the extra `analysis` is not installed.
+    """
+    listing = listing or list_images(root)
+    if not listing.images:
+        reasons = f", and {len(listing.unread)} folders cannot be listed" if listing.unread else ""
+        raise DataError(f"holds no image{reasons}", where=str(root), remedy="check the folder, or its permissions")
+    limits = {"max_bytes": settings.max_bytes, "max_pixels": settings.max_pixels}
+    facts: dict[str, ImageFacts] = {}
+    with Journal(out / JOURNAL, limits, resume=resume) as journal:
+        todo = []
+        for file in listing.images:
+            known = journal.known(file)
+            if known is None:
+                todo.append(file)
+            else:
+                facts[file.name] = known
+                advance()
+        for file, one in _measured(todo, limits, jobs):
+            journal.record(file, one)
+            facts[file.name] = one
+            advance()
+    images = tuple(facts[file.name] for file in listing.images)
+    findings = tuple(tuple(found) for found in judge(images, settings))
+    paths = tuple(file.path for file in listing.images)
+    return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
+
+
+def _measured(files: Sequence[ImageFile], limits: dict[str, int], jobs: int) -> Iterator[tuple[ImageFile, ImageFacts]]:
+    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+    for batch, measured in spread(functools.partial(_MeasureBatch, **limits), batches, jobs=jobs):
+        yield from zip(batch, measured, strict=True)

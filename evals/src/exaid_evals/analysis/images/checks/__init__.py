@@ -1,0 +1,1 @@
+"""Checks of images: one file each."""
