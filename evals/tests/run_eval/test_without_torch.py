@@ -44,10 +44,12 @@ def test_the_verbs_say_it_too(tmp_path: Path) -> None:
 
 
 def test_nothing_else_imports_it() -> None:
-    """No module outside this room imports PyTorch, and this room's __init__ and configurations do not either."""
+    """Besides this room only monitor imports PyTorch, and neither does before it is needed."""
     script = (
         "import sys\n"
         "import exaid_evals.run_eval.config, exaid_evals.cli.run_eval, exaid_evals.cli.run_training\n"
+        "import exaid_evals.monitor, exaid_evals.cli.monitor\n"
+        "exaid_evals.monitor.TrainingMonitor, exaid_evals.monitor.AutoRecoverySystem\n"
         "print('torch' in sys.modules)"
     )
     assert python(script).stdout == "False\n"
@@ -57,7 +59,7 @@ def test_nothing_else_imports_it() -> None:
         for path in package.rglob("*.py")
         if any(line.lstrip().startswith(("import torch", "from torch")) for line in path.read_text().splitlines())
     ]
-    assert set(importing) == {"run_eval"}
+    assert set(importing) == {"run_eval", "monitor"}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
