@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.analysis.history import History
-from exaid_evals.analysis.sources import parquet_file, wandb_run
+from exaid_evals.analysis.sources import parquet_file, wandb_online
 from exaid_evals.analysis.sources.base import optional
 from exaid_evals.analysis.sources.registry import SOURCES, find_run
 from exaid_evals.config.campaign import Campaign
@@ -241,7 +241,7 @@ def test_wandb_online_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="WANDB_API_KEY"):
         find_run("me/project/run", [], "wandb")
-    assert not wandb_run.is_online("run-a")
+    assert not wandb_online.is_online("run-a")
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

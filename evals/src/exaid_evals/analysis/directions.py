@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal, cast
 
-from exaid_evals.export import directions
+from exaid_evals.export.directions import direction_of_name
 
 Direction = Literal["higher", "lower"]
 
 
 def direction_of(metric: str, known: Mapping[str, Direction] | None = None) -> Direction | None:
     """Return how a metric improves; None where its name does not tell.
-
-    The name is asked as a whole first, then its parts: TensorBoard's users write `Loss/train`, Keras' `valAccuracy`.
 
     Args:
         metric: its name, as logged.
@@ -25,9 +22,4 @@ def direction_of(metric: str, known: Mapping[str, Direction] | None = None) -> D
     """
     if known and metric in known:
         return known[metric]
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", metric)
-    for name in (spaced, *reversed(re.split(r"[./:|]", spaced))):
-        found = directions.direction_of(name)
-        if found is not None:
-            return cast("Direction", found)
-    return None
+    return cast("Direction | None", direction_of_name(metric))

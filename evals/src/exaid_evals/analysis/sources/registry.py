@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exaid_evals.analysis.history import History
-from exaid_evals.analysis.sources import wandb_run
+from exaid_evals.analysis.sources import wandb_online
 from exaid_evals.analysis.sources.base import Source
 from exaid_evals.analysis.sources.campaign import CampaignSource
 from exaid_evals.analysis.sources.csv_file import CsvSource
@@ -62,8 +62,8 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
         if having:
             return _only(having, place).read(place, run_name)
         seen += [f"{name} ({one.name})" for one in claiming for name in one.run_names(place)]
-    if source == "wandb" and wandb_run.is_online(run_name):
-        return wandb_run.read_online(run_name)
+    if source == "wandb" and wandb_online.is_online(run_name):
+        return wandb_online.read_online(run_name)
     known = ", ".join(dict.fromkeys(seen[:12])) or "none"
     looked = ", ".join(map(str, places))
     raise DataError(

@@ -26,6 +26,7 @@ def history_of(
     *,
     config: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
+    step_name: str | None = None,
 ) -> History:
     """Build a history from rows in order of logging.
 
@@ -39,6 +40,7 @@ def history_of(
         rows: column → value; what is no number stays as text in its series.
         config: hyper-parameters.
         warnings: of the reader so far.
+        step_name: the column that counts the steps, of a source that has one of its own; it counts if any row has it.
     """
     batches: list[BatchRow] = []
     steps: list[Row] = []
@@ -47,7 +49,8 @@ def history_of(
             batches.append(batch_of(row))
         else:
             steps.append(row)
-    step_name = next((name for name in STEP_NAMES if any(name in row for row in steps)), None)
+    names = STEP_NAMES if step_name is None else (step_name, *STEP_NAMES)
+    step_name = next((name for name in names if any(name in row for row in steps)), None)
     told = list(warnings)
     numbered = _numbered(steps, step_name, told)
     others: Counter[str] = Counter()
