@@ -1,15 +1,20 @@
 """Images with planted faults, made by a seeded generator from pictures that installed packages ship.
 
-Pictures come from scikit-image and scikit-learn; documents are scikit-image's page, sheets of scikit-learn's
-handwritten digits, and pages set in the typefaces of Matplotlib. Development and held-out halves share neither
-pictures nor typefaces nor seeds.
+Pictures come from scikit-image, scikit-learn, Matplotlib's sample data, ImageHash and PyWavelets; documents are
+scikit-image's page, sheets of scikit-learn's handwritten digits, and pages set in the typefaces of Matplotlib.
+Development and held-out halves share neither pictures nor typefaces nor words nor seeds.
+
+Left out: what is shorter than 200 pixels a side, where a blur of 1 % cannot be seen (lfw_subset, microaneurysms,
+multipage, no_time_for_that_tiny, Minduka_Present_Blue_Pack, logo2, topobathy), second copies of a scene
+(motorcycle_right, PyWavelets' camera), a photograph of a moving clock (clock_motion, blurred as it is), slanted
+handwriting (text.png), icons, and what is no picture. OpenCV's wheel ships none.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import re
+import sysconfig
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,25 +22,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-DEVELOPMENT, HELD_OUT = 20240519, 60218837
+DEVELOPMENT, HELD_OUT = 20240519, 90210733
 PHOTOS = {
     DEVELOPMENT: ("astronaut.png", "chelsea.png", "coffee.png", "camera.png", "china.jpg", "retina.jpg", "brick.png",
-                  "chessboard_GRAY.png", "cell.png", "color.png", "rocket.jpg", "hubble_deep_field.jpg"),
-    HELD_OUT: ("flower.jpg", "motorcycle_left.png", "coins.png", "ihc.png", "grass.png", "gravel.png", "logo.png",
-               "moon.png",  "horse.png"),
+                  "chessboard_GRAY.png", "cell.png", "color.png", "rocket.jpg", "hubble_deep_field.jpg",
+                  "flower.jpg", "motorcycle_left.png", "coins.png", "ihc.png", "grass.png", "gravel.png", "logo.png",
+                  "moon.png", "horse.png"),
+    HELD_OUT: ("grace_hopper.jpg", "aero.npz", "ascent.npz", "phantom.png", "imagehash.png", "jacksboro_fault_dem.npz"),
 }  # fmt: skip
 FACES = {
-    DEVELOPMENT: ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf"),
-    HELD_OUT: ("STIXGeneral.ttf", "cmss10.ttf", "STIXGeneralBol.ttf"),
-}
+    DEVELOPMENT: ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf", "STIXGeneral.ttf", "cmss10.ttf",
+                  "STIXGeneralBol.ttf"),
+    HELD_OUT: ("cmr10.ttf", "cmtt10.ttf", "cmb10.ttf", "STIXGeneralItalic.ttf"),
+}  # fmt: skip
 FAULTS = ("unreadable", "truncated", "tiny", "blurred", "too_dark", "too_bright", "low_contrast", "rotated")
-_WORDS = tuple(
-    re.findall(
-        "[a-z]+",
-        "the patient was seen in clinic with a history of fever and cough for three days no rash blood pressure "
-        "normal chest clear follow up advised plan repeat count review results discuss options with family",
-    )
-)
+_TEXTS = {
+    DEVELOPMENT: "the patient was seen in clinic with a history of fever and cough for three days no rash blood "
+    "pressure normal chest clear follow up advised plan repeat count review results discuss options with family",
+    HELD_OUT: "every agent reads what others wrote before it answers and a summary arrives only when enough has been "
+    "said so that nobody waits for long while older messages leave the window one by one without being missed",
+}
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,32 @@ def _folder(package: str, below: str) -> Path:
 
 @cache
 def picture(name: str) -> Image.Image:
-    """Open a picture that a package ships; transparency is laid on white."""
-    folders = _folder("skimage", "data"), _folder("sklearn", "datasets/images")
+    """Open a picture that a package ships; transparency is laid on white, heights are lit from the north-west."""
+    folders = (
+        _folder("skimage", "data"),
+        _folder("sklearn", "datasets/images"),
+        _folder("matplotlib", "mpl-data/sample_data"),
+        _folder("pywt", "data"),
+        Path(sysconfig.get_path("data")) / "images",  # where the wheel of ImageHash puts its picture
+    )
     path = next(folder / name for folder in folders if (folder / name).exists())
+    if path.suffix == ".npz":
+        return _of_array(path)
     with Image.open(path) as image:
         rgba = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _of_array(path: Path) -> Image.Image:
+    with np.load(path) as arrays:
+        if "elevation" not in arrays:
+            return Image.fromarray(np.asarray(arrays["data"], dtype=np.uint8)).convert("RGB")
+        heights = np.asarray(arrays["elevation"], dtype=float)
+    from matplotlib import colormaps
+    from matplotlib.colors import LightSource
+
+    lit = LightSource(azdeg=315, altdeg=45).shade(heights, cmap=colormaps["gist_earth"], blend_mode="soft")
+    return Image.fromarray((lit[..., :3] * 255).astype(np.uint8))
 
 
 def photo(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
@@ -89,11 +115,11 @@ def photo(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
 
 
 def document(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
-    """Return a page: set in a typeface, a sheet of digits, or (held-out) scikit-image's photographed page."""
+    """Return a page: set in a typeface, or (development) a sheet of digits or scikit-image's photographed page."""
     dice = rng.random()
-    if dice < 0.2:
-        return _digits(rng, half), "digits"
-    if half == HELD_OUT and dice < 0.35:
+    if half == DEVELOPMENT and dice < 0.2:
+        return _digits(rng), "digits"
+    if half == DEVELOPMENT and dice < 0.3:
         # Its upper part: the paper is bent below, and has no one angle there.
         whole = picture("page.png")
         return whole.crop((0, 0, whole.width, int(rng.uniform(110, 140)))), "page.png"
@@ -111,7 +137,7 @@ def _set_page(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
     margin, y = int(rng.integers(15, 40)), int(rng.integers(15, 40))
     spacing = size * float(rng.uniform(1.25, 1.8))
     while y < height - margin - size:
-        line = " ".join(rng.choice(_WORDS, 30))
+        line = " ".join(rng.choice(_TEXTS[half].split(), 30))
         while draw.textlength(line, font=font) > (width - 2 * margin) * (1 if rng.random() < 0.8 else 0.6):
             line = line.rpartition(" ")[0]
         draw.text((margin, y), line, font=font, fill=ink)
@@ -127,9 +153,8 @@ def _all_digits() -> np.ndarray:
     return np.asarray(load_digits().images)
 
 
-def _digits(rng: np.random.Generator, half: int) -> Image.Image:
-    every = _all_digits()
-    own = every[:800] if half == DEVELOPMENT else every[800:]
+def _digits(rng: np.random.Generator) -> Image.Image:
+    own = _all_digits()
     rows, columns = (int(side) for side in rng.integers(10, 16, 2))
     sheet = Image.new("L", (columns * 30 + 30, rows * 34 + 30), 255)
     for row in range(rows):

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.ledger import source_hash
@@ -19,8 +20,9 @@ _FLUSH_EVERY = 64
 class Journal:
     """Measures of images, appended to a file while they are made.
 
-    An entry counts while size, time of change and this package's source are those it was made with. It holds times, so
-    it is no result: its name starts with a dot.
+    An entry counts while size, time of change and this package's source are those it was made with: a file whose
+    content is replaced by one of the same size and time is not measured again. It holds times, so it is no result:
+    its name starts with a dot.
     """
 
     def __init__(self, path: Path, limits: Mapping[str, int], *, resume: bool) -> None:
@@ -36,11 +38,9 @@ class Journal:
                 entry = line.value
                 if entry is not None and entry.get("version") == self._version and isinstance(entry.get("key"), str):
                     self._known[entry["key"]] = entry
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self._path.open("wb")
-        for entry in self._known.values():
-            self._stream.write(canonical_bytes(entry) + b"\n")
-        self._stream.flush()
+        # Whoever is killed while the entries are written again still has the old ones.
+        write_bytes(self._path, b"".join(canonical_bytes(entry) + b"\n" for entry in self._known.values()))
+        self._stream = self._path.open("ab")
         return self
 
     def __exit__(

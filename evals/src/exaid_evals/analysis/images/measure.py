@@ -9,6 +9,7 @@ from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.files import ImageFile
 from exaid_evals.analysis.images.opening import ImageProblemError, decode, grey_of, open_image, pillow
 from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.analysis.images.sharpness import detail, edge_steepness
 from exaid_evals.analysis.images.skew import measure_skew
 from exaid_evals.analysis.sources.base import optional
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
@@ -16,6 +17,11 @@ from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 _ORIENTATION, _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
 _SMALLEST = 8
 """Pixels a side below which a picture has no sharpness and no hash."""
+_PERCENTILES = {
+    "grey_darkest": 0.001,
+    **{f"grey_p{percent:02d}": percent / 100 for percent in (1, 2, 5, 50, 95, 98, 99)},
+}
+"""Name → share of the pixels that is not lighter."""
 
 
 class Measurer:
@@ -89,21 +95,21 @@ def _exif(image: Any) -> dict[str, Any]:
 def _of_grey(grey: Any) -> dict[str, Any]:
     import numpy as np
 
-    counts = np.bincount(grey.ravel(), minlength=256)
+    cv2 = optional("cv2", "opencv-python-headless", "measuring images")
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     shares = np.cumsum(counts) / grey.size
     greys = np.arange(256)
     mean = float((counts * greys).sum() / grey.size)
     variance = float((counts * (greys - mean) ** 2).sum() / grey.size)
     measures: dict[str, float | None] = {"brightness": mean, "contrast": variance**0.5}
-    for percent in (1, 2, 5, 50, 95, 98, 99):
-        measures[f"grey_p{percent:02d}"] = float(np.searchsorted(shares, percent / 100 - 1e-12))
+    percentiles = {name: float(np.searchsorted(shares, share - 1e-12)) for name, share in _PERCENTILES.items()}
+    measures |= percentiles
     measures["white"] = float(counts[250:].sum() / grey.size)
     if min(grey.shape) < _SMALLEST:
-        return {"measures": _rounded(measures | {"sharpness": None, "laplacian": None})}
-    cv2 = optional("cv2", "opencv-python-headless", "measuring images")
-    laplacian = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0]) ** 2
-    measures |= {"laplacian": laplacian, "sharpness": laplacian / variance if variance >= 1 else None}
-    skew = measure_skew(grey)
+        return {"measures": _rounded(measures | {"sharpness": None, "laplacian": None, "edge_steepness": None})}
+    measures["laplacian"], measures["sharpness"] = detail(grey, variance)
+    measures["edge_steepness"] = edge_steepness(grey, percentiles["grey_p99"] - percentiles["grey_p01"])
+    skew = measure_skew(grey, on_light=percentiles["grey_p50"] >= 128)
     measures |= {"ink": skew.ink, "line_power": skew.peak, "lines": float(skew.lines), "rotation": skew.tilt,
                  "upright_lines": None if skew.stands_upright is None else float(skew.stands_upright)}  # fmt: skip
     return {"measures": _rounded(measures), **_hashes(grey)}

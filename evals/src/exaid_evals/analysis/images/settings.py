@@ -24,12 +24,14 @@ class AuditSettings(Config):
     """Pixels of the shorter side; what is smaller is tiny."""
     max_aspect: Annotated[float, Field(ge=1)] = 4.0
     """Of the longer side to the shorter one."""
-    blur_threshold: Positive = 0.03
-    """Variance of the Laplacian over the variance of the grey, of at most 512 pixels a side; less is blurred."""
-    dark_below: Grey = 60.0
+    blur_threshold: Positive = 0.05
+    """Variance of the Laplacian over the variance of the grey, of at most 512 pixels a side; less has no detail."""
+    min_steepness: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of a step that sharp edges take within a pixel of 256 a side; no detail and less than this is blurred."""
+    dark_below: Grey = 68.0
     """An image is too dark where 98 % of it lies below this grey."""
-    bright_above: Grey = 110.0
-    """An image is too bright where 98 % of it lies above this grey, and enough of it is white."""
+    bright_above: Grey = 95.0
+    """An image is too bright where 99.9 % of it lies above this grey, and enough of it is white."""
     min_contrast: Grey = 40.0
     """Greys between the 1st and the 99th percentile."""
     max_rotation: Annotated[float, Field(ge=0, le=45)] = 5.0

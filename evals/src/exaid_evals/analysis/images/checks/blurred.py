@@ -1,8 +1,10 @@
-"""Images without detail."""
+"""Images without detail whose edges are all wide."""
 
 from __future__ import annotations
 
 from exaid_evals.analysis.images.checks.base import Finding, ImageCheck
+from exaid_evals.analysis.images.checks.edges import wide_edges
+from exaid_evals.analysis.images.checks.tiny import Tiny
 from exaid_evals.analysis.images.checks.too_bright import TooBright
 from exaid_evals.analysis.images.checks.too_dark import TooDark
 from exaid_evals.analysis.images.facts import ImageFacts
@@ -13,22 +15,27 @@ _FAINT = 3.0
 
 
 class Blurred(ImageCheck):
-    """Variance of the Laplacian over the variance of the grey: the scale does not depend on contrast."""
+    """Variance of the Laplacian over the variance of the grey, which does not depend on contrast; then the edges.
+
+    Little detail alone accuses drawings, gradients and skies. Where nothing in an image is an edge, blur cannot be
+    told: then `edge_steepness` is None in the record, and nothing is said.
+    """
 
     name = "blurred"
 
     def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the sharpness; what is tiny or blank has none."""
-        sharpness, contrast = image.measure("sharpness"), image.measure("contrast")
-        if sharpness is None or contrast is None or contrast < _FAINT or sharpness >= settings.blur_threshold:
+        """Compare detail and edges; what is tiny or blank has none."""
+        if not wide_edges(image, settings) or (image.measure("contrast") or 0) < _FAINT:
             return None
-        if image.width is None or image.height is None or min(image.width, image.height) < settings.min_side:
-            return None
-        if any(check.judge_one(image, settings) for check in (TooDark(), TooBright())):
-            return None  # detail was lost to exposure, and that is said
+        if any(check.judge_one(image, settings) for check in (Tiny(), TooDark(), TooBright())):
+            return None  # detail was lost to size or exposure, and that is said
+        sharpness, steepness = image.measure("sharpness"), image.measure("edge_steepness")
         evidence = {
             "sharpness": sharpness,
             "laplacian": image.measure("laplacian"),
-            "threshold": settings.blur_threshold,
+            "edge_steepness": steepness,
+            "blur_threshold": settings.blur_threshold,
+            "min_steepness": settings.min_steepness,
         }
-        return Finding(self.name, "medium", f"no detail: sharpness is {sharpness:.2g}", evidence)
+        text = f"no detail (sharpness is {sharpness:.2g}) and no sharp edge (steepness is {steepness:.2g})"
+        return Finding(self.name, "medium", text, evidence)
