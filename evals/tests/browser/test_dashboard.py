@@ -192,3 +192,78 @@ def test_the_policy_is_in_force(open_page: Open, dashboard: Path) -> None:
     assert page.run("return document.title") == "Comparison of 12 runs"
     told = [entry["message"] for entry in page.driver.get_log("browser")]
     assert len([line for line in told if "Content Security Policy" in line]) >= 2
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the dashboard of runs of which one diverged, one was cut, and one is logged at other steps."""
+    rng = np.random.default_rng(7)
+    gone = curve(rng, 100)
+    gone[60:] = np.nan
+    long = {"lr": "a value that is very long " * 6}
+    runs = (
+        run("whole", {"val_accuracy": curve(rng, 100), "lr": [0.1] * 100}, {"lr": 1}),
+        run("gone", {"val_accuracy": gone, "lr": [0.1] * 100}, {"lr": 2}),
+        run("cut", {"val_accuracy": curve(rng, 30), "lr": [0.1] * 30}, long),
+        run("long", {"val_accuracy": curve(rng, 3000)[::30], "lr": [0.1] * 100}, {"lr": 3}),
+        run("dense", {"val_accuracy": curve(rng, 3000)}, {"lr": 4}),
+    )
+    comparison = ExperimentComparator("").of(Collected(runs[:4], ()))
+    dense = ExperimentComparator("").of(Collected((runs[0], runs[4]), ()))
+    folder = tmp_path_factory.mktemp("odd")
+    write_comparison(dense, folder / "dense")
+    return write_comparison(comparison, folder / "out")
+
+
+def test_a_line_that_ends_early_says_why(open_page: Open, odd: Path) -> None:
+    """NaN or a shorter run: the legend and the readout tell which, and a cross stands at the end."""
+    page = open_page(odd)
+    page.one("#all").click()
+    legend = " ".join(one.text for one in page.all("#legend li"))
+    assert "gone (is NaN or infinite after step 59)" in legend
+    assert "cut (ends at step 29)" in legend
+    assert len(page.all("#chart path.end")) == 2
+    page.press(page.one("#chart"), Keys.END)
+    assert "cut ends at step 29" in page.one("#readout").text
+
+
+def test_a_metric_and_a_setting_of_one_name_are_told_apart(open_page: Open, odd: Path) -> None:
+    """Both columns are called `lr`, and each says what it is."""
+    page = open_page(odd)
+    heads = [one.text.strip(" ↑↓") for one in page.all("#heads th button")]
+    assert "lr (metric)" in heads
+    assert "lr (setting)" in heads
+
+
+def test_the_last_part_of_the_steps_can_be_looked_at(open_page: Open, odd: Path) -> None:
+    """Curves that start at 0 are flat at their end until only that end is drawn."""
+    page = open_page(odd)
+    page.one("#all").click()
+    page.choose("#part", "the last fifth")
+    chart = page.one("#chart")
+    page.press(chart, Keys.HOME)
+    assert float(page.one("#readout").text.split()[1]) >= 79
+
+
+def test_every_line_is_read_off_at_its_nearest_point(open_page: Open, odd: Path) -> None:
+    """A history that was thinned has no point at most steps, and is read off all the same."""
+    page = open_page(odd.parent.parent / "dense" / "dashboard.html")
+    page.one("#all").click()
+    chart = page.one("#chart")
+    page.press(chart, Keys.HOME, *[Keys.ARROW_RIGHT] * 30)
+    told = page.one("#readout").text
+    assert "whole 0." in told
+    assert "dense 0." in told
+
+
+def test_nothing_is_wider_than_a_phone(open_page: Open, odd: Path) -> None:
+    """Long values of settings widen no field, and a table with more columns says so."""
+    page = open_page(odd, 390)
+    page.choose("#setting", "lr")
+    assert page.overflow() <= 0
+    width = page.run(
+        "return Math.max(...[...document.querySelectorAll('select')].map((e) => e.getBoundingClientRect().right))"
+    )
+    assert width <= 390
+    assert page.one("#wide").is_displayed()
+    page.picture()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from exaid_evals.analysis.compare.stage import Comparison
 
 _MOST_ROWS = 12
+_LONG = 60
+"""Characters of a name on the console."""
 SOME_FAILED = 3
 
 
@@ -104,22 +107,36 @@ def _show(comparison: Comparison) -> None:
     """Print the ranking by the metric that counts, verdicts of the others, and what follows."""
     from exaid_evals.analysis.compare.recommend import recommendations, verdict
     from exaid_evals.analysis.compare.sections import ranking_rows
+    from exaid_evals.analysis.compare.words import counted
 
     first, *others = comparison.rankings
-    kinds = f"{len(comparison.runs)} runs, {len(comparison.groups)} configurations"
-    differing = ", ".join(map(printable, comparison.grouping.differing[:6])) or "no setting"
-    click.echo(f"{kinds}; they differ in {differing}")
+    kinds = f"{counted(len(comparison.runs), 'run')}, {counted(len(comparison.groups), 'configuration')}"
+    differing = ", ".join(_cut(printable(key)) for key in comparison.grouping.differing[:6]) or "no setting"
+    click.echo(f"{kinds}; {'they differ' if len(comparison.groups) > 1 else 'its runs differ'} in {differing}")
     click.echo(f"{printable(first.metric)}" + (f" ({first.direction} is better)" if first.direction else ""))
-    rows = [[printable(cell)[:44] for cell in row[:4]] for row in ranking_rows(first, _MOST_ROWS)]
+    rows = [[_cut(printable(cell)) for cell in row[:4]] for row in ranking_rows(first, _MOST_ROWS)]
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
     for row in rows:
         click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if len(first.performances) > _MOST_ROWS:
-        click.echo(f"  and {len(first.performances) - _MOST_ROWS} more")
-    click.echo(printable(verdict(first)))
-    for one in [ranking for ranking in others if ranking.direction is not None and ranking.verdict != "alone"][:6]:
-        click.echo(printable(verdict(one)))
+    more = len(first.performances) + len(first.missing) - _MOST_ROWS
+    if more > 0:
+        click.echo(f"  and {more} more")
+    names = [*(group.name for group in comparison.groups), *(run.name for run in comparison.runs)]
+    ranked = [one for one in others if one.direction is not None and one.verdict != "alone"][:6]
+    for told in (first, *ranked):
+        click.echo(_told(verdict(told), names))
     for line in recommendations(comparison):
-        click.echo(f"- {printable(line)}")
+        click.echo(f"- {_told(line, names)}")
     for line in comparison.notes:
-        click.echo(f"note: {printable(line)}", err=True)
+        click.echo(f"note: {_told(line, names)}", err=True)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+
+
+def _told(line: str, names: Sequence[str]) -> str:
+    """Return a sentence for the console: long names of runs and groups are cut, the files have all of them."""
+    for name in sorted({name for name in names if len(name) > _LONG}, key=len, reverse=True):
+        line = line.replace(name, _cut(name))
+    return printable(line)

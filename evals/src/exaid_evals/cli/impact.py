@@ -69,7 +69,8 @@ def command(
     is not there; 2 wrong usage; 3 done, but some runs could not be read.
     """
     from exaid_evals.analysis.compare.collect import collect
-    from exaid_evals.analysis.impact.sections import findings
+    from exaid_evals.analysis.compare.words import counted
+    from exaid_evals.analysis.impact.sections import findings, runs_told
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
     from exaid_evals.analysis.impact.write import write_impact
 
@@ -80,8 +81,9 @@ def command(
     with Progress("analysing", len(found.runs), unit="run") as progress:
         impact = HyperparameterAnalyzer(runs, (), source, config).of(found, progress.advance)
     n_numeric = sum(one.numeric for one in impact.parameters.varying)
-    kinds = f"{n_numeric} numeric and {len(impact.parameters.varying) - n_numeric} categorical parameters vary"
-    click.echo(f"{len(impact.runs)} runs, {printable(impact.metric)} ({impact.direction} is better); {kinds}")
+    n_categories = len(impact.parameters.varying) - n_numeric
+    kinds = f"{n_numeric} numeric and {counted(n_categories, 'categorical parameter')} vary"
+    click.echo(f"{runs_told(impact)}; {printable(impact.metric)} ({impact.direction} is better); {kinds}")
     for line in findings(impact):
         click.echo(f"- {printable(line)}")
     if impact.importance.withheld is not None:

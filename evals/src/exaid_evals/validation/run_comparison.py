@@ -27,15 +27,18 @@ class RunComparisonCheck(FileCheck):
     def _metric(self, line: int, metric: Record) -> None:
         name, performances = metric["metric"], metric["performances"]
         for one in performances:
-            values = [value for value in one["values"].values() if value is not None]
+            values = [_number(value) for value in one["values"].values() if value is not None]
             if len(values) != one["n_runs"] or len(one["values"]) - len(values) != one["n_missing"]:
                 self.found(line, f"{name:.80}: {one['group']:.80} does not have {one['n_runs']} values")
             # Values are rounded to 6 decimals each; those of a single run are the run's own.
-            elif len(values) > 1 and abs(math.fsum(values) / len(values) - one["value"]) > 2e-6:
+            elif len(values) > 1 and abs(math.fsum(values) / len(values) - _number(one["value"])) > min(
+                2e-6, 2e-3 * max(map(abs, values))
+            ):
                 self.found(line, f"{name:.80}: {one['group']:.80} is {one['value']}, and its runs make another mean")
         if metric["direction"] is None:
             return
-        ranked = [one["value"] if metric["direction"] == "lower" else -one["value"] for one in performances]
+        sign = 1 if metric["direction"] == "lower" else -1
+        ranked = [sign * _number(one["value"]) for one in performances]
         if ranked != sorted(ranked):
             self.found(line, f"{name:.80}: the groups are not in order of their values")
         if metric["verdict"] in ("better", "ahead") and metric["tied"]:
@@ -49,4 +52,11 @@ class RunComparisonCheck(FileCheck):
 def _apart(one: Record, other: Record) -> bool:
     if None in (one["low"], one["high"], other["low"], other["high"]):
         return False
-    return bool(one["low"] > other["high"] - 2e-6 or other["low"] > one["high"] - 2e-6)
+    bounds = [_number(each[name]) for each in (one, other) for name in ("low", "high")]
+    rounding = min(2e-6, 2e-3 * max(map(abs, bounds)))
+    return bounds[0] > bounds[3] - rounding or bounds[2] > bounds[1] - rounding
+
+
+def _number(value: float | str) -> float:
+    """Return a number that a file holds; a small one is text."""
+    return float(value)

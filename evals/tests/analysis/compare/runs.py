@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.configuration import flat_settings, seed_key
+from exaid_evals.analysis.compare.configuration import flat_settings, seed_keys
 from exaid_evals.analysis.history import History, Point, Series
 
 
@@ -31,7 +31,7 @@ def run(name: str, values: Mapping[str, Sequence[float] | NDArray[np.float64]], 
         for metric, column in sorted(values.items())
     }
     settings = flat_settings(config)
-    return Run(name, History(name, "jsonl", series, config=dict(config)), settings, seed_key(settings))
+    return Run(name, History(name, "jsonl", series, config=dict(config)), settings, seed_keys([settings])[0])
 
 
 def search(

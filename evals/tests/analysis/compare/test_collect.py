@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from analysis.compare.runs import run, write_run, write_search
 from exaid_evals.analysis.compare.collect import collect
-from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_key
+from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_keys
 from exaid_evals.analysis.compare.groups import group_runs
+from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError
 
 VALUES = {"val_accuracy": [0.1, 0.2, 0.3]}
@@ -60,7 +62,7 @@ def test_what_means_no_run_is_an_error_that_names_those_there_are(tmp_path: Path
     write_run(tmp_path / "run-a", VALUES, {})
     with pytest.raises(DataError, match="run-a"):
         names("run-b", tmp_path)
-    with pytest.raises(ConfigError, match="fits"):
+    with pytest.raises(DataError, match="fits"):
         names("run-x*", tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no run"):
@@ -104,7 +106,7 @@ def test_runs_that_differ_in_their_seed_alone_form_a_group(key: str) -> None:
         run(f"r{number}", VALUES, {key: number % 3, "lr": 0.1 if number < 3 else 0.2, "run_name": f"r{number}"})
         for number in range(6)
     ]
-    assert seed_key(runs[0].settings) == key
+    assert seed_keys([runs[0].settings]) == [key]
     grouping = group_runs(runs)
     assert [[one.name for one in group.runs] for group in grouping.groups] == [["r0", "r1", "r2"], ["r3", "r4", "r5"]]
     assert grouping.differing == ("lr",)
@@ -145,3 +147,77 @@ def test_summaries_with_their_settings_below_a_key_are_read(tmp_path: Path) -> N
     (found,) = collect(str(tmp_path / "a"), []).runs
     assert found.settings == {"layers": [1, 2], "optimizer.lr": 0.1, "optimizer.name": "adam", "seed": 7}
     assert found.seed == "7"
+
+
+NO_INCIDENTS = """
+    per_device_train_batch_size model_name_or_path model_id dataset_version data_dir train_file time_steps user_dropout
+    clip_seconds warmup_time num_devices pad_token_id n_folds file_format model.version data.path env.name"""
+
+
+@pytest.mark.parametrize("key", NO_INCIDENTS.split())
+def test_a_setting_whose_name_holds_a_word_of_time_or_place_is_one(key: str) -> None:
+    """Runs that differ in it are two configurations, however their seeds differ."""
+    runs = [
+        run(f"r{number}", VALUES, {key: f"x{number // 3}", "seed": number, "output_dir": f"out/{number}"})
+        for number in range(6)
+    ]
+    grouping = group_runs(runs)
+    assert [len(group.runs) for group in grouping.groups] == [3, 3]
+    assert grouping.differing == (key,)
+    assert any("output_dir" in note for note in grouping.notes)
+
+
+@pytest.mark.parametrize("step", [0, 10])
+@pytest.mark.parametrize("key", ["git_hash", "git.commit", "code_version"])
+def test_two_versions_of_the_code_are_no_repetitions(key: str, step: int) -> None:
+    """Whether their seeds are the same or not; and it is said."""
+    parent, _, last = key.rpartition(".")
+    runs = []
+    for number, version in enumerate(("abc123", "def456")):
+        for seed in range(3):
+            config = {
+                "lr": 1,
+                "seed": seed + step * number,
+                **({parent: {last: version}} if parent else {key: version}),
+            }
+            runs.append(run(f"{version}-{seed}", VALUES, config))
+    grouping = group_runs(runs)
+    assert [len(group.runs) for group in grouping.groups] == [3, 3]
+    assert any(note.startswith(f"versions of the code differ ({key})") for note in grouping.notes)
+    assert not any("no independent runs" in note for note in grouping.notes)
+
+
+def test_of_two_seeds_the_one_that_varies_tells_repetitions_apart() -> None:
+    """`seed` may be of the data and the same in all; where both vary, both tell."""
+    runs = [run(f"r{at}", VALUES, {"seed": 42, "trainer": {"seed": at % 3}, "lr": 1 + at // 3}) for at in range(6)]
+    assert seed_keys([one.settings for one in runs]) == ["trainer.seed"] * 6
+    crossed = [run(f"r{at}", VALUES, {"seed": at % 2, "trainer": {"seed": at // 2}, "lr": 1}) for at in range(4)]
+    assert [len(group.runs) for group in group_runs(crossed).groups] == [4]
+
+
+def test_text_that_would_lose_something_stays_text() -> None:
+    """Versions 1.10 and 1.1 are two; what trackers write for a number, a truth value or none is that."""
+    texts = ["1.10", "1.1", "007", "1e-4", "0.0001", "32.0", "True", "false", "None", "null", "12345678901234567890"]
+    found = flat_settings({f"k{number:02d}": text for number, text in enumerate(texts)})
+    expected = ["1.10", 1.1, "007", 1e-4, 1e-4, 32, True, False, None, None, "12345678901234567890"]
+    assert list(found.values()) == expected
+
+
+def test_a_run_that_a_folder_and_a_file_mean_is_read_once(tmp_path: Path) -> None:
+    """Either order; another run of the same numbers is another run."""
+    write_run(tmp_path / "a", VALUES, {"seed": 1})
+    write_run(tmp_path / "b", VALUES, {"seed": 1})
+    folder, file, other = (str(tmp_path / one) for one in ("a", "a/history.jsonl", "b"))
+    assert len(names(f"{folder},{file}")) == 1
+    assert len(names(f"{file},{folder},{other}")) == 2
+
+
+def test_a_folder_whose_name_is_no_utf8_is_shown_and_written(tmp_path: Path) -> None:
+    r"""Bytes that are none stand as `\xff`, on the console and in every file."""
+    bad = os.fsencode(tmp_path) + b"/bad\xff\xfe"
+    Path(os.fsdecode(bad)).mkdir()
+    for name, folder in (("a", tmp_path / "a"), ("b", Path(os.fsdecode(bad)))):
+        write_run(folder / name, VALUES, {"seed": 1})
+    assert cli(["compare", "--runs", f"{tmp_path}/*/*", "--output-dir", str(tmp_path / "out")]) == 0
+    write_run(Path(os.fsdecode(bad)) / "a", {"val_accuracy": [0.2, 0.3, 0.4]}, {"seed": 2})
+    assert cli(["compare", "--runs", f"{tmp_path}/*/*", "--output-dir", str(tmp_path / "out")]) == 0

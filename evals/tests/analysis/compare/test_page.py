@@ -27,13 +27,15 @@ def test_the_walks_print_what_is_shown(tmp_path: Path) -> None:
 
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     """Tables and sentences name the constants."""
-    assert f"| a correlation | {correlations.LEAST_RUNS} runs" in PAGE
-    assert f"| a category in the test | {categories.LEAST_RUNS} runs" in PAGE
-    needed = f"| importance | {importance.LEAST_RUNS} runs, and {importance.RUNS_PER_PARAMETER} for each parameter"
+    assert f"| a correlation | {correlations.LEAST_RUNS} configurations" in PAGE
+    assert f"| a category in the test | {categories.LEAST_RUNS} configurations" in PAGE
+    more = f"and {importance.RUNS_PER_PARAMETER} for each parameter"
+    needed = f"| importance | {importance.LEAST_RUNS} configurations, {more}"
     assert needed in PAGE
     assert f"where that is under {importance.LEAST_R2:g}" in PAGE
     assert f"| 2 to {levels.BOOTSTRAP_FROM - 1} repetitions |" in PAGE
     assert f"{parting.ALLOWANCE:.0%}".replace("%", " %") in PAGE
+    assert f"are worth, at least {levels.LEAST_INDEPENDENT};" in PAGE
     assert recommend.ENOUGH == 3
     assert "only from three repetitions" in PAGE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.compare.runs import run
 from exaid_evals.analysis.compare.collect import Run
@@ -54,6 +55,18 @@ def test_pairs_of_one_configuration_hardly_ever_part(n: int, related: float) -> 
         one, other = histories(rng, n, related=related), histories(rng, n, related=related, offset=offset, name="b")
         found += parted(one, other).step is not None
     assert found <= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [1, 3])
+def test_among_ten_groups_of_one_configuration_hardly_any_parts(n: int) -> None:
+    """Of 60 searches of ten groups, with noise whose neighbours correlate by 0.9, chance alone lets 5 % part."""
+    rng = np.random.default_rng([n, 9])
+    found = 0
+    for _ in range(60):
+        groups = [histories(rng, n, related=0.9, name=f"g{number}-") for number in range(10)]
+        found += any(part(METRIC, groups[0], other, groups, 9).step is not None for other in groups[1:])
+    assert found <= stats.binom.ppf(0.99, 60, 0.05)
 
 
 @pytest.mark.slow

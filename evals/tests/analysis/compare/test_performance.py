@@ -9,9 +9,10 @@ from scipy import stats
 from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.levels import over_repetitions, run_value, within_run
+from exaid_evals.analysis.compare.levels import ends_undefined, over_repetitions, run_level, run_value, within_run
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
+from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.analysis.compare.stage import ExperimentComparator
 from exaid_evals.analysis.history import CleanSeries
@@ -132,18 +133,119 @@ def test_missing_metrics_are_counted_and_no_zero() -> None:
     assert found.verdict == "alone"
 
 
-def test_runs_needed_are_those_that_a_power_analysis_names() -> None:
-    """By the power of a t test in statsmodels, that many runs each find such a difference in 80 % of cases."""
-    from statsmodels.stats.power import TTestIndPower
+def test_with_the_runs_that_are_needed_intervals_lie_apart_in_four_fifths() -> None:
+    """The rule that is used is simulated: two groups of that many runs, and a difference as large as it looked."""
+    from exaid_evals.analysis.compare.levels import Level
+    from exaid_evals.analysis.compare.performance import _needed
 
     rng = np.random.default_rng(9)
-    found = ranked(search(rng, {0.1: 0.905, 0.2: 0.9}, 6, offset=0.01).runs)
-    first, second = found.first.level, found.performances[1].level
-    assert found.needed is not None
-    assert first.sd is not None
-    assert second.sd is not None
-    effect = abs(first.value - second.value) / np.sqrt((first.sd**2 + second.sd**2) / 2)
-    assert TTestIndPower().power(effect, found.needed, 0.05) == pytest.approx(0.8, abs=0.03)
+    for gap, sds in ((1.0, (1.0, 1.0)), (2.5, (1.0, 1.0)), (1.0, (0.4, 1.2))):
+        n = _needed(Level(0.0, None, None, sds[0], 6), Level(gap, None, None, sds[1], 6))
+        assert n is not None
+        one, other = rng.normal(0, sds[0], (4000, n)), rng.normal(gap, sds[1], (4000, n))
+        half = [stats.t.ppf(0.975, n - 1) * each.std(axis=1, ddof=1) / np.sqrt(n) for each in (one, other)]
+        apart = np.mean(other.mean(axis=1) - one.mean(axis=1) > half[0] + half[1])
+        assert 0.78 <= apart <= (0.86 if n > 8 else 0.95)
+
+
+def diverging(rng: np.random.Generator, at: int = 60) -> tuple[Run, ...]:
+    """Return three runs that were best until they diverged, and three that went on."""
+    runs = []
+    for seed in range(3):
+        best = curve(rng, 100, 0.95)
+        best[at:] = np.nan
+        runs.append(run(f"x{seed}", {"val_accuracy": best}, {"m": "x", "seed": seed}))
+        runs.append(run(f"y{seed}", {"val_accuracy": curve(rng, 100, 0.8)}, {"m": "y", "seed": seed}))
+    return tuple(runs)
+
+
+@pytest.mark.parametrize("at", [60, 85, 95])
+def test_a_configuration_that_diverged_is_not_recommended(at: int) -> None:
+    """Its values before the NaN are no level; it is missing, why is said, and nothing tells to take it."""
+    found = ExperimentComparator("").of(Collected(diverging(np.random.default_rng(20), at), ()))
+    ranking = found.rankings[0]
+    assert (ranking.missing, ranking.diverged, ranking.verdict) == (("m=x",), ("m=x",), "alone")
+    assert "their runs end in NaN or infinite values: m=x" in verdict(ranking)
+    assert not any(line.startswith("Take") for line in recommendations(found))
+    (row,) = [row for row in ranking_rows(ranking) if row[0] == "m=x"]
+    assert row[2] == "– (ends in NaN or infinite values)"
+
+
+def test_a_configuration_of_which_some_runs_diverged_is_not_taken() -> None:
+    """The seeds that survived are no fair sample of it."""
+    rng = np.random.default_rng(21)
+    runs = [*search(rng, {0.1: 0.9, 0.2: 0.8}, 4).runs]
+    gone = curve(rng, 60, 0.9)
+    gone[40:] = np.inf
+    runs.append(run("gone", {"val_accuracy": gone}, {"lr": 0.1, "batch": 32, "seed": 9}))
+    found = ExperimentComparator("").of(Collected(tuple(runs), ()))
+    assert found.rankings[0].verdict == "better"
+    assert found.rankings[0].first.diverged == ("gone",)
+    assert recommendations(found)[0].startswith("Do not take lr=0.1 for its val_accuracy: 1 of its 5 runs diverged")
+
+
+def test_a_single_value_that_is_infinite_is_no_divergence() -> None:
+    """A hiccup at the end, or NaN in the middle, leaves a level."""
+    rng = np.random.default_rng(22)
+    values = curve(rng, 100)
+    values[40:60], values[-1] = np.nan, np.inf
+    one = run("a", {"val_accuracy": values}, {}).history.series["val_accuracy"]
+    assert not ends_undefined(one)
+    assert run_level(one, "level", "higher") == pytest.approx(0.9, abs=0.03)
+
+
+def test_runs_that_were_cut_short_are_not_blamed_on_their_setting() -> None:
+    """The same curve, seen to a fifth of its length, is lower; nothing tells to take the one that ran on."""
+    rng = np.random.default_rng(23)
+    runs = [
+        run(f"{m}{seed}", {"val_accuracy": curve(rng, 100, 0.85)[:n]}, {"m": m, "seed": seed})
+        for m, n in (("full", 100), ("cut", 20))
+        for seed in range(3)
+    ]
+    found = ExperimentComparator("").of(Collected(tuple(runs), ()))
+    assert found.rankings[0].verdict == "better"
+    told = recommendations(found)
+    assert told[0].startswith("Let m=full and m=cut run to the same step before choosing")
+    assert not any(line.startswith("Take") or "alone." in line for line in told)
+    assert "end at different steps (99 and 19)" in verdict(found.rankings[0])
+
+
+def test_repetitions_that_are_identical_have_no_interval() -> None:
+    """No spread is no certainty: the groups cannot be told apart, and the report says why."""
+    runs = [
+        run(f"{m}{seed}", {"val_accuracy": [0.5, 0.6, 0.7, 0.8, *[end] * 10]}, {"m": m, "seed": seed})
+        for m, end in (("a", 0.9), ("b", 0.8999))
+        for seed in range(3)
+    ]
+    found = ExperimentComparator("").of(Collected(tuple(runs), ()))
+    ranking = found.rankings[0]
+    assert (ranking.verdict, ranking.first.level.low, ranking.first.level.sd) == ("not_told_apart", None, 0.0)
+    assert "(no interval: the 3 repetitions are identical)" in verdict(ranking)
+    assert recommendations(found)[0].startswith("See whether the seed has any effect")
+    assert over_repetitions(np.full(12, 0.1 + 0.2)).low is None
+
+
+@pytest.mark.parametrize("points", [25, 100])
+def test_noise_that_lasts_gives_no_interval_from_few_points(points: int) -> None:
+    """Neighbours that correlate by 0.9: of 200 runs at most 5 % have an interval that misses the level."""
+    rng = np.random.default_rng(24)
+    missed = 0
+    for _ in range(200):
+        noise = rng.normal(0, 1, points + 100)
+        for at in range(1, len(noise)):
+            noise[at] += 0.9 * noise[at - 1]
+        found = within_run(clean(noise[100:]))
+        assert found is not None
+        missed += found.low is not None and not found.low <= 0 <= (found.high or 0.0)
+    assert missed <= 10
+
+
+def test_one_configuration_is_held_against_nothing() -> None:
+    """Of one group the report does not say that no difference could be told."""
+    found = ExperimentComparator("").of(search(np.random.default_rng(25), {0.1: 0.9}, 3))
+    assert recommendations(found) == [
+        "There is one configuration, held against no other, and none of its runs was unsteady."
+    ]
 
 
 def test_what_is_recommended_names_its_numbers_and_stops_where_they_do() -> None:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.analysis.compare.configuration import flat_settings, seed_key
+from exaid_evals.analysis.compare.configuration import flat_settings, seed_keys
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources.base import Source
 from exaid_evals.analysis.sources.registry import SOURCES, find_run
@@ -63,8 +63,8 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
         source: only this one.
 
     Raises:
-        ConfigError: the list or one of its parts means no run; there is no such source.
-        DataError: a name that nothing has, or no run could be read.
+        ConfigError: the list is empty, or a folder of it holds no run; there is no such source.
+        DataError: a name or pattern that nothing has, or no run could be read.
     """
     if source is not None and source not in SOURCES:
         raise ConfigError(f"no source {source!r}", where="--source", remedy=f"known are {', '.join(SOURCES)}")
@@ -85,9 +85,12 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
             if key in read:
                 continue
             try:
-                read[key] = one.read(place, name)
+                history = one.read(place, name)
             except DataError as error:
-                unreadable.setdefault(str(error))
+                unreadable.setdefault(_readable(str(error)))
+                continue
+            if not _again(key[0], history, read):
+                read[key] = history
     if not read:
         raise DataError("no run could be read:\n" + "\n".join(f"  - {why}" for why in unreadable))
     return Collected(tuple(_named(list(read.items()))), tuple(unreadable))
@@ -129,7 +132,7 @@ def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Source]) -> 
             if fnmatchcase(name, pattern)
         ]
     if not found:
-        raise ConfigError(
+        raise DataError(
             f"no run, file or folder fits {pattern!r}",
             where="--runs",
             remedy="quote the pattern, and name the folder to look in with --from",
@@ -155,17 +158,40 @@ def _in(path: Path, asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source
 
 def _named(read: Sequence[tuple[tuple[str, str], History]]) -> Iterator[Run]:
     """Yield runs whose names differ: those that share one get the folder before it, or a number behind it."""
-    counts = Counter(history.run_name for _, history in read)
+    counts = Counter(_readable(history.run_name) for _, history in read)
     used: set[str] = set()
-    for (place, _), history in read:
-        name = history.run_name
+    settings = [flat_settings(history.config) for _, history in read]
+    for ((place, _), history), own, seed_at in zip(read, settings, seed_keys(settings), strict=True):
+        name = _readable(history.run_name)
         if counts[name] > 1:
             path = Path(place)
-            name = f"{(path.parent if path.is_file() else path).name}/{name}"
+            name = _readable(f"{(path.parent if path.is_file() else path).name}/{name}")
         label, number = name, 1
         while label in used:
             number += 1
             label = f"{name} ({number})"
         used.add(label)
-        settings = flat_settings(history.config)
-        yield Run(label, replace(history, run_name=label), settings, seed_key(settings))
+        warnings = tuple(map(_readable, history.warnings))
+        yield Run(label, replace(history, run_name=label, warnings=warnings), own, seed_at)
+
+
+def _readable(text: str) -> str:
+    r"""Return text in which bytes of a file name that are no UTF-8 stand as `\xff`: files hold no others."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _again(place: str, history: History, read: Mapping[tuple[str, str], History]) -> bool:
+    """Tell whether a run has been read: from the file that a folder of the list holds, or the other way round."""
+    # A run in the same place has another name and is another run, whatever it holds.
+    return any(
+        (place.startswith(other + os.sep) or other.startswith(place + os.sep)) and _same(known, history)
+        for (other, _), known in read.items()
+        if other
+    )
+
+
+def _same(one: History, other: History) -> bool:
+    if one.source != other.source or one.config != other.config or one.series.keys() != other.series.keys():
+        return False
+    # As text: NaN is no equal of itself.
+    return all(repr(series.points) == repr(other.series[metric].points) for metric, series in one.series.items())

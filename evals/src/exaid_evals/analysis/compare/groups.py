@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from exaid_evals.analysis.compare.collect import Run
-from exaid_evals.analysis.compare.configuration import differing, making, setting_text
+from exaid_evals.analysis.compare.configuration import differing, is_seed, making, passed_over, setting_text
 from exaid_evals.errors import ConfigError
+from exaid_evals.export.readers.summary import is_code_version
 
 SEED, NONE = "seed", "none"
 
@@ -64,7 +65,7 @@ def group_runs(runs: Sequence[Run], by: str = SEED) -> Grouping:
         # The source is part of it: a campaign's cases and a training's steps have no common mean.
         texts = [run.history.steps_are, *(f"{name}={setting_text(made, name)}" for name in made)]
         members = held.setdefault("\0".join(texts), {})
-        value = setting_text(run.settings, key)
+        value = _value(run, key)
         if value in members:
             notes.append(
                 f"{members[value].name} and {run.name} have one configuration and one {by} ({value}): they are no "
@@ -73,8 +74,34 @@ def group_runs(runs: Sequence[Run], by: str = SEED) -> Grouping:
             held[f"alone {number}"] = {"": run}
         else:
             members[value] = run
-    notes += _repeats(held, by)
+    notes += [*_repeats(held, by), *_told(runs)]
     return _grouping(list(held.values()), by, notes)
+
+
+def _value(run: Run, key: str) -> str:
+    """Return what tells a run from its repetitions; of several seeds (of the data, of the weights) all."""
+    others = sorted(other for other in run.settings if is_seed(other) and other != key) if is_seed(key) else []
+    return ", ".join(setting_text(run.settings, one) for one in (key, *others))
+
+
+def _told(runs: Sequence[Run]) -> list[str]:
+    """Say what sets runs apart or does not, though a user might think otherwise."""
+    settings = [run.settings for run in runs]
+    versions = [key for key in differing(settings) if is_code_version(key)]
+    notes = []
+    if versions:
+        notes.append(f"versions of the code differ ({_few(versions)}): runs of two versions are no repetitions")
+    ignored = [key for key in passed_over(settings) if not is_code_version(key)]
+    if ignored:
+        notes.append(
+            f"taken for what names, places or times a run, and for no setting, though runs differ in it: "
+            f"{_few(ignored)} (--group-by KEY, or another name, makes it count)"
+        )
+    return notes
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _grouping(held: Sequence[Mapping[str, Run]], by: str, notes: Sequence[str]) -> Grouping:
@@ -119,6 +146,6 @@ def _repeats(held: Mapping[str, Mapping[str, Run]], by: str) -> list[str]:
 
 def _in_order(value: str) -> tuple[bool, float, str]:
     try:
-        return False, float(value), value
+        return False, float(value.partition(",")[0]), value
     except ValueError:
         return True, 0.0, value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.directions import Direction
-from exaid_evals.analysis.history import CleanSeries
+from exaid_evals.analysis.history import CleanSeries, Series
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +21,8 @@ LAST_SHARE = 0.2
 LEAST_POINTS = 5
 """Of a stretch; fewer have no level but their last value, and no interval."""
 CONFIDENCE = 0.95
+LEAST_INDEPENDENT = 5
+"""Points that a stretch must be worth, correlation taken off, to say how far noise moves its mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,40 @@ def run_value(clean: CleanSeries, statistic: Statistic, direction: Direction | N
     return mean_of(last_stretch(clean.values))
 
 
+def run_level(series: Series, statistic: Statistic, direction: Direction | None) -> float | None:
+    """Return the number that stands for a run by a metric; None for one that ended undefined, but for its best."""
+    if statistic != "best" and ends_undefined(series):
+        return None
+    return run_value(series.clean, statistic, direction)
+
+
+def ends_undefined(series: Series) -> bool:
+    """Tell whether a run diverged: half of its last fifth as logged, or its last 5 points, are NaN or infinite.
+
+    What it had before is no level that it ends at.
+    """
+    import numpy as np
+
+    last: dict[float, bool] = {}
+    for point in series.points:
+        if isinstance(point.value, float | int):
+            last[point.step] = last.get(point.step, False) or point.finite
+    if not last:
+        return False
+    undefined = np.array([not last[step] for step in sorted(last)], dtype=np.float64)
+    return bool(last_stretch(undefined).mean() >= 0.5 or undefined[-LEAST_POINTS:].all())
+
+
 def within_run(clean: CleanSeries) -> Level | None:
     """Return the level of the last stretch with the interval that noise within the run gives it.
 
     level ± t · s/√m, with m = n·(1 − r)/(1 + r) for n values whose neighbours correlate by r, and m − 1 degrees of
     freedom. Source of m: G. V. Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an
-    autocorrelated time series", *Supplement to the Journal of the Royal Statistical Society* 8 (1946), 184–197.
+    autocorrelated time series", *Supplement to the Journal of the Royal Statistical Society* 8 (1946), 184–197. Few
+    points say little of r, so that it is the larger of those of the last stretch and of the second half of the run.
 
     Returns:
-        None for a series without points; no interval for fewer than 5.
+        None for a series without points; no interval where m is under 5, or nothing varies.
     """
     from scipy.stats import t
 
@@ -82,8 +109,10 @@ def within_run(clean: CleanSeries) -> Level | None:
         return Level(float(clean.values[-1]), None, None, None, len(clean))
     values = last_stretch(clean.values)
     n, mean, sd = len(values), mean_of(values), sd_of(values)
-    share = (1 - autocorrelation(values)) / (1 + autocorrelation(values))
-    independent = min(float(n), max(2.0, n * share))
+    related = max(autocorrelation(values), autocorrelation(clean.values[-max(n, len(clean) // 2) :]))
+    independent = min(float(n), n * (1 - related) / (1 + related))
+    if independent < LEAST_INDEPENDENT - 1e-9 or sd == 0:
+        return Level(mean, None, None, sd, n)
     half = float(t.ppf((1 + CONFIDENCE) / 2, independent - 1)) * sd / math.sqrt(independent)
     return Level(mean, mean - half, mean + half, sd, n)
 
@@ -107,7 +136,8 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
     """Return the mean over repetitions (seeds, cases) with its 95 % interval.
 
     Up to 9 values: Student's t, which is exact for normal values; a bootstrap of so few draws the same few samples
-    again and again. From 10 on: the bootstrap-t interval, which leans on no distribution.
+    again and again. From 10 on: the bootstrap-t interval, which leans on no distribution. Repetitions that are all the
+    same have no interval: that they do not vary is no certainty, but a seed without effect or a metric of few values.
 
     Args:
         values: shape (n,), finite, n ≥ 1.
@@ -121,6 +151,8 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
     if n < 2:
         return Level(mean, None, None, None, n)
     sd = sd_of(values)
+    if sd <= 1e-12 * abs(mean):
+        return Level(mean, None, None, 0.0, n)
     if n < BOOTSTRAP_FROM:
         half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
         return Level(mean, mean - half, mean + half, sd, n)

@@ -2,11 +2,11 @@
 
 With repetitions, a band is mean ± c · s/√n. s² is the variance between repetitions at a step, averaged over
 neighbouring steps; it is the larger of the group's own and of the one pooled over both groups, whose degrees of freedom
-ν = Σ(nᵢ − 1) count. c is Student's t for ν at 1 − 0.05/2m: m is the number of independent points that the curves amount
-to (Bonferroni over m; source of m as in `levels.within_run`). For a group of one run the spread is pooled over all
-groups that have repetitions. Without any, the band is the run's running median ± what noise within the run moves it by,
-and ± 5 % of the range of both curves: two seeds of one configuration differ by more than the noise within each, and how
-much more is not known then.
+ν = Σ(nᵢ − 1) count. c is Student's t for ν at 1 − 0.05/2mk for k pairs that are looked at: m is the number of
+independent points that the curves amount to (Bonferroni over m; source of m as in `levels.within_run`). For a group
+of one run the spread is pooled over all groups that have repetitions. Without any, the band is the run's running
+median ± what noise within the run moves it by, and ± 5 % of the range of both curves: two seeds of one configuration
+differ by more than the noise within each, and how much more is not known then.
 
 That all points from some step to the end lie apart is claimed only where at least 5 % of the points, and three, do.
 """
@@ -66,7 +66,7 @@ class Parting:
     why_not: str | None = None
 
 
-def part(metric: str, first: Group, second: Group, groups: Sequence[Group]) -> Parting:
+def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pairs: int = 1) -> Parting:
     """Return where two groups part.
 
     Args:
@@ -74,9 +74,11 @@ def part(metric: str, first: Group, second: Group, groups: Sequence[Group]) -> P
         first: a group that has it.
         second: another one.
         groups: all groups; those with repetitions lend their spread.
+        pairs: that are held against each other by this metric; each gets its share of the 5 % (Bonferroni).
     """
     import numpy as np
 
+    error = (1 - CONFIDENCE) / pairs
     one, other = curves_of(first, metric), curves_of(second, metric)
     why, grid = common_grid([*one, *other])
     if why is not None:
@@ -86,13 +88,13 @@ def part(metric: str, first: Group, second: Group, groups: Sequence[Group]) -> P
     lent = _lenders(metric, first, second, groups, grid) if min(len(a), len(b)) < 2 else []
     repeated = [curves for curves in (a, b, *(_smooth(_on(grid, one), window) for one in lent)) if len(curves) > 1]
     if repeated:
-        half_a, half_b = _between(a, repeated), _between(b, repeated)
+        half_a, half_b = _between(a, repeated, error), _between(b, repeated, error)
         basis: PartingBasis = "seeds" if len(a) > 1 and len(b) > 1 else "borrowed"
     else:
         raw_a, raw_b = _on(grid, one)[0], _on(grid, other)[0]
         reach = float(max(a.max(), b.max()) - min(a.min(), b.min()))
         half_a, half_b = (
-            _within(raw, smooth[0], window) + ALLOWANCE * reach for raw, smooth in ((raw_a, a), (raw_b, b))
+            _within(raw, smooth[0], window, error) + ALLOWANCE * reach for raw, smooth in ((raw_a, a), (raw_b, b))
         )
         basis = "within_run"
     gap = a.mean(axis=0) - b.mean(axis=0)
@@ -169,7 +171,7 @@ def _smooth(curves: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     return curves if window == 1 else np.array([rolling_around(one, window)[0] for one in curves])
 
 
-def _between(curves: NDArray[np.float64], repeated: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _between(curves: NDArray[np.float64], repeated: Sequence[NDArray[np.float64]], error: float) -> NDArray[np.float64]:
     """Return half the width of a group's band from the spread between repetitions, shape (points,)."""
     import numpy as np
     from scipy.stats import t
@@ -182,7 +184,7 @@ def _between(curves: NDArray[np.float64], repeated: Sequence[NDArray[np.float64]
     related = float(np.mean([autocorrelation(row) for one in residuals for row in one]))
     points = curves.shape[1]
     independent = max(1.0, points * (1 - related) / (1 + related))
-    c = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * independent), freedom))
+    c = float(t.ppf(1 - error / (2 * independent), freedom))
     half: NDArray[np.float64] = c * np.sqrt(variance / len(curves))
     return half
 
@@ -197,7 +199,7 @@ def _steadied(variance: NDArray[np.float64]) -> NDArray[np.float64]:
     return steadied
 
 
-def _within(raw: NDArray[np.float64], smooth: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+def _within(raw: NDArray[np.float64], smooth: NDArray[np.float64], window: int, error: float) -> NDArray[np.float64]:
     """Return half the width of one run's band from its noise, shape (points,).
 
     The median of w points with noise σ moves by σ·√(π/2w), and by √((1 + r)/(1 − r)) more where neighbours correlate.
@@ -209,7 +211,7 @@ def _within(raw: NDArray[np.float64], smooth: NDArray[np.float64], window: int) 
     sigma = max(difference_sigma(raw), float(np.std(raw - smooth)))
     moved = sigma * math.sqrt((math.pi / (2 * window) if window > 1 else 1.0) * (1 + related) / (1 - related))
     points = len(raw) / window
-    return np.full(len(raw), float(norm.ppf(1 - (1 - CONFIDENCE) / (2 * max(1.0, points)))) * moved)
+    return np.full(len(raw), float(norm.ppf(1 - error / (2 * max(1.0, points)))) * moved)
 
 
 def _from_where(apart: NDArray[np.float64]) -> int | None:

@@ -9,7 +9,15 @@ from typing import Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.groups import Group
-from exaid_evals.analysis.compare.levels import Level, Statistic, over_repetitions, run_value, within_run
+from exaid_evals.analysis.compare.levels import (
+    CONFIDENCE,
+    Level,
+    Statistic,
+    ends_undefined,
+    over_repetitions,
+    run_level,
+    within_run,
+)
 from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import CleanSeries
 
@@ -29,6 +37,7 @@ class Performance:
         values: run → the number that stands for it; None where the run lacks the metric.
         best: the best value of any of its runs, with run and step; None where the direction is not known.
         last_step: the last steps of its runs, least and greatest.
+        diverged: its runs that end in NaN or infinite values, and so have no level.
     """
 
     group: str
@@ -37,11 +46,17 @@ class Performance:
     values: Mapping[str, float | None]
     best: tuple[float, str, float] | None
     last_step: tuple[float, float]
+    diverged: tuple[str, ...] = ()
 
     @property
     def n_missing(self) -> int:
-        """Runs that lack the metric."""
+        """Runs that lack the metric, or end without a number of it."""
         return sum(value is None for value in self.values.values())
+
+    @property
+    def identical(self) -> bool:
+        """Whether several repetitions all have one value."""
+        return self.basis == "none" and self.level.sd == 0 and self.level.n > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +71,9 @@ class Ranking:
         verdict: `better`: the first one's interval overlaps no other's, and all are over seeds or cases; `ahead`: the
             same, but some interval is only of the noise within a run; `not_told_apart`; `alone`: one group has it.
         tied: groups that the first one cannot be told apart from: their interval overlaps, or one of the two has none.
-        needed: runs for each of two groups to tell the first from its rival apart at 5 % with 80 % power, if their
-            difference is as large as it looks; None where no spread between runs is known, or nothing differs.
+        needed: runs for each of two groups so that in 80 % of cases the intervals of the first and its rival lie apart,
+            if their difference is as large as it looks; None where no spread between runs is known, or nothing differs.
+        diverged: groups of `missing` that have no level because all their runs end in NaN or infinite values.
     """
 
     metric: str
@@ -67,6 +83,7 @@ class Ranking:
     verdict: Verdict
     tied: tuple[str, ...]
     needed: int | None
+    diverged: tuple[str, ...] = ()
 
     @property
     def first(self) -> Performance:
@@ -89,9 +106,10 @@ def rank(
         return None
     have = {one.group for one in known}
     missing = tuple(group.name for group in groups if group.name not in have)
+    diverged = tuple(group.name for group in groups if group.name not in have and _diverged(group, metric))
     if direction is None:
         verdict: Verdict = "alone" if len(known) == 1 else "direction_unknown"
-        return Ranking(metric, None, tuple(known), missing, verdict, (), None)
+        return Ranking(metric, None, tuple(known), missing, verdict, (), None, diverged)
     sign = 1.0 if direction == "lower" else -1.0
     ordered = sorted(known, key=lambda one: sign * one.level.value)
     first, others = ordered[0], ordered[1:]
@@ -102,7 +120,7 @@ def rank(
         verdict = "not_told_apart"
     else:
         verdict = "ahead" if any(one.basis == "within_run" for one in ordered) else "better"
-    ranking = Ranking(metric, direction, tuple(ordered), missing, verdict, tied, None)
+    ranking = Ranking(metric, direction, tuple(ordered), missing, verdict, tied, None, diverged)
     rival = ranking.rival
     if rival is None or not tied or not first.basis == rival.basis == "seeds":
         return ranking
@@ -112,19 +130,19 @@ def rank(
 def _performance(group: Group, metric: str, direction: Direction | None, statistic: Statistic) -> Performance | None:
     import numpy as np
 
-    series = {run.name: run.history.series.get(metric) for run in group.runs}
-    cleans = {name: one.clean for name, one in series.items() if one is not None and len(one.clean)}
+    series = {run.name: run.history.series[metric] for run in group.runs if metric in run.history.series}
+    cleans = {name: one.clean for name, one in series.items() if len(one.clean)}
     if not cleans:
         return None
     over_cases = group.runs[0].history.steps_are == "case"
     if over_cases:
         values = {name: float(np.mean(clean.values)) for name, clean in cleans.items()}
     else:
-        found = {name: run_value(clean, statistic, direction) for name, clean in cleans.items()}
+        found = {name: run_level(series[name], statistic, direction) for name in cleans}
         values = {name: value for name, value in found.items() if value is not None}
     if not values:
         return None
-    only = next(iter(cleans.values()))
+    only = cleans[next(iter(values))]
     if len(values) > 1:
         level, basis = over_repetitions(np.array(list(values.values()))), "seeds"
     elif over_cases:
@@ -142,6 +160,13 @@ def _performance(group: Group, metric: str, direction: Direction | None, statist
         {run.name: values.get(run.name) for run in group.runs},
         None if direction is None or over_cases else _best({name: cleans[name] for name in values}, direction),
         (min(float(one.steps[-1]) for one in cleans.values()), max(float(one.steps[-1]) for one in cleans.values())),
+        () if over_cases else _diverged(group, metric),
+    )
+
+
+def _diverged(group: Group, metric: str) -> tuple[str, ...]:
+    return tuple(
+        run.name for run in group.runs if metric in run.history.series and ends_undefined(run.history.series[metric])
     )
 
 
@@ -160,11 +185,34 @@ def _overlap(one: Level, other: Level) -> bool:
 
 
 def _needed(one: Level, other: Level) -> int | None:
-    """Return runs per group for a two-sided test of two means at 5 % with 80 % power, by the normal approximation.
+    """Return runs per group with which the two 95 % intervals lie apart in 80 % of cases.
 
-    n = (1.960 + 0.842)² · (s₁² + s₂²) / d². Source: J. Cohen, *Statistical Power Analysis* (1988), chapter 2.
+    Apart are those whose means differ by more than the sum of the half widths, which asks more than a t test does:
+    the least n with d ≥ t(n − 1)·(s₁ + s₂)/√n + 0.842·√((s₁² + s₂²)/n).
     """
+    from scipy.stats import t
+
     gap = abs(one.value - other.value)
     if one.sd is None or other.sd is None or gap <= 0:
         return None
-    return max(2, math.ceil((1.959964 + 0.841621) ** 2 * (one.sd**2 + other.sd**2) / gap**2))
+    spread, both = one.sd + other.sd, math.hypot(one.sd, other.sd)
+
+    def enough(n: int) -> bool:
+        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
+        return gap * math.sqrt(n) >= half + _POWER_QUANTILE * both
+
+    high = 2
+    while not enough(high):
+        high *= 2
+        if high > _MOST_NEEDED:
+            return _MOST_NEEDED
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return max(2, high)
+
+
+_POWER_QUANTILE = 0.841621
+"""Of the normal distribution, at 80 %."""
+_MOST_NEEDED = 2**20

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from exaid_evals.analysis.compare.configuration import setting_text
 from exaid_evals.analysis.compare.performance import Performance, Ranking
 from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.report.sentences import number
 
 ENOUGH = 3
@@ -16,7 +15,11 @@ _AFFORDABLE = 200
 
 
 def verdict(ranking: Ranking) -> str:
-    """Return a sentence on who is best by a metric, and whether that can be told."""
+    """Return who is best by a metric, whether that can be told, and what speaks against believing it."""
+    return " ".join([_verdict(ranking), *_against(ranking)])
+
+
+def _verdict(ranking: Ranking) -> str:
     first = ranking.first
     if ranking.verdict == "direction_unknown":
         return f"{ranking.metric}: which way it improves is not known; nothing is ranked by it."
@@ -32,26 +35,60 @@ def verdict(ranking: Ranking) -> str:
             f"{ranking.metric}: {first.group} is ahead, {both}, by more than the noise within the runs; what another "
             "seed would give is not known."
         )
-    names = _named(ranking.tied)
+    names = listed(ranking.tied, 3, "; ")
     return (
         f"{ranking.metric}: {first.group} comes first, and cannot be told apart from {names} with n = "
         f"{_counts(first, second)} ({both})."
     )
 
 
+def _against(ranking: Ranking) -> list[str]:
+    """Say what makes numbers doubtful: runs that diverged, and runs that end at other steps."""
+    told = []
+    if ranking.diverged:
+        told.append(f"Without a level, since all their runs end in NaN or infinite values: {listed(ranking.diverged)}.")
+    first, second = ranking.first, ranking.rival
+    told += [
+        f"{len(one.diverged)} of {counted(len(one.values), 'run')} of {one.group} "
+        f"{'ends' if len(one.diverged) == 1 else 'end'} in NaN or infinite values and count for nothing."
+        for one in (first, second)
+        if one is not None and one.diverged
+    ]
+    if ranking.verdict in ("better", "ahead", "not_told_apart") and second is not None and uneven(first, second):
+        told.append(
+            f"Their runs end at different steps ({_ends(first)} and {_ends(second)}), which may be all that differs."
+        )
+    return told
+
+
+def uneven(one: Performance, other: Performance) -> bool:
+    """Tell whether runs of two groups end at different steps, so that training for longer may be all that differs."""
+    ends = (*one.last_step, *other.last_step)
+    return one.basis != "cases" and max(ends) > 1.05 * min(ends) + 1e-9
+
+
+def _ends(one: Performance) -> str:
+    low, high = one.last_step
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
 def interval(one: Performance) -> str:
     """Return a level with its interval, or with why there is none."""
     if one.level.low is None or one.level.high is None:
-        return f"{number(one.level.value)} (no interval: n = {len(one.values) - one.n_missing})"
+        n = len(one.values) - one.n_missing
+        why = f"the {n} repetitions are identical" if one.identical else f"n = {n}"
+        return f"{number(one.level.value)} (no interval: {why})"
     return f"{number(one.level.value)} [{number(one.level.low)}, {number(one.level.high)}]"
 
 
 def recommendations(comparison: Comparison) -> list[str]:
     """Return what to do now, the most pressing first; nothing that the numbers do not bear."""
     found = _choice(comparison) + _repeat(comparison) + _where_to_look(comparison) + _unsteady(comparison)
-    return found or [
-        "Nothing follows from these numbers: no difference can be told from noise, and no run was unsteady."
-    ]
+    if found:
+        return found
+    if len(comparison.groups) == 1:
+        return ["There is one configuration, held against no other, and none of its runs was unsteady."]
+    return ["Nothing follows from these numbers: no difference can be told from noise, and no run was unsteady."]
 
 
 def _choice(comparison: Comparison) -> list[str]:
@@ -64,6 +101,16 @@ def _choice(comparison: Comparison) -> list[str]:
     n = min(len(one.values) - one.n_missing for one in (first, second))
     if n < ENOUGH:
         return []
+    if first.diverged:
+        return [
+            f"Do not take {first.group} for its {ranking.metric}: {len(first.diverged)} of its "
+            f"{counted(len(first.values), 'run')} diverged. Find out why in {listed(first.diverged, 3)} first."
+        ]
+    if uneven(first, second):
+        return [
+            f"Let {first.group} and {second.group} run to the same step before choosing: {first.group} leads in "
+            f"{ranking.metric}, but their runs end at {_ends(first)} and {_ends(second)}."
+        ]
     gap = abs(first.level.value - second.level.value)
     return [
         f"Take {first.group}: its {ranking.metric} is better by {number(gap)}, {interval(first)} against "
@@ -90,12 +137,20 @@ def _repeat(comparison: Comparison) -> list[str]:
     if ranking is None or ranking.rival is None:
         return []
     first, second = ranking.first, ranking.rival
-    few = [one for one in ranking.performances if one.basis in ("within_run", "none") or len(one.values) < ENOUGH]
+    known = {one.group: len(one.values) - one.n_missing for one in ranking.performances}
+    few = [name for name, n in known.items() if n < ENOUGH]
     if few and first.basis != "cases":
-        least = min(len(one.values) - one.n_missing for one in few)
+        least = min(known.values())
         return [
-            f"Repeat with other seeds before choosing: {len(few)} of {len(ranking.performances)} groups have fewer "
-            f"than {ENOUGH} repetitions (the least has {least}), and the variation between seeds is not known."
+            f"Repeat with other seeds before choosing: {len(few)} of {counted(len(known), 'group')} "
+            f"{'has' if len(few) == 1 else 'have'} fewer than {ENOUGH} repetitions (the least has {least}), and the "
+            "variation between seeds is not known."
+        ]
+    same = [one.group for one in ranking.performances if one.identical]
+    if same and first.basis != "cases":
+        return [
+            f"See whether the seed has any effect: the repetitions are identical in {ranking.metric} in "
+            f"{listed(same, 3)}, and such values have no interval."
         ]
     if ranking.needed is not None:
         gap = number(abs(first.level.value - second.level.value))
@@ -125,36 +180,41 @@ def _where_to_look(comparison: Comparison) -> list[str]:
             if other.second == one.second and other.step is not None and other.step < (one.step or 0.0)
         ]
         before = f" Parted before that: {', '.join(others[:3])}." if others else ""
-        found.append(
-            f"Look at steps {one.not_before:g} to {one.step:g}: there {one.metric} of {one.first} and {one.second} "
-            f"parts for good.{before}"
-        )
+        low, high = f"{one.not_before:g}", f"{one.step:g}"
+        where = f"step {high}" if low == high else f"steps {low} to {high}"
+        found.append(f"Look at {where}: there {one.metric} of {one.first} and {one.second} parts for good.{before}")
     return found
 
 
 def _unsteady(comparison: Comparison) -> list[str]:
-    found: list[tuple[float, str]] = []
+    """Name the run of each configuration that most needs a look, and how many more there are."""
+    group_of = {run.name: group.name for group in comparison.groups for run in group.runs}
+    found: dict[str, list[tuple[float, str]]] = {}
     for one in comparison.stabilities:
-        lasting = [drop for drop in one.recoveries if drop.steps_to_recover is None]
+        lasting = [drop for drop in one.recoveries if drop.steps_to_recover is None and drop.watched > 0]
         if lasting:
             drop = max(lasting, key=lambda each: each.watched)
-            found.append(
-                (
-                    -drop.watched,
-                    f"Analyse {one.run} on its own (exaid-evals analyze): {drop.metric} lost {number(drop.lost)} at "
-                    f"step {drop.step:g} and had not won it back after {drop.watched:g} steps.",
-                )
+            why = (
+                f"{drop.metric} lost {number(drop.lost)} at step {drop.step:g} and had not won it back after "
+                f"{drop.watched:g} step{'' if drop.watched == 1 else 's'}"
             )
+            weight = -drop.watched
         elif one.not_finite:
-            found.append((0.0, f"Analyse {one.run} on its own: {one.not_finite} of its values are NaN or infinite."))
-    return [text for _, text in sorted(found)[:3]]
+            why = f"{one.not_finite} of its values {'is' if one.not_finite == 1 else 'are'} NaN or infinite"
+            weight = 0.0
+        else:
+            continue
+        line = f"Analyse {one.run} on its own (exaid-evals analyze): {why}"
+        found.setdefault(group_of[one.run], []).append((weight, line))
+    told = []
+    for lines in found.values():
+        weight, line = min(lines)
+        more = len(lines) - 1
+        runs = f"{counted(more, 'run')} of its configuration {'is' if more == 1 else 'are'}"
+        told.append((weight, f"{line}; {runs} unsteady too." if more else f"{line}."))
+    return [line for _, line in sorted(told)[:3]]
 
 
 def _counts(first: Performance, second: Performance) -> str:
     counts = [one.level.n if one.basis == "cases" else len(one.values) - one.n_missing for one in (first, second)]
     return str(counts[0]) if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
-
-
-def _named(names: Sequence[str]) -> str:
-    listed = "; ".join(names[:3])
-    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed

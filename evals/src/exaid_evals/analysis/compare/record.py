@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from exaid_evals import __version__
+from exaid_evals.analysis.compare.digits import told_in, unrounded
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.report.record import numbers_in
@@ -43,7 +44,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 "run": run.name,
                 "source": run.history.source,
                 "seed": run.seed,
-                "settings": dict(run.settings),
+                "settings": unrounded(run.settings),
                 "warnings": list(run.history.warnings),
                 "stability": _stability(asdict(steadiness[run.name])),
             }
@@ -53,7 +54,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             {
                 "group": group.name,
                 "runs": [run.name for run in group.runs],
-                "settings": {key: group.settings.get(key) for key in comparison.grouping.differing},
+                "settings": unrounded({key: group.settings.get(key) for key in comparison.grouping.differing}),
             }
             for group in comparison.groups
         ],
@@ -66,6 +67,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                 "tied": list(ranking.tied),
                 "runs_needed": ranking.needed,
                 "missing": list(ranking.missing),
+                "diverged": list(ranking.diverged),
                 "performances": [
                     {
                         "group": one.group,
@@ -78,6 +80,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                         if one.best is None
                         else {"value": one.best[0], "run": one.best[1], "step": one.best[2]},
                         "last_steps": list(one.last_step),
+                        "diverged": list(one.diverged),
                     }
                     for one in ranking.performances
                 ],
@@ -88,7 +91,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "notes": list(comparison.notes),
         "recommendations": recommendations(comparison),
     }
-    found: dict[str, Any] = numbers_in(record)
+    found: dict[str, Any] = numbers_in(told_in(record))
     require_valid(found, "comparison.json")
     return found
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from exaid_evals.analysis.compare.configuration import ABSENT, setting_text
 from exaid_evals.analysis.compare.performance import Performance, Ranking
 from exaid_evals.analysis.compare.recommend import interval, recommendations, verdict
 from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number
 
@@ -44,6 +43,9 @@ def ranking_rows(ranking: Ranking, most: int = MOST_ROWS) -> list[list[str]]:
         value, run, step = one.best or (None, "–", None)
         at = "–" if step is None else f"{step:g}"
         rows.append([one.group, _runs(one), interval(one), _OF[one.basis], number(value), run, at])
+    for name in ranking.missing[: max(0, most - len(ranking.performances))]:
+        why = "ends in NaN or infinite values" if name in ranking.diverged else "no finite value"
+        rows.append([name, "0", f"– ({why})", _OF["none"], "–", "–", "–"])
     return rows
 
 
@@ -59,9 +61,11 @@ def _performance(comparison: Comparison) -> Section:
     for ranking in comparison.rankings:
         lines = [verdict(ranking)]
         if ranking.missing:
-            lines.append(f"{len(ranking.missing)} groups lack it: {_listed(ranking.missing)}.")
-        if len(ranking.performances) > MOST_ROWS:
-            lines.append(f"The first {MOST_ROWS} of {len(ranking.performances)} groups; comparison.json has all.")
+            n, verb = len(ranking.missing), "has" if len(ranking.missing) == 1 else "have"
+            lines.append(f"{counted(n, 'group')} {verb} no level of it: {listed(ranking.missing)}.")
+        if len(ranking.performances) + len(ranking.missing) > MOST_ROWS:
+            n = len(ranking.performances) + len(ranking.missing)
+            lines.append(f"The first {MOST_ROWS} of {n} groups; comparison.json has all.")
         way = f" ({ranking.direction} is better)" if ranking.direction else ""
         blocks.append(Block(f"{ranking.metric}{way}", lines, table=ranking_rows(ranking)))
     return Section("Performance", blocks)
@@ -84,8 +88,11 @@ def _settings(comparison: Comparison) -> Section:
 def _same(comparison: Comparison) -> str:
     shared = {key for group in comparison.groups for key in group.settings} - set(comparison.grouping.differing)
     lacking = [group.name for group in comparison.groups if not group.settings]
-    told = f"{len(shared)} settings are the same."
-    return told if not lacking else f"{told} {_listed(lacking)} have no configuration: everything is `{ABSENT}` there."
+    told = f"{counted(len(shared), 'setting')} {'is' if len(shared) == 1 else 'are'} the same."
+    if not lacking:
+        return told
+    verb = "has" if len(lacking) == 1 else "have"
+    return f"{told} {listed(lacking)} {verb} no configuration: everything is `{ABSENT}` there."
 
 
 def _stability(comparison: Comparison) -> Section:
@@ -146,9 +153,4 @@ def _notes(comparison: Comparison) -> Section:
 
 def _runs(one: Performance) -> str:
     known = len(one.values) - one.n_missing
-    return str(known) if not one.n_missing else f"{known} ({one.n_missing} lack it)"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+    return str(known) if not one.n_missing else f"{known} ({one.n_missing} without a level)"

@@ -191,11 +191,8 @@ def _partings(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[lis
     found = []
     for ranking in metrics:
         have = {one.group for one in ranking.performances}
-        found += [
-            part(ranking.metric, first, other, groups)
-            for first, other in pairs
-            if first.name in have and other.name in have
-        ]
+        held = [(first, other) for first, other in pairs if first.name in have and other.name in have]
+        found += [part(ranking.metric, first, other, groups, len(held)) for first, other in held]
     left = len(ranked) - 1 - len(pairs)
     return found, [f"histories of {left} further groups are not held against the best one's"] if left > 0 else []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exaid_evals.analysis.compare.configuration import setting_text
 from exaid_evals.analysis.compare.dashboard import page
+from exaid_evals.analysis.compare.digits import csv_number
 from exaid_evals.analysis.compare.plots import chosen_rankings, draw
 from exaid_evals.analysis.compare.record import comparison_record, signature
 from exaid_evals.analysis.compare.sections import sections
@@ -77,8 +78,3 @@ def csv_text(text: str) -> str:
     except ValueError:
         return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
     return shown
-
-
-def csv_number(value: float | None) -> float | None:
-    """Return a number as records round it."""
-    return None if value is None else round(value, 6) + 0.0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_RUNS = 5
-"""Of a category; fewer have a rate, and no say in the test."""
+"""Configurations of a category; fewer have a rate, and no say in the test."""
 _PERMUTATIONS = 9999
 
 
@@ -26,9 +26,10 @@ class Category:
         value: as text.
         n: runs that have it.
         n_anomalous: of these, runs with a high or critical anomaly.
-        rate, low, high: share of these, with its Clopper–Pearson interval.
+        rate, low, high: share of these, with its Clopper–Pearson interval over configurations, not runs.
         mean: of the metric's level over these runs; None where none has it.
         n_level: runs that the mean is of.
+        n_configurations: that the runs are of.
     """
 
     value: str
@@ -39,6 +40,7 @@ class Category:
     high: float
     mean: float | None
     n_level: int
+    n_configurations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class CategoryRates:
         parameter: its name.
         categories: in order of their values.
         n_missing: runs that lack it.
-        p: that rates are the same in all categories of 5 and more runs; None where fewer than two are as large, or
-            all runs or none had an anomaly.
+        p: that rates are the same in all categories of 5 and more configurations; None where fewer than two are as
+            large, or all configurations are alike.
         p_adjusted: by Holm, over all parameters.
     """
 
@@ -62,25 +64,32 @@ class CategoryRates:
 
 
 def category_rates(
-    parameters: Sequence[Parameter], anomalous: Sequence[bool], levels: Sequence[float | None], seed: int = 42
+    parameters: Sequence[Parameter],
+    anomalous: Sequence[bool],
+    levels: Sequence[float | None],
+    seed: int = 42,
+    configurations: Sequence[int] | None = None,
 ) -> list[CategoryRates]:
     """Return the rates of each parameter that is a category, the most telling first.
 
-    The test permutes which runs had an anomaly and takes the chi-squared statistic of the table, so that it holds for
-    few runs too: p = (1 + permutations as extreme) / (1 + permutations).
+    The test permutes whole configurations, each with the share of its runs that had an anomaly, and takes the
+    chi-squared statistic of the shares, so that it holds for few of them too:
+    p = (1 + permutations as extreme) / (1 + permutations).
 
     Args:
-        parameters: numbers are passed over.
+        parameters: of runs; numbers are passed over.
         anomalous: whether each run has a high or critical anomaly.
         levels: of the metric, of each run.
         seed: of the permutations.
+        configurations: number of each run's configuration; each run is one where it is None.
     """
+    of = list(range(len(anomalous))) if configurations is None else list(configurations)
     found = []
     for parameter in parameters:
         if not parameter.numeric:
             values = sorted({str(value) for value in parameter.values if value is not None})
-            categories = tuple(_category(value, parameter, anomalous, levels) for value in values)
-            p = _permutation_p(parameter, categories, anomalous, seed)
+            categories = tuple(_category(value, parameter, anomalous, levels, of) for value in values)
+            p = _permutation_p(parameter, categories, anomalous, of, seed)
             found.append(CategoryRates(parameter.name, categories, parameter.n_missing, p))
     tested = [one for one in found if one.p is not None]
     adjusted = dict(zip([one.parameter for one in tested], holm([one.p or 0.0 for one in tested]), strict=True))
@@ -88,7 +97,7 @@ def category_rates(
     return sorted(known, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
 
 
-def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return the exact interval of a share of k in n.
 
     Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
@@ -100,48 +109,64 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     from scipy.stats import beta
 
     tail = (1 - level) / 2
+    # A share of a configuration's runs makes k a fraction, for which the beta distribution serves as well.
     low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
     high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))
     return low, high
 
 
-def _category(value: str, parameter: Parameter, anomalous: Sequence[bool], levels: Sequence[float | None]) -> Category:
+def _category(
+    value: str,
+    parameter: Parameter,
+    anomalous: Sequence[bool],
+    levels: Sequence[float | None],
+    configurations: Sequence[int],
+) -> Category:
+    import numpy as np
+
     from exaid_evals.analysis.compare.levels import mean_of
 
     at = [index for index, held in enumerate(parameter.values) if held == value]
     k, known = sum(anomalous[index] for index in at), [level for index in at if (level := levels[index]) is not None]
-    low, high = clopper_pearson(k, len(at))
-    import numpy as np
-
+    rate, n = k / len(at), len({configurations[index] for index in at})
+    low, high = clopper_pearson(rate * n, n)
     mean = mean_of(np.array(known)) if known else None
-    return Category(value, len(at), k, k / len(at), low, high, mean, len(known))
+    return Category(value, len(at), k, rate, low, high, mean, len(known), n)
 
 
 def _permutation_p(
-    parameter: Parameter, categories: Sequence[Category], anomalous: Sequence[bool], seed: int
+    parameter: Parameter,
+    categories: Sequence[Category],
+    anomalous: Sequence[bool],
+    configurations: Sequence[int],
+    seed: int,
 ) -> float | None:
     import numpy as np
 
-    large = [one.value for one in categories if one.n >= LEAST_RUNS]
-    at = [index for index, value in enumerate(parameter.values) if value in large]
-    bad = np.array([anomalous[index] for index in at], dtype=np.float64)
-    if len(large) < 2 or not 0 < bad.sum() < len(bad):
+    large = [one.value for one in categories if one.n_configurations >= LEAST_RUNS]
+    runs: dict[int, list[int]] = {}
+    for index, value in enumerate(parameter.values):
+        if value in large:
+            runs.setdefault(configurations[index], []).append(index)
+    share = np.array([np.mean([anomalous[index] for index in each]) for each in runs.values()], dtype=np.float64)
+    if len(large) < 2 or len(np.unique(share)) < 2:
         return None
-    member = np.array([[parameter.values[index] == value for index in at] for value in large], dtype=np.float64)
-    observed = _chi_squared(member, bad[None, :])[0]
+    held = [parameter.values[each[0]] for each in runs.values()]
+    member = np.array([[one == value for one in held] for value in large], dtype=np.float64)
+    observed = _chi_squared(member, share[None, :])[0]
     rng = np.random.default_rng(seed)
-    shuffled = np.array([rng.permutation(bad) for _ in range(_PERMUTATIONS)])
+    shuffled = np.array([rng.permutation(share) for _ in range(_PERMUTATIONS)])
     # Equal tables must count as equal, whatever the last bits of their sums are.
     as_extreme = int((_chi_squared(member, shuffled) >= observed - 1e-9).sum())
     return (1 + as_extreme) / (1 + _PERMUTATIONS)
 
 
 def _chi_squared(member: NDArray[np.float64], bad: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the statistic of tables of categories against bad runs, shape (tables,).
+    """Return the statistic of tables of categories against shares of bad runs, shape (tables,).
 
     Args:
-        member: shape (categories, runs), 1 where a run is of a category.
-        bad: shape (tables, runs); each row has as many ones.
+        member: shape (categories, configurations), 1 where a configuration is of a category.
+        bad: shape (tables, configurations), shares; each row has the same sum.
     """
     counts = bad @ member.T
     size = member.sum(axis=1)

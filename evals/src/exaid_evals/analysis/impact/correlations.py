@@ -25,7 +25,7 @@ class RankCorrelation:
     Attributes:
         parameter: its name.
         outcome: `level` of the metric, or `drop` from its best to its level.
-        n: runs that have both.
+        n: configurations that have both.
         rho: Spearman's; None where n is too small, or one of the two does not vary among these runs.
         low, high: 95 % interval.
         p: two-sided.
@@ -53,7 +53,8 @@ def rank_correlations(
 
     Args:
         parameters: those that are no numbers are passed over.
-        outcomes: name → value of each run, None where a run has none.
+        outcomes: name → value of each configuration, None where it has none; runs of one configuration are not
+            independent.
     """
     import numpy as np
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exaid_evals.analysis.compare.words import counted
 from exaid_evals.analysis.impact.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Importance:
     """What a model can predict, and from what.
 
     Attributes:
-        n: runs with a level.
+        n: configurations with a level.
         r2: cross-validated, of each repetition; empty where n is too small.
         parameters: the most important first; empty where it is withheld.
         withheld: why; None where it is not.
@@ -60,8 +61,9 @@ def importance(parameters: Sequence[Parameter], levels: Sequence[float | None], 
     """Fit random forests in a repeated cross-validation, and shuffle each parameter among the held-out runs.
 
     Args:
-        parameters: numbers and categories; what a run lacks is a value of its own.
-        levels: of the metric, of each run; runs without are left out.
+        parameters: of configurations; what one lacks is a value of its own.
+        levels: of the metric, of each configuration (not of each run: a fold would hold seeds of what the model has
+            seen); those without are left out.
         seed: of folds, forests and shuffles.
     """
     import numpy as np
@@ -71,10 +73,15 @@ def importance(parameters: Sequence[Parameter], levels: Sequence[float | None], 
     if not parameters:
         return Importance(n, (), (), "no parameter varies")
     if n < needed:
-        return Importance(n, (), (), f"{n} runs are too few for {len(parameters)} parameters: {needed} are needed")
+        return Importance(
+            n,
+            (),
+            (),
+            f"{n} configurations are too few for {counted(len(parameters), 'parameter')}: {needed} are needed",
+        )
     y = np.array([levels[index] for index in at], dtype=np.float64)
     if float(y.std()) == 0:
-        return Importance(n, (), (), "the metric is the same in all runs")
+        return Importance(n, (), (), "the metric is the same in all configurations")
     x = np.array([_column(one, at) for one in parameters], dtype=np.float64).T
     scores, falls = [], []
     for repeat in range(_REPEATS):

@@ -28,6 +28,10 @@ class Parameter:
         """Runs that lack it."""
         return sum(value is None for value in self.values)
 
+    def of(self, at: Sequence[int]) -> Parameter:
+        """Return the parameter over some of the runs."""
+        return Parameter(self.name, self.numeric, tuple(self.values[index] for index in at))
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -35,7 +39,7 @@ class Parameters:
 
     Attributes:
         varying: in alphabetical order.
-        constant: with one value in all runs that have them.
+        constant: with one value in all runs. One that some runs lack is a category of two, `absent` and its value.
         unique: categories of which each run has its own (hashes, tags): they can be held against nothing.
     """
 
@@ -58,7 +62,9 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> Parameters:
     for name in names:
         found = _parameter(name, made)
         present = [value for value in found.values if value is not None]
-        if len(set(present)) < 2:
+        if len(set(present)) < 2 and found.n_missing and present:
+            varying.append(Parameter(name, False, tuple(setting_text(one, name) for one in made)))
+        elif len(set(present)) < 2:
             constant.append(name)
         elif not found.numeric and len(set(present)) == len(present):
             unique.append(name)

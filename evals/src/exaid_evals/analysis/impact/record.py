@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from exaid_evals import __version__
+from exaid_evals.analysis.compare.digits import told_in
 from exaid_evals.analysis.impact.sections import findings
 from exaid_evals.analysis.impact.stage import Impact
 from exaid_evals.analysis.report.record import numbers_in
@@ -33,8 +34,10 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "metric": impact.metric,
         "direction": impact.direction,
         "runs": [
-            {"run": run.name, "level": level, "drop": drop, "anomalous": bad}
-            for run, level, drop, bad in zip(impact.runs, impact.levels, impact.drops, impact.anomalous, strict=True)
+            {"run": run.name, "level": level, "drop": drop, "anomalous": bad, "configuration": number + 1}
+            for run, level, drop, bad, number in zip(
+                impact.runs, impact.levels, impact.drops, impact.anomalous, impact.configurations, strict=True
+            )
         ],
         "parameters": [
             {"parameter": one.name, "numeric": one.numeric, "n_missing": one.n_missing}
@@ -48,6 +51,6 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "findings": findings(impact),
         "notes": list(impact.notes),
     }
-    found: dict[str, Any] = numbers_in(record)
+    found: dict[str, Any] = numbers_in(told_in(record))
     require_valid(found, "impact.json")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exaid_evals.analysis.compare.words import counted, p_is
 from exaid_evals.analysis.impact.categories import LEAST_RUNS as LEAST_CATEGORY
 from exaid_evals.analysis.impact.correlations import LEAST_RUNS, RankCorrelation
 from exaid_evals.analysis.impact.stage import DROP, SIGNIFICANT, Impact
@@ -15,11 +16,12 @@ def findings(impact: Impact) -> list[str]:
     """Return what the numbers bear, most telling first; each with its n, and what they cannot say."""
     told = [_correlated(impact, one) for one in impact.correlations if _significant(one.p_adjusted)]
     for rates in impact.rates:
-        if _significant(rates.p_adjusted):
-            worst = max(rates.categories, key=lambda one: (one.n >= LEAST_CATEGORY, one.rate))
+        if rates.p_adjusted is not None and rates.p_adjusted <= SIGNIFICANT:
+            worst = max(rates.categories, key=lambda one: (one.n_configurations >= LEAST_CATEGORY, one.rate))
             told.append(
-                f"{rates.parameter}: runs go wrong at different rates (p = {_p(rates.p_adjusted)} after Holm); worst "
-                f"is {worst.value}, {worst.n_anomalous} of {worst.n} [{worst.low:.0%}, {worst.high:.0%}]."
+                f"{rates.parameter}: runs go wrong at different rates ({p_is(rates.p_adjusted)} after Holm); worst "
+                f"is {worst.value}, {worst.n_anomalous} of {counted(worst.n, 'run')} "
+                f"[{worst.low:.0%}, {worst.high:.0%}]."
             )
     found = impact.importance
     if found.withheld is None:
@@ -34,7 +36,7 @@ def findings(impact: Impact) -> list[str]:
 def sections(impact: Impact) -> list[Section]:
     """Return the report, in order."""
     way = "higher" if impact.direction == "higher" else "lower"
-    about = f"{len(impact.runs)} runs; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
+    about = f"{runs_told(impact)}; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
     return [
         Section("What the numbers say", [Block(paragraphs=findings(impact)), Block(paragraphs=[about])]),
         _correlations(impact),
@@ -44,12 +46,20 @@ def sections(impact: Impact) -> list[Section]:
     ]
 
 
+def runs_told(impact: Impact) -> str:
+    """Return how many runs there are, and of how many configurations, which are what n counts."""
+    told = counted(len(impact.runs), "run")
+    if impact.n_configurations == len(impact.runs):
+        return told
+    return f"{told} of {counted(impact.n_configurations, 'configuration')}, which n counts"
+
+
 def _correlations(impact: Impact) -> Section:
     tested = sum(one.p is not None for one in impact.correlations)
     told = [
         f"Spearman's ρ with a 95 % interval; p after Holm over all {tested} "
-        f"that were tested. Under {LEAST_RUNS} runs nothing is said. Correlation is no cause: parameters that were "
-        "searched together share what they explain."
+        f"that were tested. Under {LEAST_RUNS} configurations nothing is said. Correlation is no cause: parameters "
+        "that were searched together share what they explain."
     ]
     rows = [["parameter", "with", "ρ [95 %]", "p (Holm)", "n"]]
     for one in impact.correlations:
@@ -66,20 +76,22 @@ def _rates(impact: Impact) -> Section:
     if not impact.rates:
         return Section("Categories", [Block(paragraphs=["No category varies."])])
     told = (
-        "Share of runs with a high or critical anomaly of any metric, with its exact (Clopper–Pearson) interval. "
-        f"Categories of fewer than {LEAST_CATEGORY} runs have no part in the test."
+        "Share of runs with a high or critical anomaly of any metric, with its exact (Clopper–Pearson) interval over "
+        f"configurations. Categories of fewer than {LEAST_CATEGORY} configurations have no part in the test."
     )
     blocks = [Block(paragraphs=[told])]
     for rates in impact.rates:
         lines = (
             ["Not tested: fewer than two categories are large enough, or all runs are alike."]
             if rates.p is None
-            else [f"Permutation test that all rates are the same: p = {_p(rates.p_adjusted)} after Holm."]
+            else [f"Permutation test that all rates are the same: {p_is(rates.p_adjusted or rates.p)} after Holm."]
         )
-        rows = [["value", "runs", "anomalous", "rate [95 %]", f"mean {impact.metric}"]]
+        rows = [["value", "runs", "configurations", "anomalous", "rate [95 %]", f"mean {impact.metric}"]]
         for one in rates.categories[:_MOST_CATEGORIES]:
             share = f"{one.rate:.0%} [{one.low:.0%}, {one.high:.0%}]"
-            rows.append([one.value, str(one.n), str(one.n_anomalous), share, number(one.mean)])
+            rows.append(
+                [one.value, str(one.n), str(one.n_configurations), str(one.n_anomalous), share, number(one.mean)]
+            )
         blocks.append(Block(rates.parameter, lines, table=rows))
     return Section("Categories", blocks)
 
@@ -106,7 +118,7 @@ def _correlated(impact: Impact, one: RankCorrelation) -> str:
     way = (
         f"with a higher {one.parameter}, {what} is {'higher' if rises else 'lower'} ({'better' if better else 'worse'})"
     )
-    return f"{one.parameter}: {way}: ρ = {_rho(one)}, p = {_p(one.p_adjusted)} after Holm, n = {one.n}."
+    return f"{one.parameter}: {way}: ρ = {_rho(one)}, {p_is(one.p_adjusted or 0.0)} after Holm, n = {one.n}."
 
 
 def _nothing(impact: Impact) -> str:
@@ -115,10 +127,15 @@ def _nothing(impact: Impact) -> str:
     tested = [one for one in impact.correlations if one.p is not None]
     if not tested and all(one.p is None for one in impact.rates):
         return (
-            f"Nothing can be said: {len(impact.runs)} runs are too few. A correlation needs {LEAST_RUNS} runs with "
-            f"both numbers, a category {LEAST_CATEGORY} runs."
+            f"Nothing can be said: {_made(impact)} are too few. A correlation needs {LEAST_RUNS} configurations with "
+            f"both numbers, a category {LEAST_CATEGORY} configurations."
         )
-    return f"No parameter stands out from chance over {len(impact.runs)} runs; that does not show that none matters."
+    return f"No parameter stands out from chance over {_made(impact)}; that does not show that none matters."
+
+
+def _made(impact: Impact) -> str:
+    n = impact.n_configurations
+    return counted(n, "run") if n == len(impact.runs) else f"{counted(n, 'configuration')} ({len(impact.runs)} runs)"
 
 
 def _significant(p: float | None) -> bool:
@@ -127,7 +144,7 @@ def _significant(p: float | None) -> bool:
 
 def _rho(one: RankCorrelation) -> str:
     if one.rho is None:
-        return "too few runs" if one.n < LEAST_RUNS else "does not vary"
+        return "too few" if one.n < LEAST_RUNS else "does not vary"
     if one.low is None or one.high is None:
         return f"{one.rho:.2f}"
     return f"{one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]"

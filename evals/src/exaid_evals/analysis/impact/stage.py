@@ -9,10 +9,13 @@ from pathlib import Path
 from exaid_evals.analysis.anomalies.registry import find_anomalies
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.collect import Collected, Run, collect
-from exaid_evals.analysis.compare.levels import Statistic, run_value
+from exaid_evals.analysis.compare.configuration import passed_over
+from exaid_evals.analysis.compare.levels import Statistic, ends_undefined, run_level
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
+from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
+from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
 from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
 from exaid_evals.analysis.impact.importance import Importance, importance
 from exaid_evals.analysis.impact.parameters import Parameters, parameters_of
@@ -35,7 +38,8 @@ class Impact:
         levels: of each run: the mean of its last fifth; None where the run lacks the metric.
         drops: from the best value to the level, positive where the end is worse.
         anomalous: whether a run has a high or critical anomaly, of any metric.
-        parameters: that vary, and what is left out.
+        configurations: number of each run's configuration; runs of one differ in nothing but their seed.
+        parameters: that vary over the runs, and what is left out.
         correlations: of numbers with level and drop.
         rates: of anomalies by category.
         importance: of all for the level.
@@ -48,11 +52,17 @@ class Impact:
     levels: tuple[float | None, ...]
     drops: tuple[float | None, ...]
     anomalous: tuple[bool, ...]
+    configurations: tuple[int, ...]
     parameters: Parameters
     correlations: tuple[RankCorrelation, ...]
     rates: tuple[CategoryRates, ...]
     importance: Importance
     notes: tuple[str, ...]
+
+    @property
+    def n_configurations(self) -> int:
+        """How many configurations the runs are of."""
+        return len(set(self.configurations))
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,11 @@ class HyperparameterAnalyzer:
             found = find_anomalies(run.history, self.config, directions)
             anomalous.append(any(one.severity in ("high", "critical") for one in found))
             on_run(run.name)
-        parameters = parameters_of([run.settings for run in runs])
+        settings = [run.settings for run in runs]
+        parameters, of = parameters_of(settings), configurations_of(settings)
+        at = first_runs(of)
+        varying = [one.of(at) for one in parameters.varying]
+        mean_levels = means(levels, of)
         told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Impact(
             runs,
@@ -115,10 +129,11 @@ class HyperparameterAnalyzer:
             tuple(levels),
             tuple(drops),
             tuple(anomalous),
+            tuple(of),
             parameters,
-            tuple(rank_correlations(parameters.varying, {LEVEL: levels, DROP: drops})),
-            tuple(category_rates(parameters.varying, anomalous, levels, self.seed)),
-            importance(parameters.varying, levels, self.seed),
+            tuple(rank_correlations(varying, {LEVEL: mean_levels, DROP: means(drops, of)})),
+            tuple(category_rates(parameters.varying, anomalous, levels, self.seed, of)),
+            importance(varying, mean_levels, self.seed),
             (*told, *notes, *_limits(runs, metric, levels, parameters)),
         )
 
@@ -130,7 +145,7 @@ def _outcome(run: Run, metric: str, direction: Direction) -> tuple[float | None,
         return None, None
     if run.history.steps_are == "case":
         return float(series.clean.values.mean()), None
-    level = run_value(series.clean, LEVEL, direction)
+    level = run_level(series, LEVEL, direction)
     if level is None:
         return None, None
     worse = worsening(series.clean.values, direction)
@@ -139,18 +154,37 @@ def _outcome(run: Run, metric: str, direction: Direction) -> tuple[float | None,
 
 def _limits(runs: Sequence[Run], metric: str, levels: Sequence[float | None], parameters: Parameters) -> list[str]:
     notes = []
-    lacking = [run.name for run, level in zip(runs, levels, strict=True) if level is None]
+    without = {run.name for run, level in zip(runs, levels, strict=True) if level is None}
+    diverged = [
+        run.name
+        for run in runs
+        if run.name in without and metric in run.history.series and ends_undefined(run.history.series[metric])
+    ]
+    if diverged:
+        notes.append(
+            f"{counted(len(diverged), 'run')} without a level of {metric}, since the end is NaN or infinite: "
+            f"{listed(diverged)}; correlations and importance are those of the others, which went better than these"
+        )
+    lacking = [run.name for run in runs if run.name in without.difference(diverged)]
     if lacking:
-        notes.append(f"{len(lacking)} runs lack {metric}: {', '.join(lacking[:5])}{' …' if len(lacking) > 5 else ''}")
-    without = [run.name for run in runs if not run.settings]
-    if without:
-        notes.append(f"{len(without)} runs have no configuration: {', '.join(without[:5])}")
+        verb = "lacks" if len(lacking) == 1 else "lack"
+        notes.append(f"{counted(len(lacking), 'run')} {verb} {metric}: {listed(lacking)}")
+    bare = [run.name for run in runs if not run.settings]
+    if bare:
+        verb = "has" if len(bare) == 1 else "have"
+        notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {listed(bare)}")
+    ignored = passed_over([run.settings for run in runs])
+    if ignored:
+        notes.append(f"taken for what names, places or times a run, and for no parameter: {_few(ignored)}")
     if parameters.constant:
         notes.append(f"the same in all runs, and left out: {_few(parameters.constant)}")
     if parameters.unique:
         notes.append(f"of another value in each run, and left out: {_few(parameters.unique)}")
     lacking_it = [one for one in parameters.varying if one.n_missing]
-    return notes + [f"{one.name}: {one.n_missing} of {len(runs)} runs lack it" for one in lacking_it]
+    return notes + [
+        f"{one.name}: {one.n_missing} of {len(runs)} runs {'lacks' if one.n_missing == 1 else 'lack'} it"
+        for one in lacking_it
+    ]
 
 
 def _few(names: Sequence[str]) -> str:

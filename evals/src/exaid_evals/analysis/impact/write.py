@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exaid_evals.analysis.compare.write import csv_number, csv_text
+from exaid_evals.analysis.compare.digits import csv_number
+from exaid_evals.analysis.compare.write import csv_text
 from exaid_evals.analysis.impact.record import impact_record, signature
 from exaid_evals.analysis.impact.sections import sections
 from exaid_evals.analysis.impact.stage import Impact

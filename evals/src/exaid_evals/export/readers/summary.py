@@ -12,13 +12,29 @@ from typing import Any
 from exaid_evals.export.readers.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
-_SEEDS = ("seed", "random_seed", "random_state", "global_seed")
+_SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed")
 _HASHES = ("git_hash", "git_commit", "git_sha", "git_rev", "commit", "commit_hash", "sha", "hash")
-# What names, places or times a run: it differs between runs that are made alike.
-_INCIDENTAL = re.compile(
-    r"(^|_)(dir|path|folder|file|name|id|time|timestamp|date|datetime|duration|elapsed|host|hostname|device|user|"
-    r"created|started|finished|ended|runtime|seconds|url|version|command|argv|pid|fold|trial|notes?)(_|s?$)"
-)
+# What names, places or times a run: it differs between runs that are made alike. Whole last parts of keys, never words
+# within them: `batch_size_per_device`, `time_steps`, `train_file`, `model_id` and `dataset_version` are settings.
+_INCIDENTAL_NAMES = """
+    run_name run_id run_uuid run_dir run_path run_url run_number exp_name exp_id exp_dir experiment experiment_name
+    experiment_id experiment_dir trial trial_id trial_number trial_name fold fold_id job_name job_id
+    slurm_job_id uuid output output_dir output_path out_dir out_path log_dir log_path log_file logdir logging_dir
+    save_dir save_path results_dir result_dir checkpoint_dir ckpt_dir work_dir workdir working_dir cwd tensorboard_dir
+    wandb_dir wandb_id wandb_name wandb_run_id wandb_url cache_dir tmp_dir time timestamp date datetime created
+    created_at creation_time started started_at start_time start_date finished finished_at finish_time ended ended_at
+    end_time end_date duration duration_seconds elapsed elapsed_seconds elapsed_time runtime runtime_seconds run_time
+    wall_time wall_seconds walltime total_time train_time training_time train_runtime host hostname host_name machine
+    device device_id device_name gpu_id gpu_name local_rank user username user_name command cmd argv pid note notes
+    config_hash run_hash schema_version"""
+_INCIDENTAL = frozenset(_INCIDENTAL_NAMES.split())
+# These say something of the run where they stand alone or below a part that means the run; `model.version`, `data.path`
+# and `optimizer.name` say what it was made with.
+_OF_THE_RUN = frozenset(("name", "id", "dir", "path", "folder", "file", "url", "version", "hash"))
+_RUN_PART_NAMES = """
+    run experiment exp trial job wandb mlflow hydra logger logging log output outputs meta metadata info system sys
+    host"""
+_RUN_PARTS = frozenset(_RUN_PART_NAMES.split())
 _OF_RANKING = ("signature", "primary_metric", "lower_is_better", "stub")
 _LONGEST_LINE = 500
 _OUTCOME = re.compile(
@@ -108,13 +124,36 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def is_incidental(key: str) -> bool:
-    """Tell whether a setting seeds, names, places or times a run: it differs between runs that are made alike."""
+    """Tell whether a setting seeds, names, places or times a run: it differs between runs that are made alike.
+
+    >>> [is_incidental(key) for key in ("seed", "run_name", "output_dir", "timestamp", "device", "name", "git_hash")]
+    [True, True, True, True, True, True, True]
+    >>> [is_incidental(key) for key in ("per_device_batch_size", "model_name_or_path", "time_steps", "data.path")]
+    [False, False, False, False]
+    """
     parent, _, last = key.rpartition(".")
-    last = re.sub(r"[^a-z0-9]+", "_", last.lower())
-    # `optimizer.name` and `model_name` say what was used; `name` and `run_name` only call the run something.
-    names_a_part = (last == "name" and bool(parent)) or (last.endswith("_name") and not last.startswith(("run", "exp")))
-    named = last in (*_SEEDS, *_HASHES) or last.startswith("git") or bool(_INCIDENTAL.search(last))
-    return named and not names_a_part
+    last = _word(last)
+    if last in (*_SEEDS, *_HASHES) and last != "hash":
+        return True
+    if last in _OF_THE_RUN:
+        return not parent or _word(parent.rpartition(".")[2]) in _RUN_PARTS
+    return last in _INCIDENTAL or last == "git" or last.startswith("git_")
+
+
+@lru_cache(maxsize=4096)
+def is_code_version(key: str) -> bool:
+    """Tell whether a setting says from which version of its code a run was made.
+
+    >>> [is_code_version(key) for key in ("git_hash", "git.commit", "code_version", "hash", "git_branch")]
+    [True, True, True, False, False]
+    """
+    last = _word(key.rpartition(".")[2])
+    return (last in _HASHES and last != "hash") or last in ("git", "code_version", "code_hash", "git_dirty")
+
+
+def _word(part: str) -> str:
+    """Return a part of a key in lower case, words joined by underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part).lower()).strip("_")
 
 
 def _by_last_part(flat: Mapping[str, Any]) -> dict[str, Any]:

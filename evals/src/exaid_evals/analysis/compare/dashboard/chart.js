@@ -45,7 +45,7 @@ function scaleOf(low, high, from, to, log) {
   return (value) => from + ((f(value) - a) / (b - a || 1)) * (to - from);
 }
 
-// Lines: [{name, steps, values, look}]; marks: [{step, label}]. Returns {steps, at(step)} for the cursor.
+// Lines: [{name, steps, values, look, ended}], a line that ended early with how; marks: [{step, label}]. Returns {steps, at(step)} for the cursor.
 function drawLines(svg, lines, marks, log) {
   const width = Math.max(280, svg.parentNode.clientWidth - 40), height = Math.round(Math.min(420, Math.max(240, width * 0.42)));
   const box = { left: 54, right: width - 10, top: 12, bottom: height - 30 };
@@ -80,10 +80,16 @@ function drawLines(svg, lines, marks, log) {
     svg.append(shape("text", { x: x(value), y: box.bottom + 17, "text-anchor": "middle" }, short(value)));
   }
   svg.append(shape("text", { x: box.right, y: height - 1, "text-anchor": "end" }, "step"));
-  for (const mark of marks.filter((one) => one.step >= xs[0] && one.step <= xs[1])) {
+  const numbered = marks.map((one, index) => ({ ...one, number: index + 1 })).filter((one) => one.step >= xs[0] && one.step <= xs[1]);
+  const taken = new Map();
+  for (const mark of numbered) {
     const line = shape("line", { class: "parting", x1: x(mark.step), x2: x(mark.step), y1: box.top, y2: box.bottom });
     line.append(shape("title", {}, mark.label));
     svg.append(line);
+    // Lines of one step, or of neighbouring ones, share a place: their numbers stand below each other.
+    const place = Math.round(x(mark.step) / 14), row = taken.get(place) ?? 0;
+    taken.set(place, row + 1);
+    if (marks.length > 1) svg.append(shape("text", { class: "mark", x: x(mark.step) + 3, y: box.top + 10 + 12 * row }, String(mark.number)));
   }
   for (const line of lines) {
     const points = line.steps.map((step, at) => [step, line.values[at]]).filter((point) => positive(point[1]));
@@ -95,6 +101,12 @@ function drawLines(svg, lines, marks, log) {
     const path = shape("path", { class: `line ${line.look}`, d });
     path.append(shape("title", {}, line.name));
     svg.append(path);
+    if (line.ended && points.length) {
+      const [cx, cy] = [x(points.at(-1)[0]), y(points.at(-1)[1])], d = `M${cx - 4} ${cy - 4}l8 8m0 -8l-8 8`;
+      const cross = shape("path", { class: `end ${line.look.split(" ")[0]}`, d });
+      cross.append(shape("title", {}, `${line.name} ${line.ended}`));
+      svg.append(cross);
+    }
   }
   const cursor = shape("line", { class: "cursor", y1: box.top, y2: box.bottom, visibility: "hidden" });
   svg.append(cursor);

@@ -4,16 +4,22 @@ const at = (id) => document.getElementById(id);
 const MOST_DRAWN = 40, MOST_GROUPS = 30;
 const state = { sort: null, descending: false, chosen: new Map(), cursor: null, chart: null };
 
+// A setting may be called as a metric is (`lr`, which many log at each step): then both say which they are.
+function labelled(name, kind) {
+  const both = data.settings.includes(name) && data.metrics.some((metric) => metric.name === name);
+  return both ? `${name} (${kind})` : name;
+}
+
 const columns = [
   { key: "name", label: "run", of: (run) => run.name, class: "name" },
   ...(data.grouped ? [{ key: "group", label: "group", of: (run) => data.groups[run.group].name }] : []),
   ...(data.runs.some((run) => run.seed !== null) ? [{ key: "seed", label: "seed", of: (run) => run.seed, number: true }] : []),
   ...data.metrics.map((metric, index) => ({
-    key: `m${index}`, label: metric.name, of: (run) => run.values[index], number: true, metric: true,
+    key: `m${index}`, label: labelled(metric.name, "metric"), of: (run) => run.values[index], number: true, metric: true,
   })),
   { key: "grave", label: "anomalies", of: (run) => run.grave, number: true, bad: true },
   { key: "lost", label: "drops not recovered", of: (run) => run.lost, number: true, bad: true },
-  ...data.settings.map((name, index) => ({ key: `s${index}`, label: name, of: (run) => run.settings[index], setting: true })),
+  ...data.settings.map((name, index) => ({ key: `s${index}`, label: labelled(name, "setting"), of: (run) => run.settings[index], setting: true })),
 ];
 
 // Numbers within text count as numbers, decimals included, whatever the reader's language: lr0.01 before lr0.1, s9 before s10.
@@ -87,6 +93,8 @@ function drawTable() {
   });
   at("rows").replaceChildren(...rows);
   at("count").textContent = `${kept.length} of ${data.runs.length} runs`;
+  const frame = at("rows").closest(".scroll");
+  at("wide").hidden = frame.scrollWidth <= frame.clientWidth + 1;
   for (const head of at("heads").querySelectorAll("th[data-key]")) {
     head.setAttribute("aria-sort", head.dataset.key !== state.sort ? "none" : state.descending ? "descending" : "ascending");
   }
@@ -110,24 +118,34 @@ function drawChart() {
   const having = [...state.chosen].filter(([index]) => data.runs[index].series[metric]);
   const drawn = having.slice(0, MOST_DRAWN).map(([index, look]) => {
     const run = data.runs[index], [steps, values] = run.series[metric];
-    return { index, name: run.name, steps, values, look: lookOf(look) };
+    return { index, name: run.name, steps, values, look: lookOf(look), ended: "" };
   });
+  const ends = drawn.map((line) => line.steps.at(-1)), from = Math.min(...drawn.map((line) => line.steps[0])), to = Math.max(...ends);
+  for (const line of drawn) {
+    const last = line.steps.at(-1);
+    if (data.runs[line.index].undefined.includes(Number(metric))) line.ended = `is NaN or infinite after step ${short(last)}`;
+    else if (to - last > 0.05 * (to - from)) line.ended = `ends at step ${short(last)}`;
+    const first = to - Number(at("part").value) * (to - from);
+    const kept = line.steps.map((step, number) => number).filter((number) => line.steps[number] >= first);
+    [line.steps, line.values] = [kept.map((number) => line.steps[number]), kept.map((number) => line.values[number])];
+  }
   const groups = new Set(drawn.map((line) => data.runs[line.index].group));
   const marks = data.partings.filter((one) => String(one.metric) === metric && groups.has(one.first) && groups.has(one.second))
-    .map((one) => ({ step: one.step, label: `${data.groups[one.first].name} and ${data.groups[one.second].name} part here` }));
+    .map((one) => ({ step: one.step, label: `${data.groups[one.first].name} and ${data.groups[one.second].name} part at step ${short(one.step)}` }));
   state.chart = drawLines(at("chart"), drawn, marks, at("log").checked);
   state.cursor = null;
   state.lines = drawn;
   const more = [...state.chosen].length - drawn.length;
   at("chart").setAttribute("aria-label", `${data.metrics[metric].name} of ${drawn.length} runs over their steps`);
-  const parted = marks.length ? `Dashed: where histories part (${marks.map((mark) => `step ${short(mark.step)}`).join(", ")}). ` : "";
+  const named = marks.map((mark, number) => `${marks.length > 1 ? `${number + 1}: ` : ""}${mark.label}`).join("; ");
+  const parted = marks.length ? `Dashed: where histories part (${named}). ` : "";
   at("readout").textContent = `${parted}${more ? `${more} chosen runs are not drawn: they lack the metric, or more than ${MOST_DRAWN} are chosen. ` : ""}`
     + (drawn.length ? "Point at the chart, or focus it and use the arrow keys, to read values." : "");
   at("legend").replaceChildren(...drawn.map((line) => {
     const item = document.createElement("li"), button = document.createElement("button"), sample = shape("svg", { viewBox: "0 0 20 8", "aria-hidden": "true" });
     sample.append(shape("path", { class: `line ${line.look}`, d: "M1 4L19 4" }));
     const name = document.createElement("span");
-    name.textContent = line.name;
+    name.textContent = line.ended ? `${line.name} (${line.ended})` : line.name;
     button.type = "button";
     button.title = `${line.name}: take out of the chart`;
     button.append(sample, name);
@@ -144,10 +162,13 @@ function read(position) {
   const step = state.chart.steps[state.cursor], out = at("readout");
   const head = document.createElement("b");
   head.textContent = `step ${short(step)}`;
-  const parts = state.lines.map((line) => {
-    const found = line.steps.indexOf(step);
-    return found < 0 ? null : `${line.name} ${short(line.values[found])}`;
-  }).filter(Boolean);
+  // Histories are thinned each by itself, and may be logged at other steps: each line says its nearest point.
+  const parts = state.lines.filter((line) => line.steps.length).map((line) => {
+    if (step > line.steps.at(-1)) return `${line.name} ${line.ended || `has no value after step ${short(line.steps.at(-1))}`}`;
+    const found = line.steps.reduce((best, one, number) => (Math.abs(one - step) < Math.abs(line.steps[best] - step) ? number : best), 0);
+    const where = line.steps[found] === step ? "" : ` (at ${short(line.steps[found])})`;
+    return `${line.name} ${short(line.values[found])}${where}`;
+  });
   out.replaceChildren(head, `  ${parts.join("  ·  ")}`);
 }
 
@@ -202,7 +223,7 @@ function start() {
   });
   for (const id of ["text", "low", "high"]) at(id).addEventListener("input", drawTable);
   for (const id of ["value", "metric"]) at(id).addEventListener("change", drawTable);
-  for (const id of ["drawn", "log"]) at(id).addEventListener("change", drawChart);
+  for (const id of ["drawn", "log", "part"]) at(id).addEventListener("change", drawChart);
   at("ranked").addEventListener("change", drawForest);
   at("reset").addEventListener("click", () => {
     for (const id of ["text", "low", "high", "setting"]) at(id).value = "";

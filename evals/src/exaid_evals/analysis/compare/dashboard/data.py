@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.analysis.compare.configuration import setting_text
-from exaid_evals.analysis.compare.levels import run_value
+from exaid_evals.analysis.compare.levels import ends_undefined, run_level
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.history import CleanSeries
@@ -46,13 +46,20 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
                 "source": run.history.source,
                 "values": [
                     None
-                    if clean is None
-                    else _rounded(run_value(clean, comparison.statistic, comparison.directions.get(metric)))
-                    for metric, clean in zip(metrics, cleans, strict=True)
+                    if metric not in run.history.series
+                    else _rounded(
+                        run_level(run.history.series[metric], comparison.statistic, comparison.directions.get(metric))
+                    )
+                    for metric in metrics
                 ],
                 "grave": steady.anomalies["high"] + steady.anomalies["critical"],
                 "lost": sum(one.steps_to_recover is None for one in steady.recoveries),
                 "settings": [_text(setting_text(run.settings, key)) for key in keys],
+                "undefined": [
+                    index
+                    for index, metric in enumerate(metrics)
+                    if metric in run.history.series and ends_undefined(run.history.series[metric])
+                ],
                 "series": {
                     index: thinned(clean, most)
                     for index, clean in enumerate(cleans)

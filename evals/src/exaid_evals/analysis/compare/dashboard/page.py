@@ -27,10 +27,13 @@ _CONTROLS = """
 <div class="scroll tall" tabindex="0" role="region" aria-labelledby="runs-title"><table class="runs">
 <thead><tr id="heads"><th class="pick" scope="col"><span>draw</span></th></tr></thead><tbody id="rows"></tbody>
 </table></div>
-<p class="count"><output id="count" aria-live="polite"></output></p>
+<p class="count"><output id="count" aria-live="polite"></output>
+<span id="wide" hidden>There are more columns: scroll the table sideways.</span></p>
 <h2>Histories</h2>
 <div class="bar">
 <label>Metric<select id="drawn"></select></label>
+<label>Steps<select id="part"><option value="1">all</option><option value="0.5">the last half</option>
+<option value="0.2">the last fifth</option></select></label>
 <label class="inline"><input id="log" type="checkbox">logarithmic</label>
 <button id="all" type="button">Draw all shown</button>
 <button id="clear" type="button">Clear</button>
