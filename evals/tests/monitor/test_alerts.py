@@ -16,7 +16,7 @@ from exaid_evals.errors import ConfigError, MissingDependencyError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.alerts.base import Alert, DeliveryError
 from exaid_evals.monitor.alerts.courier import Courier
-from exaid_evals.monitor.alerts.dispatch import Alerts
+from exaid_evals.monitor.alerts.dispatch import Alerts, channels
 from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
 from exaid_evals.monitor.settings import AlertsConfig, EmailConfig
@@ -248,3 +248,14 @@ def test_alerts_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     alerts.anomaly(drop(severity="critical"))
     alerts.close()
     assert [(one.levelname, "val_accuracy got worse" in one.message) for one in caplog.records] == [("CRITICAL", True)]
+
+
+def test_a_webhook_that_redirects_has_not_taken_the_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Following would turn the post into a GET of a page, whose 200 says nothing."""
+    with webhook_server(302) as hook:
+        monkeypatch.setenv("TEST_HOOK", hook.url)
+        (channel,) = channels(AlertsConfig(slack_webhook=HOOK, timeout_seconds=5))
+        with pytest.raises(DeliveryError, match="answered 302") as caught:
+            channel.send(alert())
+    assert caught.value.lasting
+    assert len(hook.texts) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.state_file import all_finite, read_state, write_state
+from exaid_evals.monitor.recovery.soundness import Soundness
+from exaid_evals.monitor.recovery.state_file import read_state, write_state
 
 _plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 _states = st.recursive(
@@ -267,6 +269,49 @@ def test_an_interrupted_checkpoint_is_none(tmp_path: Path) -> None:
 
 def test_finite() -> None:
     """Only floating-point numbers are asked."""
-    assert all_finite({"a": [np.array([1, 2]), np.array(["x"])], "b": (1.0, None)})
-    assert not all_finite({"a": [np.array([1.0, math.nan])]})
-    assert not all_finite([math.inf])
+    assert Soundness({}).holds({"a": [np.array([1, 2]), np.array(["x"])], "b": (1.0, None)})
+    assert not Soundness({}).holds({"a": [np.array([1.0, math.nan])]})
+    assert not Soundness({}).holds([math.inf])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\x93NUMPY\x01\x00\x12\x00{'descr': '''abc  ",
+        b"\x93NUMPY\x01\x00\x10\x00{'descr': ((((((",
+        b"\x93NUMPY\x01\x00"
+        + (70).to_bytes(2, "little")
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 10"
+        + b"0" * 14
+        + b")}  ",
+    ],
+)
+def test_hostile_headers_are_damage_like_any_other(header: bytes) -> None:
+    """Whatever NumPy, tokenize or zipfile raises of them."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr("a0.npy", header)
+    with pytest.raises(DataError, match="no state of a model"):
+        read_state(stream.getvalue(), "x")
+
+
+def test_changed_bytes_never_raise_anything_else() -> None:
+    """A thousand states with one to three bytes changed: read, or refused."""
+    rng = np.random.default_rng(0)
+    stream = io.BytesIO()
+    write_state(stream, {"model": {"w": np.arange(6.0).reshape(2, 3), "x": [1, (2.5, None)]}})
+    for _ in range(1000):
+        data = bytearray(stream.getvalue())
+        for _ in range(rng.integers(1, 4)):
+            data[rng.integers(len(data))] = rng.integers(256)
+        with contextlib.suppress(DataError):
+            read_state(bytes(data), "x")
+
+
+def test_numpys_scalars_keep_their_type() -> None:
+    """A learning rate of np.float32 is one afterwards, and no array."""
+    stream = io.BytesIO()
+    write_state(stream, {"lr": np.float32(0.1), "n": np.int64(3)})
+    state = read_state(stream.getvalue(), "x")
+    assert (type(state["lr"]), type(state["n"])) == (np.float32, np.int64)
+    assert state == {"lr": np.float32(0.1), "n": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -125,3 +126,32 @@ def test_an_alert_goes_out_for_what_another_process_writes(
     assert len(hook.texts) == 1
     assert "night run: val_accuracy got worse at once" in hook.texts[0]
     assert sorted(one.name for one in tmp_path.iterdir()) == ["experiment_config.yaml", "run.jsonl"]
+
+
+@pytest.mark.parametrize("text", ["", "not json\n", '{"step": 1, "note": "x"}\n'])
+def test_nothing_to_watch_is_no_success(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that asks --fail-on must not take an empty history for a good one."""
+    path = tmp_path / "run.jsonl"
+    path.write_text(text)
+    assert run(["monitor", str(path), "--fail-on", "critical"]) == 1
+    assert "nothing was watched" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("last", "expected"), [(0.4, 1), (0.9, 130)])
+def test_following_ends_by_hand_with_its_summary(last: float, expected: int, tmp_path: Path) -> None:
+    """Ctrl-C is how following mostly ends: the summary comes, --fail-on holds, and nothing else is claimed."""
+    path = history(tmp_path / "run.jsonl", [0.9] * 30 + [last] * 5)
+    command = [sys.executable, "-m", "exaid_evals.cli", "monitor", str(path), "--follow", "--fail-on", "critical"]
+    process = subprocess.Popen(
+        [*command, "--interval", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with path.open("a") as stream:
+        stream.write(json.dumps({"step": 35, "val_loss": "NaN"}) + "\n")  # is told at once: by then all was read
+    assert process.stdout is not None
+    while "val_loss" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == expected
+    assert "36 steps, 2 metrics; anomalies:" in out
+    assert "interrupted" not in err

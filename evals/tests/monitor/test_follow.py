@@ -45,14 +45,16 @@ def test_lines_come_when_they_are_whole(tmp_path: Path) -> None:
     assert any("1 lines that are no JSON object" in warning for warning in one.warnings)
 
 
-def test_the_column_of_steps_stays(tmp_path: Path) -> None:
-    """The first row says which it is; a file without one is counted on over several looks."""
+def test_the_finest_column_counts_the_steps(tmp_path: Path) -> None:
+    """As in the analysis, from when it comes; a file without one is counted on over several looks."""
     epochs = tmp_path / "epochs.jsonl"
     append(epochs, '{"epoch": 1, "a": 1}\n')
     one = follower(epochs)
     assert polled(one) == [(1, {"a": 1})]
     append(epochs, '{"epoch": 2, "step": 900, "a": 2}\n')
-    assert polled(one) == [(2, {"a": 2})]
+    assert polled(one) == [(900, {"a": 2, "epoch": 2})]
+    append(epochs, '{"epoch": 3, "a": 3}\n')
+    assert polled(one) == [(900, {"a": 3, "epoch": 3})]  # of the last step
     bare = tmp_path / "bare.jsonl"
     append(bare, '{"a": 1}\n{"a": 2}\n')
     two = follower(bare)
@@ -84,7 +86,7 @@ def test_delimited_text(tmp_path: Path) -> None:
         path.write_text("".join(delimiter.join(row) + "\r\n" for row in rows))
         one = follower(path)
         (first, second) = polled(one)
-        assert first == (1, {"loss": 0.5, "acc": None})
+        assert first == (1, {"loss": 0.5})
         assert np.isnan(second[1]["loss"])
         assert "1 rows of another width" in one.warnings[0]
 
@@ -158,3 +160,64 @@ def test_the_loop_follows_until_nothing_comes(tmp_path: Path) -> None:
         ("stall", 49),
     ]
     assert now[0] == pytest.approx(240, abs=3)
+
+
+def rows_of(losses: list[float], steps: list[int]) -> str:
+    """Return lines."""
+    return "".join(
+        json.dumps({"step": step, "train_loss": loss}) + "\n" for step, loss in zip(steps, losses, strict=True)
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_steps_that_begin_anew_hide_nothing(at_once: int, tmp_path: Path) -> None:
+    """Rows keep the order of the file, and what is found does not depend on how many come at once."""
+    rng = np.random.default_rng(0)
+    losses = (2 * np.exp(-np.arange(800) / 200) + 0.1 + rng.normal(0, 0.02, 800)).tolist()
+    losses = [loss * (6 if at >= 650 else 1) for at, loss in enumerate(losses)]
+    lines = rows_of(losses, [at % 100 for at in range(800)]).splitlines(keepends=True)
+    path = tmp_path / "log.jsonl"
+    one = follower(path)
+    quiet = MonitoringConfig.model_validate({"alerts": {"log": False}})
+    found: list[Anomaly] = []
+    with TrainingMonitor(quiet, watch_stalls=False) as monitor:
+        for at in range(0, 800, at_once):
+            append(path, "".join(lines[at : at + at_once]))
+            found += [it for row in one.poll() for it in monitor.log_step(row.step, row.metrics)]
+    with TrainingMonitor(quiet, watch_stalls=False) as monitor:
+        live = [it for at, loss in enumerate(losses) for it in monitor.log_step(at % 100, {"train_loss": loss})]
+    assert found == live
+    assert ("sudden_drop", 50) in [(it.kind, it.step) for it in found]
+
+
+def test_a_renamed_file_is_read_to_its_end(tmp_path: Path) -> None:
+    """What a rotation leaves in the old file between two looks is not lost."""
+    path = tmp_path / "log.jsonl"
+    one = follower(path)
+    append(path, rows_of([1.0], [0]))
+    assert [row.step for row in one.poll()] == [0]
+    append(path, rows_of([1.0, 1.0], [1, 2]))
+    path.rename(tmp_path / "log.jsonl.1")
+    append(tmp_path / "log.jsonl.1", rows_of([1.0], [3]))
+    append(path, rows_of([1.0], [4]))
+    steps = [row.step for _ in range(3) for row in one.poll()]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_megabytes_without_a_step_are_not_the_end(tmp_path: Path) -> None:
+    """Rows of batches may fill more than one look."""
+    path = tmp_path / "log.jsonl"
+    batch = json.dumps({"batch_idx": 1, "step": 1, "metrics": {"loss": 1.0}, "items": ["x" * 3000]}) + "\n"
+    path.write_text(batch * 6000 + rows_of([1.0], [5]))
+    assert path.stat().st_size > 17_000_000
+    assert [row.step for row in follower(path).poll()] == [5]
+
+
+def test_warnings_do_not_grow_with_the_looks(tmp_path: Path) -> None:
+    """One line for a kind, with its count."""
+    path = tmp_path / "log.jsonl"
+    one = follower(path)
+    for step in range(30):
+        append(path, json.dumps({"step": step, "train_loss": 1.0, "note": "abc"}) + "\n")
+        one.poll()
+    assert list(one.warnings) == ["log.jsonl: note: values that are no number are left out (30 times)"]

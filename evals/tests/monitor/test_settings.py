@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import yaml
 
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor import ExperimentConfig, TrainingMonitor, load_experiment_config
+from exaid_evals.monitor import ExperimentConfig, MonitoringConfig, TrainingMonitor, load_experiment_config
+from exaid_evals.monitor.settings import is_loopback
+from monitor.trainees import Model, Optimizer
 
 EXAMPLE = configs_dir() / "experiment_config.yaml"
 URL = "https://hooks.example.com/services/T0/B0/s3cr3t"
@@ -56,19 +59,17 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "  anomaly_detecton: {}\n"
         "  anomaly_detection: {performance_drop_treshold: 0.1, drop_window: 1}\n"
         "  auto_recovery: {strategies: [rolback]}\n"
-        "  reporting: {auto_generate_reports: true}\n"
         "  alerts: {min_severity: awful}\n",
     )
     with pytest.raises(ConfigError) as caught:
         load_experiment_config(path)
     told = str(caught.value)
-    assert len(caught.value.parts) == 6
+    assert len(caught.value.parts) == 5
     for part in (
         "anomaly_detecton: unknown key; did you mean `anomaly_detection`?",
         "did you mean `performance_drop_threshold`?",
         "drop_window: Input should be greater than or equal to 3 (got 1)",
         "strategies.0",
-        "auto_generate_reports needs log_dir",
         "min_severity",
     ):
         assert part in told
@@ -85,6 +86,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "experiment_monitoring:\n  alerts: {email: {host: h, username: u, password: s3cr3t}}",
         "experiment_monitoring:\n  alerts: {email: {password: [s3cr3t]}}",
         "experiment_monitoring:\n  alerts: {slack_webhook: {a: s3cr3t}}",
+        "experiment_monitoring:\n  alerts: {email: [{host: h, password: s3cr3t}]}",
+        "experiment_monitoring:\n  alerts: {email: 'user:s3cr3t@mail.example.org'}",
+        "experiment_monitoring:\n  alerts: {email: {host: 'u:s3cr3t@h', sender: a@b, recipients: [c@d]}}",
+        "experiment_monitoring:\n  alerts: [s3cr3t]",
+        "experiment_monitoring:\n  alerts: {email: {password: *s3cr3t}}",
+        "experiment_monitoring:\n  alerts: {email: {password: !s3cr3t foo}}",
     ],
 )
 def test_a_secret_in_the_file_is_refused_unseen(text: str, tmp_path: Path) -> None:
@@ -108,3 +115,61 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest
         TrainingMonitor(written(tmp_path, text))
     assert "NO_HOOK is not set" in str(caught.value)
     assert "NO_USER is not set" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "alerts",
+    [
+        {"slack_webhook": URL},
+        {"email": {"host": "h", "sender": "a@b", "recipients": ["c@d"], "username": "${U}", "password": "s3cr3t"}},
+        {"email": "s3cr3t"},
+    ],
+)
+def test_a_validation_error_repeats_no_value(alerts: object) -> None:
+    """Also where the models are used without a file: neither the message nor a traceback holds the secret."""
+    try:
+        MonitoringConfig.model_validate({"alerts": alerts})
+    except ValueError:
+        assert "s3cr3t" not in traceback.format_exc()
+    else:
+        pytest.fail("was taken")
+
+
+def test_the_keys_of_the_issue_suffice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recovery and report need a folder, which is `runs` where none is named; a second training gets its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEST_HOOK", "http://127.0.0.1:1/s3cr3t")
+    path = written(
+        tmp_path,
+        "experiment_monitoring:\n"
+        "  enable_real_time_analysis: true\n"
+        "  anomaly_detection: {performance_drop_threshold: 0.05}\n"
+        "  auto_recovery: {enable: true, strategies: [rollback, reduce_learning_rate, early_stop]}\n"
+        "  reporting: {auto_generate_reports: true}\n"
+        "  alerts: {slack_webhook: '${TEST_HOOK}'}\n",
+    )
+    for name in ("run", "run-2"):
+        with TrainingMonitor(path, watch_stalls=False).attach(Model(), Optimizer()) as monitor:
+            for step in range(20):
+                monitor.log_step(step, {"val_accuracy": 0.5 + 0.01 * step})
+        assert monitor.problems == {}
+        assert (tmp_path / "runs" / name / "history.jsonl").read_text().count("\n") == 20
+        assert len(list((tmp_path / "runs" / name / "checkpoints").glob("*.npz"))) == 3
+        assert (tmp_path / "experiment_reports" / name / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("127.0.0.1.evil.com", False),
+        ("127.mail.example.org", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_this_machine_is_told_by_its_address(host: str, expected: bool) -> None:
+    """A name that begins like a loopback address is anybody's."""
+    assert is_loopback(host) == expected

@@ -6,6 +6,7 @@ PyTorch is in no lock file: `make torch-test` makes an environment that has it.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import AutoRecoverySystem, TrainingMonitor
 from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
+from exaid_evals.monitor.recovery.schedules import recomputes
+from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.trainee import Trainee
 from monitor.demonstration import demonstration
 from monitor.test_recovery import METRIC, anomaly, drop
@@ -161,3 +164,65 @@ def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
     """The same accuracy to the last digit, and no action."""
     assert demonstration().train("cnn", 0, None, tmp_path) == undisturbed(0)
     assert not (tmp_path / "recovery.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "keeps"),
+    [
+        ("StepLR", (1000,), True),
+        ("LambdaLR", (lambda _: 1.0,), True),
+        ("CosineAnnealingLR", (1000,), True),
+        ("CosineAnnealingWarmRestarts", (500,), True),
+        ("PolynomialLR", (1000,), True),
+        ("OneCycleLR", (0.1, 1000), False),
+        ("CyclicLR", (0.01, 0.1, 50), False),
+        ("SequentialLR", None, False),
+    ],
+)
+def test_which_schedulers_keep_a_lowered_rate(name: str, arguments: tuple[Any, ...] | None, keeps: bool) -> None:
+    """Half the rate stays half the rate, or the scheduler is known as one that computes it anew."""
+    schedulers = torch.optim.lr_scheduler
+    ends = []
+    for factor in (1.0, 0.5):
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        if arguments is None:
+            parts = [schedulers.LambdaLR(optimizer, lambda _: 1.0) for _ in range(2)]
+            scheduler = schedulers.SequentialLR(optimizer, parts, [5])
+        else:
+            scheduler = getattr(schedulers, name)(optimizer, *arguments)
+        for step in range(203):
+            if step == 200:
+                Trainee(model, optimizer, scheduler).scale_rates([factor])
+            optimizer.step()
+            scheduler.step()
+        ends.append(optimizer.param_groups[0]["lr"])
+    assert (abs(ends[1] / ends[0] - 0.5) < 0.01) == keeps
+    assert recomputes(scheduler) != keeps
+
+
+def test_a_causal_mask_is_no_damage(tmp_path: Path) -> None:
+    """A buffer of −inf, as transformers have it: checkpoints are kept; an infinite weight makes none."""
+    model = torch.nn.Linear(4, 4)
+    model.register_buffer("mask", torch.nn.Transformer.generate_square_subsequent_mask(4))
+    recovery = AutoRecoverySystem(tmp_path / "c", ["rollback"], metric=METRIC).attach(model)
+    recovery.observe(0, {METRIC: 0.8})
+    with torch.no_grad():
+        model.weight[0, 0] = torch.inf
+    recovery.observe(1, {METRIC: 0.9})
+    assert [one.value for one in recovery.store.ranked] == [0.8]
+
+
+def test_narrow_types_come_back() -> None:
+    """Every float8 that this PyTorch has; what cannot be read back is refused when it is written."""
+    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "bfloat16"):
+        if not hasattr(torch, name):
+            continue
+        tensor = torch.tensor([0.5, 1.0, 2.0]).to(getattr(torch, name))
+        stream = io.BytesIO()
+        write_state(stream, {"w": tensor})
+        back = read_state(stream.getvalue(), "x")["w"]
+        assert back.dtype == tensor.dtype
+        assert torch.equal(back.float(), tensor.float())
+    with pytest.raises(ConfigError, match="cannot be kept"):
+        write_state(io.BytesIO(), {"w": torch.eye(3).to_sparse()})

@@ -129,6 +129,7 @@ def test_the_history_is_what_analyze_reads(tmp_path: Path) -> None:
     assert path is not None
     with path.open("ab") as stream:
         stream.write(b'{"step":30,"val_acc')  # what a killed process leaves
+    where = config(reporting={"log_dir": tmp_path, "resume": True})
     with TrainingMonitor(where, run_name="my run/1", watch_stalls=False) as monitor:
         for step, value in enumerate(values[30:], start=30):
             monitor.log_step(step, {"val_accuracy": value}, {"batch_idx": 4, "items": ["x.png"]})

@@ -46,10 +46,16 @@ def webhook_server(*statuses: int, hangs: bool = False) -> Iterator[Webhook]:
             status = hook.statuses.pop(0) if len(hook.statuses) > 1 else hook.statuses[0]
             try:
                 self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", "/elsewhere")
                 self.end_headers()
                 self.wfile.write(b"ok")
             except OSError:  # the client has given up
                 pass
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             """Say nothing."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exaid_evals.monitor.follow.loop import Watched
     from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig
 
+INTERRUPTED = 130
 _SEVERITIES = ("low", "medium", "high", "critical")
 _SOURCES = ("jsonl", "csv", "parquet", "tensorboard", "mlflow", "wandb")
 
@@ -79,8 +80,9 @@ def command(
     """Watch the HISTORY of a training for anomalies, and alert about them.
 
     HISTORY is a file or folder that another process writes: JSON Lines and CSV are read as they grow; TensorBoard,
-    MLflow, W&B and Parquet are read again at each look. Exit status: 0 done; 1 an anomaly as severe as --fail-on, a
-    test message that did not arrive, or a history that cannot be read; 2 wrong usage.
+    MLflow, W&B and Parquet are read again at each look. Exit status: 0 done; 1 an anomaly as severe as --fail-on (or
+    nothing to watch), a test message that did not arrive, or a history that cannot be read; 2 wrong usage; 130 ended
+    by hand, and nothing was as severe as --fail-on.
     """
     from exaid_evals.monitor.settings import load_experiment_config
 
@@ -126,7 +128,10 @@ def _watch(
         seen = watch(followed, monitor, _tell, follow=follow, until_idle=until_idle, interval=interval)
     for warning in [*followed.warnings, *monitor.told_problems]:
         click.echo(f"warning: {printable(warning)}", err=True)
-    return _summary(seen, fail_on)
+    status = _summary(seen, fail_on)
+    if seen.interrupted and status == 0:
+        return INTERRUPTED
+    return status
 
 
 def _tell(one: Anomaly) -> None:
@@ -141,6 +146,9 @@ def _summary(seen: Watched, fail_on: str | None) -> int:
     click.echo(f"{seen.n_steps} steps, {len(seen.metrics)} metrics; anomalies: {told}")
     if fail_on is None:
         return 0
+    if not seen.n_steps:
+        click.echo("error: nothing was watched: the history holds no row with a step and a number", err=True)
+        return 1
     at_least = _SEVERITIES[_SEVERITIES.index(fail_on) :]
     return 1 if any(counts[severity] for severity in at_least) else 0
 
@@ -152,6 +160,12 @@ def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
     from exaid_evals.monitor.environment import is_set, references
 
     click.echo(yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True), nl=False)
+    monitoring = loaded.value.experiment_monitoring
+    if monitoring.history_dir is not None:
+        run = monitoring.history_dir / "<run name>"
+        click.echo(f"# history: {shown(run / 'history.jsonl')}")
+        if monitoring.auto_recovery.enable:
+            click.echo(f"# checkpoints: {shown(monitoring.auto_recovery.checkpoint_dir or run / 'checkpoints')}")
     for reference in references(loaded.resolved()):
         click.echo(f"# {reference}: {'set' if is_set(reference) else 'not set'} in the environment")
     channels(loaded.value.experiment_monitoring.alerts)

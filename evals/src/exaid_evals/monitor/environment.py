@@ -14,6 +14,9 @@ from exaid_evals.errors import ConfigError
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HIDDEN = "a literal, not shown"
 _SECRET_KEYS = frozenset({"slack_webhook", "username", "password"})
+_MAPPINGS = frozenset({"email", "alerts"})
+"""Keys of mappings that hold secrets: whatever else is written there may be one."""
+_SECRET_TEXT = re.compile(r"://|[^\s@:]+:[^\s@]+@")
 
 
 def _reference(value: str) -> str:
@@ -58,16 +61,27 @@ def secret(reference: str, where: str) -> str:
 def literals(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the dotted keys whose values may be secrets that were written into the file.
 
-    Anything with `://` counts, whatever its key: a webhook's address below a misspelt key is as secret.
+    Anything with `://` or `user:password@` counts, whatever its key: a webhook's address below a misspelt key is as
+    secret. A list counts as a whole.
     """
     for key, value in data.items():
         dotted = f"{prefix}{key}"
         if isinstance(value, Mapping) and key not in _SECRET_KEYS:
             yield from literals(value, f"{dotted}.")
-        elif value is None or (isinstance(value, str) and _REFERENCE.fullmatch(value)):
-            continue
-        elif key in _SECRET_KEYS or "://" in repr(value):
+        elif value is not None and _may_be_secret(key, value):
             yield dotted
+
+
+def _may_be_secret(key: str, value: Any) -> bool:
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        return False
+    if key in _SECRET_KEYS or key in _MAPPINGS:
+        return True
+    if isinstance(value, Mapping):
+        return any(item is not None and _may_be_secret(str(name), item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return any(_may_be_secret("", item) for item in value)
+    return bool(_SECRET_TEXT.search(str(value)))
 
 
 def references(data: Mapping[str, Any]) -> Iterator[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
+
+from exaid_evals.monitor.appending import append_whole
 
 HISTORY = "history.jsonl"
 
@@ -19,14 +22,32 @@ class HistoryLog:
     lacks, are written as text that every reader of numbers knows ("NaN"): a null would say that nothing was logged.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / HISTORY
+    def __init__(self, log_dir: Path, name: str, *, resume: bool = False) -> None:
+        """Choose the folder; nothing is written.
+
+        Args:
+            log_dir: of the runs' folders.
+            name: of this run's folder; where a history lies there already, `name-2`, `name-3`, … is taken, since two
+                trainings in one file would be read as one.
+            resume: go on with the history in `name`.
+        """
+        self._log_dir, self._name, self._resume = log_dir, name, resume
+        self._folder = log_dir / name if resume else self._free()
         self._stream: IO[bytes] | None = None
 
     @property
     def path(self) -> Path:
         """The file that is written."""
-        return self._path
+        return self._folder / HISTORY
+
+    def reserve(self) -> None:
+        """Make the file, so that no other training takes its folder.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if self._stream is None:
+            self._stream = self._opened()
 
     def write(self, step: float, metrics: Mapping[str, float]) -> None:
         """Write a row.
@@ -34,13 +55,13 @@ class HistoryLog:
         Raises:
             OSError: the file cannot be written.
         """
-        if self._stream is None:
-            self._stream = self._opened()
+        self.reserve()
         row: dict[str, float | str] = {name: _plain(value) for name, value in metrics.items()}
         row["step"] = int(step) if step.is_integer() else step
         line = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         # A lone surrogate, which only a damaged name can hold, has no UTF-8.
-        self._stream.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        assert self._stream is not None  # noqa: S101 - it has been reserved
+        append_whole(self._stream, line.encode("utf-8", "backslashreplace") + b"\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -48,9 +69,25 @@ class HistoryLog:
             self._stream.close()
             self._stream = None
 
+    def _free(self) -> Path:
+        numbers = itertools.count(2)
+        folder = self._log_dir / self._name
+        while os.path.lexists(folder / HISTORY):
+            folder = self._log_dir / f"{self._name}-{next(numbers)}"
+        return folder
+
     def _opened(self) -> IO[bytes]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        stream = self._path.open("a+b", buffering=0)
+        while not self._resume:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+            except FileExistsError:  # another training has begun meanwhile
+                self._folder = self._free()
+            else:
+                self._resume = True  # after an error of the disk, the same file is opened again
+                return os.fdopen(descriptor, "ab", buffering=0)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        stream = self.path.open("a+b", buffering=0)
         # A killed process may have left half a line, to which nothing must be joined.
         if stream.seek(0, os.SEEK_END):
             stream.seek(-1, os.SEEK_END)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from exaid_evals.analysis.anomalies.base import Severity
-from exaid_evals.config.base import Config, Loaded, load_config, read_mapping
+from exaid_evals.config.base import Config as BaseConfig
+from exaid_evals.config.base import Loaded, load_config, read_mapping
 from exaid_evals.config.override import Override
+from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import Reference, hidden, literals
 
 Positive = Annotated[float, Field(gt=0)]
@@ -18,6 +22,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 StrategyName = Literal["rollback", "reduce_learning_rate", "early_stop"]
 _STRATEGIES: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
 Way = Literal["higher", "lower"]
+_RUNS = Path("runs")
+
+
+class Config(BaseConfig):
+    """Base of what is here: an error of validation repeats no value, which may be a secret in the wrong place."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class AnomalyDetectionConfig(Config):
@@ -55,7 +66,7 @@ class AutoRecoveryConfig(Config):
     strategies: list[StrategyName] = Field(default_factory=lambda: [*_STRATEGIES], min_length=1)
     """In the order in which they are asked."""
     checkpoint_dir: Path | None = None
-    """Where checkpoints and the journal of actions lie."""
+    """Where checkpoints and the journal of actions lie; null takes `checkpoints` in the folder of the run's history."""
     metric: str | None = None
     """The metric by which checkpoints are ranked and actions judged; null takes the first validation metric."""
     max_actions: Annotated[int, Field(ge=1)] = 5
@@ -76,8 +87,6 @@ class AutoRecoveryConfig(Config):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.enable and self.checkpoint_dir is None:
-            raise ValueError("enable needs checkpoint_dir, a folder")
         if len(set(self.strategies)) < len(self.strategies):
             raise ValueError("a strategy stands twice in strategies")
         return self
@@ -87,22 +96,18 @@ class ReportingConfig(Config):
     """What is written."""
 
     log_dir: Path | None = None
-    """Folder in which a run's folder gets history.jsonl; null writes no history."""
+    """Folder in which a run's folder gets history.jsonl; null takes `runs` where one is needed, else writes none."""
+    resume: bool = False
+    """Whether to go on with the history that lies in the run's folder; else a folder of its own is taken."""
     auto_generate_reports: bool = False
     """Whether the analysis of the history is written when the monitor is closed."""
     output_dir: Path = Path("experiment_reports")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.auto_generate_reports and self.log_dir is None:
-            raise ValueError("auto_generate_reports needs log_dir, since a report is made from the history")
-        return self
 
 
 class EmailConfig(Config):
     """A mailbox, and the server that takes mail for it."""
 
-    host: Annotated[str, Field(min_length=1)]
+    host: Annotated[str, Field(min_length=1, pattern=r"^[^@/\s]+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     security: Literal["starttls", "ssl", "none"] = "starttls"
     ca_file: Path | None = None
@@ -151,6 +156,19 @@ class MonitoringConfig(Config):
             raise ValueError("auto_recovery acts on anomalies, and enable_real_time_analysis is off")
         return self
 
+    @property
+    def history_dir(self) -> Path | None:
+        """Where histories are written: as the configuration says, else `runs` for what cannot be done without one."""
+        needed = self.reporting.auto_generate_reports or (
+            self.auto_recovery.enable and self.auto_recovery.checkpoint_dir is None
+        )
+        return self.reporting.log_dir or (_RUNS if needed else None)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the history goes on: a training that resumes is one training."""
+        return self.reporting.resume or (self.auto_recovery.enable and self.auto_recovery.resume)
+
 
 class ExperimentConfig(Config):
     """The file."""
@@ -159,8 +177,17 @@ class ExperimentConfig(Config):
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
+    """Tell whether a host is this machine.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "127.0.0.1.example.org")]
+    [True, True, True, False]
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
@@ -171,6 +198,15 @@ def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
     """
     if path is None:
         return load_config(ExperimentConfig)
+    data, problem = {}, None
+    try:
+        data = read_mapping(path)
+    except ConfigError as error:
+        # YAML's own messages quote what they stumble over: an alias, a tag, a key, which may be a password.
+        what = re.sub(r"(['\"]).*\1", hidden(), error.what, flags=re.DOTALL)
+        problem = ConfigError(what, where=error.where, remedy=error.remedy)
+    if problem is not None:
+        raise problem  # out of the handler: a debugger shows the context of an exception, too
     # A validation error shows the value that is wrong: one that was written where a reference belongs is covered first.
-    covered = {dotted: Override(hidden(), str(path)) for dotted in literals(read_mapping(path))}
+    covered = {dotted: Override(hidden(), str(path)) for dotted in literals(data)}
     return load_config(ExperimentConfig, path, covered)

@@ -12,6 +12,9 @@ from exaid_evals.monitor.settings import AnomalyDetectionConfig
 STEPS = "steps"
 """Stands for the metric of a stall."""
 _LEAST_INTERVALS, _WINDOW = 5, 31
+_LONGER, _MOST_LONGER = 1.5, 10.0
+"""How much longer than the longest pause so far is a stall. A pause of over ten times the usual limit (a machine that
+slept for a night) says nothing about the next one."""
 
 
 class StallWatch:
@@ -35,6 +38,7 @@ class StallWatch:
         self._clock, self._tell = clock, tell
         self._intervals = RunningMedian(_WINDOW)
         self._last: tuple[float, float] | None = None  # when, which step
+        self._longest = 0.0
         self._stalled = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -44,8 +48,13 @@ class StallWatch:
         """Note that a step was made."""
         now = self._clock()
         with self._lock:
-            if self._last is not None and not self._stalled:
-                self._intervals.add(now - self._last[0])
+            if self._last is not None:
+                waited = now - self._last[0]
+                usual = self._usual()
+                if usual is not None and waited <= _MOST_LONGER * usual:
+                    self._longest = max(self._longest, waited)
+                if not self._stalled:
+                    self._intervals.add(waited)
             self._last, self._stalled = (now, step), False
 
     def check(self) -> Anomaly | None:
@@ -80,10 +89,15 @@ class StallWatch:
             self._thread.join(timeout=2)
             self._thread = None
 
-    def _limit(self) -> float | None:
+    def _usual(self) -> float | None:
         if len(self._intervals) < _LEAST_INTERVALS:
             return None
         return max(self._factor * self._intervals.median, self._least)
+
+    def _limit(self) -> float | None:
+        usual = self._usual()
+        # A pause that ended by itself, such as an evaluation, is no stall when it comes again.
+        return None if usual is None else max(usual, _LONGER * self._longest)
 
     def _watch(self, pause: float) -> None:
         while not self._stop.wait(pause):

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from exaid_evals.analysis.anomalies.base import Anomaly, Severity
+from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.dispatch import Alerts
 from exaid_evals.monitor.batch_info import evidence_with, log_batch
@@ -84,13 +85,27 @@ class TrainingMonitor:
                 it is not known how the ranking metric improves.
         """
         settings = self.config.auto_recovery
-        if settings.enable and settings.checkpoint_dir is not None:
+        if settings.enable:
             given = settings.model_dump(exclude={"enable", "checkpoint_dir", "strategies", "metric"})
             self._recovery = AutoRecoverySystem(
-                settings.checkpoint_dir, settings.strategies, metric=settings.metric,
-                direction=self.config.anomaly_detection.directions.get(settings.metric or ""), **given,
+                self._checkpoint_dir(), settings.strategies, metric=settings.metric,
+                directions=self.config.anomaly_detection.directions, **given,
             ).attach(model, optimizer, scheduler)  # fmt: skip
+            self._told_by(self._recovery)
         return self
+
+    def _checkpoint_dir(self) -> Path:
+        configured = self.config.auto_recovery.checkpoint_dir
+        if configured is not None or self._history is None:
+            return configured or Path("checkpoints")
+        try:
+            self._history.reserve()  # another training of this name must not take the same folder
+        except OSError as error:
+            remedy = "name a folder that can be written, as auto_recovery.checkpoint_dir or reporting.log_dir"
+            raise ConfigError(
+                f"cannot be made ({error.strerror})", where=str(self._history.path), remedy=remedy
+            ) from None
+        return self._history.path.parent / "checkpoints"
 
     @property
     def should_stop(self) -> bool:
@@ -197,18 +212,24 @@ class TrainingMonitor:
         except Exception as error:  # a checkpoint that cannot be written must not end a training
             self._problem(f"recovery: {error}")
             return
+        finally:
+            self._told_by(recovery)
         if action is not None:
             self.last_action = action
             severity: Severity = "critical" if recovery.should_stop else "high"
             text = f"{action.strategy.replace('_', ' ')} at step {step:g}, since {action.reason}"
             self._alerts.notice(f"recovery {action.strategy}", "", severity, text)
 
-    def _problem(self, what: str) -> None:
+    def _told_by(self, recovery: AutoRecoverySystem) -> None:
+        for what in recovery.new_problems():
+            self._problem(f"recovery: {what}", logged=True)
+
+    def _problem(self, what: str, *, logged: bool = False) -> None:
         if what not in self.problems and len(self.problems) >= _REMEMBERED:
             what = "others"
         self.problems[what] += 1
-        if self.problems[what] == 1:
-            _log.warning("%s: %s; further ones are only counted", self.run_name, what)
+        if self.problems[what] == 1 and not logged:
+            _log.warning("%s: %s; further ones are only counted", printable(self.run_name), printable(what))
 
     def close(self) -> None:
         """End the watch, deliver what is queued (until the deadline), and write the report if that is configured."""
@@ -229,6 +250,7 @@ class TrainingMonitor:
     def _close_recovery(self) -> None:
         if self._recovery is not None:
             self._recovery.close()
+            self._told_by(self._recovery)
 
     def _close_history(self) -> None:
         if self._history is None:
@@ -263,8 +285,8 @@ def _monitoring(config: MonitoringConfig | ExperimentConfig | Path | str | None)
 
 
 def _history_log(config: MonitoringConfig, run_name: str) -> HistoryLog | None:
-    if config.reporting.log_dir is None:
+    if config.history_dir is None:
         return None
     from exaid_evals.analysis.report.write import folder_name
 
-    return HistoryLog(config.reporting.log_dir / folder_name(run_name))
+    return HistoryLog(config.history_dir, folder_name(run_name), resume=config.resumes)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from exaid_evals.analysis.sources.base import optional
 from exaid_evals.errors import ConfigError
@@ -38,7 +40,7 @@ class WebhookChannel:
         _check(url, variable_of(reference))
         silent = logging.Logger("slack_sdk.webhook.silent", level=logging.CRITICAL + 1)
         # Whole seconds are what the client declares; the socket below takes any.
-        self._client = module.WebhookClient(url, timeout=timeout, logger=silent, retry_handlers=[])
+        self._client = _client_class(module)(url, timeout=timeout, logger=silent, retry_handlers=[])
 
     def send(self, alert: Alert) -> None:
         """Post an alert; any answer but 2xx is a failure.
@@ -55,8 +57,30 @@ class WebhookChannel:
         except Exception as error:  # whatever it is, its message may hold the address
             raise DeliveryError(_kind_of(error)) from None
         if not 200 <= answer.status_code < 300:
-            lasting = 400 <= answer.status_code < 500 and answer.status_code not in (408, 429)
+            lasting = 300 <= answer.status_code < 500 and answer.status_code not in (408, 429)
             raise DeliveryError(f"the server answered {answer.status_code}", lasting=lasting)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Leaves an answer 3xx as the error that it is: following it would turn the post into a GET of another page."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        """Follow nothing."""
+
+
+def _client_class(module: Any) -> Any:
+    """Return slack_sdk's client, but for its following redirects, for which it has no setting."""
+
+    class Client(module.WebhookClient):  # type: ignore[misc]
+        def _perform_http_request_internal(self, url: str, req: Request) -> Any:
+            handlers: list[Any] = [_NoRedirects, HTTPSHandler(context=self.ssl)]
+            if self.proxy is not None:
+                handlers.append(ProxyHandler({"http": self.proxy, "https": self.proxy}))
+            with build_opener(*handlers).open(req, timeout=self.timeout) as answer:
+                # Slack answers "ok"; what a hostile server sends is not read.
+                return module.WebhookResponse(url=url, status_code=answer.status, body="", headers=answer.headers)
+
+    return Client
 
 
 def _check(url: str, variable: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,16 +18,21 @@ _MOST_AT_ONCE = 16 * _CHUNK
 class GrowingFile:
     """Yields whole lines; half a line is held until the rest has come.
 
+    The file stays open between two looks: one that is renamed and replaced is read to its end before the new one.
+
     Attributes:
         restarts: how often the file was cut or replaced, and read from its beginning again.
+        drained: whether the last call came to the end of what is written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._identity: tuple[int, int] | None = None
+        self._stream: BinaryIO | None = None
+        self._close: weakref.finalize[[], GrowingFile] | None = None
         self._offset = 0
         self._held = b""
         self.restarts = 0
+        self.drained = True
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines that have come, without their ends; some megabytes at once, the rest with the next call.
@@ -35,10 +41,15 @@ class GrowingFile:
             DataError: the file cannot be read, or has a line without an end.
         """
         try:
-            with self._path.open("rb") as stream:
-                yield from self._new_lines(stream)
-        except FileNotFoundError:
-            return  # not written yet, or being replaced at this moment
+            if self._stream is None and not self._opened():
+                return  # not written yet, or being replaced at this moment
+            yield from self._new_lines()
+            if self.drained and self._replaced():
+                if self._held:  # what took the file's place cannot end its last line
+                    yield self.rest()
+                self.close()
+                self.drained = not self._opened()
+                self.restarts += not self.drained
         except OSError as error:
             remedy = "check the path and its permissions"
             raise DataError(f"cannot be read ({error.strerror})", where=str(self._path), remedy=remedy) from None
@@ -48,16 +59,45 @@ class GrowingFile:
         held, self._held = self._held, b""
         return held
 
-    def _new_lines(self, file: BinaryIO) -> Iterator[bytes]:
-        status = os.fstat(file.fileno())
-        identity = status.st_dev, status.st_ino
-        if self._identity is not None and (identity != self._identity or status.st_size < self._offset):
+    def close(self) -> None:
+        """Close the file."""
+        if self._close is not None:
+            self._close()
+        self._stream = self._close = None
+        self._offset, self._held = 0, b""
+
+    def _opened(self) -> bool:
+        try:
+            self._stream = stream = self._path.open("rb")
+        except FileNotFoundError:
+            return False
+        self._close = weakref.finalize(self, stream.close)
+        return True
+
+    def _replaced(self) -> bool:
+        """Tell whether another file has the name now; one that is renamed and not replaced yet may still grow."""
+        assert self._stream is not None  # noqa: S101 - callers have opened it
+        mine = os.fstat(self._stream.fileno())
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (named.st_dev, named.st_ino) != (mine.st_dev, mine.st_ino)
+
+    def _new_lines(self) -> Iterator[bytes]:
+        file = self._stream
+        assert file is not None  # noqa: S101 - callers have opened it
+        if os.fstat(file.fileno()).st_size < self._offset:
             self.restarts += 1
             self._offset, self._held = 0, b""
-        self._identity = identity
         file.seek(self._offset)
         read = 0
-        while read < _MOST_AT_ONCE and (chunk := file.read(_CHUNK)):
+        self.drained = False
+        while read < _MOST_AT_ONCE:
+            chunk = file.read(_CHUNK)
+            if not chunk:
+                self.drained = True
+                return
             read += len(chunk)
             self._offset += len(chunk)
             *lines, self._held = (self._held + chunk).split(b"\n")

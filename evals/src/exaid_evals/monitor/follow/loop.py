@@ -17,14 +17,18 @@ class Watched:
     """What was seen.
 
     Attributes:
-        n_steps: rows.
+        n_steps: times that the step changed.
         metrics: names, in order of their first values.
         anomalies: all of them.
+        interrupted: whether following was ended by hand, which is how it mostly ends.
+        last_step: of the last row.
     """
 
     n_steps: int
     metrics: list[str]
     anomalies: list[Anomaly]
+    interrupted: bool = False
+    last_step: float | None = None
 
 
 def watch(
@@ -54,6 +58,26 @@ def watch(
         DataError: the history cannot be read.
     """
     seen = Watched(0, [], [])
+    try:
+        _watch(follower, monitor, tell, seen, (follow, until_idle, interval), clock, sleep)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+        seen.interrupted = True
+    _feed(follower.finish(), monitor, tell, seen)
+    return seen
+
+
+def _watch(
+    follower: Follower,
+    monitor: TrainingMonitor,
+    tell: Callable[[Anomaly], None],
+    seen: Watched,
+    how: tuple[bool, float | None, float],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    follow, until_idle, interval = how
     stalls: list[Anomaly] = []
     stall = StallWatch(monitor.config.anomaly_detection, clock, stalls.append)
     last_news, caught_up = clock(), False
@@ -74,13 +98,12 @@ def watch(
             seen.anomalies.append(found)
             tell(found)
         sleep(interval)
-    _feed(follower.finish(), monitor, tell, seen)
-    return seen
 
 
 def _feed(rows: Sequence[Row], monitor: TrainingMonitor, tell: Callable[[Anomaly], None], seen: Watched) -> None:
     for step, metrics in rows:
-        seen.n_steps += 1
+        seen.n_steps += step != seen.last_step
+        seen.last_step = step
         seen.metrics += [name for name in metrics if name not in seen.metrics]
         for one in monitor.log_step(step, metrics):
             seen.anomalies.append(one)

@@ -1,4 +1,4 @@
-"""Lines of JSON or CSV as rows of a history, with one column of steps from the beginning to the end."""
+"""Lines of JSON or CSV as rows of a history, in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exaid_evals.monitor.follow.lines import GrowingFile
 
 
 class FollowedRows(ABC):
-    """Base of files with a row a line. The first row that has one says which column counts the steps."""
+    """Base of files with a row a line."""
 
     source = ""
 
@@ -26,8 +26,9 @@ class FollowedRows(ABC):
         self._restarts = 0
         self._step_name: str | None = None
         self._n_rows = 0
+        self._last_step: Any = None
         self._odd: Counter[str] = Counter()
-        self._told: dict[str, None] = {}  # of the rows' readers; a dictionary keeps the order
+        self._told: Counter[str] = Counter()
 
     @abstractmethod
     def parsed(self, line: bytes) -> Mapping[str, Any] | None:
@@ -44,26 +45,34 @@ class FollowedRows(ABC):
     def warnings(self) -> Sequence[str]:
         """What was left out, with counts."""
         told = [f"{self._path.name}: {count} {what}; left out" for what, count in sorted(self._odd.items())]
-        told += [f"{self._path.name}: {warning}" for warning in self._told]
+        told += [f"{self._path.name}: {warning} ({count} times)" for warning, count in sorted(self._told.items())]
         if self._restarts:
             told.append(f"{self._path.name}: was cut or replaced {self._restarts} times, and read from its beginning")
         return told
 
     def poll(self) -> Sequence[Row]:
-        """Return the steps that have come."""
-        return self._rows(self._file.lines())
+        """Return the steps that have come; none only where nothing more is written."""
+        while True:
+            rows = self._rows(self._file.lines())
+            if rows or self._file.drained:
+                return rows
 
     def finish(self) -> Sequence[Row]:
         """Return the step of a last line without an end."""
         rest = self._file.rest()
+        self._file.close()
         return self._rows([rest]) if rest.strip() else []
 
     def _rows(self, lines: Iterable[bytes]) -> list[Row]:
-        rows = []
+        """Return rows in the order of the file: steps that begin anew are not sorted into the others.
+
+        Each line is read for itself, so that nothing depends on how many of them come at once.
+        """
+        rows: list[Row] = []
         for line in lines:
             if self._file.restarts != self._restarts:
                 self._restarts = self._file.restarts
-                self._step_name, self._n_rows = None, 0
+                self._step_name, self._n_rows, self._last_step = None, 0, None
                 self.begun_again()
             if not line.strip():
                 continue
@@ -73,20 +82,45 @@ class FollowedRows(ABC):
             if "batch_idx" in row and isinstance(row.get("metrics"), Mapping):
                 self.odd("rows of single batches")
                 continue
-            rows.append(self._stepped(row))
-        history = history_of(self._path.stem, self.source, rows)
-        self._told.update(dict.fromkeys(history.warnings))
+            for one in self._read(self._stepped(row)):
+                if rows and rows[-1].step == one.step and not rows[-1].metrics.keys() & one.metrics.keys():
+                    rows[-1] = Row(one.step, {**rows[-1].metrics, **one.metrics})  # training and validation of a step
+                else:
+                    rows.append(one)
+        return rows
+
+    def _read(self, row: Mapping[str, Any]) -> list[Row]:
+        # An empty cell is not a value that is no number: nothing was logged.
+        history = history_of(
+            self._path.stem, self.source, [{key: it for key, it in row.items() if it not in (None, "")}]
+        )
+        # The reader speaks of the one row that it was given.
+        self._told.update(
+            one.replace("no value is a number; it is", "values that are no number are") for one in history.warnings
+        )
         return merged(history.series, {})
 
     def _stepped(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row whose step stands under `step`; rows of a file without such a column are counted."""
-        if self._step_name is None:
-            self._step_name = next((name for name in STEP_NAMES if name in row), None)
-        number = self._n_rows
+        """Return a row whose step stands under `step`; rows of a file without such a column are counted.
+
+        The finest column that has come so far counts the steps, as in the analysis. A row that has but a coarser one
+        belongs to the last step.
+        """
+        names = [name for name in STEP_NAMES if name in row]
+        if names and (self._step_name is None or STEP_NAMES.index(names[0]) < STEP_NAMES.index(self._step_name)):
+            self._step_name = names[0]
+        name, number = self._step_name, self._n_rows
         self._n_rows += 1
-        name = self._step_name
+        if name is None:
+            step: Any = number
+        elif name in row or not names:
+            step = row.get(name)
+        else:
+            step = self._last_step
+        if name is not None and name in row:
+            self._last_step = row[name]
         others = {key: value for key, value in row.items() if key not in (name, "step")}
-        return {**others, "step": row.get(name) if name is not None else number}
+        return {**others, "step": step}
 
 
 class FollowedJsonl(FollowedRows):

@@ -58,6 +58,8 @@ class Strategy(Protocol):
     """One way to answer anomalies."""
 
     name: str
+    counted: bool
+    """Whether its actions, and attempts that failed, use up the configured number, and are judged."""
 
     def proposes(self, scene: Scene) -> str | None:
         """Return the reason to act now; None where there is none."""

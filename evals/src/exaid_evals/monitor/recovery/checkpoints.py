@@ -45,9 +45,14 @@ class CheckpointStore:
 
     A file's name follows from its manifest's name, never from what a manifest says; links are not followed. So a folder
     that somebody else has filled can name no file outside itself, and states are read without pickle.
+
+    Attributes:
+        refused: what was not believed or taken, and why.
     """
 
-    def __init__(self, folder: Path, keep: int, *, larger_is_worse: bool, resume: bool = False) -> None:
+    def __init__(
+        self, folder: Path, keep: int, *, larger_is_worse: bool, resume: bool = False, metric: str | None = None
+    ) -> None:
         """Open a folder; it is made with the first checkpoint.
 
         Args:
@@ -55,11 +60,13 @@ class CheckpointStore:
             keep: how many stay.
             larger_is_worse: whether the metric improves downwards.
             resume: take the checkpoints that are there as this training's own.
+            metric: by which they have to be ranked, or they are left out; None takes any.
 
         Raises:
             ConfigError: the folder holds checkpoints, and `resume` is not given.
         """
         self._folder, self._keep, self.larger_is_worse = folder, keep, larger_is_worse
+        self._metric = metric
         self.refused: list[str] = []
         self._found = self._read() if folder.is_dir() else []
         if (self._found or self.refused) and not resume:
@@ -137,9 +144,17 @@ class CheckpointStore:
             if match is None:
                 continue
             try:
-                found.append(_checkpoint(int(match[1]), self._folder / name))
+                one = _checkpoint(int(match[1]), self._folder / name)
             except DataError as error:
                 self.refused.append(str(error))
+                continue
+            if self._metric is not None and one.metric != self._metric:
+                # A value of another metric can be held against none of this one.
+                self.refused.append(
+                    f"{self._folder / name}: is ranked by {one.metric!r}, not {self._metric!r}; left out"
+                )
+            else:
+                found.append(one)
         return found
 
     def _file(self, number: int) -> Path:

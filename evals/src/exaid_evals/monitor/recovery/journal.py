@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.monitor.appending import append_whole
 
 JOURNAL = "recovery.jsonl"
 
 
 class Journal:
-    """Appends records `exaid.recovery` to `recovery.jsonl`; whole lines, one write each."""
+    """Appends records `exaid.recovery` to `recovery.jsonl`; whole lines, one write each.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        n_records: index of the next record. One that could not be written has had its index all the same.
+        n_counted: actions in the file that use up the configured number.
+        torn: bytes of a last line that a killed process left unfinished; the first record takes their place.
+    """
+
+    def __init__(self, folder: Path, *, resume: bool) -> None:
         """Open the journal of a folder; what is there is counted.
 
         Raises:
+            ConfigError: there are records, and `resume` is not given.
             DataError: a line of it is no record.
         """
         self._path = folder / JOURNAL
-        self.n_records = self.n_counted = 0
-        self.counted_so_far(self._path)
+        self.n_records = self.n_counted = self.torn = 0
+        if not self._path.is_file():
+            return
+        data = self._path.read_bytes()
+        whole, end, rest = data.rpartition(b"\n")
+        self._count(whole + end)
+        self.torn = len(rest)
+        if self.n_records and not resume:
+            remedy = "name another folder, remove the journal, or set resume: true if this is the same training"
+            raise ConfigError("holds the journal of another training", where=str(self._path), remedy=remedy)
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
 
-    def counted_so_far(self, path: Path) -> None:
-        """Count the records, and the actions that use up the configured number."""
-        if not path.is_file():
-            return
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    def _count(self, data: bytes) -> None:
+        for number, line in enumerate(data.splitlines(), start=1):
             try:
                 record = json.loads(line)
                 self.n_counted += record["record_type"] == "action" and bool(record["counted"])
+                self.n_records = max(self.n_records, int(record["index"]) + 1)
             except (ValueError, KeyError, TypeError):
                 remedy = "remove the line, or name another checkpoint_dir"
-                raise DataError("is no record of a recovery", where=f"{path}:{number}", remedy=remedy) from None
-            self.n_records += 1
+                raise DataError("is no record of a recovery", where=f"{self._path}:{number}", remedy=remedy) from None
 
     def write(self, record_type: str, **fields: Any) -> None:
         """Append a record.
@@ -51,7 +65,10 @@ class Journal:
             OSError: the file cannot be written.
         """
         record = {**header("exaid.recovery"), "record_type": record_type, "index": self.n_records, **fields}
+        self.n_records += 1
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab", buffering=0) as stream:
-            stream.write(canonical_bytes(record) + b"\n")
-        self.n_records += 1
+            if self.torn:
+                os.ftruncate(stream.fileno(), os.fstat(stream.fileno()).st_size - self.torn)
+                self.torn = 0
+            append_whole(stream, canonical_bytes(record) + b"\n")

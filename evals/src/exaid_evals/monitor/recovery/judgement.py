@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
+from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
 
 
@@ -16,14 +17,18 @@ class Trial:
 
     Attributes:
         index: of the action's record.
+        step: after which it acted.
         strategy: that acted.
+        cause: the anomaly that was answered; None for a plateau.
         before: the last values before the action, at most as many as it is judged by.
         undo: puts things back; None where that cannot be.
         after: the values since.
     """
 
     index: int
+    step: float
     strategy: str
+    cause: Anomaly | None
     before: tuple[float, ...]
     undo: Callable[[], None] | None
     after: list[float] = field(default_factory=list)

@@ -10,6 +10,7 @@ class ReduceLearningRate:
     """Multiplies every learning rate by `learning_rate_factor`, down to `min_learning_rate`."""
 
     name = "reduce_learning_rate"
+    counted = True
 
     def proposes(self, scene: Scene) -> str | None:
         """Return the plateau in words, where a learning rate can still be lowered."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 
 from exaid_evals.monitor.recovery.base import Details, Done, Scene, rates_text
-from exaid_evals.monitor.recovery.state_file import all_finite, read_state, write_state
+from exaid_evals.monitor.recovery.restoring import Held
 from exaid_evals.monitor.wording import described
 
 
@@ -18,6 +17,7 @@ class Rollback:
     """
 
     name = "rollback"
+    counted = True
 
     def __init__(self) -> None:
         self._times: Counter[int] = Counter()
@@ -34,28 +34,19 @@ class Rollback:
         if found is None:
             return None
         checkpoint, state = found
-        before = scene.trainee.state()
         rates = [rate.get() for rate in scene.trainee.rates()]
         again = self._times[checkpoint.number]
-        factors = [scene.config.learning_rate_factor**again] * len(rates)
-        held = io.BytesIO()
-        write_state(held, before)  # a copy: what state_dict() returns is mostly the weights themselves
-
-        def restore() -> None:
-            scene.trainee.load(read_state(held.getvalue(), "the state before the rollback"))
-
-        def undo() -> None:
-            restore()
-            scene.trainee.scale_schedule([1 / factor for factor in factors])
-
-        sound = all_finite(before)  # what holds NaN is nothing to come back to
+        sound = scene.trainee.sound()  # what holds NaN is nothing to come back to
+        held = Held(scene.trainee)
         try:
             scene.trainee.load(state)
+            if again:
+                factor = scene.config.learning_rate_factor**again
+                scene.trainee.scale_rates([factor] * len(scene.trainee.rates()))
         except Exception:
-            restore()  # a state that does not fit may have been put in by half
+            held.restore_after_failure()  # a state that does not fit may have been put in by half
             raise
         self._times[checkpoint.number] += 1
-        scene.trainee.scale_rates(factors)
         details: Details = {
             "checkpoint_step": checkpoint.step,
             "checkpoint_value": checkpoint.value,
@@ -63,4 +54,4 @@ class Rollback:
             "learning_rate_before": rates_text(rates),
             "learning_rate_after": rates_text([rate.get() for rate in scene.trainee.rates()]),
         }
-        return Done(details, undo if sound else None)
+        return Done(details, held.restore if sound else None)

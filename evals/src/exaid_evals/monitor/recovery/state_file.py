@@ -63,34 +63,17 @@ def read_state(data: bytes, where: str) -> Any:
         arrays = _arrays(data)
         tree = json.loads(arrays.pop(TREE).tobytes().decode("utf-8"))
         return _decoded(tree, arrays)
-    except DataError:
-        raise
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        OSError,
-        zipfile.BadZipFile,
-        RecursionError,
-        EOFError,
-    ) as error:
+    except Exception as error:  # hostile bytes lead NumPy, zipfile and tokenize to errors of any kind
         raise DataError(f"is no state of a model ({type(error).__name__})", where=where, remedy=remedy) from None
 
 
-def all_finite(state: Any) -> bool:
-    """Tell whether every floating-point array of a state holds finite numbers only."""
-    import numpy as np
+def check_state(state: Any) -> None:
+    """Look whether a state can be kept.
 
-    if isinstance(state, Mapping):
-        return all(all_finite(value) for value in state.values())
-    if isinstance(state, list | tuple):
-        return all(all_finite(value) for value in state)
-    if _is_tensor(state):
-        return bool(state.isfinite().all())
-    if isinstance(state, np.ndarray) and np.issubdtype(state.dtype, np.inexact):
-        return bool(np.isfinite(state).all())
-    return not isinstance(state, float) or math.isfinite(state)
+    Raises:
+        ConfigError: it holds what cannot be; the message says where.
+    """
+    _encoded(state, {}, "state")
 
 
 def _format() -> Any:
@@ -100,7 +83,8 @@ def _format() -> Any:
     return npy
 
 
-def _is_tensor(value: Any) -> bool:
+def is_tensor(value: Any) -> bool:
+    """Tell whether a value is one of PyTorch's tensors."""
     torch = sys.modules.get("torch")  # where there is a tensor, PyTorch has been imported
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -117,11 +101,11 @@ def _encoded(value: Any, arrays: dict[str, Array], where: str, depth: int = 0) -
         array = np.asarray(value)
         if array.dtype.hasobject or array.dtype.names:
             raise ConfigError(f"an array of {array.dtype} cannot be kept", where=where, remedy="hold plain numbers")
-        return ["array", _kept(array, arrays)]
+        return ["scalar" if isinstance(value, np.generic) else "array", _kept(array, arrays)]
     if isinstance(value, float):
         return value if math.isfinite(value) else ["float", repr(value)]
-    if _is_tensor(value):
-        return ["tensor", *_kept_tensor(value, arrays)]
+    if is_tensor(value):
+        return ["tensor", *_kept_tensor(value, arrays, where)]
     if isinstance(value, Mapping):
         pairs = [[_key(key, where), _encoded(item, arrays, f"{where}.{key}", depth + 1)] for key, item in value.items()]
         return ["map", pairs]
@@ -144,9 +128,14 @@ def _kept(array: Array, arrays: dict[str, Array]) -> str:
     return name
 
 
-def _kept_tensor(value: Any, arrays: dict[str, Array]) -> tuple[str, str]:
+def _kept_tensor(value: Any, arrays: dict[str, Array], where: str) -> tuple[str, str]:
     """Keep a tensor's numbers; a type that NumPy lacks (bfloat16, float8) is kept as its bytes."""
     import torch
+
+    dtype = str(value.dtype).removeprefix("torch.")
+    if dtype not in _DTYPES or value.layout is not torch.strided:
+        remedy = "leave it out of state_dict()"
+        raise ConfigError(f"a tensor of {value.dtype}, {value.layout}, cannot be kept", where=where, remedy=remedy)
 
     value = value.detach().cpu().contiguous()
     try:
@@ -154,7 +143,7 @@ def _kept_tensor(value: Any, arrays: dict[str, Array]) -> tuple[str, str]:
     except TypeError:
         array = value.view(torch.int16 if value.element_size() == 2 else torch.uint8).numpy()
     # A copy: the tensor may be trained on before the file is written.
-    return _kept(array.copy(), arrays), str(value.dtype).removeprefix("torch.")
+    return _kept(array.copy(), arrays), dtype
 
 
 def _arrays(data: bytes) -> dict[str, Array]:
@@ -199,6 +188,8 @@ def _decoded(node: Any, arrays: Mapping[str, Array]) -> Any:
         return float(rest[0])
     if tag == "array":
         return arrays[rest[0]]
+    if tag == "scalar":
+        return arrays[rest[0]][()]
     if tag == "tensor":
         return _tensor(arrays[rest[0]], rest[1])
     raise ValueError(tag)
@@ -206,7 +197,8 @@ def _decoded(node: Any, arrays: Mapping[str, Array]) -> Any:
 
 _DTYPES = frozenset(
     {
-        *("float16", "float32", "float64", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128"),
+        *("float16", "float32", "float64", "bfloat16", "complex64", "complex128"),
+        *("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"),
         *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"),
     }
 )

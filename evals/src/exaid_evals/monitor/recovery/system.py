@@ -6,57 +6,38 @@ import logging
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
-from exaid_evals.analysis.directions import Direction, direction_of
+from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.analysis.directions import Direction
 from exaid_evals.config.base import load_config
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.numbers import number_of
-from exaid_evals.monitor.recovery.base import Details, Done, Scene
+from exaid_evals.monitor.recovery.action import Action, OutcomeName
+from exaid_evals.monitor.recovery.base import Done, Scene, Strategy
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.journal import Journal
+from exaid_evals.monitor.recovery.claim import Claim
 from exaid_evals.monitor.recovery.judgement import Trial
-from exaid_evals.monitor.recovery.persistence import is_over
 from exaid_evals.monitor.recovery.ranking import Ranking
+from exaid_evals.monitor.recovery.records import Records
 from exaid_evals.monitor.recovery.registry import STRATEGIES
+from exaid_evals.monitor.recovery.schedules import recomputes
+from exaid_evals.monitor.recovery.severity import Alarm
+from exaid_evals.monitor.recovery.state_file import check_state
 from exaid_evals.monitor.recovery.trainee import Trainee
 from exaid_evals.monitor.settings import AutoRecoveryConfig, StrategyName
 
+__all__ = ["Action", "AutoRecoverySystem"]
 _log = logging.getLogger("exaid_evals.monitor")
 _ALL: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
-OutcomeName = Literal["kept", "undone", "not_undoable", "superseded", "open"]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What was done after a step, or undone.
-
-    Attributes:
-        index: of its record in the journal.
-        step: after which it was done.
-        strategy: that did it; `undo` for one that was taken back.
-        reason: in words.
-        details: as in the journal.
-    """
-
-    index: int
-    step: float
-    strategy: str
-    reason: str
-    details: Details
 
 
 class AutoRecoverySystem:
     """Answers anomalies of a training; at most `max_actions` times, with a cool-down, each time in the journal.
 
-    Example:
-        >>> recovery = AutoRecoverySystem(folder, ["rollback"], metric="val_accuracy")  # doctest: +SKIP
-        >>> recovery.attach(model, optimizer)  # doctest: +SKIP
-        >>> recovery.observe(step, metrics, monitor.log_step(step, metrics))  # doctest: +SKIP
+    `attach(model, optimizer)`, then `observe(step, metrics, monitor.log_step(step, metrics))` after each step.
     """
 
     def __init__(
@@ -66,6 +47,7 @@ class AutoRecoverySystem:
         *,
         metric: str | None = None,
         direction: Direction | None = None,
+        directions: Mapping[str, Direction] | None = None,
         **settings: Any,
     ) -> None:
         """Open the folder; nothing is written before the first checkpoint or action.
@@ -75,44 +57,60 @@ class AutoRecoverySystem:
             strategies: by name, in the order in which they are asked.
             metric: by which checkpoints are ranked and actions judged; None takes the first validation metric that
                 comes and whose direction is known.
-            direction: in which it improves; None takes it from the name.
+            direction: in which it improves; None takes it from `directions` or the name.
+            directions: of metrics whose name does not tell, or tells wrongly.
             settings: other keys of `auto_recovery` in experiment_config.yaml.
 
         Raises:
-            ConfigError: a setting is wrong, the direction is not known, or the folder holds another training's
-                checkpoints.
+            ConfigError: a setting is wrong, the direction is not known, or the folder is another training's: one that
+                goes on, or one that left checkpoints or a journal.
             DataError: the folder's journal is damaged.
         """
         given = {"checkpoint_dir": Path(checkpoint_dir), "strategies": list(strategies), "metric": metric, **settings}
         overrides = {key: Override(value, "AutoRecoverySystem") for key, value in given.items()}
         self._config = config = load_config(AutoRecoveryConfig, None, overrides).value
-        self._ranking = Ranking(metric, direction, resume=config.resume)
+        known = {**(directions or {}), **({metric: direction} if metric and direction else {})}
+        self._ranking = Ranking(metric, known, resume=config.resume)
         folder = Path(checkpoint_dir)
+        self._claim = Claim(folder)
+        self._claim.take(make=False)
         self.store = CheckpointStore(
-            folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume
-        )
-        self._journal = Journal(folder)
-        self._strategies = [STRATEGIES[name]() for name in config.strategies]
+            folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume,
+            metric=metric,
+        )  # fmt: skip
+        self._records = Records(folder, self.store, resume=config.resume)
+        self._strategies: list[Strategy] = [STRATEGIES[name]() for name in config.strategies]
         self._trainee: Trainee | None = None
         self._recent: deque[float] = deque(maxlen=config.judge_after)
-        self._latest: dict[str, float] = {}
+        self._alarm = Alarm(config, self._ranking, known)
         self._trial: Trial | None = None
-        self._severe: Anomaly | None = None
         self._quiet_until = -math.inf
-        self._counted = self._journal.n_counted
+        self._counted = self._records.journal.n_counted
         self._should_stop = False
-        self._latest_step = 0.0
+        self._latest_step = -math.inf
 
     def attach(self, model: Any, optimizer: Any = None, scheduler: Any = None) -> Self:
         """Say what is trained; see `Trainee`.
 
         Raises:
-            ConfigError: the model has no state that could be taken; no learning rate is found that could be lowered.
+            ConfigError: the model has no state that could be taken, or one that cannot be kept; no learning rate is
+                found that could be lowered, or the scheduler would undo that.
         """
-        self._trainee = Trainee(model, optimizer, scheduler)
-        if "reduce_learning_rate" in self._config.strategies and not self._trainee.rates():
-            remedy = "attach the optimiser, or leave reduce_learning_rate out of strategies"
+        trainee = Trainee(model, optimizer, scheduler)
+        lowers = "reduce_learning_rate" in self._config.strategies
+        leave_out = "leave reduce_learning_rate out of strategies"
+        if lowers and not trainee.rates():
+            remedy = f"attach the optimiser, or {leave_out}"
             raise ConfigError("no learning rate is found that could be lowered", where="strategies", remedy=remedy)
+        if recomputes(scheduler):
+            what = (
+                f"a {type(scheduler).__name__} computes the learning rate anew at each step, whatever it was lowered to"
+            )
+            if lowers:
+                raise ConfigError(what, where="strategies", remedy=leave_out)
+            self._records.problem(f"{what}: a repeated rollback lowers it for one step only")
+        check_state(trainee.state())
+        self._trainee = trainee
         return self
 
     @property
@@ -123,173 +121,181 @@ class AutoRecoverySystem:
     @property
     def journal_file(self) -> Path:
         """Where actions are written."""
-        return self._journal.path
+        return self._records.journal.path
+
+    def new_problems(self) -> list[str]:
+        """Return what went wrong since the last call, and ended nothing; the log has it too."""
+        return self._records.new_problems()
 
     def observe(self, step: float, metrics: Mapping[str, Any], anomalies: Sequence[Anomaly] = ()) -> Action | None:
         """Look at a step that was made, and act if there is need.
 
         Args:
-            step: of the training.
+            step: of the training; one that is smaller than the last begins to count anew.
             metrics: as logged.
             anomalies: that the monitor found at this step.
 
         Raises:
-            ConfigError: nothing is attached, or its state holds what cannot be kept.
-            OSError: the folder cannot be written.
+            ConfigError: nothing is attached, its state holds what cannot be kept, or the folder is another training's.
+            OSError: a checkpoint cannot be written.
         """
         if self._trainee is None:
             raise ConfigError("nothing is attached", where="AutoRecoverySystem", remedy="call attach(model, optimizer)")
         if self._should_stop:
             return None
-        self._latest.update({name: value for name, given in metrics.items() if (value := number_of(given)) is not None})
-        self._ranking.settle(self._latest)
+        row = {name: value for name, given in metrics.items() if (value := number_of(given)) is not None}
+        self._alarm.take(row)
+        self._ranking.settle(self._alarm.latest)
         self.store.larger_is_worse = self._ranking.sign > 0
         metric = self._ranking.metric
-        value = number_of(metrics.get(metric)) if metric is not None else None
-        self._note_severe(anomalies)
+        value = row.get(metric) if metric is not None else None
+        if step < self._latest_step:  # steps are counted anew in each epoch, or since a restart
+            self._quiet_until = step + max(0.0, self._quiet_until - self._latest_step)
+        self._latest_step = step
+        self._alarm.note(anomalies, self._trainee.finite)
         undone = self._judge(step, value)
         if undone is not None:
             return undone
         action = self._act(step, self._trainee, anomalies) if step >= self._quiet_until else None
         if value is not None and metric is not None:
+            self._recent.append(self._ranking.worse(value))
             if action is None and math.isfinite(value):
                 self._keep(step, metric, value, self._trainee, anomalies)
-            self._recent.append(self._ranking.worse(value))
         return action
 
     def close(self) -> None:
-        """Write what is not known yet of the last action."""
-        if self._trial is not None:
-            self._end_trial("open", self._latest_step)
-
-    def _note_severe(self, anomalies: Sequence[Anomaly]) -> None:
-        """Remember the worst anomaly that asks for an answer; forget one that has passed by itself."""
-        if self._severe is not None and is_over(self._severe, self._latest):
-            self._severe = None
-        asking = [one for one in anomalies if self._is_severe(one)]
-        if asking:
-            self._severe = max(asking, key=lambda one: SEVERITIES.index(one.severity))
-
-    def _is_severe(self, one: Anomaly) -> bool:
-        """A drop of the ranking metric, or what is NaN or has diverged in any metric that measures the training.
-
-        A norm of gradients that is infinite once is ordinary under mixed precision, so metrics without a direction
-        ask for nothing.
-        """
-        if SEVERITIES.index(one.severity) < SEVERITIES.index(self._config.rollback_severity):
-            return False
-        if one.metric == self._ranking.metric:
-            return one.kind in ("sudden_drop", "not_finite", "divergence")
-        return one.kind in ("not_finite", "divergence") and direction_of(one.metric) is not None
+        """Write what is not known yet of the last action, and give the folder back."""
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            self._write_outcome(trial, "open", self._latest_step)
+        self._claim.release()
 
     def _judge(self, step: float, value: float | None) -> Action | None:
         """Hold the metric since the last action against that before, once there are values enough."""
-        self._latest_step = step
         trial = self._trial
         if trial is None or value is None:
             return None
         trial.after.append(self._ranking.worse(value))
         if len(trial.after) < self._config.judge_after:
             return None
+        return self._conclude(step, "kept")
+
+    def _conclude(self, step: float, otherwise: OutcomeName) -> Action | None:
+        """End the trial of the last action: undo the action if it made things worse, and return that.
+
+        Args:
+            step: that was just made.
+            otherwise: the outcome of an action that did no harm, as far as is known.
+        """
+        trial, self._trial = self._trial, None  # first: an undo that fails must not be tried at every step
+        if trial is None:
+            return None
         if not trial.worse(self._config.tolerance):
-            self._end_trial("kept", step)
+            known = trial.level_before() is not None
+            self._write_outcome(trial, otherwise if known or otherwise != "kept" else "not_judged", step)
             return None
-        undo = trial.undo
-        if undo is None:
-            self._end_trial("not_undoable", step)
+        if not self._undone(trial):
+            self._write_outcome(trial, "not_undoable", step)
             return None
-        undo()
-        self._end_trial("undone", step)
+        _log.warning("recovery: %s of step %g is undone at step %g", trial.strategy, trial.step, step)
         self._quiet_until = step + self._config.cooldown_steps
-        self._severe = None
+        self._recent = deque(trial.before, maxlen=self._config.judge_after)
+        # What another metric told of may still be there: it is answered after the cool-down, unless it has passed.
+        ranks = trial.cause is None or trial.cause.metric == self._ranking.metric
+        self._alarm.pending = None if ranks else trial.cause
+        self._write_outcome(trial, "undone", step)
         reason = f"{self._ranking.metric} is worse than before {trial.strategy}"
         return Action(trial.index, step, "undo", reason, {"strategy": trial.strategy})
 
-    def _end_trial(self, outcome: OutcomeName, step: float) -> None:
-        trial, self._trial = self._trial, None
-        assert trial is not None  # noqa: S101 - callers have looked
-        self._write_outcome(trial, outcome, step)
+    def _undone(self, trial: Trial) -> bool:
+        if trial.undo is None:
+            return False
+        try:
+            trial.undo()
+        except Exception as error:  # a model or an optimiser that has changed its form since
+            self._records.problem(f"{trial.strategy} cannot be undone: {type(error).__name__}: {error}")
+            return False
+        return True
 
     def _write_outcome(self, trial: Trial, outcome: OutcomeName, step: float) -> None:
-        before, after = trial.level_before(), trial.level_after()
-        self._journal.write(
-            "outcome", step=step, action=trial.index, outcome=outcome, metric=self._ranking.metric or "none",
-            level_before=self._plain(before), level_after=self._plain(after), n_values=len(trial.after),
-        )  # fmt: skip
-
-    def _plain(self, level: float | None) -> float | None:
-        return self._ranking.sign * level if level is not None and math.isfinite(level) else None
+        levels = [self._ranking.plain(level) for level in (trial.level_before(), trial.level_after())]
+        self._records.outcome(trial, outcome, step, self._ranking.metric, levels)
 
     def _act(self, step: float, trainee: Trainee, anomalies: Sequence[Anomaly]) -> Action | None:
-        """Ask the strategies in their order; the first that does something is the action."""
+        """Ask the strategies in order; the first that does something is the action."""
         plateau = next((one for one in anomalies if one.kind == "plateau" and one.metric == self._ranking.metric), None)
-        if self._severe is None and plateau is None:
+        if self._alarm.pending is None and plateau is None:
             return None
-        left = self._config.max_actions - self._counted
-        scene = Scene(step, self._severe, plateau, left, trainee, self.store, self._config)
+        self._claim.take()
         for strategy in self._strategies:
+            severe = self._alarm.pending
+            left = max(0, self._config.max_actions - self._counted)
+            scene = Scene(step, severe, plateau, left, trainee, self.store, self._config)
             reason = strategy.proposes(scene)
             if reason is None:
                 continue
+            if strategy.counted:
+                # What is not judged yet must not stay for good: now is the last time to undo it.
+                undone = self._conclude(step, "superseded")
+                if undone is not None and severe is None:
+                    return undone
+                self._alarm.pending = severe  # still waits for its answer, if this strategy has none
+            before = tuple(self._before(severe))
             try:
                 done = strategy.act(scene)
             except Exception as error:  # a state that does not fit raises whatever the model raises
-                self._failed(step, strategy.name, reason, error)
+                self._failed(step, strategy, reason, error)
                 continue
+            finally:
+                self._records.refused()
             if done is not None:
-                return self._done(step, strategy.name, reason, done)
+                index = self._records.journal.n_records
+                return self._done(Trial(index, step, strategy.name, severe, before, done.undo), reason, done)
         return None
 
-    def _failed(self, step: float, strategy: str, reason: str, error: Exception) -> None:
+    def _failed(self, step: float, strategy: Strategy, reason: str, error: Exception) -> None:
         """Note an attempt; it uses up an action, or it would be made at every step."""
-        _log.error("recovery: %s failed at step %g: %s: %s", strategy, step, type(error).__name__, error)
-        self._counted += 1
+        self._records.problem(f"{strategy.name} failed: {type(error).__name__}: {error}")
+        self._counted += strategy.counted
         self._quiet_until = step + self._config.cooldown_steps
-        details = {"error": type(error).__name__}
-        self._journal.write(
-            "action", step=step, strategy=strategy, reason=reason, counted=True, done=False, details=details
-        )
+        self._records.write(
+            "action", step=step, strategy=strategy.name, reason=reason, counted=strategy.counted, done=False,
+            details={"error": type(error).__name__},
+        )  # fmt: skip
 
-    def _done(self, step: float, strategy: str, reason: str, done: Done) -> Action:
-        superseded = self._trial if done.counted else None
-        index = self._journal.n_records + (superseded is not None)
-        # Before anything is written: a full disk must not make the same action come at every step.
-        before = tuple(self._before())
-        self._severe = None
+    def _done(self, trial: Trial, reason: str, done: Done) -> Action:
+        """Take note of an action. The log comes first, and a full disk takes nothing back."""
+        _log.warning("recovery: %s at step %g, since %s", trial.strategy, trial.step, reason)
+        self._alarm.pending = None
         self._should_stop = self._should_stop or done.stop
         if done.counted:
             self._counted += 1
-            self._quiet_until = step + self._config.cooldown_steps
-            self._trial = Trial(index, strategy, before, done.undo)
-        if superseded is not None:
-            self._write_outcome(superseded, "superseded", step)
+            self._quiet_until = trial.step + self._config.cooldown_steps
+            self._trial = trial
         details = dict(done.details)
-        self._journal.write(
-            "action", step=step, strategy=strategy, reason=reason, counted=done.counted, done=True, details=details
-        )
-        _log.warning("recovery: %s at step %g, since %s", strategy, step, reason)
-        return Action(index, step, strategy, reason, details)
+        self._records.write(
+            "action", step=trial.step, strategy=trial.strategy, reason=reason, counted=done.counted, done=True,
+            details=details,
+        )  # fmt: skip
+        return Action(trial.index, trial.step, trial.strategy, reason, details)
 
-    def _before(self) -> list[float]:
-        """Return what an action is held against: the values before it.
+    def _before(self, severe: Anomaly | None) -> list[float]:
+        """Return what an action is held against: the values of the ranking metric before it.
 
-        Where there was a drop, that is the latest value alone: those before the drop are what one comes back to. Where
-        another metric told of it, the ranking metric may not have been measured since, and says nothing.
+        Where that metric dropped, it is the latest value alone: those before the drop are what one comes back to.
         """
-        if self._severe is None:
+        latest = self._alarm.latest.get(severe.metric) if severe is not None else None
+        if severe is None or severe.metric != self._ranking.metric or latest is None:
             return list(self._recent)
-        latest = self._latest.get(self._severe.metric)
-        if latest is None or self._severe.metric != self._ranking.metric:
-            return []
         return [self._ranking.worse(latest)]
 
     def _keep(self, step: float, metric: str, value: float, trainee: Trainee, anomalies: Sequence[Anomaly]) -> None:
         """Keep a checkpoint of a state that is better than every one before, and sound."""
-        if self._severe is not None or any(SEVERITIES.index(one.severity) >= 2 for one in anomalies):
+        if self._alarm.spoils(anomalies):
             return
         ranked = self.store.ranked
         if ranked and self._ranking.worse(value) >= self._ranking.worse(ranked[0].value):
             return
-        state = trainee.state()
         if trainee.finite():
-            self.store.save(state, step, metric, value)
+            self._claim.take()
+            self.store.save(trainee.state(), step, metric, value)
