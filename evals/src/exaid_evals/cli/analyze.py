@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.histories import SOURCES, analysis_config_of, places_of
+from exaid_evals.cli.histories import (
+    analysis_config_of,
+    analysis_config_option,
+    better_option,
+    from_option,
+    history_source_option,
+    places_of,
+)
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.showing import printable, shown
 
@@ -17,20 +24,8 @@ if TYPE_CHECKING:
 
 @click.command("analyze")
 @option("--run-name", required=True, metavar="NAME", help="Name of the run, or the file or folder it lies in.")
-@option(
-    "--source",
-    type=click.Choice(SOURCES),
-    default=None,
-    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
-    help="Where the run was logged.  [default: found out]",
-)
-@option(
-    "--from",
-    "place",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder to look for the run in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
-)
+@history_source_option
+@from_option
 @option(
     "--data-dir",
     "image_dir",
@@ -49,13 +44,8 @@ if TYPE_CHECKING:
 @option(
     "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
 )
-@option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
-@option(
-    "--analysis-config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="YAML with thresholds; see docs/analysis.md.",
-)
+@better_option
+@analysis_config_option
 @debug_option
 def command(
     run_name: str,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.histories import SOURCES, analysis_config_of, places_of
+from exaid_evals.cli.histories import (
+    analysis_config_of,
+    analysis_config_option,
+    better_option,
+    from_option,
+    history_source_option,
+    places_of,
+)
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
 from exaid_evals.cli.showing import printable, shown
@@ -24,20 +31,8 @@ SOME_FAILED = 3
 
 @click.command("compare")
 @option("--runs", required=True, metavar="A,B,…", help="Names, files, folders or quoted patterns of runs.")
-@option(
-    "--source",
-    type=click.Choice(SOURCES),
-    default=None,
-    envvar="EXAID_HISTORY_SOURCE",
-    help="Where the runs were logged.  [default: found out for each]",
-)
-@option(
-    "--from",
-    "place",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder to look for names in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
-)
+@history_source_option
+@from_option
 @option(
     "--group-by",
     default="seed",
@@ -48,7 +43,7 @@ SOME_FAILED = 3
 @option(
     "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
 )
-@option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
+@better_option
 @option(
     "--statistic",
     type=click.Choice(["level", "best", "final"]),
@@ -56,12 +51,7 @@ SOME_FAILED = 3
     show_default=True,
     help="What a run counts by: the mean of its last fifth, its best or its last value.",
 )
-@option(
-    "--analysis-config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="YAML with thresholds and directions; see docs/analysis.md.",
-)
+@analysis_config_option
 @option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),

@@ -6,12 +6,37 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from exaid_evals.cli.options import option
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.settings import AnalysisConfig
 
-SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
+_SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
+
+history_source_option = option(
+    "--source",
+    type=click.Choice(_SOURCES),
+    default=None,
+    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
+    help="Where a run was logged.  [default: found out for each]",
+)
+from_option = option(
+    "--from",
+    "place",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder to look for runs in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
+)
+better_option = option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
+analysis_config_option = option(
+    "--analysis-config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="YAML with thresholds and directions; see docs/analysis.md.",
+)
 
 
 def places_of(place: Path | None) -> list[Path]:

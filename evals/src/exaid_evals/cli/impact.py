@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from exaid_evals.cli.histories import SOURCES, analysis_config_of, places_of
+from exaid_evals.cli.histories import (
+    analysis_config_of,
+    analysis_config_option,
+    better_option,
+    from_option,
+    history_source_option,
+    places_of,
+)
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
 from exaid_evals.cli.showing import printable, shown
@@ -16,20 +23,8 @@ SOME_FAILED = 3
 
 @click.command("impact")
 @option("--runs", required=True, metavar="GLOB", help="Names, files, folders or quoted patterns of runs.")
-@option(
-    "--source",
-    type=click.Choice(SOURCES),
-    default=None,
-    envvar="EXAID_HISTORY_SOURCE",
-    help="Where the runs were logged.  [default: found out for each]",
-)
-@option(
-    "--from",
-    "place",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder to look for names in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
-)
+@history_source_option
+@from_option
 @option(
     "--metric",
     "--primary-metric",
@@ -38,13 +33,8 @@ SOME_FAILED = 3
     metavar="NAME",
     help="The metric whose end is the outcome.  [default: a validation metric]",
 )
-@option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
-@option(
-    "--analysis-config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="YAML with thresholds and directions; see docs/analysis.md.",
-)
+@better_option
+@analysis_config_option
 @option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),

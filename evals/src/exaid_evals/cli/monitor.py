@@ -135,7 +135,8 @@ def _watch(
 
 
 def _tell(one: Anomaly) -> None:
-    from exaid_evals.monitor.wording import described, evidence_of
+    from exaid_evals.analysis.anomalies.base import evidence_of
+    from exaid_evals.monitor.wording import described
 
     click.echo(f"{one.severity:<9} {printable(described(one))} ({printable(evidence_of(one))})")
 

@@ -20,12 +20,3 @@ def described(one: Anomaly) -> str:
     size = f" by {abs(one.magnitude):.4g}" if one.magnitude else ""
     end = f" to {one.end_step:g}" if one.end_step is not None else ""
     return f"{one.metric} {_WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"
-
-
-def evidence_of(one: Anomaly) -> str:
-    """Return the numbers that a detector went by, in one line."""
-    parts = []
-    for name, value in one.evidence.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        parts.append(f"{name.replace('_', ' ')} {shown}")
-    return ", ".join(parts)

@@ -87,3 +87,12 @@ def by_relative_size(relative: float, z: float | None = None) -> Severity:
     if z is not None and z < 10 and degree:
         degree -= 1
     return SEVERITIES[degree]
+
+
+def evidence_of(one: Anomaly) -> str:
+    """Return the numbers that a detector went by, in one line."""
+    parts = []
+    for name, value in one.evidence.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        parts.append(f"{name.replace('_', ' ')} {shown}")
+    return ", ".join(parts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exaid_evals.analysis.anomalies.base import evidence_of
 from exaid_evals.analysis.report.sentences import (
     WHAT,
     believed,
-    evidence_of,
     key_finding,
     number,
     recommendation,

@@ -78,15 +78,6 @@ def described(one: Anomaly) -> str:
     return f"{one.metric} {WHAT[one.kind]}{size}, step {one.step:g}{end}"
 
 
-def evidence_of(one: Anomaly) -> str:
-    """Return the numbers that a detector went by, in one line."""
-    parts = []
-    for name, value in one.evidence.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        parts.append(f"{name.replace('_', ' ')} {shown}")
-    return ", ".join(parts)
-
-
 def shown_anomalies(analysis: Analysis, most: int = 40) -> Sequence[Anomaly]:
     """Return the anomalies that a report lists, the worst; `summary.json` has all."""
     return analysis.anomalies[:most]

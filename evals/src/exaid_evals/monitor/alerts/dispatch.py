@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity
+from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.base import Alert, Channel
@@ -15,7 +15,7 @@ from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
 from exaid_evals.monitor.alerts.webhook import WebhookChannel
 from exaid_evals.monitor.settings import AlertsConfig
-from exaid_evals.monitor.wording import described, evidence_of
+from exaid_evals.monitor.wording import described
 
 _log = logging.getLogger("exaid_evals.monitor")
 _LEVELS = {"low": logging.INFO, "medium": logging.WARNING, "high": logging.ERROR, "critical": logging.CRITICAL}
