@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ _QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=_QUIET, database=None)
 settings.register_profile("explore", deadline=None, max_examples=5000, suppress_health_check=_QUIET)
 settings.load_profile("fixed")
+
+# In the background of a script a process ignores Ctrl-C, and so would those that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

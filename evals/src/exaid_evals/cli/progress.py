@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Never, Self, TextIO
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _PLAIN_INTERVAL_S = 5.0
 
@@ -25,11 +26,11 @@ class Progress:
         self._stream = stream or sys.stderr
         self._done = 0
         self._last_line = time.monotonic()
-        self._bar = (
-            tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=True, dynamic_ncols=True)
-            if self._stream.isatty()
-            else None
-        )
+        self._bar: tqdm[Never] | None = None
+        if self._stream.isatty():
+            from tqdm import tqdm  # here: verbs are asked for their help, and then count nothing
+
+            self._bar = tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=True, dynamic_ncols=True)
 
     def __enter__(self) -> Self:
         """Start."""
