@@ -122,6 +122,7 @@ def test_what_may_still_change_is_decided_by_its_content(runs: Path, tmp_path: P
     assert b"\nresults_2,training_run,7," in export(runs, tmp_path / "out")["exported_metrics.csv"]
 
 
+@pytest.mark.slow
 def test_jobs_change_no_byte(tmp_path: Path) -> None:
     """Four hundred and fifty runs in one process and in two are the same export."""
     for number in range(450):

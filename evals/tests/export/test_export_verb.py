@@ -237,6 +237,7 @@ def test_a_pattern_over_everything_passes_over_folders_that_hold_runs(tmp_path: 
     assert [failed["run"] for failed in summary["failed_runs"]] == ["results_empty"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["evals/scripts/04_eval_export.sh"], [sys.executable, "evals/src/eval_export.py"]])
 def test_script_and_entry_point_are_the_verb(tmp_path: Path, command: list[str]) -> None:
     """Both take --run and write what the verb writes."""

@@ -18,6 +18,7 @@ def undisturbed(seed: int) -> float:
     return float(demonstration().train("numpy", seed, None, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
 def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
     """NumPy on digits, three seeds: with recovery within 1 point of the undisturbed accuracy, without it not."""

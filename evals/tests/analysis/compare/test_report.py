@@ -147,6 +147,7 @@ def test_of_each_configuration_one_run_is_named_for_a_look() -> None:
     assert told[0].endswith("; 4 runs of its configuration are unsteady too.")
 
 
+@pytest.mark.slow
 def test_files_have_the_same_bytes_again(tmp_path: Path) -> None:
     """Neither clock, nor hash order, nor the folder of the output reaches a file."""
     write_search(tmp_path / "runs", seeds=2)

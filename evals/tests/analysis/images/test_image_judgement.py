@@ -121,6 +121,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Any:
     sys.modules.pop("corrupted_images", None)
 
 
+@pytest.mark.slow
 def test_planted_faults_of_the_development_half_are_found(planted: Any) -> None:
     """A sample of the benchmark: damage is always found; of each other fault one may be missed, one sound accused."""
     images = planted.planted_images(planted.DEVELOPMENT, 3, 12)

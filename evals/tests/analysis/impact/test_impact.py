@@ -135,6 +135,7 @@ def test_the_test_of_rates_agrees_with_an_exact_one() -> None:
     assert alike.categories[0].mean is None
 
 
+@pytest.mark.slow
 def test_importance_finds_what_was_planted_and_ranks_it_as_scikit_learn_does() -> None:
     """The planted number comes first, before a planted category, before noise; permutation_importance agrees."""
     from sklearn.ensemble import RandomForestRegressor
@@ -166,6 +167,7 @@ def test_importance_is_withheld_where_the_model_predicts_nothing() -> None:
     assert given <= 1
 
 
+@pytest.mark.slow
 def test_importance_says_why_it_is_withheld() -> None:
     """Too few runs, a metric that is the same in all, and a model that predicts nothing, with its R²."""
     rng = np.random.default_rng(5)
@@ -203,6 +205,7 @@ def test_without_an_effect_nothing_is_found_in_ninety_five_of_a_hundred() -> Non
     assert named <= stats.binom.ppf(0.99, 200, 0.05)
 
 
+@pytest.mark.slow
 def test_a_category_that_goes_wrong_is_named() -> None:
     """Runs of one optimizer drop at half of their length: its rate is high, the other's is not, and it is said."""
     rng = np.random.default_rng(8)
