@@ -150,7 +150,7 @@ def test_runs_of_run_eval_keep_their_signature_and_rank_themselves(tmp_path: Pat
             metrics={"accuracy": 0.8, "perplexity": value},
             predictions=shifted(2),
             seed=seed,
-            signature=f"exaid-evals/1|task:t/val|cfg:{seed}|boot:0/0|stub:no",
+            signature=f"exaid-evals/1|task:t/val|cfg:{seed}|boot:10000/{seed}|stub:no",
             primary_metric="perplexity",
             lower_is_better=True,
             stub=False,
@@ -159,7 +159,9 @@ def test_runs_of_run_eval_keep_their_signature_and_rank_themselves(tmp_path: Pat
     export = consolidate(runs)
     assert export.best is not None
     assert (export.primary_metric, export.best.run, export.lower) == ("perplexity", "results_2", True)
-    assert [run.signature for run in runs] == [f"exaid-evals/1|task:t/val|cfg:{n}|boot:0/0|stub:no" for n in (1, 2)]
+    assert [run.signature for run in runs] == [
+        f"exaid-evals/1|task:t/val|cfg:{n}|boot:10000/{n}|stub:no" for n in (1, 2)
+    ]
     assert not [line for line in export.warnings if "different settings" in line]
 
 

@@ -240,12 +240,14 @@ def _comparability(runs: Sequence[ExportedRun], by: str) -> list[str]:
 def _comparable(signature: str) -> str:
     """Return the part of a signature in which runs that are aggregated must agree.
 
-    Campaigns differ in their traces. Other runs sign their whole configuration, the seed included; which settings
-    differ among them is told by name.
+    Campaigns differ in their traces. Other runs sign their whole configuration, the seed included, which may be their
+    bootstrap's too; which settings differ among them is told by name.
     """
     parts = signature.split("|")
-    of_campaign = any(part.startswith("traces:") for part in parts)
-    return "|".join(part for part in parts if not part.startswith("traces:" if of_campaign else "cfg:"))
+    if any(part.startswith("traces:") for part in parts):
+        return "|".join(part for part in parts if not part.startswith("traces:"))
+    of_others = [part.partition("/")[0] if part.startswith("boot:") else part for part in parts]
+    return "|".join(part for part in of_others if not part.startswith("cfg:"))
 
 
 def _grouped(runs: Iterable[ExportedRun], key: Callable[[ExportedRun], object]) -> dict[object, list[ExportedRun]]:
