@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -41,7 +42,7 @@ class Check(Protocol):
         """Return the place in `images` → finding, of those that have one."""
 
 
-class ImageCheck:
+class ImageCheck(ABC):
     """A check that needs to see one image at a time."""
 
     name: str
@@ -51,6 +52,6 @@ class ImageCheck:
         found = ((at, self.judge_one(image, settings)) for at, image in enumerate(images))
         return {at: finding for at, finding in found if finding is not None}
 
+    @abstractmethod
     def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
         """Return what is wrong with an image; None where nothing is, or it cannot be told."""
-        raise NotImplementedError
