@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import threading
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -102,13 +103,15 @@ def test_interrupted_stage_goes_on(tmp_path: Path, mac: Checkout, provider: Prov
     rng = random.Random(how)  # noqa: S311 - not for secrets
     stops = [rng.randint(2, 8), rng.randint(14, 20)]
     running: list[subprocess.Popen[bytes]] = []
+    one_at_a_time = threading.Lock()  # two cases ask at once, and one stop must not use up both
 
     def script(asked: Asked, before: int) -> Says:
-        if stops and len(provider.asked) > stops[0]:
-            stops.pop(0)
-            running[-1].send_signal(how)
-            return Says("lost", status=500, delay_s=0.5)
-        return talk(asked, before)
+        with one_at_a_time:
+            stop = bool(stops) and len(provider.asked) > stops[0]
+            if stop:
+                stops.pop(0)
+                running[-1].send_signal(how)
+        return Says("lost", status=500, delay_s=0.5) if stop else talk(asked, before)
 
     provider.script = script
     command = command_line(tmp_path, mac, "-j", "2", "--data-dir", str(tmp_path / "data"))
