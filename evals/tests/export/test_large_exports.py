@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
+from exaid_evals.errors import DataError
 from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.content import digests
-from exaid_evals.export.readers import classification
-from exaid_evals.export.readers.delimited import numbers
+from exaid_evals.export.readers.delimited import numbers, open_delimited
 from exaid_evals.export.run_data import STAND_IN
 from exaid_evals.export.run_record import named_text, record_text, run_record
 from exaid_evals.export.writers import json_summary
@@ -86,26 +85,34 @@ def test_an_export_too_large_for_one_record_stays_valid(
     assert not (out / "exported_runs.jsonl").exists()
 
 
-@given(st.integers(2, 5), st.integers(2, 60), st.integers(0, 10**6))
-def test_areas_of_all_classes_at_once_are_scikit_learns(k: int, n: int, seed: int) -> None:
-    """With ties or without; undefined for a class of none or all of the items."""
-    random = np.random.default_rng(seed)
-    scores = random.integers(0, 6, (k, n)) / 5 if seed % 2 else random.random((k, n))
-    is_positive = random.integers(0, k, n) == np.arange(k)[:, None]
-    for found, positive, row in zip(
-        classification.areas_under_roc(is_positive, scores), is_positive, scores, strict=True
-    ):
-        if positive.all() or not positive.any():
-            assert found is None
-        else:
-            assert found == pytest.approx(roc_auc_score(positive, row), abs=1e-12)
-            assert found == classification.area_under_roc(row[positive], row[~positive])
-
-
 @given(st.lists(st.floats(allow_nan=False).map(repr) | st.integers().map(str) | st.sampled_from([" 1", "+.5", "1e3"])))
 def test_numbers_at_once_are_those_of_python(cells: list[str]) -> None:
     """Each the float that Python reads."""
     assert numbers(cells) == [float(cell) for cell in cells]
+
+
+odd_cells = st.sampled_from(
+    ["0.25", "1", "-1e-3", ".5", "nan", "", "null", "true", "[1]", "[1", "2]", " 3 ", "x", '"1"']
+)
+
+
+@given(st.lists(st.lists(odd_cells | st.floats(0, 1).map(repr), min_size=3, max_size=5), max_size=4))
+def test_rows_that_end_in_numbers_are_read_as_any_rows(rows: list[list[str]]) -> None:
+    """Either not at once, or to the same cells and numbers as column by column."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.csv"
+        path.write_text("\n".join(["id,true,p_0,p_1", *map(",".join, rows)]), encoding="utf-8")
+        file = open_delimited(path)
+        try:
+            blocks = list(file.blocks())
+        except DataError:  # a quotation that does not end
+            return
+    for block in blocks:
+        found = file.split_before_numbers(block, 2)
+        if found is not None:
+            *cells, first, second = map(list, file.split(block))
+            assert [list(column) for column in found[0]] == cells
+            assert [found[1][::2], found[1][1::2]] == [numbers(first), numbers(second)]
 
 
 @pytest.mark.parametrize("cell", ["true", "null", '"1"', "1,2", "[1]", "x", "", "1]"])

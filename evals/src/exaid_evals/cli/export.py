@@ -163,9 +163,10 @@ def run(
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
     from exaid_evals.export.writers.write import write_export
+    from exaid_evals.workers import without_cycle_search
 
     log = logging.getLogger("exaid_evals.export")
-    with logging_of(log_level, out if log_file and not dry_run else None):
+    with logging_of(log_level, out if log_file and not dry_run else None), without_cycle_search():
         for line in obstacles:
             log.warning("%s", line)
         reading, finish = _read(folders, out, names, settings, jobs=jobs, remember=not (force or dry_run))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError
 
@@ -40,86 +39,6 @@ class Loaded(Generic[ConfigT]):
     def resolved(self) -> dict[str, Any]:
         """Return the whole configuration as plain data: what signatures and hashes are taken of."""
         return self.value.model_dump(mode="json")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key, of which YAML would silently keep the last."""
-
-
-def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue  # `<<` brings in keys that what stands beside it may replace
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_unique_mapping)
-# A time stamp stays the text that was written: configurations are data for JSON, and JSON has no dates.
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a YAML or JSON file that holds one mapping.
-
-    Raises:
-        ConfigError: the file is missing, malformed, repeats a key, or holds something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError("no such configuration", where=str(path), remedy="check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read ({error})", where=str(path), remedy="save it as UTF-8 text") from None
-    try:
-        data = _parse_json(text) if path.suffix == ".json" else _parse_yaml(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(error.problem or "not valid YAML", where=where, remedy="correct the line") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"not valid ({error})", where=str(path), remedy="correct the file") from None
-    except RecursionError:
-        raise ConfigError("not valid (nested too deeply)", where=str(path), remedy="correct the file") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise ConfigError("holds no mapping of names to values", where=str(path), remedy="write `key: value` lines")
-    return data
-
-
-def _parse_yaml(text: str) -> Any:
-    loader = _StrictLoader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-def _parse_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
-
-
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise ValueError(f"the key {key!r} stands twice")
-        mapping[key] = value
-    return mapping
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def load_config(

@@ -99,6 +99,21 @@ def _sha256(path: Path) -> bytes:
 Key = tuple[str, str]
 
 
+def entry_of(place: str, key: Key, known: Known, record: str, run: bytes) -> bytes:
+    """Return what is remembered of a run, as one line of JSON.
+
+    Args:
+        place: of the folder that it was found in.
+        key: of the run.
+        known: of its files.
+        record: canonical text of its record.
+        run: it as JSON.
+    """
+    path, part = key
+    new = {"folder": place, "path": path, "part": part, **known._asdict(), "record": record}
+    return orjson.dumps({**new, "run": orjson.Fragment(run)})
+
+
 class Places:
     """Paths relative to the output folder, so that both can be moved together."""
 
@@ -136,7 +151,7 @@ class Cache:
         self._program = _program(settings, reader_names)
         self._before = b""
         self._old: dict[str, dict[Key, tuple[dict[str, Any], bytes]]] = {}
-        self._new: list[tuple[str, str, str, bytes]] = []
+        self._new: list[tuple[str, Key, bytes]] = []
         self._place = Places(self.out)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             self._before = self._path.read_bytes()
@@ -156,36 +171,29 @@ class Cache:
             for key, (entry, _) in self._old.get(self._place.of(folder), {}).items()
         }
 
-    def remembered(self, folder: Path, source: Source) -> tuple[dict[str, Any], str]:
-        """Return a remembered run as data, and the text of its record."""
-        entry, _ = self._old[self._place.of(folder)][self.key_of(source)]
-        return entry["run"], entry["record"]
-
-    def key_of(self, source: Source) -> Key:
-        """Return the key of a run."""
-        return self._place.of(source.path), source.part
-
-    def keep(self, folder: Path, source: Source, known: Known, run: bytes | None, record: str) -> None:
+    def keep(self, entry: Mapping[str, Any], line: bytes) -> None:
         """Remember a run for the next export.
+
+        Args:
+            entry: what `entry_of` made, read.
+            line: the same, as it was made.
+        """
+        self._new.append((entry["folder"], (entry["path"], entry["part"]), line))
+
+    def keep_remembered(self, folder: Path, source: Source, known: Known) -> Mapping[str, Any]:
+        """Remember a run again, whose contents are as they were, and return what is remembered of it.
 
         Args:
             folder: that it was found in.
             source: where it lies.
-            known: of its files.
-            run: it as JSON; None where it is remembered from before.
-            record: canonical text of its record.
+            known: of its files now.
         """
-        place, (path, part) = self._place.of(folder), self.key_of(source)
-        line = b""
-        if run is None:
-            entry, line = self._old[place][path, part]
-            if entry["settled"] != known.settled or [*map(_listed, known.status)] != entry["status"]:
-                line = b""
-                run = orjson.dumps(entry["run"])
-        if run is not None:
-            new = {"folder": place, "path": path, "part": part, **known._asdict(), "record": record}
-            line = orjson.dumps({**new, "run": orjson.Fragment(run)})
-        self._new.append((place, path, part, line))
+        place, key = self._place.of(folder), (self._place.of(source.path), source.part)
+        entry, line = self._old[place][key]
+        if entry["settled"] != known.settled or [*map(_listed, known.status)] != entry["status"]:
+            line = entry_of(place, key, known, entry["record"], orjson.dumps(entry["run"]))
+        self._new.append((place, key, line))
+        return entry
 
     def write(self) -> None:
         """Write what is to be remembered, and nothing that was not part of this export."""

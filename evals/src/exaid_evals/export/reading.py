@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import time
@@ -12,21 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.export.base import ExportedRun, Reader, Settings, Source
-from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, is_settled, status_of
+from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, status_of
 from exaid_evals.export.content import digests
 from exaid_evals.export.real_paths import RealPaths
 from exaid_evals.export.registry import reader_of, readers
 from exaid_evals.export.run_data import STAND_IN, from_data, renamed, to_data
 from exaid_evals.export.run_names import run_names
 from exaid_evals.export.run_record import named_text, record_text
-from exaid_evals.workers import spread
+from exaid_evals.workers import spread, without_cycle_search
 
 log = logging.getLogger("exaid_evals.export")
 
@@ -73,19 +72,20 @@ class _Outcome(NamedTuple):
 
     Attributes:
         path, part: where it lies.
-        data: the run as JSON; None where it is remembered, is no plain data, or cannot be read.
-        text: canonical text of its record, as the summary has it.
+        entry: JSON with the run and the canonical text of its record; None where it is remembered, is no plain data,
+            or cannot be read.
+        keep: whether the entry is to be remembered.
+        known: of the files of a run that is remembered.
         run: the run itself, where it is no plain data.
-        known: of its files; None where it is not to be remembered.
         error: why it cannot be read.
     """
 
     path: str
     part: str
-    data: bytes | None = None
-    text: str | None = None
-    run: ExportedRun | None = None
+    entry: bytes | None = None
+    keep: bool = False
     known: Known | None = None
+    run: ExportedRun | None = None
     error: ExaidError | None = None
 
 
@@ -159,19 +159,19 @@ class _Taken:
         if outcome.run is not None:
             self.runs.append(renamed(outcome.run, name, source.path))
             return
-        text = outcome.text
-        if outcome.data is not None:
-            data = orjson.loads(outcome.data)
+        entry: Mapping[str, Any]
+        if outcome.entry is not None:
+            entry = orjson.loads(outcome.entry)
+            if outcome.keep and self._cache is not None:
+                self._cache.keep(entry, outcome.entry)
         else:
-            assert self._cache is not None  # noqa: S101 - only a cache makes an outcome without data
-            data, text = self._cache.remembered(folder, source)
+            assert self._cache is not None  # noqa: S101 - only a cache makes an outcome without an entry
+            assert outcome.known is not None  # noqa: S101
+            entry = self._cache.keep_remembered(folder, source, outcome.known)
             self.n_remembered += 1
-        run = from_data(data, name, source.path)
-        if text is not None:
-            self.texts[name] = named_text(text, name)
-            if self._cache is not None and outcome.known is not None:
-                self._cache.keep(folder, source, outcome.known, outcome.data, text)
-        self._told.append(f"{name}: {run.format}, {'read' if outcome.data is not None else 'as at the last export'}")
+        run = from_data(entry["run"], name, source.path)
+        self.texts[name] = named_text(entry["record"], name)
+        self._told.append(f"{name}: {run.format}, {'read' if outcome.entry is not None else 'as at the last export'}")
         self.runs.append(run)
 
     def tell(self) -> None:
@@ -216,14 +216,8 @@ class _Work:
 
     def __call__(self, batch: Sequence[Item]) -> list[list[_Outcome]]:
         """Return what came of each folder's runs."""
-        # Reading makes many small objects and no cycles: looking for these would take a fifth of the time.
-        was_on = gc.isenabled()
-        gc.disable()
-        try:
+        with without_cycle_search():
             return [self._folder(Path(folder), known) for folder, known in batch]
-        finally:
-            if was_on:
-                gc.enable()
 
     def _folder(self, folder: Path, known: Mapping[Key, Known]) -> list[_Outcome]:
         try:
@@ -233,15 +227,17 @@ class _Work:
                 raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
         except Exception as error:
             return [_Outcome(str(folder), "", error=_told(error, folder))]
-        return [self._source(reader, source, known) for source in sources]
+        return [self._source(reader, source, folder, known) for source in sources]
 
-    def _source(self, reader: Reader, source: Source, known: Mapping[Key, Known]) -> _Outcome:
+    def _source(self, reader: Reader, source: Source, folder: Path, known: Mapping[Key, Known]) -> _Outcome:
         try:
             inputs = reader.inputs(source)
             if inputs is None or self._places is None:
-                return _read(reader, source)
+                run, text = _read(reader, source)
+                return _outcome(source, run, text)
             before = status_of(inputs)
-            old = known.get((self._places.of(source.path), source.part)) if known else None
+            key = (self._places.of(source.path), source.part)
+            old = known.get(key)
             if (
                 old is not None
                 and old.reader == reader.name
@@ -250,23 +246,32 @@ class _Work:
                 known_now = old._replace(status=before, settled=is_settled(before, time.time_ns()))
                 return _Outcome(str(source.path), source.part, known=known_now)
             with digests() as read:
-                outcome = _read(reader, source)
-            if outcome.data is None:
-                return outcome
+                run, text = _read(reader, source)
+            if isinstance(run, ExportedRun):
+                return _outcome(source, run, text)
             # What was written while it was read has other times than before, and will be read again.
             known_now = Known(reader.name, before, digest_of(inputs, before, read), is_settled(before, time.time_ns()))
-            return outcome._replace(known=known_now)
+            entry = entry_of(self._places.of(folder), key, known_now, text, run)
+            return _Outcome(str(source.path), source.part, entry, keep=True)
         except Exception as error:
             return _Outcome(str(source.path), source.part, error=_told(error, source.path))
 
 
-def _read(reader: Reader, source: Source) -> _Outcome:
+def _read(reader: Reader, source: Source) -> tuple[bytes | ExportedRun, str]:
+    """Return a run as JSON with the text of its record; itself, without a text, where it is no plain data."""
     run = reader.read(source, STAND_IN)
-    path = str(source.path)
     if run.cases is None:
         with contextlib.suppress(TypeError):  # a number of more than 64 bits, say: it has no short form
-            return _Outcome(path, source.part, orjson.dumps(to_data(run)), record_text(run))
-    return _Outcome(path, source.part, run=run)
+            return orjson.dumps(to_data(run)), record_text(run)
+    return run, ""
+
+
+def _outcome(source: Source, run: bytes | ExportedRun, text: str) -> _Outcome:
+    """Return what came of a run that is not to be remembered."""
+    if isinstance(run, ExportedRun):
+        return _Outcome(str(source.path), source.part, run=run)
+    entry = orjson.dumps({"record": text, "run": orjson.Fragment(run)})
+    return _Outcome(str(source.path), source.part, entry)
 
 
 def _told(error: Exception, folder: Path) -> ExaidError:

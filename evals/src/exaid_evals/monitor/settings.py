@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from exaid_evals.analysis.anomalies.base import Severity
 from exaid_evals.config.base import Config as BaseConfig
-from exaid_evals.config.base import Loaded, load_config, read_mapping
+from exaid_evals.config.base import Loaded, load_config
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import Reference, hidden, literals

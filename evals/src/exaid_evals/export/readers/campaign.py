@@ -15,7 +15,6 @@ from exaid_evals.errors import DataError
 from exaid_evals.export.base import ExportedRun, Reader, Source
 from exaid_evals.metrics.records import OK, VariantMetrics, read_case_ids, read_variant, read_variant_and_cases
 from exaid_evals.metrics.runs import natural_order, runs_on_disk
-from exaid_evals.traces.freeze import verify_frozen
 
 _SUFFIX = ".metrics.jsonl"
 # Comparisons of variants stand beside the variants' files, under this name.
@@ -39,6 +38,9 @@ class CampaignReader(Reader):
             DataError: a metrics file or the manifest is missing or malformed, the traces are not what was frozen,
                 or the metrics are older than the traces or runs that lie here.
         """
+        # What checks configurations is slow to import, and every worker that reads thousands of runs has this reader.
+        from exaid_evals.traces.freeze import verify_frozen
+
         campaign = Campaign(source.path)
         manifest = verify_frozen(campaign) if campaign.traces.is_dir() else read_manifest(campaign.manifest_file)
         paths = _metrics_files(campaign)

@@ -132,33 +132,6 @@ def area_under_roc(positive: NDArray[np.float64], negative: NDArray[np.float64])
     return float((below + not_above) / 2 / positive.size / negative.size)
 
 
-def areas_under_roc(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> list[float | None]:
-    """Return `area_under_roc` of several classes at once; None for a class of none or all of the items.
-
-    Twice the rank of an item, ties sharing the mean of theirs, is what scores below it and half of what scores the
-    same, twice; without the pairs among positive items that leaves those with negative ones (Mann-Whitney).
-
-    Args:
-        is_positive: which items are of each class, shape (K, n).
-        scores: of each class, shape (K, n).
-    """
-    n = scores.shape[1]
-    order = scores.argsort(axis=1)
-    ordered = np.take_along_axis(scores, order, axis=1)
-    begins = np.ones(scores.shape, dtype=bool)
-    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    ends = np.ones(scores.shape, dtype=bool)
-    ends[:, :-1] = begins[:, 1:]
-    places = np.arange(n)
-    first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
-    last = np.minimum.accumulate(np.where(ends, places, n)[:, ::-1], axis=1)[:, ::-1]
-    twice = ((first + last) * np.take_along_axis(is_positive, order, axis=1)).sum(axis=1).tolist()
-    n_positive = is_positive.sum(axis=1).tolist()
-    return [
-        (both - p * (p - 1)) / 2 / p / (n - p) if 0 < p < n else None for both, p in zip(twice, n_positive, strict=True)
-    ]
-
-
 def area_by_scikit_learn(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
     """Have scikit-learn compute the area under the ROC curve of one class against the rest."""
     from sklearn.metrics import roc_auc_score

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.export.base import ExportedRun, Reader, Settings, Source
-from exaid_evals.export.mapping_config import MappingConfig, Place, load_mapping
-from exaid_evals.export.readers.mapping_lookup import Folder
 from exaid_evals.export.readers.tracked import plain
+
+if TYPE_CHECKING:  # without a mapping, what checks one need not be imported in every worker
+    from exaid_evals.export.mapping_config import MappingConfig, Place
 
 _MOST_RUNS = 200_000
 
@@ -28,8 +29,11 @@ class MappingReader(Reader):
             ConfigError: names every problem of the mapping.
         """
         super().__init__(settings)
-        path = self.settings.mapping
-        self._mapping: MappingConfig | None = load_mapping(path) if path else None
+        self._mapping: MappingConfig | None = None
+        if self.settings.mapping:
+            from exaid_evals.export.mapping_config import load_mapping
+
+            self._mapping = load_mapping(self.settings.mapping)
 
     def claims(self, folder: Path) -> bool:
         """Tell whether any file that the mapping names lies in a run below; who gives a mapping means it."""
@@ -63,6 +67,8 @@ class MappingReader(Reader):
         Raises:
             DataError: names the file and the key of everything that is missing or wrong, at once.
         """
+        from exaid_evals.export.readers.mapping_lookup import Folder
+
         mapping = self._required()
         folder = Folder(source.path / source.part, source.part or source.path.name)
         problems: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.mapping_config import BestRow, Place
 from exaid_evals.export.readers.delimited import number, open_delimited

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.content import content_chunks
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 
 META = "meta.yaml"

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.base import ExportedRun, Reader, Settings, Source
-from exaid_evals.export.model_names import FILE_NAME, UNKNOWN, ModelNamesConfig, load_patterns, parse_model_name
 from exaid_evals.export.readers.model_reports_json import read_metrics_json
 from exaid_evals.export.readers.model_reports_merge import merge, metrics_of
 from exaid_evals.export.readers.model_reports_numbers import ATTEMPTS, DURATIONS, Report
 from exaid_evals.export.readers.model_reports_pairs import Pair, find_pairs, has_reports
 from exaid_evals.export.readers.model_reports_txt import read_report_txt
+
+if TYPE_CHECKING:  # what checks patterns is imported late: every worker has this reader, and few read such reports
+    from exaid_evals.export.model_names import ModelNamesConfig
 
 FORMAT = "model_reports"
 _LOWER = ("failure_rate", "timeout_rate", "execution_time_", *(f"{name}_" for name in DURATIONS))
@@ -60,6 +62,8 @@ class ModelReportsReader(Reader):
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return both files and the patterns; None where the pair hangs on what else lies in the folder."""
+        from exaid_evals.export.model_names import FILE_NAME
+
         pair = self._pair_of(source)
         if self.settings.require_prompts or pair.json is None or pair.txt is None or pair.note:
             return None
@@ -97,6 +101,8 @@ class ModelReportsReader(Reader):
     def patterns(self) -> ModelNamesConfig:
         """Return the patterns for models' names."""
         if self._patterns is None:
+            from exaid_evals.export.model_names import load_patterns
+
             self._patterns = load_patterns(self.settings.patterns)
         return self._patterns
 
@@ -191,6 +197,8 @@ def _attributes(
     folder: Path, pair: Pair, report: Report, patterns: ModelNamesConfig, warnings: Sequence[str]
 ) -> dict[str, Any]:
     """Return what identifies the pair, its counts, and what the table says of it beside the metrics."""
+    from exaid_evals.export.model_names import UNKNOWN, parse_model_name
+
     named = parse_model_name(pair.folder.name, patterns)
     matrix = report.confusion
     return {

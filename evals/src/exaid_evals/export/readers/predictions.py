@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +24,6 @@ from exaid_evals.export.readers.delimited import Block, Delimited, line_of, numb
 from exaid_evals.export.readers.prediction_columns import Layout
 from exaid_evals.export.readers.scores import Scores, in_order
 
-AT_ONCE_BYTES = 1 << 20
-"""Up to so many bytes of scores the areas of all classes are taken at once, which needs some ten times as many."""
 SORTED_IDS_AT_MOST = 200_000
 """Up to so many ids are digested in sorted order, so that shuffled validation sets are the same set."""
 
@@ -79,13 +77,9 @@ class Counted:
         """Return the area of each class, given with the index of its scores."""
         assert self._scores is not None  # noqa: S101 - `area_ovr` looked
         assert self._codes is not None  # noqa: S101
-        codes = [self.classes.index(name) for name, _ in columns]
-        if not (scikit_learn or self._scores.spooled) and self._scores.n_bytes <= AT_ONCE_BYTES:
-            is_positive = np.equal.outer(np.array(codes, dtype=np.int32), self._codes)
-            return classification.areas_under_roc(is_positive, self._scores.rows([index for _, index in columns]))
         areas: list[float | None] = []
-        for code, (_, column) in zip(codes, columns, strict=True):
-            scores, positive = self._scores.column(column), self._codes == code
+        for name, column in columns:
+            scores, positive = self._scores.column(column), self._codes == self.classes.index(name)
             if scikit_learn and not self._scores.spooled:
                 areas.append(classification.area_by_scikit_learn(positive, scores))
             else:
@@ -118,7 +112,7 @@ class _Pass:
     def __init__(self, layout: Layout, file: Delimited) -> None:
         self._layout = layout
         self._file = file
-        self._pairs: Counter[tuple[str, str]] = Counter()
+        self._pairs: Counter[tuple[int, int]] = Counter()
         self._ids: list[str] | None = [] if layout.item is not None else None
         self._items = hashlib.sha256()
         self._predicted = hashlib.sha256()
@@ -126,7 +120,6 @@ class _Pass:
         self._codes: list[NDArray[np.int32]] = []
         self._guessed: list[NDArray[np.int32]] = []
         self._scores = Scores(layout.score_names) if layout.scores else None
-        self._n_unlabelled = 0
         self._n = 0
 
     def take(self, block: Block) -> None:
@@ -135,10 +128,10 @@ class _Pass:
         Raises:
             DataError: a row is cut, has no label, or a score that is no number.
         """
-        columns = self._file.split(block)
+        layout = self._layout
+        columns, scores = self._split(block)
         if not columns[0]:
             return
-        layout = self._layout
         trues = list(map(str.strip, columns[layout.true]))
         guesses = list(map(str.strip, columns[layout.predicted]))
         if "" in trues or "" in guesses:
@@ -146,21 +139,33 @@ class _Pass:
             what = "a row without a true or predicted label"
             raise self._file.error(what, line_of(block, offset), "complete or remove it")
         self._n += len(trues)
-        self._pairs.update(zip(trues, guesses, strict=True))
         self._predicted.update(_lines(guesses))
         if layout.item is None:
             self._items.update(_lines(trues))
         else:
             self._take_ids(list(map(str.strip, columns[layout.item])))
+        code_of = self._code_of
+        for label in dict.fromkeys([*trues, *guesses]):
+            code_of.setdefault(label, len(code_of))
+        true_codes, guess_codes = list(map(code_of.__getitem__, trues)), list(map(code_of.__getitem__, guesses))
+        self._pairs.update(zip(true_codes, guess_codes, strict=True))
         if self._scores is not None:
-            code_of = self._code_of
-            for label in dict.fromkeys([*trues, *guesses]):
-                code_of.setdefault(label, len(code_of))
-            self._codes.append(np.array([code_of[true] for true in trues], dtype=np.int32))
-            self._guessed.append(np.array([code_of[guess] for guess in guesses], dtype=np.int32))
-            self._scores.add(
-                np.array([self._numbers(columns[index], block) for index in layout.scores], dtype=np.float64).T
-            )
+            self._codes.append(np.array(true_codes, dtype=np.int32))
+            self._guessed.append(np.array(guess_codes, dtype=np.int32))
+            if scores is None:
+                of_columns = [self._numbers(columns[index], block) for index in layout.scores]
+                scores = np.array(of_columns, dtype=np.float64).T
+            self._scores.add(scores)
+
+    def _split(self, block: Block) -> tuple[list[Sequence[str]], NDArray[np.float64] | None]:
+        """Return a block's cells by column, and the scores, shape (n, columns), where they could be read at once."""
+        n_scores = len(self._layout.scores)
+        if self._layout.scores_are_last(len(self._file.columns)):
+            split = self._file.split_before_numbers(block, n_scores)
+            if split is not None:
+                columns, values = split
+                return columns, np.array(values, dtype=np.float64).reshape(-1, n_scores)
+        return self._file.split(block), None
 
     def _take_ids(self, ids: list[str]) -> None:
         self._items.update(_lines(ids))
@@ -189,26 +194,25 @@ class _Pass:
         if not self._n:
             raise DataError("holds no prediction", where=str(self._file.path), remedy="write it again")
         warnings = list(self._file.warnings)
-        whole = _whole_numbers(self._pairs)
-        pairs: Counter[tuple[str, str]] = Counter()
-        for (true, guess), count in self._pairs.items():
-            pairs[whole.get(true, true), whole.get(guess, guess)] += count
-        classes = in_order({label for pair in pairs for label in pair})
+        whole = _whole_numbers(self._code_of)
+        classes = in_order(dict.fromkeys(whole.values()))
         position = {name: index for index, name in enumerate(classes)}
-        counts = np.zeros((len(classes), len(classes)))
-        for (true, guess), count in pairs.items():
-            counts[position[true], position[guess]] = count
-        support = {name: int(counts[index].sum()) for index, name in enumerate(classes)}
-        if self._ids is not None and len(set(self._ids)) < len(self._ids):
-            warnings.append(f"{len(self._ids) - len(set(self._ids))} ids stand more than once in the predictions")
+        # Codes were given in order of appearance, and two spellings of a number are one class.
+        places = [position[whole[label]] for label in self._code_of]
+        cells = [[0.0] * len(classes) for _ in classes]
+        for (true, guess), count in self._pairs.items():
+            cells[places[true]][places[guess]] += count
+        support = {name: int(sum(row)) for name, row in zip(classes, cells, strict=True)}
+        if self._ids is not None and (n_again := len(self._ids) - len(set(self._ids))):
+            warnings.append(f"{n_again} ids stand more than once in the predictions")
         if self._scores is not None:
             self._predicted.update(self._scores.digest())
         summary = Predictions(self._n, support, self._items_digest(), f"sha256:{self._predicted.hexdigest()}")
         codes = guessed = None
-        if self._codes:  # codes were given in order of appearance; two spellings of a number are one class
-            places = np.array([position[whole.get(name, name)] for name in self._code_of], dtype=np.int32)
-            codes, guessed = places[np.concatenate(self._codes)], places[np.concatenate(self._guessed)]
-        return Counted(classes, counts, summary, warnings, self._scores, codes, guessed)
+        if self._codes:
+            places_of = np.array(places, dtype=np.int32)
+            codes, guessed = places_of[_joined(self._codes)], places_of[_joined(self._guessed)]
+        return Counted(classes, np.array(cells), summary, warnings, self._scores, codes, guessed)
 
     def _items_digest(self) -> str:
         if self._layout.item is None:
@@ -218,18 +222,22 @@ class _Pass:
         return f"ids:{hashlib.sha256(_lines(sorted(self._ids))).hexdigest()}"
 
 
-def _whole_numbers(pairs: Counter[tuple[str, str]]) -> dict[str, str]:
-    """Return label → label for `1.0` and the like, which data frames make of whole numbers; only if all are numbers."""
-    labels = {label for pair in pairs for label in pair}
-    if all(label.isdigit() for label in labels):
-        return {}
+def _whole_numbers(labels: Iterable[str]) -> dict[str, str]:
+    """Return label → class: `1` for the `1.0` that data frames make of whole numbers; only if all are whole numbers."""
+    as_written = {label: label for label in labels}
+    if all(map(str.isdigit, as_written)):
+        return as_written
     try:
-        values = {label: number(label) for label in labels}
+        values = {label: number(label) for label in as_written}
     except ValueError:
-        return {}
+        return as_written
     if not all(value.is_integer() for value in values.values()):
-        return {}
+        return as_written
     return {label: str(int(value)) for label, value in values.items()}
+
+
+def _joined(blocks: list[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def _lines(texts: list[str]) -> bytes:

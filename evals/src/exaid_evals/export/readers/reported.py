@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,15 +154,25 @@ def _take_class(reported: Reported, of: str, entry: Mapping[str, Any]) -> None:
 
 def _put_flat_class(reported: Reported, key: str, value: object) -> bool:
     """Take `precision_class_2` or `cat_recall`; tell whether the key was of a class."""
+    found = _flat_class(key)
+    if found is None:
+        return False
+    of, name = found
+    reported.put_class(of, name, value)
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _flat_class(key: str) -> tuple[str, str] | None:
+    """Return class and metric of a key that names both; None for any other."""
     match = _FLAT.match(key)
     name, of = (match[1], match[2]) if match else ("", "")
     if not match:
         match = _FLAT_BEHIND.match(key)
         name, of = (match[2], match[1]) if match else ("", "")
     if not match or standard_name(of) in _NOT_CLASSES or standard_name(key) != _simplified(key):
-        return False
-    reported.put_class(of, name, value)
-    return True
+        return None
+    return of, name
 
 
 def _simplified(key: str) -> str:

@@ -77,7 +77,7 @@ def fits_by_position(
         scores = column(at)
         better = scores > best
         highest[better] = index
-        np.maximum(best, scores, out=best)
+        best = np.maximum(best, scores)
     n = len(order)
     counts = np.bincount(predicted.astype(np.int64) * n + highest, minlength=n * n).reshape(n, n)
     agreeing = int(counts.trace())

@@ -54,7 +54,8 @@ class Scores:
     def column(self, index: int) -> NDArray[np.float64]:
         """Return one column, shape (n,)."""
         if self._file is None:
-            return np.concatenate([block[:, index] for block in self._blocks])
+            columns = [block[:, index] for block in self._blocks]
+            return columns[0] if len(columns) == 1 else np.concatenate(columns)
         self._file.flush()
         values = np.empty(sum(self._rows))
         at = offset = 0
@@ -64,16 +65,6 @@ class Scores:
             at += n
             offset += n * len(self._names)
         return values
-
-    @property
-    def n_bytes(self) -> int:
-        """How many bytes all scores have."""
-        return sum(self._rows) * len(self._names) * 8 + self._held
-
-    def rows(self, indices: list[int]) -> NDArray[np.float64]:
-        """Return some columns, each as a row, shape (columns, n); only of scores that lie in memory."""
-        whole = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
-        return whole.T[indices]
 
     def columns_of(
         self, classes: list[str], predicted: NDArray[np.int32], warnings: list[str]

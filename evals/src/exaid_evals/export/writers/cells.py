@@ -18,6 +18,8 @@ def cell(value: object) -> object:
     >>> cell(" =cmd|' /C calc'!A0"), cell("-"), cell("results_4")
     ("' =cmd|' /C calc'!A0", "'-", 'results_4')
     """
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, float):
         return round(value, FLOAT_DECIMALS) + 0.0 if math.isfinite(value) else None
     if isinstance(value, list | tuple | dict):

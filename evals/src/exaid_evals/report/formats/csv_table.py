@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from exaid_evals.report.base import Table
 
+_TRUTH = {True: "true", False: "false"}
+
 
 def render(table: Table) -> str:
     """Return the table: what identifies a row, each cell's statistics, stub and signature; empty where undefined."""
@@ -32,11 +34,6 @@ def write_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in line] for line in lines)
+    # The writer itself leaves None empty.
+    writer.writerows([_TRUTH[value] if isinstance(value, bool) else value for value in line] for line in lines)
     return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value

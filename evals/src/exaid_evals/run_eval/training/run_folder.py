@@ -18,7 +18,7 @@ from torch import nn
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
-from exaid_evals.config.base import read_mapping
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.resources import checkout_root
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Task
