@@ -82,13 +82,14 @@ def direction_of_name(metric: str) -> str | None:
     return None
 
 
-def words_of(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def words_of(name: str) -> tuple[str, ...]:
     """Return the words of a name, in lower case, however it joins them.
 
     >>> words_of("Train Loss"), words_of("Loss/train"), words_of("valAcc"), words_of("val_RMSE@1")
-    (['train', 'loss'], ['loss', 'train'], ['val', 'acc'], ['val', 'rmse', '1'])
+    (('train', 'loss'), ('loss', 'train'), ('val', 'acc'), ('val', 'rmse', '1'))
     """
-    return re.findall(r"[a-z0-9]+", _apart(name).lower())
+    return tuple(re.findall(r"[a-z0-9]+", _apart(name).lower()))
 
 
 def _apart(name: str) -> str:

@@ -127,9 +127,8 @@ def area_under_roc(positive: NDArray[np.float64], negative: NDArray[np.float64])
     if not positive.size or not negative.size:
         return None
     negative.sort()
-    below = negative.searchsorted(positive, "left").sum(dtype=np.float64)
-    not_above = negative.searchsorted(positive, "right").sum(dtype=np.float64)
-    return float((below + not_above) / 2 / positive.size / negative.size)
+    twice = negative.searchsorted(positive, "left") + negative.searchsorted(positive, "right")
+    return int(twice.sum()) / 2 / positive.size / negative.size
 
 
 def area_by_scikit_learn(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exaid_evals.errors import DataError
 from exaid_evals.export.readers.delimited import Delimited
@@ -46,12 +47,7 @@ class Layout:
         Raises:
             DataError: there is none of the true or of the predicted label.
         """
-        columns = [name.lower().replace(" ", "_") for name in file.columns]
-
-        def find(names: Sequence[str]) -> int | None:
-            return next((columns.index(name) for name in names if name in columns), None)
-
-        predicted, true, item = find(_PREDICTED), find(_TRUE), find(_ID)
+        item, true, predicted, scores = _find(tuple(file.columns))
         if true is None or predicted is None:
             lacking = " or ".join(
                 name for name, index in (("true label", true), ("predicted label", predicted)) if index is None
@@ -61,9 +57,21 @@ class Layout:
                 where=f"{file.path}:1",
                 remedy=f"name the columns {_TRUE[1]} and {_PREDICTED[1]}; there are {', '.join(file.columns)[:120]}",
             )
-        found: dict[str, int] = {}
-        for index, name in enumerate(file.columns):
-            match = _SCORE.match(name)
-            if match and index not in (item, true, predicted):
-                found.setdefault(match["of"] or "", index)
-        return cls(item, true, predicted, list(found.values()), list(found))
+        return cls(item, true, predicted, list(scores.values()), list(scores))
+
+
+@lru_cache(maxsize=64)
+def _find(written: tuple[str, ...]) -> tuple[int | None, int | None, int | None, Mapping[str, int]]:
+    """Return the indices of id, true and predicted label (None without one), and of the scores by their names."""
+    columns = [name.lower().replace(" ", "_") for name in written]
+
+    def first(names: Sequence[str]) -> int | None:
+        return next((columns.index(name) for name in names if name in columns), None)
+
+    labels = first(_ID), first(_TRUE), first(_PREDICTED)
+    scores: dict[str, int] = {}
+    for index, name in enumerate(written):
+        match = _SCORE.match(name)
+        if match and index not in labels:
+            scores.setdefault(match["of"] or "", index)
+    return *labels, scores
