@@ -2,9 +2,9 @@
 
 Run: ``python evals/bench/bench_monitor.py`` prints both tables; ``--write`` writes them into docs/monitoring.md;
 ``--cost-only`` leaves out the second, which trains the runs of simulated_runs.py (some minutes). The times are of this
-machine. The second table asks, of runs with a planted cause, whether an anomaly of severity high or critical was told
-after the onset, and how many steps after it; and of clean runs, how many had one. Thresholds were looked at on runs of
-the development half alone.
+machine's processor, in the thread of the training. The second table asks, of runs with a planted cause, whether an
+anomaly of severity high or critical was told after the onset, and how many steps after it; and of clean runs, how many
+had one. Thresholds were looked at on runs of the development half alone.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def _rows(n_metrics: int) -> list[dict[str, float]]:
 
 
 def _microseconds(rows: Sequence[dict[str, float]], config: MonitoringConfig) -> float:
-    """Return the least of three times, per metric and step."""
+    """Return the least of three times, per metric and step: of the processor, since cores are shared with others."""
     best = math.inf
     for _ in range(_REPEATS):
         with TrainingMonitor(config, watch_stalls=False) as monitor:
-            started = time.perf_counter()
+            started = time.thread_time()
             for step, row in enumerate(rows):
                 monitor.log_step(step, row)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
     return 1e6 * best / (len(rows) * len(rows[0]))
 
 

@@ -241,7 +241,7 @@ def test_a_hostile_folder_names_no_other_file(tmp_path: Path) -> None:
     assert best is not None
     assert best[0].step == 3
     # What comes new gets a number that nobody has taken.
-    assert store.save({}, 20, "val_accuracy", 0.95).number == 12
+    assert store.save({}, 20, "val_accuracy", 0.95).number == 13
 
 
 def test_a_checkpoint_with_the_right_hash_of_a_pickle_is_refused(tmp_path: Path) -> None:

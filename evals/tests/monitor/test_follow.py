@@ -154,7 +154,7 @@ def test_the_loop_follows_until_nothing_comes(tmp_path: Path) -> None:
             follower(path), monitor, told.append, follow=True, until_idle=200.0, clock=lambda: now[0], sleep=sleep
         )
     assert told == seen.anomalies
-    assert (seen.n_steps, seen.metrics) == (50, ["val_accuracy"])
+    assert (seen.n_steps, list(seen.metrics)) == (50, ["val_accuracy"])
     assert [(one.kind, one.step) for one in seen.anomalies if one.kind != "divergence"] == [
         ("sudden_drop", 40),
         ("stall", 49),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import traceback
 from pathlib import Path
@@ -173,3 +174,39 @@ def test_the_keys_of_the_issue_suffice(tmp_path: Path, monkeypatch: pytest.Monke
 def test_this_machine_is_told_by_its_address(host: str, expected: bool) -> None:
     """A name that begins like a loopback address is anybody's."""
     assert is_loopback(host) == expected
+
+
+def test_a_secret_in_the_place_of_a_key_is_not_told(tmp_path: Path) -> None:
+    """Messages name keys."""
+    path = written(tmp_path, f'experiment_monitoring:\n  alerts:\n    "{URL}": 1\n')
+    with pytest.raises(ConfigError) as refused:
+        load_experiment_config(path)
+    assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_aliases_of_aliases_end(tmp_path: Path) -> None:
+    """Nine lists of nine, nine times over: as many values as no memory holds, and one message."""
+    names = "abcdefghi"
+    lists = [f"  a: &a [{', '.join('x' * 9)}]"]
+    lists += [f"  {name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in itertools.pairwise(names)]
+    with pytest.raises(ConfigError, match="unknown key"):
+        load_experiment_config(written(tmp_path, "\n".join(["experiment_monitoring:", *lists, ""])))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["auto_recovery: {checkpoint_dir: ''}", "auto_recovery: {metric: ''}", "reporting: {log_dir: ''}",
+     "reporting: {output_dir: ''}"],
+)  # fmt: skip
+def test_an_empty_name_is_none(tmp_path: Path, text: str) -> None:
+    """An empty folder would be the one that one is in."""
+    with pytest.raises(ConfigError, match=r"empty|at least 1 character"):
+        load_experiment_config(written(tmp_path, f"experiment_monitoring:\n  {text}\n"))
+
+
+def test_a_file_of_another_encoding_says_so(tmp_path: Path) -> None:
+    """The message of the system is told whole."""
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xe9: 1\n")
+    with pytest.raises(ConfigError, match="'utf-8' codec can't decode byte 0xe9"):
+        load_experiment_config(path)

@@ -226,3 +226,89 @@ def test_narrow_types_come_back() -> None:
         assert torch.equal(back.float(), tensor.float())
     with pytest.raises(ConfigError, match="cannot be kept"):
         write_state(io.BytesIO(), {"w": torch.eye(3).to_sparse()})
+
+
+SCHEDULES: dict[str, Any] = {
+    "StepLR": lambda optimizer, of: of.StepLR(optimizer, 30),
+    "MultiStepLR": lambda optimizer, of: of.MultiStepLR(optimizer, [30, 60]),
+    "CosineAnnealingLR": lambda optimizer, of: of.CosineAnnealingLR(optimizer, 100),
+    "LambdaLR": lambda optimizer, of: of.LambdaLR(optimizer, lambda step: 1 / (1 + step)),
+    "LinearLR": lambda optimizer, of: of.LinearLR(optimizer, 0.1, 1, 50),
+    "OneCycleLR": lambda optimizer, of: of.OneCycleLR(optimizer, 0.1, total_steps=100),
+    "CyclicLR": lambda optimizer, of: of.CyclicLR(optimizer, 0.01, 0.1, 20),
+    "SequentialLR": lambda optimizer, of: of.SequentialLR(
+        optimizer, [of.ConstantLR(optimizer, 0.1, 10), of.ExponentialLR(optimizer, 0.95)], [10]
+    ),
+    "ReduceLROnPlateau": lambda optimizer, of: of.ReduceLROnPlateau(optimizer, patience=3),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_goes_on_from_the_checkpoint(name: str, tmp_path: Path) -> None:
+    """After the rollback the rates are those that followed the checkpoint, step by step."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = SCHEDULES[name](optimizer, torch.optim.lr_scheduler)
+    recovery = AutoRecoverySystem(tmp_path, ["rollback"], metric=METRIC).attach(model, optimizer, scheduler)
+
+    def rates(n: int) -> list[float]:
+        found = []
+        for _ in range(n):
+            optimizer.step()
+            scheduler.step(*([1.0] if name == "ReduceLROnPlateau" else []))
+            found.append(optimizer.param_groups[0]["lr"])
+        return found
+
+    rates(20)
+    recovery.observe(20, {METRIC: 0.9})
+    planned = rates(50)
+    action = recovery.observe(70, {METRIC: 0.2}, [drop(70)])
+    assert action is not None
+    assert action.strategy == "rollback"
+    assert rates(50) == planned
+    recovery.close()
+
+
+def test_scaler_and_generator_are_parts_of_a_checkpoint(tmp_path: Path) -> None:
+    """The scale of mixed precision, and what is drawn next, of a generator and of the global one."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler, generator = torch.amp.GradScaler("cpu"), torch.Generator().manual_seed(1)
+    parts = {"scaler": scaler, "generator": generator, "global": torch.random}
+    recovery = AutoRecoverySystem(tmp_path, ["rollback"], metric=METRIC).attach(model, optimizer, parts=parts)
+    recovery.observe(0, {METRIC: 0.9})
+    drawn = [torch.rand(2, generator=generator).tolist(), torch.rand(2).tolist()]
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0})
+    assert recovery.observe(1, {METRIC: 0.2}, [drop(1)]) is not None
+    assert scaler.state_dict()["scale"] == 65536.0
+    assert [torch.rand(2, generator=generator).tolist(), torch.rand(2).tolist()] == drawn
+    recovery.close()
+
+
+def test_the_state_of_another_optimiser_ends_no_training(tmp_path: Path) -> None:
+    """SGD's momentum in Adam: PyTorch would take it, or raise in the middle; here it does not fit, and steps go on."""
+    model = network()
+    first = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    trained(model, first)
+    recovery = AutoRecoverySystem(tmp_path, ["rollback"], metric=METRIC).attach(model, first)
+    recovery.observe(0, {METRIC: 0.9})
+    recovery.close()
+    second = torch.optim.Adam(model.parameters(), lr=0.1)
+    recovery = AutoRecoverySystem(tmp_path, ["rollback"], metric=METRIC, resume=True).attach(model, second)
+    assert recovery.observe(1, {METRIC: 0.2}, [drop(1)]) is None
+    assert any("is of SGD, and here is Adam" in what for what in recovery.new_problems())
+    trained(model, second)
+    recovery.close()
+
+
+def test_tensors_that_are_views_of_others_are_kept() -> None:
+    """Conjugates and negatives by their numbers; what has no numbers is named by `attach`."""
+    values = {"a": torch.tensor([1 + 2j]).conj(), "b": torch.tensor([1 + 2j]).conj().imag}
+    stream = io.BytesIO()
+    write_state(stream, values)
+    found = read_state(stream.getvalue(), "x")
+    assert all(torch.equal(found[name], values[name]) for name in values)
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    for odd in (nested, torch.ones(2, device="meta"), torch.nn.parameter.UninitializedParameter()):
+        with pytest.raises(ConfigError, match=r"state\.x: "):
+            write_state(io.BytesIO(), {"x": odd})

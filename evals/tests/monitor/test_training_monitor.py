@@ -177,7 +177,7 @@ def test_a_stall_is_told_once_and_ends_with_a_step() -> None:
     now = [0.0]
     told: list[Any] = []
     watched = StallWatch(
-        config(anomaly_detection={"stall_min_seconds": 1}).anomaly_detection, lambda: now[0], told.append
+        config(anomaly_detection={"stall_min_seconds": 1}).anomaly_detection, lambda: now[0], lambda: told.append
     )
     for step in range(5):
         now[0] = 2.0 * step

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig
 
 INTERRUPTED = 130
+_LONGEST = 365 * 86400.0
 _SEVERITIES = ("low", "medium", "high", "critical")
 _SOURCES = ("jsonl", "csv", "parquet", "tensorboard", "mlflow", "wandb")
 
@@ -94,6 +95,10 @@ def command(
         return _test_alerts(config, run_name or "test")
     if history is None:
         raise ConfigError("no history is named", where="monitor", remedy="name the file or folder that is written")
+    for name, seconds in (("--interval", interval), ("--until-idle", until_idle)):
+        if seconds is not None and not 0 <= seconds <= _LONGEST:
+            remedy = "give seconds, at most a year"
+            raise ConfigError(f"is no time to wait (got {seconds:g})", where=name, remedy=remedy)
     if until_idle is not None and not follow:
         raise ConfigError("says nothing without --follow", where="--until-idle", remedy="add --follow")
     if not follow and not history.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,14 @@ _MOST_ITEMS = 20
 
 
 def evidence_with(batch_info: Mapping[str, Any], one: Anomaly) -> Anomaly:
-    """Return an anomaly whose evidence names the batch, and its first twenty items."""
+    """Return an anomaly whose evidence names the batch, and its first twenty items.
+
+    Raises:
+        Exception: whatever an item raises that cannot be written out.
+    """
     more: dict[str, Any] = {}
     number = number_of(batch_info.get("batch_idx"))
-    if number is not None:
+    if number is not None and math.isfinite(number):
         more["batch_idx"] = int(number)
     items = batch_info.get("items")
     if isinstance(items, list | tuple):

@@ -68,19 +68,36 @@ def literals(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         dotted = f"{prefix}{key}"
         if isinstance(value, Mapping) and key not in _SECRET_KEYS:
             yield from literals(value, f"{dotted}.")
-        elif value is not None and _may_be_secret(key, value):
+        elif value is not None and _may_be_secret(key, value, {}):
             yield dotted
 
 
-def _may_be_secret(key: str, value: Any) -> bool:
+def secret_in_keys(data: Any) -> bool:
+    """Tell whether an address or a password stands where a key belongs: messages name keys."""
+    if isinstance(data, Mapping):
+        return any(_SECRET_TEXT.search(str(key)) or secret_in_keys(value) for key, value in data.items())
+    return False
+
+
+def _may_be_secret(key: str, value: Any, known: dict[int, bool]) -> bool:
+    """Look into a value; `known` has the lists and mappings that were seen, which aliases may repeat without end."""
+    if isinstance(value, Mapping | list | tuple):
+        if id(value) not in known:
+            known[id(value)] = False
+            known[id(value)] = _holds_secret(key, value, known)
+        return known[id(value)]
+    return _holds_secret(key, value, known)
+
+
+def _holds_secret(key: str, value: Any, known: dict[int, bool]) -> bool:
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
         return False
     if key in _SECRET_KEYS or key in _MAPPINGS:
         return True
     if isinstance(value, Mapping):
-        return any(item is not None and _may_be_secret(str(name), item) for name, item in value.items())
+        return any(item is not None and _may_be_secret(str(name), item, known) for name, item in value.items())
     if isinstance(value, list | tuple):
-        return any(_may_be_secret("", item) for item in value)
+        return any(_may_be_secret("", item, known) for item in value)
     return bool(_SECRET_TEXT.search(str(value)))
 
 

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.appending import append_whole
+from exaid_evals.monitor.locking import Lock
+from exaid_evals.monitor.settings import MonitoringConfig
 
 HISTORY = "history.jsonl"
 
@@ -34,11 +37,30 @@ class HistoryLog:
         self._log_dir, self._name, self._resume = log_dir, name, resume
         self._folder = log_dir / name if resume else self._free()
         self._stream: IO[bytes] | None = None
+        self._lock: Lock | None = None
 
     @property
     def path(self) -> Path:
         """The file that is written."""
         return self._folder / HISTORY
+
+    def taken(self) -> bool:
+        """Tell whether another training writes this file; if not, it is this one's until it is closed."""
+        try:
+            self._own()
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # not there yet, or not to be read: writing will say so
+        return False
+
+    def _own(self) -> None:
+        """Lock the file, if that has not been done: of two that resume one history, each would break the other's."""
+        if self._lock is None:
+            try:
+                self._lock = Lock(self.path)
+            except BlockingIOError as error:
+                raise BlockingIOError(error.errno, "another training writes it", str(self.path)) from None
 
     def reserve(self) -> None:
         """Make the file, so that no other training takes its folder.
@@ -68,6 +90,9 @@ class HistoryLog:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _free(self) -> Path:
         numbers = itertools.count(2)
@@ -85,9 +110,15 @@ class HistoryLog:
                 self._folder = self._free()
             else:
                 self._resume = True  # after an error of the disk, the same file is opened again
+                self._own()
                 return os.fdopen(descriptor, "ab", buffering=0)
         self._folder.mkdir(parents=True, exist_ok=True)
         stream = self.path.open("a+b", buffering=0)
+        try:
+            self._own()
+        except BlockingIOError:
+            stream.close()
+            raise
         # A killed process may have left half a line, to which nothing must be joined.
         if stream.seek(0, os.SEEK_END):
             stream.seek(-1, os.SEEK_END)
@@ -100,3 +131,20 @@ def _plain(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def history_log(config: MonitoringConfig, run_name: str) -> HistoryLog | None:
+    """Return the history of a run, as the configuration says; None where none is written.
+
+    Raises:
+        ConfigError: another training goes on in the one that is to be resumed.
+    """
+    if config.history_dir is None:
+        return None
+    from exaid_evals.analysis.report.write import folder_name
+
+    history = HistoryLog(config.history_dir, folder_name(run_name), resume=config.resumes)
+    if history.taken():
+        remedy = "end the other training first (close its monitor), or give this one another run_name"
+        raise ConfigError("another training writes this history", where=str(history.path), remedy=remedy)
+    return history

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from exaid_evals.analysis.anomalies.base import Severity
 from exaid_evals.config.base import Config as BaseConfig
@@ -15,13 +15,22 @@ from exaid_evals.config.base import Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.environment import Reference, hidden, literals
+from exaid_evals.monitor.environment import Reference, hidden, literals, secret_in_keys
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 StrategyName = Literal["rollback", "reduce_learning_rate", "early_stop"]
 _STRATEGIES: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
+
+
+def _named(value: Any) -> Any:
+    if value == "":
+        raise ValueError("is empty, which would mean the folder that one is in; write null for none")
+    return value
+
+
+Folder = Annotated[Path, BeforeValidator(_named)]
 Way = Literal["higher", "lower"]
 _RUNS = Path("runs")
 
@@ -66,9 +75,9 @@ class AutoRecoveryConfig(Config):
     enable: bool = False
     strategies: list[StrategyName] = Field(default_factory=lambda: [*_STRATEGIES], min_length=1)
     """In the order in which they are asked."""
-    checkpoint_dir: Path | None = None
+    checkpoint_dir: Folder | None = None
     """Where checkpoints and the journal of actions lie; null takes `checkpoints` in the folder of the run's history."""
-    metric: str | None = None
+    metric: Annotated[str, Field(min_length=1)] | None = None
     """The metric by which checkpoints are ranked and actions judged; null takes the first validation metric."""
     max_actions: Annotated[int, Field(ge=1)] = 5
     """Actions of one training; early stopping and undoing are not counted."""
@@ -96,13 +105,13 @@ class AutoRecoveryConfig(Config):
 class ReportingConfig(Config):
     """What is written."""
 
-    log_dir: Path | None = None
+    log_dir: Folder | None = None
     """Folder in which a run's folder gets history.jsonl; null takes `runs` where one is needed, else writes none."""
     resume: bool = False
     """Whether to go on with the history that lies in the run's folder; else a folder of its own is taken."""
     auto_generate_reports: bool = False
     """Whether the analysis of the history is written when the monitor is closed."""
-    output_dir: Path = Path("experiment_reports")
+    output_dir: Folder = Path("experiment_reports")
 
 
 class EmailConfig(Config):
@@ -204,10 +213,15 @@ def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
         data = read_mapping(path)
     except ConfigError as error:
         # YAML's own messages quote what they stumble over: an alias, a tag, a key, which may be a password.
-        what = re.sub(r"(['\"]).*\1", hidden(), error.what, flags=re.DOTALL)
+        what = error.what
+        if not what.startswith("cannot be read"):  # that one is of the system's, and quotes nothing
+            what = re.sub(r"(['\"]).*\1", hidden(), what, flags=re.DOTALL)
         problem = ConfigError(what, where=error.where, remedy=error.remedy)
     if problem is not None:
         raise problem  # out of the handler: a debugger shows the context of an exception, too
+    if secret_in_keys(data):
+        what, remedy = "a key holds an address or a password", "write ${NAME}, the environment variable, as a value"
+        raise ConfigError(what, where=str(path), remedy=remedy)
     # A validation error shows the value that is wrong: one that was written where a reference belongs is covered first.
     covered = {dotted: Override(hidden(), str(path)) for dotted in literals(data)}
     return load_config(ExperimentConfig, path, covered)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable
 
 from exaid_evals.analysis.anomalies.base import Anomaly
@@ -25,14 +27,18 @@ class StallWatch:
     """
 
     def __init__(
-        self, config: AnomalyDetectionConfig, clock: Callable[[], float], tell: Callable[[Anomaly], None]
+        self,
+        config: AnomalyDetectionConfig,
+        clock: Callable[[], float],
+        tell: Callable[[], Callable[[Anomaly], object] | None],
     ) -> None:
         """Make a watch.
 
         Args:
             config: `stall_factor`, `stall_min_seconds`.
             clock: seconds, monotonic.
-            tell: is told of a stall, from the watching thread.
+            tell: returns who is told of a stall, from the watching thread; None where nobody is left. A weak reference,
+                so that a monitor which is forgotten and not closed does not tell of a stall after its training.
         """
         self._factor, self._least = config.stall_factor, config.stall_min_seconds
         self._clock, self._tell = clock, tell
@@ -40,12 +46,19 @@ class StallWatch:
         self._last: tuple[float, float] | None = None  # when, which step
         self._longest = 0.0
         self._stalled = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what a forked process cannot take over: it has no thread, and a lock may be held for ever there."""
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def step(self, step: float) -> None:
         """Note that a step was made."""
+        if self._pid != os.getpid():
+            self._begin()
         now = self._clock()
         with self._lock:
             if self._last is not None:
@@ -79,7 +92,9 @@ class StallWatch:
         """
         if self._thread is None:
             pause = every if every is not None else min(1.0, max(0.01, self._least / 4))
-            self._thread = threading.Thread(target=self._watch, args=(pause,), name="exaid-stall-watch", daemon=True)
+            self._thread = threading.Thread(
+                target=_watch, args=(weakref.ref(self), self._stop, pause), name="exaid-stall-watch", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
@@ -99,8 +114,18 @@ class StallWatch:
         # A pause that ended by itself, such as an evaluation, is no stall when it comes again.
         return None if usual is None else max(usual, _LONGER * self._longest)
 
-    def _watch(self, pause: float) -> None:
-        while not self._stop.wait(pause):
-            found = self.check()
-            if found is not None:
-                self._tell(found)
+    def look(self) -> None:
+        """Tell of a stall that has begun."""
+        found, tell = self.check(), self._tell()
+        if found is not None and tell is not None:
+            tell(found)
+
+
+def _watch(watch: weakref.ref[StallWatch], stop: threading.Event, pause: float) -> None:
+    """Look now and then, until the watch is stopped or nobody has it any more."""
+    while not stop.wait(pause):
+        one = watch()
+        if one is None:
+            return
+        one.look()
+        del one

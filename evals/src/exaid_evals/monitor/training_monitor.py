@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,9 +17,9 @@ from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.dispatch import Alerts
 from exaid_evals.monitor.batch_info import evidence_with, log_batch
-from exaid_evals.monitor.detectors.registry import Watch, watch
-from exaid_evals.monitor.history_log import HistoryLog
-from exaid_evals.monitor.numbers import number_of
+from exaid_evals.monitor.detectors.watches import Watches
+from exaid_evals.monitor.history_log import history_log
+from exaid_evals.monitor.numbers import number_of, row_of
 from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
 from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, load_experiment_config
 from exaid_evals.monitor.stall import StallWatch
@@ -58,39 +60,50 @@ class TrainingMonitor:
             watch_stalls: whether a daemon thread looks for a training that has stopped making steps.
 
         Raises:
-            ConfigError: names everything that is wrong: keys, values, variables of secrets that are not set.
+            ConfigError: names everything that is wrong: keys, values, variables of secrets that are not set; or another
+                training goes on in the history that is to be resumed.
         """
         self.config = _monitoring(config)
         self.run_name = run_name
         self._alerts = Alerts(self.config.alerts, run_name, clock=clock)
-        self._watches: dict[str, Watch | None] = {}
-        self._chosen = frozenset(self.config.anomaly_detection.metrics or ())
+        self._lock = threading.RLock()
+        self._watches = Watches(self.config.anomaly_detection)
         self.anomalies: deque[Anomaly] = deque(maxlen=_REMEMBERED)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.problems: Counter[str] = Counter()
         self.last_action: Action | None = None
         self._recovery: AutoRecoverySystem | None = None
         self._stalls: deque[Anomaly] = deque(maxlen=_REMEMBERED)
-        self._history = _history_log(self.config, run_name)
+        self._history = history_log(self.config, run_name)
         self._n_calls = 0
         self._closed = False
-        self._stall = StallWatch(self.config.anomaly_detection, clock, self._stalled)
+        self._stall = StallWatch(self.config.anomaly_detection, clock, weakref.WeakMethod(self._stalled))
         self._watches_stalls = watch_stalls and self.config.enable_real_time_analysis
 
-    def attach(self, model: Any, optimizer: Any = None, scheduler: Any = None) -> Self:
+    def attach(
+        self, model: Any, optimizer: Any = None, scheduler: Any = None, parts: Mapping[str, Any] | None = None
+    ) -> Self:
         """Let the recovery act on this training, as far as `auto_recovery.enable` says so.
 
+        Args:
+            model: has state_dict() and load_state_dict().
+            optimizer: as PyTorch's, or with a learning rate as an attribute.
+            scheduler: of the learning rate.
+            parts: name → what else a rollback puts back: a gradient scaler, generators of random numbers.
+
         Raises:
-            ConfigError: the model has no state that could be taken, the folder of checkpoints is another training's, or
+            ConfigError: something has no state that could be taken, the folder of checkpoints is another training's, or
                 it is not known how the ranking metric improves.
         """
         settings = self.config.auto_recovery
         if settings.enable:
+            self._close_recovery()  # what was attached before has the folder
+            self._recovery = None
             given = settings.model_dump(exclude={"enable", "checkpoint_dir", "strategies", "metric"})
             self._recovery = AutoRecoverySystem(
                 self._checkpoint_dir(), settings.strategies, metric=settings.metric,
                 directions=self.config.anomaly_detection.directions, **given,
-            ).attach(model, optimizer, scheduler)  # fmt: skip
+            ).attach(model, optimizer, scheduler, parts)  # fmt: skip
             self._told_by(self._recovery)
         return self
 
@@ -134,7 +147,8 @@ class TrainingMonitor:
                 evidence of the anomalies, and in the batch log beside the history.
         """
         try:
-            return self._logged(step, metrics, batch_info)
+            with self._lock:  # an evaluation may have a thread of its own
+                return self._logged(step, metrics, batch_info)
         except Exception as error:  # a monitor must never be what ends a training
             self._problem(f"monitor: {type(error).__name__}: {error}")
             return []
@@ -148,18 +162,15 @@ class TrainingMonitor:
         self._stall.step(at)
         if self._watches_stalls:
             self._stall.start()
-        row: dict[str, float] = {}
-        for name, given in metrics.items():
-            value = number_of(given)
-            if value is None:
-                self._problem(f"not a number: {name!s:.100}")
-            else:
-                row[name if type(name) is str else str(name)] = value
+        if batch_info is not None and not isinstance(batch_info, Mapping):
+            self._problem(f"batch_info: a {type(batch_info).__name__} is no mapping")
+            batch_info = None
+        row = row_of(metrics, self._problem)
         found = self._watched(at, row)
         while self._stalls:
             found.append(self._stalls.popleft())
         if batch_info is not None and found:
-            found = [evidence_with(batch_info, one) for one in found]
+            found = self._named(batch_info, found)
         self._write(at, row, batch_info)
         for one in found:
             if one.kind != "stall":
@@ -169,19 +180,16 @@ class TrainingMonitor:
         return found
 
     def _watched(self, step: float, row: Mapping[str, float]) -> list[Anomaly]:
-        found: list[Anomaly] = []
         if not self.config.enable_real_time_analysis:
+            return []
+        return self._watches.update(step, row, self._problem)
+
+    def _named(self, batch_info: Mapping[str, Any], found: list[Anomaly]) -> list[Anomaly]:
+        try:
+            return [evidence_with(batch_info, one) for one in found]
+        except Exception as error:  # an item of any form; the anomalies are there all the same
+            self._problem(f"batch_info: {type(error).__name__}")
             return found
-        watches = self._watches
-        for name, value in row.items():
-            if name in watches:
-                one = watches[name]
-            else:
-                wanted = not self._chosen or name in self._chosen
-                one = watches[name] = watch(name, self.config.anomaly_detection) if wanted else None
-            if one is not None:
-                found += one.update(step, value)
-        return found
 
     def tell(self, one: Anomaly) -> None:
         """Count an anomaly, and alert about it."""
@@ -282,11 +290,3 @@ def _monitoring(config: MonitoringConfig | ExperimentConfig | Path | str | None)
         return load_experiment_config(Path(config) if config is not None else None).value.experiment_monitoring
     what = f"a {type(config).__name__} is no configuration"
     raise ConfigError(what, where="TrainingMonitor", remedy="give the path of experiment_config.yaml")
-
-
-def _history_log(config: MonitoringConfig, run_name: str) -> HistoryLog | None:
-    if config.history_dir is None:
-        return None
-    from exaid_evals.analysis.report.write import folder_name
-
-    return HistoryLog(config.history_dir, folder_name(run_name), resume=config.resumes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import threading
 import time
@@ -16,36 +17,64 @@ _PAUSES = (0.5, 2.0)
 
 
 class Courier:
-    """A bounded queue and a daemon thread. `submit` never waits; `close` waits until its deadline and no longer."""
+    """A bounded queue and a daemon thread. `submit` never waits; `close` waits until its deadline and no longer.
+
+    The thread begins with the first alert, also in a forked process, which has none of its parent's threads.
+    """
 
     def __init__(self, channel: Channel, size: int) -> None:
         self.channel = channel
         self.sent = self.failed = self.dropped = 0
         self.last_failure: str | None = None
-        self._queue: queue.Queue[Alert | None] = queue.Queue(size)
+        self._size = size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._queue: queue.Queue[Alert | None] = queue.Queue(self._size)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=f"exaid-alerts-{channel.name}", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def submit(self, alert: Alert) -> bool:
         """Take an alert for delivery; False where the queue is full, and the alert is counted as dropped."""
+        if self._owner != os.getpid():
+            self._begin()  # a lock of the parent's queue may be held for ever here
         try:
             self._queue.put_nowait(alert)
-        except queue.Full:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name=f"exaid-alerts-{self.channel.name}", daemon=True
+                )
+                self._thread.start()
+        except (queue.Full, RuntimeError):  # no thread begins while the interpreter ends
             self.dropped += 1
             return False
         return True
 
     def close(self, seconds: float) -> None:
         """Deliver what is queued, as far as the time goes; what is left then is counted as dropped."""
+        thread = self._thread
+        if thread is None or self._owner != os.getpid():
+            return
         deadline = time.monotonic() + seconds
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=seconds)
         # Pauses between attempts are cut short now: a last attempt is worth more than a polite one.
         self._closing.set()
-        self._thread.join(timeout=max(0.0, deadline - time.monotonic()))
-        if self._thread.is_alive():
+        if thread.ident is not None:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
             self.dropped += max(1, self._queue.qsize())
+
+    def leave(self) -> None:
+        """Let the thread deliver what is queued, and end; nobody waits for it."""
+        if self._thread is not None and self._owner == os.getpid():
+            self._closing.set()
+            if self._queue.full():
+                with contextlib.suppress(queue.Empty):
+                    self._queue.get_nowait()
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(None)
 
     def _work(self) -> None:
         while (alert := self._queue.get()) is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import time
+import weakref
 from collections.abc import Callable
 
 from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
@@ -21,6 +23,9 @@ _log = logging.getLogger("exaid_evals.monitor")
 _LEVELS = {"low": logging.INFO, "medium": logging.WARNING, "high": logging.ERROR, "critical": logging.CRITICAL}
 
 
+_OPEN: weakref.WeakSet[Alerts]
+
+
 class Alerts:
     """Rate-limits alerts and hands them on: to the log at once, to servers in the background."""
 
@@ -34,6 +39,9 @@ class Alerts:
         self._limiter = Limiter(config.min_interval_seconds, clock)
         self._couriers = [Courier(channel, config.queue_size) for channel in channels(config)]
         self._closed = False
+        # One that is forgotten leaves no thread behind, and one that is there at the end of the program is closed.
+        weakref.finalize(self, _leave, self._couriers).atexit = False
+        _OPEN.add(self)
 
     def anomaly(self, one: Anomaly) -> None:
         """Tell of an anomaly, if it is severe enough."""
@@ -63,6 +71,7 @@ class Alerts:
         if self._closed:
             return
         self._closed = True
+        _OPEN.discard(self)
         held = self._limiter.held()
         if held:
             text = f"{held} alerts were held back since the last messages of their kind"
@@ -77,6 +86,21 @@ class Alerts:
                     "%s: %d alerts sent, %d failed%s, %d dropped",
                     courier.channel.name, courier.sent, courier.failed, why, courier.dropped,
                 )  # fmt: skip
+
+
+def _leave(couriers: list[Courier]) -> None:
+    for courier in couriers:
+        courier.leave()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Deliver what is queued where a program does not close its monitor: the last alert is the one that counts."""
+    for alerts in list(_OPEN):
+        alerts.close()
+
+
+_OPEN = weakref.WeakSet()
 
 
 def channels(config: AlertsConfig) -> list[Channel]:

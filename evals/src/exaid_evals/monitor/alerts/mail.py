@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.message import EmailMessage
 
 from exaid_evals.artifacts.printable import printable
@@ -56,10 +58,7 @@ class MailChannel:
         message["To"] = ", ".join(self._config.recipients)
         message.set_content(alert.body)
         try:
-            with self._connected() as server:
-                if self._login is not None:
-                    server.login(*self._login)
-                refused = server.send_message(message)
+            refused = self._delivered(message)
         except smtplib.SMTPAuthenticationError:
             raise DeliveryError("the server refused user or password", lasting=True) from None
         except ssl.SSLCertVerificationError as error:
@@ -74,6 +73,20 @@ class MailChannel:
             raise DeliveryError("no answer in time" if late else type(error).__name__) from None
         if refused:
             raise DeliveryError(f"{len(refused)} of {len(self._config.recipients)} recipients refused", lasting=True)
+
+    def _delivered(self, message: EmailMessage) -> Mapping[str, object]:
+        """Hand over a message, and return the recipients that were refused."""
+        server = self._connected()
+        try:
+            if self._login is not None:
+                server.login(*self._login)
+            refused = server.send_message(message)
+            # The message is with the server: no answer to the farewell may have it sent again.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
+        finally:
+            server.close()
+        return refused
 
     def _connected(self) -> smtplib.SMTP:
         host, port = self._config.host, self._config.port

@@ -31,6 +31,12 @@ class Watch(NamedTuple):
 
     def update(self, step: float, value: float) -> list[Anomaly]:
         """Take the next value, finite or not, and return what it makes certain."""
+        found = self.look(step, value)
+        self.take(step, value)
+        return found
+
+    def look(self, step: float, value: float) -> list[Anomaly]:
+        """Return what the next value makes certain, before it is taken."""
         stream = self.stream
         found = self.not_finite.update(stream, step, value)
         if not math.isfinite(value):
@@ -44,8 +50,12 @@ class Watch(NamedTuple):
                 if one.kind == "sudden_drop":
                     # From here on the metric has another level, from which its outliers are told.
                     stream.around.clear()
-        stream.add(step, worse)
         return anomalies
+
+    def take(self, step: float, value: float) -> None:
+        """Take a value that was looked at."""
+        if math.isfinite(value):
+            self.stream.add(step, self.stream.sign * value)
 
 
 def watch(metric: str, config: AnomalyDetectionConfig) -> Watch:

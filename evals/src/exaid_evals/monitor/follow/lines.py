@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from exaid_evals.errors import DataError
 
 _CHUNK = 1 << 20
 _MOST_AT_ONCE = 16 * _CHUNK
+_TAIL = 1024
 
 
 class GrowingFile:
@@ -31,6 +33,7 @@ class GrowingFile:
         self._close: weakref.finalize[[], GrowingFile] | None = None
         self._offset = 0
         self._held = b""
+        self._tail = b""  # of what was read: a file that is cut and has grown past it again begins with other bytes
         self.restarts = 0
         self.drained = True
 
@@ -64,13 +67,18 @@ class GrowingFile:
         if self._close is not None:
             self._close()
         self._stream = self._close = None
-        self._offset, self._held = 0, b""
+        self._offset, self._held, self._tail = 0, b"", b""
 
     def _opened(self) -> bool:
         try:
-            self._stream = stream = self._path.open("rb")
+            # A pipe would keep us waiting for a writer; what comes through it cannot be read from its beginning.
+            stream = open(self._path, "rb", opener=_without_waiting)  # noqa: SIM115 - it stays open
         except FileNotFoundError:
             return False
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise DataError("is no plain file", where=str(self._path), remedy="name a history")
+        self._stream = stream
         self._close = weakref.finalize(self, stream.close)
         return True
 
@@ -87,9 +95,9 @@ class GrowingFile:
     def _new_lines(self) -> Iterator[bytes]:
         file = self._stream
         assert file is not None  # noqa: S101 - callers have opened it
-        if os.fstat(file.fileno()).st_size < self._offset:
+        if self._was_cut(file):
             self.restarts += 1
-            self._offset, self._held = 0, b""
+            self._offset, self._held, self._tail = 0, b"", b""
         file.seek(self._offset)
         read = 0
         self.drained = False
@@ -100,7 +108,18 @@ class GrowingFile:
                 return
             read += len(chunk)
             self._offset += len(chunk)
+            self._tail = (self._tail + chunk)[-_TAIL:]
             *lines, self._held = (self._held + chunk).split(b"\n")
             if len(self._held) > MAX_LINE_BYTES:
                 raise DataError("has a line without an end", where=str(self._path), remedy="name a history")
             yield from lines
+
+    def _was_cut(self, file: BinaryIO) -> bool:
+        if os.fstat(file.fileno()).st_size < self._offset:
+            return True
+        file.seek(self._offset - len(self._tail))
+        return file.read(len(self._tail)) != self._tail
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

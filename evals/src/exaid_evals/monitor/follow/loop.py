@@ -18,14 +18,14 @@ class Watched:
 
     Attributes:
         n_steps: times that the step changed.
-        metrics: names, in order of their first values.
+        metrics: their names, as keys in order of their first values.
         anomalies: all of them.
         interrupted: whether following was ended by hand, which is how it mostly ends.
         last_step: of the last row.
     """
 
     n_steps: int
-    metrics: list[str]
+    metrics: dict[str, None]
     anomalies: list[Anomaly]
     interrupted: bool = False
     last_step: float | None = None
@@ -57,7 +57,7 @@ def watch(
     Raises:
         DataError: the history cannot be read.
     """
-    seen = Watched(0, [], [])
+    seen = Watched(0, {}, [])
     try:
         _watch(follower, monitor, tell, seen, (follow, until_idle, interval), clock, sleep)
     except KeyboardInterrupt:
@@ -78,8 +78,7 @@ def _watch(
     sleep: Callable[[float], None],
 ) -> None:
     follow, until_idle, interval = how
-    stalls: list[Anomaly] = []
-    stall = StallWatch(monitor.config.anomaly_detection, clock, stalls.append)
+    stall = StallWatch(monitor.config.anomaly_detection, clock, lambda: None)  # asked here, and no thread
     last_news, caught_up = clock(), False
     while True:
         rows = follower.poll()
@@ -104,7 +103,7 @@ def _feed(rows: Sequence[Row], monitor: TrainingMonitor, tell: Callable[[Anomaly
     for step, metrics in rows:
         seen.n_steps += step != seen.last_step
         seen.last_step = step
-        seen.metrics += [name for name in metrics if name not in seen.metrics]
+        seen.metrics.update(dict.fromkeys(metrics))
         for one in monitor.log_step(step, metrics):
             seen.anomalies.append(one)
             tell(one)

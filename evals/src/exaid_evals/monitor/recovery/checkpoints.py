@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import math
 import os
 import re
-import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.atomic import atomic_file, remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.monitor.recovery.plain_file import open_plain
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 
-_MANIFEST = re.compile(r"checkpoint-([0-9]{6})\.json")
+_NAME = re.compile(r"checkpoint-([0-9]{6}|[1-9][0-9]{6,15})\.(json|npz)")
 _MOST_MANIFEST_BYTES = 100_000
 
 
@@ -47,6 +51,8 @@ class CheckpointStore:
     that somebody else has filled can name no file outside itself, and states are read without pickle.
 
     Attributes:
+        larger_is_worse: whether the metric improves downwards.
+        slack: difference of values that says nothing.
         refused: what was not believed or taken, and why.
     """
 
@@ -67,21 +73,40 @@ class CheckpointStore:
         """
         self._folder, self._keep, self.larger_is_worse = folder, keep, larger_is_worse
         self._metric = metric
+        self.slack = 0.0
         self.refused: list[str] = []
         self._found = self._read() if folder.is_dir() else []
         if (self._found or self.refused) and not resume:
             remedy = "name another folder, or set resume: true if this is the same training"
             raise ConfigError("holds checkpoints of another training", where=str(folder), remedy=remedy)
         remove_leftovers(folder)
-        # Also numbers whose manifests were refused are taken.
-        taken = [int(match[1]) for path in _names(folder) if (match := _MANIFEST.fullmatch(path))]
+        # Numbers are taken also of manifests that were refused, and of files that nobody has described: a folder may
+        # hold checkpoints of the training's own, of the same name.
+        taken = [int(match[1]) for name in _names(folder) if (match := _NAME.fullmatch(name))]
         self._next = max(taken, default=0) + 1
 
     @property
     def ranked(self) -> list[Checkpoint]:
-        """The best first; of equals the later."""
-        sign = 1.0 if self.larger_is_worse else -1.0
-        return sorted(self._found, key=lambda one: (sign * one.value, -one.number))
+        """The best first; of those within `slack` of the best value, the later."""
+        best = self.best_value
+        if best is None:
+            return []
+        limit = self._sign * best + self.slack
+        equal = [one for one in self._found if self._sign * one.value <= limit]
+        others = [one for one in self._found if self._sign * one.value > limit]
+        return [
+            *sorted(equal, key=lambda one: -one.number),
+            *sorted(others, key=lambda one: (self._sign * one.value, -one.number)),
+        ]
+
+    @property
+    def best_value(self) -> float | None:
+        """The best value of the metric among the checkpoints; None where there is none."""
+        return min((one.value for one in self._found), key=lambda value: self._sign * value, default=None)
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.larger_is_worse else -1.0
 
     def save(self, state: Any, step: float, metric: str, value: float) -> Checkpoint:
         """Write a checkpoint, and remove the worst beyond `keep`.
@@ -94,19 +119,32 @@ class CheckpointStore:
         path = self._file(number)
         with atomic_file(path) as stream:
             write_state(stream, state)
-        digest = sha256_bytes(path.read_bytes())
+        with path.open("rb") as written:
+            digest = _digest(written)
         made = Checkpoint(number, step, metric, value, digest)
         record = {
             **header("exaid.recovery"), "record_type": "checkpoint", "step": step, "metric": metric,
             "value": repr(value), "sha256": digest,
         }  # fmt: skip
-        # The manifest last: a file without one is no checkpoint.
-        write_bytes(self._manifest(number), canonical_bytes(record) + b"\n")
+        try:
+            # The manifest last: a file without one is no checkpoint.
+            write_bytes(self._manifest(number), canonical_bytes(record) + b"\n")
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()  # nothing would ever remove it, and it may be what fills the disk
+            raise
         self._next += 1
         self._found.append(made)
-        for surplus in self.ranked[self._keep :]:
+        for surplus in self._surplus():
             self.remove(surplus)
         return made
+
+    def _surplus(self) -> list[Checkpoint]:
+        """Return the worst beyond `keep`, but never the best by value, which is what the others are held against."""
+        best, ranked = self.best_value, self.ranked
+        held = next((one for one in ranked if one.value == best), None) if self._keep > 1 else None
+        free = [one for one in ranked if one is not held]
+        return free[self._keep - (held is not None) :]
 
     def load(self, one: Checkpoint) -> Any:
         """Return a checkpoint's state.
@@ -115,21 +153,33 @@ class CheckpointStore:
             DataError: the file is missing, was changed, or is no state.
         """
         path = self._file(one.number)
-        remedy = "the next best checkpoint is taken"
-        data = _plain_bytes(path)
-        if sha256_bytes(data) != one.sha256:
-            raise DataError("is not what was written", where=str(path), remedy=remedy)
+        with open_plain(path) as stream:
+            # Hashed before it is held: what took its place may be larger than the memory.
+            if _digest(stream) != one.sha256:
+                remedy = "the next best checkpoint is taken"
+                raise DataError("is not what was written", where=str(path), remedy=remedy)
+            stream.seek(0)
+            data = stream.read()
         return read_state(data, str(path))
 
     def best(self) -> tuple[Checkpoint, Any] | None:
-        """Return the best checkpoint that can be believed, with its state; the others before it are given up."""
+        """Return the best checkpoint that can be believed, with its state."""
+        return next(self.believed(), None)
+
+    def believed(self) -> Iterator[tuple[Checkpoint, Any]]:
+        """Yield the checkpoints that can be believed, the best first, with their states; the others are given up."""
         for one in self.ranked:
             try:
-                return one, self.load(one)
+                state = self.load(one)
             except DataError as error:
-                self.refused.append(str(error))
-                self._found.remove(one)
-        return None
+                self.give_up(one, str(error))
+            else:
+                yield one, state
+
+    def give_up(self, one: Checkpoint, why: str) -> None:
+        """Take a checkpoint for none from now on; its files stay."""
+        self.refused.append(why)
+        self._found.remove(one)
 
     def remove(self, one: Checkpoint) -> None:
         """Remove a checkpoint, its manifest first."""
@@ -140,8 +190,8 @@ class CheckpointStore:
     def _read(self) -> list[Checkpoint]:
         found = []
         for name in _names(self._folder):
-            match = _MANIFEST.fullmatch(name)
-            if match is None:
+            match = _NAME.fullmatch(name)
+            if match is None or match[2] != "json":
                 continue
             try:
                 one = _checkpoint(int(match[1]), self._folder / name)
@@ -170,7 +220,10 @@ def _names(folder: Path) -> list[str]:
 
 def _checkpoint(number: int, path: Path) -> Checkpoint:
     remedy = "remove it"
-    data = _plain_bytes(path, most=_MOST_MANIFEST_BYTES)
+    with open_plain(path) as stream:
+        data = stream.read(_MOST_MANIFEST_BYTES + 1)
+    if len(data) > _MOST_MANIFEST_BYTES:
+        raise DataError("is too large", where=str(path), remedy=remedy)
     try:
         record = json.loads(data)
     except (ValueError, RecursionError):
@@ -178,25 +231,12 @@ def _checkpoint(number: int, path: Path) -> Checkpoint:
     if not isinstance(record, dict) or record.get("record_type") != "checkpoint":
         raise DataError("is no manifest of a checkpoint", where=str(path), remedy=remedy)
     require_valid(record, str(path))
-    return Checkpoint(
-        number, float(record["step"]), record["metric"], float(record["value"]), record["sha256"]
-    )  # fmt: skip
+    step, value = float(record["step"]), float(record["value"])
+    if not (math.isfinite(step) and math.isfinite(value)):
+        # 1e999 is a number in JSON, and would be the best for ever.
+        raise DataError("has a value that is not finite", where=str(path), remedy=remedy)
+    return Checkpoint(number, step, record["metric"], value, record["sha256"])
 
 
-def _plain_bytes(path: Path, most: int | None = None) -> bytes:
-    """Read a file that is one: neither a link to another place nor a pipe that never ends.
-
-    Raises:
-        DataError: it is not, or is missing, or larger than `most` bytes.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="remove it") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError("is no plain file", where=str(path), remedy="remove it")
-        if most is not None and status.st_size > most:
-            raise DataError("is too large", where=str(path), remedy="remove it")
-        return stream.read()
+def _digest(stream: BufferedReader) -> str:
+    return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.monitor.recovery.base import Done, Scene
-from exaid_evals.monitor.recovery.restoring import put_back
+from exaid_evals.monitor.recovery.restoring import Held, put_back_best
 from exaid_evals.monitor.wording import described
 
 
@@ -30,11 +30,9 @@ class EarlyStop:
     def act(self, scene: Scene) -> Done | None:
         """Ask for the end, also where the weights cannot be put back."""
         try:
-            found = scene.store.best()
-            if found is None:
+            checkpoint = put_back_best(scene.trainee, scene.store, Held(scene.trainee))
+            if checkpoint is None:
                 return Done({"restored_step": None}, stop=True, counted=False)
-            checkpoint, state = found
-            put_back(scene.trainee, state)
         except Exception as error:  # whatever a model raises: it would go on training what is broken
             return Done({"restored_step": None, "error": type(error).__name__}, stop=True, counted=False)
         return Done({"restored_step": checkpoint.step}, stop=True, counted=False)

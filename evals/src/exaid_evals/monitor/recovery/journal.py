@@ -11,6 +11,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor.appending import append_whole
+from exaid_evals.monitor.recovery.plain_file import append_plain, open_plain
 
 JOURNAL = "recovery.jsonl"
 
@@ -29,13 +30,14 @@ class Journal:
 
         Raises:
             ConfigError: there are records, and `resume` is not given.
-            DataError: a line of it is no record.
+            DataError: a line of it is no record; it is a link or a pipe.
         """
         self._path = folder / JOURNAL
         self.n_records = self.n_counted = self.torn = 0
-        if not self._path.is_file():
+        if not os.path.lexists(self._path):
             return
-        data = self._path.read_bytes()
+        with open_plain(self._path, "remove it, or name another checkpoint_dir") as stream:
+            data = stream.read()
         whole, end, rest = data.rpartition(b"\n")
         self._count(whole + end)
         self.torn = len(rest)
@@ -54,7 +56,7 @@ class Journal:
                 record = json.loads(line)
                 self.n_counted += record["record_type"] == "action" and bool(record["counted"])
                 self.n_records = max(self.n_records, int(record["index"]) + 1)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 remedy = "remove the line, or name another checkpoint_dir"
                 raise DataError("is no record of a recovery", where=f"{self._path}:{number}", remedy=remedy) from None
 
@@ -67,7 +69,7 @@ class Journal:
         record = {**header("exaid.recovery"), "record_type": record_type, "index": self.n_records, **fields}
         self.n_records += 1
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab", buffering=0) as stream:
+        with append_plain(self._path) as stream:
             if self.torn:
                 os.ftruncate(stream.fileno(), os.fstat(stream.fileno()).st_size - self.torn)
                 self.torn = 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import Any
 
+from exaid_evals.monitor.recovery.checkpoints import Checkpoint, CheckpointStore
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.trainee import Trainee
 
@@ -32,7 +32,12 @@ class Held:
         Raises:
             Exception: whatever the model raises where the state does not fit it any more; it then is as it was.
         """
-        put_back(self._trainee, read_state(self._data, "the state before the action"))
+        now = Held(self._trainee)
+        try:
+            self._trainee.load(read_state(self._data, "the state before the action"))
+        except Exception:
+            now.restore_after_failure()
+            raise
 
     def restore_after_failure(self) -> None:
         """Load the copy over what was loaded by half; a failure of this too is only told."""
@@ -42,15 +47,30 @@ class Held:
             _log.error("recovery: the state before the failure cannot be put back (%s)", type(error).__name__)
 
 
-def put_back(trainee: Trainee, state: Any) -> None:
-    """Load a state; one that does not fit leaves the trainee as it was.
+def put_back_best(trainee: Trainee, store: CheckpointStore, held: Held) -> Checkpoint | None:
+    """Load the best checkpoint that can be believed and fits; None where there is none.
+
+    One that does not fit is given up where a later one does: it is then no fault of the model's.
+
+    Args:
+        trainee: takes the state; it is as it was, where none fits.
+        store: of the checkpoints.
+        held: the trainee's state of now.
 
     Raises:
-        Exception: whatever the model raises where the state does not fit it.
+        Exception: whatever the model raised of the best, where none fits.
     """
-    held = Held(trainee)
-    try:
-        trainee.load(state)
-    except Exception:
-        held.restore_after_failure()
-        raise
+    failed: list[tuple[Checkpoint, Exception]] = []
+    for checkpoint, state in store.believed():
+        try:
+            trainee.load(state)
+        except Exception as error:
+            held.restore_after_failure()  # a state that does not fit may have been put in by half
+            failed.append((checkpoint, error))
+            continue
+        for one, why in failed:
+            store.give_up(one, f"the checkpoint of step {one.step:g} does not fit ({type(why).__name__}: {why})")
+        return checkpoint
+    if failed:
+        raise failed[0][1]
+    return None

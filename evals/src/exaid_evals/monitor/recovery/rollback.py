@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from exaid_evals.monitor.recovery.base import Details, Done, Scene, rates_text
-from exaid_evals.monitor.recovery.restoring import Held
+from exaid_evals.monitor.recovery.restoring import Held, put_back_best
 from exaid_evals.monitor.wording import described
 
 
@@ -29,23 +29,21 @@ class Rollback:
         return described(scene.severe)
 
     def act(self, scene: Scene) -> Done | None:
-        """Load the best checkpoint that can be believed; None where there is none."""
-        found = scene.store.best()
-        if found is None:
-            return None
-        checkpoint, state = found
+        """Load the best checkpoint that can be believed and fits; None where there is none."""
         rates = [rate.get() for rate in scene.trainee.rates()]
-        again = self._times[checkpoint.number]
         sound = scene.trainee.sound()  # what holds NaN is nothing to come back to
         held = Held(scene.trainee)
-        try:
-            scene.trainee.load(state)
-            if again:
+        checkpoint = put_back_best(scene.trainee, scene.store, held)
+        if checkpoint is None:
+            return None
+        again = self._times[checkpoint.number]
+        if again:
+            try:
                 factor = scene.config.learning_rate_factor**again
                 scene.trainee.scale_rates([factor] * len(scene.trainee.rates()))
-        except Exception:
-            held.restore_after_failure()  # a state that does not fit may have been put in by half
-            raise
+            except Exception:
+                held.restore_after_failure()
+                raise
         self._times[checkpoint.number] += 1
         details: Details = {
             "checkpoint_step": checkpoint.step,

@@ -25,3 +25,9 @@ def set_base_rates(scheduler: Any, values: list[float]) -> None:
     base = getattr(scheduler, "base_lrs", None)
     if isinstance(base, list) and len(base) == len(values):
         base[:] = values
+
+
+def has_schedule(optimizer: Any) -> bool:
+    """Tell whether a scheduler was made for an optimiser: it notes the rate with which it began in each group."""
+    groups = getattr(optimizer, "param_groups", None)
+    return isinstance(groups, list) and any("initial_lr" in group for group in groups)

@@ -14,6 +14,7 @@ import json
 import math
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -98,6 +99,8 @@ def _encoded(value: Any, arrays: dict[str, Array], where: str, depth: int = 0) -
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.ndarray | np.generic):
+        if isinstance(value, np.ma.MaskedArray):
+            raise ConfigError("a masked array cannot be kept", where=where, remedy="hold its data and its mask")
         array = np.asarray(value)
         if array.dtype.hasobject or array.dtype.names:
             raise ConfigError(f"an array of {array.dtype} cannot be kept", where=where, remedy="hold plain numbers")
@@ -108,7 +111,7 @@ def _encoded(value: Any, arrays: dict[str, Array], where: str, depth: int = 0) -
         return ["tensor", *_kept_tensor(value, arrays, where)]
     if isinstance(value, Mapping):
         pairs = [[_key(key, where), _encoded(item, arrays, f"{where}.{key}", depth + 1)] for key, item in value.items()]
-        return ["map", pairs]
+        return ["counter" if isinstance(value, Counter) else "map", pairs]
     if isinstance(value, list | tuple):
         items = [_encoded(item, arrays, f"{where}[{at}]", depth + 1) for at, item in enumerate(value)]
         return ["list" if isinstance(value, list) else "tuple", items]
@@ -136,12 +139,15 @@ def _kept_tensor(value: Any, arrays: dict[str, Array], where: str) -> tuple[str,
     if dtype not in _DTYPES or value.layout is not torch.strided:
         remedy = "leave it out of state_dict()"
         raise ConfigError(f"a tensor of {value.dtype}, {value.layout}, cannot be kept", where=where, remedy=remedy)
-
-    value = value.detach().cpu().contiguous()
     try:
-        array = value.numpy()
-    except TypeError:
-        array = value.view(torch.int16 if value.element_size() == 2 else torch.uint8).numpy()
+        value = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        try:
+            array = value.numpy()
+        except TypeError:
+            array = value.view(torch.int16 if value.element_size() == 2 else torch.uint8).numpy()
+    except (RuntimeError, ValueError) as error:  # nested, on the device meta, not initialised yet
+        what = f"a {type(value).__name__} has no numbers that can be kept ({type(error).__name__})"
+        raise ConfigError(what, where=where, remedy="leave it out of state_dict(), or attach it later") from None
     # A copy: the tensor may be trained on before the file is written.
     return _kept(array.copy(), arrays), dtype
 
@@ -179,8 +185,9 @@ def _decoded(node: Any, arrays: Mapping[str, Array]) -> Any:
             raise TypeError("mapping")
         return node
     tag, *rest = node
-    if tag == "map":
-        return {key: _decoded(item, arrays) for key, item in rest[0]}
+    if tag in ("map", "counter"):
+        pairs = {key: _decoded(item, arrays) for key, item in rest[0]}
+        return pairs if tag == "map" else Counter(pairs)  # MultiStepLR has its milestones in one
     if tag in ("list", "tuple"):
         items = [_decoded(item, arrays) for item in rest[0]]
         return items if tag == "list" else tuple(items)

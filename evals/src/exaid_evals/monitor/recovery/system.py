@@ -13,19 +13,19 @@ from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.directions import Direction
 from exaid_evals.config.base import load_config
 from exaid_evals.config.override import Override
-from exaid_evals.errors import ConfigError
+from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.action import Action, OutcomeName
+from exaid_evals.monitor.recovery.attaching import attached
 from exaid_evals.monitor.recovery.base import Done, Scene, Strategy
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.claim import Claim
 from exaid_evals.monitor.recovery.judgement import Trial
+from exaid_evals.monitor.recovery.keeping import Keeper
 from exaid_evals.monitor.recovery.ranking import Ranking
 from exaid_evals.monitor.recovery.records import Records
 from exaid_evals.monitor.recovery.registry import STRATEGIES
-from exaid_evals.monitor.recovery.schedules import recomputes
 from exaid_evals.monitor.recovery.severity import Alarm
-from exaid_evals.monitor.recovery.state_file import check_state
 from exaid_evals.monitor.recovery.trainee import Trainee
 from exaid_evals.monitor.settings import AutoRecoveryConfig, StrategyName
 
@@ -74,43 +74,47 @@ class AutoRecoverySystem:
         folder = Path(checkpoint_dir)
         self._claim = Claim(folder)
         self._claim.take(make=False)
-        self.store = CheckpointStore(
-            folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume,
-            metric=metric,
-        )  # fmt: skip
-        self._records = Records(folder, self.store, resume=config.resume)
+        try:
+            self.store = CheckpointStore(
+                folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume,
+                metric=metric,
+            )  # fmt: skip
+            self._records = Records(folder, self.store, resume=config.resume)
+        except ExaidError:
+            self._claim.release()  # whoever holds the exception holds this object, and with it the folder
+            raise
         self._strategies: list[Strategy] = [STRATEGIES[name]() for name in config.strategies]
         self._trainee: Trainee | None = None
         self._recent: deque[float] = deque(maxlen=config.judge_after)
         self._alarm = Alarm(config, self._ranking, known)
+        self._keeper = Keeper(config, self._ranking, self.store, self._claim)
         self._trial: Trial | None = None
         self._quiet_until = -math.inf
         self._counted = self._records.journal.n_counted
         self._should_stop = False
         self._latest_step = -math.inf
+        self._closed = False
 
-    def attach(self, model: Any, optimizer: Any = None, scheduler: Any = None) -> Self:
+    def attach(
+        self, model: Any, optimizer: Any = None, scheduler: Any = None, parts: Mapping[str, Any] | None = None
+    ) -> Self:
         """Say what is trained; see `Trainee`.
 
+        Args:
+            model: has state_dict() and load_state_dict().
+            optimizer: as PyTorch's, or with a learning rate as an attribute.
+            scheduler: of the learning rate.
+            parts: name → what else is to be in a checkpoint: a gradient scaler, generators of random numbers.
+
         Raises:
-            ConfigError: the model has no state that could be taken, or one that cannot be kept; no learning rate is
+            ConfigError: something has no state that could be taken, or one that cannot be kept; no learning rate is
                 found that could be lowered, or the scheduler would undo that.
         """
-        trainee = Trainee(model, optimizer, scheduler)
-        lowers = "reduce_learning_rate" in self._config.strategies
-        leave_out = "leave reduce_learning_rate out of strategies"
-        if lowers and not trainee.rates():
-            remedy = f"attach the optimiser, or {leave_out}"
-            raise ConfigError("no learning rate is found that could be lowered", where="strategies", remedy=remedy)
-        if recomputes(scheduler):
-            what = (
-                f"a {type(scheduler).__name__} computes the learning rate anew at each step, whatever it was lowered to"
-            )
-            if lowers:
-                raise ConfigError(what, where="strategies", remedy=leave_out)
-            self._records.problem(f"{what}: a repeated rollback lowers it for one step only")
-        check_state(trainee.state())
-        self._trainee = trainee
+        try:
+            self._trainee = attached(self._config, self._records.problem, model, optimizer, scheduler, parts)
+        except ConfigError:
+            self._claim.release()  # whoever holds the exception holds this object, and with it the folder
+            raise
         return self
 
     @property
@@ -141,7 +145,7 @@ class AutoRecoverySystem:
         """
         if self._trainee is None:
             raise ConfigError("nothing is attached", where="AutoRecoverySystem", remedy="call attach(model, optimizer)")
-        if self._should_stop:
+        if self._should_stop or self._closed:
             return None
         row = {name: value for name, given in metrics.items() if (value := number_of(given)) is not None}
         self._alarm.take(row)
@@ -160,11 +164,12 @@ class AutoRecoverySystem:
         if value is not None and metric is not None:
             self._recent.append(self._ranking.worse(value))
             if action is None and math.isfinite(value):
-                self._keep(step, metric, value, self._trainee, anomalies)
+                self._keeper.look(step, value, self._trainee, spoiled=self._alarm.spoils(anomalies))
         return action
 
     def close(self) -> None:
-        """Write what is not known yet of the last action, and give the folder back."""
+        """Write what is not known yet of the last action, and give the folder back; nothing is done after that."""
+        self._closed = True
         trial, self._trial = self._trial, None
         if trial is not None:
             self._write_outcome(trial, "open", self._latest_step)
@@ -288,14 +293,3 @@ class AutoRecoverySystem:
         if severe is None or severe.metric != self._ranking.metric or latest is None:
             return list(self._recent)
         return [self._ranking.worse(latest)]
-
-    def _keep(self, step: float, metric: str, value: float, trainee: Trainee, anomalies: Sequence[Anomaly]) -> None:
-        """Keep a checkpoint of a state that is better than every one before, and sound."""
-        if self._alarm.spoils(anomalies):
-            return
-        ranked = self.store.ranked
-        if ranked and self._ranking.worse(value) >= self._ranking.worse(ranked[0].value):
-            return
-        if trainee.finite():
-            self._claim.take()
-            self.store.save(trainee.state(), step, metric, value)

@@ -1,0 +1,75 @@
+"""Files and folders that belong to one training at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from pathlib import Path
+
+_DESCRIPTORS: weakref.WeakKeyDictionary[Lock, int]
+
+
+class Lock:
+    """An advisory lock on a file or folder itself: nothing is left behind, and the death of its process ends it.
+
+    A forked process, such as one that loads data, inherits the descriptor and with it the lock, and may live longer
+    than the training. So the descriptor is closed there, which leaves the lock to the process that took it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock, where the system and the file system have such locks.
+
+        Args:
+            path: of a file or folder that exists.
+
+        Raises:
+            BlockingIOError: another one has it.
+            OSError: the path cannot be opened.
+        """
+        self._close: weakref.finalize[[int, int], Lock] | None = None
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        except OSError:
+            os.close(descriptor)  # a file system without locks
+            return
+        self._close = weakref.finalize(self, _release, descriptor, os.getpid())
+        _DESCRIPTORS[self] = descriptor
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._close is not None:
+            self._close()
+            self._close = None
+        _DESCRIPTORS.pop(self, None)
+
+
+def _release(descriptor: int, owner: int) -> None:
+    """Unlock before closing: a process that is being forked at this moment may still hold the descriptor open."""
+    if os.getpid() != owner:
+        return  # it was closed after the fork, and its number may be another file's now
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+def _after_fork() -> None:
+    for descriptor in list(_DESCRIPTORS.values()):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _DESCRIPTORS.clear()
+
+
+_DESCRIPTORS = weakref.WeakKeyDictionary()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
