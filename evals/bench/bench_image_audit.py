@@ -2,7 +2,9 @@
 
 Run: ``python evals/bench/bench_image_audit.py`` judges both halves of the planted images and writes the table into
 docs/image_audit.md; ``--check`` says instead whether the table there is what the code gives; ``--half development``
-looks at the half on which thresholds were chosen, and writes nothing. ``--speed N`` measures N images of 512 × 512
+looks at the half on which thresholds were chosen, and writes nothing. ``--unseen FOLDER`` judges pictures and
+typefaces of a folder that no rule was made on, and writes their table; ``--check`` leaves it out, for the folder is
+not the project's. ``--speed N`` measures N images of 512 × 512
 and writes into the page what one costs, in processor seconds, since the machine may be shared; ``--check`` leaves
 that out, for it is another's on another machine.
 """
@@ -29,11 +31,23 @@ from exaid_evals.analysis.images.measure import Measurer, measure_bytes
 from exaid_evals.analysis.images.settings import AuditSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from corrupted_images import DEVELOPMENT, FAULTS, HELD_OUT, document, photo, planted_images
+from corrupted_images import (
+    DEVELOPMENT,
+    FACES,
+    FAULTS,
+    HELD_OUT,
+    PHOTOS,
+    UNSEEN,
+    document,
+    photo,
+    planted_images,
+    use_unseen,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "image_audit.md"
 BEGIN, END = "<!-- image audit: begin (bench_image_audit.py writes this) -->", "<!-- image audit: end -->"
 SPEED_BEGIN, SPEED_END = "<!-- image audit speed: begin -->", "<!-- image audit speed: end -->"
+UNSEEN_BEGIN, UNSEEN_END = "<!-- image audit unseen: begin -->", "<!-- image audit unseen: end -->"
 HALVES = {"development": DEVELOPMENT, "held-out": HELD_OUT}
 N_EACH, N_SOUND, N_ANGLES = 60, 240, 300
 LEAST, MOST_DEGREES = 0.95, 2.0
@@ -106,6 +120,17 @@ def _angle_error(half: int, number: int) -> float:
 
 def table(results: dict[str, Result]) -> str:
     """Return the table of the page, in Markdown."""
+    lines = [
+        *_rate_lines(results),
+        "",
+        "| source | half | images | wholly right | rate | 95 % interval |",
+        "| :-- | :-- | --: | --: | --: | :-: |",
+    ]
+    lines += [line for half, result in results.items() for line in _source_lines(half, result)]
+    return "\n".join(lines)
+
+
+def _rate_lines(results: dict[str, Result]) -> list[str]:
     heads = " | ".join(f"{half}: recall | {half}: precision" for half in results)
     lines = [f"| planted | {heads} |", "| :-- | " + " | ".join("--: | --:" for _ in results) + " |"]
     for fault in FAULTS:
@@ -126,13 +151,7 @@ def table(results: dict[str, Result]) -> str:
         known = errors[np.isfinite(errors)]
         within = f"{np.mean(errors <= MOST_DEGREES):.1%} of {len(errors)}"
         lines.append(f"| {half} | {within} | {np.median(known):.2f}° | {known.max():.2f}° |")
-    lines += [
-        "",
-        "| source | half | images | wholly right | rate | 95 % interval |",
-        "| :-- | :-- | --: | --: | --: | :-: |",
-    ]
-    lines += [line for half, result in results.items() for line in _source_lines(half, result)]
-    return "\n".join(lines)
+    return lines
 
 
 def _source_lines(half: str, result: Result) -> list[str]:
@@ -144,15 +163,39 @@ def _source_lines(half: str, result: Result) -> list[str]:
     return lines
 
 
-def speed(count: int) -> int:
-    """Audit images of 512 × 512 with two processes, and tell what one costs."""
+def unseen(folder: Path, *, misses: bool) -> int:
+    """Judge pictures and typefaces that no rule was made on, and write their table into the page."""
+    use_unseen(folder)
+    result = evaluate(UNSEEN)
+    wrong = [f"{name} ({count - right} of {count})" for name, (count, right) in result.sources.items() if right < count]
+    lines = [
+        f"{len(PHOTOS[UNSEEN])} pictures and {len(FACES[UNSEEN])} typefaces, {N_EACH} images of each fault and "
+        f"{N_SOUND} sound ones.",
+        "",
+        *_rate_lines({"unseen": result}),
+        "",
+        f"Not wholly right: {', '.join(wrong) or 'none'}.",
+    ]
+    made = "\n".join(lines)
+    print(made)
+    if misses:
+        print("\n".join(result.wrong))
+    PAGE.write_text(_filled(PAGE.read_text(encoding="utf-8"), UNSEEN_BEGIN, made, UNSEEN_END), encoding="utf-8")
+    return int(min(result.rates("rotated")) < LEAST)
+
+
+def speed(count: int, kept: Path | None) -> int:
+    """Audit images of 512 × 512 with two processes, and tell what one costs; a folder keeps them for the next time."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "images"
-        root.mkdir()
+        root = kept or Path(folder) / "images"
+        root.mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            rng = np.random.default_rng([7, number])
-            picture, _ = document(rng, DEVELOPMENT) if number % 5 == 0 else photo(rng, DEVELOPMENT)
-            picture.resize((512, 512)).save(root / f"{number:05d}.jpg", quality=90)
+            if not (root / f"{number:05d}.jpg").exists():
+                rng = np.random.default_rng([7, number])
+                picture, _ = document(rng, DEVELOPMENT) if number % 5 == 0 else photo(rng, DEVELOPMENT)
+                picture.resize((512, 512)).save(root / f"{number:05d}.jpg", quality=90)
+        if len(list(root.iterdir())) != count:
+            raise SystemExit(f"{root} holds other images than {count} of these")
         before, started = _cpu(), time.perf_counter()
         audit_folder(root, AuditSettings(), Path(folder) / "out", jobs=2)
         seconds, cpu = time.perf_counter() - started, _cpu() - before
@@ -187,11 +230,15 @@ def main() -> int:
     parser.add_argument("--half", choices=[*HALVES, "both"], default="both")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--misses", action="store_true")
+    parser.add_argument("--unseen", type=Path, metavar="FOLDER")
     parser.add_argument("--speed", type=int, default=0, metavar="N")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="keeps the images of --speed")
     chosen = parser.parse_args()
     if chosen.speed:
-        return speed(chosen.speed)
+        return speed(chosen.speed, chosen.images)
     Measurer(1, 1)  # one thread, as in a worker
+    if chosen.unseen:
+        return unseen(chosen.unseen, misses=chosen.misses)
     halves = HALVES if chosen.half == "both" else {chosen.half: HALVES[chosen.half]}
     results = {name: evaluate(half) for name, half in halves.items()}
     made = table(results)

@@ -1,8 +1,10 @@
 """How often histories of one configuration are said to part, and how often a planted parting is found.
 
 Pairs of groups of simulated curves with noise at each point (σ 0.01), an offset of each run (σ 0.006) and, in every
-second pair, four times that offset in one group; in others the accuracy of one group falls at half of the run. Prints
-the table, and writes it into docs/comparing.md.
+second pair, four times that offset in one group; in others the accuracy of one group falls at half of the run. Then
+searches of ten groups, of which the best, as in a comparison, is held against the nine others: of one configuration any
+of the nine that parts counts; else one of the others falls, and is found or not. Prints the table, and writes it into
+docs/comparing.md.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from numpy.typing import NDArray
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.parting import part
+from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.history import History, Point, Series
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
 BEGIN, END = "<!-- parting: begin (bench_parting.py writes this) -->", "<!-- parting: end -->"
 METRIC, POINTS, NOISE, OFFSET = "val_accuracy", 100, 0.01, 0.006
 FALLS = (0.03, 0.1)
+RELATED = (0.0, 0.8, 0.9)
+GROUPS = 10
 
 
 def curve(rng: np.random.Generator, related: float, offset: float, fall: float) -> NDArray[np.float64]:
@@ -55,17 +60,38 @@ def share_parted(n: int, related: float, fall: float, pairs: int) -> float:
     return found / pairs
 
 
+def share_of_searches(n: int, related: float, fall: float, searches: int) -> float:
+    """Return the share of searches of ten groups in which the best one parts from another, or from the one that falls.
+
+    The best is chosen by its level first, as a comparison does: what is held against the others is no random group.
+    """
+    rng = np.random.default_rng([GROUPS, n, round(10 * related), round(1000 * fall)])
+    found = 0
+    for _ in range(searches):
+        planted = [0.0] * (GROUPS - 1) + [fall]
+        groups = [group(rng, f"g{at} ", n, related, OFFSET, one) for at, one in enumerate(planted)]
+        ranking = rank(groups, METRIC, "higher")
+        if ranking is None:
+            raise RuntimeError("a group without values")
+        best = next(one for one in groups if one.name == ranking.first.group)
+        others = [one for one in groups if one is not best]
+        held = [one for one in others if not fall or one is groups[-1]]
+        found += any(part(METRIC, best, other, groups, len(others)).step is not None for other in held)
+    return found / searches
+
+
 def table(pairs: int) -> str:
     """Return the table as Markdown."""
     heads = "".join(f" falls by {fall:g} |" for fall in FALLS)
     lines = [
-        f"| runs a group | neighbours correlate by | one configuration |{heads}",
-        "| --: | --: | --: |" + " --: |" * len(FALLS),
+        f"| groups | runs a group | neighbours correlate by | one configuration |{heads}",
+        "| --: | --: | --: | --: |" + " --: |" * len(FALLS),
     ]
-    for n in (1, 2, 3, 5, 10):
-        for related in (0.0, 0.8):
-            shares = [share_parted(n, related, fall, pairs) for fall in (0.0, *FALLS)]
-            lines.append(f"| {n} | {related:g} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
+    for groups, measured, sizes in ((2, share_parted, (1, 2, 3, 5, 10)), (GROUPS, share_of_searches, (1, 3, 5, 10))):
+        for n in sizes:
+            for related in RELATED:
+                shares = [measured(n, related, fall, pairs) for fall in (0.0, *FALLS)]
+                lines.append(f"| {groups} | {n} | {related:g} | " + " | ".join(f"{one:.1%}" for one in shares) + " |")
     return "\n".join(lines)
 
 

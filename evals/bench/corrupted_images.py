@@ -2,7 +2,8 @@
 
 Pictures come from scikit-image, scikit-learn, Matplotlib's sample data, ImageHash and PyWavelets; documents are
 scikit-image's page, sheets of scikit-learn's handwritten digits, and pages set in the typefaces of Matplotlib.
-Development and held-out halves share neither pictures nor typefaces nor words nor seeds.
+Development and held-out halves share neither pictures nor typefaces nor words nor seeds. Neither does the third set,
+UNSEEN, whose pictures and typefaces are read from a folder that `use_unseen` is given.
 
 Left out: what is shorter than 200 pixels a side, where a blur of 1 % cannot be seen (lfw_subset, microaneurysms,
 multipage, no_time_for_that_tiny, Minduka_Present_Blue_Pack, logo2, topobathy), second copies of a scene
@@ -22,18 +23,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-DEVELOPMENT, HELD_OUT = 20240519, 90210733
+DEVELOPMENT, HELD_OUT, UNSEEN = 20240519, 90210733, 27182818
 PHOTOS = {
     DEVELOPMENT: ("astronaut.png", "chelsea.png", "coffee.png", "camera.png", "china.jpg", "retina.jpg", "brick.png",
                   "chessboard_GRAY.png", "cell.png", "color.png", "rocket.jpg", "hubble_deep_field.jpg",
                   "flower.jpg", "motorcycle_left.png", "coins.png", "ihc.png", "grass.png", "gravel.png", "logo.png",
-                  "moon.png", "horse.png"),
-    HELD_OUT: ("grace_hopper.jpg", "aero.npz", "ascent.npz", "phantom.png", "imagehash.png", "jacksboro_fault_dem.npz"),
+                  "moon.png", "horse.png", "ascent.npz"),
+    HELD_OUT: ("grace_hopper.jpg", "aero.npz", "phantom.png", "imagehash.png", "jacksboro_fault_dem.npz"),
+    UNSEEN: (),
 }  # fmt: skip
 FACES = {
     DEVELOPMENT: ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSansMono.ttf", "STIXGeneral.ttf", "cmss10.ttf",
                   "STIXGeneralBol.ttf"),
     HELD_OUT: ("cmr10.ttf", "cmtt10.ttf", "cmb10.ttf", "STIXGeneralItalic.ttf"),
+    UNSEEN: (),
 }  # fmt: skip
 FAULTS = ("unreadable", "truncated", "tiny", "blurred", "too_dark", "too_bright", "low_contrast", "rotated")
 _TEXTS = {
@@ -41,7 +44,12 @@ _TEXTS = {
     "pressure normal chest clear follow up advised plan repeat count review results discuss options with family",
     HELD_OUT: "every agent reads what others wrote before it answers and a summary arrives only when enough has been "
     "said so that nobody waits for long while older messages leave the window one by one without being missed",
+    UNSEEN: "when the boat came round the point at dusk its lamps were out and no one on the pier could tell whose it "
+    "might be although Margaret thought she knew the sound of that engine better than her own clock at home",
 }
+_LEAST_SIDE = 200
+"""Pixels: in a smaller picture a blur of 1 % cannot be seen."""
+_unseen: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,22 @@ class Planted:
     angle: float = 0.0
 
 
+def use_unseen(folder: Path) -> None:
+    """Take the pictures and typefaces of a folder for the third set: all that are large enough, by their names' order.
+
+    Raises:
+        SystemExit: it holds no picture or no typeface.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    faces = tuple(path.name for path in files if path.suffix.lower() in (".ttf", ".otf"))
+    _unseen[:] = [folder]
+    pictures = [path.name for path in files if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
+    PHOTOS[UNSEEN] = tuple(name for name in pictures if min(picture(name).size) >= _LEAST_SIDE)
+    FACES[UNSEEN] = faces
+    if not faces or not PHOTOS[UNSEEN]:
+        raise SystemExit(f"{folder} holds {len(PHOTOS[UNSEEN])} pictures and {len(faces)} typefaces: both are needed")
+
+
 def _folder(package: str, below: str) -> Path:
     import importlib.util
 
@@ -83,6 +107,7 @@ def picture(name: str) -> Image.Image:
         _folder("matplotlib", "mpl-data/sample_data"),
         _folder("pywt", "data"),
         Path(sysconfig.get_path("data")) / "images",  # where the wheel of ImageHash puts its picture
+        *_unseen,
     )
     path = next(folder / name for folder in folders if (folder / name).exists())
     if path.suffix == ".npz":
@@ -129,7 +154,8 @@ def document(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
 def _set_page(rng: np.random.Generator, half: int) -> tuple[Image.Image, str]:
     face = str(rng.choice(FACES[half]))
     size = int(rng.integers(11, 20))
-    font = ImageFont.truetype(str(_folder("matplotlib", "mpl-data/fonts/ttf") / face), size)
+    faces = _unseen[0] if half == UNSEEN else _folder("matplotlib", "mpl-data/fonts/ttf")
+    font = ImageFont.truetype(str(faces / face), size)
     width, height = (int(side) for side in rng.integers(380, 620, 2))
     paper, ink = int(rng.integers(215, 256)), int(rng.integers(0, 70))
     page = Image.new("L", (width, height), paper)

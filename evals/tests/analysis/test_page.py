@@ -8,21 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docs.console import ROOT, Shell, matches, shown_in
+from docs.page import check_walk, page_text
 from exaid_evals.analysis.settings import AnalysisConfig
 
-PAGE = (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8")
+PAGE = page_text("analysis.md")
 
 
 @pytest.mark.slow
 def test_the_walk_prints_what_is_shown(tmp_path: Path) -> None:
     """Every command of the page succeeds and prints the lines below it."""
-    shell = Shell(tmp_path)
-    commands = shown_in(PAGE)
-    assert len(commands) == 2
-    for shown in commands:
-        actual = shell.run(shown.command)
-        assert matches(shown.output, actual), f"`{shown.command}` now prints\n" + "\n".join(actual)
+    check_walk(PAGE, tmp_path, 2)
 
 
 def test_the_settings_that_are_shown_are_read() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from analysis.trackers import script
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources import parquet_file, wandb_online
 from exaid_evals.analysis.sources.base import optional
@@ -49,20 +48,6 @@ def values(history: History, metric: str) -> list[float]:
 def kinds(history: History, metric: str) -> set[str]:
     """Return what is odd about a metric."""
     return {one.kind for one in history.irregularities if one.metric == metric}
-
-
-def script(text: str, folder: Path, *arguments: str, **environment: str) -> None:
-    """Run a script of a user's in a folder, as a user would: in a process of its own."""
-    path = folder / "train.py"
-    path.write_text(text, encoding="utf-8")
-    subprocess.run(
-        [sys.executable, str(path), *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, **environment},
-    )
 
 
 def check_twelve_steps(history: History) -> None:

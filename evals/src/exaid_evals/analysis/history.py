@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 IrregularityKind = Literal["gap", "repeated_step", "unordered_step", "nan", "infinite", "not_a_number", "missing"]
 
+LARGEST = 1e100
+"""A greater value counts as infinite: it is a run that overflows, and its square has no floating-point number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -37,8 +40,8 @@ class Point:
 
     @property
     def finite(self) -> bool:
-        """Whether the value is a finite number."""
-        return isinstance(self.value, float | int) and math.isfinite(self.value)
+        """Whether the value is a finite number that can be computed with."""
+        return isinstance(self.value, float | int) and abs(self.value) <= LARGEST  # false for NaN and infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Irregularity:
     Attributes:
         metric: of the series.
         kind: `gap` (a step is missing that the usual distance of steps would lead one to expect), `repeated_step`,
-            `unordered_step`, `nan`, `infinite`, `not_a_number`, `missing`.
+            `unordered_step`, `nan`, `infinite` (beyond `LARGEST`), `not_a_number`, `missing`.
         count: points, or missing steps of gaps.
         first_step: where it begins.
     """
@@ -90,6 +93,17 @@ class Series:
         last = {point.step: float(point.value) for point in self.points if point.finite}  # type: ignore[arg-type]
         steps = sorted(last)
         return CleanSeries(np.array(steps, dtype=np.float64), np.array([last[step] for step in steps]))
+
+    @cached_property
+    def defined(self) -> NDArray[np.bool_]:
+        """Whether each step at which a number was logged has a finite one, in ascending order of steps."""
+        import numpy as np
+
+        found: dict[float, bool] = {}
+        for point in self.points:
+            if isinstance(point.value, float | int):
+                found[point.step] = found.get(point.step, False) or point.finite
+        return np.array([found[step] for step in sorted(found)], dtype=np.bool_)
 
     @cached_property
     def irregularities(self) -> tuple[Irregularity, ...]:
@@ -201,7 +215,7 @@ def _kind(value: float | str | None) -> IrregularityKind | None:
         return "not_a_number"
     if math.isnan(value):
         return "nan"
-    return None if math.isfinite(value) else "infinite"
+    return None if abs(value) <= LARGEST else "infinite"
 
 
 def _gaps(metric: str, steps: Sequence[float]) -> list[Irregularity]:

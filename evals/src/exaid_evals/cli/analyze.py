@@ -13,7 +13,11 @@ from exaid_evals.cli.histories import (
     better_option,
     from_option,
     history_source_option,
+    output_dir_option,
     places_of,
+    primary_metric_option,
+    require_writable,
+    warn,
 )
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.showing import printable, shown
@@ -34,16 +38,8 @@ if TYPE_CHECKING:
     envvar="EXAID_IMAGE_DIR",  # EXAID_DATA_DIR is the campaign, here as everywhere
     help="Folder of the images that the run's batches name.",
 )
-@option(
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("experiment_reports"),
-    show_default=True,
-    help="Folder to write; the run gets a folder of its own in it.",
-)
-@option(
-    "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
-)
+@output_dir_option("experiment_reports", "Folder to write; the run gets a folder of its own in it.")
+@primary_metric_option()
 @better_option
 @analysis_config_option
 @debug_option
@@ -68,9 +64,9 @@ def command(
     from exaid_evals.analysis.stage import analyse
 
     config = analysis_config_of(analysis_config, primary_metric, better)
+    require_writable(output_dir)
     history = find_run(run_name, places_of(place), source)
-    for warning in history.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
+    warn(history.warnings)
     analysis = analyse(history, config, image_dir)
     folder = write_report(analysis, output_dir)
     _show(analysis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -12,25 +12,35 @@ from exaid_evals.cli.histories import (
     analysis_config_of,
     analysis_config_option,
     better_option,
+    exit_status_of,
     from_option,
     history_source_option,
-    places_of,
+    output_dir_option,
+    pool_option,
+    primary_metric_option,
+    read_runs,
+    require_writable,
+    runs_option,
+    tell_notes,
 )
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
 from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
+    from exaid_evals.analysis.compare.collect import Collected
+    from exaid_evals.analysis.compare.levels import Statistic
     from exaid_evals.analysis.compare.stage import Comparison
 
 _MOST_ROWS = 12
 _LONG = 60
 """Characters of a name on the console."""
-SOME_FAILED = 3
+_SHOWN = 5
+"""Columns of the ranking on the console."""
 
 
 @click.command("compare")
-@option("--runs", required=True, metavar="A,B,…", help="Names, files, folders or quoted patterns of runs.")
+@runs_option
 @history_source_option
 @from_option
 @option(
@@ -40,9 +50,7 @@ SOME_FAILED = 3
     metavar="KEY",
     help="Runs that differ in this setting alone are repetitions; `none`: each stands alone.",
 )
-@option(
-    "--primary-metric", default=None, metavar="NAME", help="The metric that counts.  [default: a validation metric]"
-)
+@primary_metric_option()
 @better_option
 @option(
     "--statistic",
@@ -51,14 +59,9 @@ SOME_FAILED = 3
     show_default=True,
     help="What a run counts by: the mean of its last fifth, its best or its last value.",
 )
+@pool_option
 @analysis_config_option
-@option(
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("comparison_reports"),
-    show_default=True,
-    help="Folder to write.",
-)
+@output_dir_option("comparison_reports")
 @debug_option
 def command(
     runs: str,
@@ -68,6 +71,7 @@ def command(
     primary_metric: str | None,
     better: str | None,
     statistic: str,
+    pool_code_versions: bool,
     analysis_config: Path | None,
     output_dir: Path,
 ) -> int:
@@ -77,23 +81,23 @@ def command(
     comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,
     but some runs could not be read.
     """
-    from exaid_evals.analysis.compare.collect import collect
     from exaid_evals.analysis.compare.stage import ExperimentComparator
     from exaid_evals.analysis.compare.write import write_comparison
 
     config = analysis_config_of(analysis_config, primary_metric, better)
-    found = collect(runs, places_of(place), source)
-    for line in found.unreadable:
-        click.echo(f"warning: left out: {printable(line)}", err=True)
-    comparator = ExperimentComparator(runs, (), source, group_by, statistic, config)  # type: ignore[arg-type]
+    require_writable(output_dir)
+    found = read_runs(runs, place, source)
+    comparator = ExperimentComparator(
+        runs, (), source, config, pool_code_versions, group_by=group_by, statistic=cast("Statistic", statistic)
+    )
     with Progress("comparing", len(found.runs), unit="run") as progress:
         comparison = comparator.of(found, progress.advance)
-    _show(comparison)
+    _show(comparison, found)
     click.echo(f"wrote {shown(write_comparison(comparison, output_dir))}")
-    return SOME_FAILED if found.unreadable else 0
+    return exit_status_of(found)
 
 
-def _show(comparison: Comparison) -> None:
+def _show(comparison: Comparison, found: Collected) -> None:
     """Print the ranking by the metric that counts, verdicts of the others, and what follows."""
     from exaid_evals.analysis.compare.recommend import recommendations, verdict
     from exaid_evals.analysis.compare.sections import ranking_rows
@@ -104,8 +108,8 @@ def _show(comparison: Comparison) -> None:
     differing = ", ".join(_cut(printable(key)) for key in comparison.grouping.differing[:6]) or "no setting"
     click.echo(f"{kinds}; {'they differ' if len(comparison.groups) > 1 else 'its runs differ'} in {differing}")
     click.echo(f"{printable(first.metric)}" + (f" ({first.direction} is better)" if first.direction else ""))
-    rows = [[_cut(printable(cell)) for cell in row[:4]] for row in ranking_rows(first, _MOST_ROWS)]
-    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+    rows = [[_cut(printable(cell)) for cell in row[:_SHOWN]] for row in ranking_rows(first, _MOST_ROWS)]
+    widths = [max(len(row[at]) for row in rows) for at in range(_SHOWN)]
     for row in rows:
         click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     more = len(first.performances) + len(first.missing) - _MOST_ROWS
@@ -117,8 +121,7 @@ def _show(comparison: Comparison) -> None:
         click.echo(_told(verdict(told), names))
     for line in recommendations(comparison):
         click.echo(f"- {_told(line, names)}")
-    for line in comparison.notes:
-        click.echo(f"note: {_told(line, names)}", err=True)
+    tell_notes([_told(line, names) for line in comparison.notes], found)
 
 
 def _cut(text: str) -> str:

@@ -1,21 +1,26 @@
-"""What the verbs that read histories share: where runs are looked for, and the settings of an analysis."""
+"""What the verbs that read histories share: their options, which runs are meant, and how they end."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from exaid_evals.cli.options import option
+from exaid_evals.cli.showing import printable
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
+    from exaid_evals.analysis.compare.collect import Collected
     from exaid_evals.analysis.settings import AnalysisConfig
 
+SOME_FAILED = 3
 _SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
 
+runs_option = option("--runs", required=True, metavar="A,B,…", help="Names, files, folders or quoted patterns of runs.")
 history_source_option = option(
     "--source",
     type=click.Choice(_SOURCES),
@@ -31,12 +36,46 @@ from_option = option(
     help="Folder to look for runs in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
 )
 better_option = option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
+pool_option = option(
+    "--pool-code-versions",
+    is_flag=True,
+    help="Take runs of different versions of the code (git_hash, commit, …) for one configuration.",
+)
 analysis_config_option = option(
     "--analysis-config",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     help="YAML with thresholds and directions; see docs/analysis.md.",
 )
+
+
+def primary_metric_option(*names: str) -> Callable[[Any], Any]:
+    """Return the option that names the metric that counts, also under other names that a verb has for it."""
+    told = "The metric that counts.  [default: a validation metric]"
+    return option(*names, "--primary-metric", "primary_metric", default=None, metavar="NAME", help=told)
+
+
+def output_dir_option(default: str, told: str = "Folder to write.") -> Callable[[Any], Any]:
+    """Return the option of a verb's folder of reports."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    return option("--output-dir", type=kind, default=Path(default), show_default=True, help=told)
+
+
+def require_writable(folder: Path) -> None:
+    """Look whether a folder can be made and written, before any work.
+
+    Raises:
+        ConfigError: a file stands in its way, or nothing may be written there.
+    """
+    existing = folder.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        remedy = "move it away, or name another folder"
+        raise ConfigError(f"{existing} is no folder", where=f"--output-dir {folder}", remedy=remedy)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        remedy = "check its permissions, or name another folder"
+        raise ConfigError(f"{existing} cannot be written", where=f"--output-dir {folder}", remedy=remedy)
 
 
 def places_of(place: Path | None) -> list[Path]:
@@ -66,10 +105,41 @@ def analysis_config_of(path: Path | None, primary: str | None, better: str | Non
     from exaid_evals.config.base import load_config
     from exaid_evals.config.override import Override
 
-    if better is not None and primary is None:
-        raise ConfigError("says nothing without a metric", where="--better", remedy="name it with --primary-metric")
     overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
     config = load_config(AnalysisConfig, path, overrides).value
-    if primary is not None and better is not None:
-        config = config.model_copy(update={"directions": {**config.directions, primary: better}})
-    return config
+    if better is None:
+        return config
+    if config.primary_metric is None:
+        raise ConfigError("says nothing without a metric", where="--better", remedy="name it with --primary-metric")
+    return config.model_copy(update={"directions": {**config.directions, config.primary_metric: better}})
+
+
+def read_runs(runs: str, place: Path | None, source: str | None) -> Collected:
+    """Read the runs of a list, and name those that are left out on standard error.
+
+    Raises:
+        ConfigError: wrong usage.
+        DataError: a run is not there, or none can be read.
+    """
+    from exaid_evals.analysis.compare.collect import collect
+
+    found = collect(runs, places_of(place), source)
+    warn(f"left out: {line}" for line in found.unreadable)
+    return found
+
+
+def warn(lines: Iterable[str], label: str = "warning") -> None:
+    """Print lines that are no result on standard error."""
+    for line in lines:
+        click.echo(f"{label}: {printable(line)}", err=True)
+
+
+def tell_notes(notes: Sequence[str], found: Collected) -> None:
+    """Print what limits an analysis on standard error, but for the runs that `read_runs` has named already."""
+    left_out = tuple(found.unreadable)
+    warn((line for line in notes if not line.endswith(left_out)) if left_out else notes, "note")
+
+
+def exit_status_of(found: Collected) -> int:
+    """Return the exit status after the work: 3 where some runs could not be read."""
+    return SOME_FAILED if found.unreadable else 0

@@ -10,38 +10,31 @@ from exaid_evals.cli.histories import (
     analysis_config_of,
     analysis_config_option,
     better_option,
+    exit_status_of,
     from_option,
     history_source_option,
-    places_of,
+    output_dir_option,
+    pool_option,
+    primary_metric_option,
+    read_runs,
+    require_writable,
+    runs_option,
+    tell_notes,
 )
-from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.options import debug_option
 from exaid_evals.cli.progress import Progress
 from exaid_evals.cli.showing import printable, shown
 
-SOME_FAILED = 3
-
 
 @click.command("impact")
-@option("--runs", required=True, metavar="GLOB", help="Names, files, folders or quoted patterns of runs.")
+@runs_option
 @history_source_option
 @from_option
-@option(
-    "--metric",
-    "--primary-metric",
-    "primary_metric",
-    default=None,
-    metavar="NAME",
-    help="The metric whose end is the outcome.  [default: a validation metric]",
-)
+@primary_metric_option("--metric")
 @better_option
+@pool_option
 @analysis_config_option
-@option(
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("impact_reports"),
-    show_default=True,
-    help="Folder to write.",
-)
+@output_dir_option("impact_reports")
 @debug_option
 def command(
     runs: str,
@@ -49,6 +42,7 @@ def command(
     place: Path | None,
     primary_metric: str | None,
     better: str | None,
+    pool_code_versions: bool,
     analysis_config: Path | None,
     output_dir: Path,
 ) -> int:
@@ -58,18 +52,17 @@ def command(
     too few runs it says so. Writes impact.html, impact.md, impact.csv and impact.json. Exit status: 0 done; 1 a run
     is not there; 2 wrong usage; 3 done, but some runs could not be read.
     """
-    from exaid_evals.analysis.compare.collect import collect
     from exaid_evals.analysis.compare.words import counted
     from exaid_evals.analysis.impact.sections import findings, runs_told
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
     from exaid_evals.analysis.impact.write import write_impact
 
     config = analysis_config_of(analysis_config, primary_metric, better)
-    found = collect(runs, places_of(place), source)
-    for line in found.unreadable:
-        click.echo(f"warning: left out: {printable(line)}", err=True)
+    require_writable(output_dir)
+    found = read_runs(runs, place, source)
+    analyzer = HyperparameterAnalyzer(runs, (), source, config, pool_code_versions)
     with Progress("analysing", len(found.runs), unit="run") as progress:
-        impact = HyperparameterAnalyzer(runs, (), source, config).of(found, progress.advance)
+        impact = analyzer.of(found, progress.advance)
     n_numeric = sum(one.numeric for one in impact.parameters.varying)
     n_categories = len(impact.parameters.varying) - n_numeric
     kinds = f"{n_numeric} numeric and {counted(n_categories, 'categorical parameter')} vary"
@@ -78,7 +71,6 @@ def command(
         click.echo(f"- {printable(line)}")
     if impact.importance.withheld is not None:
         click.echo(f"importance is withheld: {printable(impact.importance.withheld)}")
-    for line in impact.notes:
-        click.echo(f"note: {printable(line)}", err=True)
+    tell_notes(impact.notes, found)
     click.echo(f"wrote {shown(write_impact(impact, output_dir))}")
-    return SOME_FAILED if found.unreadable else 0
+    return exit_status_of(found)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 
-from exaid_evals.validation.base import FileCheck, Record
+from exaid_evals.validation.base import Record
+from exaid_evals.validation.single import SingleRecordCheck
 
 # Shares are each rounded to 6 decimals.
 _TOLERANCE = 1e-5
 
 
-class AnalysisCheck(FileCheck):
+class AnalysisCheck(SingleRecordCheck):
     """Holds the named cause against the ranking, and drops against best and final values."""
 
     schema = "exaid.analysis"
     remedy = "analyse the run again with `exaid-evals analyze`"
+    noun = "an analysis"
 
-    def record(self, line: int, record: Record) -> None:
-        """Take the analysis' one record."""
-        if line > 1:
-            self.found(line, "a second record: an analysis has one")
+    def only(self, line: int, record: Record) -> None:
+        """Check the analysis."""
         cause = record["root_cause"]
         if cause is not None:
             self._cause(line, cause)

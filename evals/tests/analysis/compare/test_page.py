@@ -7,22 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from docs.console import ROOT, Shell, matches, shown_in
+from docs.page import check_walk, page_text
 from exaid_evals.analysis.compare import levels, parting, recommend
 from exaid_evals.analysis.impact import categories, correlations, importance
 
-PAGE = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8")
+PAGE = page_text("comparing.md")
 
 
 @pytest.mark.slow
 def test_the_walks_print_what_is_shown(tmp_path: Path) -> None:
     """Every command of the page succeeds and prints the lines below it."""
-    shell = Shell(tmp_path)
-    commands = shown_in(PAGE)
-    assert len(commands) == 4
-    for shown in commands:
-        actual = shell.run(shown.command)
-        assert matches(shown.output, actual), f"`{shown.command}` now prints\n" + "\n".join(actual)
+    check_walk(PAGE, tmp_path, 4)
 
 
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
@@ -41,7 +36,9 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
 
 
 def test_the_table_of_partings_keeps_its_promise() -> None:
-    """Of pairs of one configuration at most 5 % part, in every row of the table that the bench wrote."""
-    rows = re.findall(r"^\| (\d+) \| [\d.]+ \| ([\d.]+)% \|", PAGE, re.MULTILINE)
-    assert [int(n) for n, _ in rows] == [1, 1, 2, 2, 3, 3, 5, 5, 10, 10]
-    assert all(float(share) <= 5 for _, share in rows)
+    """Of pairs and of searches of one configuration at most 5 % part, in every row that the bench wrote."""
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+)% \|", PAGE, re.MULTILINE)
+    expected = [(groups, n) for groups, sizes in ((2, (1, 2, 3, 5, 10)), (10, (1, 3, 5, 10))) for n in sizes]
+    assert [(int(groups), int(n)) for groups, n, _, _ in rows] == [each for each in expected for _ in range(3)]
+    assert [related for _, _, related, _ in rows] == ["0", "0.8", "0.9"] * len(expected)
+    assert all(float(share) <= 5 for _, _, _, share in rows)

@@ -9,12 +9,20 @@ from scipy import stats
 from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.levels import ends_undefined, over_repetitions, run_level, run_value, within_run
-from exaid_evals.analysis.compare.performance import Ranking, rank
+from exaid_evals.analysis.compare.levels import (
+    Level,
+    ends_undefined,
+    over_repetitions,
+    run_level,
+    run_value,
+    within_run,
+)
+from exaid_evals.analysis.compare.performance import Performance, Ranking, rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.analysis.compare.stage import ExperimentComparator
+from exaid_evals.analysis.compare.telling_apart import runs_needed
 from exaid_evals.analysis.history import CleanSeries
 
 
@@ -135,12 +143,13 @@ def test_missing_metrics_are_counted_and_no_zero() -> None:
 
 def test_with_the_runs_that_are_needed_intervals_lie_apart_in_four_fifths() -> None:
     """The rule that is used is simulated: two groups of that many runs, and a difference as large as it looked."""
-    from exaid_evals.analysis.compare.levels import Level
-    from exaid_evals.analysis.compare.performance import _needed
+
+    def group(name: str, value: float, sd: float) -> Performance:
+        return Performance(name, Level(value, None, None, sd, 6), "seeds", {}, None, (0.0, 9.0))
 
     rng = np.random.default_rng(9)
     for gap, sds in ((1.0, (1.0, 1.0)), (2.5, (1.0, 1.0)), (1.0, (0.4, 1.2))):
-        n = _needed(Level(0.0, None, None, sds[0], 6), Level(gap, None, None, sds[1], 6))
+        n = runs_needed(group("a", 0.0, sds[0]), group("b", gap, sds[1]), {})
         assert n is not None
         one, other = rng.normal(0, sds[0], (4000, n)), rng.normal(gap, sds[1], (4000, n))
         half = [stats.t.ppf(0.975, n - 1) * each.std(axis=1, ddof=1) / np.sqrt(n) for each in (one, other)]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from analysis.trackers import script
 from exaid_evals.cli.main import run as cli
 from exaid_evals.config.campaign import Campaign
 
@@ -31,20 +29,6 @@ for seed in (0, 1):
         for step in range(20):
             mlflow.log_metric("val_accuracy", 0.8 - 0.5 / (step + 1) + 0.01 * seed, step=step)
 """
-
-
-def script(text: str, folder: Path, *arguments: str, **environment: str) -> None:
-    """Run a user's script in a folder, in a process of its own."""
-    path = folder / "train.py"
-    path.write_text(text, encoding="utf-8")
-    subprocess.run(
-        [sys.executable, str(path), *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, **environment},
-    )
 
 
 def tensorboard(folder: Path) -> None:

@@ -15,6 +15,7 @@ from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.impact.categories import category_rates, clopper_pearson
 from exaid_evals.analysis.impact.correlations import rank_correlations
+from exaid_evals.analysis.impact.family import adjusted_together
 from exaid_evals.analysis.impact.importance import importance
 from exaid_evals.analysis.impact.parameters import Parameter, parameters_of
 from exaid_evals.analysis.impact.sections import findings, runs_told
@@ -76,7 +77,8 @@ def test_correlations_are_scipys_and_holm_covers_the_table() -> None:
     rng = np.random.default_rng(1)
     x = [None, *rng.integers(0, 6, 29).tolist()]
     y = [*rng.normal(size=29).tolist(), None]
-    found = rank_correlations([number("a", x), number("b", rng.normal(size=30))], {"level": y, "drop": [None] * 30})
+    columns = [number("a", x), number("b", rng.normal(size=30))]
+    found, _ = adjusted_together(rank_correlations(columns, {"level": y, "drop": [None] * 30}), [])
     (one,) = [each for each in found if (each.parameter, each.outcome) == ("a", "level")]
     oracle = stats.spearmanr(x[1:29], y[1:29])
     assert one.n == 28
@@ -200,7 +202,7 @@ def test_without_an_effect_nothing_is_found_in_ninety_five_of_a_hundred() -> Non
         n = int(rng.integers(12, 40))
         columns = [number(f"x{at}", rng.normal(size=n)) for at in range(4)]
         outcomes = {"level": rng.normal(size=n).tolist(), "drop": rng.exponential(size=n).tolist()}
-        found = rank_correlations(columns, outcomes)
+        found, _ = adjusted_together(rank_correlations(columns, outcomes), [])
         named += any((one.p_adjusted or 1) <= 0.05 for one in found)
     assert named <= stats.binom.ppf(0.99, 200, 0.05)
 
@@ -251,9 +253,10 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
         settings = [one.settings for one in runs]
         levels = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
         of, varying = configurations_of(settings), parameters_of(settings).varying
-        found = rank_correlations([one.of(first_runs(of)) for one in varying], {"level": means(levels, of)})
-        named += any((one.p_adjusted or 1) <= 0.05 for one in found)
-        counted_as_runs += any((one.p_adjusted or 1) <= 0.05 for one in rank_correlations(varying, {"level": levels}))
+        configurations = rank_correlations([one.of(first_runs(of)) for one in varying], {"level": means(levels, of)})
+        as_runs = rank_correlations(varying, {"level": levels})
+        named += any((one.p_adjusted or 1) <= 0.05 for one in adjusted_together(configurations, [])[0])
+        counted_as_runs += any((one.p_adjusted or 1) <= 0.05 for one in adjusted_together(as_runs, [])[0])
     assert counted_as_runs > 40
     assert named <= stats.binom.ppf(0.99, 150, 0.05)
 

@@ -20,7 +20,7 @@ class NotFinite:
         found: list[Anomaly] = []
         stretch: list[Point] = []
         for point in (*series.points, None):
-            undefined = point is not None and isinstance(point.value, float) and not math.isfinite(point.value)
+            undefined = point is not None and isinstance(point.value, float) and not point.finite
             if point is not None and undefined:
                 stretch.append(point)
             elif stretch:

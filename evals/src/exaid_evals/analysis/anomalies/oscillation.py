@@ -44,8 +44,10 @@ class Oscillation:
         rest = np.clip(rest, median - 3 * spread, median + 3 * spread)
         amplitude = float(np.sqrt(2) * rest.std())
         level = float(abs(np.median(last)))
+        if amplitude < self._settings.min_amplitude * level:
+            return []
         period, strength = _rhythm(rest, self._settings.min_autocorrelation)
-        if period is None or amplitude < self._settings.min_amplitude * level:
+        if period is None:
             return []
         return [
             Anomaly(
@@ -75,9 +77,24 @@ def _rhythm(rest: NDArray[np.float64], least: float) -> tuple[int | None, float]
         return None, 0.0
     lags = np.arange(1, n // 3 + 1)
     # Divided by what n − k terms would sum to, so that long periods are not thought weak for having fewer terms.
-    auto = np.array([float((rest[lag:] * rest[:-lag]).sum()) / power * n / (n - lag) for lag in lags])
+    auto = _products(rest, len(lags)) / power * n / (n - lags)
     best, strength = None, least
     for lag in range(2, len(auto) + 1):
         if auto[lag - 1] >= strength and auto[max(0, lag // 2 - 1)] <= -least:
             best, strength = lag, float(auto[lag - 1])
     return best, strength if best else 0.0
+
+
+def _products(rest: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return Σ restᵢ·restᵢ₊ₖ for k = 1 … most, shape (most,); of a long series by its spectrum, which takes no n²."""
+    import numpy as np
+
+    if len(rest) <= _LONG:
+        return np.array([float((rest[lag:] * rest[:-lag]).sum()) for lag in range(1, most + 1)])
+    spectrum = np.fft.rfft(rest, 2 ** (2 * len(rest) - 1).bit_length())
+    products: NDArray[np.float64] = np.fft.irfft(spectrum * spectrum.conj())[1 : most + 1]
+    return products
+
+
+_LONG = 2000
+"""Points from which on the products of all pairs would take seconds."""

@@ -115,7 +115,7 @@ def _undefined(scene: Scene) -> Iterator[Evidence]:
         found = [
             point.step
             for point in series.points
-            if low <= point.step <= high and isinstance(point.value, float) and not math.isfinite(point.value)
+            if low <= point.step <= high and isinstance(point.value, float) and not point.finite
         ]
         if found:
             text = f"{series.metric} was NaN or infinite at {len(found)} steps from step {found[0]:g} on"

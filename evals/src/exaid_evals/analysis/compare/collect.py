@@ -11,11 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.analysis.compare.configuration import flat_settings, seed_keys
+from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_keys, setting_text
+from exaid_evals.analysis.compare.words import listed
 from exaid_evals.analysis.history import History
 from exaid_evals.analysis.sources.base import Source
 from exaid_evals.analysis.sources.registry import SOURCES, find_run
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.export.readers.summary import is_code_version
 
 _PATTERN = frozenset("*?[")
 
@@ -94,6 +96,20 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
     if not read:
         raise DataError("no run could be read:\n" + "\n".join(f"  - {why}" for why in unreadable))
     return Collected(tuple(_named(list(read.items()))), tuple(unreadable))
+
+
+def without_code_versions(runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[str]]:
+    """Return runs whose settings say nothing of the version of the code, and what is to be told of that."""
+    settings = [run.settings for run in runs]
+    keys = {key for one in settings for key in one if is_code_version(key)}
+    versions = [key for key in differing(settings) if key in keys]
+    notes = [
+        f"runs of different versions of the code are pooled, as asked: "
+        f"{listed(sorted({setting_text(one, key) for one in settings if key in one}))} ({key})"
+        for key in versions
+    ]
+    pooled = tuple(replace(run, settings={k: v for k, v in run.settings.items() if k not in keys}) for run in runs)
+    return pooled, notes
 
 
 def _meant(part: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:

@@ -17,6 +17,8 @@ _WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.(\d*[1-9]|0))?([eE][+-]?\d+)?")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _DIGITS = 15
 """That a number keeps; text of more is kept as it is."""
+_GREATEST = 10**300
+"""A greater whole number has no floating-point form, and is text."""
 
 
 def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +108,8 @@ def _value(value: Any) -> Any:
         if not _WRITTEN.fullmatch(value) or len(digits) > _DIGITS or not math.isfinite(float(value)):
             return value
         value = float(value)
+    if isinstance(value, int) and abs(value) > _GREATEST:
+        return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value

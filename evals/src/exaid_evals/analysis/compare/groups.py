@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from exaid_evals.analysis.compare.collect import Run
@@ -22,11 +22,13 @@ class Group:
         name: of its run where it has one, else the settings by which it differs from other groups.
         runs: in order of their seeds, one a seed.
         settings: that its runs share and that say how they were made.
+        repetition: run → its seed, or whatever tells repetitions apart; groups are paired by it.
     """
 
     name: str
     runs: tuple[Run, ...]
     settings: Mapping[str, Any]
+    repetition: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def _grouping(held: Sequence[Mapping[str, Run]], by: str, notes: Sequence[str]) 
         while name in used:
             name = f"{name} ({ordered[0].name})"
         used.add(name)
-        groups.append(Group(name, tuple(ordered), settings))
+        repetition = {run.name: value for value, run in members.items() if value}
+        groups.append(Group(name, tuple(ordered), settings, repetition))
     return Grouping(tuple(groups), tuple(keys), tuple(notes))
 
 

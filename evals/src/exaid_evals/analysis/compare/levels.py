@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -80,14 +81,15 @@ def ends_undefined(series: Series) -> bool:
     """
     import numpy as np
 
-    last: dict[float, bool] = {}
-    for point in series.points:
-        if isinstance(point.value, float | int):
-            last[point.step] = last.get(point.step, False) or point.finite
-    if not last:
+    if not len(series.defined):
         return False
-    undefined = np.array([not last[step] for step in sorted(last)], dtype=np.float64)
+    undefined = 1.0 - series.defined.astype(np.float64)
     return bool(last_stretch(undefined).mean() >= 0.5 or undefined[-LEAST_POINTS:].all())
+
+
+def ends_differ(steps: Sequence[float]) -> bool:
+    """Tell whether runs end at steps that differ by more than 5 %."""
+    return max(steps) - min(steps) > 0.05 * min(map(abs, steps)) + 1e-9
 
 
 def within_run(clean: CleanSeries) -> Level | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.levels import (
-    CONFIDENCE,
     Level,
     Statistic,
     ends_undefined,
@@ -18,6 +16,7 @@ from exaid_evals.analysis.compare.levels import (
     run_level,
     within_run,
 )
+from exaid_evals.analysis.compare.telling_apart import apart, lead_of, runs_needed
 from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import CleanSeries
 
@@ -38,6 +37,7 @@ class Performance:
         best: the best value of any of its runs, with run and step; None where the direction is not known.
         last_step: the last steps of its runs, least and greatest.
         diverged: its runs that end in NaN or infinite values, and so have no level.
+        repetitions: seed, fold or case → value; by these its runs are paired with those of other groups.
     """
 
     group: str
@@ -47,6 +47,7 @@ class Performance:
     best: tuple[float, str, float] | None
     last_step: tuple[float, float]
     diverged: tuple[str, ...] = ()
+    repetitions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_missing(self) -> int:
@@ -56,7 +57,7 @@ class Performance:
     @property
     def identical(self) -> bool:
         """Whether several repetitions all have one value."""
-        return self.basis == "none" and self.level.sd == 0 and self.level.n > 1
+        return self.basis == "none" and self.level.sd == 0 and len(self.values) - self.n_missing > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,15 @@ class Ranking:
         direction: in which it improves; None where that is not known, and then the order is that of the list.
         performances: of the groups that have it.
         missing: groups that lack it.
-        verdict: `better`: the first one's interval overlaps no other's, and all are over seeds or cases; `ahead`: the
-            same, but some interval is only of the noise within a run; `not_told_apart`; `alone`: one group has it.
-        tied: groups that the first one cannot be told apart from: their interval overlaps, or one of the two has none.
-        needed: runs for each of two groups so that in 80 % of cases the intervals of the first and its rival lie apart,
-            if their difference is as large as it looks; None where no spread between runs is known, or nothing differs.
+        verdict: `better`: the first one can be told apart from all others, and all intervals are over seeds or cases;
+            `ahead`: the same, but some interval is only of the noise within a run; `not_told_apart`; `alone`: one group
+            has it.
+        tied: groups that the first one cannot be told apart from: the interval of their paired difference holds 0, or
+            where they are not paired their own intervals overlap, or one of the two has none.
+        needed: runs for each of two groups so that in 80 % of cases the first and its rival can be told apart, if their
+            difference is as large as it looks; None where no spread between runs is known, or nothing differs.
         diverged: groups of `missing` that have no level because all their runs end in NaN or infinite values.
+        leads: group → by how much the first one is better, with the interval; of groups with the same repetitions.
     """
 
     metric: str
@@ -84,6 +88,7 @@ class Ranking:
     tied: tuple[str, ...]
     needed: int | None
     diverged: tuple[str, ...] = ()
+    leads: Mapping[str, Level] = field(default_factory=dict)
 
     @property
     def first(self) -> Performance:
@@ -113,18 +118,17 @@ def rank(
     sign = 1.0 if direction == "lower" else -1.0
     ordered = sorted(known, key=lambda one: sign * one.level.value)
     first, others = ordered[0], ordered[1:]
-    tied = tuple(one.group for one in others if _overlap(first.level, one.level))
+    leads = {one.group: lead for one in others if (lead := lead_of(first, one, direction)) is not None}
+    tied = tuple(one for one in others if not apart(first, one, leads))
     if not others:
         verdict = "alone"
     elif tied:
         verdict = "not_told_apart"
     else:
         verdict = "ahead" if any(one.basis == "within_run" for one in ordered) else "better"
-    ranking = Ranking(metric, direction, tuple(ordered), missing, verdict, tied, None, diverged)
-    rival = ranking.rival
-    if rival is None or not tied or not first.basis == rival.basis == "seeds":
-        return ranking
-    return replace(ranking, needed=_needed(first.level, rival.level))
+    needed = runs_needed(first, tied[0], leads) if tied and first.basis == tied[0].basis == "seeds" else None
+    names = tuple(one.group for one in tied)
+    return Ranking(metric, direction, tuple(ordered), missing, verdict, names, needed, diverged, leads)
 
 
 def _performance(group: Group, metric: str, direction: Direction | None, statistic: Statistic) -> Performance | None:
@@ -161,7 +165,20 @@ def _performance(group: Group, metric: str, direction: Direction | None, statist
         None if direction is None or over_cases else _best({name: cleans[name] for name in values}, direction),
         (min(float(one.steps[-1]) for one in cleans.values()), max(float(one.steps[-1]) for one in cleans.values())),
         () if over_cases else _diverged(group, metric),
+        _cases(group, only) if over_cases and len(values) == 1 else _repetitions(group, values),
     )
+
+
+def _repetitions(group: Group, values: Mapping[str, float]) -> dict[str, float]:
+    return {group.repetition[name]: value for name, value in values.items() if name in group.repetition}
+
+
+def _cases(group: Group, clean: CleanSeries) -> dict[str, float]:
+    """Return the cases of a variant; none where nothing says which cases they are."""
+    dataset = group.runs[0].history.config.get("dataset")
+    if dataset is None:
+        return {}
+    return {f"{dataset} {step:g}": value for step, value in zip(clean.steps, clean.values.tolist(), strict=True)}
 
 
 def _diverged(group: Group, metric: str) -> tuple[str, ...]:
@@ -176,43 +193,3 @@ def _best(cleans: Mapping[str, CleanSeries], direction: Direction) -> tuple[floa
         at = int(worsening(clean.values, direction).argmin())
         found.append((float(clean.values[at]), name, float(clean.steps[at])))
     return min(found, key=lambda one: one[0] if direction == "lower" else -one[0])
-
-
-def _overlap(one: Level, other: Level) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return True
-    return one.low <= other.high and other.low <= one.high
-
-
-def _needed(one: Level, other: Level) -> int | None:
-    """Return runs per group with which the two 95 % intervals lie apart in 80 % of cases.
-
-    Apart are those whose means differ by more than the sum of the half widths, which asks more than a t test does:
-    the least n with d ≥ t(n − 1)·(s₁ + s₂)/√n + 0.842·√((s₁² + s₂²)/n).
-    """
-    from scipy.stats import t
-
-    gap = abs(one.value - other.value)
-    if one.sd is None or other.sd is None or gap <= 0:
-        return None
-    spread, both = one.sd + other.sd, math.hypot(one.sd, other.sd)
-
-    def enough(n: int) -> bool:
-        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
-        return gap * math.sqrt(n) >= half + _POWER_QUANTILE * both
-
-    high = 2
-    while not enough(high):
-        high *= 2
-        if high > _MOST_NEEDED:
-            return _MOST_NEEDED
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return max(2, high)
-
-
-_POWER_QUANTILE = 0.841621
-"""Of the normal distribution, at 80 %."""
-_MOST_NEEDED = 2**20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.analysis.compare.configuration import setting_text
+from exaid_evals.analysis.compare.levels import Level, ends_differ
 from exaid_evals.analysis.compare.performance import Performance, Ranking
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed
@@ -24,9 +25,12 @@ def _verdict(ranking: Ranking) -> str:
     if ranking.verdict == "direction_unknown":
         return f"{ranking.metric}: which way it improves is not known; nothing is ranked by it."
     if ranking.verdict == "alone":
-        return f"{ranking.metric}: only {first.group} has it ({interval(first)})."
+        if not ranking.missing:
+            return f"{ranking.metric}: {interval(first)} of the one configuration there is."
+        n = len(ranking.missing) + 1
+        return f"{ranking.metric}: of {n} groups only {first.group} has a level ({interval(first)})."
     second = ranking.rival or first
-    both = f"{interval(first)} against {interval(second)} of {second.group}"
+    both = f"{interval(first)} against {interval(second)} of {second.group}{paired(ranking, second)}"
     if ranking.verdict == "better":
         over = "cases" if first.basis == "cases" else "runs"
         return f"{ranking.metric}: {first.group} is best, {both} ({_counts(first, second)} {over})."
@@ -36,6 +40,8 @@ def _verdict(ranking: Ranking) -> str:
             "seed would give is not known."
         )
     names = listed(ranking.tied, 3, "; ")
+    if first.level.value == second.level.value:
+        return f"{ranking.metric}: {first.group} and {second.group} have the same level ({both}); neither comes first."
     return (
         f"{ranking.metric}: {first.group} comes first, and cannot be told apart from {names} with n = "
         f"{_counts(first, second)} ({both})."
@@ -64,7 +70,7 @@ def _against(ranking: Ranking) -> list[str]:
 def uneven(one: Performance, other: Performance) -> bool:
     """Tell whether runs of two groups end at different steps, so that training for longer may be all that differs."""
     ends = (*one.last_step, *other.last_step)
-    return one.basis != "cases" and max(ends) > 1.05 * min(ends) + 1e-9
+    return one.basis != "cases" and ends_differ(ends)
 
 
 def _ends(one: Performance) -> str:
@@ -79,6 +85,19 @@ def interval(one: Performance) -> str:
         why = f"the {n} repetitions are identical" if one.identical else f"n = {n}"
         return f"{number(one.level.value)} (no interval: {why})"
     return f"{number(one.level.value)} [{number(one.level.low)}, {number(one.level.high)}]"
+
+
+def paired(ranking: Ranking, other: Performance) -> str:
+    """Return by how much the first is better than another group over what both have, behind a comma; else nothing."""
+    lead = ranking.leads.get(other.group)
+    return "" if lead is None else f", better by {spanned(lead)} over {lead.n} pairs"
+
+
+def spanned(level: Level) -> str:
+    """Return a number with its interval, where it has one."""
+    if level.low is None or level.high is None:
+        return f"{number(level.value)} (no interval: all are the same)"
+    return f"{number(level.value)} [{number(level.low)}, {number(level.high)}]"
 
 
 def recommendations(comparison: Comparison) -> list[str]:
@@ -114,7 +133,8 @@ def _choice(comparison: Comparison) -> list[str]:
     gap = abs(first.level.value - second.level.value)
     return [
         f"Take {first.group}: its {ranking.metric} is better by {number(gap)}, {interval(first)} against "
-        f"{interval(second)} over {_counts(first, second)} runs.{_set_apart(comparison, first.group, second.group)}"
+        f"{interval(second)} over {_counts(first, second)} runs{paired(ranking, second)}."
+        f"{_set_apart(comparison, first.group, second.group)}"
     ]
 
 

@@ -19,6 +19,8 @@ SCHEMA = "exaid.run_comparison"
 def signature(comparison: Comparison) -> str:
     """Return the line that says how the numbers were made."""
     made = {"by": comparison.by, "statistic": comparison.statistic, "directions": dict(comparison.directions)}
+    if comparison.pooled:
+        made["code_versions"] = "pooled"
     digest = sha256_structure(made).removeprefix("sha256:")[:8]
     sources = "+".join(sorted({run.history.source for run in comparison.runs}))
     return f"exaid-evals/{__version__}|compare:{digest}|source:{sources}|by:{comparison.by}|of:{comparison.statistic}"
@@ -36,6 +38,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "record_type": "run_comparison",
         "signature": signature(comparison),
         "group_by": comparison.by,
+        "code_versions_pooled": comparison.pooled,
         "statistic": comparison.statistic,
         "primary_metric": comparison.primary,
         "differing_settings": list(comparison.grouping.differing),
@@ -81,6 +84,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
                         else {"value": one.best[0], "run": one.best[1], "step": one.best[2]},
                         "last_steps": list(one.last_step),
                         "diverged": list(one.diverged),
+                        "behind_first": None if (lead := ranking.leads.get(one.group)) is None else asdict(lead),
                     }
                     for one in ranking.performances
                 ],

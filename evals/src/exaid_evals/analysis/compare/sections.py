@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.analysis.compare.configuration import ABSENT, setting_text
 from exaid_evals.analysis.compare.performance import Performance, Ranking
-from exaid_evals.analysis.compare.recommend import interval, recommendations, verdict
+from exaid_evals.analysis.compare.recommend import interval, recommendations, spanned, verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.report.sections import Block, Section
@@ -38,15 +38,27 @@ def sections(comparison: Comparison) -> list[Section]:
 
 def ranking_rows(ranking: Ranking, most: int = MOST_ROWS) -> list[list[str]]:
     """Return the table of the groups by a metric, heading first."""
-    rows = [["group", "runs", "level [95 %]", "interval is of", "best", "in run", "at step"]]
+    heading = ["group", "runs", "level [95 %]", "interval is of", "behind the first [95 %]"]
+    rows = [[*heading, "best", "in run", "at step"]]
     for one in ranking.performances[:most]:
         value, run, step = one.best or (None, "–", None)
         at = "–" if step is None else f"{step:g}"
-        rows.append([one.group, _runs(one), interval(one), _OF[one.basis], number(value), run, at])
+        behind = _behind(ranking, one)
+        rows.append([one.group, _runs(one), interval(one), _OF[one.basis], behind, number(value), run, at])
     for name in ranking.missing[: max(0, most - len(ranking.performances))]:
         why = "ends in NaN or infinite values" if name in ranking.diverged else "no finite value"
-        rows.append([name, "0", f"– ({why})", _OF["none"], "–", "–", "–"])
+        rows.append([name, "0", f"– ({why})", _OF["none"], "–", "–", "–", "–"])
     return rows
+
+
+def _behind(ranking: Ranking, one: Performance) -> str:
+    """Return how far a group lies behind the first, and whether that is of pairs."""
+    if ranking.direction is None or one is ranking.first:
+        return "–"
+    lead = ranking.leads.get(one.group)
+    if lead is None:
+        return f"{number(abs(ranking.first.level.value - one.level.value))}, not paired"
+    return f"{spanned(lead)}, {lead.n} pairs"
 
 
 def _summary(comparison: Comparison) -> Section:
@@ -57,7 +69,11 @@ def _summary(comparison: Comparison) -> Section:
 def _performance(comparison: Comparison) -> Section:
     of = {"level": "the mean of its last fifth", "best": "its best value", "final": "its last value"}
     told = f"A run counts by {of[comparison.statistic]}, a group by the mean over its runs."
-    blocks = [Block(paragraphs=[told])]
+    pairs = (
+        "Groups that share their repetitions (seeds, folds, cases) are paired: the difference is taken within each, "
+        "and the first is better where its interval lies above 0. Others are apart where intervals do not overlap."
+    )
+    blocks = [Block(paragraphs=[told, pairs])]
     for ranking in comparison.rankings:
         lines = [verdict(ranking)]
         if ranking.missing:
@@ -144,10 +160,7 @@ def _partings(comparison: Comparison) -> Section:
 
 
 def _notes(comparison: Comparison) -> Section:
-    warnings = [f"{run.name}: {line}" for run in comparison.runs for line in run.history.warnings]
-    lines = [*comparison.notes, *warnings[:MOST_ROWS]]
-    if len(warnings) > MOST_ROWS:
-        lines.append(f"{len(warnings) - MOST_ROWS} further warnings are in comparison.json")
+    lines = comparison.notes
     return Section("Limits", [Block(items=lines) if lines else Block(paragraphs=["None were found."])])
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
-from exaid_evals.analysis.compare.collect import Collected, Run, collect
+from exaid_evals.analysis.compare.asked import Asked
+from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs
 from exaid_evals.analysis.compare.levels import STATISTICS, Statistic
+from exaid_evals.analysis.compare.limits import limits_of_lengths, limits_of_logging
 from exaid_evals.analysis.compare.parting import Parting, part
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.stability import Stability, stability_of
@@ -38,6 +39,7 @@ class Comparison:
         stabilities: of each run.
         partings: of the best group by the primary metric and each other one, for each metric.
         notes: what limits the comparison.
+        pooled: whether runs of different versions of the code count as one configuration.
     """
 
     runs: tuple[Run, ...]
@@ -50,6 +52,7 @@ class Comparison:
     stabilities: tuple[Stability, ...]
     partings: tuple[Parting, ...]
     notes: tuple[str, ...]
+    pooled: bool = False
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -63,28 +66,20 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class ExperimentComparator:
+class ExperimentComparator(Asked):
     """Compares runs of any experiments.
 
     Attributes:
-        runs: names, files, folders and patterns, with commas between them.
-        places: files or folders in which names are looked for.
-        source: only this one.
         group_by: the setting in which repetitions differ: `seed`, `none`, or a key.
         statistic: the number that stands for a run: its `level` over the last fifth, its `best` or its `final` value.
-        config: thresholds of the anomalies, the primary metric, directions.
 
     >>> ExperimentComparator("a,b", statistic="median").compare()
     Traceback (most recent call last):
     exaid_evals.errors.ConfigError: --statistic: no statistic 'median'; known are level, best, final
     """
 
-    runs: str
-    places: Sequence[Path] = (Path(),)
-    source: str | None = None
     group_by: str = SEED
     statistic: Statistic = "level"
-    config: AnalysisConfig = field(default_factory=AnalysisConfig)
 
     def compare(self, on_run: Callable[[str], None] = lambda _name: None) -> Comparison:
         """Read the runs and compare them.
@@ -99,7 +94,7 @@ class ExperimentComparator:
         if self.statistic not in STATISTICS:
             remedy = f"known are {', '.join(STATISTICS)}"
             raise ConfigError(f"no statistic {self.statistic!r}", where="--statistic", remedy=remedy)
-        return self.of(collect(self.runs, self.places, self.source), on_run)
+        return self.of(self.read(), on_run)
 
     def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Comparison:
         """Compare runs that have been read."""
@@ -113,7 +108,8 @@ class ExperimentComparator:
         directions, notes = directions_of(runs, self.config)
         metrics = sorted({metric for run in runs for metric in run.history.series})
         primary = primary_of(runs, metrics, directions, self.config)
-        grouping = group_runs(runs, self.group_by)
+        alike, pooled = self.alike(runs)
+        grouping = group_runs(alike, self.group_by)
         ordered = sorted(metrics, key=lambda one: (one != primary, not is_validation(one), one))
         rankings = [
             found
@@ -138,7 +134,8 @@ class ExperimentComparator:
             tuple(rankings),
             tuple(stabilities),
             tuple(partings),
-            (*told, *grouping.notes, *notes, *_limits(runs), *skipped),
+            (*told, *pooled, *grouping.notes, *notes, *limits_of_lengths(runs), *skipped, *limits_of_logging(runs)),
+            self.pool_code_versions,
         )
 
 
@@ -195,25 +192,3 @@ def _partings(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[lis
         found += [part(ranking.metric, first, other, groups, len(held)) for first, other in held]
     left = len(ranked) - 1 - len(pairs)
     return found, [f"histories of {left} further groups are not held against the best one's"] if left > 0 else []
-
-
-def _limits(runs: Sequence[Run]) -> list[str]:
-    """Say in what the runs cannot be compared: length, kind of steps, sources."""
-    notes = []
-    kinds = {run.history.steps_are for run in runs}
-    if len(kinds) > 1:
-        notes.append("some runs have steps of a training, others cases of an evaluation: their levels are not alike")
-    last = {run.name: _last_step(run) for run in runs if run.history.steps_are == "step"}
-    known = {name: step for name, step in last.items() if step is not None}
-    if known and max(known.values()) > 1.05 * min(known.values()) + 1e-9:
-        shortest, longest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-        notes.append(
-            f"runs end at different steps, from {known[shortest]:g} ({shortest}) to {known[longest]:g} ({longest}): "
-            "levels are those at each run's own end, histories are compared as far as both go"
-        )
-    return notes
-
-
-def _last_step(run: Run) -> float | None:
-    ends = [float(one.clean.steps[-1]) for one in run.history.series.values() if len(one.clean)]
-    return max(ends, default=None)

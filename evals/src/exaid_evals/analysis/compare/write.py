@@ -11,8 +11,8 @@ from exaid_evals.analysis.compare.plots import chosen_rankings, draw
 from exaid_evals.analysis.compare.record import comparison_record, signature
 from exaid_evals.analysis.compare.sections import sections
 from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.report.files import plot_paths, write_files
 from exaid_evals.analysis.report.markdown import document
-from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.formats.csv_table import write_csv
@@ -28,16 +28,15 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
         out: folder, made where it is missing; files of an earlier comparison are replaced.
     """
     record = canonical_bytes(comparison_record(comparison)) + b"\n"
-    dashboard = page.render(comparison)
     plots = {one.metric: draw(comparison, one) for one in chosen_rankings(comparison)}
-    paths = {metric: f"plots/{number:02d}.png" for number, metric in enumerate(plots, start=1)}
-    for metric, data in plots.items():
-        write_bytes(out / paths[metric], data)
     title = f"Comparison of {len(comparison.runs)} runs"
-    write_text(out / REPORT, document(title, sections(comparison), paths, signature(comparison), plots_at=2))
-    write_text(out / TABLE, _csv(comparison))
-    write_bytes(out / RECORD, record)
-    write_text(out / DASHBOARD, dashboard)
+    files: dict[str, str | bytes] = {
+        REPORT: document(title, sections(comparison), plot_paths(plots), signature(comparison), plots_at=2),
+        TABLE: _csv(comparison),
+        RECORD: record,
+        DASHBOARD: page.render(comparison),
+    }
+    write_files(out, files, plots)
     return out / DASHBOARD
 
 
@@ -46,6 +45,7 @@ def _csv(comparison: Comparison) -> str:
     keys = comparison.grouping.differing
     groups = {group.name: group for group in comparison.groups}
     header = ["metric", "direction", "rank", "group", "value", "ci95_low", "ci95_high", "sd", "n", "interval_of"]
+    header += ["behind_first", "behind_low", "behind_high", "n_paired"]
     header += ["n_runs", "n_missing", "best", "best_run", "best_step", *(f"setting.{printable(key)}" for key in keys)]
     lines: list[list[object]] = []
     for ranking in comparison.rankings:
@@ -64,9 +64,15 @@ def _csv(comparison: Comparison) -> str:
                 level.n,
                 one.basis,
             ]
+            lead = ranking.leads.get(one.group)
+            behind = (
+                [None] * 4
+                if lead is None
+                else [csv_number(lead.value), csv_number(lead.low), csv_number(lead.high), lead.n]
+            )
             known = len(one.values) - one.n_missing
             best = [csv_number(value), None if run is None else csv_text(run), csv_number(step)]
-            lines.append([*head, known, one.n_missing, *best, *settings])
+            lines.append([*head, *behind, known, one.n_missing, *best, *settings])
     return write_csv([*header, "signature"], [[*line, signature(comparison)] for line in lines])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 PROBLEMS = ("unreadable", "truncated", "decompression_bomb")
@@ -50,8 +50,8 @@ class ImageFacts:
         return self.measures.get(name)
 
     def as_record(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data, which shares the measures with this."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> ImageFacts:

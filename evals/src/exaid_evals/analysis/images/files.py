@@ -70,7 +70,7 @@ def list_images(root: Path) -> Listing:
                 images.append(ImageFile(folder / entry.name, _name(folder / entry.name, root)))
             else:
                 others += 1
-    images.sort(key=lambda image: os.fsencode(image.path.relative_to(root)))
+    images.sort(key=lambda image: os.fsencode(image.path))  # all begin with the root
     return Listing(tuple(images), others, tuple(sorted(unread)))
 
 

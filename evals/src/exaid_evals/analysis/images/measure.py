@@ -9,7 +9,7 @@ from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.files import ImageFile
 from exaid_evals.analysis.images.opening import ImageProblemError, decode, grey_of, open_image, pillow
 from exaid_evals.analysis.images.settings import AuditSettings
-from exaid_evals.analysis.images.sharpness import detail, edge_steepness
+from exaid_evals.analysis.images.sharpness import detail, edge_steepness, shrunk
 from exaid_evals.analysis.images.skew import measure_skew
 from exaid_evals.analysis.sources.base import optional
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
@@ -108,10 +108,13 @@ def _of_grey(grey: Any) -> dict[str, Any]:
     if min(grey.shape) < _SMALLEST:
         return {"measures": _rounded(measures | {"sharpness": None, "laplacian": None, "edge_steepness": None})}
     measures["laplacian"], measures["sharpness"] = detail(grey, variance)
-    measures["edge_steepness"] = edge_steepness(grey, percentiles["grey_p99"] - percentiles["grey_p01"])
-    skew = measure_skew(grey, on_light=percentiles["grey_p50"] >= 128)
-    measures |= {"ink": skew.ink, "line_power": skew.peak, "lines": float(skew.lines), "rotation": skew.tilt,
-                 "upright_lines": None if skew.stands_upright is None else float(skew.stands_upright)}  # fmt: skip
+    small = shrunk(grey)
+    measures["edge_steepness"] = edge_steepness(small, percentiles["grey_p99"] - percentiles["grey_p01"])
+    # There are fewer marks than ground, so that the mean lies on the marks' side of the median.
+    skew = measure_skew(small, on_light=percentiles["grey_p50"] >= mean)
+    upright = skew.stands_upright
+    measures |= {"ink": skew.ink, "line_power": skew.peak, "lines": skew.lines, "rotation": skew.tilt,
+                 "upright_lines": None if upright is None else float(upright)}  # fmt: skip
     return {"measures": _rounded(measures), **_hashes(grey)}
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from exaid_evals.analysis.sources.base import optional
 
-_SHORTER_SIDE = 256
+SHORTER_SIDE = 256
 """Pixels to which larger images are shrunk: blur is judged in parts of the image, not in the camera's pixels."""
+_BAND = 64
+"""Rows whose detail is measured at once: few enough to stay in the processor's cache."""
 _WINDOW = 17
 """Pixels a side in which the height of a step is looked for."""
 _LEAST_STEP, _LEAST_SHARE_OF_GREYS = 20.0, 0.3
@@ -36,15 +38,38 @@ def detail(grey: Any, variance: float) -> tuple[float, float | None]:
         MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
-    laplacian = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0]) ** 2
+    total = squares = 0.0
+    for top in range(0, len(grey), _BAND):
+        above, bottom = min(top, 1), min(top + _BAND, len(grey))
+        # With the rows above and below, which the edge of the band would otherwise be reflected into.
+        band = cv2.Laplacian(grey[top - above : bottom + 1], cv2.CV_16S)[above : above + bottom - top]
+        total += cv2.sumElems(band)[0]
+        squares += cv2.norm(band, cv2.NORM_L2SQR)
+    laplacian = max(squares / grey.size - (total / grey.size) ** 2, 0.0)
     return laplacian, laplacian / variance if variance >= 1 else None
+
+
+def shrunk(grey: Any) -> Any:
+    """Return an image of at most SHORTER_SIDE pixels on its shorter side.
+
+    Args:
+        grey: uint8, shape (height, width).
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+    """
+    cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
+    if min(grey.shape) <= SHORTER_SIDE:
+        return grey
+    scale = SHORTER_SIDE / min(grey.shape)
+    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def edge_steepness(grey: Any, greys: float) -> float | None:
     """Return how much of a step the sharpest edges take from one pixel to the next: 1 at best, 0.16 at σ = 2.5.
 
     Args:
-        grey: uint8, shape (height, width).
+        grey: uint8, shape (height, width), at most SHORTER_SIDE on its shorter side.
         greys: between the 1st and the 99th percentile of it.
 
     Returns:
@@ -56,16 +81,14 @@ def edge_steepness(grey: Any, greys: float) -> float | None:
     import numpy as np
 
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
-    if min(grey.shape) > _SHORTER_SIDE:
-        scale = _SHORTER_SIDE / min(grey.shape)
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     window = np.ones((_WINDOW, _WINDOW), np.uint8)
     light, dark = cv2.dilate(grey, window), cv2.erode(grey, window)
     step = cv2.subtract(light, dark)[:-1, :-1]
     around = cv2.subtract(cv2.dilate(light, window), cv2.erode(dark, window))[:-1, :-1]
     rise = cv2.max(cv2.absdiff(grey[:-1, 1:], grey[:-1, :-1]), cv2.absdiff(grey[1:, :-1], grey[:-1, :-1]))
     high = cv2.compare(step, max(_LEAST_STEP, _LEAST_SHARE_OF_GREYS * greys), cv2.CMP_GE)
-    near = cv2.bitwise_and(high, cv2.compare(step, cv2.multiply(around, _CONTAINED), cv2.CMP_GE))
+    contained = np.rint(np.arange(256) * _CONTAINED).astype(np.uint8)  # for each grey: faster than to multiply all
+    near = cv2.bitwise_and(high, cv2.compare(step, cv2.LUT(around, contained), cv2.CMP_GE))
     count = int(cv2.countNonZero(near))
     if count < _LEAST_EDGES * near.size:
         return None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.impact.parameters import Parameter
-from exaid_evals.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +52,7 @@ class CategoryRates:
         n_missing: runs that lack it.
         p: that rates are the same in all categories of 5 and more configurations; None where fewer than two are as
             large, or all configurations are alike.
-        p_adjusted: by Holm, over all parameters.
+        p_adjusted: by Holm, over all that were tested, correlations included (`family.py`).
     """
 
     parameter: str
@@ -91,10 +90,7 @@ def category_rates(
             categories = tuple(_category(value, parameter, anomalous, levels, of) for value in values)
             p = _permutation_p(parameter, categories, anomalous, of, seed)
             found.append(CategoryRates(parameter.name, categories, parameter.n_missing, p))
-    tested = [one for one in found if one.p is not None]
-    adjusted = dict(zip([one.parameter for one in tested], holm([one.p or 0.0 for one in tested]), strict=True))
-    known = [replace(one, p_adjusted=adjusted.get(one.parameter)) for one in found]
-    return sorted(known, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
+    return sorted(found, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
 
 
 def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:

@@ -1,14 +1,13 @@
-"""How numeric hyper-parameters go with outcomes: Spearman's ρ with an interval, and p values that Holm adjusts."""
+"""How numeric hyper-parameters go with outcomes: Spearman's ρ with an interval, and its p."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.impact.parameters import Parameter
-from exaid_evals.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,7 @@ class RankCorrelation:
         rho: Spearman's; None where n is too small, or one of the two does not vary among these runs.
         low, high: 95 % interval.
         p: two-sided.
-        p_adjusted: by Holm, over all that were tested.
+        p_adjusted: by Holm, over all that were tested, rates of categories included (`family.py`).
     """
 
     parameter: str
@@ -68,10 +67,7 @@ def rank_correlations(
                     if x is not None and y is not None
                 ]
                 found.append(_correlation(parameter.name, outcome, np.array(pairs, dtype=np.float64).reshape(-1, 2)))
-    tested = [one for one in found if one.p is not None]
-    adjusted = dict(zip(map(id, tested), holm([one.p or 0.0 for one in tested]), strict=True))
-    known = [replace(one, p_adjusted=adjusted.get(id(one))) for one in found]
-    return sorted(known, key=lambda one: (one.p is None, one.p or 0.0, one.parameter, one.outcome))
+    return sorted(found, key=lambda one: (one.p is None, one.p or 0.0, one.parameter, one.outcome))
 
 
 def _correlation(parameter: str, outcome: str, pairs: NDArray[np.float64]) -> RankCorrelation:

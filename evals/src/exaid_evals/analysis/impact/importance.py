@@ -77,7 +77,8 @@ def importance(parameters: Sequence[Parameter], levels: Sequence[float | None], 
             n,
             (),
             (),
-            f"{n} configurations are too few for {counted(len(parameters), 'parameter')}: {needed} are needed",
+            f"{counted(n, 'configuration')} {'is' if n == 1 else 'are'} too few for "
+            f"{counted(len(parameters), 'parameter')}: {needed} are needed",
         )
     y = np.array([levels[index] for index in at], dtype=np.float64)
     if float(y.std()) == 0:
@@ -126,14 +127,14 @@ def _cross_validated(x: NDArray[np.float64], y: NDArray[np.float64], seed: int) 
     lost, shuffled = 0.0, np.zeros(x.shape[1])
     for train, test in KFold(_FOLDS, shuffle=True, random_state=seed).split(x):
         forest = RandomForestRegressor(_TREES, min_samples_leaf=2, random_state=seed, n_jobs=1).fit(x[train], y[train])
-        own = float(((y[test] - forest.predict(x[test])) ** 2).sum())
-        lost += own
-        blocks = []
+        # One call predicts all: each costs a hundred trees their overhead, and the test rows are few.
+        blocks = [x[test]]
         for column in range(x.shape[1]):
             for _ in range(_PERMUTATIONS):
                 block = x[test].copy()
                 block[:, column] = rng.permutation(block[:, column])
                 blocks.append(block)
-        predicted = forest.predict(np.concatenate(blocks)).reshape(x.shape[1], _PERMUTATIONS, len(test))
-        shuffled += ((y[test] - predicted) ** 2).sum(axis=2).mean(axis=1) - own
+        errors = ((y[test] - forest.predict(np.concatenate(blocks)).reshape(-1, len(test))) ** 2).sum(axis=1)
+        lost += float(errors[0])
+        shuffled += errors[1:].reshape(x.shape[1], _PERMUTATIONS).mean(axis=1) - errors[0]
     return 1 - lost / total, [float(value) / total for value in shuffled]

@@ -18,7 +18,8 @@ SCHEMA = "exaid.impact"
 def signature(impact: Impact) -> str:
     """Return the line that says how the numbers were made."""
     sources = "+".join(sorted({run.history.source for run in impact.runs}))
-    return f"exaid-evals/{__version__}|impact|source:{sources}|metric:{impact.metric}|n:{len(impact.runs)}"
+    pooled = "|code-versions:pooled" if impact.pooled else ""
+    return f"exaid-evals/{__version__}|impact|source:{sources}|metric:{impact.metric}|n:{len(impact.runs)}{pooled}"
 
 
 def impact_record(impact: Impact) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "signature": signature(impact),
         "metric": impact.metric,
         "direction": impact.direction,
+        "code_versions_pooled": impact.pooled,
         "runs": [
             {"run": run.name, "level": level, "drop": drop, "anomalous": bad, "configuration": number + 1}
             for run, level, drop, bad, number in zip(

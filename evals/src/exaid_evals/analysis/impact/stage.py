@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from exaid_evals.analysis.anomalies.registry import find_anomalies
 from exaid_evals.analysis.anomalies.robust import worsening
-from exaid_evals.analysis.compare.collect import Collected, Run, collect
+from exaid_evals.analysis.compare.asked import Asked
+from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.configuration import passed_over
 from exaid_evals.analysis.compare.levels import Statistic, ends_undefined, run_level
+from exaid_evals.analysis.compare.limits import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
 from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
 from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
 from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
+from exaid_evals.analysis.impact.family import adjusted_together
 from exaid_evals.analysis.impact.importance import Importance, importance
 from exaid_evals.analysis.impact.parameters import Parameters, parameters_of
-from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.errors import ConfigError, DataError
 
 SIGNIFICANT = 0.05
@@ -44,6 +45,7 @@ class Impact:
         rates: of anomalies by category.
         importance: of all for the level.
         notes: what limits all this.
+        pooled: whether runs of different versions of the code count as one configuration.
     """
 
     runs: tuple[Run, ...]
@@ -58,6 +60,7 @@ class Impact:
     rates: tuple[CategoryRates, ...]
     importance: Importance
     notes: tuple[str, ...]
+    pooled: bool = False
 
     @property
     def n_configurations(self) -> int:
@@ -66,21 +69,13 @@ class Impact:
 
 
 @dataclass(frozen=True)
-class HyperparameterAnalyzer:
+class HyperparameterAnalyzer(Asked):
     """Says what hyper-parameters have to do with how runs end.
 
     Attributes:
-        runs: names, files, folders and patterns, with commas between them.
-        places: files or folders in which names are looked for.
-        source: only this one.
-        config: thresholds of the anomalies, the metric, directions.
         seed: of permutations and folds.
     """
 
-    runs: str
-    places: Sequence[Path] = (Path(),)
-    source: str | None = None
-    config: AnalysisConfig = field(default_factory=AnalysisConfig)
     seed: int = 42
 
     def analyse(self, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
@@ -88,9 +83,9 @@ class HyperparameterAnalyzer:
 
         Raises:
             ConfigError: wrong usage, or no metric's direction is known.
-            DataError: runs are not there, or there is one.
+            DataError: runs are not there, there is one, or none has a level of the metric.
         """
-        return self.of(collect(self.runs, self.places, self.source), on_run)
+        return self.of(self.read(), on_run)
 
     def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
         """Analyse runs that have been read."""
@@ -116,11 +111,22 @@ class HyperparameterAnalyzer:
             found = find_anomalies(run.history, self.config, directions)
             anomalous.append(any(one.severity in ("high", "critical") for one in found))
             on_run(run.name)
-        settings = [run.settings for run in runs]
+        if all(level is None for level in levels):
+            raise DataError(
+                f"no run has a level of {metric}: each lacks it, or ends in NaN or infinite values",
+                where="--runs",
+                remedy="look at one with `exaid-evals analyze`, or name another metric with --metric",
+            )
+        alike, pooled = self.alike(runs)
+        settings = [run.settings for run in alike]
         parameters, of = parameters_of(settings), configurations_of(settings)
         at = first_runs(of)
         varying = [one.of(at) for one in parameters.varying]
         mean_levels = means(levels, of)
+        correlations, rates = adjusted_together(
+            rank_correlations(varying, {LEVEL: mean_levels, DROP: means(drops, of)}),
+            category_rates(parameters.varying, anomalous, levels, self.seed, of),
+        )
         told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Impact(
             runs,
@@ -131,10 +137,11 @@ class HyperparameterAnalyzer:
             tuple(anomalous),
             tuple(of),
             parameters,
-            tuple(rank_correlations(varying, {LEVEL: mean_levels, DROP: means(drops, of)})),
-            tuple(category_rates(parameters.varying, anomalous, levels, self.seed, of)),
+            correlations,
+            rates,
             importance(varying, mean_levels, self.seed),
-            (*told, *notes, *_limits(runs, metric, levels, parameters)),
+            (*told, *pooled, *notes, *_limits(runs, metric, levels, parameters), *limits_of_logging(runs)),
+            self.pool_code_versions,
         )
 
 

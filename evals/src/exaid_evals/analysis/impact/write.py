@@ -9,9 +9,9 @@ from exaid_evals.analysis.compare.write import csv_text
 from exaid_evals.analysis.impact.record import impact_record, signature
 from exaid_evals.analysis.impact.sections import sections
 from exaid_evals.analysis.impact.stage import Impact
+from exaid_evals.analysis.report.files import write_files
 from exaid_evals.analysis.report.html_page import report_page
 from exaid_evals.analysis.report.markdown import document
-from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.report.formats.csv_table import write_csv
 
@@ -27,11 +27,13 @@ def write_impact(impact: Impact, out: Path) -> Path:
     """
     record = canonical_bytes(impact_record(impact)) + b"\n"
     title = f"What goes with {impact.metric}"
-    page = report_page(title, sections(impact), {}, signature(impact))
-    write_text(out / REPORT, document(title, sections(impact), {}, signature(impact)))
-    write_text(out / TABLE, _csv(impact))
-    write_bytes(out / RECORD, record)
-    write_text(out / PAGE, page)
+    files: dict[str, str | bytes] = {
+        REPORT: document(title, sections(impact), {}, signature(impact)),
+        TABLE: _csv(impact),
+        RECORD: record,
+        PAGE: report_page(title, sections(impact), {}, signature(impact)),
+    }
+    write_files(out, files)
     return out / PAGE
 
 

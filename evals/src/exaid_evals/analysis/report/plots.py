@@ -58,9 +58,7 @@ def draw(analysis: Analysis, metric: str) -> bytes:
         if many:
             median, _ = rolling_around(clean.values, 15)
             axes.plot(clean.steps, median, color=INK, lw=1.2)
-        undefined = [
-            point.step for point in series.points if isinstance(point.value, float) and not np.isfinite(point.value)
-        ]
+        undefined = [point.step for point in series.points if isinstance(point.value, float) and not point.finite]
         if undefined:
             axes.plot(undefined, np.full(len(undefined), 0.02), "|", color=_DROP, transform=axes.get_xaxis_transform())
         _limit(axes, clean.values)

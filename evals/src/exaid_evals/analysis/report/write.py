@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from exaid_evals.analysis.report import html_page, markdown, request
+from exaid_evals.analysis.report.files import plot_paths, write_files
 from exaid_evals.analysis.report.plots import chosen_metrics, draw
 from exaid_evals.analysis.report.record import summary_record
 from exaid_evals.analysis.stage import Analysis
-from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
 
@@ -38,11 +38,11 @@ def write_report(analysis: Analysis, out: Path) -> Path:
     folder = out / folder_name(analysis.history.run_name)
     record = canonical_bytes(summary_record(analysis)) + b"\n"
     plots = {metric: draw(analysis, metric) for metric in chosen_metrics(analysis)}
-    paths = {metric: f"plots/{number:02d}.png" for number, metric in enumerate(plots, start=1)}
-    for metric, data in plots.items():
-        write_bytes(folder / paths[metric], data)
-    write_text(folder / REPORT_MD, markdown.render(analysis, paths))
-    write_text(folder / REPORT_HTML, html_page.render(analysis, plots))
-    write_text(folder / REQUEST, request.render(analysis))
-    write_bytes(folder / SUMMARY, record)
+    files: dict[str, str | bytes] = {
+        REPORT_MD: markdown.render(analysis, plot_paths(plots)),
+        REPORT_HTML: html_page.render(analysis, plots),
+        REQUEST: request.render(analysis),
+        SUMMARY: record,
+    }
+    write_files(folder, files, plots)
     return folder

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from exaid_evals.analysis.history import BatchRow, History, Point, Series, series_of
+from exaid_evals.analysis.history import LARGEST, BatchRow, History, Point, Series, series_of
 
 STEP_NAMES = ("step", "global_step", "_step", "trainer/global_step", "iteration", "iter", "epoch", "epochs")
 """Columns that count steps, the finest first."""
@@ -138,7 +137,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LARGEST else None
 
 
 def _has_numbers(series: Series) -> bool:
