@@ -70,7 +70,7 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     if n == 0:
         return Aggregate(None, None, None, None, None, None, None, None, 0, n_missing)
     mean = math.fsum(defined) / n
-    squares = math.fsum((value - mean) ** 2 for value in defined)
+    squares = math.fsum([away * away for away in [value - mean for value in defined]])
     std = math.sqrt(squares / n)
     sample = math.sqrt(squares / (n - 1)) if n > 1 else None
     half = Z_95 * sample / math.sqrt(n) if sample is not None else None
@@ -100,10 +100,11 @@ def aggregate_classes(runs: Sequence[ExportedRun]) -> dict[str, dict[str, Aggreg
     classes = list(dict.fromkeys(of for run in having for of in run.per_class))
     metrics = list(dict.fromkeys(name for run in having for values in run.per_class.values() for name in values))
     nothing: Mapping[str, float | None] = {}
-    return {
-        of: {name: aggregate([run.per_class.get(of, nothing).get(name) for run in having]) for name in metrics}
-        for of in classes
-    }
+    found: dict[str, dict[str, Aggregate]] = {}
+    for of in classes:
+        over_runs = [run.per_class.get(of, nothing) for run in having]
+        found[of] = {name: aggregate([values.get(name) for values in over_runs]) for name in metrics}
+    return found
 
 
 def ranked(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> list[Ranked]:

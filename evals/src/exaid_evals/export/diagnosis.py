@@ -122,6 +122,8 @@ def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:
     keys = sorted({key for run in configured for key in run.config})
     lines = []
     for key in keys:
+        if _all_alike([run.config.get(key) for run in configured]):
+            continue
         groups = _grouped(configured, lambda run, key=key: _text(run, key))  # type: ignore[misc]
         if len(groups) > 1:
             lines.append(
@@ -129,6 +131,13 @@ def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:
                 "it; look at each summary.json"
             )
     return lines
+
+
+def _all_alike(values: Sequence[object]) -> bool:
+    """Tell fast, of thousands of runs, whether all have one text or number; of what else they have it says no."""
+    first = values[0]
+    kind = type(first)
+    return kind in (str, int, float) and all([type(value) is kind and value == first for value in values])
 
 
 def _text(run: ExportedRun, key: str) -> str:
