@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,21 +11,13 @@ from typing import Any
 import pytest
 
 from exaid_evals.concepts import Extractor, load_extractor, read_stop_entities
-
-BENCH = Path(__file__).parents[2] / "bench" / "extractor_validity.py"
+from scripts import script_module
 
 
 @pytest.fixture(scope="session")
-def validity() -> Iterator[ModuleType]:
+def validity() -> ModuleType:
     """The script that makes docs/extractor_validity.md, as a module."""
-    spec = importlib.util.spec_from_file_location("extractor_validity_script", BENCH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+    return script_module("evals/bench/extractor_validity.py")
 
 
 def folder_of(validity: ModuleType, source: str) -> Path | None:

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.demonstration import demonstration
+from scripts import script_module
 
 
 @cache
 def undisturbed(seed: int) -> float:
     """Return the accuracy of a training that nobody disturbs."""
-    return float(demonstration().train("numpy", seed, None, None))
+    return float(script_module("examples/sabotaged_training.py").train("numpy", seed, None, None))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
 def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
     """NumPy on digits, three seeds: with recovery within 1 point of the undisturbed accuracy, without it not."""
-    train = demonstration().train
+    train = script_module("examples/sabotaged_training.py").train
     whole = np.mean([undisturbed(seed) for seed in range(3)])
     without = np.mean([train("numpy", seed, sabotage, None) for seed in range(3)])
     mended = np.mean([train("numpy", seed, sabotage, tmp_path / str(seed)) for seed in range(3)])
@@ -35,7 +35,7 @@ def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
 
 def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
     """The same accuracy to the last digit, and no action, for five seeds."""
-    train = demonstration().train
+    train = script_module("examples/sabotaged_training.py").train
     for seed in range(5):
         assert train("numpy", seed, None, tmp_path / str(seed)) == undisturbed(seed)
         assert not (tmp_path / str(seed) / "recovery.jsonl").exists()
@@ -43,7 +43,7 @@ def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
 
 def test_the_table_of_the_page_is_complete() -> None:
     """Both networks, every sabotage, and each row holds what is claimed."""
-    module = demonstration()
+    module = script_module("examples/sabotaged_training.py")
     page = module.PAGE.read_text(encoding="utf-8")
     table = page.partition(module.BEGIN)[2].partition(module.END)[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "points" in line]

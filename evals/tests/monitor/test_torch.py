@@ -23,8 +23,8 @@ from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.schedules import recomputes
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.trainee import Trainee
-from monitor.demonstration import demonstration
 from monitor.test_recovery import METRIC, anomaly, drop
+from scripts import script_module
 
 if os.environ.get("EXAID_REQUIRE_TORCH"):
     torch: Any = importlib.import_module("torch")
@@ -145,13 +145,13 @@ def test_tensors_are_numbers() -> None:
 @cache
 def undisturbed(seed: int) -> float:
     """Return the accuracy of a training that nobody disturbs."""
-    return float(demonstration().train("cnn", seed, None, None))
+    return float(script_module("examples/sabotaged_training.py").train("cnn", seed, None, None))
 
 
 @pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
 def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
     """A convolutional network on digits, three seeds: with recovery within 1 point of the undisturbed, else not."""
-    train = demonstration().train
+    train = script_module("examples/sabotaged_training.py").train
     whole = np.mean([undisturbed(seed) for seed in range(3)])
     without = np.mean([train("cnn", seed, sabotage, None) for seed in range(3)])
     mended = np.mean([train("cnn", seed, sabotage, tmp_path / str(seed)) for seed in range(3)])
@@ -162,7 +162,7 @@ def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
 
 def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
     """The same accuracy to the last digit, and no action."""
-    assert demonstration().train("cnn", 0, None, tmp_path) == undisturbed(0)
+    assert script_module("examples/sabotaged_training.py").train("cnn", 0, None, tmp_path) == undisturbed(0)
     assert not (tmp_path / "recovery.jsonl").exists()
 
 

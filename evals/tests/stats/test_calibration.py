@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "bench" / "calibrate_statistics.py"
+from scripts import script_module
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """Return the script that makes the page."""
-    spec = importlib.util.spec_from_file_location("calibrate_statistics", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return script_module("evals/bench/calibrate_statistics.py")
 
 
 @pytest.mark.slow
