@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import pytest
 
 from exaid_evals.errors import DataError, ExaidError
-from exaid_evals.workers import spread, spread_threads
+from exaid_evals.workers import spread, spread_threads, without_cycle_search
 
 ITEMS = list(range(12))
 
@@ -133,3 +134,17 @@ def test_an_error_that_cannot_travel_is_told_in_words() -> None:
     """What no other process could build again arrives as its text, and does not hang the pool."""
     with pytest.raises(RuntimeError, match=r"_OddError: \d and \d"):
         list(spread(Odd, ITEMS, jobs=2))
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_cycles_are_looked_for_again_as_before(was_on: bool) -> None:
+    """Whether the search was on or off before the block, it is off within and as before after it, errors included."""
+    now = gc.isenabled()
+    try:
+        (gc.enable if was_on else gc.disable)()
+        with pytest.raises(ZeroDivisionError), without_cycle_search():
+            assert not gc.isenabled()
+            _ = 1 / 0
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if now else gc.disable)()
