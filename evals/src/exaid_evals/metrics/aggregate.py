@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.config.metrics import BootstrapConfig, MetricsConfig
 from exaid_evals.metrics.records import COVERAGE_CURVE, OK, CaseMetrics, Curve, Estimate, VariantMetrics
 from exaid_evals.stats.bands import sup_t_band
 from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, resample_counts
 from exaid_evals.stats.descriptive import Description, describe
+
+if TYPE_CHECKING:
+    from exaid_evals.config.metrics import BootstrapConfig, MetricsConfig
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.config.metrics import BootstrapConfig
 from exaid_evals.export.base import ExportedRun, merged_signature
 from exaid_evals.export.stage import Export
 from exaid_evals.metrics.aggregate import SCALE, number
@@ -111,6 +110,9 @@ def _bootstrap(signatures: Sequence[str]) -> tuple[int, int]:
     match = _BOOTSTRAP.search(signatures[0]) if signatures else None
     if match and int(match[1]):
         return int(match[1]), int(match[2])
+    # Late, for what checks configurations is slow to import, and exports of other runs do without.
+    from exaid_evals.config.metrics import BootstrapConfig
+
     default = BootstrapConfig()
     return default.resamples, default.seed
 

@@ -18,6 +18,7 @@ from exaid_evals.export.writers import (
     cv_summary,
     hpo_summary,
     json_summary,
+    over_seeds,
     per_class,
 )
 from exaid_evals.export.writers.sheet import warning_notes
@@ -30,7 +31,7 @@ _TABLES = (
     "per_class_summary",
     cv_summary.NAME,
     hpo_summary.NAME,
-    "over_seeds",
+    over_seeds.NAME,
 )
 # The last was this table's name before it was over seeds and cases.
 _EVERY = [json_summary.RUNS_NAME] + [
@@ -51,7 +52,7 @@ def write_export(
     """
     remove_leftovers(out)
     files = _common(export, texts)
-    table = _over_seeds(export)
+    table = over_seeds.build(export)
     if table is not None:
         noted = replace(table, notes=(*table.notes, *warning_notes(export.warnings)))
         forms = {"csv": csv_table.render(table), "md": markdown.render(noted), "tex": latex.render(table)}
@@ -86,15 +87,6 @@ def _common(export: Export, texts: Mapping[str, str] | None) -> dict[str, bytes]
     for sheet in sheets:
         files |= sheet.files() if sheet is not None else {}
     return files
-
-
-def _over_seeds(export: Export) -> Table | None:
-    if sum(run.cases is not None for run in export.runs) < 2:
-        return None
-    # Late, for it brings NumPy and what checks configurations, without which thousands of other runs are written.
-    from exaid_evals.export.writers import over_seeds
-
-    return over_seeds.build(export)
 
 
 def _own(reader: Reader, export: Export, out: Path) -> dict[str, bytes]:
