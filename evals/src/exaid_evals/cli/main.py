@@ -28,6 +28,7 @@ VERBS = {
     "run-variants": ("run_variants", "Stage 02: replay the frozen traces through the middleware's variants."),
     "compute-metrics": ("compute_metrics", "Stage 03: measure the runs; write tables and figures."),
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
+    "concepts": ("concepts", "Show which clinical concepts the extractor sees in a text."),
     "calibrate": ("calibrate", "Choose the token gate's limits on cases that are not evaluated."),
     "reproduce": ("reproduce", "All stages, one after the other."),
     "paper": ("paper", "All stages, then the paper's tables and figures in one folder."),

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One place of a text that states a concept.
+    """One place of a text that names a concept.
 
     Attributes:
         concept_id: the concept, with its source: ``HP:0001250``.
         start: first code point of the mention.
         end: one past its last code point, so that ``text[start:end]`` is the mention.
+        negated: whether the text denies it.
+        experiencer: of whom it is said: ``patient`` or ``other``.
     """
 
     concept_id: str
     start: int
     end: int
+    negated: bool = False
+    experiencer: Literal["patient", "other"] = "patient"
 
 
 @runtime_checkable
@@ -39,6 +43,24 @@ class Extractor(Protocol):
         Returns:
             One tuple per text: affirmed mentions only, ordered by start, end and id.
         """
+
+
+@runtime_checkable
+class AnnotatingExtractor(Extractor, Protocol):
+    """An extractor that also shows what it leaves out of `mentions`, and knows its concepts by name."""
+
+    def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find every mention, denied ones and those of other people included, each marked as such.
+
+        Args:
+            texts: any number of texts.
+
+        Returns:
+            One tuple per text, ordered by start, end and id.
+        """
+
+    def name_of(self, concept_id: str) -> str:
+        """Preferred name of a concept; its id where it has none."""
 
 
 def held_out(extractor: Extractor, seed: int | None) -> bool | None:

@@ -70,12 +70,14 @@ class Compiled:
         settings: what it was compiled for.
         rules: spaCy's tokenizer rules.
         tables: what is looked up.
+        names: preferred name of each concept, by id.
     """
 
     id: str
     settings: Settings
     rules: Rules
     tables: Tables
+    names: dict[str, str]
 
 
 def _hash(structure: Any) -> str:
@@ -87,8 +89,9 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     from spacy.lang.en.stop_words import STOP_WORDS
 
     rules = Rules.from_spacy()
+    vocabularies = [load_vocabulary(name) for name in settings.vocabularies]
     tables = compile_tables(
-        [load_vocabulary(name) for name in settings.vocabularies],
+        vocabularies,
         Tokenizer(rules),
         stop_entities=stop_entities,
         stop_words=STOP_WORDS,
@@ -96,7 +99,8 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     )
     # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
     made = {"rules": asdict(rules), "tables": {field.name: getattr(tables, field.name) for field in fields(tables)}}
-    return {"id": f"{ALGORITHM}:{_hash([made, asdict(settings)])[:8]}", **made}
+    names = {term.id: term.name for vocabulary in vocabularies for term in vocabulary.terms}
+    return {"id": f"{ALGORITHM}:{_hash([made, asdict(settings)])[:8]}", "names": names, **made}
 
 
 def _sources_sha256() -> str:
@@ -130,4 +134,5 @@ def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled
         settings=settings,
         rules=Rules(**raw["rules"]),
         tables=Tables(**raw["tables"]),
+        names=raw["names"],
     )

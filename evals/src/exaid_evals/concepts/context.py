@@ -16,8 +16,8 @@ _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vacci
 _TRIGGER_CODES = frozenset(word_key(word) for word in negation.TRIGGER_WORDS | experiencer.TRIGGER_WORDS | _TESTS)
 
 
-def not_affirmed(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozenset[int]:
-    """Find the matches that a text denies, supposes against the facts, or says of somebody else than the patient.
+def not_affirmed(text: str, tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[int], frozenset[int]]:
+    """Find the matches that a text denies, and those that it supposes against the facts or says of somebody else.
 
     Args:
         text: the text.
@@ -25,9 +25,10 @@ def not_affirmed(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozens
         matches: phrases found in it, in order, not overlapping.
 
     Returns:
-        Indices into `matches`.
+        Indices into `matches`: of what is denied, and of what is not said of the patient.
     """
-    found: set[int] = set()
+    denied: set[int] = set()
+    others: set[int] = set()
     codes = tokens.codes
     first = 0
     while first < len(matches):
@@ -49,10 +50,8 @@ def not_affirmed(text: str, tokens: Tokens, matches: Sequence[Match]) -> frozens
             if codes[i] == "not":
                 words[i - begin] = "not"  # n't
         spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
-        left_out = negation.denied(words, spans) | experiencer.of_others(words, spans)
-        left_out |= {
-            index for index, (_, behind) in enumerate(spans) if behind < len(words) and words[behind] in _TESTS
-        }
-        found.update(first + index for index in left_out)
+        tested = {index for index, (_, behind) in enumerate(spans) if behind < len(words) and words[behind] in _TESTS}
+        denied.update(first + index for index in negation.denied(words, spans))
+        others.update(first + index for index in experiencer.of_others(words, spans) | tested)
         first = last
-    return frozenset(found)
+    return frozenset(denied), frozenset(others)

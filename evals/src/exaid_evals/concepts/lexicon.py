@@ -41,21 +41,40 @@ class LexiconExtractor:
 
     def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find affirmed mentions; see the protocol."""
-        return [self._mentions(text) for text in texts]
+        annotated = self.annotate(texts)
+        if not self._compiled.settings.negation:
+            return annotated
+        return [
+            tuple(mention for mention in found if not mention.negated and mention.experiencer == "patient")
+            for found in annotated
+        ]
 
-    def _mentions(self, text: str) -> tuple[Mention, ...]:
+    def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find every mention; see the protocol."""
+        return [self._annotate(text) for text in texts]
+
+    def name_of(self, concept_id: str) -> str:
+        """Preferred name of a concept; its id where it has none."""
+        return self._compiled.names.get(concept_id, concept_id)
+
+    def _annotate(self, text: str) -> tuple[Mention, ...]:
         tokens = self._tokenize(text)
         matches = self._matcher.match(text, tokens)
         if tokens.short_forms:
             matches = resolve(text, tokens, matches, self._compiled.tables.acronyms)
         if not matches:
             return ()
-        left_out = not_affirmed(text, tokens, matches) if self._compiled.settings.negation else frozenset()
+        denied, of_others = not_affirmed(text, tokens, matches)
         starts, ends = tokens.starts, tokens.ends
         return tuple(
-            Mention(match.concept_id, starts[match.first], ends[match.last - 1])
+            Mention(
+                match.concept_id,
+                starts[match.first],
+                ends[match.last - 1],
+                index in denied,
+                "other" if index in of_others else "patient",
+            )
             for index, match in enumerate(matches)
-            if index not in left_out
         )
 
 

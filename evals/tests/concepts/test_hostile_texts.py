@@ -1,0 +1,36 @@
+"""No text breaks the lexicon, however hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exaid_evals.concepts import Extractor
+
+_HOSTILE = st.text(
+    st.one_of(
+        st.sampled_from(list(" \t\n\r.,;:()[]{}/-–'’\"+=%<>0123456789IQno\u00a0\u200b\u202e\x00\x1b")),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=80,
+)
+_CUES = """
+no denies fever seizures short stature and or with of the (VSD) mother had IQ 45 limbs small ear ears , . - / not
+ventricular septal defect hypoplastic absent family history: resolved negative for type 2 II
+"""
+_WORDS = st.lists(st.sampled_from(_CUES.split()), max_size=30).map(" ".join)
+
+
+@settings(max_examples=300)
+@given(texts=st.lists(st.one_of(_HOSTILE, _WORDS, st.tuples(_WORDS, _HOSTILE).map("".join)), max_size=6))
+def test_no_text_breaks_the_extractor(texts: list[str], lexicon: Extractor) -> None:
+    """Whatever the text, mentions lie within it, in order, and say the same alone as among others."""
+    annotate: Any = lexicon.annotate  # type: ignore[attr-defined]
+    found = annotate(texts)
+    assert found == [annotate([text])[0] for text in texts]
+    for text, mentions in zip(texts, found, strict=True):
+        places = [(one.start, one.end, one.concept_id) for one in mentions]
+        assert places == sorted(places)
+        assert all(0 <= start < end <= len(text) for start, end, _ in places)
