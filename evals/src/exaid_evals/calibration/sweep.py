@@ -17,8 +17,8 @@ from exaid_evals.calibration.simulate import REASONS, TIMERS, Simulator
 from exaid_evals.calibration.word_stream import Ints, word_stream
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.execution.local import Processes
 from exaid_evals.traces.model import Trace, read_trace
-from exaid_evals.workers import spread
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ def sweep(
     ids = [entry.case_id for entry in entries]
     total: CaseCounts | None = None
     n_cases = 0
-    for case_id, counts in spread(build, ids, jobs=jobs):
+    for case_id, counts in Processes(jobs).map_ordered(build, ids):
         on_case(case_id)
         if counts.has_words:
             n_cases += 1

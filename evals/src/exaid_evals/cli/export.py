@@ -160,10 +160,10 @@ def run(
     import logging
 
     from exaid_evals.cli.export_told import what_it_amounts_to, what_was_read
+    from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
     from exaid_evals.export.writers.write import write_export
-    from exaid_evals.workers import without_cycle_search
 
     log = logging.getLogger("exaid_evals.export")
     with logging_of(log_level, out if log_file and not dry_run else None), without_cycle_search():

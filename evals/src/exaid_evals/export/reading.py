@@ -17,6 +17,7 @@ import orjson
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
+from exaid_evals.execution.local import Processes, without_cycle_search
 from exaid_evals.export.base import ExportedRun, Reader, Settings, Source
 from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, status_of
 from exaid_evals.export.content import digests
@@ -25,7 +26,6 @@ from exaid_evals.export.registry import reader_of, readers
 from exaid_evals.export.run_data import STAND_IN, from_data, renamed, to_data
 from exaid_evals.export.run_names import run_names
 from exaid_evals.export.run_record import named_text, record_text
-from exaid_evals.workers import spread, without_cycle_search
 
 log = logging.getLogger("exaid_evals.export")
 
@@ -194,7 +194,7 @@ def _outcomes(
     top = cache.out if cache else ""
     found: dict[tuple[str, str], tuple[Path, _Outcome]] = {}
     given = iter(folders)
-    for batch, outcomes in spread(partial(_Work, settings, top), batches, jobs=jobs):
+    for batch, outcomes in Processes(jobs).map_ordered(partial(_Work, settings, top), batches):
         for _, of_folder in zip(batch, outcomes, strict=True):
             folder = next(given)
             for outcome in of_folder:

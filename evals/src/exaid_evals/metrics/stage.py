@@ -16,6 +16,7 @@ from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
+from exaid_evals.execution.local import Processes
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
 from exaid_evals.metrics.records import CaseMetrics, MadeFrom, write_metrics
@@ -31,7 +32,6 @@ from exaid_evals.metrics.runs import (
     require_runs,
 )
 from exaid_evals.traces.freeze import verify_frozen
-from exaid_evals.workers import spread
 
 OnCase = Callable[[str], None]
 
@@ -163,7 +163,7 @@ def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCas
     problems: list[DataError | CaseFailedError] = []
     build = partial(Measurer, measuring, plan.stale)
     here = Measurer(measuring, plan.stale, plan.extractor)
-    for _, result in spread(build, plan.entries, jobs=settings.jobs, here=here):
+    for _, result in Processes(settings.jobs).map_ordered(build, plan.entries, here=here):
         if result.problem is not None:
             problems.append(result.problem)
         for metrics in result.metrics:

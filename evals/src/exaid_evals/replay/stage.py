@@ -22,10 +22,10 @@ from exaid_evals.config.plugins import source_hash
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError
+from exaid_evals.execution.local import Processes
 from exaid_evals.middleware.registry import check_variant, part_sources
 from exaid_evals.replay.working import CaseDone, CaseWork, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
-from exaid_evals.workers import spread
 
 OnCase = Callable[[str], None]
 Results = Generator[tuple[CaseWork, CaseDone], None, None]
@@ -170,7 +170,7 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
     dataset_hash = plan.manifest.trace_dataset_hash
     if build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub:
         build = partial(Worker, campaign.root, settings.summarizer, settings.stop_entities, dataset_hash)
-        return spread(build, plan.work, jobs=settings.jobs)
+        return Processes(settings.jobs).map_ordered(build, plan.work)
     return do_live(
         campaign,
         settings.summarizer,

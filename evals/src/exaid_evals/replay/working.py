@@ -19,11 +19,11 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.execution.local import map_threads
 from exaid_evals.replay.eval_run import eval_run, run_case
 from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.run_log import write_run
 from exaid_evals.traces.model import read_trace
-from exaid_evals.workers import spread_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def do_live(
         )
         worker = Worker(campaign.root, summarizer, stop_entities, dataset_hash, equipped)
         items = [CaseWork(one.entry, (variant,)) for one in work for variant in one.variants]
-        yield from spread_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))
+        yield from map_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))
 
 
 def make_client(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> LLMClient:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,11 +15,11 @@ from exaid_evals.clients.budget import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import OnFailure
 from exaid_evals.errors import CaseFailedError, DataError
+from exaid_evals.execution.local import Processes, map_threads
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
 from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
 from exaid_evals.traces.plan import Plan
 from exaid_evals.traces.source import TraceSource
-from exaid_evals.workers import spread
 
 __all__ = ["CaseDone", "Plan", "Result", "make_traces"]
 
@@ -192,24 +191,12 @@ def _talk(
 
     with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note, budget) as mac:
         # MAC waits, in a process of its own: threads, each case as it ends.
-        yield mac, lambda cases: _by_threads(mac, cases, jobs, mac.stop)
+        yield mac, lambda cases: map_threads(partial(_attempt, mac), cases, jobs=jobs, stop=mac.stop)
 
 
 def _by_processes(source: TraceSource, cases: Sequence[Case], jobs: int) -> _Outcomes:
-    yield from spread(partial(partial, _attempt, source), cases, jobs=min(jobs, len(cases) // _WORTH_A_PROCESS))
-
-
-def _by_threads(source: TraceSource, cases: Sequence[Case], jobs: int, stop: Callable[[], None]) -> _Outcomes:
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="case")
-    try:
-        futures = {pool.submit(_attempt, source, case): case for case in cases}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BaseException:
-        stop()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    executor = Processes(min(jobs, len(cases) // _WORTH_A_PROCESS))
+    yield from executor.map_ordered(partial(partial, _attempt, source), cases)
 
 
 def _attempt(source: TraceSource, case: Case) -> Trace | str | None:

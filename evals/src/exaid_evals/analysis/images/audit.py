@@ -15,7 +15,7 @@ from exaid_evals.analysis.images.journal import Journal
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.analysis.images.settings import AuditSettings
 from exaid_evals.errors import DataError
-from exaid_evals.workers import spread
+from exaid_evals.execution.local import Processes
 
 JOURNAL = ".measured.jsonl"
 _BATCH = 16
@@ -105,5 +105,5 @@ def audit_folder(
 
 def _measured(files: Sequence[ImageFile], limits: dict[str, int], jobs: int) -> Iterator[tuple[ImageFile, ImageFacts]]:
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-    for batch, measured in spread(functools.partial(_MeasureBatch, **limits), batches, jobs=jobs):
+    for batch, measured in Processes(jobs).map_ordered(functools.partial(_MeasureBatch, **limits), batches):
         yield from zip(batch, measured, strict=True)

@@ -1,17 +1,23 @@
-"""Work spread over processes."""
+"""Work on many items, in processes or threads of this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from exaid_evals.errors import DataError, ExaidError
-from exaid_evals.workers import spread, spread_threads, without_cycle_search
+from exaid_evals.execution.local import Processes, map_threads, without_cycle_search
 
 ITEMS = list(range(12))
 
@@ -45,7 +51,7 @@ class Failing:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_in_order_whatever_the_number_of_jobs(jobs: int) -> None:
     """One process or two: the same items with the same results in the same order, in as many processes as asked."""
-    found = list(spread(partial(Multiplier, 3), ITEMS, jobs=jobs))
+    found = list(Processes(jobs).map_ordered(partial(Multiplier, 3), ITEMS))
     assert [(item, product) for item, (product, _) in found] == [(item, item * 3) for item in ITEMS]
     here = {os.getpid()}
     assert ({process for _, (_, process) in found} == here) == (jobs == 1)
@@ -53,7 +59,7 @@ def test_results_come_in_order_whatever_the_number_of_jobs(jobs: int) -> None:
 
 def test_few_items_are_done_here() -> None:
     """Starting processes for a handful of items would cost more than it saves."""
-    found = list(spread(partial(Multiplier, 3), ITEMS[:3], jobs=8))
+    found = list(Processes(8).map_ordered(partial(Multiplier, 3), ITEMS[:3]))
     assert {process for _, (_, process) in found} == {os.getpid()}
 
 
@@ -63,32 +69,101 @@ def test_the_callers_own_worker_is_used_here() -> None:
     def never() -> Multiplier:
         raise AssertionError("built")
 
-    assert [item for item, _ in spread(never, ITEMS[:2], jobs=1, here=Multiplier(2))] == ITEMS[:2]
+    assert [item for item, _ in Processes(1).map_ordered(never, ITEMS[:2], here=Multiplier(2))] == ITEMS[:2]
 
 
 def test_an_error_comes_out_as_it_is() -> None:
     """What a worker raises reaches the caller with its message."""
     with pytest.raises(DataError, match="item 5: bad item"):
-        list(spread(partial(Failing, die=False), ITEMS, jobs=2))
+        list(Processes(2).map_ordered(partial(Failing, die=False), ITEMS))
 
 
 def test_a_dead_worker_is_an_error_with_a_remedy() -> None:
     """A worker that the system kills ends the work with a message, not with a hang."""
     with pytest.raises(ExaidError, match="fewer --jobs"):
-        list(spread(partial(Failing, die=True), ITEMS, jobs=2))
+        list(Processes(2).map_ordered(partial(Failing, die=True), ITEMS))
+
+
+def _die_on_the_last(item: int) -> int:
+    if item == ITEMS[-1]:
+        time.sleep(0.5)  # the other worker is long done with what it had
+        os._exit(1)
+    return item
+
+
+def test_what_was_done_before_a_worker_died_is_kept() -> None:
+    """Results that were there before the death reach the caller before the error does."""
+    results = Processes(2).map_ordered(partial(partial, _die_on_the_last), ITEMS)
+    assert [item for item, _ in itertools.islice(results, len(ITEMS) - 1)] == ITEMS[:-1]
+    with pytest.raises(ExaidError, match="a worker process died"):
+        next(results)
+
+
+COMMAND = """
+import os, sys, time
+from exaid_evals.cli.main import _terminable
+from exaid_evals.execution.local import Processes
+
+def build():
+    print(os.getpid(), flush=True)
+    return time.sleep
+
+if __name__ == "__main__":
+    try:
+        with _terminable():
+            list(Processes(2).map_ordered(build, [60] * 8))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "everyone", "status"),
+    [
+        (signal.SIGKILL, False, -signal.SIGKILL),
+        (signal.SIGTERM, False, 130),
+        (signal.SIGINT, True, 130),
+        (signal.SIGTERM, True, 130),
+    ],
+)
+def test_no_worker_outlives_the_command(tmp_path: Path, number: signal.Signals, everyone: bool, status: int) -> None:
+    """In the middle of long work, killed alone or with its group, a command's workers are gone within 2 s, silently."""
+    script = tmp_path / "command.py"
+    script.write_text(COMMAND)
+    command = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert command.stdout is not None
+    workers = [int(command.stdout.readline()) for _ in range(2)]
+    (os.killpg if everyone else os.kill)(command.pid, number)
+    assert command.wait(10) == status
+    end = time.monotonic() + 2
+    while any(_runs(pid) for pid in workers) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [pid for pid in workers if _runs(pid)] == []
+    assert "Traceback" not in command.communicate()[1]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # One that has ended waits as a zombie until whoever adopted it asks how.
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
 
 
 @pytest.mark.parametrize("jobs", [1, 3, 50])
 def test_threads_do_every_item_once(jobs: int) -> None:
     """Whatever the number of threads, each item comes back once with its result."""
-    found = dict(spread_threads(lambda item: item * 3, ITEMS, jobs=jobs, stop=lambda: None))
+    found = dict(map_threads(lambda item: item * 3, ITEMS, jobs=jobs, stop=lambda: None))
     assert found == {item: item * 3 for item in ITEMS}
 
 
 def test_so_many_threads_work_at_the_same_time() -> None:
     """Work that waits for two others to have begun ends only if three are under way at once."""
     barrier = threading.Barrier(3)
-    found = list(spread_threads(lambda _: barrier.wait(10), ITEMS[:6], jobs=3, stop=lambda: None))
+    found = list(map_threads(lambda _: barrier.wait(10), ITEMS[:6], jobs=3, stop=lambda: None))
     assert len(found) == 6
 
 
@@ -103,7 +178,7 @@ def test_whoever_wants_no_more_stops_what_is_under_way() -> None:
             stopped.wait(10)
         return item
 
-    results = spread_threads(work, ITEMS, jobs=2, stop=stopped.set)
+    results = map_threads(work, ITEMS, jobs=2, stop=stopped.set)
     assert next(results) == (0, 0)
     results.close()
     assert stopped.is_set()
@@ -113,7 +188,7 @@ def test_whoever_wants_no_more_stops_what_is_under_way() -> None:
 def test_an_error_in_a_thread_comes_out_as_it_is() -> None:
     """What the work raises reaches the caller."""
     with pytest.raises(DataError, match="item 5: bad item"):
-        list(spread_threads(Failing(die=False), ITEMS, jobs=2, stop=lambda: None))
+        list(map_threads(Failing(die=False), ITEMS, jobs=2, stop=lambda: None))
 
 
 class _OddError(Exception):
@@ -134,7 +209,7 @@ class Odd:
 def test_an_error_that_cannot_travel_is_told_in_words() -> None:
     """What no other process could build again arrives as its text, and does not hang the pool."""
     with pytest.raises(RuntimeError, match=r"_OddError: \d and \d"):
-        list(spread(Odd, ITEMS, jobs=2))
+        list(Processes(2).map_ordered(Odd, ITEMS))
 
 
 @pytest.mark.parametrize("was_on", [True, False])

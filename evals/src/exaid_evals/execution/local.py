@@ -1,0 +1,177 @@
+"""Executors of this machine: processes for work that computes, threads for work that waits."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from typing import Any
+
+from exaid_evals.errors import ExaidError
+from exaid_evals.execution.base import Item, Result
+
+_ITEMS_PER_WORKER = 4
+"""Starting a worker costs about as much as a few cases; with fewer items than this for each it does not pay."""
+
+_AHEAD = 16
+"""Items per worker that may be under way or done while the first of them is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """An `Executor` of processes on this machine; of one alone, or for few items, of this process.
+
+    Attributes:
+        jobs: processes at most.
+    """
+
+    jobs: int
+
+    def map_ordered(
+        self,
+        build: Callable[[], Callable[[Item], Result]],
+        items: Sequence[Item],
+        *,
+        here: Callable[[Item], Result] | None = None,
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Do as `Executor` says."""
+        jobs = min(self.jobs, len(items) // _ITEMS_PER_WORKER)
+        if jobs <= 1:
+            work = here or build()
+            yield from ((item, work(item)) for item in items)
+            return
+        # A spawned worker starts from nothing, so no thread or lock of this process is carried along half-way.
+        spawn = multiprocessing.get_context("spawn")
+        # Only this process holds the writing end: workers see it close when this process wants no more, or dies.
+        alive, lifeline = spawn.Pipe(duplex=False)
+        resource_tracker.ensure_running()  # later, it would let interruptions through
+        pool = ProcessPoolExecutor(jobs, spawn, initializer=_start_worker, initargs=(build, alive))
+        begun: deque[tuple[Item, Future[Result]]] = deque()
+        with contextlib.closing(alive), contextlib.closing(lifeline):
+            try:
+                for item in items:
+                    with _interruptions_put_off():
+                        begun.append((item, pool.submit(_do, item)))
+                    if len(begun) >= _AHEAD * jobs:
+                        done, future = begun.popleft()
+                        yield done, future.result()
+                while begun:
+                    done, future = begun.popleft()
+                    yield done, future.result()
+            except BrokenProcessPool:
+                lifeline.close()
+                raise ExaidError(
+                    "a worker process died", remedy="it may have run out of memory: go on with fewer --jobs"
+                ) from None
+            except BaseException:
+                lifeline.close()
+                raise
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _interruptions_put_off() -> Iterator[None]:
+    """Let an interruption wait for the end of the block, so that no process is started by half.
+
+    Processes that the block starts have both signals blocked from their first instruction: Ctrl-C and `timeout` reach
+    the whole process group, and this process alone answers them.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in _INTERRUPTIONS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
+
+
+_build: Callable[[], Callable[[Any], Any]]
+_work: Callable[[Any], Any] | None = None
+
+
+def _start_worker(build: Callable[[], Callable[[Any], Any]], alive: Connection) -> None:
+    """Prepare this process, a worker, that ends when the other end of the pipe closes, whatever it then does."""
+    global _build
+    _build = build
+    for number in _INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=lambda: (alive.poll(None), os._exit(1)), daemon=True).start()
+
+
+def _do(item: Any) -> Any:
+    global _work
+    try:
+        _work = _work or _build()
+        return _work(item)
+    except Exception as error:
+        try:
+            copy.copy(error)
+        except Exception:
+            # It cannot be built again from what it carries, which would break the pool that receives it.
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        raise
+
+
+def map_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], *, jobs: int, stop: Callable[[], None]
+) -> Generator[tuple[Item, Result], None, None]:
+    """Yield each item with its result, as they are finished: for work that waits for a network.
+
+    Args:
+        work: does the work; called from several threads at once.
+        items: what to work on; they are begun in this order.
+        jobs: threads at most.
+        stop: tells work that is under way to end early. Called when the caller wants no more, by an interruption
+            or otherwise; what is under way is then waited for, since its result has been paid for.
+
+    Raises:
+        BaseException: whatever the function raises comes out as it is.
+    """
+    pool = ThreadPoolExecutor(max(min(jobs, len(items)), 1), thread_name_prefix="case")
+    begun = {pool.submit(work, item): item for item in items}
+    try:
+        for done in as_completed(begun):
+            yield begun[done], done.result()
+    except BaseException:
+        stop()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def without_cycle_search() -> Iterator[None]:
+    """Let objects that refer to each other lie until the end of the block.
+
+    For work that makes many small objects and no cycles: looking for these would take a fifth of its time, and more
+    the more objects there are.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
