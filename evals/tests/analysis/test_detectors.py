@@ -12,7 +12,7 @@ from exaid_evals.analysis.anomalies.change_point import ChangePoint, change_indi
 from exaid_evals.analysis.anomalies.divergence import Divergence
 from exaid_evals.analysis.anomalies.not_finite import NotFinite
 from exaid_evals.analysis.anomalies.oscillation import Oscillation
-from exaid_evals.analysis.anomalies.overfitting_gap import OverfittingGap, counterpart
+from exaid_evals.analysis.anomalies.overfitting_gap import OverfittingGap
 from exaid_evals.analysis.anomalies.plateau import Plateau
 from exaid_evals.analysis.anomalies.registry import find_anomalies
 from exaid_evals.analysis.anomalies.robust import difference_sigma
@@ -21,6 +21,7 @@ from exaid_evals.analysis.anomalies.sudden_drop import SuddenDrop
 from exaid_evals.analysis.history import History, Point, Series
 from exaid_evals.analysis.settings import AnalysisConfig, ChangePointSettings, DropThreshold, SuddenDropSettings
 from exaid_evals.errors import DataError
+from exaid_evals.runs.metric_names import counterpart
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("higher", -1), ("lower", 1)])

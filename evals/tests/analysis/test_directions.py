@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from exaid_evals.analysis.anomalies.registry import directions_in
-from exaid_evals.analysis.directions import direction_of
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.analysis.sources.rows import history_of
 from exaid_evals.analysis.stage import analyse
-from exaid_evals.export.directions import direction_of_name
+from exaid_evals.runs.metric_names import direction_of, direction_of_name
 
 _NAMES = ["Loss/train", "train/loss", "Train Loss", "valAcc", "val.accuracy", "acc,none", "val_RMSE", "lr", "epoch"]
 

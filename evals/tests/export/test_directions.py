@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exaid_evals.export.directions import direction_of_name
+from exaid_evals.runs.metric_names import direction_of_name
 
 
 @pytest.mark.parametrize(

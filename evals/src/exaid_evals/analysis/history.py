@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
-from exaid_evals.analysis.directions import Direction
+from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,17 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.batches.carriers import Concentration, affected_batches, badness, concentration
 from exaid_evals.analysis.batches.images import bad_images, measure, with_image_profile
 from exaid_evals.analysis.batches.profile import Correlation, correlations
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import BatchRow, History
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.metric_names import Direction, is_validation
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.anomalies.robust import rolling_around
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import Series
 from exaid_evals.analysis.settings import OscillationSettings
+from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:
     import numpy as np

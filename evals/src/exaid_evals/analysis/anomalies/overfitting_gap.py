@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from exaid_evals.analysis.anomalies.base import Anomaly, by_relative_size
 from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import History, Series
 from exaid_evals.analysis.settings import OverfittingSettings
-
-_VALIDATION = re.compile(r"(?<![a-z])(validation|valid|val|eval|test|dev)(?![a-z])", re.IGNORECASE)
-_TRAINING = re.compile(r"(?<![a-z])(training|train)(?![a-z])", re.IGNORECASE)
-
-
-def is_validation(metric: str) -> bool:
-    """Tell whether a metric's name says that it was taken on data that the model does not learn from."""
-    return _VALIDATION.search(metric.replace("_", " ")) is not None
-
-
-def is_training(metric: str) -> bool:
-    """Tell whether a metric's name says that it was taken on the training data."""
-    return _TRAINING.search(metric.replace("_", " ")) is not None
-
-
-def counterpart(metric: str, known: Mapping[str, Series]) -> str | None:
-    """Return the training metric that stands beside a validation metric: `val/loss` → `train/loss`, or `loss`."""
-    for name in ("train", "training"):
-        written = _VALIDATION.sub(name, metric.replace("_", " "))
-        for candidate in known:
-            if candidate.replace("_", " ").lower() == written.lower():
-                return candidate
-    bare = _VALIDATION.sub("", metric.replace("_", " ")).strip(" /.-").lower()
-    return next((candidate for candidate in known if candidate.replace("_", " ").lower() == bare), None)
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
 
 
 class OverfittingGap:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
 from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
 from exaid_evals.analysis.causes.base import Incident
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import History, Point, Series
+from exaid_evals.runs.metric_names import Direction, is_validation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import CleanSeries, Series
+from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,8 @@ from exaid_evals.analysis.compare.levels import (
     within_run,
 )
 from exaid_evals.analysis.compare.telling_apart import apart, lead_of, runs_needed
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import CleanSeries
+from exaid_evals.runs.metric_names import Direction
 
 Basis = Literal["seeds", "cases", "within_run", "none"]
 """What an interval is of: the variation between seeds, between cases, or the noise within one run; or there is none."""

@@ -9,7 +9,7 @@ from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.levels import LEAST_POINTS, last_stretch, sd_of
-from exaid_evals.analysis.directions import Direction
+from exaid_evals.runs.metric_names import Direction
 
 REGAINED = 0.9
 """Share of what a drop lost that has to be won back."""

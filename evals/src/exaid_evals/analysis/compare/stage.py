@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
@@ -15,9 +14,9 @@ from exaid_evals.analysis.compare.limits import limits_of_lengths, limits_of_log
 from exaid_evals.analysis.compare.parting import Parting, part
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.stability import Stability, stability_of
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.metric_names import Direction, is_validation
 
 MOST_PAIRS = 20
 """Groups that are held against the best one step by step; the best of the others."""

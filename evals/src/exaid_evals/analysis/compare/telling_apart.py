@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.compare.levels import CONFIDENCE, Level, over_repetitions
-from exaid_evals.analysis.directions import Direction
+from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.performance import Performance

@@ -14,7 +14,6 @@ from exaid_evals.analysis.compare.levels import Statistic, ends_undefined, run_l
 from exaid_evals.analysis.compare.limits import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
 from exaid_evals.analysis.compare.words import counted, listed
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
 from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
 from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
@@ -22,6 +21,7 @@ from exaid_evals.analysis.impact.family import adjusted_together
 from exaid_evals.analysis.impact.importance import Importance, importance
 from exaid_evals.analysis.impact.parameters import Parameters, parameters_of
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.metric_names import Direction
 
 SIGNIFICANT = 0.05
 LEVEL: Statistic = "level"

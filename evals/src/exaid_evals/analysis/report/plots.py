@@ -6,10 +6,10 @@ import io
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.overfitting_gap import counterpart, is_validation
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, style, use_shipped_fonts
+from exaid_evals.runs.metric_names import counterpart, is_validation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

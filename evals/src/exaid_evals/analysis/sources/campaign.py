@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.analysis.history import History, series_of
 from exaid_evals.analysis.sources.tabular import pick
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.metrics.records import OK, read_variant_and_cases
+from exaid_evals.runs.metric_names import Direction
 
 _SUFFIX = ".metrics.jsonl"
 

@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from exaid_evals.export.directions import HIGHER, direction_of_name, words_of
+from exaid_evals.export.directions import HIGHER
+from exaid_evals.runs.metric_names import direction_of_name, words_of
 
 Columns = Mapping[str, Sequence[float | None]]
 

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.directions import direction_of
 from exaid_evals.monitor.detectors.base import StreamDetector
 from exaid_evals.monitor.detectors.divergence import Divergence
 from exaid_evals.monitor.detectors.not_finite import NotFinite
@@ -15,6 +14,7 @@ from exaid_evals.monitor.detectors.plateau import Plateau
 from exaid_evals.monitor.detectors.stream import Stream
 from exaid_evals.monitor.detectors.sudden_drop import SuddenDrop
 from exaid_evals.monitor.settings import AnomalyDetectionConfig
+from exaid_evals.runs.metric_names import direction_of
 
 
 def detectors(config: AnomalyDetectionConfig) -> tuple[StreamDetector, ...]:

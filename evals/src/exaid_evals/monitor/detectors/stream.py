@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.monitor.detectors.running_median import RunningMedian
 from exaid_evals.monitor.settings import AnomalyDetectionConfig
+from exaid_evals.runs.metric_names import Direction
 
 # The difference of two values has √2 times the σ of one.
 _DIFFERENCE_TO_SIGMA = MAD_TO_SIGMA / math.sqrt(2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from exaid_evals.analysis.anomalies.overfitting_gap import is_validation
-from exaid_evals.analysis.directions import Direction, direction_of
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.metric_names import Direction, direction_of, is_validation
 
 _WHERE = "auto_recovery.metric"
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
-from exaid_evals.analysis.directions import Direction, direction_of
 from exaid_evals.monitor.recovery.persistence import is_over
 from exaid_evals.monitor.recovery.ranking import Ranking
 from exaid_evals.monitor.settings import AutoRecoveryConfig
+from exaid_evals.runs.metric_names import Direction, direction_of
 
 _SPOILS = SEVERITIES.index("high")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.directions import Direction
 from exaid_evals.config.base import load_config
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError, ExaidError
@@ -28,6 +27,7 @@ from exaid_evals.monitor.recovery.registry import STRATEGIES
 from exaid_evals.monitor.recovery.severity import Alarm
 from exaid_evals.monitor.recovery.trainee import Trainee
 from exaid_evals.monitor.settings import AutoRecoveryConfig, StrategyName
+from exaid_evals.runs.metric_names import Direction
 
 __all__ = ["Action", "AutoRecoverySystem"]
 _log = logging.getLogger("exaid_evals.monitor")

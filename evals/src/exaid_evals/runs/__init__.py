@@ -1,0 +1,1 @@
+"""Runs of any tool: their names, configurations, results and histories."""
