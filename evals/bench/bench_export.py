@@ -59,8 +59,8 @@ def write_runs(root: Path, n: int) -> None:
     """Write runs whose reported metrics are those of their predictions, as the export itself computes them."""
     import json
 
-    from exaid_evals.export.readers import classification
-    from exaid_evals.export.readers.predictions import count_predictions
+    from exaid_evals.runs.files import classification
+    from exaid_evals.runs.files.predictions import count_predictions
 
     history = "epoch,train_loss,val_loss,val_acc\n" + "".join(
         f"{epoch},{2 / epoch:.5f},{2.2 / epoch:.5f},{1 - 1 / (epoch + 1):.4f}\n" for epoch in range(1, N_EPOCHS + 1)

@@ -19,7 +19,7 @@ from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.parting import part
 from exaid_evals.analysis.compare.performance import rank
-from exaid_evals.analysis.history import History, Point, Series
+from exaid_evals.runs.history import History, Point, Series
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
 BEGIN, END = "<!-- parting: begin (bench_parting.py writes this) -->", "<!-- parting: end -->"

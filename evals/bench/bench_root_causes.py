@@ -20,7 +20,7 @@ from pathlib import Path
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.causes.rank import diagnose
 from exaid_evals.analysis.settings import AnalysisConfig
-from exaid_evals.analysis.sources.rows import history_of
+from exaid_evals.runs.rows import history_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from simulated_runs import DEVELOPMENT, HELD_OUT, KINDS, N_CLEAN, N_PER_KIND, SimulatedRun, simulate

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.analysis.history import History, Point, Series
-from exaid_evals.analysis.sources.rows import history_of
+from exaid_evals.runs.history import History, Point, Series
+from exaid_evals.runs.rows import history_of
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 if str(BENCH) not in sys.path:

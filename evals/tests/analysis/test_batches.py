@@ -17,9 +17,9 @@ from exaid_evals.analysis.batches.carriers import affected_batches, bad_in_affec
 from exaid_evals.analysis.batches.images import bad_images, measure
 from exaid_evals.analysis.batches.log import BatchLog, log_batch_metrics
 from exaid_evals.analysis.batches.profile import correlations
-from exaid_evals.analysis.history import BatchRow
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.history import BatchRow
 
 
 def batches(harm: float, n: int = 80, seed: int = 0) -> list[BatchRow]:
@@ -154,7 +154,7 @@ def test_an_item_of_another_folder_is_another_image(tmp_path: Path) -> None:
 
 def test_images_without_items_are_wrong_usage(tmp_path: Path) -> None:
     """A folder of images cannot be held against batches that name none."""
-    from exaid_evals.analysis.history import History, Series
+    from exaid_evals.runs.history import History, Series
     from analysis.histories import series  # isort: skip
 
     history = History("r", "csv", {"loss": Series("loss", series([1.0, 2.0]).points)})

@@ -18,9 +18,9 @@ from exaid_evals.analysis.anomalies.registry import find_anomalies
 from exaid_evals.analysis.anomalies.robust import difference_sigma
 from exaid_evals.analysis.anomalies.robust_z import RobustZ
 from exaid_evals.analysis.anomalies.sudden_drop import SuddenDrop
-from exaid_evals.analysis.history import History, Point, Series
 from exaid_evals.analysis.settings import AnalysisConfig, ChangePointSettings, DropThreshold, SuddenDropSettings
 from exaid_evals.errors import DataError
+from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.metric_names import counterpart
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from exaid_evals.analysis.anomalies.registry import directions_in
 from exaid_evals.analysis.settings import AnalysisConfig
-from exaid_evals.analysis.sources.rows import history_of
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.runs.metric_names import direction_of, direction_of_name
+from exaid_evals.runs.rows import history_of
 
 _NAMES = ["Loss/train", "train/loss", "Train Loss", "valAcc", "val.accuracy", "acc,none", "val_RMSE", "lr", "epoch"]
 

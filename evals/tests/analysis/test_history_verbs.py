@@ -17,12 +17,12 @@ from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.levels import ends_differ, ends_undefined
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
-from exaid_evals.analysis.history import LARGEST
 from exaid_evals.analysis.impact.parameters import parameters_of
 from exaid_evals.analysis.report.files import write_files
 from exaid_evals.cli.histories import require_writable
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.history import LARGEST
 
 VERBS = [
     ["analyze", "--run-name", "a", "--from", "runs"],

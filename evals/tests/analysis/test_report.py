@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from analysis.histories import noisy, series, simulated
-from exaid_evals.analysis.history import History
 from exaid_evals.analysis.report.record import summary_record
 from exaid_evals.analysis.report.write import folder_name, write_report
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
+from exaid_evals.runs.history import History
 
 HOSTILE = '"><script>alert(1)</script>|`x`![i](http://a)\x1b[2J\u202e'
 

@@ -10,8 +10,8 @@ import pytest
 from analysis.histories import BENCH, simulated
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
-from exaid_evals.analysis.history import History
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.runs.history import History
 
 
 def diagnosis_of(history: History) -> Diagnosis | None:

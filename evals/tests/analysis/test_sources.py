@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from analysis.trackers import script
-from exaid_evals.analysis.history import History
-from exaid_evals.analysis.sources import parquet_file, wandb_online
-from exaid_evals.analysis.sources.base import optional
-from exaid_evals.analysis.sources.registry import SOURCES, find_run
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.runs.files import wandb_online
+from exaid_evals.runs.formats import parquet_file
+from exaid_evals.runs.history import History
+from exaid_evals.runs.registry import find_run, formats, history_formats, read_history
 
 GOLD = Path(__file__).parents[1] / "gold" / "export"
 _WANDB = """
@@ -87,12 +88,12 @@ def test_a_database_of_mlflow_gives_what_its_files_give(tmp_path: Path) -> None:
     """The golden database and the golden files, written by MLflow from the same runs, hold the same points."""
     database = tmp_path / "mlflow.db"
     database.write_bytes(gzip.decompress((GOLD / "mlflow" / "database" / "mlflow.db.gz").read_bytes()))
-    files = SOURCES["mlflow"]
+    mlflow = history_formats()["mlflow"]
     in_files = GOLD / "mlflow" / "files"
-    shared = sorted(set(files.run_names(in_files)) & set(files.run_names(tmp_path)))
+    shared = sorted(set(mlflow.named(in_files)) & set(mlflow.named(tmp_path)))
     assert shared
     for name in shared:
-        one, other = files.read(in_files, name), files.read(tmp_path, name)
+        one, other = read_history(mlflow, in_files, name), read_history(mlflow, tmp_path, name)
         assert {metric: repr(sorted(found.points, key=repr)) for metric, found in one.series.items()} == {
             metric: repr(sorted(found.points, key=repr)) for metric, found in other.series.items()
         }
@@ -236,11 +237,12 @@ def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "run-a.parquet").write_bytes(b"PAR1")
     with pytest.raises(MissingDependencyError, match="pyarrow"):
-        parquet_file.ParquetSource().read(tmp_path)
+        read_history(parquet_file.ParquetFormat(), tmp_path)
 
 
 def test_no_source_claims_an_empty_folder(tmp_path: Path) -> None:
     """Neither an empty folder nor a missing one is anybody's."""
-    for source in SOURCES.values():
-        assert not source.claims(tmp_path)
-        assert not source.claims(tmp_path / "missing")
+    for form in formats():
+        for place in (tmp_path, tmp_path / "missing"):
+            assert not form.claims(place)
+            assert not form.named(place)

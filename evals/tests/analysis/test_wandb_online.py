@@ -19,14 +19,14 @@ import pytest
 
 pytest.importorskip("wandb")
 
-from exaid_evals.analysis.history import History
-from exaid_evals.analysis.sources import wandb_online
-from exaid_evals.analysis.sources.registry import find_run
-from exaid_evals.analysis.sources.wandb_api import WandbServer as Client
-from exaid_evals.analysis.sources.wandb_api import server_of
 from exaid_evals.cli.main import run as cli
 from exaid_evals.clients.retry import Clock
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.files import wandb_online
+from exaid_evals.runs.files.wandb_api import WandbServer as Client
+from exaid_evals.runs.files.wandb_api import server_of
+from exaid_evals.runs.history import History
+from exaid_evals.runs.registry import find_run
 from monitor.mail_servers import make_certificate
 from servers.steps import Drop, Fail, Garbage, Hang
 from servers.wandb_graphql import StoredRun

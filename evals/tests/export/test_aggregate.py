@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.export.aggregate import aggregate, aggregate_all, best_and_worst
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.diagnosis import diagnose
+from exaid_evals.runs.base import Run
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 
@@ -55,9 +55,9 @@ def test_published_means_come_out() -> None:
         assert result.std_sample != pytest.approx(std, abs=2e-3)
 
 
-def run(name: str, value: float | None, **changes: object) -> ExportedRun:
+def run(name: str, value: float | None, **changes: object) -> Run:
     """Build a run with one metric, called loss."""
-    return ExportedRun(**{"name": name, "format": "test", "metrics": {"loss": value}, **changes})  # type: ignore[arg-type]
+    return Run(**{"name": name, "format": "test", "metrics": {"loss": value}, **changes})  # type: ignore[arg-type]
 
 
 def test_best_and_worst_heed_the_direction() -> None:
@@ -85,7 +85,7 @@ def test_what_is_written_alike_is_tied() -> None:
 
 def test_a_metric_that_only_some_runs_have_is_undefined_in_the_others() -> None:
     """Every metric of any run is aggregated."""
-    runs = [run("a", 1.0), ExportedRun("b", "test", {"other": 5.0})]
+    runs = [run("a", 1.0), Run("b", "test", {"other": 5.0})]
     assert {name: result.n for name, result in aggregate_all(runs).items()} == {"loss": 1, "other": 1}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.cli.main import run as cli
-from exaid_evals.export.base import ExportedRun, Source
-from exaid_evals.export.readers.training_run import TrainingRunReader
+from exaid_evals.runs.base import Run, Source
+from exaid_evals.runs.formats.training_run import TrainingRunFormat
 from export.training_runs import shifted, write_run
 
 LONG_AGO = 1_600_000_000
@@ -34,13 +34,13 @@ def settle(folder: Path) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the folders whose runs are read, as they are read."""
     seen: list[str] = []
-    real = TrainingRunReader.read
+    real = TrainingRunFormat.read
 
-    def noted(self: TrainingRunReader, source: Source, name: str) -> ExportedRun:
+    def noted(self: TrainingRunFormat, source: Source, name: str) -> Run:
         seen.append(source.path.name)
         return real(self, source, name)
 
-    monkeypatch.setattr(TrainingRunReader, "read", noted)
+    monkeypatch.setattr(TrainingRunFormat, "read", noted)
     # The change time of files cannot be set back, so the clock is set forward.
     monkeypatch.setattr("exaid_evals.export.reading.time.time_ns", lambda: 4_000_000_000_000_000_000)
     return seen

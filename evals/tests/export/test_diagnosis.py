@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import consolidate
+from exaid_evals.runs.base import Run
 from export.training_runs import PREDICTIONS, shifted, write_run
 
 
@@ -45,7 +45,7 @@ def test_a_wide_spread_is_told_with_its_ends(tmp_path: Path) -> None:
     assert any(
         line.startswith("σ of accuracy is 0.150, over 0.1: look at the runs at 0.700 and 1.000") for line in lines
     )
-    runs = [ExportedRun(name, "test", {"loss": value}) for name, value in (("a", 0.1), ("b", 0.9))]
+    runs = [Run(name, "test", {"loss": value}) for name, value in (("a", 0.1), ("b", 0.9))]
     assert consolidate(runs).warnings == ()
 
 
@@ -118,7 +118,7 @@ def test_cross_validations_are_compared_each_within_itself(tmp_path: Path) -> No
 def test_models_of_a_leaderboard_are_no_samples() -> None:
     """Their spread is what the table is for; the same numbers of seeds are told."""
     values = (("a", 0.2), ("b", 0.9))
-    reports = [ExportedRun(name, "model_reports", {"accuracy": value}) for name, value in values]
+    reports = [Run(name, "model_reports", {"accuracy": value}) for name, value in values]
     assert consolidate(reports).warnings == ()
-    others = [ExportedRun(name, "test", {"accuracy": value}) for name, value in values]
+    others = [Run(name, "test", {"accuracy": value}) for name, value in values]
     assert any(line.startswith("σ of accuracy") for line in consolidate(others).warnings)

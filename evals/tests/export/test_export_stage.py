@@ -16,13 +16,13 @@ from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import consolidate
 from exaid_evals.export.writers import csv_runs
 from exaid_evals.export.writers.write import write_export
 from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
 from exaid_evals.metrics.runs import runs_on_disk
+from exaid_evals.runs.base import Run
 from talks import freeze, talk
 
 SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:1/1|stub:yes"
@@ -187,7 +187,9 @@ def test_the_latex_table_compiles(tmp_path: Path) -> None:
 def test_every_unreadable_folder_is_named_at_once(tmp_path: Path) -> None:
     """One bad folder does not hide the next."""
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"(?s)2 runs.*empty.*known formats are .*campaign.*missing.*no such folder"):
+    with pytest.raises(
+        DataError, match=r"(?s)2 runs.*empty.*known formats are .*campaign.*missing.*no such file or folder"
+    ):
         read_runs([tmp_path / "empty", tmp_path / "missing"])
 
 
@@ -208,7 +210,7 @@ def test_an_unknown_primary_metric_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
 def test_no_cell_is_a_formula(name: str) -> None:
     """A run whose name a spreadsheet would calculate is written as text."""
-    export = consolidate([ExportedRun(name, "test", {"loss": -1.5})])
+    export = consolidate([Run(name, "test", {"loss": -1.5})])
     row = next(iter(csv.DictReader(csv_runs.render(export).splitlines())))
     assert (row["run"], row["loss"]) == (f"'{name}", "-1.5")
 

@@ -10,7 +10,7 @@ import pytest
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.export.aggregate import best_and_worst
-from exaid_evals.export.base import ExportedRun
+from exaid_evals.runs.base import Run
 from export.training_runs import shifted, write_run
 
 
@@ -125,7 +125,7 @@ def test_ties_are_told(
 
 def test_one_run_is_best_and_no_worst() -> None:
     """Nothing is worse than the only one."""
-    best, worst = best_and_worst([ExportedRun("a", "test", {"loss": 1.0})], "loss", lower=True)
+    best, worst = best_and_worst([Run("a", "test", {"loss": 1.0})], "loss", lower=True)
     assert best is not None
     assert (best.run, best.tied, worst) == ("a", (), None)
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.errors import DataError, MissingDependencyError
-from exaid_evals.export.readers import inspect_archive
-from exaid_evals.export.readers.inspect_ai import InspectReader
+from exaid_evals.runs.files import inspect_archive
+from exaid_evals.runs.formats.inspect_ai import InspectFormat
 from export.trackers import GOLD, read
 
 
@@ -23,7 +23,7 @@ def test_inspect_logs_say_scores_seed_and_model(form: str) -> None:
     """The same evaluation as JSON, in the older and in the newer packing gives the same scores."""
     if form == "archive":
         pytest.importorskip("zstandard", reason="extra export-inspect")
-    [run] = read(InspectReader(), GOLD / "inspect" / form).values()
+    [run] = read(InspectFormat(), GOLD / "inspect" / form).values()
     assert run.metrics == {"match.accuracy": 0.75, "includes.accuracy": 0.75}
     assert run.attributes["stderr"] == {"match.stderr": 0.25, "includes.stderr": 0.25}
     assert (run.seed, run.config["model"], run.config["temperature"]) == (7, "mockllm/model", 0.5)
@@ -32,7 +32,7 @@ def test_inspect_logs_say_scores_seed_and_model(form: str) -> None:
 
 def test_a_killed_evaluation_is_told() -> None:
     """A log without its header says that the evaluation was only started."""
-    [run] = read(InspectReader(), GOLD / "inspect" / "started").values()
+    [run] = read(InspectFormat(), GOLD / "inspect" / "started").values()
     assert run.metrics == {}
     assert run.warnings[0].endswith("the evaluation's status is started")
 
@@ -41,7 +41,7 @@ def test_without_zstandard_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     """The newer packing needs a package, and the error says how to install it."""
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(MissingDependencyError, match=r"export-inspect"):
-        read(InspectReader(), GOLD / "inspect" / "archive")
+        read(InspectFormat(), GOLD / "inspect" / "archive")
 
 
 def archive(tmp_path: Path, content: bytes, name: str = "header.json") -> Path:
@@ -57,13 +57,13 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(inspect_archive, "MAX_BYTES", 1000)
     path = archive(tmp_path, b"0" * 100_000)
     with pytest.raises(DataError, match="is larger than"):
-        read(InspectReader(), tmp_path)
+        read(InspectFormat(), tmp_path)
     data = bytearray(path.read_bytes())
     at = data.rindex(b"PK\x01\x02")
     data[at + 24 : at + 28] = struct.pack("<L", 10)
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match=r"unpacks to more than|is damaged"):
-        read(InspectReader(), tmp_path)
+        read(InspectFormat(), tmp_path)
 
 
 def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
             '{"status": "success", "eval": {}, "results": {"scores": [{"name": "s", "metrics":'
             '{"accuracy": {"value": 0.5}}}]}}',
         )
-    [run] = read(InspectReader(), folder).values()
+    [run] = read(InspectFormat(), folder).values()
     assert run.metrics == {"s.accuracy": 0.5}
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "x.eval"]
 
@@ -89,7 +89,7 @@ def test_no_bytes_break_the_archive_reader(tmp_path_factory: pytest.TempPathFact
     data[at : at + len(noise)] = noise
     folder = tmp_path_factory.mktemp("i")
     (folder / "x.eval").write_bytes(bytes(data))
-    reader = InspectReader()
+    reader = InspectFormat()
     for source in reader.sources(folder):
         told = ""
         try:
@@ -104,4 +104,4 @@ def test_a_log_without_permission_is_passed_over(tmp_path: Path) -> None:
     """A file that may not be opened is not claimed, and not a traceback."""
     path = archive(tmp_path, b"{}")
     path.chmod(0)
-    assert not InspectReader().claims(tmp_path)
+    assert not InspectFormat().claims(tmp_path)

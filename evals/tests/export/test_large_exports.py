@@ -16,12 +16,12 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import DataError
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.content import digests
-from exaid_evals.export.readers.delimited import numbers, open_delimited
 from exaid_evals.export.run_data import STAND_IN
 from exaid_evals.export.run_record import named_text, record_text, run_record
 from exaid_evals.export.writers import json_summary
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.files.content import digests
+from exaid_evals.runs.files.delimited import numbers, open_delimited
 from export.training_runs import shifted, write_run
 
 plain = st.recursive(
@@ -34,7 +34,7 @@ plain = st.recursive(
 @given(st.dictionaries(st.text(), plain, max_size=4), st.text(min_size=1))
 def test_the_fast_text_of_a_record_is_the_canonical_one(attributes: dict[str, object], name: str) -> None:
     """Byte for byte that of `canonical_json`, under any name: exponents, odd text and huge numbers included."""
-    run = ExportedRun(STAND_IN, "test", {"a": 1e-5, "b": -0.0, "c": 1 / 3}, attributes=attributes, seed=1)
+    run = Run(STAND_IN, "test", {"a": 1e-5, "b": -0.0, "c": 1 / 3}, attributes=attributes, seed=1)
     try:
         expected = canonical_json({**run_record(run), "run": name})
     except UnicodeEncodeError:
@@ -45,13 +45,13 @@ def test_the_fast_text_of_a_record_is_the_canonical_one(attributes: dict[str, ob
 def test_numbers_that_are_none_reach_no_record() -> None:
     """NaN is refused as the canonical writer refuses it, and not written as null."""
     with pytest.raises(ValueError, match="nan"):
-        record_text(ExportedRun(STAND_IN, "test", {"a": float("nan")}))
+        record_text(Run(STAND_IN, "test", {"a": float("nan")}))
 
 
 def test_a_name_within_a_run_is_left_alone() -> None:
     """Only the run's own name is written in place of the stand-in."""
     for seed in (3, None):
-        run = ExportedRun(STAND_IN, "test", {}, config={"run": STAND_IN, "seed": 1, "signature": 2}, seed=seed)
+        run = Run(STAND_IN, "test", {}, config={"run": STAND_IN, "seed": 1, "signature": 2}, seed=seed)
         record = json.loads(named_text(record_text(run), "results_1"))
         assert (record["run"], record["config"]["run"]) == ("results_1", STAND_IN)
 
@@ -126,7 +126,7 @@ def test_a_later_export_opens_only_what_is_new(tmp_path: Path, monkeypatch: pyte
     """Of what has settled nothing is opened again, and the bytes are the same as those of reading everything."""
     import os
 
-    from exaid_evals.export import content
+    from exaid_evals.runs.files import content
 
     for number in range(5):
         write_run(tmp_path / f"results_{number}", metrics={}, predictions=shifted(number), seed=number)
@@ -153,7 +153,7 @@ GIGABYTE = 1 << 30
 _COUNTING = """
 import resource, sys
 from pathlib import Path
-from exaid_evals.export.readers.predictions import count_predictions
+from exaid_evals.runs.files.predictions import count_predictions
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 counted = count_predictions(Path(sys.argv[1]))
 area = counted.area_ovr(scikit_learn=False)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.export.readers.lm_eval import LmEvalReader
+from exaid_evals.runs.formats.lm_eval import LmEvalFormat
 from export.trackers import GOLD, read
 
 
 def test_lm_eval_results_say_tasks_directions_and_seed() -> None:
     """Metrics by task, the spread apart, the direction as each task says, the seed and the versions."""
-    [run] = read(LmEvalReader(), GOLD / "lm_eval").values()
+    [run] = read(LmEvalFormat(), GOLD / "lm_eval").values()
     assert set(run.metrics) == {"fever.acc", "fever.brier_score", "cough.acc", "cough.brier_score"}
     assert run.lower_is_better == {"fever.brier_score", "cough.brier_score"}
     assert run.higher_is_better == {"fever.acc", "cough.acc"}
@@ -35,7 +35,7 @@ def test_filters_limits_and_nan_are_told(tmp_path: Path) -> None:
         '"exact_match_stderr,strict-match": "N/A"}}, "config": {"limit": 10}, "n-samples": {"gsm8k": {"original": 100,'
         '"effective": 10}}}'
     )
-    [run] = read(LmEvalReader(), lm_results(tmp_path, text)).values()
+    [run] = read(LmEvalFormat(), lm_results(tmp_path, text)).values()
     assert run.metrics == {"gsm8k.exact_match@strict-match": 0.5, "gsm8k.exact_match@flexible-extract": None}
     assert any("--limit 10" in warning for warning in run.warnings)
 
@@ -44,4 +44,4 @@ def test_filters_limits_and_nan_are_told(tmp_path: Path) -> None:
 def test_broken_results_are_refused_by_name(tmp_path: Path, text: str) -> None:
     """Whatever begins as a results file and is none is an error that names it."""
     with pytest.raises(DataError, match=r"results_2024\.json"):
-        read(LmEvalReader(), lm_results(tmp_path, text))
+        read(LmEvalFormat(), lm_results(tmp_path, text))

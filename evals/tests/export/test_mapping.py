@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.base import ExportedRun, Settings
-from exaid_evals.export.mapping_config import load_mapping
-from exaid_evals.export.readers.mapping import MappingReader
+from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.formats.mapping import MappingFormat
+from exaid_evals.runs.mapping_config import load_mapping
 
 MAPPING = """
 format: our_lab
@@ -59,9 +59,9 @@ def mapping(tmp_path: Path, text: str = MAPPING) -> Path:
     return path
 
 
-def read(tmp_path: Path, text: str = MAPPING) -> list[ExportedRun]:
+def read(tmp_path: Path, text: str = MAPPING) -> list[Run]:
     """Read every run that a mapping finds."""
-    reader = MappingReader(Settings(mapping=mapping(tmp_path, text)))
+    reader = MappingFormat(Settings(mapping=mapping(tmp_path, text)))
     assert reader.claims(tmp_path)
     return [reader.read(source, source.part or "run") for source in reader.sources(tmp_path)]
 
@@ -201,7 +201,7 @@ def test_every_number_of_a_document_has_a_pointer(tmp_path_factory: pytest.TempP
     found = dict(pointers(document))
     places = {f"m{n}": {"file": "x.json", "key": pointer} for n, pointer in enumerate(found)}
     (folder / "mapping.json").write_text(json.dumps({"metrics": places}), encoding="utf-8")
-    reader = MappingReader(Settings(mapping=folder / "mapping.json"))
+    reader = MappingFormat(Settings(mapping=folder / "mapping.json"))
     run = reader.read(reader.sources(folder)[0], "x")
     assert [run.metrics[f"m{n}"] for n in range(len(found))] == pytest.approx(list(found.values()))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.export.readers.mlflow import MlflowReader
+from exaid_evals.runs.formats.mlflow import MlflowFormat
 from export.trackers import GOLD, read
 
 
@@ -27,7 +27,7 @@ def test_mlflow_stores_say_what_was_logged(kind: str, tmp_path: Path) -> None:
     """Files and database agree: the last value is of the last step, NaN is undefined, deleted runs are left out."""
     expected = json.loads((GOLD / "mlflow" / "expected.json").read_text(encoding="utf-8"))
     folder = GOLD / "mlflow" / "files" if kind == "files" else database(tmp_path).parent
-    runs = {name.split("/", 1)[1]: run for name, run in read(MlflowReader(), folder).items()}
+    runs = {name.split("/", 1)[1]: run for name, run in read(MlflowFormat(), folder).items()}
     for name, wanted in expected.items():
         assert runs[name].metrics["val/accuracy"] == pytest.approx(wanted["val/accuracy"])
         assert runs[name].metrics["loss"] is None
@@ -45,13 +45,13 @@ def test_a_run_an_experiment_and_a_store_are_claimed() -> None:
     files = GOLD / "mlflow" / "files"
     [experiment] = (path for path in (files / "mlruns").iterdir() if (path / "meta.yaml").is_file())
     run = next(path for path in sorted(experiment.iterdir()) if path.is_dir())
-    assert [len(read(MlflowReader(), place)) for place in (files, files / "mlruns", experiment, run)] == [5, 5, 5, 1]
+    assert [len(read(MlflowFormat(), place)) for place in (files, files / "mlruns", experiment, run)] == [5, 5, 5, 1]
 
 
 def test_damage_in_a_store_costs_what_it_must(tmp_path: Path) -> None:
     """A broken metric, a link and a locked file are warnings of their run; a broken meta.yaml is that run alone."""
     shutil.copytree(GOLD / "mlflow" / "files", tmp_path / "s")
-    reader = MlflowReader()
+    reader = MlflowFormat()
     source = next(one for one in reader.sources(tmp_path / "s") if one.part == "demo/seed-1")
     run_folder = next(path.parents[1] for path in (reader.inputs(source) or ()) if path.parent.name == "params")
     (run_folder / "metrics" / "broken").write_text("1 high 0\n", encoding="utf-8")
@@ -70,7 +70,7 @@ def test_a_database_is_not_written_and_its_own_code_not_run(tmp_path: Path) -> N
     """Reading leaves no journal and no byte changed; a view in a table's place is refused, and so is a fresh log."""
     path = database(tmp_path)
     before = path.read_bytes()
-    assert len(read(MlflowReader(), tmp_path)) == 5
+    assert len(read(MlflowFormat(), tmp_path)) == 5
     assert [entry.name for entry in tmp_path.iterdir()] == ["mlflow.db"]
     assert path.read_bytes() == before
     connection = sqlite3.connect(path)
@@ -79,7 +79,7 @@ def test_a_database_is_not_written_and_its_own_code_not_run(tmp_path: Path) -> N
         "SELECT n + 1 FROM t) SELECT n AS run_uuid FROM t;"
     )
     connection.close()
-    assert not MlflowReader().claims(tmp_path)
+    assert not MlflowFormat().claims(tmp_path)
     path.write_bytes(before)
     (tmp_path / "mlflow.db-wal").write_bytes(b"x")
-    assert not MlflowReader().claims(tmp_path)
+    assert not MlflowFormat().claims(tmp_path)

@@ -20,11 +20,12 @@ from pypdf import PdfReader
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.base import ExportedRun, Settings
 from exaid_evals.export.model_report_latency import front
+from exaid_evals.export.model_report_outputs import outputs
 from exaid_evals.export.model_report_rows import ReportRow
-from exaid_evals.export.readers.model_reports import ModelReportsReader
-from exaid_evals.export.readers.model_reports_numbers import Confusion, over_calls
+from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.files.model_reports_numbers import Confusion, over_calls
+from exaid_evals.runs.formats.model_reports import ModelReportsFormat
 
 GOLD = Path(__file__).parents[1] / "gold" / "export" / "model_reports"
 Record = dict[str, Any]
@@ -62,20 +63,20 @@ def pair(root: Path, model: str, label: str, data: Record | bytes | None, text: 
     return folder
 
 
-def read(root: Path, **settings: Any) -> list[ExportedRun]:
+def read(root: Path, **settings: Any) -> list[Run]:
     """Read every pair below a folder."""
-    reader = ModelReportsReader(Settings(**settings))
+    reader = ModelReportsFormat(Settings(**settings))
     assert reader.claims(root)
     return [reader.read(source, source.part) for source in reader.sources(root)]
 
 
-def only(root: Path) -> ExportedRun:
+def only(root: Path) -> Run:
     """Read the one pair."""
     [run] = read(root)
     return run
 
 
-def said(run: ExportedRun) -> str:
+def said(run: Run) -> str:
     """Return the warnings in one text, each of which names the run."""
     assert all(warning.startswith(f"{run.name}: ") for warning in run.warnings)
     return "\n".join(run.warnings)
@@ -97,11 +98,11 @@ def test_the_golden_folder_agrees_with_scikit_learn() -> None:
 
 def test_the_golden_tables_are_as_committed() -> None:
     """The aggregate, its Markdown and LaTeX, and the data behind the figures, byte for byte but for the signature."""
-    reader = ModelReportsReader()
+    reader = ModelReportsFormat()
     runs = read(GOLD / "models")
     found = {
         path: re.sub(rb"exaid-evals/[^\s,`}]+", b"SIGNATURE", content)
-        for path, content in reader.outputs(runs).items()
+        for path, content in outputs(runs, reader.settings).items()
         if path.endswith((".csv", ".md", ".tex"))
     }
     assert len(found) == 6
@@ -273,7 +274,7 @@ def test_links_loops_and_locked_folders_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "m" / "loop").symlink_to(tmp_path)
     (folder / "metrics_gone.json").symlink_to(tmp_path / "nowhere")
     os.mkfifo(folder / "metrics_pipe.json")
-    reader = ModelReportsReader()
+    reader = ModelReportsFormat()
     sources = reader.sources(tmp_path)
     assert [source.part for source in sources] == ["m/gone", "m/p"]
     with pytest.raises(DataError, match=r"metrics_gone\.json: no such file"):
@@ -332,7 +333,7 @@ def test_outputs_repeat_byte_for_byte_and_do_not_depend_on_the_place(tmp_path: P
     found = []
     for copy in copies:
         shutil.copytree(GOLD / "models", copy)
-        found.append(dict(ModelReportsReader().outputs(read(copy))))
+        found.append(dict(outputs(read(copy), Settings())))
     assert found[0] == found[1]
 
 
@@ -343,12 +344,12 @@ def test_sixty_models_stay_readable(tmp_path: Path) -> None:
         for prompt in ("a", "b", "c"):
             counts = {"tp": 30, "tn": 23, "fp": 27, "fn": 20}
             pair(tmp_path, f"model-{number:02d}", prompt, metrics(prompt_type=prompt, confusion_matrix=counts))
-    outputs = ModelReportsReader().outputs(read(tmp_path))
-    pages = [name for name in outputs if "confusion_matrices_" in name and name.endswith(".pdf")]
+    made = outputs(read(tmp_path), Settings())
+    pages = [name for name in made if "confusion_matrices_" in name and name.endswith(".pdf")]
     assert len(pages) == 3
     texts = []
-    for name in (*pages, next(name for name in outputs if name.endswith("accuracy_by_model.pdf"))):
-        [page] = PdfReader(io.BytesIO(outputs[name])).pages
+    for name in (*pages, next(name for name in made if name.endswith("accuracy_by_model.pdf"))):
+        [page] = PdfReader(io.BytesIO(made[name])).pages
         assert page.mediabox.height / 72 < 9.7
         texts.append(page.extract_text())
     for number in range(60):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.cli.main import run as cli
-from exaid_evals.export.readers.model_reports import ModelReportsReader
-from exaid_evals.export.readers.written_numbers import AmbiguousError, read_number
+from exaid_evals.runs.files.written_numbers import AmbiguousError, read_number
+from exaid_evals.runs.formats.model_reports import ModelReportsFormat
 from export.test_model_reports import TEXT, metrics, only, pair
 
 
@@ -137,7 +137,7 @@ def test_reports_in_the_models_own_folder_are_found(tmp_path: Path) -> None:
     """Beside models with `reports/`, and where the model's folder itself is named."""
     beside(tmp_path, "llama3_2_1b-instruct-fp16")
     pair(tmp_path, "phi3_14b", "p", metrics(), TEXT)
-    reader = ModelReportsReader()
+    reader = ModelReportsFormat()
     parts = [source.part for source in reader.sources(tmp_path)]
     assert parts == ["llama3_2_1b-instruct-fp16/p", "phi3_14b/p"]
     run = only(tmp_path / "llama3_2_1b-instruct-fp16")

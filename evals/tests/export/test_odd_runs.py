@@ -10,18 +10,18 @@ import pytest
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.base import ExportedRun, Source
 from exaid_evals.export.diagnosis import diagnose
-from exaid_evals.export.readers.history import may_stop_early
-from exaid_evals.export.readers.training_run import TrainingRunReader
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import consolidate
+from exaid_evals.runs.base import Run, Source
+from exaid_evals.runs.files.training_history import may_stop_early
+from exaid_evals.runs.formats.training_run import TrainingRunFormat
 from export.training_runs import shifted, write_run
 
 
-def read(folder: Path) -> ExportedRun:
+def read(folder: Path) -> Run:
     """Read a run."""
-    return TrainingRunReader().read(Source(folder), "run")
+    return TrainingRunFormat().read(Source(folder), "run")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_texts_that_look_like_keys_are_no_keys(tmp_path: Path) -> None:
 )
 def test_divergence_is_seen_under_any_header(tmp_path: Path, history: str, divergence: str | None) -> None:
     """Blanks, capitals, TensorBoard's and Keras' names; accuracies where there is no loss."""
-    found = read(write_run(tmp_path / "r", history=history)).history
+    found = read(write_run(tmp_path / "r", history=history)).training
     assert found is not None
     assert (found.divergence or "None").startswith(str(divergence))
 
@@ -187,7 +187,7 @@ def test_a_primary_metric_is_found_by_the_names_that_files_give_it(tmp_path: Pat
 def drift(first: object, second: object) -> list[str]:
     """Return what is said of two runs whose one setting has these values."""
     runs = [
-        ExportedRun(name, "training_run", {"accuracy": 0.5}, config={"wd": value})
+        Run(name, "training_run", {"accuracy": 0.5}, config={"wd": value})
         for name, value in (("a", first), ("b", second))
     ]
     return [line for line in diagnose(runs, {}, "seed") if "drift" in line]

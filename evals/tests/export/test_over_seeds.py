@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.stage import consolidate
 from exaid_evals.export.writers import over_seeds
 from exaid_evals.report.cells import Mean
+from exaid_evals.runs.base import Run
 from exaid_evals.stats.hierarchical import hierarchical_interval
 
 SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:2000/7|stub:no"
 
 
-def campaign(name: str, coverage: dict[str, float | None]) -> ExportedRun:
+def campaign(name: str, coverage: dict[str, float | None]) -> Run:
     """Return a campaign of one variant whose cases have these coverages."""
     cases = {"V3": {case: {"coverage": value, "update_count": 2.0} for case, value in coverage.items()}}
     defined = [value for value in coverage.values() if value is not None]
-    return ExportedRun(
+    return Run(
         name,
         "campaign",
         {"V3.coverage": sum(defined) / len(defined)},
@@ -34,7 +34,7 @@ def campaign(name: str, coverage: dict[str, float | None]) -> ExportedRun:
     )
 
 
-def row_of(*runs: ExportedRun) -> tuple[Mean, tuple[str, ...]]:
+def row_of(*runs: Run) -> tuple[Mean, tuple[str, ...]]:
     """Return the coverage of V3 over seeds, and the table's notes."""
     table = over_seeds.build(consolidate(runs))
     assert table is not None

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.export.readers import scores as scores_module
-from exaid_evals.export.readers.predictions import Counted, count_predictions
+from exaid_evals.runs.files import scores as scores_module
+from exaid_evals.runs.files.predictions import Counted, count_predictions
 from export.training_runs import GOLD
 
 ORIGINAL = (GOLD / "digits" / "results_4" / "val_predictions.csv").read_text(encoding="utf-8")

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.cli.main import run as cli
-from exaid_evals.export.base import Settings
-from exaid_evals.export.registry import reader_of
+from exaid_evals.runs.base import Settings
+from exaid_evals.runs.registry import format_of
 from export.trackers import FORMATS, GOLD
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_registry_finds_the_reader_by_looking(name: str) -> None:
     """Each golden folder is claimed by its reader, and by no other before it."""
-    assert reader_of(GOLD / FORMATS[name][1]).name == name
+    assert format_of(GOLD / FORMATS[name][1]).name == name
 
 
 @pytest.mark.parametrize("name", FORMATS)

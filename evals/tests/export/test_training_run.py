@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.export.base import ExportedRun, Source
-from exaid_evals.export.readers.metric_names import STANDARD
-from exaid_evals.export.readers.training_run import TrainingRunReader
+from exaid_evals.runs.base import Run, Source
+from exaid_evals.runs.files.standard_names import STANDARD
+from exaid_evals.runs.formats.training_run import TrainingRunFormat
 from export.training_runs import GOLD, copied, write_run
 
 
-def read(folder: Path) -> ExportedRun:
+def read(folder: Path) -> Run:
     """Read a run."""
-    return TrainingRunReader().read(Source(folder), "run")
+    return TrainingRunFormat().read(Source(folder), "run")
 
 
 def test_a_golden_run_is_read_as_scikit_learn_measured_it() -> None:
@@ -134,7 +134,7 @@ def test_a_missing_required_file_is_named_with_its_remedy(tmp_path: Path, name: 
     """The message is that of the issue; the run is still claimed as a training run."""
     folder = write_run(tmp_path / "results_1")
     (folder / name).unlink()
-    assert TrainingRunReader().claims(folder)
+    assert TrainingRunFormat().claims(folder)
     with pytest.raises(DataError) as caught:
         read(folder)
     assert str(caught.value).startswith(f"File not found: {folder}/{name}; a training run needs it")
@@ -183,9 +183,9 @@ def test_trial_records_of_optuna_and_ray(tmp_path: Path) -> None:
 def test_divergence_is_seen_in_the_history(tmp_path: Path, history: str, divergence: str | None) -> None:
     """Not finite, above where it began, or far above its least value."""
     run = read(write_run(tmp_path / "r", history=history))
-    assert run.history is not None
-    assert (run.history.divergence or "").startswith(divergence or "")
-    assert (run.history.divergence is None) == (divergence is None)
+    assert run.training is not None
+    assert (run.training.divergence or "").startswith(divergence or "")
+    assert (run.training.divergence is None) == (divergence is None)
 
 
 def test_a_history_as_json_keeps_its_nan(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_history_as_json_keeps_its_nan(tmp_path: Path) -> None:
     (folder / "train_history.csv").unlink()
     for text in ('{"loss": [1.0, NaN]}', '{"history": [{"loss": 1.0}, {"loss": NaN}]}'):
         (folder / "train_history.json").write_text(text, encoding="utf-8")
-        history = read(folder).history
+        history = read(folder).training
         assert history is not None
         assert (history.n_epochs, history.divergence) == (2, "loss is nan in epoch 2")
 

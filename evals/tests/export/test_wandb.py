@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.errors import DataError
-from exaid_evals.export.readers.wandb import WandbReader
-from exaid_evals.export.readers.wandb_log import read_log
+from exaid_evals.runs.files.wandb_log import read_log
+from exaid_evals.runs.formats.wandb import WandbFormat
 from export.trackers import GOLD, read
 
 
@@ -25,7 +25,7 @@ def wandb_log() -> Path:
 def test_wandb_logs_say_what_was_logged() -> None:
     """Last values, summary items with dots, nested ones, seed, config; what was removed is gone, NaN is undefined."""
     expected = json.loads((GOLD / "wandb" / "expected.json").read_text(encoding="utf-8"))
-    runs = read(WandbReader(), GOLD / "wandb")
+    runs = read(WandbFormat(), GOLD / "wandb")
     assert len(runs) == 2
     for run in runs.values():
         wanted = expected[run.attributes["wandb_run_id"]]
@@ -54,7 +54,7 @@ def test_a_run_and_the_folder_wandb_and_its_parent_are_claimed(tmp_path: Path) -
     shutil.copytree(wandb_log().parent, folder / wandb_log().parent.name)
     (folder / "latest-run").symlink_to(folder / wandb_log().parent.name)
     for place in (folder, tmp_path / "project", folder / wandb_log().parent.name):
-        assert len(read(WandbReader(), place)) == 1
+        assert len(read(WandbFormat(), place)) == 1
 
 
 def test_a_log_that_breaks_off_keeps_what_stands_before(tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ def test_a_log_that_breaks_off_keeps_what_stands_before(tmp_path: Path) -> None:
     data = wandb_log().read_bytes()
     path = tmp_path / "run-x.wandb"
     path.write_bytes(data[:-30])
-    run = next(iter(read(WandbReader(), tmp_path).values()))
+    run = next(iter(read(WandbFormat(), tmp_path).values()))
     assert run.metrics["val.accuracy"] == 0.81
     assert any("breaks off" in warning for warning in run.warnings)
     path.write_bytes(data[:20])
     with pytest.raises(DataError, match="is no log of W&B"):
-        read(WandbReader(), tmp_path)
+        read(WandbFormat(), tmp_path)
 
 
 def test_a_damaged_record_is_noticed(tmp_path: Path) -> None:
@@ -121,13 +121,13 @@ def test_a_run_of_which_only_files_were_kept_is_read(tmp_path: Path) -> None:
     (folder / "files" / "config.yaml").write_text(
         "_wandb:\n  value: {cli_version: 1}\nseed:\n  desc: null\n  value: 4\nlr:\n  value: 0.1\n", encoding="utf-8"
     )
-    [run] = read(WandbReader(), folder).values()
+    [run] = read(WandbFormat(), folder).values()
     assert (run.metrics, run.seed, run.config) == ({"acc": 0.5, "val.f1": None}, 4, {"lr": 0.1})
     (folder / "run-abc.wandb").write_bytes(b"broken")
-    [run] = read(WandbReader(), folder).values()
+    [run] = read(WandbFormat(), folder).values()
     assert any("was read in place of run-abc.wandb" in warning for warning in run.warnings)
     (folder / "files" / "config.yaml").write_text(
         "!!python/object/apply:os.system ['touch /tmp/owned']", encoding="utf-8"
     )
     with pytest.raises(DataError):
-        read(WandbReader(), folder)
+        read(WandbFormat(), folder)

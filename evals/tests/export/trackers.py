@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exaid_evals.export.base import ExportedRun, Reader
-from exaid_evals.export.readers.inspect_ai import InspectReader
-from exaid_evals.export.readers.lm_eval import LmEvalReader
-from exaid_evals.export.readers.mlflow import MlflowReader
-from exaid_evals.export.readers.wandb import WandbReader
-from exaid_evals.export.run_names import run_names
+from exaid_evals.runs.base import Format, Run
+from exaid_evals.runs.formats.inspect_ai import InspectFormat
+from exaid_evals.runs.formats.lm_eval import LmEvalFormat
+from exaid_evals.runs.formats.mlflow import MlflowFormat
+from exaid_evals.runs.formats.wandb import WandbFormat
+from exaid_evals.runs.run_names import run_names
 
 GOLD = Path(__file__).parents[1] / "gold" / "export"
-FORMATS: dict[str, tuple[type[Reader], str]] = {
-    "wandb": (WandbReader, "wandb"),
-    "mlflow": (MlflowReader, "mlflow/files"),
-    "lm_eval": (LmEvalReader, "lm_eval"),
-    "inspect_ai": (InspectReader, "inspect/deflated"),
+FORMATS: dict[str, tuple[type[Format], str]] = {
+    "wandb": (WandbFormat, "wandb"),
+    "mlflow": (MlflowFormat, "mlflow/files"),
+    "lm_eval": (LmEvalFormat, "lm_eval"),
+    "inspect_ai": (InspectFormat, "inspect/deflated"),
 }
 
 
-def read(reader: Reader, folder: Path) -> dict[str, ExportedRun]:
+def read(reader: Format, folder: Path) -> dict[str, Run]:
     """Read every run of a folder, by what the export calls it."""
     assert reader.claims(folder)
     sources = reader.sources(folder)

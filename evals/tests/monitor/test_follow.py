@@ -12,9 +12,9 @@ import pytest
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.follow.base import Follower
-from exaid_evals.monitor.follow.loop import watch
-from exaid_evals.monitor.follow.registry import follower
+from exaid_evals.monitor.watching import watch
+from exaid_evals.runs.following import Follower
+from exaid_evals.runs.registry import follower
 
 
 def polled(one: Follower) -> list[tuple[float, dict[str, Any]]]:

@@ -12,10 +12,10 @@ import pytest
 from exaid_evals.cli.main import run
 from exaid_evals.errors import DataError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.follow import stores
-from exaid_evals.monitor.follow.base import Row
-from exaid_evals.monitor.follow.loop import watch
-from exaid_evals.monitor.follow.registry import follower
+from exaid_evals.monitor.watching import watch
+from exaid_evals.runs import following as stores
+from exaid_evals.runs.following import Row
+from exaid_evals.runs.registry import follower
 from monitor.test_follow import polled
 
 

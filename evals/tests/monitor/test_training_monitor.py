@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exaid_evals.analysis.sources.registry import find_run
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.stall import STEPS, StallWatch
+from exaid_evals.runs.registry import find_run
 
 
 def config(**parts: Any) -> MonitoringConfig:

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from exaid_evals.export.readers.predictions import count_predictions  # noqa: E402
 from exaid_evals.run_eval import VisionClassificationAdapter, evaluate  # noqa: E402
+from exaid_evals.runs.files.predictions import count_predictions  # noqa: E402
 from small_torch import Echo, batched, config_of, files_in, random_set, vision_spec  # noqa: E402
 
 ADAPTER = VisionClassificationAdapter()

@@ -13,9 +13,9 @@ from exaid_evals.analysis.batches.carriers import Concentration, affected_batche
 from exaid_evals.analysis.batches.images import bad_images, measure, with_image_profile
 from exaid_evals.analysis.batches.profile import Correlation, correlations
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
-from exaid_evals.analysis.history import BatchRow, History
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction, is_validation
 
 

@@ -60,8 +60,8 @@ def command(
     cannot be read; 2 wrong usage.
     """
     from exaid_evals.analysis.report.write import REPORT_HTML, write_report
-    from exaid_evals.analysis.sources.registry import find_run
     from exaid_evals.analysis.stage import analyse
+    from exaid_evals.runs.registry import find_run
 
     config = analysis_config_of(analysis_config, primary_metric, better)
     require_writable(output_dir)

@@ -16,8 +16,8 @@ from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from exaid_evals.export.base import Settings
     from exaid_evals.export.reading import Reading
+    from exaid_evals.runs.base import Settings
 
 SOME_FAILED = 3
 _LONG = 100
@@ -91,7 +91,7 @@ def command(
     each as CSV, Markdown and LaTeX, and exported_summary.json. Exit status: 0 done; 1 no run can be read; 2 wrong
     usage; 3 some runs cannot be read, and the others are exported.
     """
-    from exaid_evals.export.base import Settings
+    from exaid_evals.runs.base import Settings
 
     campaign = campaign_of(data_dir)
     prompts = tuple(part.strip() for part in (require_prompts or "").split(",") if part.strip())
@@ -184,9 +184,9 @@ def run(
         if dry_run:
             click.echo(f"would write {shown(out)}")
             return SOME_FAILED if reading.failures else 0
-        from exaid_evals.export.registry import readers
+        from exaid_evals.runs.registry import formats
 
-        table = write_export(export, out, readers(settings), reading.texts)
+        table = write_export(export, out, formats(settings), reading.texts)
         finish()
         if table is not None:
             from exaid_evals.report.formats import plain
@@ -207,13 +207,13 @@ def _read(
     remember: bool,
 ) -> tuple[Reading, Callable[[], None]]:
     """Read the runs; return them, and what writes down that they were read."""
-    from exaid_evals.export.base import Settings
     from exaid_evals.export.cache import Cache
     from exaid_evals.export.reading import read_runs
-    from exaid_evals.export.registry import readers
+    from exaid_evals.runs.base import Settings
+    from exaid_evals.runs.registry import formats
 
     settings = settings or Settings()
-    cache = Cache(out, settings, [reader.name for reader in readers(settings)], remember=remember)
+    cache = Cache(out, settings, [reader.name for reader in formats(settings)], remember=remember)
     if len(folders) < _LONG:
         return read_runs(folders, names, settings=settings, jobs=jobs, cache=cache), cache.write
     with Progress("read", len(folders)) as progress:
@@ -223,10 +223,10 @@ def _read(
 
 def _beside(folder: Path, settings: Settings) -> Path:
     """Return where a single run's export goes: into its own folder."""
-    from exaid_evals.export.registry import reader_of, readers
+    from exaid_evals.runs.registry import format_of, formats
 
     place = Path(os.path.realpath(folder))
-    own = reader_of(place, readers(settings)).own_folder
+    own = format_of(place, formats(settings)).own_folder
     return (place if place.is_dir() else place.parent) / own
 
 
@@ -238,13 +238,13 @@ def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[
     if pattern is None:
         return [], []
     from exaid_evals.export.finding import matching_folders
-    from exaid_evals.export.registry import readers
+    from exaid_evals.runs.registry import formats
 
     found, obstacles = matching_folders(pattern)
     above = {folder.parent for folder in found}
     holding = {parent for folder in above for parent in (folder, *folder.parents)}.intersection(found)
     if holding:
-        known = readers(settings)
+        known = formats(settings)
         found = [folder for folder in found if folder not in holding or any(one.claims(folder) for one in known)]
     if not found:
         what = "".join(f"\n  - {line}" for line in obstacles)

@@ -9,9 +9,9 @@ from exaid_evals.cli.showing import printable
 
 if TYPE_CHECKING:
     from exaid_evals.export.aggregate import Aggregate, Ranked
-    from exaid_evals.export.base import ExportedRun
     from exaid_evals.export.reading import Reading
     from exaid_evals.export.stage import Export
+    from exaid_evals.runs.base import Run
 
 _HEADLINE = ("accuracy", "kappa", "macro_f1")
 _NAMED_AT_MOST = 10
@@ -68,9 +68,7 @@ def _headline(aggregated: Mapping[str, Aggregate]) -> Iterator[str]:
             yield f"{name:<9} {one.mean:.{3 if spread else 4}f}{spread}"
 
 
-def _ranking(
-    runs: Sequence[ExportedRun], metric: str | None, best: Ranked | None, worst: Ranked | None
-) -> Iterator[str]:
+def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst: Ranked | None) -> Iterator[str]:
     if best is None or len(runs) < 2:
         return
     if worst is not None:

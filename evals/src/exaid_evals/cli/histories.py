@@ -84,8 +84,8 @@ def places_of(place: Path | None) -> list[Path]:
     Raises:
         ConfigError: the one that is named does not exist.
     """
-    from exaid_evals.analysis.sources.registry import USUAL_PLACES
     from exaid_evals.cli.options import campaign_of
+    from exaid_evals.runs.registry import USUAL_PLACES
 
     if place is None:
         named = os.environ.get("EXAID_DATA_DIR")

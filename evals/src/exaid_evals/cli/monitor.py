@@ -14,8 +14,8 @@ from exaid_evals.errors import ConfigError
 if TYPE_CHECKING:
     from exaid_evals.analysis.anomalies.base import Anomaly
     from exaid_evals.config.base import Loaded
-    from exaid_evals.monitor.follow.loop import Watched
     from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig
+    from exaid_evals.monitor.watching import Watched
 
 INTERRUPTED = 130
 _LONGEST = 365 * 86400.0
@@ -115,10 +115,10 @@ def _watch(
     how: tuple[bool, float | None, float],
     fail_on: str | None,
 ) -> int:
-    from exaid_evals.monitor.follow.loop import watch
-    from exaid_evals.monitor.follow.registry import follower
     from exaid_evals.monitor.settings import AutoRecoveryConfig, ReportingConfig
     from exaid_evals.monitor.training_monitor import TrainingMonitor
+    from exaid_evals.monitor.watching import watch
+    from exaid_evals.runs.registry import follower
 
     followed = follower(place, source, run_name)
     if config.auto_recovery.enable:

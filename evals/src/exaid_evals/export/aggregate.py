@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
-from exaid_evals.export.base import ExportedRun
+from exaid_evals.runs.base import Run
 
 Z_95 = 1.96
 
@@ -88,13 +88,13 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     )
 
 
-def aggregate_all(runs: Sequence[ExportedRun]) -> dict[str, Aggregate]:
+def aggregate_all(runs: Sequence[Run]) -> dict[str, Aggregate]:
     """Aggregate every metric that any run has, sorted by name; a run without it counts as undefined."""
     names = sorted({name for run in runs for name in run.metrics})
     return {name: aggregate([run.metrics.get(name) for run in runs]) for name in names}
 
 
-def aggregate_classes(runs: Sequence[ExportedRun]) -> dict[str, dict[str, Aggregate]]:
+def aggregate_classes(runs: Sequence[Run]) -> dict[str, dict[str, Aggregate]]:
     """Aggregate every metric of every class over the runs that have metrics per class, in order of appearance."""
     having = [run for run in runs if run.per_class]
     classes = list(dict.fromkeys(of for run in having for of in run.per_class))
@@ -107,13 +107,13 @@ def aggregate_classes(runs: Sequence[ExportedRun]) -> dict[str, dict[str, Aggreg
     return found
 
 
-def ranked(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> list[Ranked]:
+def ranked(runs: Sequence[Run], metric: str, *, lower: bool) -> list[Ranked]:
     """Return the runs that define a metric, best first; equal ones in order of their names."""
     values = [Ranked(run.name, value) for run in runs if (value := run.metrics.get(metric)) is not None]
     return sorted(values, key=lambda item: (item.value if lower else -item.value, item.run))
 
 
-def best_and_worst(runs: Sequence[ExportedRun], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
+def best_and_worst(runs: Sequence[Run], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
     """Return the best and worst run by a metric, None where no run defines it; ties go to the first name, and are told.
 
     Ties are of six decimals, as numbers are written: a report that rounds must not win by its rounding.

@@ -24,9 +24,9 @@ from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.ledger import source_hash
 from exaid_evals.config import plugins
-from exaid_evals.export.base import Settings, Source
-from exaid_evals.export.content import chunks
-from exaid_evals.export.registry import BUILT_IN, GROUP
+from exaid_evals.runs.base import Settings, Source
+from exaid_evals.runs.files.content import chunks
+from exaid_evals.runs.registry import BUILT_IN, GROUP
 
 FILE = ".state/export_runs.jsonl"
 _SETTLED_AFTER_NS = 2_000_000_000
@@ -225,6 +225,7 @@ def _program(settings: Settings, reader_names: Sequence[str]) -> str:
             "others": {name: plugins.source_hash(name, BUILT_IN, group=GROUP) for name in reader_names},
             "settings": {
                 "require_prompts": list(settings.require_prompts),
+                "metric_value": settings.metric_value,
                 "files": [None if path is None else sha256_file(path) for path in files],
             },
         }

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.directions import HIGHER, direction_of
+from exaid_evals.export.directions import HIGHER
 from exaid_evals.export.grouping import FOLD, LEADERBOARDS, NONE, SEED, Group, held_together
 from exaid_evals.export.setting_values import compared
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.metric_names import direction_of_name
 
 WIDE_STD = 0.1
 LOW_ACCURACY = 0.1
@@ -20,7 +21,7 @@ _VALUES_AT_MOST = 4
 
 
 def diagnose(
-    runs: Sequence[ExportedRun], aggregated: Mapping[str, Aggregate], by: str, folds: Sequence[Group] = ()
+    runs: Sequence[Run], aggregated: Mapping[str, Aggregate], by: str, folds: Sequence[Group] = ()
 ) -> list[str]:
     """Return the warnings about runs and between them.
 
@@ -51,7 +52,7 @@ def diagnose(
     return [*each, *between, *_same_predictions(runs), *_git(runs), *_comparability(runs, by)]
 
 
-def _of_run(run: ExportedRun) -> list[str]:
+def _of_run(run: Run) -> list[str]:
     found = []
     accuracy = run.metrics.get("accuracy")
     if accuracy is not None and run.predictions is not None:
@@ -68,14 +69,14 @@ def _of_run(run: ExportedRun) -> list[str]:
                 )
     elif accuracy is not None and accuracy < LOW_ACCURACY:
         found.append(f"accuracy is {accuracy:.1%}, under 10 %: look at how it was measured")
-    history = run.history
-    if history is not None:
-        if history.divergence:
-            found.append(f"training diverged: {history.divergence}; look at the learning rate and at the history")
-        expected = history.expected_epochs
-        if expected is not None and history.n_epochs < expected and not history.may_stop_early:
+    training = run.training
+    if training is not None:
+        if training.divergence:
+            found.append(f"training diverged: {training.divergence}; look at the learning rate and at the history")
+        expected = training.expected_epochs
+        if expected is not None and training.n_epochs < expected and not training.may_stop_early:
             found.append(
-                f"the history ends after {history.n_epochs} of {expected} epochs, and nothing is configured to stop "
+                f"the history ends after {training.n_epochs} of {expected} epochs, and nothing is configured to stop "
                 "early: look whether training was cut off"
             )
     return [f"{run.name}: {line}" for line in found]
@@ -101,7 +102,7 @@ def _incomplete(group: Group) -> list[str]:
     return lines
 
 
-def _pooled(groups: Mapping[object, Sequence[ExportedRun]]) -> list[str]:
+def _pooled(groups: Mapping[object, Sequence[Run]]) -> list[str]:
     if len(groups) < 2:
         return []
     named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
@@ -112,11 +113,11 @@ def _pooled(groups: Mapping[object, Sequence[ExportedRun]]) -> list[str]:
     ]
 
 
-def _of_group(line: str, members: Sequence[ExportedRun], n_groups: int) -> str:
+def _of_group(line: str, members: Sequence[Run], n_groups: int) -> str:
     return f"{members[0].group or 'runs of no group'}: {line}" if n_groups > 1 else line
 
 
-def _drift(runs: Sequence[ExportedRun], by: str) -> list[str]:
+def _drift(runs: Sequence[Run], by: str) -> list[str]:
     """Say which settings differ among runs that should be alike but for their seed or fold."""
     configured = [run for run in runs if run.config]
     keys = sorted({key for run in configured for key in run.config})
@@ -140,7 +141,7 @@ def _all_alike(values: Sequence[object]) -> bool:
     return kind in (str, int, float) and all(type(value) is kind and value == first for value in values)
 
 
-def _text(run: ExportedRun, key: str) -> str:
+def _text(run: Run, key: str) -> str:
     return compared(run.config[key]) if key in run.config else "absent"
 
 
@@ -156,10 +157,10 @@ def _wide(aggregated: Mapping[str, Aggregate]) -> list[str]:
 def _is_share(name: str, aggregate: Aggregate) -> bool:
     """Tell whether a metric lies between -1 and 1 by its nature; a spread of 0.1 milliseconds is nothing to tell."""
     within = aggregate.min is not None and aggregate.max is not None and aggregate.min >= -1 and aggregate.max <= 1
-    return within and direction_of(name) == HIGHER
+    return within and direction_of_name(name) == HIGHER
 
 
-def _same_seeds(runs: Sequence[ExportedRun]) -> list[str]:
+def _same_seeds(runs: Sequence[Run]) -> list[str]:
     groups = _grouped([run for run in runs if run.seed is not None], lambda run: (run.seed, run.fold, run.trial))
     return [
         f"duplicate seed {members[0].seed}: {_names(members)}: they are no independent runs; look whether one is a copy"
@@ -168,7 +169,7 @@ def _same_seeds(runs: Sequence[ExportedRun]) -> list[str]:
     ]
 
 
-def _same_predictions(runs: Sequence[ExportedRun]) -> list[str]:
+def _same_predictions(runs: Sequence[Run]) -> list[str]:
     having = [run for run in runs if run.predictions is not None]
     groups = _grouped(having, lambda run: run.predictions and (run.predictions.items, run.predictions.digest))
     return [
@@ -179,11 +180,11 @@ def _same_predictions(runs: Sequence[ExportedRun]) -> list[str]:
     ]
 
 
-def _other_items(runs: Sequence[ExportedRun]) -> list[str]:
+def _other_items(runs: Sequence[Run]) -> list[str]:
     having = [run for run in runs if run.predictions is not None]
     kinds = {run.predictions.items.partition(":")[0] for run in having if run.predictions}
     # Digests of two kinds say nothing about each other; numbers of items always do.
-    key: Callable[[ExportedRun], object] = (
+    key: Callable[[Run], object] = (
         (lambda run: run.predictions and run.predictions.items)
         if len(kinds) == 1
         else (lambda run: run.predictions and run.predictions.n)
@@ -201,7 +202,7 @@ def _other_items(runs: Sequence[ExportedRun]) -> list[str]:
     ]
 
 
-def _same_items(runs: Sequence[ExportedRun]) -> list[str]:
+def _same_items(runs: Sequence[Run]) -> list[str]:
     """Folds are validated on items of their own."""
     having = [run for run in runs if run.predictions is not None]
     groups = _grouped(having, lambda run: (run.group, run.predictions and run.predictions.items))
@@ -212,7 +213,7 @@ def _same_items(runs: Sequence[ExportedRun]) -> list[str]:
     ]
 
 
-def _git(runs: Sequence[ExportedRun]) -> list[str]:
+def _git(runs: Sequence[Run]) -> list[str]:
     lines = []
     hashed = _grouped([run for run in runs if run.git_hash], lambda run: run.git_hash)
     if len(hashed) > 1:
@@ -223,7 +224,7 @@ def _git(runs: Sequence[ExportedRun]) -> list[str]:
     return lines
 
 
-def _comparability(runs: Sequence[ExportedRun], by: str) -> list[str]:
+def _comparability(runs: Sequence[Run], by: str) -> list[str]:
     """Say what makes numbers hard to compare: other settings, other cases, or stub beside real runs."""
     lines = [
         f"{run.name}: its parts were made in {len(set(run.signatures.values()))} ways and must not be compared"
@@ -259,19 +260,19 @@ def _comparable(signature: str) -> str:
     return "|".join(part for part in of_others if not part.startswith("cfg:"))
 
 
-def _grouped(runs: Iterable[ExportedRun], key: Callable[[ExportedRun], object]) -> dict[object, list[ExportedRun]]:
-    groups: dict[object, list[ExportedRun]] = {}
+def _grouped(runs: Iterable[Run], key: Callable[[Run], object]) -> dict[object, list[Run]]:
+    groups: dict[object, list[Run]] = {}
     for run in runs:
         groups.setdefault(key(run), []).append(run)
     return groups
 
 
-def _listed(groups: Mapping[object, Sequence[ExportedRun]], *, shorten: int = 60) -> str:
+def _listed(groups: Mapping[object, Sequence[Run]], *, shorten: int = 60) -> str:
     shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in list(groups.items())[:_VALUES_AT_MOST]]
     more = len(groups) - len(shown)
     return ", ".join(shown) + (f" and {more} more values" if more else "")
 
 
-def _names(runs: Sequence[ExportedRun]) -> str:
+def _names(runs: Sequence[Run]) -> str:
     more = len(runs) - _NAMED_AT_MOST
     return ", ".join(run.name for run in runs[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.base import ExportedRun
+from exaid_evals.runs.base import Run
 from exaid_evals.runs.metric_names import direction_of_name
 
 HIGHER = "higher"
 LOWER = "lower"
 
 
-def direction_of(metric: str, runs: Iterable[ExportedRun] = ()) -> str | None:
+def direction_of(metric: str, runs: Iterable[Run] = ()) -> str | None:
     """Return `higher` or `lower`; None where neither the runs nor the name say.
 
     >>> direction_of("val_loss"), direction_of("V3.coverage"), direction_of("top5_accuracy"), direction_of("alpha")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
-from exaid_evals.export.base import ExportedRun, Source
-from exaid_evals.export.readers.position import position_of
 from exaid_evals.export.reading import Failure
-from exaid_evals.export.run_names import run_names
+from exaid_evals.runs.base import Run, Source
+from exaid_evals.runs.files.position import position_of
+from exaid_evals.runs.run_names import run_names
 
 SEED, FOLD, TRIAL, NONE = "seed", "fold", "trial", "none"
 BY = (SEED, FOLD, TRIAL, NONE)
@@ -47,7 +47,7 @@ class Group:
     """
 
     name: str
-    runs: tuple[ExportedRun, ...]
+    runs: tuple[Run, ...]
     aggregated: dict[str, Aggregate]
     failed: tuple[FailedMember, ...] = ()
 
@@ -57,7 +57,7 @@ class Group:
         return len(self.runs) + len(self.failed)
 
 
-def resolve(by: str | None, runs: Sequence[ExportedRun]) -> str:
+def resolve(by: str | None, runs: Sequence[Run]) -> str:
     """Return what the runs differ in: as asked for, else folds or trials where all runs are such, else seeds.
 
     Raises:
@@ -77,7 +77,7 @@ def resolve(by: str | None, runs: Sequence[ExportedRun]) -> str:
     return by
 
 
-def groups_of(runs: Sequence[ExportedRun], kind: str, failures: Sequence[Failure] = ()) -> list[Group]:
+def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) -> list[Group]:
     """Return the cross-validations or searches among the runs, each with its folds or trials.
 
     Args:
@@ -85,7 +85,7 @@ def groups_of(runs: Sequence[ExportedRun], kind: str, failures: Sequence[Failure
         kind: `fold` or `trial`.
         failures: what cannot be read; a group of which nothing can be read is none.
     """
-    held: dict[tuple[str, str], list[ExportedRun]] = {}
+    held: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if getattr(run, kind) is not None:
             held.setdefault(holder_of(run), []).append(run)
@@ -111,15 +111,15 @@ def groups_of(runs: Sequence[ExportedRun], kind: str, failures: Sequence[Failure
     return sorted(groups, key=lambda group: group.name)
 
 
-def held_together(runs: Iterable[ExportedRun]) -> dict[object, list[ExportedRun]]:
+def held_together(runs: Iterable[Run]) -> dict[object, list[Run]]:
     """Return the runs of each cross-validation or search; those of none belong together."""
-    groups: dict[object, list[ExportedRun]] = {}
+    groups: dict[object, list[Run]] = {}
     for run in runs:
         groups.setdefault(holder_of(run) if run.group else None, []).append(run)
     return groups
 
 
-def comparable(runs: Sequence[ExportedRun], by: str) -> list[tuple[str, list[ExportedRun]]]:
+def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
     """Return the runs that may be summed up together, each group with its name: of one cross-validation and one model.
 
     Args:
@@ -128,7 +128,7 @@ def comparable(runs: Sequence[ExportedRun], by: str) -> list[tuple[str, list[Exp
     """
     if by in (NONE, TRIAL):
         return [("", list(runs))]
-    groups: dict[tuple[object, str], list[ExportedRun]] = {}
+    groups: dict[tuple[object, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((holder_of(run) if run.group else None, _model_of(run)), []).append(run)
     if len(groups) == 1:
@@ -143,13 +143,13 @@ def comparable(runs: Sequence[ExportedRun], by: str) -> list[tuple[str, list[Exp
     return [(name if names.count(name) == 1 else f"{name} ({members[0].name} …)", members) for name, members in found]
 
 
-def _model_of(run: ExportedRun) -> str:
+def _model_of(run: Run) -> str:
     """Return what model a run is of, as its format or settings say; empty where neither does."""
     said = run.attributes.get("model", next((run.config[key] for key in _MODEL_KEYS if key in run.config), None))
     return said if isinstance(said, str) else ""
 
 
-def holder_of(run: ExportedRun) -> tuple[str, str]:
+def holder_of(run: Run) -> tuple[str, str]:
     """Return the folder that holds a run's group, and the group's name."""
     name = run.group or ""
     return ("", name) if run.origin is None else _holder(run.origin, name)
@@ -162,6 +162,6 @@ def _holder(origin: Path, name: str) -> tuple[str, str]:
     return str(up.parent), name
 
 
-def _place(run: ExportedRun, kind: str) -> tuple[bool, int, str, str]:
+def _place(run: Run, kind: str) -> tuple[bool, int, str, str]:
     value = str(getattr(run, kind))
     return not value.isdigit(), int(value) if value.isdigit() else 0, value, run.name

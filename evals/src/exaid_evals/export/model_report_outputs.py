@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exaid_evals.export import model_report_accuracy, model_report_latency, model_report_matrices
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.model_names import ModelNamesConfig
 from exaid_evals.export.model_report_rows import by_folder, row_of, signature_of
 from exaid_evals.export.model_report_table import NAME, render_csv, table
 from exaid_evals.report.figures.canvas import style, to_pdf, to_png
 from exaid_evals.report.formats import latex, markdown
+from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.model_names import load_patterns
 
 FOLDER = "aggregate_reports"
 _FIGURES = (model_report_accuracy, model_report_latency, model_report_matrices)
 
 
-def outputs(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> dict[str, bytes]:
+def outputs(runs: Sequence[Run], settings: Settings) -> dict[str, bytes]:
     """Return path below the output folder → content, for every folder of models."""
+    patterns = load_patterns(settings.patterns)
     files: dict[str, bytes] = {}
     for folder, group in by_folder(runs).items():
         signature = signature_of(group, patterns)
@@ -30,7 +31,7 @@ def outputs(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> dict[str
     return files
 
 
-def _figures(runs: Sequence[ExportedRun], place: str, signature: str) -> dict[str, bytes]:
+def _figures(runs: Sequence[Run], place: str, signature: str) -> dict[str, bytes]:
     """Return each figure as PDF and PNG, a file a page where there are more models than fit, and its data as CSV."""
     rows = [row_of(run) for run in runs]
     files: dict[str, bytes] = {}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.model_names import ModelNamesConfig
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.model_names import ModelNamesConfig
 
 NS_PER_S = 1e9
 
@@ -38,7 +38,7 @@ class ReportRow:
     counts: tuple[int, int, int, int] | None
 
 
-def row_of(run: ExportedRun) -> ReportRow:
+def row_of(run: Run) -> ReportRow:
     """Return what figures need of a run."""
     latency, of = run.metrics.get("execution_time_mean_s"), "execution_time"
     if latency is None and (call := run.metrics.get("total_duration_mean_ns")) is not None:
@@ -57,12 +57,12 @@ def row_of(run: ExportedRun) -> ReportRow:
     )
 
 
-def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
+def by_folder(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Return the runs of each folder that a user named, by the folder's name as an output may bear it.
 
     Two folders of one name get as much of their paths as tells them apart.
     """
-    groups: dict[Path, list[ExportedRun]] = defaultdict(list)
+    groups: dict[Path, list[Run]] = defaultdict(list)
     together = _named_one_by_one(runs)
     for run in runs:
         origin = run.origin or Path(str(run.attributes["input_folder"]))
@@ -74,7 +74,7 @@ def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
             break
         depth += 1
     ordered = sorted(groups, key=lambda origin: (names[origin], str(origin)))
-    found: dict[str, list[ExportedRun]] = {}
+    found: dict[str, list[Run]] = {}
     for origin in ordered:
         name = names[origin]
         number = 2
@@ -86,7 +86,7 @@ def by_folder(runs: Sequence[ExportedRun]) -> dict[str, list[ExportedRun]]:
     return found
 
 
-def _named_one_by_one(runs: Sequence[ExportedRun]) -> set[Path]:
+def _named_one_by_one(runs: Sequence[Run]) -> set[Path]:
     """Return the folders of models whose models a pattern named one by one: they make one table, not one each."""
     models: dict[Path, set[Path]] = defaultdict(set)
     for run in runs:
@@ -95,7 +95,7 @@ def _named_one_by_one(runs: Sequence[ExportedRun]) -> set[Path]:
     return {parent for parent, folders in models.items() if len(folders) > 1}
 
 
-def signature_of(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> str:
+def signature_of(runs: Sequence[Run], patterns: ModelNamesConfig) -> str:
     """Return how the numbers were made: this version, what was read, the patterns; reports carry no signature."""
     read = [[run.name, dict(run.metrics), dict(run.attributes)] for run in runs]
     config = patterns.model_dump(mode="json")
@@ -104,7 +104,7 @@ def signature_of(runs: Sequence[ExportedRun], patterns: ModelNamesConfig) -> str
     )
 
 
-def _model(run: ExportedRun) -> str:
+def _model(run: Run) -> str:
     return str(run.attributes["model"])
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.readers.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
 from exaid_evals.export.writers.cells import cell
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
 
 NAME = "aggregate_model_reports"
 
@@ -33,7 +33,7 @@ _PRINTED = (
 )
 
 
-def render_csv(runs: Sequence[ExportedRun], signature: str) -> str:
+def render_csv(runs: Sequence[Run], signature: str) -> str:
     """Return every number of every pair; empty where unknown, durations in nanoseconds as ollama gives them."""
     header = [
         *_IDENTITY,
@@ -56,7 +56,7 @@ def render_csv(runs: Sequence[ExportedRun], signature: str) -> str:
     return write_csv(header, lines)
 
 
-def table(runs: Sequence[ExportedRun], folder: str, signature: str) -> Table:
+def table(runs: Sequence[Run], folder: str, signature: str) -> Table:
     """Return the table that a paper prints: models as groups, a row per prompt."""
     columns = [column for column in _PRINTED if any(_value(run, column) is not None for run in runs)]
     rows = tuple(
@@ -85,11 +85,11 @@ def table(runs: Sequence[ExportedRun], folder: str, signature: str) -> Table:
     )
 
 
-def _value(run: ExportedRun, column: Column) -> object:
+def _value(run: Run, column: Column) -> object:
     return run.attributes.get(column.measure, run.metrics.get(column.measure))
 
 
-def _cell(run: ExportedRun, column: Column) -> Text | Number | None:
+def _cell(run: Run, column: Column) -> Text | Number | None:
     value = _value(run, column)
     if value is None:
         return None

@@ -18,14 +18,14 @@ import orjson
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.execution.local import Processes, without_cycle_search
-from exaid_evals.export.base import ExportedRun, Reader, Settings, Source
 from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, status_of
-from exaid_evals.export.content import digests
 from exaid_evals.export.real_paths import RealPaths
-from exaid_evals.export.registry import reader_of, readers
 from exaid_evals.export.run_data import STAND_IN, from_data, renamed, to_data
-from exaid_evals.export.run_names import run_names
 from exaid_evals.export.run_record import named_text, record_text
+from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.files.content import digests
+from exaid_evals.runs.registry import format_of, formats
+from exaid_evals.runs.run_names import run_names
 
 log = logging.getLogger("exaid_evals.export")
 
@@ -61,7 +61,7 @@ class Reading:
         texts: name of a run → canonical text of its record, where it was made while reading.
     """
 
-    runs: tuple[ExportedRun, ...]
+    runs: tuple[Run, ...]
     failures: tuple[Failure, ...]
     n_remembered: int = 0
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class _Outcome(NamedTuple):
     entry: bytes | None = None
     keep: bool = False
     known: Known | None = None
-    run: ExportedRun | None = None
+    run: Run | None = None
     error: ExaidError | None = None
 
 
@@ -144,7 +144,7 @@ class _Taken:
     def __init__(self, cache: Cache | None) -> None:
         self._cache = cache
         self._told: list[str] = []
-        self.runs: list[ExportedRun] = []
+        self.runs: list[Run] = []
         self.failures: list[Failure] = []
         self.texts: dict[str, str] = {}
         self.n_remembered = 0
@@ -211,7 +211,7 @@ class _Work:
     """Reads batches of folders, in whichever process."""
 
     def __init__(self, settings: Settings, out: str) -> None:
-        self._readers = readers(settings)
+        self._readers = formats(settings)
         self._places = Places(out) if out else None
 
     def __call__(self, batch: Sequence[Item]) -> list[list[_Outcome]]:
@@ -221,7 +221,7 @@ class _Work:
 
     def _folder(self, folder: Path, known: Mapping[Key, Known]) -> list[_Outcome]:
         try:
-            reader = reader_of(folder, self._readers)
+            reader = format_of(folder, self._readers)
             sources = reader.sources(folder)
             if not sources:
                 raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
@@ -229,7 +229,7 @@ class _Work:
             return [_Outcome(str(folder), "", error=_told(error, folder))]
         return [self._source(reader, source, folder, known) for source in sources]
 
-    def _source(self, reader: Reader, source: Source, folder: Path, known: Mapping[Key, Known]) -> _Outcome:
+    def _source(self, reader: Format, source: Source, folder: Path, known: Mapping[Key, Known]) -> _Outcome:
         try:
             inputs = reader.inputs(source)
             if inputs is None or self._places is None:
@@ -247,7 +247,7 @@ class _Work:
                 return _Outcome(str(source.path), source.part, known=known_now)
             with digests() as read:
                 run, text = _read(reader, source)
-            if isinstance(run, ExportedRun):
+            if isinstance(run, Run):
                 return _outcome(source, run, text)
             # What was written while it was read has other times than before, and will be read again.
             known_now = Known(reader.name, before, digest_of(inputs, before, read), is_settled(before, time.time_ns()))
@@ -257,7 +257,7 @@ class _Work:
             return _Outcome(str(source.path), source.part, error=_told(error, source.path))
 
 
-def _read(reader: Reader, source: Source) -> tuple[bytes | ExportedRun, str]:
+def _read(reader: Format, source: Source) -> tuple[bytes | Run, str]:
     """Return a run as JSON with the text of its record; itself, without a text, where it is no plain data."""
     run = reader.read(source, STAND_IN)
     if run.cases is None:
@@ -266,9 +266,9 @@ def _read(reader: Reader, source: Source) -> tuple[bytes | ExportedRun, str]:
     return run, ""
 
 
-def _outcome(source: Source, run: bytes | ExportedRun, text: str) -> _Outcome:
+def _outcome(source: Source, run: bytes | Run, text: str) -> _Outcome:
     """Return what came of a run that is not to be remembered."""
-    if isinstance(run, ExportedRun):
+    if isinstance(run, Run):
         return _Outcome(str(source.path), source.part, run=run)
     entry = orjson.dumps({"record": text, "run": orjson.Fragment(run)})
     return _Outcome(str(source.path), source.part, entry)

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.run_data import STAND_IN
 from exaid_evals.export.setting_values import written
+from exaid_evals.runs.base import Run
 
 # What Python writes without an exponent.
 _LEAST, _MOST = 1e-4, 1e16
@@ -21,20 +21,19 @@ _FOLLOWING = (',"seed":', ',"signature":')
 """The keys of a record that may come next after its name; what a file fills with keys of its own stands above them."""
 
 
-def run_record(run: ExportedRun) -> dict[str, Any]:
+def run_record(run: Run) -> dict[str, Any]:
     """Return a run as the summary has it; what a format does not have is left out."""
     record: dict[str, Any] = {"run": run.name, **{name: getattr(run, name) for name in _ALWAYS}}
     record |= {name: value for name in _WHERE_THERE if (value := getattr(run, name)) not in (None, {})}
     if "config" in record:
         record["config"] = {key: written(value) for key, value in run.config.items()}
-    for name in ("predictions", "history"):
-        part = getattr(run, name)
+    for name, part in (("predictions", run.predictions), ("history", run.training)):
         if part is not None:  # `asdict` copies deeply, which shows in thousands of runs
             record[name] = {one: getattr(part, one) for one in part.__slots__}
     return record
 
 
-def record_text(run: ExportedRun) -> str:
+def record_text(run: Run) -> str:
     """Return the canonical text of a run's record.
 
     orjson writes it like `canonical_json`, several times as fast, but for the few numbers that Python writes with an

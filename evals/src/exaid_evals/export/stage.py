@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.diagnosis import diagnose
 from exaid_evals.export.directions import LOWER, direction_of
 from exaid_evals.export.grouping import FOLD, NONE, SEED, TRIAL, Group, groups_of, resolve
-from exaid_evals.export.readers.metric_names import standard_name
 from exaid_evals.export.reading import Failure
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.files.standard_names import standard_name
 
 # What ranks runs whose formats propose nothing.
 _USUAL = ("balanced_accuracy_adjusted", "accuracy", "macro_f1", "loss")
@@ -37,7 +37,7 @@ class Export:
         failures: runs that were named and cannot be read.
     """
 
-    runs: tuple[ExportedRun, ...]
+    runs: tuple[Run, ...]
     aggregated: dict[str, Aggregate]
     primary_metric: str | None
     best: Ranked | None
@@ -62,7 +62,7 @@ class Export:
 
 
 def consolidate(
-    runs: Sequence[ExportedRun],
+    runs: Sequence[Run],
     primary_metric: str | None = None,
     *,
     by: str | None = None,
@@ -105,7 +105,7 @@ def consolidate(
 
 
 def _primary(
-    runs: Sequence[ExportedRun], aggregated: dict[str, Aggregate], asked: str | None, better: str | None
+    runs: Sequence[Run], aggregated: dict[str, Aggregate], asked: str | None, better: str | None
 ) -> tuple[str | None, bool | None]:
     """Return the metric that ranks the runs, and whether it improves downwards."""
     if asked and asked not in aggregated and standard_name(asked) in aggregated:

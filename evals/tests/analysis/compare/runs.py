@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.configuration import flat_settings, seed_keys
-from exaid_evals.analysis.history import History, Point, Series
+from exaid_evals.runs.history import History, Point, Series
 
 
 def curve(

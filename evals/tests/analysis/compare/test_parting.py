@@ -10,7 +10,7 @@ from analysis.compare.runs import run
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.parting import Parting, part
-from exaid_evals.analysis.history import History, Point, Series
+from exaid_evals.runs.history import History, Point, Series
 
 METRIC = "val_accuracy"
 

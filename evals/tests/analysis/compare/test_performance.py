@@ -23,7 +23,7 @@ from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.analysis.compare.stage import ExperimentComparator
 from exaid_evals.analysis.compare.telling_apart import runs_needed
-from exaid_evals.analysis.history import CleanSeries
+from exaid_evals.runs.history import CleanSeries
 
 
 def clean(values: np.ndarray) -> CleanSeries:

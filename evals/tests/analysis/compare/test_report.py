@@ -24,9 +24,9 @@ from exaid_evals.analysis.compare.record import comparison_record
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.analysis.compare.stage import Comparison, ExperimentComparator
 from exaid_evals.analysis.compare.write import write_comparison
-from exaid_evals.analysis.history import CleanSeries, History, Point, Series
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
+from exaid_evals.runs.history import CleanSeries, History, Point, Series
 
 HOSTILE = '</script><script>alert(1)</script>"|`x`![i](http://a)\x1b[2J\u202e\u2028\n=1+1'
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from exaid_evals.analysis.history import History, Series
+from exaid_evals.runs.history import History, Series
 from exaid_evals.runs.metric_names import Direction
 
 Severity = Literal["low", "medium", "high", "critical"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly, by_relative_size
 from exaid_evals.analysis.anomalies.robust import difference_sigma
-from exaid_evals.analysis.history import Series
 from exaid_evals.analysis.settings import ChangePointSettings
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

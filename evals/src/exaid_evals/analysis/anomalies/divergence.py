@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from exaid_evals.analysis.anomalies.base import Anomaly, by_relative_size
 from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
-from exaid_evals.analysis.history import Series
 from exaid_evals.analysis.settings import DivergenceSettings
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.history import Point, Series
+from exaid_evals.runs.history import Point, Series
 from exaid_evals.runs.metric_names import Direction
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.anomalies.robust import rolling_around
-from exaid_evals.analysis.history import Series
 from exaid_evals.analysis.settings import OscillationSettings
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from exaid_evals.analysis.anomalies.base import Anomaly, by_relative_size
 from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
-from exaid_evals.analysis.history import History, Series
 from exaid_evals.analysis.settings import OverfittingSettings
+from exaid_evals.runs.history import History, Series
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
 
 

@@ -13,8 +13,8 @@ from exaid_evals.analysis.anomalies.overfitting_gap import OverfittingGap
 from exaid_evals.analysis.anomalies.plateau import Plateau
 from exaid_evals.analysis.anomalies.robust_z import RobustZ
 from exaid_evals.analysis.anomalies.sudden_drop import SuddenDrop
-from exaid_evals.analysis.history import History
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction, direction_of
 
 

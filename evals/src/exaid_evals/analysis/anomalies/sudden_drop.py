@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.anomalies.base import Anomaly, by_relative_size
 from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA, difference_sigma, rolling_before, worsening
-from exaid_evals.analysis.history import Series
 from exaid_evals.analysis.settings import SuddenDropSettings
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.history import BatchRow
+from exaid_evals.runs.history import BatchRow
 from exaid_evals.runs.metric_names import direction_of
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exaid_evals.analysis.history import BatchRow
 from exaid_evals.analysis.images.checks.registry import judge
 from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.files import ImageFile
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.runs.history import BatchRow
 
 _ABSOLUTE = ("blurred", "too_dark", "too_bright", "low_contrast", "rotated")
 """Checks of the audit that need no comparison."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from exaid_evals.analysis.sources.tabular import BATCHES
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.history_files import BATCHES
 
 FOLDER_VARIABLE = "EXAID_BATCH_LOG_DIR"
 Phase = Literal["train", "eval"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exaid_evals.analysis.batches.carriers import badness
-from exaid_evals.analysis.history import BatchRow
+from exaid_evals.runs.history import BatchRow
 
 _OUTCOME = re.compile(r"conf|prob|pred|loss|acc|score|entropy|logit|grad", re.IGNORECASE)
 """Of a profile, what the model makes of the inputs rather than what they are: a bad model moves it on any data."""

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.history import BatchRow, History
 from exaid_evals.analysis.settings import RootCauseSettings
+from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
 from exaid_evals.analysis.causes.base import Incident
-from exaid_evals.analysis.history import History, Point, Series
+from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.metric_names import Direction, is_validation
 
 if TYPE_CHECKING:

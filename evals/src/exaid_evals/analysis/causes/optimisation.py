@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
-from exaid_evals.analysis.history import CleanSeries, Series
+from exaid_evals.runs.history import CleanSeries, Series
 
 if TYPE_CHECKING:
     import numpy as np

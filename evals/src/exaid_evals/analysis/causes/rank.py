@@ -13,8 +13,8 @@ from exaid_evals.analysis.causes.evaluation import Evaluation
 from exaid_evals.analysis.causes.onset import incidents
 from exaid_evals.analysis.causes.optimisation import Optimisation
 from exaid_evals.analysis.causes.system import System
-from exaid_evals.analysis.history import History
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction
 
 CAUSES: tuple[Cause, ...] = (Data(), Optimisation(), Evaluation(), System())

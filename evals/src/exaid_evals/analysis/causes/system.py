@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
 from exaid_evals.analysis.causes.optimisation import training_moved
-from exaid_evals.analysis.history import Series
+from exaid_evals.runs.history import Series
 
 _RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MEMORY = re.compile(r"mem|rss", re.IGNORECASE)

@@ -13,11 +13,11 @@ from typing import Any
 
 from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_keys, setting_text
 from exaid_evals.analysis.compare.words import listed
-from exaid_evals.analysis.history import History
-from exaid_evals.analysis.sources.base import Source
-from exaid_evals.analysis.sources.registry import SOURCES, find_run
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.readers.summary import is_code_version
+from exaid_evals.runs.base import Format, Source
+from exaid_evals.runs.files.summary import is_code_version
+from exaid_evals.runs.history import History
+from exaid_evals.runs.registry import chosen, find_run
 
 _PATTERN = frozenset("*?[")
 
@@ -68,12 +68,10 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
         ConfigError: the list is empty, or a folder of it holds no run; there is no such source.
         DataError: a name or pattern that nothing has, or no run could be read.
     """
-    if source is not None and source not in SOURCES:
-        raise ConfigError(f"no source {source!r}", where="--source", remedy=f"known are {', '.join(SOURCES)}")
+    asked = chosen(source)
     parts = [listed] if _exists(listed) else [part.strip() for part in listed.split(",") if part.strip()]
     if not parts:
         raise ConfigError("names no run", where="--runs", remedy="write names, files or patterns with commas between")
-    asked = [SOURCES[source]] if source else list(SOURCES.values())
     read: dict[tuple[str, str], History] = {}
     unreadable: dict[str, None] = {}
     for part in parts:
@@ -82,12 +80,12 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
             # W&B is asked for it, or the error says which runs there are: nobody wants a comparison that lacks a run
             # because of a mistyped name.
             read.setdefault(("", part), find_run(part, places, source))
-        for place, name, one in meant:
+        for place, name, form, found in meant:
             key = str(place.resolve()), name
             if key in read:
                 continue
             try:
-                history = one.read(place, name)
+                history = form.history(found, name)
             except DataError as error:
                 unreadable.setdefault(_readable(str(error)))
                 continue
@@ -112,8 +110,12 @@ def without_code_versions(runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[st
     return pooled, notes
 
 
-def _meant(part: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
-    """Yield place, name and source of each run that a part means; nothing for a name that no place holds."""
+Meant = tuple[Path, str, Format, Source]
+"""Place, name, format and source of a run that a part of the list means."""
+
+
+def _meant(part: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterator[Meant]:
+    """Yield each run that a part means; nothing for a name that no place holds."""
     if _exists(part):
         yield from _in(Path(part), asked)
         return
@@ -121,12 +123,12 @@ def _meant(part: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterat
         yield from _matching(part, places, asked)
         return
     for place in places:
-        having = [one for one in asked if one.claims(place) and part in one.run_names(place)]
+        having = [(form, found[part]) for form in asked if part in (found := form.named(place))]
         if len(having) > 1:
-            names = ", ".join(one.name for one in having)
+            names = ", ".join(form.name for form, _ in having)
             raise ConfigError(f"several sources have the run ({names})", where=part, remedy="say which with --source")
         if having:
-            yield place, part, having[0]
+            yield place, part, *having[0]
             return
 
 
@@ -135,16 +137,15 @@ def _exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
+def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterator[Meant]:
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
-    found = [one for path in paths if any(each.claims(path) for each in asked) for one in _in(path, asked)]
+    found = [one for path in paths if any(form.named(path) for form in asked) for one in _in(path, asked)]
     if not found:
         found = [
-            (place, name, one)
+            (place, name, form, source)
             for place in places
-            for one in asked
-            if one.claims(place)
-            for name in one.run_names(place)
+            for form in asked
+            for name, source in form.named(place).items()
             if fnmatchcase(name, pattern)
         ]
     if not found:
@@ -156,20 +157,20 @@ def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Source]) -> 
     yield from found
 
 
-def _in(path: Path, asked: Sequence[Source]) -> Iterator[tuple[Path, str, Source]]:
-    """Yield the runs of a file or folder; of sources that share one, that is an error and no guess."""
-    claiming = [one for one in asked if one.claims(path)]
-    if not claiming:
-        known = ", ".join(one.name for one in asked)
+def _in(path: Path, asked: Sequence[Format]) -> Iterator[Meant]:
+    """Yield the runs of a file or folder; of formats that share one, that is an error and no guess."""
+    having = [(form, found) for form in asked if (found := form.named(path))]
+    if not having:
+        known = ", ".join(form.name for form in asked)
         raise ConfigError(f"holds no run of a known source ({known})", where=str(path), remedy="check the path")
     seen: dict[str, str] = {}
-    for one in claiming:
-        for name in one.run_names(path):
+    for form, found in having:
+        for name, source in found.items():
             if name in seen:
-                what = f"several sources have the run {name!r} ({seen[name]}, {one.name})"
+                what = f"several sources have the run {name!r} ({seen[name]}, {form.name})"
                 raise ConfigError(what, where=str(path), remedy="say which with --source")
-            seen[name] = one.name
-            yield path, name, one
+            seen[name] = form.name
+            yield path, name, form, source
 
 
 def _named(read: Sequence[tuple[tuple[str, str], History]]) -> Iterator[Run]:

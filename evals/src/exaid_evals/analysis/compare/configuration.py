@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.export.readers.summary import is_code_version, is_incidental
-from exaid_evals.export.readers.tracked import plain
+from exaid_evals.runs.files.summary import is_code_version, is_incidental
+from exaid_evals.runs.files.tracked import plain
 
 _SEEDS = frozenset({"seed", "random_seed", "random_state", "global_seed", "rng_seed"})
 ABSENT = "absent"

@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.configuration import differing, is_seed, making, passed_over, setting_text
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.readers.summary import is_code_version
+from exaid_evals.runs.files.summary import is_code_version
 
 SEED, NONE = "seed", "none"
 

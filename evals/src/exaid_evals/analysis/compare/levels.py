@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
-from exaid_evals.analysis.history import CleanSeries, Series
+from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.levels import ends_differ
 from exaid_evals.analysis.compare.words import counted, listed
-from exaid_evals.analysis.history import IrregularityKind
+from exaid_evals.runs.history import IrregularityKind
 
 MOST_WARNINGS = 20
 _ODDITIES: dict[IrregularityKind, str] = {

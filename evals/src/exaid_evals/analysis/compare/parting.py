@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from exaid_evals.analysis.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.levels import CONFIDENCE, autocorrelation
-from exaid_evals.analysis.history import CleanSeries
+from exaid_evals.runs.history import CleanSeries
 
 if TYPE_CHECKING:
     import numpy as np

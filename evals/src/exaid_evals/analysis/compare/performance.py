@@ -17,7 +17,7 @@ from exaid_evals.analysis.compare.levels import (
     within_run,
 )
 from exaid_evals.analysis.compare.telling_apart import apart, lead_of, runs_needed
-from exaid_evals.analysis.history import CleanSeries
+from exaid_evals.runs.history import CleanSeries
 from exaid_evals.runs.metric_names import Direction
 
 Basis = Literal["seeds", "cases", "within_run", "none"]

@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 
 SIDE = 256
 """Of the transform, in pixels, and so of the marks at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 
 _FAINTEST = 30.0
 """Greys by which a mark differs from its ground at least."""

@@ -11,8 +11,8 @@ from exaid_evals.analysis.images.opening import ImageProblemError, decode, grey_
 from exaid_evals.analysis.images.settings import AuditSettings
 from exaid_evals.analysis.images.sharpness import detail, edge_steepness, shrunk
 from exaid_evals.analysis.images.skew import measure_skew
-from exaid_evals.analysis.sources.base import optional
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.config.extras import optional
 
 _ORIENTATION, _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
 _SMALLEST = 8

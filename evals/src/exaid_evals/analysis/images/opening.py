@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import Any
 
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "MPO")
 """Formats that are decoded by libraries alone: others start programs (EPS) or hold anything."""

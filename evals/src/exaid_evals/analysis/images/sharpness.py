@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 
 SHORTER_SIDE = 256
 """Pixels to which larger images are shrunk: blur is judged in parts of the image, not in the camera's pixels."""

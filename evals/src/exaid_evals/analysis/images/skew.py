@@ -12,7 +12,7 @@ from typing import Any
 
 from exaid_evals.analysis.images.directions import SIDE, main_direction, profile_along
 from exaid_evals.analysis.images.marks import find_ground, find_marks, pieces_of, texture_between
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 
 _LEAST_SIDE = 40
 """Pixels of the shorter side, shrunk, below which there is no room for lines."""

@@ -14,7 +14,7 @@ from exaid_evals.analysis.report.sentences import key_finding, recommendation
 from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.export.readers.tracked import plain
+from exaid_evals.runs.files.tracked import plain
 
 SCHEMA = "exaid.analysis"
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from exaid_evals.export.base import ExportedRun
-from exaid_evals.export.readers.metric_names import STANDARD
 from exaid_evals.export.setting_values import written
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.cells import cell
 from exaid_evals.export.writers.sheet import Sheet, Value, undefined_note
 from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.files.standard_names import STANDARD
 
 NAME = "exported_metrics.csv"
 _IDENTITY = ("seed", "fold", "trial", "group", "git_hash", "git_dirty")
-_HISTORY = ("n_epochs", "expected_epochs", "best_epoch")
+_TRAINING = ("n_epochs", "expected_epochs", "best_epoch")
 _SHOWN_METRICS = 6
 _TIED_AT_MOST = 5
 UNKNOWN = "unknown"
@@ -31,13 +31,13 @@ def render(export: Export) -> str:
     """
     runs = export.runs
     identity = [name for name in _IDENTITY if any(getattr(run, name) is not None for run in runs)]
-    history = [name for name in _HISTORY if any(_of_history(run, name) is not None for run in runs)]
+    training = [name for name in _TRAINING if any(_of_training(run, name) is not None for run in runs)]
     attributes = sorted({key for run in runs for key in run.attributes})
     config = sorted({key for run in runs for key in run.config})
     metrics = list(export.aggregated)
-    others = {"run", "format", *identity, *history, *attributes, "stub", "signature"}
+    others = {"run", "format", *identity, *training, *attributes, "stub", "signature"}
     header = [
-        *("run", "format", *identity, *history, *attributes),
+        *("run", "format", *identity, *training, *attributes),
         *(f"config.{key}" for key in config),
         *(f"metric.{name}" if name in others else name for name in metrics),
         *("stub", "signature"),
@@ -47,7 +47,7 @@ def render(export: Export) -> str:
             cell(run.name),
             cell(run.format),
             *(cell(getattr(run, name)) for name in identity),
-            *(_of_history(run, name) for name in history),
+            *(_of_training(run, name) for name in training),
             *(cell(run.attributes.get(key)) for key in attributes),
             *(cell(written(run.config.get(key))) for key in config),
             *(cell(run.metrics.get(name)) for name in metrics),
@@ -98,12 +98,12 @@ def shown_metrics(export: Export) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name in export.aggregated))[:_SHOWN_METRICS]
 
 
-def _identity(run: ExportedRun, name: str) -> str | None:
+def _identity(run: Run, name: str) -> str | None:
     # Seeds and trials are names, and are not written with thousands' commas.
     value = getattr(run, name)
     return None if value is None else str(value)
 
 
-def _of_history(run: ExportedRun, name: str) -> int | None:
-    value: int | None = getattr(run.history, name) if run.history else None
+def _of_training(run: Run, name: str) -> int | None:
+    value: int | None = getattr(run.training, name) if run.training else None
     return value

@@ -8,12 +8,12 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import header
-from exaid_evals.export.base import ExportedRun
 from exaid_evals.export.grouping import Group
 from exaid_evals.export.setting_values import compared, written
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.csv_runs import shown_metrics
 from exaid_evals.export.writers.sheet import Sheet, Value
+from exaid_evals.runs.base import Run
 
 NAME = "hpo_summary"
 
@@ -85,16 +85,16 @@ def sheet(export: Export, signature: str) -> Sheet:
     )
 
 
-def varying(runs: Sequence[ExportedRun]) -> list[str]:
+def varying(runs: Sequence[Run]) -> list[str]:
     """Return the settings in which runs differ, by name; one that some runs lack differs."""
     keys = sorted({key for run in runs for key in run.config})
     return [key for key in keys if len({compared(run.config[key]) if key in run.config else None for run in runs}) > 1]
 
 
-def _ranked(export: Export, group: Group) -> list[tuple[int | None, ExportedRun]]:
+def _ranked(export: Export, group: Group) -> list[tuple[int | None, Run]]:
     primary = export.primary_metric or ""
 
-    def key(run: ExportedRun) -> float:
+    def key(run: Run) -> float:
         value = run.metrics.get(primary)
         return math.inf if value is None else (value if export.lower else -value)
 

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.export.base import ExportedRun, merged_signature
 from exaid_evals.export.stage import Export
 from exaid_evals.metrics.aggregate import SCALE, number
 from exaid_evals.metrics.records import Estimate, VariantMetrics
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.report.base import STUB_NOTE, Table
 from exaid_evals.report.tables import main
+from exaid_evals.runs.base import Run, merged_signature
 from exaid_evals.stats.hierarchical import hierarchical_interval
 
 NAME = "over_seeds"
@@ -52,9 +52,7 @@ def build(export: Export) -> Table | None:
     return Table(NAME, "Results per variant over seeds", table.columns, rows, notes, table.primary, counted="seeds")
 
 
-def _over_seeds(
-    campaigns: Sequence[ExportedRun], cases: Sequence[Cases], variant_id: str
-) -> tuple[VariantMetrics, str]:
+def _over_seeds(campaigns: Sequence[Run], cases: Sequence[Cases], variant_id: str) -> tuple[VariantMetrics, str]:
     """Return a variant over the campaigns that have it, and how its resamples were drawn."""
     having = [(run, of_run) for run, of_run in zip(campaigns, cases, strict=True) if of_run]
     names = list(dict.fromkeys(name for _, of_run in having for measures in of_run.values() for name in measures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,6 @@ from pathlib import Path
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.errors import DataError
-from exaid_evals.export.base import Reader
-from exaid_evals.export.readers.campaign import CampaignReader
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers import (
     aggregated,
@@ -24,6 +23,8 @@ from exaid_evals.export.writers import (
 from exaid_evals.export.writers.sheet import warning_notes
 from exaid_evals.report.base import Table
 from exaid_evals.report.formats import csv_table, latex, markdown
+from exaid_evals.runs.base import Format
+from exaid_evals.runs.formats.campaign import CampaignFormat
 
 _TABLES = (
     "exported_metrics",
@@ -37,10 +38,12 @@ _TABLES = (
 _EVERY = [json_summary.RUNS_NAME] + [
     f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in ("csv", "md", "tex", "json")
 ]
+# Formats whose runs get tables and figures of their own, and the module that makes them: imported where there are any.
+_OF_FORMATS = {"model_reports": "exaid_evals.export.model_report_outputs"}
 
 
 def write_export(
-    export: Export, out: Path, readers: Sequence[Reader] = (), texts: Mapping[str, str] | None = None
+    export: Export, out: Path, readers: Sequence[Format] = (), texts: Mapping[str, str] | None = None
 ) -> Table | None:
     """Write the files into a folder and return the table of variants over seeds, where there is one.
 
@@ -76,7 +79,7 @@ def _common(export: Export, texts: Mapping[str, str] | None) -> dict[str, bytes]
     }
     sheets = [aggregated.sheet(export, signature), per_class.sheet(export, signature)]
     # A campaign has hundreds of metrics; its own tables show them.
-    if any(run.format != CampaignReader.name for run in export.runs):
+    if any(run.format != CampaignFormat.name for run in export.runs):
         files |= csv_runs.sheet(export, signature).files(csv=False)
     if export.folds:
         files[f"{cv_summary.NAME}.json"] = canonical_bytes(cv_summary.to_record(export, signature)) + b"\n"
@@ -89,14 +92,19 @@ def _common(export: Export, texts: Mapping[str, str] | None) -> dict[str, bytes]
     return files
 
 
-def _own(reader: Reader, export: Export, out: Path) -> dict[str, bytes]:
+def _own(reader: Format, export: Export, out: Path) -> dict[str, bytes]:
     """Return a format's own files.
 
     Raises:
         DataError: one of them would lie outside the output folder.
     """
     runs = [run for run in export.runs if run.format == reader.name]
-    made = dict(reader.outputs(runs)) if runs else {}
+    if not runs:
+        return {}
+    made = dict(reader.outputs(runs))
+    if reader.name in _OF_FORMATS:
+        outputs = getattr(importlib.import_module(_OF_FORMATS[reader.name]), "outputs")  # noqa: B009
+        made |= outputs(runs, reader.settings)
     for name in made:
         if not (out / name).resolve().is_relative_to(out.resolve()):
             raise DataError(f"the reader {reader.name} would write {name!r} outside --out", where=str(out))

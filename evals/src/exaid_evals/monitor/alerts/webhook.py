@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
-from exaid_evals.analysis.sources.base import optional
+from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.base import Alert, DeliveryError
 from exaid_evals.monitor.environment import secret, variable_of

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exaid_evals.export.readers.classification import as_records, from_counts, per_class_from_counts
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
 from exaid_evals.run_eval.calibration import CalibrationBins
 from exaid_evals.run_eval.intervals import topk_intervals
 from exaid_evals.run_eval.losses import LossTotal, checked_losses
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
+from exaid_evals.runs.files.classification import as_records, from_counts, per_class_from_counts
 
 WORDS = frozenset({"image", "vision"})
 TOP_K = {1: "accuracy", 3: "top3_accuracy", 5: "top5_accuracy"}

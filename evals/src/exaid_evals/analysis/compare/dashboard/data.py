@@ -9,8 +9,8 @@ from exaid_evals.analysis.compare.configuration import setting_text
 from exaid_evals.analysis.compare.levels import ends_undefined, run_level
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.history import CleanSeries
 from exaid_evals.artifacts.printable import printable
+from exaid_evals.runs.history import CleanSeries
 
 if TYPE_CHECKING:
     import numpy as np

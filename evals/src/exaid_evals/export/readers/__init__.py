@@ -1,1 +1,0 @@
-"""Readers: each claims a format by looking at a folder."""

@@ -1,1 +1,0 @@
-"""Histories that another process writes, as they grow."""

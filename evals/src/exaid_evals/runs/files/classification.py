@@ -1,0 +1,149 @@
+"""Metrics of classification from a confusion matrix, so that no number of predictions is too large.
+
+`from_counts` has the closed forms, which are fast enough to check what 10,000 runs report; `by_scikit_learn` has
+scikit-learn compute what a run lacks, from the same counts as sample weights. The tests hold one against the other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.runs.files.standard_names import ACCURACY, BALANCED, KAPPA, MACRO_F1, PER_CLASS
+
+Counts = NDArray[np.float64]
+
+
+def from_counts(counts: Counts) -> dict[str, float | None]:
+    """Return the standard metrics that need no scores; None where undefined.
+
+    Args:
+        counts: shape (K, K), how many items of the true class (row) were predicted as a class (column); classes in
+            their order, which the quadratic weights of kappa depend on.
+
+    accuracy = Σ cᵢᵢ / n; balanced accuracy is the mean recall r over the C classes that occur, adjusted for chance as
+    (r − 1/C) / (1 − 1/C); Cohen's kappa with quadratic weights is 1 − Σ (i−j)² cᵢⱼ / Σ (i−j)² eᵢⱼ with
+    eᵢⱼ = (row sum i · column sum j) / n (Cohen 1968); macro F1 is the mean of 2 tp / (2 tp + fp + fn).
+    """
+    # In plain numbers: what NumPy's calls cost would be most of it for the few classes that there are.
+    rows = counts.tolist()
+    right, truly, predicted = _margins(rows)
+    n = sum(truly)
+    recalls = [tp / of for tp, of in zip(right, truly, strict=True) if of]
+    chance = 1 / len(recalls)
+    observed = sum([(i - j) ** 2 * count for i, row in enumerate(rows) for j, count in enumerate(row) if count])
+    expected = _expected_disagreement(truly, predicted) / n
+    # Every class of the matrix occurs on one of the sides, so no denominator is 0.
+    f1 = [2 * tp / (of + as_) for tp, of, as_ in zip(right, truly, predicted, strict=True)]
+    return {
+        ACCURACY: sum(right) / n,
+        BALANCED: (sum(recalls) / len(recalls) - chance) / (1 - chance) if len(recalls) > 1 else None,
+        KAPPA: 1 - observed / expected if expected else None,
+        MACRO_F1: sum(f1) / len(f1),
+    }
+
+
+def _margins(rows: list[list[float]]) -> tuple[list[float], list[float], list[float]]:
+    """Return what is right of each class, how many items are of it, and how many were predicted as it."""
+    right = [row[index] for index, row in enumerate(rows)]
+    return right, list(map(sum, rows)), list(map(sum, zip(*rows, strict=True)))
+
+
+def _expected_disagreement(truly: list[float], predicted: list[float]) -> float:
+    """Return Σ (i − j)² tᵢ pⱼ = Σ i² tᵢ · Σ pⱼ − 2 Σ i tᵢ · Σ j pⱼ + Σ tᵢ · Σ j² pⱼ."""
+    sums = [
+        [sum([at**power * one for at, one in enumerate(margin)]) for power in (0, 1, 2)]
+        for margin in (truly, predicted)
+    ]
+    (t0, t1, t2), (p0, p1, p2) = sums
+    return t2 * p0 - 2 * t1 * p1 + t0 * p2
+
+
+def per_class_from_counts(counts: Counts) -> dict[str, list[float | None]]:
+    """Return precision, recall and F1 of each class.
+
+    Precision is undefined for a class that is never predicted, recall for one that never occurs.
+    """
+    right, truly, predicted = _margins(counts.tolist())
+    return {
+        "precision": _ratios(right, predicted),
+        "recall": _ratios(right, truly),
+        "f1": _ratios([2 * one for one in right], [of + as_ for of, as_ in zip(truly, predicted, strict=True)]),
+    }
+
+
+def by_scikit_learn(counts: Counts, wanted: Iterable[str]) -> dict[str, float | None]:
+    """Have scikit-learn compute metrics, each cell of the matrix an item with its count for a weight."""
+    from sklearn import metrics
+
+    true, predicted = np.nonzero(counts)
+    given: dict[str, Any] = {"sample_weight": counts[true, predicted]}
+    n_true, n_any = len(np.unique(true)), len(np.union1d(true, predicted))
+    compute: dict[str, Callable[[], float] | None] = {
+        ACCURACY: lambda: metrics.accuracy_score(true, predicted, **given),
+        # Of a single class chance is 1, and there is nothing to adjust for, or to weigh.
+        BALANCED: (lambda: metrics.balanced_accuracy_score(true, predicted, adjusted=True, **given))
+        if n_true > 1
+        else None,
+        KAPPA: (lambda: metrics.cohen_kappa_score(true, predicted, weights="quadratic", **given))
+        if n_any > 1
+        else None,
+        MACRO_F1: lambda: metrics.f1_score(true, predicted, average="macro", zero_division=0, **given),
+    }
+    with warnings.catch_warnings():  # that a class is predicted and never occurs shows in its recall
+        warnings.simplefilter("ignore", UserWarning)
+        return {name: float(work()) if (work := compute[name]) else None for name in wanted}
+
+
+def per_class_by_scikit_learn(counts: Counts) -> dict[str, list[float | None]]:
+    """Have scikit-learn compute precision, recall and F1 of each class."""
+    from sklearn import metrics
+
+    true, predicted = np.nonzero(counts)
+    values = metrics.precision_recall_fscore_support(
+        true,
+        predicted,
+        labels=np.arange(len(counts)),
+        sample_weight=counts[true, predicted],
+        zero_division=np.nan,
+    )
+    return {
+        name: [None if np.isnan(value) else float(value) for value in column]
+        for name, column in zip(PER_CLASS, values[:3], strict=True)
+    }
+
+
+def area_under_roc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float | None:
+    """Return the probability that a positive item scores above a negative one, ties counted half (Mann-Whitney).
+
+    Args:
+        positive: scores of the items of the class, shape (n,).
+        negative: scores of all others, shape (m,); sorted in place.
+    """
+    if not positive.size or not negative.size:
+        return None
+    negative.sort()
+    twice = negative.searchsorted(positive, "left") + negative.searchsorted(positive, "right")
+    return int(twice.sum()) / 2 / positive.size / negative.size
+
+
+def area_by_scikit_learn(is_positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
+    """Have scikit-learn compute the area under the ROC curve of one class against the rest."""
+    from sklearn.metrics import roc_auc_score
+
+    if is_positive.all() or not is_positive.any():
+        return None
+    return float(roc_auc_score(is_positive, scores))
+
+
+def as_records(classes: Iterable[str], columns: Mapping[str, list[float | None]]) -> dict[str, dict[str, float | None]]:
+    """Turn columns over classes into class → name → value."""
+    return {name: {key: column[index] for key, column in columns.items()} for index, name in enumerate(classes)}
+
+
+def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float | None]:
+    return [a / b if b else None for a, b in zip(above, below, strict=True)]

@@ -1,0 +1,288 @@
+"""CSV files of other tools, in bounded memory: any usual delimiter, a BOM, decimal commas, quoted cells."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.files.content import chunks
+
+MAX_LINE_CHARS = 16 * 1024 * 1024
+_DELIMITERS = (",", ";", "\t", "|")
+_ROWS_AT_ONCE = 20_000
+_NUMBERS = frozenset({int, float})
+_UNDEFINED = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–"})
+
+
+class Block(NamedTuple):
+    """Some consecutive lines of a file: whole, where no cell in them is quoted, else split into cells.
+
+    Attributes:
+        line: number of the first one in the file, counted from 1.
+        lines: None where `rows` has them.
+        rows: None where `lines` has them.
+    """
+
+    line: int
+    lines: list[str] | None
+    rows: list[list[str]] | None
+
+
+@dataclass
+class Delimited:
+    """A file of comma-separated values, opened; its content is read once, by `blocks` or `rows`.
+
+    Attributes:
+        path: the file.
+        columns: as the header names them, blanks stripped; of a name that stands twice the first is meant.
+        delimiter: what separates cells.
+        warnings: what is odd about the file, without its name.
+    """
+
+    path: Path
+    columns: list[str]
+    delimiter: str
+    _rest: Iterator[str]
+    warnings: list[str] = field(default_factory=list)
+    _first_line: int = 2
+
+    def error(self, what: str, line: int, remedy: str = "correct the file, or write it again") -> DataError:
+        """Return an error about a line."""
+        return DataError(what, where=f"{self.path}:{line}", remedy=remedy)
+
+    def rows(self, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+        """Yield each row that is not empty with the number of its line.
+
+        Args:
+            strict: refuse a row of another width; else it is yielded as it is, for the caller to judge.
+
+        Raises:
+            DataError: a row has another number of cells than the header, and `strict` holds.
+        """
+        width = len(self.columns)
+        for block in self.blocks():
+            rows = block.rows if block.lines is None else (line.split(self.delimiter) for line in block.lines)
+            for line, row in enumerate(rows or (), start=block.line):
+                if not row or row == [""]:
+                    continue
+                if strict and len(row) != width:
+                    raise self.error(f"{len(row)} cells, where the header has {width}", line)
+                yield line, row
+
+    def cells(self) -> list[list[str]]:
+        """Return the cells of each column, of rows that are not empty; of a file that fits into memory.
+
+        Raises:
+            DataError: a row has another number of cells than the header.
+        """
+        columns: list[list[str]] = [[] for _ in self.columns]
+        for block in self.blocks():
+            for column, further in zip(columns, self.split(block), strict=True):
+                column += further
+        return columns
+
+    def split(self, block: Block) -> list[Sequence[str]]:
+        """Return a block's cells by column, empty lines left out.
+
+        Raises:
+            DataError: a row has another number of cells than the header.
+        """
+        width, delimiter = len(self.columns), self.delimiter
+        if block.lines is not None:
+            lines = [line for line in block.lines if line]
+            widths = [line.count(delimiter) + 1 for line in lines]
+        else:
+            rows = [row for row in block.rows or () if row]
+            widths = list(map(len, rows))
+        if widths.count(width) < len(widths):
+            offset, cells = next((at, one) for at, one in enumerate(widths) if one != width)
+            raise self.error(f"{cells} cells, where the header has {width}", line_of(block, offset))
+        if block.lines is None:
+            return list(zip(*rows, strict=True)) or [()] * width
+        flat = delimiter.join(lines).split(delimiter) if lines else []
+        return [flat[index::width] for index in range(width)]
+
+    def split_before_numbers(self, block: Block, n: int) -> tuple[list[Sequence[str]], list[float]] | None:
+        """Return a block's cells by column but for the last ones, which are numbers, and these row by row.
+
+        None where that cannot be had at once: a cell is quoted, no number as JSON has it, or a row has another width,
+        all of which `split` and `numbers` handle or tell. What is read here, they read alike, in twice the time.
+
+        Args:
+            block: some lines.
+            n: how many columns of numbers there are, fewer than all.
+        """
+        delimiter = self.delimiter
+        if block.lines is None or delimiter != ",":
+            return None
+        n_cells = len(self.columns) - n
+        rows = [line.split(delimiter, n_cells) for line in block.lines if line]
+        if not rows or set(map(len, rows)) != {n_cells + 1}:
+            return None
+        *cells, rest = zip(*rows, strict=True)
+        if set(map(str.count, rest, itertools.repeat(delimiter))) != {n - 1}:
+            return None
+        try:
+            values: list[float] = orjson.loads(f"[{delimiter.join(rest)}]")
+        except ValueError:
+            return None
+        usable = len(values) == n * len(rows) and _NUMBERS.issuperset(map(type, values))
+        return (list(cells), values) if usable else None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the lines below the header, a block at a time.
+
+        Raises:
+            DataError: a line is too long, a quotation does not end, or the bytes are no UTF-8.
+        """
+        number, held = self._first_line, ""
+        for text in self._rest:
+            if '"' in text:
+                yield from self._quoted(number, itertools.chain([held + text], self._rest))
+                return
+            *lines, held = (held + text).replace("\r\n", "\n").split("\n")
+            if len(held) > MAX_LINE_CHARS:
+                raise self.error("a line without an end", number + len(lines), "is it a CSV file?")
+            yield Block(number, lines, None)
+            number += len(lines)
+        if held:
+            yield Block(number, [held.rstrip("\r")], None)
+
+    def _quoted(self, number: int, texts: Iterator[str]) -> Iterator[Block]:
+        reader = csv.reader(_whole_lines(texts), delimiter=self.delimiter, strict=True)
+        while True:
+            first = number + reader.line_num
+            try:
+                rows = list(itertools.islice(reader, _ROWS_AT_ONCE))
+            except csv.Error as error:
+                raise self.error(f"not valid CSV ({error})", number + max(reader.line_num - 1, 0)) from None
+            if not rows:
+                return
+            yield Block(first, None, rows)
+
+
+def line_of(block: Block, offset: int) -> int:
+    """Return the number in the file of a block's row, empty lines between not counted among the rows."""
+    held = block.lines if block.lines is not None else block.rows or []
+    return block.line + [at for at, one in enumerate(held) if one][offset]
+
+
+def open_delimited(path: Path) -> Delimited:
+    """Open a CSV file and read its header.
+
+    Raises:
+        DataError: the file is missing, empty, or no UTF-8 text.
+    """
+    texts = _decoded(path)
+    head = ""
+    for text in texts:
+        head += text
+        if "\n" in head or len(head) > MAX_LINE_CHARS:
+            break
+    header, newline, rest = head.partition("\n")
+    first_line = 2
+    delimiter = ""
+    if header[:4].lower() == "sep=" and len(header.rstrip("\r")) == 5:  # as Excel writes it
+        delimiter = header[4]
+        header, newline, rest = rest.partition("\n")
+        first_line = 3
+    header = header.rstrip("\r")
+    if not header.strip():
+        raise DataError("is empty" if not newline else "has no header", where=str(path), remedy="write it again")
+    try:
+        delimiter, columns, warnings = _header(header, delimiter)
+    except csv.Error as error:
+        raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
+    texts = itertools.chain([rest], texts)
+    return Delimited(path, list(columns), delimiter, texts, list(warnings), _first_line=first_line)
+
+
+@lru_cache(maxsize=64)
+def _header(header: str, delimiter: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return a header's delimiter (found out where none is given), its columns, and what is odd about them."""
+    delimiter = delimiter or max(_DELIMITERS, key=lambda one: (header.count(one), -_DELIMITERS.index(one)))
+    columns = tuple([cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))])
+    counts = Counter(columns)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    return (
+        delimiter,
+        columns,
+        tuple(f"the column {name!r} stands {counts[name]} times; the first is read" for name in twice),
+    )
+
+
+def number(text: str) -> float:
+    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point.
+
+    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a")
+    (0.5, 0.5, 1234.5, nan)
+
+    Raises:
+        ValueError: the cell holds something else.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        stripped = text.strip()
+        if stripped.lower() in _UNDEFINED:
+            return math.nan
+        if stripped.count(",") == 1:
+            whole, _, decimals = stripped.partition(",")
+            return float(f"{whole.replace('.', '')}.{decimals}")
+        if stripped.endswith("%"):
+            return number(stripped[:-1]) / 100
+        raise ValueError(f"{text[:40]!r} is no number") from None
+
+
+def numbers(cells: Sequence[str]) -> list[float]:
+    """Return the numbers of cells at once, as Python reads them.
+
+    Most columns are numbers as JSON has them, which orjson reads several times as fast as `float`.
+
+    Raises:
+        ValueError: some cell holds something else.
+    """
+    try:
+        values: list[float] = orjson.loads(f"[{','.join(cells)}]")
+    except ValueError:
+        return list(map(float, cells))
+    # A cell may hold what JSON knows besides, or two numbers.
+    usable = len(values) == len(cells) and _NUMBERS.issuperset(map(type, values))
+    return list(map(float, values if usable else cells))
+
+
+def _decoded(path: Path) -> Iterator[str]:
+    """Yield a file's text in pieces that end anywhere but within a character, without its byte order mark."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    first = True
+    try:
+        for chunk in chunks(path):
+            if first and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise DataError("is UTF-16", where=str(path), remedy="save it as UTF-8")
+            first = False
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"is no UTF-8 ({error.object[error.start]:#04x})", where=str(path), remedy="save it as UTF-8"
+        ) from None
+
+
+def _whole_lines(texts: Iterator[str]) -> Iterator[str]:
+    held = ""
+    for text in texts:
+        *lines, held = (held + text).split("\n")
+        yield from (f"{line}\n" for line in lines)
+    if held:
+        yield held

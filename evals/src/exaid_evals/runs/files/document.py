@@ -1,0 +1,129 @@
+"""JSON documents of other tools: BOMs, NaN and keys that stand twice are what they write, and are told."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.files.content import content_of
+
+MAX_BYTES = 64 * 1024 * 1024
+_NAMED_AT_MOST = 5
+
+
+def read_document(
+    path: Path, *, max_bytes: int = MAX_BYTES, keep_nan: bool = False, warnings: list[str] | None = None
+) -> Any:
+    """Return what a JSON file holds; NaN and infinities become None, unless they are to be kept.
+
+    Of a key that stands twice in one object the last is kept, as every JSON parser of the tools that write such files
+    does, and a warning says so.
+
+    Args:
+        path: the file.
+        max_bytes: a larger file is refused.
+        keep_nan: keep NaN and infinities as numbers.
+        warnings: is appended to, a clause each, without the file's name; None tells nobody.
+
+    Raises:
+        DataError: the file is missing, empty, too large, or no JSON.
+    """
+    data = content_of(path, max_bytes).removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        raise DataError("is empty", where=str(path), remedy="write it again")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _slowly(data, path, error, keep_nan=keep_nan, warnings=warnings)
+    # As many ends of keys as keys: none is lost. A blank before a colon, or a text that holds such an end, makes them
+    # differ too, and only then is it looked up.
+    if warnings is not None and data.count(b'":') != _n_keys(value):
+        json.loads(data, object_pairs_hook=_Pairs(warnings))
+    return value
+
+
+def read_object(path: Path, *, keep_nan: bool = False, warnings: list[str] | None = None) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        DataError: as `read_document`; or the file holds something else.
+    """
+    value = read_document(path, keep_nan=keep_nan, warnings=warnings)
+    if not isinstance(value, dict):
+        raise DataError(f"holds a {type(value).__name__}, where an object must stand", where=str(path))
+    return value
+
+
+def _slowly(
+    data: bytes, path: Path, error: orjson.JSONDecodeError, *, keep_nan: bool, warnings: list[str] | None
+) -> Any:
+    """Parse what Python's own writer makes and JSON does not allow."""
+    found: list[str] = []
+    try:
+        constant, real = (float, float) if keep_nan else (lambda _: None, _finite)
+        value = json.loads(
+            data.decode("utf-8"), parse_constant=constant, parse_float=real, object_pairs_hook=_Pairs(found)
+        )
+    except UnicodeDecodeError:
+        raise DataError("is no UTF-8", where=str(path), remedy="save it as UTF-8") from None
+    except (ValueError, RecursionError):
+        raise DataError(
+            f"not valid JSON ({error.msg})",
+            where=f"{path}:{error.lineno}",
+            remedy="correct the file, or write it again",
+        ) from None
+    if warnings is not None:
+        warnings += found
+    return value
+
+
+class _Pairs:
+    """Makes an object of its pairs, and says which key stands twice."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        self._warnings = warnings
+        self._n = 0
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            for key in made:
+                values = [value for name, value in pairs if name == key]
+                if len(values) > 1:
+                    self._tell(key, values)
+        return made
+
+    def _tell(self, key: str, values: list[Any]) -> None:
+        self._n += 1
+        if self._n <= _NAMED_AT_MOST:
+            shown = " and ".join(_short(value) for value in values[-3:])
+            self._warnings.append(
+                f"the key {key[:60]!r} stands {len(values)} times in one object, as {shown}; the last counted: look "
+                "which is right"
+            )
+        elif self._n == _NAMED_AT_MOST + 1:
+            self._warnings.append("further keys stand more than once in one object; the last counted of each")
+
+
+def _n_keys(value: Any) -> int:
+    """Return the number of keys in a structure."""
+    if isinstance(value, dict):
+        return len(value) + sum(_n_keys(item) for item in value.values() if isinstance(item, dict | list))
+    if isinstance(value, list):
+        return sum(_n_keys(item) for item in value if isinstance(item, dict | list))
+    return 0
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None

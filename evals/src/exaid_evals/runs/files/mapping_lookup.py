@@ -1,0 +1,227 @@
+"""Looking up one value: a key of a JSON or YAML document, a cell of a CSV or JSON Lines file, a part of a path."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.config.mapping_file import read_mapping
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.files.delimited import number, open_delimited
+from exaid_evals.runs.files.document import read_document
+from exaid_evals.runs.mapping_config import BestRow, Place
+
+_YAML = (".yaml", ".yml")
+_LINES = (".jsonl", ".ndjson")
+_MAX_YAML = 4 * 1024 * 1024
+_MISSING = object()
+
+
+class Folder:
+    """A run's folder, each of whose files is read once however many values lie in it."""
+
+    def __init__(self, folder: Path, label: str) -> None:
+        """Remember nothing yet.
+
+        Args:
+            folder: of the run.
+            label: its path below the folder that the user named, which patterns over paths look at.
+        """
+        self._folder = folder
+        self._label = label
+        self._documents: dict[Path, Any] = {}
+        self.warnings: list[str] = []
+
+    def value(self, place: Place) -> Any:
+        """Return what lies at a place; None where an optional one is missing.
+
+        Raises:
+            DataError: names the file and the key or column.
+        """
+        try:
+            if place.value is not None:
+                return place.value
+            return self._of_path(place) if place.path is not None else self._of_file(place)
+        except _AbsentError as error:
+            if place.optional:
+                return None
+            raise error.told from None
+
+    def number(self, place: Place) -> float | None:
+        """Return the number at a place, scaled; None where it is undefined (NaN, empty, or optional and missing).
+
+        Raises:
+            DataError: something else stands there.
+        """
+        value = self.value(place)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, bool) or not isinstance(value, int | float | str):
+                raise ValueError
+            found = number(value) if isinstance(value, str) else float(value)
+        except (ValueError, OverflowError):
+            where = f"{place.file or place.path or 'value'}: {place.key or place.column or ''}".rstrip(": ")
+            raise DataError(f"{str(value)[:40]!r} is no number", where=where, remedy="is it the right key?") from None
+        return found * place.scale if math.isfinite(found) else None
+
+    def _of_path(self, place: Place) -> str:
+        match = re.search(place.path or "", self._label)
+        if match is None:
+            remedy = "correct the pattern"
+            raise _AbsentError(DataError(f"does not fit {place.path!r}", where=self._label, remedy=remedy))
+        groups = match.groupdict()
+        return str(groups["value"] if "value" in groups else match.group(1))
+
+    def _of_file(self, place: Place) -> Any:
+        path = self._file(place.file or "")
+        shown = path.relative_to(self._folder).as_posix()
+        if place.key is not None:
+            return _at(self._document(path), place.key, shown)
+        rows = self._rows(path)
+        return _cell(rows, place, shown)
+
+    def _file(self, name: str) -> Path:
+        """Return the one file of a name or pattern; links that lead out of the run's folder are refused."""
+        found = sorted(self._folder.glob(name)) if any(sign in name for sign in "*?[") else [self._folder / name]
+        if len(found) > 1:
+            raise DataError(f"{len(found)} files match", where=name, remedy="write a pattern that only one file fits")
+        if not found or not found[0].exists():
+            raise _AbsentError(DataError("File not found", where=name, remedy="did the run end?"))
+        if not found[0].resolve().is_relative_to(self._folder.resolve()):
+            raise DataError("is a link that leads out of the run's folder", where=name, remedy="copy the file instead")
+        return found[0]
+
+    def _document(self, path: Path) -> Any:
+        if path not in self._documents:
+            twice: list[str] = []
+            is_yaml = path.suffix.lower() in _YAML
+            self._documents[path] = _yaml(path) if is_yaml else read_document(path, warnings=twice)
+            self.warnings += [f"{path.relative_to(self._folder).as_posix()}: {one}" for one in twice]
+        return self._documents[path]
+
+    def _rows(self, path: Path) -> Sequence[Mapping[str, Any]]:
+        if path not in self._documents:
+            is_lines = path.suffix.lower() in _LINES
+            self._documents[path] = _json_lines(path) if is_lines else _table(path)
+        found: Sequence[Mapping[str, Any]] = self._documents[path]
+        return found
+
+
+class _AbsentError(Exception):
+    """A value is not there, which an optional place may be."""
+
+    def __init__(self, told: DataError) -> None:
+        super().__init__(str(told))
+        self.told = told
+
+
+def _at(document: Any, key: str, shown: str) -> Any:
+    """Return the value of a JSON pointer (RFC 6901), or of a dotted key, whose names may themselves hold dots."""
+    if key.startswith("/"):
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in key[1:].split("/")]
+        found = document
+        for part in parts:
+            found = _step(found, part)
+    else:
+        found = _dotted(document, key.split("."))
+    if found is _MISSING:
+        near = ", ".join(str(name) for name in list(document)[:8]) if isinstance(document, Mapping) else "no mapping"
+        raise _AbsentError(DataError("no such key", where=f"{shown}: {key}", remedy=f"at its top stand {near}"))
+    return found
+
+
+def _step(value: Any, part: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(part, _MISSING)
+    if isinstance(value, list) and re.fullmatch(r"0|-?[1-9][0-9]{0,9}", part) and -len(value) <= int(part) < len(value):
+        return value[int(part)]
+    return _MISSING
+
+
+def _dotted(value: Any, parts: Sequence[str]) -> Any:
+    if not parts:
+        return value
+    for length in range(1, len(parts) + 1):
+        found = _step(value, ".".join(parts[:length]))
+        if found is not _MISSING and (rest := _dotted(found, parts[length:])) is not _MISSING:
+            return rest
+    return _MISSING
+
+
+def _cell(rows: Sequence[Mapping[str, Any]], place: Place, shown: str) -> Any:
+    column = place.column or ""
+    where = f"{shown}: {column}"
+    if not rows:
+        raise DataError("holds no row", where=shown, remedy="did the run end?")
+    known = list(dict.fromkeys(name for row in (rows[0], rows[-1]) for name in row))
+    wanted = [column, *([place.row.best] if isinstance(place.row, BestRow) else [])]
+    for name in wanted:
+        if not any(name in row for row in rows):
+            remedy = f"there are {', '.join(known[:12])}"
+            raise _AbsentError(DataError("no such column", where=f"{shown}: {name}", remedy=remedy))
+    if place.row == "only" and len(rows) != 1:
+        raise DataError(f"has {len(rows)} rows, where only one may stand", where=where, remedy="say which with `row`")
+    if place.row == "first":
+        return rows[0].get(column)
+    return _best(rows, place.row, shown).get(column) if isinstance(place.row, BestRow) else rows[-1].get(column)
+
+
+def _best(rows: Sequence[Mapping[str, Any]], which: BestRow, shown: str) -> Mapping[str, Any]:
+    sign = -1.0 if which.direction == "higher" else 1.0
+    ranked = [
+        (sign * value, index) for index, row in enumerate(rows) if (value := _number(row.get(which.best))) is not None
+    ]
+    if not ranked:
+        raise DataError("holds no number", where=f"{shown}: {which.best}", remedy="choose the row by another column")
+    return rows[min(ranked)[1]]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        found = number(value) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    opened = open_delimited(path)
+    # Of a column that stands twice the first counts, as elsewhere.
+    columns = {name: opened.columns.index(name) for name in opened.columns}
+    return [{name: row[index] for name, index in columns.items()} for _, row in opened.rows()]
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    rows, held, number_of_line = [], b"", 0
+    for chunk in [*content_chunks(path), b"\n"]:
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            number_of_line += 1
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf").replace(b": NaN", b": null"))
+            except orjson.JSONDecodeError as error:
+                where = f"{path.name}:{number_of_line}"
+                raise DataError(f"not valid JSON ({error.msg})", where=where, remedy="correct the line") from None
+            if isinstance(row, dict):
+                rows.append(row)
+    return rows
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_YAML:
+            raise DataError(f"is larger than {_MAX_YAML >> 20} MiB", where=path.name, remedy="is it the right file?")
+        return read_mapping(path)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check its permissions") from None
+    except ConfigError as error:
+        raise DataError(error.what, where=path.name, remedy="correct the file") from None

@@ -1,0 +1,150 @@
+"""MLflow's database store, `mlflow.db`: SQLite, read only; nothing that the file defines is executed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.files.mlflow_files import MlflowRun
+
+MAGIC = b"SQLite format 3\0"
+_TABLES = ("experiments", "runs", "latest_metrics", "params", "tags")
+_MOST_STEPS = 200_000_000  # of SQLite's machine: what a million runs need, and a view that never ends does not get
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a file is a database in which MLflow's tables are."""
+    try:
+        with path.open("rb") as stream:
+            if stream.read(len(MAGIC)) != MAGIC:
+                return False
+        with _opened(path) as database:
+            return set(_TABLES) <= _tables(database)
+    except (OSError, DataError, sqlite3.Error):
+        return False
+
+
+def labelled_runs(path: Path) -> list[tuple[str, str, str]]:
+    """Return experiment, name and id of each run that is not deleted, in order of experiment and start.
+
+    Raises:
+        DataError: the database cannot be read.
+    """
+    query = (
+        "SELECT e.name, r.name, r.run_uuid FROM runs r LEFT JOIN experiments e USING (experiment_id) "
+        "WHERE r.lifecycle_stage IS NOT 'deleted' ORDER BY r.experiment_id, r.start_time, r.run_uuid"
+    )
+    with _opened(path) as database:
+        return [(str(one or ""), str(two or ""), str(three)) for one, two, three in database.execute(query)]
+
+
+def read_run(path: Path, run_id: str) -> MlflowRun:
+    """Read a run.
+
+    Raises:
+        DataError: the database cannot be read, or the run is gone.
+    """
+    with _opened(path) as database:
+        query = (
+            "SELECT r.name, r.status, e.name FROM runs r LEFT JOIN experiments e USING (experiment_id) "
+            "WHERE r.run_uuid = ?"
+        )
+        found = database.execute(query, (run_id,)).fetchone()
+        if found is None:
+            raise DataError(f"the run {run_id} is gone", where=str(path))
+        name, status, experiment = (str(part or "") for part in found)
+        run = MlflowRun(run_id, name, experiment, status)
+        for key, value, is_nan in database.execute(
+            "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ? ORDER BY key", (run_id,)
+        ):
+            run.metrics[str(key)] = _metric(value, is_nan)
+        run.params = {
+            str(key): str(value)
+            for key, value in database.execute(
+                "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key", (run_id,)
+            )
+        }
+        tags = {
+            str(key): str(value)
+            for key, value in database.execute(
+                "SELECT key, value FROM tags WHERE run_uuid = ? AND key LIKE 'mlflow.%' ORDER BY key", (run_id,)
+            )
+        }
+    run.name = run.name or tags.get("mlflow.runName", "")
+    run.commit = tags.get("mlflow.source.git.commit") or None
+    run.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
+    return run
+
+
+def metric_points(path: Path, run_id: str) -> list[tuple[str, int, float]]:
+    """Return each logged point of a run in order of logging: name, step, value (NaN and infinities included).
+
+    Raises:
+        DataError: the database cannot be read, or holds no history.
+    """
+    query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
+    with _opened(path) as database:
+        if "metrics" not in _tables(database):
+            raise DataError("has no table metrics", where=str(path), remedy="is it MLflow's database?")
+        rows = database.execute(query, (run_id,)).fetchall()
+    found = []
+    for key, step, value, is_nan in rows:
+        number = _metric(value, is_nan)
+        undefined = math.nan if is_nan or not isinstance(value, int | float) else math.copysign(math.inf, value)
+        found.append((str(key), int(step or 0), undefined if number is None else number))
+    return found
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database such that neither it nor its folder is written, and its own code is not trusted.
+
+    `immutable` makes no lock and no journal; a write-ahead log that was not merged would then be overlooked, and is
+    refused. Views, triggers and virtual tables under the names of MLflow's tables are refused too.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise DataError(
+            "has changes that are not merged yet", where=str(log), remedy="stop what writes the database, or close it"
+        )
+    try:
+        database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
+    except sqlite3.Error as error:
+        raise DataError(f"cannot be opened ({error})", where=str(path), remedy="check its permissions") from None
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return int(steps > _MOST_STEPS // 10_000)
+
+    try:
+        database.execute("PRAGMA trusted_schema=OFF")
+        database.execute("PRAGMA cell_size_check=ON")
+        database.set_progress_handler(count, 10_000)
+        missing = sorted(set(_TABLES) - _tables(database))
+        if missing:
+            raise DataError(f"has no table {', '.join(missing)}", where=str(path), remedy="is it MLflow's database?")
+        yield database
+    except sqlite3.Error as error:
+        raise DataError(f"is no database that can be read ({error})", where=str(path), remedy="copy it again") from None
+    finally:
+        database.close()
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+    return {str(name) for name, sql in database.execute(query) if str(sql).lstrip().upper().startswith("CREATE TABLE")}
+
+
+def _metric(value: Any, is_nan: Any) -> float | None:
+    """Return a metric; MLflow writes NaN as 0 with a flag, and infinities as the greatest double."""
+    if is_nan or not isinstance(value, int | float) or abs(value) >= 1.7976931348623157e308:
+        return None
+    return float(value) if math.isfinite(value) else None

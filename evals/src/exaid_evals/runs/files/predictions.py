@@ -1,0 +1,244 @@
+"""`val_predictions.csv`: counted and digested in one pass, in memory that does not grow with the scores.
+
+Counts need a cell per pair of classes. The area under the ROC curve needs every score, one class at a time: scores are
+held up to 64 MiB, and above that they lie in an unnamed temporary file, as columns. What remains are two class
+codes of four bytes an item, and one column of scores while its area is computed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Predictions
+from exaid_evals.runs.files import classification
+from exaid_evals.runs.files.delimited import Block, Delimited, line_of, number, numbers, open_delimited
+from exaid_evals.runs.files.prediction_columns import Layout
+from exaid_evals.runs.files.scores import Scores, in_order
+
+SORTED_IDS_AT_MOST = 200_000
+"""Up to so many ids are digested in sorted order, so that shuffled validation sets are the same set."""
+
+
+@dataclass
+class Counted:
+    """What predictions amount to.
+
+    Attributes:
+        classes: in order: by number where all are numbers, else as text.
+        counts: true class × predicted class.
+        summary: for comparing runs.
+        warnings: what is odd, without the run's name.
+    """
+
+    classes: list[str]
+    counts: NDArray[np.float64]
+    summary: Predictions
+    warnings: list[str]
+    _scores: Scores | None = field(default=None, repr=False)
+    _codes: NDArray[np.int32] | None = field(default=None, repr=False)
+    _predicted: NDArray[np.int32] | None = field(default=None, repr=False)
+
+    def area_ovr(self, *, scikit_learn: bool) -> float | None:
+        """Return the mean over classes of the area under the ROC curve, each class against the rest.
+
+        Of two classes with one column of scores it is the area of the class whose predictions score high. None where
+        there are no scores, nothing settles which classes they are of, one of them is undefined, or a class does not
+        occur.
+
+        Args:
+            scikit_learn: have scikit-learn compute it while the scores are in memory; above that, and without it,
+                the same area comes from ranks.
+        """
+        if self._scores is None or self._codes is None or self._predicted is None:
+            return None
+        if self._scores.n_undefined:
+            self.warnings.append(f"{self._scores.n_undefined} scores are undefined, so that auc_ovr is not computed")
+            return None
+        columns = self._scores.columns_of(self.classes, self._predicted, self.warnings)
+        if not columns:
+            return None
+        areas = self._areas(columns, scikit_learn=scikit_learn)
+        for (name, _), area in zip(columns, areas, strict=True):
+            if area is None:
+                self.warnings.append(f"class {name} is that of none or all of the items, so that auc_ovr is undefined")
+                return None
+        return sum(area for area in areas if area is not None) / len(areas)
+
+    def _areas(self, columns: list[tuple[str, int]], *, scikit_learn: bool) -> list[float | None]:
+        """Return the area of each class, given with the index of its scores."""
+        assert self._scores is not None  # noqa: S101 - `area_ovr` looked
+        assert self._codes is not None  # noqa: S101
+        areas: list[float | None] = []
+        for name, column in columns:
+            scores, positive = self._scores.column(column), self._codes == self.classes.index(name)
+            if scikit_learn and not self._scores.spooled:
+                areas.append(classification.area_by_scikit_learn(positive, scores))
+            else:
+                areas.append(classification.area_under_roc(scores[positive], scores[~positive]))
+        return areas
+
+    def close(self) -> None:
+        """Let go of the scores."""
+        if self._scores is not None:
+            self._scores.close()
+
+
+def count_predictions(path: Path) -> Counted:
+    """Read a file of predictions.
+
+    Raises:
+        DataError: it lacks the true or predicted label, holds no row, or a row is cut or malformed.
+    """
+    file = open_delimited(path)
+    layout = Layout.of(file)
+    pass_ = _Pass(layout, file)
+    for block in file.blocks():
+        pass_.take(block)
+    return pass_.finished()
+
+
+class _Pass:
+    """One pass over the rows."""
+
+    def __init__(self, layout: Layout, file: Delimited) -> None:
+        self._layout = layout
+        self._file = file
+        self._pairs: Counter[tuple[int, int]] = Counter()
+        self._ids: list[str] | None = [] if layout.item is not None else None
+        self._items = hashlib.sha256()
+        self._predicted = hashlib.sha256()
+        self._code_of: dict[str, int] = {}
+        self._codes: list[NDArray[np.int32]] = []
+        self._guessed: list[NDArray[np.int32]] = []
+        self._scores = Scores(layout.score_names) if layout.scores else None
+        self._n = 0
+
+    def take(self, block: Block) -> None:
+        """Count a block's rows.
+
+        Raises:
+            DataError: a row is cut, has no label, or a score that is no number.
+        """
+        layout = self._layout
+        columns, scores = self._split(block)
+        if not columns[0]:
+            return
+        trues = list(map(str.strip, columns[layout.true]))
+        guesses = list(map(str.strip, columns[layout.predicted]))
+        if "" in trues or "" in guesses:
+            offset = next(at for at, pair in enumerate(zip(trues, guesses, strict=True)) if "" in pair)
+            what = "a row without a true or predicted label"
+            raise self._file.error(what, line_of(block, offset), "complete or remove it")
+        self._n += len(trues)
+        self._predicted.update(_lines(guesses))
+        if layout.item is None:
+            self._items.update(_lines(trues))
+        else:
+            self._take_ids(list(map(str.strip, columns[layout.item])))
+        code_of = self._code_of
+        for label in dict.fromkeys([*trues, *guesses]):
+            code_of.setdefault(label, len(code_of))
+        true_codes, guess_codes = list(map(code_of.__getitem__, trues)), list(map(code_of.__getitem__, guesses))
+        self._pairs.update(zip(true_codes, guess_codes, strict=True))
+        if self._scores is not None:
+            self._codes.append(np.array(true_codes, dtype=np.int32))
+            self._guessed.append(np.array(guess_codes, dtype=np.int32))
+            if scores is None:
+                of_columns = [self._numbers(columns[index], block) for index in layout.scores]
+                scores = np.array(of_columns, dtype=np.float64).T
+            self._scores.add(scores)
+
+    def _split(self, block: Block) -> tuple[list[Sequence[str]], NDArray[np.float64] | None]:
+        """Return a block's cells by column, and the scores, shape (n, columns), where they could be read at once."""
+        n_scores = len(self._layout.scores)
+        if self._layout.scores_are_last(len(self._file.columns)):
+            split = self._file.split_before_numbers(block, n_scores)
+            if split is not None:
+                columns, values = split
+                return columns, np.array(values, dtype=np.float64).reshape(-1, n_scores)
+        return self._file.split(block), None
+
+    def _take_ids(self, ids: list[str]) -> None:
+        self._items.update(_lines(ids))
+        if self._ids is not None:
+            self._ids += ids
+            if len(self._ids) > SORTED_IDS_AT_MOST:
+                self._ids = None
+
+    def _numbers(self, cells: Sequence[str], block: Block) -> list[float]:
+        """Return a column of scores; NaN for what is undefined."""
+        delimiter = self._file.delimiter
+        with contextlib.suppress(ValueError):  # a cell that is no number as Python writes it
+            if delimiter == ";":  # then a comma stands before decimals
+                return numbers(delimiter.join(cells).replace(",", ".").split(delimiter))
+            return numbers(cells)
+        values = []
+        for offset, cell in enumerate(cells):
+            try:
+                values.append(number(cell))
+            except ValueError as error:
+                raise self._file.error(str(error), line_of(block, offset)) from None
+        return values
+
+    def finished(self) -> Counted:
+        """Return what the rows amount to."""
+        if not self._n:
+            raise DataError("holds no prediction", where=str(self._file.path), remedy="write it again")
+        warnings = list(self._file.warnings)
+        whole = _whole_numbers(self._code_of)
+        classes = in_order(dict.fromkeys(whole.values()))
+        position = {name: index for index, name in enumerate(classes)}
+        # Codes were given in order of appearance, and two spellings of a number are one class.
+        places = [position[whole[label]] for label in self._code_of]
+        cells = [[0.0] * len(classes) for _ in classes]
+        for (true, guess), count in self._pairs.items():
+            cells[places[true]][places[guess]] += count
+        support = {name: int(sum(row)) for name, row in zip(classes, cells, strict=True)}
+        if self._ids is not None and (n_again := len(self._ids) - len(set(self._ids))):
+            warnings.append(f"{n_again} ids stand more than once in the predictions")
+        if self._scores is not None:
+            self._predicted.update(self._scores.digest())
+        summary = Predictions(self._n, support, self._items_digest(), f"sha256:{self._predicted.hexdigest()}")
+        codes = guessed = None
+        if self._codes:
+            places_of = np.array(places, dtype=np.int32)
+            codes, guessed = places_of[_joined(self._codes)], places_of[_joined(self._guessed)]
+        return Counted(classes, np.array(cells), summary, warnings, self._scores, codes, guessed)
+
+    def _items_digest(self) -> str:
+        if self._layout.item is None:
+            return f"labels:{self._items.hexdigest()}"
+        if self._ids is None:
+            return f"ids-in-order:{self._items.hexdigest()}"
+        return f"ids:{hashlib.sha256(_lines(sorted(self._ids))).hexdigest()}"
+
+
+def _whole_numbers(labels: Iterable[str]) -> dict[str, str]:
+    """Return label → class: `1` for the `1.0` that data frames make of whole numbers; only if all are whole numbers."""
+    as_written = {label: label for label in labels}
+    if all(map(str.isdigit, as_written)):
+        return as_written
+    try:
+        values = {label: number(label) for label in as_written}
+    except ValueError:
+        return as_written
+    if not all(value.is_integer() for value in values.values()):
+        return as_written
+    return {label: str(int(value)) for label, value in values.items()}
+
+
+def _joined(blocks: list[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _lines(texts: list[str]) -> bytes:
+    return ("\n".join(texts) + "\n").encode("utf-8", "surrogatepass")

@@ -1,0 +1,95 @@
+"""Histories in CSV: a row a step, a column a metric, as Keras' CSVLogger and Lightning write them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.runs.base import Source
+from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
+from exaid_evals.runs.following import FollowedRows
+from exaid_evals.runs.history_files import HistoryFile
+from exaid_evals.runs.rows import Row
+
+
+class CsvFormat(HistoryFile):
+    """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
+
+    name = "csv"
+    suffixes = (".csv", ".tsv")
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return the rows; one with another number of cells than the header is left out and told of."""
+        opened = open_delimited(path)
+        yield from _rows(opened, warnings)
+        warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
+
+    def may_become(self, place: Path) -> bool:
+        """Tell by the suffix."""
+        return place.suffix.lower() in self.suffixes
+
+    def follow(self, source: Source) -> FollowedRows:
+        """Read lines as they come."""
+        return FollowedCsv(source.path)
+
+
+class FollowedCsv(FollowedRows):
+    """Delimited text that grows; a cell holds no line end, since half a row could not be told from a whole one."""
+
+    source = "csv"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._columns: list[str] | None = None
+        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+
+    def begun_again(self) -> None:
+        """Forget the header."""
+        self._columns = None
+
+    def parsed(self, line: bytes) -> Mapping[str, Any] | None:
+        """Return the cells of a line by column; None for the header."""
+        text = line.decode("utf-8-sig", "replace").rstrip("\r")
+        if self._columns is None:
+            if self._delimiter == "," and text.count(";") > text.count(","):
+                self._delimiter = ";"
+            self._columns = [cell.strip() for cell in self._cells(text)]
+            return None
+        cells = self._cells(text)
+        if len(cells) != len(self._columns):
+            self.odd("rows of another width than the header")
+            return None
+        # Of a column that stands twice the first is meant.
+        return dict(reversed(list(zip(self._columns, cells, strict=True))))
+
+    def _cells(self, text: str) -> list[str]:
+        try:
+            return next(csv.reader([text], delimiter=self._delimiter), [])
+        except csv.Error:
+            return []
+
+
+def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
+    width = len(opened.columns)
+    wrong: list[int] = []
+    for line, cells in opened.rows(strict=False):
+        if len(cells) != width:
+            wrong.append(line)
+            continue
+        # Of a column that stands twice the first is meant.
+        yield {name: _cell(cell) for name, cell in reversed(list(zip(opened.columns, cells, strict=True)))}
+    if wrong:
+        lines = ", ".join(map(str, wrong[:5]))
+        warnings.append(f"{opened.path.name}: {len(wrong)} rows are not {width} cells wide (lines {lines}); left out")
+
+
+def _cell(text: str) -> float | str | None:
+    """Return a cell: empty is missing; a logged `nan` is what diverged, and stays NaN."""
+    if not text.strip():
+        return None
+    try:
+        return number(text)
+    except ValueError:
+        return text

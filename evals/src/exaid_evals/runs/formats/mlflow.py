@@ -1,0 +1,186 @@
+"""MLflow: a local store of runs, as files (`mlruns/`) or as a database (`mlflow.db`); a run's folder alone, too."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.files import mlflow_database, mlflow_files
+from exaid_evals.runs.files.mlflow_files import FINISHED
+from exaid_evals.runs.files.tracked import seed_in, settings_of, undefined_warning
+from exaid_evals.runs.history import History, Point, Series
+from exaid_evals.runs.history_files import batch_rows
+from exaid_evals.runs.rows import split_system
+
+_DATABASES = ("mlflow.db", "mlruns.db")
+
+
+class MlflowFormat(Format):
+    """Reads a run each; runs that were deleted are left out, as MLflow's own page leaves them out."""
+
+    name = "mlflow"
+    has_history = True
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings)
+        # Store → label → the run's folder, or its id in the database: else each run would search the store again.
+        self._stores: dict[Path, dict[str, Path | str]] = {}
+
+    def claims(self, folder: Path) -> bool:
+        """Tell whether a run, an experiment, a store or a folder with one lies here."""
+        return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)
+
+    def sources(self, folder: Path) -> Sequence[Source]:
+        """Return the runs by experiment and name; runs of one name are told apart by their ids.
+
+        Raises:
+            DataError: the store holds no run, or cannot be read.
+        """
+        if mlflow_files.is_run(folder):
+            return [Source(folder)]
+        # A folder may hold a store, or be one; where there are files and a database, both are read.
+        places = [folder, folder / "mlruns", _database(folder)]
+        found = [Source(place, label) for place in places if place for label in self._runs_in(place)]
+        if not found:
+            remedy = "was MLflow told to write to another place?"
+            raise DataError("a store of MLflow without runs", where=str(folder), remedy=remedy)
+        return found
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the run's files, or the database."""
+        run = self.run_of(source)
+        return mlflow_files.files_of(run) if isinstance(run, Path) else [source.path]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run.
+
+        Raises:
+            DataError: what the store says of it cannot be read.
+        """
+        place = self.run_of(source)
+        run = mlflow_files.read_run(place) if isinstance(place, Path) else mlflow_database.read_run(source.path, place)
+        warnings = [*run.warnings, *undefined_warning([key for key, value in run.metrics.items() if value is None])]
+        if run.status and run.status != FINISHED:
+            warnings.append(f"the run's status is {run.status}: its numbers may not be final")
+        if not run.metrics:
+            warnings.append("it has no metric")
+        return Run(
+            name=name,
+            format=self.name,
+            metrics=dict(sorted(run.metrics.items())),
+            config=settings_of(run.params),
+            seed=seed_in(run.params),
+            git_hash=run.commit,
+            git_dirty=run.dirty,
+            attributes={
+                "mlflow_experiment": run.experiment,
+                "mlflow_run_id": run.run_id,
+                "mlflow_run_name": run.name,
+                "mlflow_status": run.status,
+            },
+            warnings=tuple(f"{name}: {warning}" for warning in warnings),
+            origin=source.path,
+        )
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the runs by their own names where a name stands once, else by experiment, name and id."""
+        if not self.claims(place):
+            return {}
+        found = {(source.part or mlflow_files.label_of(source.path)[1]): source for source in self.sources(place)}
+        own = [label.rpartition("/")[2] for label in found]
+        return {
+            short if own.count(short) == 1 else label: source
+            for short, (label, source) in zip(own, found.items(), strict=True)
+        }
+
+    def history(self, source: Source, name: str) -> History:
+        """Read every logged point of a run.
+
+        Raises:
+            DataError: it has no metric.
+        """
+        folder = self.run_of(source)
+        warnings: list[str] = []
+        if isinstance(folder, Path):
+            run = mlflow_files.read_run(folder)
+            points = list(mlflow_files.metric_points(folder, warnings))
+            batches = batch_rows(folder / "artifacts", warnings)
+        else:
+            run = mlflow_database.read_run(source.path, folder)
+            points, batches = mlflow_database.metric_points(source.path, folder), ()
+        if not points:
+            raise DataError(
+                "the run has no metric", where=str(source.path), remedy=f"did {source.part or name} log anything?"
+            )
+        by_metric: dict[str, list[Point]] = {}
+        for metric, step, value in points:
+            by_metric.setdefault(metric, []).append(Point(float(step), value))
+        every = {metric: Series(metric, tuple(by_metric[metric])) for metric in sorted(by_metric)}
+        series, system = split_system(every)
+        config: dict[str, Any] = dict(sorted(run.params.items()))
+        told = [*run.warnings, *(warning for warning in warnings if warning not in run.warnings)]
+        return History(name, self.name, series, system, batches, config, (), tuple(told))
+
+    def run_of(self, source: Source) -> Path | str:
+        """Return a run's folder, or its id in the database.
+
+        Raises:
+            DataError: the run is gone.
+        """
+        if not source.part:
+            return source.path
+        run = self._runs_in(source.path).get(source.part)
+        if run is None:
+            raise DataError(f"the run {source.part!r} is gone", where=str(source.path))
+        return run
+
+    def _runs_in(self, place: Path) -> dict[str, Path | str]:
+        """Return label → run of a store."""
+        if place not in self._stores:
+            found: list[tuple[str, str, str, Path | str]] = (
+                [(*row, row[2]) for row in mlflow_database.labelled_runs(place)]
+                if place.is_file()
+                else [(*mlflow_files.label_of(run), run.name, run) for run in mlflow_files.runs_below(place)]
+            )
+            plain = [printable(f"{experiment}/{name or run_id}".strip("/")) for experiment, name, run_id, _ in found]
+            counts = Counter(plain)
+            self._stores[place] = {
+                label if counts[label] == 1 else f"{label}-{run_id[:8]}": run
+                for label, (_, _, run_id, run) in zip(plain, found, strict=True)
+            }
+        return self._stores[place]
+
+
+def _is_file_store(folder: Path) -> bool:
+    """Look for a run as deep as each of the places may have one, and stop at the first."""
+    if mlflow_files.is_run(folder):
+        return True
+    for store in (folder, folder / "mlruns"):
+        levels = (store,) if (store / mlflow_files.META).is_file() else _some_experiments(store)
+        for experiment in levels:
+            try:
+                with os.scandir(experiment) as entries:
+                    if any(mlflow_files.is_run(Path(entry.path)) for entry in entries):
+                        return True
+            except OSError:
+                continue
+    return False
+
+
+def _some_experiments(store: Path) -> list[Path]:
+    try:
+        with os.scandir(store) as entries:
+            names = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [path for path in names if (path / mlflow_files.META).is_file()]
+
+
+def _database(folder: Path) -> Path | None:
+    return next((folder / name for name in _DATABASES if mlflow_database.is_store(folder / name)), None)

@@ -1,0 +1,212 @@
+"""Paired model reports: a folder of models, each with `reports/metrics_*.json` and `reports/report_*.txt`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.files.model_reports_json import read_metrics_json
+from exaid_evals.runs.files.model_reports_merge import merge, metrics_of
+from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report
+from exaid_evals.runs.files.model_reports_pairs import Pair, find_pairs, has_reports
+from exaid_evals.runs.files.model_reports_txt import read_report_txt
+
+if TYPE_CHECKING:  # what checks patterns is imported late: every worker has this reader, and few read such reports
+    from exaid_evals.runs.model_names import ModelNamesConfig
+
+FORMAT = "model_reports"
+_LOWER = ("failure_rate", "timeout_rate", "execution_time_", *(f"{name}_" for name in DURATIONS))
+
+
+class ModelReportsFormat(Format):
+    """Reads a run a pair; an export writes tables and figures of its own for them."""
+
+    name = FORMAT
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings)
+        self._patterns: ModelNamesConfig | None = None
+        # What lies in a folder, found once: else each of its runs would look through all of it again.
+        self._pairs: dict[Path, dict[str, Pair]] = {}
+        self._lacking: dict[Path, dict[str, list[str]]] = {}
+
+    def claims(self, folder: Path) -> bool:
+        """Tell whether a report lies in a folder `reports` not far below."""
+        return folder.is_dir() and has_reports(folder)
+
+    def sources(self, folder: Path) -> Sequence[Source]:
+        """Return a run a pair, but for models that lack a required prompt type.
+
+        Raises:
+            DataError: no model has all prompt types that are required.
+        """
+        pairs = list(self._pairs_in(folder).values())
+        wanted = self.settings.require_prompts
+        if not wanted:
+            return [Source(folder, pair.part) for pair in pairs]
+        lacking = self._lacking_in(folder)
+        kept = [pair for pair in pairs if pair.model not in lacking]
+        if not kept:
+            nearest = min(lacking, key=lambda model: (len(lacking[model]), model))
+            raise DataError(
+                f"no model has reports for all of {', '.join(wanted)}",
+                where=str(folder),
+                remedy=f"{nearest} comes nearest and lacks {', '.join(lacking[nearest])}",
+            )
+        return [Source(folder, pair.part) for pair in kept]
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return both files and the patterns; None where the pair hangs on what else lies in the folder."""
+        from exaid_evals.runs.model_names import FILE_NAME
+
+        pair = self._pair_of(source)
+        if self.settings.require_prompts or pair.json is None or pair.txt is None or pair.note:
+            return None
+        own = self.settings.patterns
+        return [pair.json, pair.txt, configs_dir() / FILE_NAME, *([own] if own else [])]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a pair; a half that cannot be read is a warning as long as the other can.
+
+        Raises:
+            DataError: neither half can be read.
+        """
+        pair = self._pair_of(source)
+        report, warnings = read_pair(pair)
+        metrics = metrics_of(report)
+        left_out = self._left_out(source)
+        return Run(
+            name=name,
+            format=self.name,
+            metrics=metrics,
+            attributes=_attributes(source.path, pair, report, self.patterns, warnings),
+            lower_is_better=frozenset(key for key in metrics if key.startswith(_LOWER)),
+            default_primary="accuracy",
+            warnings=tuple(f"{name}: {warning}" for warning in [*warnings, *left_out]),
+            origin=source.path,
+        )
+
+    @property
+    def patterns(self) -> ModelNamesConfig:
+        """Return the patterns for models' names."""
+        if self._patterns is None:
+            from exaid_evals.runs.model_names import load_patterns
+
+            self._patterns = load_patterns(self.settings.patterns)
+        return self._patterns
+
+    def _pairs_in(self, folder: Path) -> dict[str, Pair]:
+        if folder not in self._pairs:
+            self._pairs[folder] = {pair.part: pair for pair in find_pairs(folder)}
+        return self._pairs[folder]
+
+    def _pair_of(self, source: Source) -> Pair:
+        pair = self._pairs_in(source.path).get(source.part)
+        if pair is None:
+            what = f"the report {source.part!r} is gone"
+            raise DataError(what, where=str(source.path), remedy="something has removed it meanwhile")
+        return pair
+
+    def _lacking_in(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._lacking:
+            wanted = self.settings.require_prompts
+            self._lacking[folder] = models_lacking(list(self._pairs_in(folder).values()), wanted)
+        return self._lacking[folder]
+
+    def _left_out(self, source: Source) -> list[str]:
+        """Say with the folder's first run which models were left out, since they have no run of their own."""
+        lacking = self._lacking_in(source.path) if self.settings.require_prompts else {}
+        first = next(part for part, pair in self._pairs_in(source.path).items() if pair.model not in lacking)
+        if not lacking or source.part != first:
+            return []
+        told = "; ".join(f"{model} (no {', '.join(prompts)})" for model, prompts in sorted(lacking.items()))
+        return [f"{len(lacking)} models beside it lack a required prompt type and were left out: {told}"]
+
+
+def models_lacking(pairs: Sequence[Pair], wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Return model → prompt types of which it has no report that can be read, for models that lack any.
+
+    Raises:
+        ConfigError: a prompt type is required of which no model has a report.
+    """
+    present: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        try:
+            report, _ = read_pair(pair)
+        except DataError:
+            present[pair.model] |= set()
+        else:
+            present[pair.model].add(_same(_prompt(pair, report)))
+    known = set().union(*present.values())
+    nowhere = [prompt for prompt in wanted if _same(prompt) not in known]
+    if nowhere and known:
+        raise ConfigError(
+            f"no model has a report for {', '.join(nowhere)}",
+            where="--require-prompts",
+            remedy=f"there are {', '.join(sorted(known))}",
+        )
+    lacking = {model: [one for one in wanted if _same(one) not in prompts] for model, prompts in present.items()}
+    return {model: prompts for model, prompts in lacking.items() if prompts}
+
+
+def read_pair(pair: Pair) -> tuple[Report, list[str]]:
+    """Read both halves and bring them together; return also what is odd.
+
+    Raises:
+        DataError: neither half can be read.
+    """
+    halves: dict[str, Report | None] = {"json": None, "txt": None}
+    warnings = [pair.note] if pair.note else []
+    problems: list[DataError] = []
+    for kind, path, read in (("json", pair.json, read_metrics_json), ("txt", pair.txt, read_report_txt)):
+        if path is None:
+            other, word = (pair.txt, "metrics_*.json") if kind == "json" else (pair.json, "report_*.txt")
+            warnings.append(f"{other.name if other else pair.label} has no {word} beside it")
+            continue
+        try:
+            halves[kind] = read(path)
+        except DataError as error:
+            problems.append(error)
+            warnings.append(f"{path.name}: {error.what}, so that it was not read")
+    if halves["json"] is None and halves["txt"] is None:
+        raise problems[0]
+    report = merge(halves["json"], halves["txt"])
+    return report, warnings + report.warnings
+
+
+def _prompt(pair: Pair, report: Report) -> str:
+    return report.prompt_type or pair.prompt
+
+
+def _same(prompt: str) -> str:
+    return prompt.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def _attributes(
+    folder: Path, pair: Pair, report: Report, patterns: ModelNamesConfig, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """Return what identifies the pair, its counts, and what the table says of it beside the metrics."""
+    from exaid_evals.runs.model_names import UNKNOWN, parse_model_name
+
+    named = parse_model_name(pair.folder.name, patterns)
+    matrix = report.confusion
+    return {
+        "model": pair.model,
+        "model_name": report.model,
+        "prompt_type": _prompt(pair, report),
+        "parameters_b": UNKNOWN if named.billions is None else named.billions,
+        "parameters_rule": named.rule,
+        "quantisation": named.quantisation or UNKNOWN,
+        **{f"{name}_attempts": report.attempts.get(name) for name in ATTEMPTS},
+        **{name: None if matrix is None else getattr(matrix, name) for name in ("tp", "tn", "fp", "fn")},
+        **{f"{name}_n": report.durations[name].n if name in report.durations else None for name in DURATIONS},
+        "input_folder": folder.resolve().name or "root",
+        "metrics_file": pair.json.name if pair.json else None,
+        "report_file": pair.txt.name if pair.txt else None,
+        "report_warnings": list(warnings),
+    }

@@ -1,0 +1,130 @@
+"""TensorBoard's event files: scalars of a log folder, one run a folder. Needs tensorboard (extra `analysis`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.config.extras import optional
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.finished import run_of
+from exaid_evals.runs.history import History, Point, Series
+from exaid_evals.runs.history_files import batch_rows, config_beside
+from exaid_evals.runs.rows import split_system
+
+_EVENTS = "events.out.tfevents."
+_DEEPEST = 4
+_HPARAMS = "_hparams_/session_start_info"
+
+
+class TensorBoardFormat(Format):
+    """Reads scalars, of old summaries and of tensors, and the hyper-parameters that the HParams plugin keeps."""
+
+    name = "tensorboard"
+    has_history = True
+
+    def claims(self, place: Path) -> bool:
+        """Tell whether event files lie there or a few folders below."""
+        return bool(_runs(place))
+
+    def sources(self, place: Path) -> Sequence[Source]:
+        """Return a run a folder with event files."""
+        return [Source(folder) for folder in _runs(place).values()]
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the folders with event files, relative to the place, as TensorBoard names runs."""
+        return {name: Source(folder) for name, folder in sorted(_runs(place).items())}
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the event files."""
+        return _event_files(source.path)
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run: the last value of each scalar."""
+        return run_of(self.history(source, source.path.name), self.name, name, source, self.settings)
+
+    def history(self, source: Source, name: str) -> History:
+        """Read a run; of several event files, which restarts leave, all in order of their names.
+
+        Raises:
+            DataError: no scalar can be read.
+            MissingDependencyError: tensorboard is not installed.
+        """
+        folder = source.path
+        points: dict[str, list[Point]] = {}
+        config: dict[str, Any] = {}
+        warnings: list[str] = []
+        events: list[tuple[float, str]] = []
+        for number, path in enumerate(_event_files(folder)):
+            first = True
+            for tag, step, value in _scalars(path, config, warnings):
+                if first and number:
+                    events.append((float(step), f"restart: {path.name} begins"))
+                first = False
+                points.setdefault(tag, []).append(Point(float(step), value))
+        if not points:
+            raise DataError("holds no scalar", where=str(folder), remedy="did the training write to another folder?")
+        series = {tag: Series(tag, tuple(points[tag])) for tag in sorted(points)}
+        metrics, system = split_system(series)
+        batches = batch_rows(folder, warnings)
+        config = config or config_beside(folder / _EVENTS, warnings)
+        return History(name, self.name, metrics, system, batches, config, tuple(events), tuple(warnings))
+
+
+def _scalars(path: Path, config: dict[str, Any], warnings: list[str]) -> Iterator[tuple[str, int, float]]:
+    """Yield tag, step and value of a file's scalars; what is odd is told of, and the rest is read."""
+    loader = optional("tensorboard.backend.event_processing.event_file_loader", "tensorboard", "reading event files")
+    util = optional("tensorboard.util.tensor_util", "tensorboard", "reading event files")
+    others = 0
+    try:
+        for event in loader.EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.tag == _HPARAMS:
+                    config.update(_hparams(value.metadata.plugin_data.content))
+                    continue
+                number = None
+                if value.HasField("tensor"):  # the loader turns old scalars into tensors
+                    array = util.make_ndarray(value.tensor)
+                    number = float(array.reshape(())) if array.size == 1 and array.dtype.kind in "fiub" else None
+                if number is None:
+                    others += 1
+                else:
+                    yield value.tag, event.step, number
+    except Exception as error:  # the reader's own errors are of many kinds, and a cut file must not lose what stands
+        warnings.append(f"{path.name} breaks off ({type(error).__name__}); what stands before was read")
+    if others:
+        warnings.append(f"{path.name}: {others} summaries are no scalars (images, histograms, text); left out")
+
+
+def _hparams(content: bytes) -> dict[str, Any]:
+    plugin = optional("tensorboard.plugins.hparams.plugin_data_pb2", "tensorboard", "reading hyper-parameters")
+    data = plugin.HParamsPluginData.FromString(content)
+    values = data.session_start_info.hparams
+    return {key: getattr(values[key], values[key].WhichOneof("kind") or "string_value") for key in sorted(values)}
+
+
+def _event_files(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(_EVENTS) and entry.is_file())
+    except OSError:
+        return []
+    return [folder / name for name in names]
+
+
+def _runs(place: Path, prefix: str = "", deep: int = 0) -> dict[str, Path]:
+    if place.is_file():
+        return {place.parent.resolve().name: place.parent} if place.name.startswith(_EVENTS) else {}
+    found = {prefix or place.resolve().name: place} if _event_files(place) else {}
+    if deep < _DEEPEST and place.is_dir():
+        try:
+            folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.is_symlink())
+        except OSError:
+            return found
+        for folder in folders:
+            if not folder.name.startswith("."):
+                found |= _runs(folder, f"{prefix}/{folder.name}".strip("/"), deep + 1)
+    return found

@@ -1,0 +1,146 @@
+"""Training runs: a folder with a summary, a history, validation metrics and the predictions that they are of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.files import optional_files
+from exaid_evals.runs.files.checked import Checked
+from exaid_evals.runs.files.listing import Listing
+from exaid_evals.runs.files.position import position_of
+from exaid_evals.runs.files.predictions import count_predictions
+from exaid_evals.runs.files.reported import read_reported
+from exaid_evals.runs.files.standard_names import BALANCED, standard_name
+from exaid_evals.runs.files.summary import Summary, read_summary
+from exaid_evals.runs.files.training_history import read_history
+
+SUMMARY = ("summary.json",)
+HISTORY = ("train_history.csv", "train_history.json")
+METRICS = ("metrics/val_metrics.json", "metrics/val_metrics.csv")
+PREDICTIONS = ("val_predictions.csv",)
+_REQUIRED = (SUMMARY, HISTORY, METRICS, PREDICTIONS)
+_NAMES = tuple(name for names in _REQUIRED for name in names)
+PART = "run"
+"""What the signature of a run without parts stands under."""
+_OWN = (*METRICS, *PREDICTIONS, *HISTORY)
+
+
+class TrainingRunFormat(Format):
+    """Reads `results_*/` of training scripts."""
+
+    name = "training_run"
+
+    def claims(self, folder: Path) -> bool:
+        """Tell whether any of a training run's own files is here; which of them lack is for `read` to say."""
+        top = str(folder)
+        # A summary alone is what many tools write, so it needs a folder of the usual name.
+        return any(os.path.isfile(f"{top}/{name}") for name in _OWN) or (  # noqa: PTH113 - for every folder of many
+            folder.name.startswith("results") and (folder / SUMMARY[0]).is_file()
+        )
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings)
+        # What was seen for `inputs`, for the `read` that follows: listing a folder twice would show in thousands.
+        self._seen: Listing | None = None
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return all files that are read, present or not; a model's checkpoint is none of them."""
+        self._seen = seen = Listing.of(source.path)
+        return [seen.path(name) for name in (*_NAMES, *optional_files.names(seen.files))]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run.
+
+        Raises:
+            DataError: a required file is missing or damaged.
+        """
+        folder = source.path
+        seen = self._seen if self._seen is not None and self._seen.folder == folder else Listing.of(folder)
+        self._seen = None
+        summary_file, history_file, metrics_file, predictions_file = _required(seen)
+        summary = read_summary(summary_file)
+        further = optional_files.read(seen)
+        training, odd = read_history(history_file, summary.config)
+        reported = read_reported(metrics_file)
+        counted = count_predictions(predictions_file)
+        checked = Checked(counted, reported)
+        try:
+            checked.complete()
+        finally:
+            counted.close()
+        position = position_of(folder)
+        fold = position.fold if position.fold is not None else summary.fold
+        trial = position.trial or further.trial or summary.trial
+        is_member = fold is not None or trial is not None
+        warnings = [
+            *(f"{summary_file.name}: {one}" for one in summary.warnings),
+            *(f"{history_file.name}: {one}" for one in odd),
+            *(f"{predictions_file.name}: {one}" for one in counted.warnings),
+            *(f"{METRICS[0] if metrics_file.suffix == '.json' else METRICS[1]}: {one}" for one in checked.warnings),
+            *further.warnings,
+        ]
+        ranking, unknown = _ranking(summary, checked.metrics)
+        warnings += [f"{summary_file.name}: {one}" for one in unknown]
+        return Run(
+            name=name,
+            format=self.name,
+            metrics=dict(sorted(checked.metrics.items())),
+            per_class=checked.per_class,
+            config={**summary.config, **further.config},
+            seed=summary.seed,
+            fold=fold,
+            trial=trial,
+            group=position.group or (folder.parent.name or None if is_member else None),
+            git_hash=summary.git_hash,
+            git_dirty=summary.git_dirty,
+            predictions=counted.summary,
+            training=training,
+            attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
+            | ({"computed": sorted(checked.computed)} if checked.computed else {})
+            | ({"beside_metrics": reported.others} if reported.others else {}),
+            signatures={PART: summary.signature} if summary.signature else {},
+            stub=summary.stub,
+            lower_is_better=frozenset(ranking if summary.lower_is_better else ()),
+            higher_is_better=frozenset(ranking if summary.lower_is_better is False else ()),
+            default_primary=ranking[0] if ranking else BALANCED,
+            warnings=tuple(f"{name}: {one}" for one in warnings),
+        )
+
+
+def _ranking(summary: Summary, metrics: Mapping[str, float | None]) -> tuple[list[str], list[str]]:
+    """Return the metric by which the run wants to be ranked, as a list of at most one, and what is odd about it."""
+    if summary.primary_metric is None:
+        return [], []
+    for name in (summary.primary_metric, standard_name(summary.primary_metric)):
+        if name in metrics:
+            return [name], []
+    return [], [f"primary_metric is {summary.primary_metric[:60]!r}, which is none of the metrics, and ranks nothing"]
+
+
+def _required(seen: Listing) -> list[Path]:
+    """Return the required files, each in the form in which it is here.
+
+    Raises:
+        DataError: names every one that is missing.
+    """
+    found, missing = [], []
+    for names in _REQUIRED:
+        name = next((name for name in names if name in seen.files), None)
+        if name is None:
+            missing.append(names)
+        else:
+            found.append(seen.path(name))
+    if missing:
+        others = "".join(f", nor {names[0]}" for names in missing[1:])
+        forms = [name.rpartition("/")[2] for names in missing for name in names[1:]]
+        instead = f" (or {' and '.join(forms)})" if forms else ""
+        raise DataError(
+            f"File not found: {seen.folder / missing[0][0]}{others}",
+            remedy=f"a training run needs {'it' if len(missing) == 1 else 'them'}{instead}: write at the end of "
+            "training what lacks, or leave the run out",
+        )
+    return found

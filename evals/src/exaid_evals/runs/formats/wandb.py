@@ -1,0 +1,195 @@
+"""W&B: an offline run's folder, `offline-run-*/`, or a folder `wandb/` of them; neither network nor wandb is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.config.mapping_file import read_mapping
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.files.document import read_object
+from exaid_evals.runs.files.tracked import numbers_of, plain, seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.wandb_log import WandbLog, each_row, flat, read_log
+from exaid_evals.runs.files.wandb_rows import STEP, logged, system_series
+from exaid_evals.runs.history import History
+from exaid_evals.runs.history_files import batch_rows
+from exaid_evals.runs.rows import Row, history_of
+
+_RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
+_LOG = re.compile(r"run-.+\.wandb")
+_SUMMARY, _CONFIG = "files/wandb-summary.json", "files/config.yaml"
+
+
+class WandbFormat(Format):
+    """Reads the transaction log; a folder that only the files were kept of by its summary and config."""
+
+    name = "wandb"
+    has_history = True
+
+    def claims(self, folder: Path) -> bool:
+        """Tell whether a run of W&B, or a folder of them, lies here."""
+        return _is_run(folder) or bool(_runs_in(folder))
+
+    def sources(self, folder: Path) -> Sequence[Source]:
+        """Return the runs; the link `latest-run` is one of them by another name, and is passed over."""
+        return [Source(folder)] if _is_run(folder) else [Source(path) for path in _runs_in(folder)]
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the log and the files."""
+        log = _log_in(source.path)
+        return [*([log] if log else []), source.path / _SUMMARY, source.path / _CONFIG]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run.
+
+        Raises:
+            DataError: neither log nor summary can be read.
+        """
+        log = _read(source.path)
+        summary = {key: value for key, value in log.summary.items() if not key.startswith("_")}
+        metrics, undefined = numbers_of(summary)
+        config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
+        warnings = [*log.warnings, *undefined_warning(undefined)]
+        if not any(value is not None for value in metrics.values()):
+            warnings.append("its summary holds no number")
+        if log.exit_code:
+            warnings.append(f"the run ended with status {log.exit_code}: its numbers may not be final")
+        elif log.exit_code is None and log.run:
+            warnings.append("the run did not end, or its log was not written to the end: its numbers may not be final")
+        return Run(
+            name=name,
+            format=self.name,
+            metrics=metrics,
+            config=settings_of(config),
+            seed=seed_in(config),
+            git_hash=log.run.get("commit"),
+            attributes={
+                "steps": log.n_steps,
+                **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
+            },
+            warnings=tuple(f"{name}: {warning}" for warning in warnings),
+            origin=source.path,
+        )
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the runs that have a log by their display names, or with their ids where a name stands twice."""
+        if not place.is_dir() or not self.claims(place):
+            return {}
+        found: dict[str, list[tuple[str, Source]]] = {}
+        for source in self.sources(place):
+            path = _log_in(source.path)
+            if path is not None:
+                run_id = path.stem.removeprefix("run-")
+                try:
+                    name = read_log(path).run.get("display_name") or run_id
+                except DataError:
+                    name = run_id  # reading the run tells what is wrong
+                found.setdefault(name, []).append((run_id, source))
+        return {
+            name if len(runs) == 1 else f"{name}-{run_id}": source
+            for name, runs in found.items()
+            for run_id, source in runs
+        }
+
+    def history(self, source: Source, name: str) -> History:
+        """Read a log: history, system metrics, configuration.
+
+        Raises:
+            DataError: it cannot be read, or holds no step.
+        """
+        path = _log_in(source.path)
+        if path is None:
+            raise DataError("holds no log", where=str(source.path), remedy="copy run-<id>.wandb there")
+        log = read_log(path)
+        rows: list[Row] = []
+        events: list[Row] = []
+        for kind, row in each_row(path):
+            (rows if kind == "history" else events).append(row)
+        if not rows:
+            raise DataError("holds no step of history", where=str(path), remedy="did the run log anything?")
+        config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
+        warnings = list(log.warnings)
+        metrics = logged(rows, warnings)
+        further = system_series(events, rows, warnings)
+        batches = batch_rows(path.parent, warnings)
+        history = history_of(
+            name, self.name, metrics, config=config, warnings=warnings, step_name=STEP, batches=batches
+        )
+        return replace(history, system={**history.system, **further})
+
+    def online(self, run_name: str) -> History | None:
+        """Return the history of `entity/project/run` on W&B's server."""
+        from exaid_evals.runs.files import wandb_online
+
+        return wandb_online.read_online(run_name) if wandb_online.is_online(run_name) else None
+
+
+def _read(folder: Path) -> WandbLog:
+    path = _log_in(folder)
+    problem: DataError | None = None
+    if path is not None:
+        try:
+            return read_log(path)
+        except DataError as error:
+            problem = error
+    log = WandbLog()
+    try:
+        log.summary = _flat(read_object(folder / _SUMMARY))
+        config = folder / _CONFIG
+        if config.is_file():
+            # Each setting stands as {desc: …, value: …}.
+            for key, item in read_mapping(config).items():
+                log.config |= flat(key, item["value"] if isinstance(item, dict) and "value" in item else item)
+    except (DataError, ConfigError) as error:
+        raise problem or DataError(str(error)) from None
+    if problem is not None:
+        log.warnings.append(
+            f"{problem.what}, so that {_SUMMARY} was read in place of {path.name if path else 'the log'}"
+        )
+    return log
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(key, value)
+    return found
+
+
+def _is_run(folder: Path) -> bool:
+    return _log_in(folder) is not None or (
+        _RUN_FOLDER.fullmatch(folder.name) is not None and (folder / _SUMMARY).is_file()
+    )
+
+
+def _log_in(folder: Path) -> Path | None:
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if _LOG.fullmatch(entry.name) and entry.is_file())
+    except OSError:
+        return None
+    return folder / names[0] if names else None
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the runs in a folder `wandb`, or in the `wandb` of a folder; links are passed over."""
+    places = (folder, folder / "wandb")
+    for place in places:
+        try:
+            with os.scandir(place) as entries:
+                found = sorted(
+                    Path(entry.path)
+                    for entry in entries
+                    if entry.is_dir(follow_symlinks=False) and _RUN_FOLDER.fullmatch(entry.name)
+                )
+        except OSError:
+            continue
+        runs = [path for path in found if _is_run(path)]
+        if runs:
+            return runs
+    return []

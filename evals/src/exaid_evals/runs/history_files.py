@@ -1,0 +1,136 @@
+"""What formats of single files share: where a run of a name lies, its configuration, and the batches beside it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.files.document import read_document
+from exaid_evals.runs.files.json_lines import objects
+from exaid_evals.runs.finished import run_of
+from exaid_evals.runs.history import BatchRow, History
+from exaid_evals.runs.rows import Row, batch_of, history_of
+
+HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
+"""Stems of the files that hold a run's history in a folder of its own, the usual first."""
+BATCHES = "batch_metrics.jsonl"
+"""What `log_batch_metrics` writes, beside whatever else the run logs."""
+_CONFIGS = ("config.json", "summary.json", "hparams.json", "args.json", "params.json")
+
+
+class HistoryFile(Format):
+    """Base of a format whose runs are files of their own, with a row a step.
+
+    Attributes:
+        suffixes: of such files, in lower case.
+    """
+
+    suffixes: tuple[str, ...]
+    has_history = True
+
+    def claims(self, place: Path) -> bool:
+        """Tell whether such a file is named, or lies under a usual name in a folder; any other file may be anything."""
+        if place.is_file():
+            return place.suffix.lower() in self.suffixes
+        return usual_file(place, self.suffixes) is not None
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the runs by the stems of files, or the names of folders with a history."""
+        return {name: Source(path) for name, path in history_files(place, self.suffixes).items()}
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the file, and those that may lie beside it."""
+        path = self._file(source)
+        return [path, *(path.parent / name for name in (*_CONFIGS, BATCHES))]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run: the last value of each metric, and how its training went."""
+        return run_of(self.history(source, source.path.stem), self.name, name, source, self.settings)
+
+    def history(self, source: Source, name: str) -> History:
+        """Read a history.
+
+        Raises:
+            DataError: it holds no step, or cannot be read.
+        """
+        path = self._file(source)
+        warnings: list[str] = []
+        rows = list(self.rows(path, warnings))
+        if not rows:
+            raise DataError("holds no step", where=str(path), remedy="name the file that the training wrote")
+        batches = batch_rows(path.parent, warnings) if path.name != BATCHES else ()
+        config = config_beside(path, warnings)
+        return history_of(name, self.name, rows, config=config, warnings=warnings, batches=batches)
+
+    @abstractmethod
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the rows of a file in order of logging; what is left out is told of in `warnings`."""
+
+    def _file(self, source: Source) -> Path:
+        found = source.path if not source.path.is_dir() else usual_file(source.path, self.suffixes)
+        return found or source.path
+
+
+def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Return run name → file of its history.
+
+    A file is the run of its stem. In a folder, each file of a fitting suffix is a run, and so is each subfolder that
+    holds a file of a usual name; where the folder itself holds one of these, it is the run of the folder's name.
+    """
+    if place.is_file():
+        return {place.stem: place} if place.suffix.lower() in suffixes else {}
+    if not place.is_dir():
+        return {}
+    own = usual_file(place, suffixes)
+    if own is not None:
+        return {place.resolve().name: own}
+    found = {
+        path.stem: path
+        for path in sorted(place.iterdir())
+        if path.is_file() and path.suffix.lower() in suffixes and path.name != BATCHES
+    }
+    for folder in sorted(path for path in place.iterdir() if path.is_dir()):
+        inside = usual_file(folder, suffixes)
+        if inside is not None:
+            found[folder.name] = inside
+    return found
+
+
+def usual_file(folder: Path, suffixes: Sequence[str]) -> Path | None:
+    """Return the file of a usual name in a folder; None without one."""
+    candidates = (folder / f"{stem}{suffix}" for stem in HISTORY_NAMES for suffix in suffixes)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def config_beside(history: Path, warnings: list[str]) -> dict[str, Any]:
+    """Return the configuration that lies beside a history in JSON; empty where there is none.
+
+    One that is damaged is told of in `warnings` and left out: the history can be read without it.
+    """
+    for name in _CONFIGS:
+        path = history.parent / name
+        if path.is_file():
+            try:
+                found = read_document(path)
+            except DataError as error:
+                warnings.append(str(error))
+                continue
+            if isinstance(found, dict):
+                return found
+    return {}
+
+
+def batch_rows(folder: Path, warnings: list[str]) -> tuple[BatchRow, ...]:
+    """Return the batches that were logged into a folder; rows that are none are told of and left out."""
+    path = folder / BATCHES
+    if not path.is_file():
+        return ()
+    rows = list(objects(path, warnings))
+    batches = [row for row in rows if isinstance(row.get("metrics"), Mapping) and "batch_idx" in row]
+    if len(batches) < len(rows):
+        warnings.append(f"{BATCHES}: {len(rows) - len(batches)} rows have no batch_idx and metrics; they are left out")
+    return tuple(batch_of(row) for row in batches)

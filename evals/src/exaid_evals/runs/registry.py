@@ -1,0 +1,205 @@
+"""Formats by name, and the one that a place and a name mean. To add one, write a file in formats/ and name it here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from exaid_evals.config.plugins import build_part, find_part
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.base import Format, Settings, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exaid_evals.runs.following import Follower
+    from exaid_evals.runs.history import History
+
+_ROOM = "exaid_evals.runs.formats"
+
+# In the order in which they are asked: who claims by a narrow sign comes before who claims by a broad one.
+BUILT_IN = {
+    "mapping": f"{_ROOM}.mapping:MappingFormat",  # claims nothing unless a user gives a mapping
+    "campaign": f"{_ROOM}.campaign:CampaignFormat",
+    "training_run": f"{_ROOM}.training_run:TrainingRunFormat",
+    "folds": f"{_ROOM}.folds:FoldsFormat",
+    "trials": f"{_ROOM}.trials:TrialsFormat",
+    "wandb": f"{_ROOM}.wandb:WandbFormat",
+    "mlflow": f"{_ROOM}.mlflow:MlflowFormat",
+    "inspect_ai": f"{_ROOM}.inspect_ai:InspectFormat",
+    "lm_eval": f"{_ROOM}.lm_eval:LmEvalFormat",
+    "model_reports": f"{_ROOM}.model_reports:ModelReportsFormat",
+    "tensorboard": f"{_ROOM}.tensorboard_log:TensorBoardFormat",
+    "csv": f"{_ROOM}.csv_file:CsvFormat",
+    "jsonl": f"{_ROOM}.jsonl_file:JsonlFormat",
+    "parquet": f"{_ROOM}.parquet_file:ParquetFormat",
+}
+GROUP = "exaid_evals.runs"
+USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")
+"""Where runs are looked for by name."""
+
+Found = TypeVar("Found")
+
+
+def formats(settings: Settings | None = None) -> list[Format]:
+    """Return every format, built in ones first, then others by name."""
+    others = sorted(point.name for point in entry_points(group=GROUP))
+    return [_build(name, settings or Settings()) for name in [*BUILT_IN, *others]]
+
+
+def _build(name: str, settings: Settings) -> Format:
+    target = find_part("format", name, BUILT_IN, group=GROUP)
+    form: Format = build_part("format", name, lambda: target(settings))
+    return form
+
+
+def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
+    """Return the format that claims a finished run.
+
+    Args:
+        place: the file or folder that a user named.
+        known: the formats to ask; None asks all, with default settings.
+
+    Raises:
+        DataError: none does, or the place does not exist or cannot be listed.
+    """
+    if not place.exists():
+        raise DataError("no such file or folder", where=str(place), remedy="name a finished run")
+    known = formats() if known is None else known
+    for form in known:
+        if form.claims(place):
+            return form
+    if place.is_dir():
+        try:
+            next(place.iterdir(), None)
+        except OSError as error:
+            raise DataError(
+                f"cannot be read ({error.strerror})", where=str(place), remedy="check the folder's permissions"
+            ) from None
+    names = ", ".join(form.name for form in known)
+    raise DataError(
+        "no finished run of a known format lies here", where=str(place), remedy=f"known formats are {names}"
+    )
+
+
+@cache
+def history_formats() -> Mapping[str, Format]:
+    """Return name → format, of those that read what a training logged."""
+    return {form.name: form for form in formats() if form.has_history}
+
+
+def chosen(source: str | None) -> list[Format]:
+    """Return the formats to ask for a history: the one that is named, else all.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    known = history_formats()
+    if source is not None and source not in known:
+        raise ConfigError(f"no source {source!r}", where="--source", remedy=f"known are {', '.join(known)}")
+    return [known[source]] if source else list(known.values())
+
+
+def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -> History:
+    """Read the history of the run of a name.
+
+    A name that is a path is that file or folder. Else the places are asked in order, and the first that has a run of
+    the name is read.
+
+    Args:
+        run_name: of the run; for `--source wandb` also `entity/project/run`, which W&B is asked for.
+        places: files or folders to look in.
+        source: only this format.
+
+    Raises:
+        ConfigError: there is no such format; two of them claim the run where it was found.
+        DataError: there is no such run; the message names those there are.
+    """
+    asked = chosen(source)
+    own = Path(run_name)
+    if own.exists():
+        having = {form.name: found for form in asked if (found := form.named(own))}
+        if having:
+            name = _only(list(having), own)
+            return read_history(history_formats()[name], own)
+    seen: list[str] = []
+    for place in places:
+        having = {form.name: found for form in asked if (found := form.named(place))}
+        mine = [name for name, found in having.items() if run_name in found]
+        if mine:
+            name = _only(mine, place)
+            return history_formats()[name].history(having[name][run_name], run_name)
+        seen += [f"{run} ({name})" for name, found in having.items() for run in sorted(found)]
+    if source is not None and (history := asked[0].online(run_name)) is not None:
+        return history
+    known = ", ".join(dict.fromkeys(seen[:12])) or "none"
+    looked = ", ".join(map(str, places))
+    raise DataError(
+        f"no run is called {run_name!r} in {looked}; there are {known}",
+        remedy="name one of them, or the folder to look in with --from",
+    )
+
+
+def read_history(form: Format, place: Path, run_name: str | None = None) -> History:
+    """Read a history of a place; without a name the only one there.
+
+    Raises:
+        DataError: there is no such run, or it cannot be read.
+    """
+    name, source = pick(form.named(place), place, run_name)
+    return form.history(source, name)
+
+
+def follower(place: Path, source: str | None = None, run_name: str | None = None) -> Follower:
+    """Return what follows the history in a place.
+
+    Args:
+        place: file or folder; a file of lines may not exist yet.
+        source: name of its format; None finds out.
+        run_name: of a place with several runs.
+
+    Raises:
+        ConfigError: no format knows the place, or several do.
+        DataError: there is no such run.
+    """
+    asked = [form for form in chosen(source) if form.grows]
+    if not place.exists():
+        awaited = [form for form in asked if form.may_become(place)]
+        if not awaited:
+            remedy = "name a .jsonl or .csv, or wait until the training has begun to write"
+            raise ConfigError("no such file or folder", where=str(place), remedy=remedy)
+        return awaited[0].follow(Source(place))
+    claiming = {form.name: form for form in asked if form.named(place) or (place.is_file() and form.may_become(place))}
+    if len(claiming) != 1:
+        what = f"several sources know it ({', '.join(claiming)})" if claiming else "no source knows it"
+        remedy = "say which with --source" if claiming else f"known are {', '.join(form.name for form in asked)}"
+        raise ConfigError(what, where=str(place), remedy=remedy)
+    form = next(iter(claiming.values()))
+    if place.is_file() and form.may_become(place):
+        return form.follow(Source(place))  # the name is then but a label
+    return form.follow(pick(form.named(place), place, run_name)[1])
+
+
+def pick(runs: Mapping[str, Found], place: Path, run_name: str | None) -> tuple[str, Found]:
+    """Return the run that is meant.
+
+    Raises:
+        DataError: there is none of that name, or none is named and there are several.
+    """
+    if run_name is None and len(runs) == 1:
+        return next(iter(runs.items()))
+    if run_name is not None and run_name in runs:
+        return run_name, runs[run_name]
+    known = ", ".join(sorted(runs)[:12]) or "none"
+    what = "several runs lie here" if run_name is None else f"no run is called {run_name!r}"
+    raise DataError(what, where=str(place), remedy=f"name one with --run-name; there are {known}")
+
+
+def _only(names: Sequence[str], place: Path) -> str:
+    if len(names) > 1:
+        what = f"several sources have the run ({', '.join(names)})"
+        raise ConfigError(what, where=str(place), remedy="say which with --source")
+    return names[0]

@@ -1,0 +1,37 @@
+"""What runs are called: what tells their paths apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from exaid_evals.artifacts.printable import printable
+from exaid_evals.runs.base import Source
+
+
+def run_names(sources: Sequence[Source]) -> list[str]:
+    """Return the shortest trailing parts of the paths, with the part of a file, that tell the runs apart.
+
+    >>> from pathlib import Path
+    >>> run_names([Source(Path("/a/seed-1")), Source(Path("/a/seed-2"))])
+    ['seed-1', 'seed-2']
+    >>> run_names([Source(Path("/a/x/results"), "7"), Source(Path("/a/y/results"), "7")])
+    ['x/results/7', 'y/results/7']
+    """
+    if not sources:
+        return []
+    depth, deepest = 1, max(len(source.path.parts) for source in sources)
+    while True:
+        names = [
+            "/".join([*source.path.parts[-depth:], source.part][: None if source.part else -1]) for source in sources
+        ]
+        names = [printable(name.lstrip("/")) or "/" for name in names]
+        if len(set(names)) == len(names):
+            return names
+        if depth >= deepest:  # names that differ in what cannot be printed alone
+            seen: Counter[str] = Counter()
+            for number, name in enumerate(names):
+                seen[name] += 1
+                names[number] = f"{name} ({seen[name]})" if seen[name] > 1 else name
+            return names
+        depth += 1
