@@ -94,7 +94,8 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	@"$(UV)" --version >/dev/null 2>&1 || { echo "make: no uv at $(UV); 'make setup' installs it, or give UV=/path/to/uv" >&2; exit 1; }
 	compile() { "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" $(ARGS) "$$@"; }
-	compile pyproject.toml --extra live --extra scispacy --extra analysis --extra export-inspect --group test --group build -o evals/requirements-evals.txt
+	compile pyproject.toml --extra live --extra scispacy --extra analysis --extra export-inspect --extra wandb \
+	  --group test --group trackers --group build -c evals/constraints-paper.txt -o evals/requirements-evals.txt
 	compile --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
 
 .PHONY: clean
@@ -215,13 +216,19 @@ fi
 endef
 
 # `--no-compile`: what is imported is compiled then; compiling every package would take as long as getting them.
+# uv, which the lock has too, does in seconds what takes pip minutes: pip brings it, and it brings the rest.
 $(DEPENDENCIES):
 	@$(find_python)
 	echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
 	rm -rf $(VENV)
 	"$$python" -m venv $(VENV)
 	echo "installing $$(cat $(LOCKS) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
-	$(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	awk '/^[^ #]/ {here = /^uv==/} here' $(LOCKS) > $(VENV)/uv.txt
+	$(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps -r $(VENV)/uv.txt
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps $(addprefix -r ,$(LOCKS)) || {
+	  echo "uv cannot (it reads no pip.conf); pip installs instead" >&2
+	  $(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	}
 	touch $@
 
 $(READY): $(DEPENDENCIES)

@@ -1,3 +1,3 @@
 """Reproducible evaluation of summarizing middleware on multi-agent clinical discussions."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -184,7 +184,7 @@ def _import_sdk() -> Any:
     except ImportError:
         raise MissingDependencyError(
             "the openai client needs the package openai, which is not installed",
-            remedy="pip install 'exaid-evals[live]'",
+            remedy="pip install 'exaid-evals[openai]'",
         ) from None
     for name in _TALKATIVE:
         # At debug level these log whole requests and URLs. What they say goes nowhere, whatever level is set.

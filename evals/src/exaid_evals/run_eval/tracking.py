@@ -20,7 +20,8 @@ def _wandb(mode: str) -> Any:
         import wandb
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            "use_wandb needs W&B, which is not installed", remedy="`pip install wandb`, or leave use_wandb out"
+            "use_wandb needs W&B, which is not installed",
+            remedy="`pip install 'exaid-evals[wandb]'`, or leave use_wandb out",
         ) from error
     return wandb
 
