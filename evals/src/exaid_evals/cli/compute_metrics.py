@@ -94,6 +94,7 @@ def run(
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.metrics.registry import check_measures
+    from exaid_evals.metrics.records import failed_runs
     from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
     from exaid_evals.report.formats import plain
     from exaid_evals.report.stage import write_report
@@ -138,6 +139,9 @@ def run(
     failed = [entry.case_id for entry in plan.entries if entry.failed]
     if failed:
         click.echo(f"{len(failed)} cases have no talk and were not measured: {', '.join(failed)}")
+    for variant_id, cases in failed_runs(campaign, measured).items():
+        what = f"{variant_id}: the replay of {', '.join(cases)} failed in stage 02"
+        click.echo(f"{what}; left out here, and on both sides of each comparison", err=True)
     return 0
 
 

@@ -116,7 +116,10 @@ def run(
     max_ctu: int | None = None,
     retry_failed: bool = False,
 ) -> int:
-    """Run stage 02 and report it; return the exit status: 0, or 3 when some cases failed or the budget was used up."""
+    """Run stage 02 and report it; return the exit status.
+
+    It is 0, or 3 when some cases failed, many updates broke the schema, or the budget was used up.
+    """
     from exaid_evals.cli.progress import Progress
     from exaid_evals.replay.preflight import Asked, preflight
     from exaid_evals.replay.stage import run_variants
@@ -166,6 +169,12 @@ def run(
         click.echo(f"{len(outcome.skipped)} cases have no talk and were not replayed: {', '.join(outcome.skipped)}")
     for case_id, problem in sorted(outcome.failed.items()):
         click.echo(f"failed: {case_id}: {printable_lines(problem)}", err=True)
+    if outcome.failed:
+        told = "counted as failed and left out by the stages that follow; the same command tries them again"
+        click.echo(f"{len(outcome.failed)} cases failed: {told}", err=True)
+    for variant_id, broken in outcome.broken.items():
+        what = f"{variant_id}: {broken.n:,} of {broken.of:,} updates broke the schema"
+        click.echo(f"warning: {what}, first {printable_lines(broken.first)}", err=True)
     if outcome.stopped:
         click.echo(f"stopped with {outcome.left} run logs to go: {outcome.stopped}", err=True)
-    return 3 if outcome.failed or outcome.stopped else 0
+    return 3 if outcome.failed or outcome.broken or outcome.stopped else 0

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.metrics.records import COVERAGE_CURVE, OK, CaseMetrics, Curve, Estimate, VariantMetrics
+from exaid_evals.metrics.records import (
+    COVERAGE_CURVE,
+    FAILED_RUN,
+    OK,
+    SKIPPED_FAILED_TRACE,
+    CaseMetrics,
+    Curve,
+    Estimate,
+    VariantMetrics,
+)
 from exaid_evals.stats.bands import sup_t_band
 from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, resample_counts
 from exaid_evals.stats.descriptive import Description, describe
@@ -28,8 +37,10 @@ def aggregate(
     """Return variant id → its measures over cases.
 
     All variants must have the same cases, in the same order: by id, so that resample b draws the same cases from
-    each. Failed cases are counted and not resampled. The resamples depend on the number of the others and on
-    the seed alone, hence a variant's numbers do not depend on which others are aggregated with it.
+    each. Cases without a talk are counted and not resampled; a case whose replay failed keeps its row, in which
+    everything is undefined, so that resample b holds the same cases under every variant. The resamples depend on the
+    number of cases with a talk and on the seed alone, hence a variant's numbers do not depend on which others are
+    aggregated with it.
 
     Args:
         by_variant: variant id → its cases by id, values rounded to 6 decimals.
@@ -40,36 +51,45 @@ def aggregate(
     aggregated = {}
     counts: dict[int, Floats] = {}
     for variant, cases in by_variant.items():
-        measured = [case for case in cases if case.status == OK]
-        n = len(measured)
+        with_talk = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
+        failed_runs = {case.case_id: case.failure_reason or "" for case in with_talk if case.status == FAILED_RUN}
+        n, n_measured = len(with_talk), len(with_talk) - len(failed_runs)
         if n not in counts:
             counts[n] = shared_resamples(n, config.bootstrap)
-        names, values = _matrix(measured)
+        names, values = _matrix(with_talk)
         described = describe(values)
         means = bootstrap_means(np.rint(values * SCALE), counts[n])
         bounds = percentile_bounds(means, described.n) / SCALE
         aggregated[variant] = VariantMetrics(
             variant_id=variant,
             n_cases=len(cases),
-            n_failed=len(cases) - n,
+            n_failed=len(cases) - n_measured,
             stub=stub,
             signature=signature,
-            measures={name: _estimate(described, bounds, column, n=n) for column, name in enumerate(names)},
+            measures={name: _estimate(described, bounds, column, n=n_measured) for column, name in enumerate(names)},
             curves=_curves(values, described, means, bounds, counts[n], len(names), config),
+            failed_runs=failed_runs,
         )
     return aggregated
 
 
 def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Floats:
-    """Return the resamples that everything over n measured cases shares, shape (resamples, n)."""
+    """Return the resamples that everything over n cases with a talk shares, shape (resamples, n)."""
     return resample_counts(n, bootstrap.resamples, np.random.default_rng(bootstrap.seed))
 
 
 def _matrix(cases: Sequence[CaseMetrics]) -> tuple[list[str], Floats]:
     """Return the names of the measures, and a row per case: its measures, then the points of its curve."""
-    names = list(cases[0].measures) if cases else []
-    rows = [[*(case.measures[name] for name in names), *case.curves[COVERAGE_CURVE]] for case in cases]
-    return names, np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else 0)
+    measured = next((case for case in cases if case.status == OK), None)
+    if measured is None:
+        return [], np.empty((len(cases), 0))
+    names = list(measured.measures)
+    undefined = [None] * (len(names) + len(measured.curves[COVERAGE_CURVE]))
+    rows = [
+        [*(case.measures[name] for name in names), *case.curves[COVERAGE_CURVE]] if case.status == OK else undefined
+        for case in cases
+    ]
+    return names, np.array(rows, dtype=np.float64)
 
 
 def _estimate(described: Description, bounds: Floats, column: int, *, n: int) -> Estimate:

@@ -15,6 +15,7 @@ from exaid_evals.metrics.records import SCHEMA
 COMPARISON = "comparison"
 
 FAILED_TRACE = "failed_trace"
+FAILED_RUN = "failed_run"
 UNDEFINED_IN_VARIANT = "undefined_in_variant"
 UNDEFINED_IN_AGAINST = "undefined_in_against"
 UNDEFINED_IN_BOTH = "undefined_in_both"
@@ -25,7 +26,7 @@ class LeftOut:
     """A case that a comparison does not count.
 
     Attributes:
-        reason: `failed_trace` (no talk), or the measure is `undefined_in_variant`, `undefined_in_against` or
+        reason: `failed_trace` (no talk), `failed_run` (the replay failed under one of the variants), or the measure is `undefined_in_variant`, `undefined_in_against` or
             `undefined_in_both`.
     """
 

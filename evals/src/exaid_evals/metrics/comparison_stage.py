@@ -13,7 +13,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.metrics.comparison_records import write_comparisons
-from exaid_evals.metrics.records import CaseMetrics, read_variant_and_cases
+from exaid_evals.metrics.records import SKIPPED_FAILED_TRACE, CaseMetrics, read_variant_and_cases
 from exaid_evals.metrics.registry import load_measures
 
 _KEY = "comparisons"
@@ -176,8 +176,8 @@ def _write(
     )
 
 
-def _outline(cases: Sequence[CaseMetrics]) -> list[tuple[str, str]]:
-    return [(case.case_id, case.status) for case in cases]
+def _outline(cases: Sequence[CaseMetrics]) -> list[tuple[str, bool]]:
+    return [(case.case_id, case.status == SKIPPED_FAILED_TRACE) for case in cases]
 
 
 def _signature_of(campaign: Campaign, variant: str) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from exaid_evals.config.metrics import BootstrapConfig
 from exaid_evals.metrics.aggregate import SCALE, number, shared_resamples
 from exaid_evals.metrics.comparison_records import (
+    FAILED_RUN,
     FAILED_TRACE,
     UNDEFINED_IN_AGAINST,
     UNDEFINED_IN_BOTH,
@@ -18,7 +19,7 @@ from exaid_evals.metrics.comparison_records import (
     Comparison,
     LeftOut,
 )
-from exaid_evals.metrics.records import OK, CaseMetrics
+from exaid_evals.metrics.records import OK, SKIPPED_FAILED_TRACE, CaseMetrics
 from exaid_evals.stats.bootstrap import percentile_intervals
 from exaid_evals.stats.descriptive import describe
 from exaid_evals.stats.multiplicity import holm
@@ -89,7 +90,7 @@ def compare(
                 better=direction,
                 n=0,
                 n_zero=0,
-                left_out=_left_out(variant.cases, values[:, column], other[:, column]),
+                left_out=_left_out(variant.cases, against.cases, values[:, column], other[:, column]),
                 mean_difference=None,
                 ci95_low=None,
                 ci95_high=None,
@@ -102,8 +103,8 @@ def compare(
                 made_from={variant.variant_id: variant.file_hash, against.variant_id: against.file_hash},
             )
             found.append((empty, differences[:, column]))
-    measured = [case.status == OK for case in against.cases]
-    columns = np.array([column[measured] for _, column in found]).reshape(len(found), -1).T
+    with_talk = [case.status != SKIPPED_FAILED_TRACE for case in against.cases]
+    columns = np.array([column[with_talk] for _, column in found]).reshape(len(found), -1).T
     return _adjusted(_estimated([empty for empty, _ in found], columns, bootstrap))
 
 
@@ -113,13 +114,21 @@ def _matrix(cases: Sequence[CaseMetrics], names: Sequence[str]) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
 
-def _left_out(cases: Sequence[CaseMetrics], values: Floats, other: Floats) -> tuple[LeftOut, ...]:
+def _left_out(
+    cases: Sequence[CaseMetrics], others: Sequence[CaseMetrics], values: Floats, other: Floats
+) -> tuple[LeftOut, ...]:
     defined = zip((~np.isnan(values)).tolist(), (~np.isnan(other)).tolist(), strict=True)
     return tuple(
-        LeftOut(case.case_id, FAILED_TRACE if case.status != OK else _UNDEFINED[pair])
-        for case, pair in zip(cases, defined, strict=True)
+        LeftOut(case.case_id, _reason(case, beside, pair))
+        for case, beside, pair in zip(cases, others, defined, strict=True)
         if pair != (True, True)
     )
+
+
+def _reason(case: CaseMetrics, beside: CaseMetrics, defined: tuple[bool, bool]) -> str:
+    if case.status == SKIPPED_FAILED_TRACE:
+        return FAILED_TRACE
+    return _UNDEFINED[defined] if case.status == beside.status == OK else FAILED_RUN
 
 
 def _estimated(comparisons: Sequence[Comparison], differences: Floats, bootstrap: BootstrapConfig) -> list[Comparison]:

@@ -18,7 +18,7 @@ from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
-from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics
+from exaid_evals.metrics.records import COVERAGE_CURVE, FAILED_RUN, SKIPPED_FAILED_TRACE, CaseMetrics
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replay.guard import GuardedExtractor, part
 from exaid_evals.replay.run_log import RunLog, read_run
@@ -83,8 +83,13 @@ class Measurer:
             for variant, log in zip(variants, logs, strict=True):
                 require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
             extractor = GuardedExtractor(self._extractor, self._config.extractor.name, entry.case_id)
-            seen = observe_case(trace, logs, extractor)
-            metrics = [self._metrics(entry.case_id, variant, one) for variant, one in zip(variants, seen, strict=True)]
+            observed = iter(observe_case(trace, [log for log in logs if not log.failed], extractor))
+            metrics = [
+                CaseMetrics(entry.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
+                if log.failed
+                else self._metrics(entry.case_id, variant, next(observed))
+                for variant, log in zip(variants, logs, strict=True)
+            ]
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
         return CaseResult(entry.case_id, tuple(metrics))

@@ -9,11 +9,13 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.metrics"
 OK = "ok"
 SKIPPED_FAILED_TRACE = "skipped_failed_trace"
+FAILED_RUN = "failed"
 COVERAGE_CURVE = "coverage_vs_budget"
 
 
@@ -22,9 +24,11 @@ class CaseMetrics:
     """The measures of one case under one variant.
 
     Attributes:
-        status: `ok`, or `skipped_failed_trace` for a case without a talk, which has no measures at all.
+        status: `ok`; `skipped_failed_trace` for a case without a talk, `failed` for one whose replay failed: both
+            have no measures at all.
         measures: name → number, None where undefined for this case.
         curves: name → values on the grid of the variant's curve; all None where undefined.
+        failure_reason: why the replay failed; None where it did not.
     """
 
     case_id: str
@@ -32,6 +36,7 @@ class CaseMetrics:
     status: str = OK
     measures: Mapping[str, float | None] = field(default_factory=dict)
     curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    failure_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ class VariantMetrics:
 
     Attributes:
         n_cases: all cases, with the failed ones.
-        n_failed: cases without a talk.
+        n_failed: cases without a talk, and those whose replay failed.
+        failed_runs: the latter, with the reason.
         made_from: None before it is known, in the midst of aggregation.
     """
 
@@ -118,6 +124,7 @@ class VariantMetrics:
     measures: Mapping[str, Estimate]
     curves: Mapping[str, Curve] = field(default_factory=dict)
     made_from: MadeFrom | None = None
+    failed_runs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def case_source(self) -> str | None:
@@ -129,10 +136,13 @@ def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetri
     """Write a variant's file whole: its cases by id, then the variant."""
     common = {"stub": variant.stub, "signature": variant.signature}
     records: list[dict[str, Any]] = [
-        {**header(SCHEMA), "record_type": "case_metrics", **asdict(case), **common}
+        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(asdict(case)), **common}
         for case in sorted(cases, key=lambda case: case.case_id)
     ]
-    records.append({**header(SCHEMA), "record_type": "variant_metrics", **_without_none(asdict(variant))})
+    fields = _without_none(asdict(variant))
+    if not variant.failed_runs:
+        del fields["failed_runs"]
+    records.append({**header(SCHEMA), "record_type": "variant_metrics", **fields})
     write_jsonl(path, records)
 
 
@@ -154,7 +164,12 @@ def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics
     records = _read_whole(path)
     return _variant(records[-1]), [
         CaseMetrics(
-            record["case_id"], record["variant_id"], record["status"], record["measures"], record.get("curves", {})
+            case_id=record["case_id"],
+            variant_id=record["variant_id"],
+            status=record["status"],
+            measures=record["measures"],
+            curves=record.get("curves", {}),
+            failure_reason=record.get("failure_reason"),
         )
         for record in records[:-1]
     ]
@@ -182,7 +197,14 @@ def _variant(record: Mapping[str, Any]) -> VariantMetrics:
         measures={name: Estimate(**value) for name, value in record["measures"].items()},
         curves={name: Curve(**value) for name, value in record.get("curves", {}).items()},
         made_from=MadeFrom(**record["made_from"]) if "made_from" in record else None,
+        failed_runs=record.get("failed_runs", {}),
     )
+
+
+def failed_runs(campaign: Campaign, variants: Sequence[str]) -> dict[str, list[str]]:
+    """Return variant → cases whose replay failed, for variants where any did."""
+    found = {variant: sorted(read_variant(campaign.metrics_file(variant)).failed_runs) for variant in variants}
+    return {variant: cases for variant, cases in found.items() if cases}
 
 
 def read_case_ids(path: Path) -> list[str]:

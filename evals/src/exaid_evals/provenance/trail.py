@@ -13,7 +13,7 @@ from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.records import OK, MadeFrom, read_variant
+from exaid_evals.metrics.records import FAILED_RUN, OK, MadeFrom, read_variant
 from exaid_evals.metrics.runs import any_case, present_variants, read_meta
 from exaid_evals.provenance.cells import Place
 from exaid_evals.provenance.definitions import Definition, comparison_fields, definition_of, measure_named
@@ -180,7 +180,8 @@ def _cases(campaign: Campaign, variants: Sequence[str], measure: str) -> Iterato
         paths = [campaign.trace_file(case_id), *(campaign.run_file(variant, case_id) for variant in variants)]
         files = {campaign.relative(path): sha256_file(path) if path.is_file() else None for path in paths}
         if any(record["status"] != OK for record in records):
-            yield CaseBehind(case_id, None, "no talk", files)
+            failed = any(record["status"] == FAILED_RUN for record in records)
+            yield CaseBehind(case_id, None, "the replay failed" if failed else "no talk", files)
         elif None in values:
             lacking = [variant for variant, value in zip(variants, values, strict=True) if value is None]
             yield CaseBehind(case_id, None, f"undefined under {' and '.join(lacking)}", files)

@@ -13,7 +13,7 @@ from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.replay.calibrated import calibration_note
 from exaid_evals.replay.engine import replay
-from exaid_evals.replay.run_log import OK, SKIPPED_FAILED_TRACE, RunLog
+from exaid_evals.replay.run_log import FAILED, OK, SKIPPED_FAILED_TRACE, RunLog
 from exaid_evals.traces.model import Trace
 
 
@@ -63,10 +63,24 @@ def run_case(run: EvalRun, trace: Trace, trace_sha256: str, client: LLMClient) -
         StoppedError: no more calls may be made.
         LLMError: a call failed for good.
     """
+    if trace.failed:
+        return RunLog(_meta(run, trace, trace_sha256, SKIPPED_FAILED_TRACE))
+    meta = _meta(run, trace, trace_sha256, OK)
+    client = client.bind(CallContext(run.eval_run_id, run.variant.variant_id, trace.case_id))
+    speed = run.summarizer.stream.chars_per_second
+    return RunLog(meta, *replay(trace, run.variant, client, chars_per_second=speed))
+
+
+def failed_case(run: EvalRun, trace: Trace, trace_sha256: str, reason: str) -> RunLog:
+    """Return the log of a case whose replay failed: `run_meta` alone, with the reason."""
+    return RunLog({**_meta(run, trace, trace_sha256, FAILED), "failure_reason": reason})
+
+
+def _meta(run: EvalRun, trace: Trace, trace_sha256: str, status: str) -> dict[str, Any]:
     meta = {
         "case_id": trace.case_id,
         "variant_id": run.variant.variant_id,
-        "status": SKIPPED_FAILED_TRACE if trace.failed else OK,
+        "status": status,
         "eval_run_id": run.eval_run_id,
         "mas_run_id": trace.provenance.mas_run_id,
         "trace_sha256": trace_sha256,
@@ -85,8 +99,4 @@ def run_case(run: EvalRun, trace: Trace, trace_sha256: str, client: LLMClient) -
     note = calibration_note(run.variant, trace.case_id)
     if note is not None:
         meta["calibration"] = note
-    if trace.failed:
-        return RunLog(meta)
-    client = client.bind(CallContext(run.eval_run_id, run.variant.variant_id, trace.case_id))
-    speed = run.summarizer.stream.chars_per_second
-    return RunLog(meta, *replay(trace, run.variant, client, chars_per_second=speed))
+    return meta

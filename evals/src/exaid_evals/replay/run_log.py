@@ -16,6 +16,7 @@ from exaid_evals.errors import CaseFailedError, DataError
 SCHEMA = "exaid.run"
 OK = "ok"
 SKIPPED_FAILED_TRACE = "skipped_failed_trace"
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,11 @@ class RunLog:
     def skipped(self) -> bool:
         """Whether the trace had failed, so that there was nothing to replay."""
         return bool(self.meta["status"] == SKIPPED_FAILED_TRACE)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the replay of this case failed; `failure_reason` in `meta` says why."""
+        return bool(self.meta["status"] == FAILED)
 
 
 Event = TypeVar("Event", GateFlush, TriggerDecision, Summary)
@@ -187,6 +193,10 @@ _INDEX = {"gate_flush": "flush_index", "trigger_decision": "decision_index", "su
 
 def _require_consistent(log: RunLog, records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Check what the measures rely on; `validate` checks the rest."""
+    if (log.skipped or log.failed) and len(records) > 1:
+        _refuse(f"{records[1]['record_type']} in a run without a replay: it has run_meta alone", path, 2)
+    if log.failed and "failure_reason" not in log.meta:
+        _refuse("failure_reason must say why the run failed", path, 1)
     if not log.skipped and not _speed_is_known(log.meta["config"]):
         _refuse("config.stream.chars_per_second must be a number above 0", path, 1)
     expected = dict.fromkeys(_INDEX, 0)

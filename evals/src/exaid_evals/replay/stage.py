@@ -24,9 +24,11 @@ from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.execution.local import Processes
 from exaid_evals.middleware.registry import check_variant, part_sources
-from exaid_evals.replay.working import CaseDone, CaseWork, Worker, do_live, read_nothing
+from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
 
+_FAILED = "failed"
+_MANY_BROKEN = 0.1
 OnCase = Callable[[str], None]
 Results = Generator[tuple[CaseWork, CaseDone], None, None]
 
@@ -84,10 +86,11 @@ class Outcome:
     """What was done.
 
     Attributes:
-        written: run logs written.
+        written: run logs written, those of failed cases among them.
         current: run logs that were current already.
         skipped: cases without a talk, whose logs hold run_meta alone.
-        failed: case id → why its replay failed.
+        failed: case id → why its replay failed. The same command tries it again.
+        broken: variant → updates written now that broke the schema, where they are more than a tenth.
         stopped: why no more calls of a live model were made; None where nothing was left to do.
         left: run logs that are not written for that reason.
         spent: what a live model was asked, beyond what was recorded already.
@@ -97,6 +100,7 @@ class Outcome:
     current: int = 0
     skipped: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, Broken] = field(default_factory=dict)
     stopped: str | None = None
     left: int = 0
     spent: Spent = field(default_factory=Spent)
@@ -145,22 +149,29 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
         return outcome
     budget = Budget(settings.max_calls, settings.max_ctu)
     problems: dict[str, list[str]] = {}
+    broken: dict[str, dict[str, Broken]] = {variant.variant_id: {} for variant in settings.variants}
     to_come = {work.entry.case_id: len(work.variants) for work in plan.work}
     with _ledger(campaign) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
         for work, done in results:
             for variant in work.variants:
                 if variant.variant_id in done.written:
-                    inputs = _inputs(plan.made_from, variant, work.entry)
+                    # What failed is recorded as made from nothing that can be current: it is tried again.
+                    failed = variant.variant_id in done.failed
+                    inputs = _FAILED if failed else _inputs(plan.made_from, variant, work.entry)
                     ledger.record(_key(variant, work.entry), inputs, _output(campaign, variant, work.entry))
             outcome.written += len(done.written)
             outcome.left += len(work.variants) - len(done.written) if done.stopped else 0
             case_id = work.entry.case_id
             problems.setdefault(case_id, []).extend(done.problems)
+            for variant_id, one in done.broken.items():
+                broken[variant_id][case_id] = one
             to_come[case_id] -= len(work.variants)
             if not to_come[case_id]:
                 on_case(case_id)
     # Variants finish in any order, which must not show.
     outcome.failed = {case_id: "; ".join(sorted(found)) for case_id, found in sorted(problems.items()) if found}
+    totals = {variant_id: sum((found[key] for key in sorted(found)), Broken()) for variant_id, found in broken.items()}
+    outcome.broken = {variant_id: one for variant_id, one in totals.items() if one.n > _MANY_BROKEN * one.of}
     outcome.spent = budget.spent
     outcome.stopped = budget.stop_reason if outcome.left else None
     return outcome

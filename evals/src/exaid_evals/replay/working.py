@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
-from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.execution.local import map_threads
-from exaid_evals.replay.eval_run import eval_run, run_case
+from exaid_evals.replay.eval_run import eval_run, failed_case, run_case
 from exaid_evals.replay.guard import GuardedExtractor
-from exaid_evals.replay.run_log import write_run
+from exaid_evals.replay.run_log import RunLog, write_run
 from exaid_evals.traces.model import read_trace
 
 
@@ -35,17 +35,40 @@ class CaseWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """Updates that broke the schema.
+
+    Attributes:
+        n: how many.
+        of: of how many updates.
+        first: the first one's case and error; empty where there is none.
+    """
+
+    n: int = 0
+    of: int = 0
+    first: str = ""
+
+    def __add__(self, other: Broken) -> Broken:
+        """Return both together."""
+        return Broken(self.n + other.n, self.of + other.of, self.first or other.first)
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDone:
     """What became of a case.
 
     Attributes:
         written: variants whose run logs are written.
-        problems: why others' are not, one a variant.
+        failed: those of them whose replay failed, so that their logs hold the reason alone.
+        problems: why replays failed, or logs could not be written at all, one a variant.
+        broken: variant → what its updates broke of the schema.
         stopped: whether the rest was left because no more calls may be made.
     """
 
     written: tuple[str, ...]
+    failed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    broken: Mapping[str, Broken] = field(default_factory=dict)
     stopped: bool = False
 
 
@@ -67,25 +90,42 @@ class Worker:
 
     def __call__(self, work: CaseWork) -> CaseDone:
         """Write the case's run logs. A variant that fails is no reason to leave out the others."""
+        try:
+            trace = read_trace(self._campaign.trace_file(work.entry.case_id))
+        except DataError as error:
+            return CaseDone((), problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
         written: list[str] = []
+        failed: list[str] = []
         problems: list[str] = []
+        broken: dict[str, Broken] = {}
         for variant in work.variants:
+            path = self._campaign.run_file(variant.variant_id, work.entry.case_id)
+            run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
             try:
-                trace = read_trace(self._campaign.trace_file(work.entry.case_id))
-                run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
                 log = run_case(run, trace, work.entry.sha256, self._client)
-                write_run(self._campaign.run_file(variant.variant_id, work.entry.case_id), log)
+                write_run(path, log)
             except StoppedError:
-                return CaseDone(tuple(written), tuple(problems), stopped=True)
+                return CaseDone(tuple(written), tuple(failed), tuple(problems), broken, stopped=True)
             except ConfigError:
                 raise
             except ExaidError as error:
-                told = str(error)
-                named = told.startswith(f"{variant.variant_id}: ")  # as the failure of a part is
-                problems.append(told if named else f"{variant.variant_id}: {told}")
+                write_run(path, failed_case(run, trace, work.entry.sha256, str(error)))
+                failed.append(variant.variant_id)
+                problems.append(_named(variant.variant_id, error))
             else:
-                written.append(variant.variant_id)
-        return CaseDone(tuple(written), tuple(problems))
+                broken[variant.variant_id] = _broken(log)
+            written.append(variant.variant_id)
+        return CaseDone(tuple(written), tuple(failed), tuple(problems), broken)
+
+
+def _named(variant_id: str, error: ExaidError) -> str:
+    told = str(error)
+    return told if told.startswith(f"{variant_id}: ") else f"{variant_id}: {told}"  # as the failure of a part is
+
+
+def _broken(log: RunLog) -> Broken:
+    errors = [summary.schema_error for summary in log.summaries if not summary.schema_ok]
+    return Broken(len(errors), len(log.summaries), f"{log.meta['case_id']}: {errors[0]}" if errors else "")
 
 
 def do_live(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from exaid_evals.metrics.records import VariantMetrics
 
 STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
+_NAMED_AT_MOST = 5
 MIXED = "Mixed signatures: rows were made differently and must not be compared."
 
 
@@ -30,17 +31,24 @@ def signatures_of(variants: Iterable[VariantMetrics]) -> list[str]:
 
 
 def cases_note(variants: Iterable[VariantMetrics]) -> str:
-    """Return how many cases the means are over, where they came from, and how many failed."""
-    groups: dict[tuple[int, int, str | None], list[str]] = {}
+    """Return how many cases the means are over, where they came from, how many failed, and whose replay did."""
+    groups: dict[tuple[int, int, tuple[str, ...], str | None], list[str]] = {}
     for variant in variants:
-        groups.setdefault((variant.n_cases, variant.n_failed, variant.case_source), []).append(variant.variant_id)
+        key = variant.n_cases, variant.n_failed, tuple(variant.failed_runs), variant.case_source
+        groups.setdefault(key, []).append(variant.variant_id)
     parts = []
-    for (n_cases, n_failed, source), names in groups.items():
+    for (n_cases, n_failed, failed_runs, source), names in groups.items():
         failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
+        failed += f" (in the replay {_some(failed_runs)})" if failed_runs else ""
         from_source = f" ({source})" if source else ""
         of = f" ({', '.join(names)})" if len(groups) > 1 else ""
         parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
     return ". ".join(parts) + "." if parts else "No case."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return ", ".join(names[:_NAMED_AT_MOST]) + more
 
 
 def undefined_note(measures: Iterable[tuple[str, str]], variants: Sequence[VariantMetrics]) -> str:

@@ -17,6 +17,7 @@ Found = Callable[[int, str], None]
 
 # Numbers are rounded to 6 decimals, and so are the terms that they are made of.
 _TOLERANCE = 2e-6
+_NO_TALK = "skipped_failed_trace"
 _REASONS = {
     (False, True): "undefined_in_variant",
     (True, False): "undefined_in_against",
@@ -93,7 +94,7 @@ class Comparisons:
     def _beside(self, campaign: Campaign) -> None:
         """Hold the comparisons against the metrics files beside them, where those are here."""
         against = self._first["against"]
-        values: dict[str, dict[str, Record | None]] = {}
+        values: dict[str, dict[str, Record]] = {}
         for variant, (line, digest) in self._hashes.items():
             path = campaign.metrics_file(variant)
             if not path.is_file():
@@ -165,22 +166,22 @@ def _failed(claim: Claim) -> set[str]:
     return {case_id for case_id, reason in claim.left_out.items() if reason == "failed_trace"}
 
 
-def _cases(path: Path) -> dict[str, Record | None]:
-    """Return case id → its measures, None for a failed case."""
+def _cases(path: Path) -> dict[str, Record]:
+    """Return case id → its record."""
     records = [line.value for line in scan_jsonl(path) if line.value and line.value["record_type"] == "case_metrics"]
-    return {one["case_id"]: one["measures"] if one["status"] == "ok" else None for one in records}
+    return {one["case_id"]: one for one in records}
 
 
-def _disproofs(claim: Claim, values: Mapping[str, Record | None], others: Mapping[str, Record | None]) -> Iterator[str]:
+def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, Record]) -> Iterator[str]:
     """Yield what the cases say otherwise than a comparison."""
     left_out: dict[str, str] = {}
     differences = []
-    for case_id, measures in values.items():
-        other = others.get(case_id)
-        if measures is None or other is None:
-            left_out[case_id] = "failed_trace"
+    for case_id, case in cases.items():
+        other = others.get(case_id, {"status": _NO_TALK})
+        if case["status"] != "ok" or other["status"] != "ok":
+            left_out[case_id] = "failed_trace" if _NO_TALK in (case["status"], other["status"]) else "failed_run"
             continue
-        one, two = measures.get(claim.measure), other.get(claim.measure)
+        one, two = case["measures"].get(claim.measure), other["measures"].get(claim.measure)
         if one is None or two is None:
             left_out[case_id] = _REASONS[one is not None, two is not None]
         else:

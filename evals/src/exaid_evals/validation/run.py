@@ -19,7 +19,7 @@ from exaid_evals.validation.surroundings import FrozenFacts, Surroundings
 # record type → the field that numbers its records, in the order in which the types follow one another.
 _INDEX = {"run_meta": "", "gate_flush": "flush_index", "trigger_decision": "decision_index", "summary": "event_index"}
 _RANK = {record_type: rank for rank, record_type in enumerate(_INDEX)}
-_SKIPPED = "skipped_failed_trace"
+_SKIPPED, _FAILED = "skipped_failed_trace", "failed"
 
 
 class _Flush(NamedTuple):
@@ -70,8 +70,9 @@ class RunCheck(FileCheck):
             return
         if self._meta is None and not self.incomplete and line == 1:
             self.found(line, f"opens with {record_type}, and must open with run_meta")
-        if self._meta is not None and self._meta["status"] == _SKIPPED:
-            self.found(line, f"{record_type} in a run that was skipped: it has run_meta alone")
+        if self._meta is not None and self._meta["status"] in (_SKIPPED, _FAILED):
+            what = "was skipped" if self._meta["status"] == _SKIPPED else "failed"
+            self.found(line, f"{record_type} in a run that {what}: it has run_meta alone")
         self._index(line, record, record_type)
         if record_type == "gate_flush":
             self._gate_flush(line, record)
@@ -96,6 +97,8 @@ class RunCheck(FileCheck):
             self.found(line, f"{record['case_id']} in the file of {self.stem}")
         if record["config_hash"] != _config_hash(orjson.dumps(record["config"], option=orjson.OPT_SORT_KEYS)):
             self.found(line, "config_hash is not the hash of config")
+        if (record["status"] == _FAILED) != ("failure_reason" in record):
+            self.found(line, "failure_reason must be given where status is failed, and only there")
         stream = record["config"].get("stream")
         speed = stream.get("chars_per_second") if isinstance(stream, dict) else None
         if record["status"] != _SKIPPED and not (isinstance(speed, int | float) and speed > 0):

@@ -67,7 +67,8 @@ def draw(results: Results, primary: str) -> Figure:
     end_s = max(ends, default=1000) / 1000
     looks = line_styles([lane.variant_id for lane in example.lanes])
     _talk(axes, example, n_lanes, end_s)
-    tallest = max((one.ctu for lane in example.lanes for one in lane.updates), default=1)
+    # Updates that broke the schema show nothing; where all did, no height has a scale.
+    tallest = max((one.ctu for lane in example.lanes for one in lane.updates), default=0) or 1
     for place, lane in enumerate(example.lanes):
         base = n_lanes - 1 - place
         _lane(axes, lane, base, looks[lane.variant_id], tallest, bold=lane.variant_id == primary)

@@ -1,0 +1,153 @@
+"""Campaigns in which something is missing: each is measured, compared and reported all the same, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+import pytest
+
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
+from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
+from exaid_evals.config.variant import VariantConfig
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.comparison_records import read_comparisons
+from exaid_evals.metrics.records import CaseMetrics, read_variant_and_cases
+from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
+from exaid_evals.replay import stage as replay_stage
+from exaid_evals.replay.run_log import read_run
+from exaid_evals.report.example_case import chosen_case, read_example
+from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
+from exaid_evals.report.results import read_results
+from exaid_evals.report.stage import build_tables
+from exaid_evals.traces.model import Trace
+from exaid_evals.cli.validate import run as validate
+from talks import failed_talk, freeze, talk
+
+TALKS = [
+    talk("A boy with FEVER.", "Likely MEASLES.", case_id="case-1"),
+    talk("A girl with RASH.", "Likely GOUT.", case_id="case-2"),
+    talk("A man with COUGH.", "Likely FLU.", case_id="case-3"),
+]
+NO_CONCEPT = [talk("nothing here.", "nor here.", case_id=f"case-{number}") for number in range(2)]
+ONE_CONCEPT = [talk("FEVER again.", "still FEVER.", case_id=f"case-{number}") for number in range(2)]
+
+
+def variant(name: str, summarizer: str = "Copies", trigger: str = "always") -> VariantConfig:
+    """Return a variant that flushes message by message."""
+    kinds = {"gate": "message", "trigger": trigger, "summarizer": f"own_parts:{summarizer}"}
+    return VariantConfig.model_validate(
+        {"variant_id": name, "history_k": 0, **{part: {"kind": kind} for part, kind in kinds.items()}}
+    )
+
+
+NEVER = "own_parts:Holds"
+CONFIG = MetricsConfig(
+    extractor=ExtractorConfig(name="talks:build_words"),
+    bootstrap=BootstrapConfig(resamples=100),
+    comparisons=ComparisonsConfig(measures=("coverage",)),
+)
+
+
+def replayed(root: Path, talks: Sequence[Trace], *variants: VariantConfig) -> tuple[Campaign, replay_stage.Outcome]:
+    """Freeze talks and run stage 02 over them."""
+    campaign = freeze(root, talks)
+    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
+    settings = replay_stage.Settings(variants, summarizer, frozenset())
+    plan = replay_stage.plan_runs(campaign, settings)
+    return campaign, replay_stage.run_variants(campaign, settings, plan, on_case=lambda _: None)
+
+
+def measured(campaign: Campaign) -> None:
+    """Run stage 03 without its report."""
+    settings = Settings(CONFIG, frozenset())
+    compute_metrics(campaign, settings, plan_metrics(campaign, settings), on_case=lambda _: None)
+
+
+def cases_of(campaign: Campaign, variant_id: str) -> dict[str, CaseMetrics]:
+    """Return a variant's cases by id."""
+    return {case.case_id: case for case in read_variant_and_cases(campaign.metrics_file(variant_id))[1]}
+
+
+def test_a_case_that_fails_is_written_counted_and_left_out(tmp_path: Path) -> None:
+    """Its log says why; its variant's means are over the others; a comparison leaves it out on both sides."""
+    campaign, outcome = replayed(tmp_path, TALKS, variant("V1", "RaisesOnRash"), variant("V3"))
+    assert (outcome.written, list(outcome.failed)) == (6, ["case-2"])
+    log = read_run(campaign.run_file("V1", "case-2"))
+    assert (log.failed, log.flushes, log.summaries) == (True, (), ())
+    assert "my own bug" in log.meta["failure_reason"]
+    measured(campaign)
+    failed, whole = (read_variant_and_cases(campaign.metrics_file(name))[0] for name in ("V1", "V3"))
+    assert (failed.n_cases, failed.n_failed, list(failed.failed_runs)) == (3, 1, ["case-2"])
+    assert (failed.measures["coverage"].n, failed.measures["coverage"].n_undefined) == (2, 0)
+    assert (whole.n_failed, whole.measures["coverage"].n) == (0, 3)
+    assert (cases_of(campaign, "V1")["case-2"].status, cases_of(campaign, "V3")["case-2"].status) == ("failed", "ok")
+    [one] = read_comparisons(campaign.comparisons_file)
+    assert (one.n, [(left.case_id, left.reason) for left in one.left_out]) == (2, [("case-2", "failed_run")])
+    tables, _ = build_tables(read_results(campaign, ["V1", "V3"]), "V3")
+    assert "1 of 3 failed and is left out (in the replay case-2) (V1)" in " ".join(tables["main"].notes)
+    assert validate([], data_dir=campaign.root) == 0
+
+
+def test_a_failed_case_is_tried_again_by_the_same_command(tmp_path: Path) -> None:
+    """What failed is never current, and what did not is not made again."""
+    campaign, _ = replayed(tmp_path, TALKS, variant("V1", "RaisesOnRash"))
+    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
+    settings = replay_stage.Settings([variant("V1", "RaisesOnRash")], summarizer, frozenset())
+    plan = replay_stage.plan_runs(campaign, settings)
+    assert ([work.entry.case_id for work in plan.work], plan.current) == (["case-2"], 2)
+
+
+def test_a_log_of_a_failed_run_that_holds_more_is_refused(tmp_path: Path) -> None:
+    """A reason without the status, a status without the reason, or events after either: each is damage."""
+    campaign, _ = replayed(tmp_path, TALKS[1:2], variant("V1", "RaisesOnRash"))
+    path = campaign.run_file("V1", "case-2")
+    [meta] = read_jsonl(path)
+    write_jsonl(path, [{key: value for key, value in meta.items() if key != "failure_reason"}])
+    with pytest.raises(DataError, match="failure_reason must say why"):
+        read_run(path)
+
+
+def test_many_broken_updates_are_told_with_the_first_error(tmp_path: Path) -> None:
+    """Over a tenth, by variant; a variant that keeps the schema is not named."""
+    _, outcome = replayed(tmp_path, TALKS, variant("V1", "Breaks"), variant("V3"))
+    assert list(outcome.broken) == ["V1"]
+    broken = outcome.broken["V1"]
+    assert (broken.n, broken.of, broken.first) == (6, 6, "case-1: the model answered nonsense")
+
+
+HARD: dict[str, tuple[Sequence[Trace], tuple[VariantConfig, ...]]] = {
+    "no update": (TALKS, (variant("V1", trigger=NEVER), variant("V3", trigger=NEVER))),
+    "all updates broken": (TALKS, (variant("V1", "Breaks"), variant("V3", "Breaks"))),
+    "broken beside whole": (TALKS, (variant("V1", "Breaks"), variant("V3"))),
+    "every run failed": (TALKS[1:2], (variant("V1", "RaisesOnRash"), variant("V3"))),
+    "one case": (TALKS[:1], (variant("V1"), variant("V3"))),
+    "one variant": (TALKS, (variant("V3"),)),
+    "one concept": (ONE_CONCEPT, (variant("V1"), variant("V3"))),
+    "no concept": (NO_CONCEPT, (variant("V1"), variant("V3"))),
+    "no talk": ([failed_talk("case-1"), failed_talk("case-2")], (variant("V1"), variant("V3"))),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
+    """Whatever is missing, stage 03 ends, and what it leaves out it names."""
+    talks, variants = HARD[name]
+    campaign, _ = replayed(tmp_path, talks, *variants)
+    measured(campaign)
+    names = [one.variant_id for one in variants]
+    results = read_results(campaign, names)
+    tables, left_out = build_tables(results, "V3")
+    assert set(tables) | set(left_out) == set(TABLES)
+    for form in FORMATS.values():
+        assert all(load(form).render(table) for table in tables.values())
+    chosen = chosen_case(campaign, names)
+    assert (chosen is None) == (name in ("every run failed", "no talk"))
+    if chosen is not None:
+        results = replace(results, example=read_example(campaign, chosen[0], names, chosen[1]))
+    for figure in (load(target) for key, target in FIGURES.items() if key != "timeline" or chosen is not None):
+        assert figure.data_csv(results)
+        assert figure.draw(results, "V3").axes
+    assert validate([], data_dir=campaign.root) == 0
