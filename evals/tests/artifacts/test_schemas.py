@@ -52,7 +52,7 @@ def test_every_version_is_a_valid_schema_under_its_own_name(name: str, version: 
 
 def test_archive_versions_are_older_than_the_current() -> None:
     """`known_versions` ends with what this release writes."""
-    assert known_versions("exaid.trace") == ("1.0.0", "1.1.0", "1.2.0")
+    assert known_versions("exaid.trace") == ("1.0.0", "1.1.0", "1.2.0", "1.3.0")
     assert {name: known_versions(name)[-1] for name in current_versions()} == current_versions()
     assert schema_path("exaid.trace", "1.0.0").parent.name == "trace"
 
@@ -127,8 +127,8 @@ def test_a_wrong_field_is_named_alone() -> None:
         ({"schema_name": ["exaid.trace"], "schema_version": "1.0.0"}, "no schema_name and schema_version"),
         ({"schema_name": "exaid.dream", "schema_version": "1.0.0"}, "unknown schema 'exaid.dream'"),
         (
-            {"schema_name": "exaid.trace", "schema_version": "1.3.0"},
-            "exaid.trace 1.3.0 is newer than this release reads (1.2.0)",
+            {"schema_name": "exaid.trace", "schema_version": "1.4.0"},
+            "exaid.trace 1.4.0 is newer than this release reads (1.3.0)",
         ),
         ({"schema_name": "exaid.trace", "schema_version": "0.9.0"}, "unknown version '0.9.0' of exaid.trace"),
         ({"schema_name": "exaid.trace", "schema_version": "one"}, "unknown version 'one' of exaid.trace"),
@@ -163,4 +163,4 @@ def test_require_valid_says_field_and_place() -> None:
 
 def test_the_header_is_what_records_open_with() -> None:
     """Writers get the name and the current version."""
-    assert header("exaid.run") == {"schema_name": "exaid.run", "schema_version": "1.0.0"} == opening("exaid.run")
+    assert header("exaid.run") == {"schema_name": "exaid.run", "schema_version": "1.1.0"} == opening("exaid.run")

@@ -88,7 +88,7 @@ def test_without_write_the_variants_stay(place: Path, capsys: pytest.CaptureFixt
     names = sorted(path.name for path in (place / "evaluated" / "calibration").iterdir())
     assert names == ["gate_pareto.pdf", "gate_pareto.png", "policies.csv", "report.md"]
     pdf = (place / "evaluated" / "calibration" / "gate_pareto.pdf").read_bytes()
-    assert b"|concepts:none|llm:none|boot:0/0|stub:yes" in pdf
+    assert b"|concepts:none|llm:none|boot:0/0|time:recorded|stub:yes" in pdf
     assert b"CreationDate" not in pdf
 
 

@@ -33,7 +33,7 @@ def campaigns(tmp_path: Path, *, calibrate_on: tuple[str, ...] = ("case-3", "cas
 def calibrated(tmp_path: Path, *, speed: float = 100.0, **config: Any) -> Calibration:
     """Calibrate on small talks."""
     settings = CalibrationConfig.model_validate({**CONFIG, **config})
-    return calibrate(plan_calibration(*campaigns(tmp_path), settings, chars_per_second=speed))
+    return calibrate(plan_calibration(*campaigns(tmp_path), settings, chars_per_second=speed, allow_assumed_time=True))
 
 
 def test_the_configuration_that_ships_is_the_default() -> None:
@@ -54,6 +54,14 @@ def test_changed_traces_are_refused(tmp_path: Path) -> None:
     other.trace_file("case-3").unlink()
     with pytest.raises(FrozenError, match="case-3"):
         plan_calibration(evaluated, other, CalibrationConfig(), chars_per_second=100.0)
+
+
+def test_limits_are_not_chosen_from_assumed_time(tmp_path: Path) -> None:
+    """Where nobody recorded when text arrived, silence is that of a setting: refused, unless it is asked for."""
+    settings = CalibrationConfig.model_validate(CONFIG)
+    with pytest.raises(ConfigError, match=r"of no message it is recorded .* assumed 100 characters .* --allow-assumed"):
+        plan_calibration(*campaigns(tmp_path), settings, chars_per_second=100.0)
+    assert "|time:assumed|" in str(calibrated(tmp_path / "again").plan.signature)
 
 
 def test_a_grid_without_policies_is_wrong_configuration(tmp_path: Path) -> None:
@@ -81,7 +89,7 @@ def test_the_hash_is_of_everything_that_decides(tmp_path: Path) -> None:
     ]
     evaluated, traces = campaigns(tmp_path / "f", calibrate_on=("case-3", "case-5"))
     settings = CalibrationConfig.model_validate(CONFIG)
-    others.append(calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0)))
+    others.append(calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0, allow_assumed_time=True)))
     assert len({*same, *(result.frozen().calibration_hash for result in others)}) == 5
 
 
@@ -90,7 +98,7 @@ def test_provenance_says_on_what_when_and_whether_stub(tmp_path: Path) -> None:
     evaluated = campaigns(tmp_path)[0]
     traces = freeze(tmp_path / "with-failure", [talk(*TEXTS, case_id="case-3"), failed_talk("case-4")])
     settings = CalibrationConfig.model_validate(CONFIG)
-    result = calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0))
+    result = calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0, allow_assumed_time=True))
     frozen = result.frozen()
     assert (frozen.cases, frozen.date, frozen.stub) == (("case-3", "case-4"), "2024-12-19T12:00:00Z", True)
     assert frozen.gate.model_dump() == {"kind": "token_gate", **result.chosen.settings}

@@ -198,7 +198,7 @@ def test_a_failing_case_fails_alone(tmp_path: Path, point_at: PointAt) -> None:
     assert list(outcome.failed) == ["case-2"]
     assert outcome.failed["case-2"].count("HTTP 413: too long") == 4
     assert [problem[:3] for problem in outcome.failed["case-2"].split("; V")] == ["V1:", "2: ", "3: ", "4: "]
-    assert (outcome.written, outcome.stopped) == (16, None)
+    assert (outcome.written, outcome.stopped) == (20, None)
     with OpenAIServer() as server:
         point_at(server)
         assert do(campaign, settings()).written == 4

@@ -133,7 +133,8 @@ def test_what_a_part_raises_fails_its_case_and_the_others_go_on(tmp_path: Path) 
     outcome = do(campaign, settings(summarizer="my_parts:Raises"))
     what = "AttributeError: 'SummaryInput' object has no attribute 'nothing'"
     assert outcome.failed == {"case-1": f"Mine: summarizer my_parts:Raises failed on case-1: {what}"}
-    assert outcome.written == 1
+    assert outcome.written == 2
+    assert read_run(campaign.run_file("Mine", "case-1")).failed
     assert read_run(campaign.run_file("Mine", "case-2")).summaries[0].schema_ok
 
 
@@ -152,13 +153,13 @@ def test_what_a_part_raises_fails_its_case_and_the_others_go_on(tmp_path: Path) 
     ],
 )
 def test_what_is_of_the_wrong_type_fails_the_case(tmp_path: Path, noun: str, kind: str, what: str) -> None:
-    """Whatever a part gives back in place of what it should, the case fails by name, and nothing is written."""
+    """Whatever a part gives back in place of what it should, the case fails by name, and its log says no more."""
     campaign = freeze(tmp_path / "data", TALKS[:1])
     problem = do(campaign, settings(**{noun: f"my_parts:{kind}"})).failed["case-1"]
     assert problem.startswith(f"Mine: {noun} my_parts:{kind}")
     assert "case-1" in problem
     assert what in problem
-    assert not campaign.run_file("Mine", "case-1").exists()
+    assert read_run(campaign.run_file("Mine", "case-1")).failed
 
 
 def test_a_gate_has_reasons_of_its_own(tmp_path: Path) -> None:

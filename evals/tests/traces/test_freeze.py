@@ -63,7 +63,7 @@ def test_unfit_traces_are_refused_at_once(tmp_path: Path) -> None:
         "message 1: the stream's chunks have 2 characters, and the content 5",
         'case A: case_id: "case A" does not match "^case-[a-z0-9]',
         "case A, message 0: agent_id: 'Doctor' is none of doctor0, doctor1, doctor2, supervisor",
-        "case-b, message 2: t_rel_ms is 8, before the message above at 9",
+        "case-b, message 2: its time is 8 ms, before the message above at 9",
         "case-c, message 0: 1734609600000 ms is longer than a talk may last",
         "case-d: has no message",
         "case-d: epoch: 'yesterday' is no RFC 3339 time stamp",

@@ -19,9 +19,9 @@ LENGTH = len(trace_records()[2]["content"])
     ("change", "what"),
     [
         ({"stream": [[9000, 3]]}, f"3 characters, and the content {LENGTH}"),
-        ({"t_rel_ms": 5, "stream": []}, "t_rel_ms is 5, before the message above"),
-        ({"stream": [[90_000, 5], [80_000, LENGTH - 5]]}, "goes back in time"),
-        ({"stream": [[0, LENGTH]]}, "begins before t_rel_ms"),
+        ({"t_rel_ms": 5, "stream": []}, "its time is 5 ms, before the message above"),
+        ({"stream": [[90_000, 5], [80_000, LENGTH - 5]]}, "its times go back"),
+        ({"stream": [[0, LENGTH]]}, "its times go back"),
         ({"stream": [[9000.0, LENGTH]]}, "9000.0 where a whole number"),
         ({"t_rel_ms": 1734609600000, "stream": []}, "longer than a talk may last"),
     ],

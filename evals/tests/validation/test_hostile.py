@@ -68,7 +68,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], int, str]] = {
     "a newer version": (
         _raw("case-1000.jsonl", _with(schema_version="9.0.0")),
         1,
-        "exaid.trace 9.0.0 is newer than this release reads (1.2.0)",
+        "exaid.trace 9.0.0 is newer than this release reads (1.3.0)",
     ),
     "an unknown version": (
         _raw("case-1000.jsonl", _with(schema_version="1.0.9")),

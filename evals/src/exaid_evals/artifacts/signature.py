@@ -20,6 +20,8 @@ class Signature:
         bootstrap_resamples: number of resamples.
         bootstrap_seed: seed of the resamples.
         stub: whether traces or language model were simulated.
+        time_basis: whether the times of the text were recorded: `recorded`, `partly`, `assumed`; None where no case has
+            a conversation, or none is involved.
         version: of this package.
     """
 
@@ -30,13 +32,15 @@ class Signature:
     bootstrap_resamples: int
     bootstrap_seed: int
     stub: bool
+    time_basis: str | None = None
     version: str = __version__
 
     def __str__(self) -> str:
         """Return the line.
 
-        >>> str(Signature("sha256:" + "a" * 64, "sha256:" + "b" * 64, "lexicon-1", "stub-1", 10000, 42, True, "1.0"))
-        'exaid-evals/1.0|traces:aaaaaaaa|cfg:bbbbbbbb|concepts:lexicon-1|llm:stub-1|boot:10000/42|stub:yes'
+        >>> hashes = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+        >>> str(Signature(*hashes, "lexicon-1", "stub-1", 10000, 42, True, "recorded", "1.0"))
+        'exaid-evals/1.0|traces:aaaaaaaa|cfg:bbbbbbbb|concepts:lexicon-1|llm:stub-1|boot:10000/42|time:recorded|stub:yes'
         """
         return "|".join(
             (
@@ -46,6 +50,7 @@ class Signature:
                 f"concepts:{self.extractor_id}",
                 f"llm:{self.llm_id}",
                 f"boot:{self.bootstrap_resamples}/{self.bootstrap_seed}",
+                *([f"time:{self.time_basis}"] if self.time_basis else []),
                 f"stub:{'yes' if self.stub else 'no'}",
             )
         )

@@ -10,6 +10,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
 from exaid_evals.artifacts.signature import Signature
+from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED, together
 from exaid_evals.calibration.choice import Choice, choose
 from exaid_evals.calibration.policy import GATE_KIND, Policy, policies
 from exaid_evals.calibration.sweep import Sweep, sweep
@@ -18,6 +19,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.variant import FrozenConfig, PartConfig
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.traces.freeze import verify_frozen
+from exaid_evals.traces.model import read_trace
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Plan:
         manifest: of its traces, verified.
         n_evaluated: cases of the evaluated campaign, none of which is among them.
         config: grid, constraints, choice.
-        chars_per_second: speed of text whose stream was not recorded.
+        chars_per_second: speed of text of whose time nothing was recorded.
+        time_basis: whether the times of the text were recorded: `recorded`, `partly`, `assumed`; None without a
+            conversation.
     """
 
     traces: Campaign
@@ -37,6 +41,7 @@ class Plan:
     n_evaluated: int
     config: CalibrationConfig
     chars_per_second: float
+    time_basis: str | None
 
     @cached_property
     def grid(self) -> tuple[tuple[Policy, ...], int]:
@@ -78,6 +83,7 @@ class Plan:
             bootstrap_resamples=0,
             bootstrap_seed=0,
             stub=self.manifest.stub,
+            time_basis=self.time_basis,
         )
 
 
@@ -125,7 +131,12 @@ class Calibration:
 
 
 def plan_calibration(
-    evaluated: Campaign, traces: Campaign, config: CalibrationConfig, *, chars_per_second: float
+    evaluated: Campaign,
+    traces: Campaign,
+    config: CalibrationConfig,
+    *,
+    chars_per_second: float,
+    allow_assumed_time: bool = False,
 ) -> Plan:
     """Check that there is something to calibrate, on cases that nobody evaluates.
 
@@ -133,10 +144,11 @@ def plan_calibration(
         evaluated: the campaign whose evaluation the calibrated variant will be part of; its manifest is enough.
         traces: the campaign frozen for calibration.
         config: grid, constraints, choice.
-        chars_per_second: speed of text whose stream was not recorded.
+        chars_per_second: speed of text of whose time nothing was recorded.
+        allow_assumed_time: calibrate also where such text is.
 
     Raises:
-        ConfigError: the two campaigns share cases (all are named), or the grid holds no policy.
+        ConfigError: the two campaigns share cases (all are named), the grid holds no policy, or times are assumed.
         DataError: a manifest is missing or damaged.
         FrozenError: the calibration's traces are not what was frozen.
     """
@@ -150,14 +162,24 @@ def plan_calibration(
             where=str(traces.root),
             remedy=f"freeze others: `exaid-evals make-traces --data-dir OTHER --exclude-from {evaluated.root}`",
         )
-    plan = Plan(traces, manifest, len(kept_away), config, chars_per_second)
+    verify_frozen(traces)
+    talks = [entry.case_id for entry in manifest.entries if not entry.failed]
+    basis = together(read_trace(traces.trace_file(case_id)).time_basis for case_id in talks)
+    if basis not in (None, RECORDED) and not allow_assumed_time:
+        of = "no message" if basis == ASSUMED else "only some messages"
+        raise ConfigError(
+            f"of {of} it is recorded when the text arrived, and limits of silence and waiting would be those of an "
+            f"assumed {chars_per_second:g} characters a second",
+            where=str(traces.root),
+            remedy="calibrate on traces with recorded times; or, for want of them, with --allow-assumed-time",
+        )
+    plan = Plan(traces, manifest, len(kept_away), config, chars_per_second, basis)
     if not plan.grid[0]:
         raise ConfigError(
             "no policy: every min_words exceeds every max_words",
             where="calibration: grid",
             remedy="lower min_words or raise max_words",
         )
-    verify_frozen(traces)
     return plan
 
 

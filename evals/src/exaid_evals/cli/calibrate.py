@@ -49,6 +49,11 @@ FOLDER = "calibration"
     help="Give this variant a fixed interval of the median size of the chosen gate's flushes; repeatable.",
 )
 @option("--write", is_flag=True, help="Write the choice into the variants' files.")
+@option(
+    "--allow-assumed-time",
+    is_flag=True,
+    help="Choose limits of silence and waiting even where the traces do not say when text arrived.",
+)
 @jobs_option
 @debug_option
 def command(
@@ -59,6 +64,7 @@ def command(
     variants_dir: Path | None,
     intervals: tuple[str, ...],
     write: bool,
+    allow_assumed_time: bool,
     jobs: int,
 ) -> int:
     """Choose the token gate's limits on cases that are not evaluated.
@@ -71,7 +77,8 @@ def command(
 
         exaid-evals make-traces --data-dir OTHER --exclude-from evals/data
 
-    Campaigns that share a case are refused.
+    Campaigns that share a case are refused. So are traces that do not say when their text arrived, for silence and
+    waiting would be those of an assumed speed.
     """
     configs = config_dir_of(config_dir)
     return run(
@@ -82,6 +89,7 @@ def command(
         variants=variants,
         intervals=intervals,
         write=write,
+        allow_assumed_time=allow_assumed_time,
         jobs=jobs,
     )
 
@@ -95,6 +103,7 @@ def run(
     variants: Sequence[str] = (),
     intervals: Sequence[str] = (),
     write: bool = False,
+    allow_assumed_time: bool = False,
     jobs: int = 1,
 ) -> int:
     """Calibrate and report it.
@@ -107,6 +116,7 @@ def run(
         variants: whose gate it is; none takes those of calibration.yaml, and freezes its `set_by_hand` too.
         intervals: variants that get a fixed interval in place of the gate.
         write: put the choice into them.
+        allow_assumed_time: calibrate also on traces whose times are not recorded.
         jobs: cases at the same time.
 
     Raises:
@@ -128,7 +138,9 @@ def run(
     current, *_ = [current_policy(variants_dir / f"{name}.yaml") for name in calibrated]
     by_hand = {} if variants else config.set_by_hand
     frozen = {name: frozen_as_set(variants_dir / f"{name}.yaml", reason) for name, reason in by_hand.items()}
-    plan = plan_calibration(evaluated, traces, config, chars_per_second=speed)
+    plan = plan_calibration(
+        evaluated, traces, config, chars_per_second=speed, allow_assumed_time=allow_assumed_time
+    )
     with Progress("calibrate", len(plan.talks)) as progress:
         result = calibrate(plan, jobs=jobs, on_case=progress.advance)
     frozen |= dict.fromkeys(calibrated, result.frozen())
@@ -175,6 +187,7 @@ def _tell(result: Calibration, current: Policy, folder: Path) -> None:
         ("survivors", f"{survivors}, of which {front} on the Pareto front"),
         ("until now", current.label),
         ("chosen", f"{result.chosen.label} ({'/'.join(result.chosen.settings)})"),
+        ("time", plan.time_basis or "unknown"),
         ("stub", "yes" if plan.manifest.stub else "no"),
         ("report", shown(folder)),
     ]

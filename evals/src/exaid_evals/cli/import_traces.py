@@ -10,8 +10,6 @@ import click
 
 from exaid_evals.cli.options import (
     campaign_of,
-    config_dir_of,
-    config_dir_option,
     data_dir_option,
     debug_option,
     dry_run_option,
@@ -67,7 +65,6 @@ def _not_blank(_ctx: click.Context, _parameter: click.Parameter, value: str) -> 
 @option("--simulated", is_flag=True, help="The talk is simulated: mark as stub whatever is made from it.")
 @dry_run_option
 @data_dir_option
-@config_dir_option
 @debug_option
 def command(
     *,
@@ -81,28 +78,23 @@ def command(
     simulated: bool,
     dry_run: bool,
     data_dir: Path | None,
-    config_dir: Path | None,
 ) -> int:
     """Freeze conversations that another system has had, as traces of a new campaign.
 
     FILES are AutoGen chat histories, OpenAI-style messages (JSON Lines), LangChain or LangGraph messages,
     OpenTelemetry spans (OTLP/JSON) or CSV tables (case_id, agent, content, and perhaps t_ms or timestamp), each
     perhaps gzipped. What does not map to a trace is reported by file, line and field, and refused unless
-    --skip-unmapped leaves it out. Nothing is invented: where a file says no times, messages are laid one after the
-    other at the speed of configs/summarizer.yaml, and the manifest says so.
+    --skip-unmapped leaves it out. Nothing is invented: where a file says no times the traces have none, and whatever
+    is replayed from them says that its time is assumed.
     """
     from exaid_evals.cli.progress import Progress
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.summarizer import SummarizerConfig
     from exaid_evals.traces.freeze import freeze_traces, refuse_frozen
     from exaid_evals.traces.importers.agents import read_casting
     from exaid_evals.traces.importers.assemble import read_conversations
     from exaid_evals.traces.importers.registry import AUTO, importer_named, importer_of
-    from exaid_evals.traces.importers.timing import Clock
     from exaid_evals.traces.model import Provenance
 
     campaign = campaign_of(data_dir)
-    summarizer = load_config(SummarizerConfig, config_dir_of(config_dir) / "summarizer.yaml").value
     named = None if format_name == AUTO else importer_named(format_name)
     casting = read_casting(agents) if agents else None
     refuse_frozen(campaign)
@@ -112,7 +104,6 @@ def command(
             importer_of if named is None else lambda _: named,
             casting=casting,
             provenance=Provenance("", mac_commit, model, simulated),
-            clock=Clock(summarizer.stream.chars_per_second),
             note=note,
             skip_unmapped=skip_unmapped,
             on_file=lambda path: progress.advance(path.name),
@@ -154,4 +145,4 @@ def _times(imported: Imported) -> str:
     n_cases, untimed = len(imported.traces), len(imported.untimed)
     if not untimed:
         return "recorded" + (", without dates" if imported.undated else "")
-    return f"unknown in {untimed} of {n_cases} cases: laid one after the other"
+    return f"unknown in {untimed} of {n_cases} cases"

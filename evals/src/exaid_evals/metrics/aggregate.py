@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from exaid_evals.artifacts.time_basis import together
 from exaid_evals.metrics.records import (
     COVERAGE_CURVE,
     FAILED_RUN,
@@ -69,6 +70,7 @@ def aggregate(
             measures={name: _estimate(described, bounds, column, n=n_measured) for column, name in enumerate(names)},
             curves=_curves(values, described, means, bounds, counts[n], len(names), config),
             failed_runs=failed_runs,
+            time_basis=together(case.time_basis for case in with_talk),
         )
     return aggregated
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
@@ -85,9 +85,12 @@ class Measurer:
             extractor = GuardedExtractor(self._extractor, self._config.extractor.name, entry.case_id)
             observed = iter(observe_case(trace, [log for log in logs if not log.failed], extractor))
             metrics = [
-                CaseMetrics(entry.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
-                if log.failed
-                else self._metrics(entry.case_id, variant, next(observed))
+                replace(
+                    CaseMetrics(entry.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
+                    if log.failed
+                    else self._metrics(entry.case_id, variant, next(observed)),
+                    time_basis=trace.time_basis,
+                )
                 for variant, log in zip(variants, logs, strict=True)
             ]
         except (DataError, CaseFailedError) as error:

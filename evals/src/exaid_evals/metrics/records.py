@@ -29,6 +29,8 @@ class CaseMetrics:
         measures: name → number, None where undefined for this case.
         curves: name → values on the grid of the variant's curve; all None where undefined.
         failure_reason: why the replay failed; None where it did not.
+        time_basis: whether the times of the text were recorded: `recorded`, `partly`, `assumed`; None without a
+            conversation, and in files before version 1.2.0.
     """
 
     case_id: str
@@ -37,6 +39,7 @@ class CaseMetrics:
     measures: Mapping[str, float | None] = field(default_factory=dict)
     curves: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     failure_reason: str | None = None
+    time_basis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class VariantMetrics:
         n_cases: all cases, with the failed ones.
         n_failed: cases without a talk, and those whose replay failed.
         failed_runs: the latter, with the reason.
+        time_basis: whether the times of the text were recorded, over all cases, as of a case.
         made_from: None before it is known, in the midst of aggregation.
     """
 
@@ -125,6 +129,7 @@ class VariantMetrics:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     made_from: MadeFrom | None = None
     failed_runs: Mapping[str, str] = field(default_factory=dict)
+    time_basis: str | None = None
 
     @property
     def case_source(self) -> str | None:
@@ -170,6 +175,7 @@ def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics
             measures=record["measures"],
             curves=record.get("curves", {}),
             failure_reason=record.get("failure_reason"),
+            time_basis=record.get("time_basis"),
         )
         for record in records[:-1]
     ]
@@ -198,6 +204,7 @@ def _variant(record: Mapping[str, Any]) -> VariantMetrics:
         curves={name: Curve(**value) for name, value in record.get("curves", {}).items()},
         made_from=MadeFrom(**record["made_from"]) if "made_from" in record else None,
         failed_runs=record.get("failed_runs", {}),
+        time_basis=record.get("time_basis"),
     )
 
 

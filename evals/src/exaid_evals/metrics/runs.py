@@ -12,8 +12,11 @@ from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_stru
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
+from exaid_evals.artifacts.time_basis import together
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.replay.run_log import SKIPPED_FAILED_TRACE
+from exaid_evals.traces.model import read_trace
 
 _RUN_FILES = "case-*.jsonl.gz"
 _NAMED_AT_MOST = 5
@@ -29,6 +32,7 @@ class VariantRuns:
         llm_id: client and model.
         stub: whether talk or model were simulated.
         hashes: case id → hash of its run log.
+        time_basis: whether the times of the text were recorded, over these cases; None where no run says.
     """
 
     variant_id: str
@@ -36,6 +40,7 @@ class VariantRuns:
     llm_id: str
     stub: bool
     hashes: Mapping[str, str]
+    time_basis: str | None = None
 
 
 def natural_order(variant_id: str) -> tuple[Sequence[str | int], str]:
@@ -84,6 +89,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
     """
     hashes: dict[str, str] = {}
     by_config: dict[str, list[str]] = {}
+    bases: list[str | None] = []
     meta: Mapping[str, Any] = {}
     for entry in entries:
         path = campaign.run_file(variant, entry.case_id)
@@ -95,6 +101,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
                 remedy=f"run {campaign.call(f'run-variants {variant}')}",
             )
         by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
+        bases.append(_time_basis(campaign, meta))
     if len(by_config) > 1:
         groups = "; ".join(f"{config_hash[:15]}…: {_some(cases)}" for config_hash, cases in by_config.items())
         raise DataError(
@@ -102,7 +109,14 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
             where=str(campaign.runs / variant),
             remedy=f"run {campaign.call(f'run-variants {variant}')}",
         )
-    return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], hashes)
+    return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], hashes, together(bases))
+
+
+def _time_basis(campaign: Campaign, meta: Mapping[str, Any]) -> str | None:
+    """Return whether the times of a run's text were recorded; of an older run, whose log does not say, by its trace."""
+    if "time_basis" in meta or meta["status"] == SKIPPED_FAILED_TRACE:
+        return meta.get("time_basis")
+    return read_trace(campaign.trace_file(meta["case_id"])).time_basis
 
 
 def hash_of_runs(hashes: Mapping[str, str]) -> str:

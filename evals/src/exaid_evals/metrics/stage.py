@@ -11,6 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.signature import Signature
+from exaid_evals.artifacts.time_basis import together
 from exaid_evals.concepts.base import Extractor, held_out
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
@@ -250,6 +251,7 @@ def _signature(
         bootstrap_resamples=settings.config.bootstrap.resamples,
         bootstrap_seed=settings.config.bootstrap.seed,
         stub=manifest.stub or any(one.stub for one in runs),
+        time_basis=together(one.time_basis for one in runs),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.schemas import current_versions, identify, require_valid
+from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED
 from exaid_evals.artifacts.timestamps import parse_timestamp
 from exaid_evals.errors import DataError
 
@@ -40,9 +41,17 @@ def only_added_to(version: str) -> Step:
     return step
 
 
+def trace_1_2_0(record: Record, _: Record) -> Record:
+    """Say what is known of the time: the stream where there is one, else a start from which a speed is assumed."""
+    if record["metadata"]["status"] == "failed":
+        return record | {"schema_version": "1.3.0"}
+    return record | {"schema_version": "1.3.0", "time_basis": RECORDED if record.get("stream") else ASSUMED}
+
+
 STEPS: Mapping[tuple[str, str], Step] = {
     ("exaid.trace", "1.0.0"): trace_1_0_0,
     ("exaid.trace", "1.1.0"): only_added_to("1.2.0"),
+    ("exaid.trace", "1.2.0"): trace_1_2_0,
     # The hashes of the trace files are added by `migration.files`, which sees them.
     ("exaid.manifest", "1.0.0"): only_added_to("1.1.0"),
 }

@@ -1,8 +1,13 @@
-"""The virtual clock: when each code point of a trace has arrived. No wall clock is ever read."""
+"""The virtual clock: when each code point of a trace has arrived. No wall clock is ever read.
+
+Replay uses what is known of a message's time and shifts none of it: chunks as they were recorded; evenly between a
+start and an end; whole at an end that alone is known. A speed is assumed only where nothing says when text came.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -15,16 +20,16 @@ class MessageArrival:
 
     Attributes:
         start_ms: when its first character may appear.
-        ends: code points arrived after each recorded chunk; empty where arrival is at a constant speed.
+        end_ms: when all of it is there.
+        ends: code points arrived after each recorded chunk; empty where text arrives evenly from start to end.
         times: when each recorded chunk arrived, in ms.
-        ms_per_char: the constant speed, used where no chunk is recorded.
         n_chars: length of the message in code points.
     """
 
     start_ms: int
+    end_ms: int
     ends: tuple[int, ...]
     times: tuple[int, ...]
-    ms_per_char: float
     n_chars: int
 
     def time_of(self, end_char: int) -> int:
@@ -39,33 +44,47 @@ class MessageArrival:
             return self.start_ms
         if self.ends:
             return self.times[bisect_left(self.ends, end_char)]
-        return self.start_ms + -int(-end_char * self.ms_per_char // 1)
-
-    @property
-    def end_ms(self) -> int:
-        """When the whole message has arrived."""
-        return self.time_of(self.n_chars)
+        return self.start_ms + -(-end_char * (self.end_ms - self.start_ms) // self.n_chars)
 
 
 def arrivals(trace: Trace, chars_per_second: float) -> list[MessageArrival]:
     """Return the arrival of each message, in order.
 
-    A message whose stream is recorded arrives as it says; another arrives at `chars_per_second` from its start.
-    Agents speak one after the other: where a start lies before the end of the message before it, the whole
-    message is shifted behind that end.
+    Of a message whose start alone is known, text arrives from there at `chars_per_second`; of one of which nothing is
+    known, from the end of the message before. Agents speak one after the other, so that such text is there at the
+    latest when something is known of a message after it.
     """
     found: list[MessageArrival] = []
     free_at = 0
-    for message in trace.messages:
-        arrival = _arrival(message, free_at, 1000.0 / chars_per_second)
+    for message, next_ms in zip(trace.messages, _known_after(trace.messages), strict=True):
+        arrival = _arrival(message, free_at, next_ms, chars_per_second)
         found.append(arrival)
-        free_at = arrival.end_ms
+        free_at = max(free_at, arrival.end_ms)
     return found
 
 
-def _arrival(message: Message, free_at: int, ms_per_char: float) -> MessageArrival:
-    start = max(message.t_rel_ms, free_at)
-    shift = start - message.t_rel_ms
-    ends = tuple(accumulate(n_chars for _, n_chars in message.stream))
-    times = tuple(t_ms + shift for t_ms, _ in message.stream)
-    return MessageArrival(start, ends, times, ms_per_char, len(message.content))
+def _known_after(messages: Sequence[Message]) -> list[int | None]:
+    """Return, for each message, the first moment that is known of any message after it."""
+    known: list[int | None] = []
+    later = None
+    for message in reversed(messages):
+        known.append(later)
+        later = later if message.known_ms is None else message.known_ms
+    return known[::-1]
+
+
+def _arrival(message: Message, free_at: int, next_ms: int | None, chars_per_second: float) -> MessageArrival:
+    n_chars = len(message.content)
+    if message.stream:
+        ends = tuple(accumulate(n_chars for _, n_chars in message.stream))
+        times = tuple(t_ms for t_ms, _ in message.stream)
+        return MessageArrival(times[0], times[-1], ends, times, n_chars)
+    if message.end_t_rel_ms is not None:
+        start = message.end_t_rel_ms if message.t_rel_ms is None else message.t_rel_ms
+        return MessageArrival(start, message.end_t_rel_ms, (), (), n_chars)
+    start = free_at if message.t_rel_ms is None else message.t_rel_ms
+    end = start + -int(-n_chars * 1000 // chars_per_second)
+    if next_ms is not None:
+        start = min(start, next_ms)
+        end = max(start, min(end, next_ms))
+    return MessageArrival(start, end, (), (), n_chars)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import summary_event_id
@@ -47,16 +48,21 @@ def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per
 
 
 def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator[Chunk]:
-    """Yield what leaves the gate while the trace streams by. A timer that ends with a word's arrival loses."""
-    end_ms = 0
+    """Yield what leaves the gate while the trace streams by. A timer that ends with a word's arrival loses.
+
+    The gate hears one message after the other. Where recorded streams overlap, what came early waits for the end of
+    the message before it: the moments at which text was there stay as they were recorded.
+    """
+    now_ms = 0
     for seq, (message, arrival) in enumerate(zip(trace.messages, arrivals(trace, chars_per_second), strict=True)):
         for piece in pieces_of(message, seq, arrival):
-            yield from _timers(gate, before_ms=piece.t_ms)
-            yield from gate.on_piece(piece)
-        end_ms = arrival.end_ms
-        yield from _timers(gate, before_ms=end_ms)
-        yield from gate.on_turn_end(end_ms)
-    yield from gate.on_end(end_ms)
+            now_ms = max(now_ms, piece.t_ms)
+            yield from _timers(gate, before_ms=now_ms)
+            yield from gate.on_piece(piece if piece.t_ms == now_ms else replace(piece, t_ms=now_ms))
+        now_ms = max(now_ms, arrival.end_ms)
+        yield from _timers(gate, before_ms=now_ms)
+        yield from gate.on_turn_end(now_ms)
+    yield from gate.on_end(now_ms)
 
 
 def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:

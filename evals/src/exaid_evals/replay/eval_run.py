@@ -96,6 +96,8 @@ def _meta(run: EvalRun, trace: Trace, trace_sha256: str, status: str) -> dict[st
         "created_at": trace.epoch,
         "versions": {"exaid-evals": __version__},
     }
+    if trace.time_basis is not None:
+        meta["time_basis"] = trace.time_basis
     note = calibration_note(run.variant, trace.case_id)
     if note is not None:
         meta["calibration"] = note

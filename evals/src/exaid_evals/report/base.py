@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from exaid_evals.metrics.records import VariantMetrics
 from exaid_evals.report.cells import MISSING, Cell, Digits, Mean, Text
-from exaid_evals.report.notes import STUB_NOTE, cases_note, signature_lines, undefined_note
+from exaid_evals.report.notes import (
+    STUB_NOTE,
+    cases_note,
+    rests_on_time,
+    signature_lines,
+    time_note,
+    undefined_note,
+)
 
 __all__ = ["MISSING", "STUB_NOTE", "Column", "Row", "Table", "build_table", "cases_note", "signature_lines"]
 
@@ -161,6 +168,8 @@ def build_table(
 ) -> Table:
     """Return a table with a row per variant and its means; columns that no variant has are left out."""
     kept = tuple(column for column in columns if any(column.measure in variant.measures for variant in variants))
+    assumed = time_note(variants)
+    kept = tuple(_marked(column) if assumed else column for column in kept)
     rows = tuple(
         Row(
             (variant.variant_id,),
@@ -179,5 +188,12 @@ def build_table(
     notes = [MEAN_NOTE, cases_note(variants)]
     undefined = undefined_note(((column.heading, column.measure) for column in kept), variants)
     notes += [undefined] if undefined else []
+    notes += [assumed] if any(rests_on_time(column.measure) for column in kept) and assumed else []
     notes += [STUB_NOTE] if any(variant.stub for variant in variants) else []
     return Table(name, title, kept, rows, tuple(notes), primary)
+
+
+def _marked(column: Column) -> Column:
+    """Say beside a time that it is not recorded."""
+    unit = f"{column.unit}, assumed" if column.unit else "assumed"
+    return replace(column, unit=unit) if rests_on_time(column.measure) else column

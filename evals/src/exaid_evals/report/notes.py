@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 
 STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
 _NAMED_AT_MOST = 5
+TIME_MEASURES = ("time_to_first_update_ms", "concept_delay", "lag_", "silence_", "flush_interval_")
+"""How the names of measures begin that rest on when the text arrived."""
 MIXED = "Mixed signatures: rows were made differently and must not be compared."
 
 
@@ -44,6 +47,27 @@ def cases_note(variants: Iterable[VariantMetrics]) -> str:
         of = f" ({', '.join(names)})" if len(groups) > 1 else ""
         parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
     return ". ".join(parts) + "." if parts else "No case."
+
+
+def rests_on_time(measure: str) -> bool:
+    """Return whether a measure rests on when the text of the conversation arrived.
+
+    >>> rests_on_time("concept_delay_ms_p50"), rests_on_time("coverage")
+    (True, False)
+    """
+    return measure.startswith(TIME_MEASURES)
+
+
+def time_note(variants: Iterable[VariantMetrics]) -> str:
+    """Return what is to be said of assumed times; empty where all were recorded, or nothing is known of it."""
+    basis = together(variant.time_basis for variant in variants)
+    if basis in (None, RECORDED):
+        return ""
+    of = "no message" if basis == ASSUMED else "only some messages"
+    return (
+        f"Time is {'assumed' if basis == ASSUMED else 'partly assumed'}: of {of} it is recorded when the text arrived; "
+        "the rest arrives at the configured speed, on which delays, first updates and timer flushes depend."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.report.formats.markdown import escape as markdown_text
 from exaid_evals.report.formats.tex_text import breakable
 from exaid_evals.report.formats.tex_text import escape as tex_text
-from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of
+from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of, time_note
 from exaid_evals.report.registry import FIGURES, load
 from exaid_evals.report.results import Results
 
@@ -36,6 +36,7 @@ TABLES = {
     "coverage_gold": "Coverage by the extractor and by gold labels",
 }
 _TABLE_FORMS, _FIGURE_FORMS = ("tex", "md", "csv"), ("pdf", "png", "csv")
+_OF_TIME = ("concept_delay", "timeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ def _index_md(items: Sequence[Item], results: Results) -> str:
 
 def _figure_caption(item: Item, results: Results) -> str:
     notes = [load(FIGURES[item.name]).CAPTION, cases_note(results)]
-    return " ".join([*notes, *([STUB_NOTE] if any(one.stub for one in results) else [])])
+    notes += [time_note(results)] if item.name in _OF_TIME else []
+    return " ".join([*filter(None, notes), *([STUB_NOTE] if any(one.stub for one in results) else [])])
 
 
 def _index_tex(items: Sequence[Item], results: Results) -> str:

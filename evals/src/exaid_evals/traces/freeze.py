@@ -114,8 +114,8 @@ def _unfit(trace: Trace) -> Iterator[str]:
         except (AttributeError, UnicodeEncodeError):
             checkable = False
             yield f"{trace.case_id}, message {number}: content is no text that a file can hold"
-    if trace.messages and trace.messages[0].t_rel_ms != 0:
-        yield f"{trace.case_id}, message 0: t_rel_ms is {trace.messages[0].t_rel_ms}, and the first message's must be 0"
+    if trace.messages and trace.messages[0].known_ms:
+        yield f"{trace.case_id}, message 0: its time is {trace.messages[0].known_ms} ms, and the first one's must be 0"
     for number, problem in message_problems(trace.messages):
         yield f"{trace.case_id}, message {number}: {problem}"
     try:
@@ -126,7 +126,7 @@ def _unfit(trace: Trace) -> Iterator[str]:
     if not checkable:
         return
     # The run's id is derived when all traces are known to be fit. Times were looked at: a wrong one is no date.
-    messages = tuple(replace(message, t_rel_ms=0, stream=()) for message in trace.messages)
+    messages = tuple(replace(message, t_rel_ms=0, stream=(), end_t_rel_ms=None) for message in trace.messages)
     candidate = replace(trace, messages=messages, provenance=replace(trace.provenance, mas_run_id=f"mas-{'0' * 16}"))
     seen: set[str] = set()
     for number, record in enumerate(to_records(candidate)):

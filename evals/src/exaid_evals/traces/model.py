@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.time_basis import basis_of_messages, basis_of_times
 from exaid_evals.artifacts.timestamps import at_offset, parse_timestamp
 from exaid_evals.errors import DataError
 
@@ -30,21 +31,37 @@ class Message:
     Attributes:
         agent_id: `doctor0` … `supervisor`, or `_system` for a failure.
         content: the text, in Unicode code points.
-        t_rel_ms: when the message's first character appeared, in ms since the case's first message.
+        t_rel_ms: when the message's first character appeared, in ms since the case's first message; None where that
+            is not known.
         stream: `(t_rel_ms, n_chars)` chunks in order of arrival, whose lengths add up to the content's; empty
-            where only the start of the message is known.
+            where they were not recorded.
         provider_token_count: what the provider reported; enters no measure.
         gold_concepts: ids that the message states; stub traces only.
         gold_mentions: where and in which form it states them, and what it only seems to; stub traces only.
+        end_t_rel_ms: when it was complete; None where that is not known, or the stream says it.
     """
 
     agent_id: str
     content: str
-    t_rel_ms: int
+    t_rel_ms: int | None = None
     stream: tuple[tuple[int, int], ...] = ()
     provider_token_count: int | None = None
     gold_concepts: tuple[str, ...] | None = None
     gold_mentions: tuple[GoldMention, ...] | None = None
+    end_t_rel_ms: int | None = None
+
+    @property
+    def time_basis(self) -> str:
+        """What is known of its time: `recorded` (stream, or both ends), `complete` (its end), `assumed` or `none`.
+
+        From a start alone the text arrives at an assumed speed.
+        """
+        return basis_of_times(self.t_rel_ms, self.end_t_rel_ms, streamed=bool(self.stream))
+
+    @property
+    def known_ms(self) -> int | None:
+        """The first moment that is known of it: its start, else its end."""
+        return self.end_t_rel_ms if self.t_rel_ms is None else self.t_rel_ms
 
     def labelled(self, mentions: tuple[GoldMention, ...]) -> Message:
         """Return the message with gold labels, in the order of its text."""
@@ -85,6 +102,11 @@ class Trace:
         return self.failure_reason is not None
 
     @property
+    def time_basis(self) -> str | None:
+        """Whether all, some or none of its messages have recorded times: `recorded`, `partly`, `assumed`."""
+        return basis_of_messages(message.time_basis for message in self.messages)
+
+    @property
     def text_units_ctu(self) -> int:
         """CTU of all messages."""
         return sum(ctu(message.content) for message in self.messages)
@@ -99,11 +121,16 @@ def to_records(trace: Trace) -> list[dict[str, Any]]:
     """Return a trace's records, one a message; a failed trace has exactly one, of `_system`."""
     if trace.failure_reason is not None:
         notice = Message(FAILURE_AGENT, f"[FAILED] {trace.failure_reason}", 0)
-        return [_record(trace, 0, notice)]
-    return [_record(trace, number, message) for number, message in enumerate(trace.messages)]
+        return [_record(trace, 0, notice, 0)]
+    stamps = accumulate(((message.known_ms or 0) for message in trace.messages), max)
+    return [
+        _record(trace, number, message, stamp_ms)
+        for number, (message, stamp_ms) in enumerate(zip(trace.messages, stamps, strict=True))
+    ]
 
 
-def _record(trace: Trace, sequence_num: int, message: Message) -> dict[str, Any]:
+def _record(trace: Trace, sequence_num: int, message: Message, stamp_ms: int) -> dict[str, Any]:
+    """Return a message's record; its time stamp, which every record has, is the last moment known by then."""
     metadata: dict[str, Any] = {
         "mas_run_id": trace.provenance.mas_run_id,
         "mac_commit": trace.provenance.mac_commit,
@@ -123,13 +150,18 @@ def _record(trace: Trace, sequence_num: int, message: Message) -> dict[str, Any]
         "case_id": trace.case_id,
         "agent_id": message.agent_id,
         "sequence_num": sequence_num,
-        "timestamp": at_offset(trace.epoch, message.t_rel_ms),
-        "t_rel_ms": message.t_rel_ms,
+        "timestamp": at_offset(trace.epoch, stamp_ms),
         "content": message.content,
         "content_sha256": sha256_text(message.content),
         "text_units_ctu": 0 if trace.failed else ctu(message.content),
         "metadata": metadata,
     }
+    if not trace.failed:
+        record["time_basis"] = message.time_basis
+    if message.t_rel_ms is not None:
+        record["t_rel_ms"] = message.t_rel_ms
+    if message.end_t_rel_ms is not None:
+        record["end_t_rel_ms"] = message.end_t_rel_ms
     if message.stream:
         record["stream"] = [list(chunk) for chunk in message.stream]
     if message.provider_token_count is not None:
@@ -157,7 +189,8 @@ def read_trace(path: Path) -> Trace:
 def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
     """Build a trace from valid records.
 
-    Records of version 1.0.0 have no `t_rel_ms`; it is then the distance of the time stamps.
+    Records of version 1.0.0 have no `t_rel_ms`; it is then the distance of the time stamps. From version 1.3.0 on
+    a record without it does not know when its text began.
 
     Raises:
         DataError: there is no record, the sequence numbers are not 0, 1, 2, …, or a message cannot be replayed.
@@ -177,6 +210,10 @@ def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
     if metadata["status"] == "failed":
         return failed_trace(first["case_id"], first["timestamp"], provenance, metadata["failure_reason"])
     messages = tuple(_message(record, epoch=first["timestamp"]) for record in records)
+    for number, (record, message) in enumerate(zip(records, messages, strict=True), start=1):
+        if record.get("time_basis", message.time_basis) != message.time_basis:
+            what = f"time_basis is {record['time_basis']}, and its times make it {message.time_basis}"
+            raise DataError(what, where=f"{where}:{number}", remedy="make the traces again")
     for number, problem in message_problems(messages):
         raise DataError(problem, where=f"{where}:{number + 1}", remedy="make the traces again")
     return Trace(first["case_id"], first["timestamp"], messages, provenance)
@@ -186,28 +223,31 @@ def message_problems(messages: Sequence[Message]) -> Iterator[tuple[int, str]]:
     """Yield `(index, what is wrong)` for each way in which messages contradict themselves or run back in time."""
     last_ms = 0
     for number, message in enumerate(messages):
-        times = [message.t_rel_ms, *(t_ms for t_ms, _ in message.stream)]
+        ends = (message.t_rel_ms, *(t_ms for t_ms, _ in message.stream), message.end_t_rel_ms)
+        times = [t_ms for t_ms in ends if t_ms is not None]
         lengths = [n_chars for _, n_chars in message.stream]
         strange = [value for value in (*times, *lengths) if not isinstance(value, int) or isinstance(value, bool)]
         if strange:
             yield number, f"{strange[0]!r:.40} where a whole number of ms or characters must stand"
             continue
-        if message.t_rel_ms < last_ms:
-            yield number, f"t_rel_ms is {message.t_rel_ms}, before the message above at {last_ms}"
+        if (message.known_ms or 0) < last_ms and message.known_ms is not None:
+            yield number, f"its time is {message.known_ms} ms, before the message above at {last_ms}"
         if any(after < before for before, after in pairwise(times)):
-            yield number, f"the stream goes back in time, or begins before t_rel_ms {message.t_rel_ms}"
-        if max(times) > MAX_T_MS:
+            yield number, "its times go back: t_rel_ms, the stream and end_t_rel_ms must follow one another"
+        if message.stream and message.t_rel_ms is None:
+            yield number, "a stream without t_rel_ms, which is the time of its first chunk"
+        if max(times, default=0) > MAX_T_MS:
             yield number, f"{max(times)} ms is longer than a talk may last ({MAX_T_MS} ms)"
         if lengths and sum(lengths) != len(message.content):
             yield number, f"the stream's chunks have {sum(lengths)} characters, and the content {len(message.content)}"
         for problem in gold_problems(message.content, message.gold_mentions, message.gold_concepts):
             yield number, problem
-        last_ms = message.t_rel_ms
+        last_ms = last_ms if message.known_ms is None else message.known_ms
 
 
 def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
     t_rel_ms = record.get("t_rel_ms")
-    if t_rel_ms is None:
+    if t_rel_ms is None and "time_basis" not in record:
         elapsed = parse_timestamp(record["timestamp"]) - parse_timestamp(epoch)
         t_rel_ms = round(elapsed.total_seconds() * 1000)
     gold = record["metadata"].get("gold_concepts")
@@ -217,6 +257,7 @@ def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
         content=record["content"],
         t_rel_ms=t_rel_ms,
         stream=tuple((chunk[0], chunk[1]) for chunk in record.get("stream", ())),
+        end_t_rel_ms=record.get("end_t_rel_ms"),
         provider_token_count=record.get("provider_token_count"),
         gold_concepts=tuple(gold) if gold is not None else None,
         gold_mentions=tuple(map(from_fields, labels)) if labels is not None else None,

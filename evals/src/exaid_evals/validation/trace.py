@@ -10,6 +10,7 @@ from exaid_evals.artifacts.gold import from_fields, gold_problems
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.time_basis import basis_of_times
 from exaid_evals.artifacts.timestamps import parse_timestamp
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record
@@ -31,7 +32,7 @@ class TraceCheck(FileCheck):
         self._units = 0
         self._epoch: datetime | None = None
         self._last_moment: datetime | None = None
-        self._last_t_rel_ms: int | None = None
+        self._last_known_ms: int | None = None
 
     def record(self, line: int, record: Record) -> None:
         """Take the next message."""
@@ -76,6 +77,8 @@ class TraceCheck(FileCheck):
             self.found(line, "content_sha256 is not the content's hash: the text was changed")
         if "stream" in record:
             self._stream(line, record)
+        if "time_basis" in record:
+            self._time_basis(line, record)
         labels = record["metadata"].get("gold_mentions")
         if labels is not None:
             mentions = [from_fields(fields) for fields in labels]
@@ -96,8 +99,22 @@ class TraceCheck(FileCheck):
         if stream and start_ms is not None and stream[0][0] != start_ms:
             self.found(line, f"the stream starts at {stream[0][0]} ms, and t_rel_ms is {start_ms}")
 
+    def _time_basis(self, line: int, record: Record) -> None:
+        start, end = record.get("t_rel_ms"), record.get("end_t_rel_ms")
+        last = max((t_ms for t_ms, _ in record.get("stream", ())), default=start)
+        if end is not None and last is not None and end < last:
+            self.found(line, f"end_t_rel_ms is {end}, before the text that came at {last} ms")
+        if record.get("stream") and start is None:
+            self.found(line, "a stream without t_rel_ms, which is the time of its first chunk")
+        known = basis_of_times(start, end, streamed=bool(record.get("stream")))
+        if record["time_basis"] != known:
+            self.found(line, f"time_basis is {record['time_basis']}, and its times make it {known}")
+
     def _times(self, line: int, record: Record) -> None:
-        timestamp, t_rel_ms = record["timestamp"], record.get("t_rel_ms")
+        timestamp = record["timestamp"]
+        name, known_ms = next(
+            ((name, record[name]) for name in ("t_rel_ms", "end_t_rel_ms") if name in record), ("t_rel_ms", None)
+        )
         try:
             moment = parse_timestamp(timestamp)
         except DataError as error:
@@ -108,18 +125,18 @@ class TraceCheck(FileCheck):
         self._last_moment = moment
         if self._epoch is None and record is self._first:
             self._epoch = moment
-            if line == 1 and t_rel_ms:
-                self.found(line, f"t_rel_ms is {t_rel_ms}, and the first message's must be 0")
-        if t_rel_ms is None:
+            if line == 1 and known_ms:
+                self.found(line, f"{name} is {known_ms}, and the first message's must be 0")
+        if known_ms is None:
             return
-        if self._last_t_rel_ms is not None and t_rel_ms < self._last_t_rel_ms:
-            self.found(line, f"t_rel_ms goes back from {self._last_t_rel_ms} to {t_rel_ms}")
-        self._last_t_rel_ms = t_rel_ms
+        if self._last_known_ms is not None and known_ms < self._last_known_ms:
+            self.found(line, f"{name} goes back from {self._last_known_ms} to {known_ms}")
+        self._last_known_ms = known_ms
         if self._epoch is not None and not self.incomplete:
             elapsed_ms = (moment - self._epoch).total_seconds() * 1000
             # Time stamps of whole seconds are a second apart at most from a clock in milliseconds.
-            if abs(elapsed_ms - t_rel_ms) > (1 if "." in timestamp else 999):
-                self.found(line, f"t_rel_ms is {t_rel_ms}, and the time stamps lie {elapsed_ms:.0f} ms apart")
+            if abs(elapsed_ms - known_ms) > (1 if "." in timestamp else 999):
+                self.found(line, f"{name} is {known_ms}, and the time stamps lie {elapsed_ms:.0f} ms apart")
 
     def end(self, digest: str | None) -> None:
         """Leave what a manifest will want to know."""

@@ -12,10 +12,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.agents import Casting
 from exaid_evals.traces.importers.assemble import Imported, read_conversations
 from exaid_evals.traces.importers.registry import importer_of
-from exaid_evals.traces.importers.timing import Clock
 from exaid_evals.traces.model import Provenance
-
-CLOCK = Clock(chars_per_second=100)
 
 
 def read(*paths: Path, casting: Casting | None = None, skip: bool = False, note: str = "") -> Imported:
@@ -25,7 +22,6 @@ def read(*paths: Path, casting: Casting | None = None, skip: bool = False, note:
         importer_of,
         casting=casting,
         provenance=Provenance("", "0" * 40, "model-1", stub=False),
-        clock=CLOCK,
         note=note,
         skip_unmapped=skip,
     )

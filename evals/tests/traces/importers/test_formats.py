@@ -33,15 +33,16 @@ def test_macs_conversation_needs_no_mapping(tmp_path: Path) -> None:
     }
 
 
-def test_unknown_times_are_laid_at_the_configured_speed(tmp_path: Path) -> None:
-    """At 100 characters per second, 23 characters take 230 ms; the note says speed, and that there is no date."""
+def test_unknown_times_stay_unknown(tmp_path: Path) -> None:
+    """Where a file says no time the trace has none, and the note says so, and that there is no date."""
     imported = read(write(tmp_path / "a_conversation.json", MAC), note="from my ward")
-    assert [item.t_rel_ms for item in imported.traces[0].messages] == [0, 230, 370, 450]
+    assert {item.time_basis for item in imported.traces[0].messages} == {"none"}
+    assert imported.traces[0].time_basis == "assumed"
     assert imported.untimed == ("case-a",)
     assert imported.note == (
         "from my ward; imported from 1 autogen file; "
         "agents: 'assistant' = supervisor, 'Doctor0' = doctor0, 'Doctor2' = doctor2; "
-        "times unknown in 1 of 1 cases: messages laid one after the other at 100 characters per second; "
+        "times unknown in 1 of 1 cases; "
         "dates unknown in 1 of 1 cases: clock starts at 1970-01-01T00:00:00Z"
     )
 
@@ -84,7 +85,45 @@ def test_openai_lines_without_a_case_belong_to_the_files(tmp_path: Path) -> None
     lines = '{"role": "user", "content": "Fever."}\n\n{"role": "assistant", "content": "JIA?", "created_at": 17}'
     imported = read(write(tmp_path / "Ward-7.jsonl", lines))
     assert said(imported) == {"case-ward-7": [("supervisor", "Fever."), ("doctor0", "JIA?")]}
-    assert imported.notices == ("case-ward-7: only some messages have times, so none is used",)
+    assert imported.notices == ("case-ward-7: only some messages have times; the others keep none",)
+    assert [item.time_basis for item in imported.traces[0].messages] == ["none", "complete"]
+
+
+def test_times_are_kept_as_the_file_gives_them(tmp_path: Path) -> None:
+    """A time alone is when the message was there; start and end are both ends; a stream is its chunks."""
+    lines = [
+        {"case_id": 1, "name": "a", "role": "user", "content": "Fever.", "t_ms": 40},
+        {"case_id": 1, "name": "b", "role": "user", "content": "JIA?", "start_ms": 50, "end_ms": 90},
+        {"case_id": 1, "name": "a", "role": "user", "content": "Yes.", "stream": [[95, 1], [99, 3]]},
+        {"case_id": 1, "name": "b", "role": "user", "content": "So.", "started_at": None, "start_ms": 120},
+    ]
+    [trace] = read(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))).traces
+    known = [(item.time_basis, item.t_rel_ms, item.end_t_rel_ms, item.stream) for item in trace.messages]
+    assert known == [
+        ("complete", None, 0, ()),
+        ("recorded", 10, 50, ()),
+        ("recorded", 55, None, ((55, 1), (59, 3))),
+        ("assumed", 80, None, ()),
+    ]
+
+
+def test_dates_and_times_from_another_beginning_are_not_laid_on_one_clock(tmp_path: Path) -> None:
+    """None of them is used, and the reader is told."""
+    lines = [
+        {"case_id": 1, "name": "a", "role": "user", "content": "Fever.", "t_ms": 40},
+        {"case_id": 1, "name": "b", "role": "user", "content": "JIA?", "created_at": 17},
+    ]
+    imported = read(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines))))
+    assert {item.time_basis for item in imported.traces[0].messages} == {"none"}
+    assert imported.notices == ("case-1: some times have dates and others do not, so none is used",)
+
+
+def test_a_stream_that_does_not_add_up_is_damage(tmp_path: Path) -> None:
+    """Chunks of another length than the text's are named by line and field."""
+    line = {"case_id": 1, "name": "a", "role": "user", "content": "Fever.", "stream": [[0, 3]]}
+    path = write(tmp_path / "a.jsonl", json.dumps(line))
+    [problem] = problems_of(path)
+    assert problem.startswith("a.jsonl:1: stream: is not a list of [t_ms, n_chars]")
 
 
 def test_openai_problems_name_their_line(tmp_path: Path) -> None:
@@ -161,7 +200,7 @@ def test_tables_take_cells_as_text(tmp_path: Path) -> None:
         "case-a": [("supervisor", '=1+1; "quoted"\nnext line'), ("doctor0", "@home")],
         "case-b": [("supervisor", "Fever.")],
     }
-    assert [item.t_rel_ms for item in imported.traces[0].messages] == [0, 2500]
+    assert [item.end_t_rel_ms for item in imported.traces[0].messages] == [0, 2500]
     assert imported.traces[0].epoch == "2025-01-31T08:00:00.000Z"
     assert imported.undated == ()
 

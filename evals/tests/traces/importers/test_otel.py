@@ -16,7 +16,7 @@ def _otel(tmp_path: Path, spans: list[dict[str, Any]]) -> Path:
 
 
 def test_spans_give_openings_agents_times_and_tokens(tmp_path: Path) -> None:
-    """The opening is there when the first span begins, an answer when its span ends; history is not said twice."""
+    """The opening is there when the first span begins, an answer from its span's start to its end, and once."""
     opening, answer = "Girl with fever.", "JIA is likely."
     agent = span("a" * 16, [attribute("gen_ai.agent.name", "Rheumatologist")], ms=(0, 5000))
     first = [
@@ -38,13 +38,13 @@ def test_spans_give_openings_agents_times_and_tokens(tmp_path: Path) -> None:
     imported = read(_otel(tmp_path, spans))
     [trace] = imported.traces
     assert (trace.case_id, trace.epoch) == ("case-4bf92f3577b34da6a3ce929d0e0e4736", "2024-12-19T12:00:00.100Z")
-    assert [(item.agent_id, item.content, item.t_rel_ms) for item in trace.messages] == [
-        ("supervisor", opening, 0),
-        ("doctor0", answer, 3900),
-        ("doctor1", "Leukemia?", 8900),
+    assert [(item.agent_id, item.content, item.t_rel_ms, item.end_t_rel_ms) for item in trace.messages] == [
+        ("supervisor", opening, None, 0),
+        ("doctor0", answer, 0, 3900),
+        ("doctor1", "Leukemia?", 4900, 8900),
     ]
     assert [item.provider_token_count for item in trace.messages] == [None, 12, None]
-    assert trace.messages[1].stream == ((3900, len(answer)),)
+    assert trace.time_basis == "recorded"
 
 
 def test_spans_around_messages_repeat_them(tmp_path: Path) -> None:

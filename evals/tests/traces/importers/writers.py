@@ -47,7 +47,7 @@ def openai_lines(folder: Path, talks: Talks) -> list[Path]:
             "role": "assistant",
             "name": item.agent_id,
             "content": [{"type": "text", "text": item.content}],
-            "timestamp": _stamp(item.t_rel_ms),
+            "timestamp": _stamp(item.end_t_rel_ms),
         }
         | ({} if item.provider_token_count is None else {"usage": {"completion_tokens": item.provider_token_count}})
         for case, said in talks.items()
@@ -150,7 +150,7 @@ def otel(folder: Path, talks: Talks) -> list[Path]:
             ]
             if item.provider_token_count is not None:
                 attributes.append(attribute("gen_ai.usage.output_tokens", item.provider_token_count))
-            spans.append(span(f"{len(spans):016x}", attributes, ms=(item.t_rel_ms, item.t_rel_ms)))
+            spans.append(span(f"{len(spans):016x}", attributes, ms=(item.end_t_rel_ms, item.end_t_rel_ms)))
     return [_dump(folder / "spans.json", request(spans))]
 
 
@@ -163,7 +163,7 @@ def table(folder: Path, talks: Talks) -> list[Path]:
         for case, said in talks.items():
             for item in said:
                 count = "" if item.provider_token_count is None else item.provider_token_count
-                rows.writerow([case, item.agent_id, item.content, item.t_rel_ms, count])
+                rows.writerow([case, item.agent_id, item.content, item.end_t_rel_ms, count])
     return [path]
 
 

@@ -10,7 +10,7 @@ from exaid_evals.report.figures.canvas import INK, LineStyle, line_styles
 from exaid_evals.report.figures.estimates_csv import estimates_csv
 from exaid_evals.report.figures.labels import marker
 from exaid_evals.report.figures.sheet import COLUMN_IN, sheet
-from exaid_evals.report.notes import cases_note, signatures_of, undefined_note
+from exaid_evals.report.notes import cases_note, signatures_of, time_note, undefined_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,8 @@ def data_csv(variants: Sequence[VariantMetrics]) -> str:
 def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     """Draw the figure. Call it within `canvas.style`."""
     undefined = undefined_note(((heading, name) for name, heading in _MEASURES.items()), variants)
-    note = f"Mean over cases; bars: 95 % bootstrap intervals of the mean. {cases_note(variants)} {undefined}".strip()
+    parts = ["Mean over cases; bars: 95 % bootstrap intervals of the mean.", cases_note(variants), undefined]
+    note = " ".join(filter(None, [*parts, time_note(variants)]))
     rows_in = _ROW_IN * max(3, len(variants))
     stub = any(variant.stub for variant in variants)
     paper = sheet(COLUMN_IN, rows_in + 0.72, note=note, signatures=signatures_of(variants), stub=stub)

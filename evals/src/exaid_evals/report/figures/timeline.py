@@ -8,7 +8,7 @@ from exaid_evals.report.example_case import RULE, ExampleCase, Lane
 from exaid_evals.report.figures.canvas import FAINT, INK, LineStyle, line_styles
 from exaid_evals.report.figures.sheet import PAGE_IN, sheet
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.report.notes import signatures_of
+from exaid_evals.report.notes import signatures_of, time_note
 from exaid_evals.report.results import Results
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def draw(results: Results, primary: str) -> Figure:
     n_lanes = len(example.lanes)
     lanes_in = _LANE_IN * n_lanes
     note = f"{_chosen(example)} Ticks below a line: the trigger decided against an update. {_scale_note(example)}"
+    note = f"{note} {time_note(results)}".rstrip()
     stub = any(one.stub for one in results) or any(lane.stub for lane in example.lanes)
     plot_in = lanes_in + _TALK_IN + 0.66
     paper = sheet(PAGE_IN, plot_in, note=note, signatures=signatures_of(results), stub=stub)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.metrics.comparison_records import FAILED_TRACE, Comparison
+from exaid_evals.metrics.comparison_records import FAILED_RUN, FAILED_TRACE, Comparison
 from exaid_evals.report.base import STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Digits, Number, PValue, WithInterval
 from exaid_evals.report.headings import column
+from exaid_evals.report.notes import rests_on_time, time_note
 from exaid_evals.report.results import Results
 from exaid_evals.report.tables.pick import nearest_parameter
 
@@ -92,19 +93,24 @@ def _notes(results: Results, shown: Sequence[Comparison]) -> list[str]:
         "difference that a paired t test at 5 % detects with 80 % power. A dash: no case differs, or too few cases.",
         _left_out(shown),
     ]
+    timed = any(rests_on_time(one.measure) for one in shown)
+    notes += [time_note(results)] if timed else []
     return [*filter(None, notes), *([STUB_NOTE] if any(one.stub for one in shown) else [])]
 
 
 def _left_out(shown: Sequence[Comparison]) -> str:
     failed = {case.case_id for one in shown for case in one.left_out if case.reason == FAILED_TRACE}
+    in_replay = sorted({case.case_id for one in shown for case in one.left_out if case.reason == FAILED_RUN})
     undefined = [
         f"{column(one.measure).heading}, {one.variant_id} − {one.against}: {count}"
         for one in shown
-        if (count := sum(case.reason != FAILED_TRACE for case in one.left_out))
+        if (count := sum(case.reason not in (FAILED_TRACE, FAILED_RUN) for case in one.left_out))
     ]
     parts = []
     if failed:
         parts.append(f"{len(failed)} case{'' if len(failed) == 1 else 's'} without a talk")
+    if in_replay:
+        parts.append(f"on both sides where the replay failed under either variant: {', '.join(in_replay)}")
     if undefined:
         parts.append(f"cases for which the measure is undefined under either variant ({'; '.join(undefined)})")
     return f"Left out: {'; '.join(parts)}." if parts else ""

@@ -12,7 +12,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.agents import Casting, cast_by_appearance
 from exaid_evals.traces.importers.base import Conversation, Importer, Problem, Reading, Utterance
 from exaid_evals.traces.importers.source import Source
-from exaid_evals.traces.importers.timing import Clock, timed
+from exaid_evals.traces.importers.timing import NO_DATE, Times, timed
 from exaid_evals.traces.model import Message, Provenance, Trace
 
 _SHOWN_PROBLEMS = 50
@@ -28,7 +28,7 @@ class Imported:
         casting: who became whom.
         left_out: kind of problem → how many things were left out.
         silenced: messages of speakers that the mapping leaves out.
-        untimed: cases whose times the files do not say, or say only in part.
+        untimed: cases whose times the files do not say.
         undated: cases whose times have no date.
         problems: every problem, as `file:line: field: what; remedy`.
         notices: what else the user should know.
@@ -67,7 +67,7 @@ def read_conversations(
     *,
     casting: Casting | None,
     provenance: Provenance,
-    clock: Clock,
+    epoch: str = NO_DATE,
     note: str = "",
     skip_unmapped: bool = False,
     on_file: Callable[[Path], None] = lambda _: None,
@@ -79,7 +79,7 @@ def read_conversations(
         importer_for: which importer reads a file.
         casting: who is who; None casts by first appearance.
         provenance: what every record says of its making; the run's id is derived when the traces are frozen.
-        clock: how times that the files do not say are made.
+        epoch: time stamp of the first message of a case whose date is unknown.
         note: how the talk came about, in the user's words.
         skip_unmapped: leave out what does not map, rather than refuse it. Damage is refused all the same.
         on_file: told of each file that has been read.
@@ -103,7 +103,7 @@ def read_conversations(
     everything = (item for talk in talks for item in talk.conversation.utterances)
     casting = casting or cast_by_appearance(everything)
     cast = [(talk, _cast(talk, casting)) for talk in talks]
-    clock_of = {talk.case_id: timed(said, clock, talk.file.reading) for talk, said in cast if said}
+    clock_of = {talk.case_id: timed(said, epoch, talk.file.reading) for talk, said in cast if said}
     problems = tuple(text for file in files for text in _located(file))
     every = [problem for file in files for problem in file.reading.problems]
     damaged = any(problem.damage for problem in every)
@@ -113,7 +113,7 @@ def read_conversations(
         Trace(
             talk.case_id,
             clock_of[talk.case_id].epoch,
-            _messages(said, clock_of[talk.case_id].times, casting),
+            _messages(said, clock_of[talk.case_id].said, casting),
             provenance,
         )
         for talk, said in cast
@@ -124,11 +124,7 @@ def read_conversations(
     silenced = sum(casting.silenced(item) for talk in talks for item in talk.conversation.utterances)
     untimed = tuple(case_id for case_id, found in clock_of.items() if found.untimed)
     undated = tuple(case_id for case_id, found in clock_of.items() if found.undated)
-    partly = [
-        f"{case_id}: only some messages have times, so none is used"
-        for case_id, found in clock_of.items()
-        if found.partly
-    ]
+    partly = [f"{case_id}: {found.partly}" for case_id, found in clock_of.items() if found.partly]
     formats = Counter(file.format for file in files)
     left_out = Counter(problem.kind for problem in every)
     return Imported(
@@ -141,7 +137,7 @@ def read_conversations(
         undated=undated,
         problems=problems,
         notices=(*(f"{file.source.path}: {text}" for file in files for text in file.reading.notices), *partly),
-        note=_note(note, formats, casting, clock, len(traces), untimed, undated, left_out, silenced),
+        note=_note(note, formats, casting, epoch, len(traces), untimed, undated, left_out, silenced),
     )
 
 
@@ -198,14 +194,16 @@ def _cast(talk: _Talk, casting: Casting) -> list[Utterance]:
     return said
 
 
-def _messages(said: Sequence[Utterance], times: Sequence[int], casting: Casting) -> tuple[Message, ...]:
+def _messages(said: Sequence[Utterance], times: Sequence[Times], casting: Casting) -> tuple[Message, ...]:
     messages = []
-    for item, t_ms in zip(said, times, strict=True):
+    for item, at in zip(said, times, strict=True):
         agent = casting.agents[item.speaker]
         assert agent is not None  # noqa: S101 - `_cast` has taken out the silenced
-        # What was there whole at a known moment arrived then; only its beginning would be a guess.
-        stream = ((t_ms, len(item.content)),) if item.whole and item.moment is not None else ()
-        messages.append(Message(agent, item.content, t_ms, stream, item.provider_token_count))
+        messages.append(
+            Message(
+                agent, item.content, at.start_ms, at.stream, item.provider_token_count, end_t_rel_ms=at.end_ms
+            )
+        )
     return tuple(messages)
 
 
@@ -240,7 +238,7 @@ def _note(
     note: str,
     formats: Counter[str],
     casting: Casting,
-    clock: Clock,
+    epoch: str,
     n_cases: int,
     untimed: Sequence[str],
     undated: Sequence[str],
@@ -251,12 +249,9 @@ def _note(
     agents = ", ".join(f"{speaker!r:.60} = {agent}" for speaker, agent in casting.agents.items() if agent)
     parts = [note.strip(), f"imported from {files}", f"agents: {agents}"]
     if untimed:
-        parts.append(
-            f"times unknown in {len(untimed)} of {n_cases} cases: messages laid one after the other "
-            f"at {clock.chars_per_second:g} characters per second"
-        )
+        parts.append(f"times unknown in {len(untimed)} of {n_cases} cases")
     if undated:
-        parts.append(f"dates unknown in {len(undated)} of {n_cases} cases: clock starts at {clock.epoch}")
+        parts.append(f"dates unknown in {len(undated)} of {n_cases} cases: clock starts at {epoch}")
     if silenced:
         parts.append(f"left out by the mapping: {silenced} messages")
     if left_out:

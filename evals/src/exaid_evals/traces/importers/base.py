@@ -79,6 +79,27 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class When:
+    """What a file says of a message's time; nothing is made up where it does not.
+
+    Attributes:
+        start: when its first character was there, or its making began.
+        end: when it was complete.
+        stream: `(moment, n_chars)` chunks in order of arrival.
+    """
+
+    start: Moment | None = None
+    end: Moment | None = None
+    stream: tuple[tuple[Moment, int], ...] = ()
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """Every moment, in the order in which they must follow one another."""
+        moments = (self.start, *(moment for moment, _ in self.stream), self.end)
+        return tuple(moment for moment in moments if moment is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One message of a conversation, before its speaker has become an agent.
 
@@ -87,8 +108,7 @@ class Utterance:
         named: whether `speaker` is a name.
         content: the text, never blank.
         spot: where the message stands.
-        moment: when it was said; None where the file does not say.
-        whole: whether `moment` is when the whole text was there, rather than its first character.
+        when: what the file says of its time.
         provider_token_count: what the provider reported for it.
     """
 
@@ -96,8 +116,7 @@ class Utterance:
     named: bool
     content: str
     spot: Spot
-    moment: Moment | None = None
-    whole: bool = False
+    when: When = When()
     provider_token_count: int | None = None
 
 

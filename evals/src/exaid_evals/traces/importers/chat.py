@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exaid_evals.traces.importers.base import NO_SPEECH, Conversation, Reading, Spot, Utterance
-from exaid_evals.traces.importers.moments import moment_of
+from exaid_evals.traces.importers.moments import when_of
 from exaid_evals.traces.importers.source import Source
 
 CASE_KEYS = ("case_id", "conversation_id", "thread_id")
@@ -109,7 +109,7 @@ def utterance_of(
         named=who[1],
         content=text,
         spot=spot,
-        moment=moment_of(message, spot, reading),
+        when=when_of(message, text, spot, reading),
         provider_token_count=token_count(_usage(message) if tokens is None else tokens, spot, reading),
     )
 

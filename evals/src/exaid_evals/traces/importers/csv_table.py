@@ -1,4 +1,4 @@
-"""CSV: a row per message, with the columns case_id, agent, content and perhaps t_ms, timestamp, provider_token_count.
+"""CSV: a row per message, with the columns case_id, agent, content and perhaps times and provider_token_count.
 
 Cells are text and nothing else: a cell that begins with `=` is what the agent said, not a formula. What a spreadsheet
 writes where it took an agent's words for a formula (`#NAME?`) is reported, since the words are gone.
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 from exaid_evals.traces.importers.base import Reading, Spot, Utterance
 from exaid_evals.traces.importers.chat import add_conversation, token_count
-from exaid_evals.traces.importers.moments import moment_of
+from exaid_evals.traces.importers.moments import TIME_KEYS, when_of
 from exaid_evals.traces.importers.source import MAX_FILE_BYTES, Source
 
 REQUIRED = ("case_id", "agent", "content")
-OPTIONAL = ("t_ms", "timestamp", "provider_token_count")
+OPTIONAL = (*TIME_KEYS, "provider_token_count")
 SPREADSHEET_ERRORS = frozenset({"#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NULL!", "#NUM!"})
 _SKIP = "correct the row, or leave out what does not map with --skip-unmapped"
 
@@ -106,6 +106,6 @@ def _utterance(row: dict[str, str], spot: Spot, reading: Reading) -> Utterance |
         named=True,
         content=content,
         spot=spot,
-        moment=moment_of(row, spot, reading),
+        when=when_of(row, content, spot, reading),
         provider_token_count=token_count(count, spot.below("provider_token_count"), reading),
     )

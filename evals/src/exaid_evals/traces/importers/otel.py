@@ -1,8 +1,8 @@
 """OpenTelemetry spans of generative AI, as OTLP/JSON: a document, or one export request a line.
 
 What is said is what spans put out: `gen_ai.output.messages` in the span's attributes or in an event's, and, as older
-conventions have it, `gen_ai.choice` events. It is said by `gen_ai.agent.name` of the span or of one around it, and was
-there whole when the span ended. Inputs repeat what was said before; an input of a user's that was not is a message of
+conventions have it, `gen_ai.choice` events. It is said by `gen_ai.agent.name` of the span or of one around it, from the span's start
+to its end. Inputs repeat what was said before; an input of a user's that was not is a message of
 its own, there when its span began. A span around spans that hold messages repeats theirs and is passed over. The case
 is `gen_ai.conversation.id` of the span or of one around it, else the trace's id.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from exaid_evals.traces.importers.base import Conversation, Moment, Reading, Spot, Utterance
+from exaid_evals.traces.importers.base import Conversation, Moment, Reading, Spot, Utterance, When
 from exaid_evals.traces.importers.chat import utterance_of
 from exaid_evals.traces.importers.otel_messages import Told, inputs_of, outputs_of
 from exaid_evals.traces.importers.otlp import Span, read_spans
@@ -99,20 +99,20 @@ def _talk(
     """Return what is said in a conversation's spans, in order of time, or of the file where times are missing."""
     timed = all(span.start and span.end for span in spans)
     ordered = sorted(spans, key=lambda span: _ms(span.start) if timed else span.order)
-    found: list[tuple[int, Utterance]] = []
+    found: list[tuple[int, int, Utterance]] = []
     outputs: set[str] = set()
     for span in ordered:
         for utterance in _outputs(span, told[span.order][1], _nearest(span, around, *_AGENT), reading):
-            found.append((_ms(span.end) if timed else 2 * span.order + 1, utterance))
+            found.append((_ms(span.start) if timed else span.order, 1, utterance))
             outputs.add(utterance.content)
     heard: set[str] = set()
     for span in ordered:
         for item in told[span.order][0]:
             unheard = _input(item, outputs, heard, reading)
             if unheard is not None:
-                at = replace(unheard, moment=span.start, whole=span.start is not None)
-                found.append((_ms(span.start) if timed else 2 * span.order, at))
-    return [utterance for _, utterance in sorted(found, key=lambda pair: pair[0])]
+                at = replace(unheard, when=When(end=span.start))
+                found.append((_ms(span.start) if timed else span.order, 0, at))
+    return [utterance for _, _, utterance in sorted(found, key=lambda item: item[:2])]
 
 
 def _ms(moment: Moment | None) -> int:
@@ -129,7 +129,7 @@ def _outputs(span: Span, items: list[Told], agent: str | None, reading: Reading)
         tokens = span.first(*_TOKENS)
         utterance = utterance_of(message, item.spot, reading, tokens=tokens, content=item.content)
         if utterance is not None:
-            yield replace(utterance, moment=span.end, whole=span.end is not None)
+            yield replace(utterance, when=When(span.start, span.end))
 
 
 def _input(item: Told, outputs: set[str], heard: set[str], reading: Reading) -> Utterance | None:

@@ -1,4 +1,4 @@
-"""When messages were said, where files say it, and when they are taken to have been said, where they do not."""
+"""When messages were said, where files say it: as they say it, on the clock of the case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exaid_evals.artifacts.timestamps import format_timestamp
-from exaid_evals.traces.importers.base import Reading, Utterance
+from exaid_evals.traces.importers.base import Moment, Reading, Utterance
 from exaid_evals.traces.model import MAX_T_MS
 
 # A day on which no agent talked: what has no date shows that it has none.
@@ -15,73 +15,88 @@ NO_DATE = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """How times that nobody recorded are made.
+class Times:
+    """The times of one message, in ms since the first moment that the case's file knows; None where it does not."""
 
-    Attributes:
-        chars_per_second: the speed at which messages are laid one after the other.
-        epoch: time stamp of the first message of a case whose date is unknown.
-    """
-
-    chars_per_second: float
-    epoch: str = NO_DATE
+    start_ms: int | None = None
+    end_ms: int | None = None
+    stream: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class CaseTimes:
     """The times of one case.
 
     Attributes:
-        epoch: time stamp of its first message.
-        times: of each message, in ms since the first.
-        untimed: whether the times are made, not recorded.
-        undated: whether the date is made.
-        partly: whether some messages had times all the same.
+        epoch: time stamp of its first known moment.
+        said: of each message.
+        untimed: whether nothing is known of any.
+        undated: whether the date is made up.
+        partly: what there is to say where not all that the file has was used, or not every message has a time.
     """
 
     epoch: str
-    times: tuple[int, ...]
+    said: tuple[Times, ...]
     untimed: bool
     undated: bool
-    partly: bool = False
+    partly: str = ""
 
 
-def timed(said: Sequence[Utterance], clock: Clock, reading: Reading) -> Times:
-    """Return when each message of a case was said.
+def timed(said: Sequence[Utterance], epoch: str, reading: Reading) -> CaseTimes:
+    """Return when each message of a case was said, as far as the file knows.
 
-    Recorded times are used where every message has one, all of one kind; else messages are laid one after the
-    other, without pauses. Time that runs backwards is damage, since nothing here puts messages into another order;
-    so is time beyond what a talk may last.
+    Times that run backwards are damage, since nothing here puts messages into another order; so is time beyond what a
+    conversation may last. Dates and times from another beginning cannot be laid on one clock, and none is used.
 
     Args:
         said: the case's messages; at least one.
-        clock: for times that are not recorded.
+        epoch: time stamp of the first message where no date is known.
         reading: is told of times that cannot be.
     """
-    moments = [item.moment for item in said]
-    known = [moment for moment in moments if moment is not None]
-    if len(known) < len(said) or len({moment.absolute for moment in known}) > 1:
-        return Times(clock.epoch, _laid(said, clock.chars_per_second), untimed=True, undated=True, partly=bool(known))
-    start = known[0].ms
-    for item, earlier, later in zip(said[1:], known, known[1:], strict=False):
-        if later.ms < earlier.ms:
-            what = f"time runs back, by {earlier.ms - later.ms} ms since the message before"
-            reading.damage(item.spot, what, remedy="put the messages in order, or leave out their times")
-    times = tuple(moment.ms - start for moment in known)
-    late = next((item for item, t_ms in zip(said, times, strict=True) if t_ms > MAX_T_MS), None)
+    moments = [item.when.moments for item in said]
+    known = [moment for of_item in moments for moment in of_item]
+    mixed = len({moment.absolute for moment in known}) > 1
+    if not known or mixed:
+        partly = "some times have dates and others do not, so none is used" if mixed else ""
+        return CaseTimes(epoch, (Times(),) * len(said), untimed=True, undated=True, partly=partly)
+    origin = next(of_item[0] for of_item in moments if of_item)
+    _require_order(said, moments, reading)
+    late = next((item for item, of_item in zip(said, moments, strict=True) if _after(origin, of_item) > MAX_T_MS), None)
     if late is not None:
         what = f"said more than {MAX_T_MS} ms after the case's first message"
-        reading.damage(late.spot, what, remedy="correct the unit of the times, or give each talk a case of its own")
-    if not known[0].absolute:
-        return Times(clock.epoch, times, untimed=False, undated=True)
-    epoch = format_timestamp(datetime.fromtimestamp(start / 1000, UTC), milliseconds=True)
-    return Times(epoch, times, untimed=False, undated=False)
+        remedy = "correct the unit of the times, or give each conversation a case of its own"
+        reading.damage(late.spot, what, remedy=remedy)
+    partly = "" if all(moments) else "only some messages have times; the others keep none"
+    dated = origin.absolute
+    if dated:
+        epoch = format_timestamp(datetime.fromtimestamp(origin.ms / 1000, UTC), milliseconds=True)
+    times = tuple(_times(item, origin) for item in said)
+    return CaseTimes(epoch, times, untimed=False, undated=not dated, partly=partly)
 
 
-def _laid(said: Sequence[Utterance], chars_per_second: float) -> tuple[int, ...]:
-    times = []
-    at = 0
-    for item in said:
-        times.append(at)
-        at += -int(-len(item.content) * 1000 // chars_per_second)
-    return tuple(times)
+def _require_order(said: Sequence[Utterance], moments: Sequence[tuple[Moment, ...]], reading: Reading) -> None:
+    last: int | None = None
+    for item, of_item in zip(said, moments, strict=True):
+        before = last
+        for moment in of_item:
+            if before is not None and moment.ms < before:
+                what = f"time runs back, by {before - moment.ms} ms since the message before"
+                reading.damage(item.spot, what, remedy="put the messages in order, or leave out their times")
+                break
+            before = moment.ms
+        last = of_item[0].ms if of_item else last
+
+
+def _after(origin: Moment, moments: Sequence[Moment]) -> int:
+    return max((moment.ms - origin.ms for moment in moments), default=0)
+
+
+def _times(item: Utterance, origin: Moment) -> Times:
+    when = item.when
+    stream = tuple((moment.ms - origin.ms, length) for moment, length in when.stream)
+    start = stream[0][0] if stream else _since(origin, when.start)
+    return Times(start, _since(origin, when.end), stream)
+
+
+def _since(origin: Moment, moment: Moment | None) -> int | None:
+    return None if moment is None else moment.ms - origin.ms

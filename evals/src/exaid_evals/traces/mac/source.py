@@ -167,8 +167,8 @@ class MacSource:
             outcome = Outcome(tries, note=verdict.note, messages=tuple(zip(hashes, times, strict=True)))
             self._recording.add_outcome(case.case_id, outcome)
         messages = tuple(
-            Message(agent_of(item.name), item.content, t_rel_ms, provider_token_count=item.tokens)
-            for item, t_rel_ms in zip(result.said, times, strict=True)
+            Message(agent_of(item.name), item.content, provider_token_count=item.tokens, end_t_rel_ms=end_ms)
+            for item, end_ms in zip(result.said, times, strict=True)
         )
         return Trace(case.case_id, self._epoch, messages, self._provenance)
 
