@@ -48,6 +48,6 @@ class Holds:
     def __init__(self, settings: Config, client: LLMClient) -> None:
         """Take what the registry gives, and need none of it."""
 
-    def decide(self, request: TriggerInput) -> Verdict:  # noqa: ARG002 - whatever is asked
+    def decide(self, request: TriggerInput) -> Verdict:
         """Hold."""
         return Verdict(HOLD, dict.fromkeys(FILTERS))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.simulate import REASONS, Simulator
 from exaid_evals.calibration.word_stream import word_stream
-from exaid_evals.errors import DataError
 from exaid_evals.traces.model import Message, Trace
 from policies import SPEED, policies, real_chunks, streams
 from talks import EPOCH, PROVENANCE, talk

@@ -21,6 +21,7 @@ from talks import failed_talk, freeze, talk
 GRID = {"min_words": [2, 6], "max_words": [4, 8], "silence_ms": [100, 900], "max_wait_ms": [5000]}
 FREE = {"worst_wait_ms": None, "undersized_share": None, "timer_share": None, "chunk_words_p95": None}
 CONFIG: dict[str, Any] = {"grid": GRID, "constraints": FREE, "undersize_words": 3, "undersize_sensitivity": [2, 4]}
+ASSUMED: dict[str, Any] = {"chars_per_second": 100.0, "allow_assumed_time": True}
 TEXTS = ("one two three. four five", "six seven. eight nine ten eleven twelve.")
 
 
@@ -33,7 +34,7 @@ def campaigns(tmp_path: Path, *, calibrate_on: tuple[str, ...] = ("case-3", "cas
 def calibrated(tmp_path: Path, *, speed: float = 100.0, **config: Any) -> Calibration:
     """Calibrate on small talks."""
     settings = CalibrationConfig.model_validate({**CONFIG, **config})
-    return calibrate(plan_calibration(*campaigns(tmp_path), settings, chars_per_second=speed, allow_assumed_time=True))
+    return calibrate(plan_calibration(*campaigns(tmp_path), settings, **ASSUMED | {"chars_per_second": speed}))
 
 
 def test_the_configuration_that_ships_is_the_default() -> None:
@@ -89,7 +90,7 @@ def test_the_hash_is_of_everything_that_decides(tmp_path: Path) -> None:
     ]
     evaluated, traces = campaigns(tmp_path / "f", calibrate_on=("case-3", "case-5"))
     settings = CalibrationConfig.model_validate(CONFIG)
-    others.append(calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0, allow_assumed_time=True)))
+    others.append(calibrate(plan_calibration(evaluated, traces, settings, **ASSUMED)))
     assert len({*same, *(result.frozen().calibration_hash for result in others)}) == 5
 
 
@@ -98,7 +99,7 @@ def test_provenance_says_on_what_when_and_whether_stub(tmp_path: Path) -> None:
     evaluated = campaigns(tmp_path)[0]
     traces = freeze(tmp_path / "with-failure", [talk(*TEXTS, case_id="case-3"), failed_talk("case-4")])
     settings = CalibrationConfig.model_validate(CONFIG)
-    result = calibrate(plan_calibration(evaluated, traces, settings, chars_per_second=100.0, allow_assumed_time=True))
+    result = calibrate(plan_calibration(evaluated, traces, settings, **ASSUMED))
     frozen = result.frozen()
     assert (frozen.cases, frozen.date, frozen.stub) == (("case-3", "case-4"), "2024-12-19T12:00:00Z", True)
     assert frozen.gate.model_dump() == {"kind": "token_gate", **result.chosen.settings}

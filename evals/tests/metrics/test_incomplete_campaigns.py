@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
 import pytest
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.cli.validate import run as validate
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
@@ -23,7 +25,6 @@ from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables
 from exaid_evals.traces.model import Trace
-from exaid_evals.cli.validate import run as validate
 from talks import failed_talk, freeze, talk
 
 TALKS = [

@@ -30,8 +30,8 @@ def basis_of_messages(bases: Iterable[str]) -> str | None:
 
     A message that is known to have been complete at a moment arrives whole at it, and rests on no assumed speed.
 
-    >>> basis_of_messages(["complete", "recorded"]), basis_of_messages(["recorded", "none"]), basis_of_messages(["none"])
-    ('recorded', 'partly', 'assumed')
+    >>> [basis_of_messages(bases) for bases in (["complete", "recorded"], ["recorded", "none"], ["none"])]
+    ['recorded', 'partly', 'assumed']
     """
     return together(RECORDED if basis in _KNOWN else ASSUMED for basis in bases)
 

@@ -138,9 +138,7 @@ def run(
     current, *_ = [current_policy(variants_dir / f"{name}.yaml") for name in calibrated]
     by_hand = {} if variants else config.set_by_hand
     frozen = {name: frozen_as_set(variants_dir / f"{name}.yaml", reason) for name, reason in by_hand.items()}
-    plan = plan_calibration(
-        evaluated, traces, config, chars_per_second=speed, allow_assumed_time=allow_assumed_time
-    )
+    plan = plan_calibration(evaluated, traces, config, chars_per_second=speed, allow_assumed_time=allow_assumed_time)
     with Progress("calibrate", len(plan.talks)) as progress:
         result = calibrate(plan, jobs=jobs, on_case=progress.advance)
     frozen |= dict.fromkeys(calibrated, result.frozen())

@@ -93,8 +93,8 @@ def run(
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.metrics.registry import check_measures
     from exaid_evals.metrics.records import failed_runs
+    from exaid_evals.metrics.registry import check_measures
     from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
     from exaid_evals.report.formats import plain
     from exaid_evals.report.stage import write_report

@@ -72,7 +72,9 @@ def test_messages_come_back(name: str, talks: dict[str, list[tuple[str, str, int
 def test_each_format_is_claimed_by_its_importer(name: str, tmp_path: Path) -> None:
     """Looking at a file is enough to know its format."""
     write, importer, _, _ = WRITERS[name]
-    paths = write(tmp_path, {"a1": [Message("supervisor", "Fever.", end_t_rel_ms=0), Message("doctor0", "No.", end_t_rel_ms=9)]})
+    paths = write(
+        tmp_path, {"a1": [Message("supervisor", "Fever.", end_t_rel_ms=0), Message("doctor0", "No.", end_t_rel_ms=9)]}
+    )
     assert [importer_of(Source(path)).name for path in paths] == [importer] * len(paths)
 
 

@@ -200,9 +200,7 @@ def _messages(said: Sequence[Utterance], times: Sequence[Times], casting: Castin
         agent = casting.agents[item.speaker]
         assert agent is not None  # noqa: S101 - `_cast` has taken out the silenced
         messages.append(
-            Message(
-                agent, item.content, at.start_ms, at.stream, item.provider_token_count, end_t_rel_ms=at.end_ms
-            )
+            Message(agent, item.content, at.start_ms, at.stream, item.provider_token_count, end_t_rel_ms=at.end_ms)
         )
     return tuple(messages)
 
