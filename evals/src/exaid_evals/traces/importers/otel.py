@@ -1,10 +1,10 @@
 """OpenTelemetry spans of generative AI, as OTLP/JSON: a document, or one export request a line.
 
 What is said is what spans put out: `gen_ai.output.messages` in the span's attributes or in an event's, and, as older
-conventions have it, `gen_ai.choice` events. It is said by `gen_ai.agent.name` of the span or of one around it, from the span's
-start to its end. Inputs repeat what was said before; an input of a user's that was not is a message of its own, there
-when its span began. A span around spans that hold messages repeats theirs and is passed over. The case
-is `gen_ai.conversation.id` of the span or of one around it, else the trace's id.
+conventions have it, `gen_ai.choice` events. It is said by `gen_ai.agent.name` of the span or of one around it, from
+the start of the span to its end. Inputs repeat what was said before; an input of a user's that was not is a message
+of its own, there when its span began. A span around spans that hold messages repeats theirs and is passed over. The
+case is `gen_ai.conversation.id` of the span or of one around it, else the trace's id.
 """
 
 from __future__ import annotations
