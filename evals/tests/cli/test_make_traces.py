@@ -11,8 +11,8 @@ import pytest
 
 from exaid_evals.cli import make_traces
 from exaid_evals.cli.main import run
-from exaid_evals.config.base import Override
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.requests import TracesRequest
 
 TESTS = Path(__file__).resolve().parents[1]
 SOURCE = Path(make_traces.__file__).resolve().parents[2]
@@ -95,11 +95,10 @@ def test_named_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_called_in_process_with_typed_arguments(tmp_path: Path) -> None:
-    """Other verbs call `run` with overrides, and get the exit status."""
-    overrides = {"source": Override("small_cases:load", "--source"), "n_cases": Override(3, "--n-cases")}
-    campaign = Campaign(tmp_path)
-    assert make_traces.run(campaign, stub=True, dataset=overrides, generation={"seed": Override(9, "--seeds")}) == 0
-    assert len(list(campaign.traces.glob("case-*"))) == 3
+    """Other verbs call `run` with a request, and get the exit status."""
+    request = TracesRequest(data_dir=tmp_path, stub=True, source="small_cases:load", n_cases=3, seed=9)
+    assert make_traces.run(request) == 0
+    assert len(list(Campaign(tmp_path).traces.glob("case-*"))) == 3
 
 
 def test_default_configurations_are_the_defaults() -> None:

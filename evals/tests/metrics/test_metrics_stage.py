@@ -9,6 +9,7 @@ import pytest
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
+from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
@@ -19,6 +20,7 @@ from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
+from requested import changed
 from talks import failed_talk, freeze, talk
 
 TALKS = [
@@ -50,7 +52,7 @@ def replay(
         variants=load_variants(configs_dir() / "variants", variants),
         summarizer=summarizer,
         stop_entities=frozenset(),
-        cases=cases,
+        request=RunsRequest(cases=None if cases is None else tuple(cases)),
     )
     plan = replay_stage.plan_runs(campaign, wanted)
     replay_stage.run_variants(campaign, wanted, plan, on_case=lambda _: None)
@@ -58,7 +60,7 @@ def replay(
 
 def measure(campaign: Campaign, **changes: object) -> Plan:
     """Plan and compute, and return what was planned."""
-    settings = Settings(**{"config": CONFIG, "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    settings = changed(Settings(CONFIG, frozenset()), **changes)
     plan = plan_metrics(campaign, settings)
     compute_metrics(campaign, settings, plan, on_case=lambda _: None)
     return plan
@@ -66,7 +68,7 @@ def measure(campaign: Campaign, **changes: object) -> Plan:
 
 def compared(campaign: Campaign, **changes: object) -> ComparisonReport:
     """Plan and compute, and return what was compared."""
-    settings = Settings(**{"config": CONFIG, "stop_entities": frozenset(), **changes})  # type: ignore[arg-type]
+    settings = changed(Settings(CONFIG, frozenset()), **changes)
     return compute_metrics(campaign, settings, plan_metrics(campaign, settings), on_case=lambda _: None)
 
 
@@ -266,7 +268,7 @@ def test_a_variant_called_comparisons_is_refused(campaign: Campaign) -> None:
     """Its metrics would lie where the comparisons do."""
     (campaign.runs / "V0").rename(campaign.runs / "comparisons")
     with pytest.raises(ConfigError, match="a variant cannot be called comparisons"):
-        plan_metrics(campaign, Settings(CONFIG, frozenset(), cases=["case-1"]))
+        plan_metrics(campaign, changed(Settings(CONFIG, frozenset()), cases=("case-1",)))
 
 
 def test_metrics_with_other_cases_under_one_signature_are_refused(campaign: Campaign) -> None:

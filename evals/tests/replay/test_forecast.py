@@ -20,6 +20,7 @@ from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_talk
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Settings, plan_runs, run_variants
 from exaid_evals.replay.working import read_nothing
+from requested import changed
 from servers.openai_server import Answer, OpenAIServer, Received, default_answer
 from talks import failed_talk, freeze, talk
 
@@ -117,13 +118,13 @@ def test_what_is_recorded_costs_nothing(tmp_path: Path, point_at: PointAt) -> No
     campaign = freeze(tmp_path, TALKS)
     with OpenAIServer(answer=willing) as server:
         point_at(server)
-        run(campaign, replace(SETTINGS, max_calls=20))
+        run(campaign, changed(SETTINGS, max_calls=20))
         left = forecasts(campaign)
         to_come = sum(found.expected.n_calls for found in left.values())
         n_asked = len(server.requests)
         run(campaign)
         assert len(server.requests) - n_asked == to_come > 0
-    again = forecasts(campaign, replace(SETTINGS, force=True))
+    again = forecasts(campaign, changed(SETTINGS, force=True))
     assert {found.expected.n_calls for found in again.values()} == {0}
     assert sum(found.recorded.n_calls for found in again.values()) == len(server.requests)
     assert {found.n_current for found in forecasts(campaign).values()} == {3}
@@ -141,7 +142,7 @@ def test_a_pilot_teaches_what_to_expect(tmp_path: Path, point_at: PointAt) -> No
     unknown = forecasts(campaign, only)["V2"]
     with OpenAIServer(unwilling) as server:
         point_at(server)
-        run(campaign, replace(only, cases=["case-2"]))
+        run(campaign, changed(only, cases=["case-2"]))
     found = forecasts(campaign, only)["V2"]
     assert (found.measured.n_calls, found.measured.yes_share) == (2, 0.0)
     assert found.measured.prompt_tokens_per_ctu is not None

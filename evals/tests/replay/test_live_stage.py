@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from exaid_evals.metrics.stage import Settings as MetricsSettings
 from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
+from requested import changed
 from servers.openai_server import Answer, Fail, OpenAIServer, Received
 from talks import failed_talk, freeze, talk
 
@@ -40,7 +40,7 @@ VARIANTS = load_variants(configs_dir() / "variants")
 def settings(**changes: Any) -> Settings:
     """Return settings for all variants with the live client; `llm` changes its settings."""
     llm = LIVE.model_copy(update=changes.pop("llm", {}))
-    return replace(Settings(VARIANTS, SummarizerConfig(llm=llm, stub=TOY), frozenset()), **changes)
+    return changed(Settings(VARIANTS, SummarizerConfig(llm=llm, stub=TOY), frozenset()), **changes)
 
 
 def do(campaign: Campaign, wanted: Settings) -> Outcome:

@@ -15,6 +15,7 @@ from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, FrozenError
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
+from requested import changed
 from talks import failed_talk, freeze, talk
 
 TALKS = [
@@ -30,7 +31,7 @@ TOY = StubLLMConfig(concepts="talks:build_words")
 def settings(**changes: Any) -> Settings:
     """Return settings for all variants with a toy reader."""
     variants = load_variants(configs_dir() / "variants")
-    return replace(Settings(variants, SummarizerConfig(stub=TOY), frozenset()), **changes)
+    return changed(Settings(variants, SummarizerConfig(stub=TOY), frozenset()), **changes)
 
 
 def do(campaign: Campaign, wanted: Settings) -> Outcome:

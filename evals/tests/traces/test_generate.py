@@ -12,11 +12,12 @@ from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MasGenerationConfig
+from exaid_evals.config.requests import TracesRequest
 from exaid_evals.errors import CaseFailedError, ConfigError, FrozenError
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.generate import CaseDone, Result, make_traces
 from exaid_evals.traces.model import read_trace
-from exaid_evals.traces.plan import Request, plan_traces
+from exaid_evals.traces.plan import Settings, plan_traces
 
 SOURCE = "small_cases:load"
 
@@ -30,14 +31,12 @@ def made(
     **more: Any,
 ) -> Result:
     """Run the stage on the small cases."""
-    request = Request(
-        Campaign(folder),
+    settings = Settings(
+        TracesRequest(data_dir=folder, stub=True, **more),
         DatasetConfig.model_validate({"source": SOURCE, "mode": "all"} | (dataset or {})),
         MasGenerationConfig.model_validate(generation or {}),
-        stub=True,
-        **more,
     )
-    return make_traces(plan_traces(request), jobs=jobs)
+    return make_traces(plan_traces(settings), jobs=jobs)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -52,7 +51,7 @@ class Interruption(BaseException):
 def interrupted_after(folder: Path, n: int) -> None:
     """Run the stage and stop it when `n` cases are finished."""
     dataset = DatasetConfig.model_validate({"source": SOURCE, "mode": "all"})
-    plan = plan_traces(Request(Campaign(folder), dataset, MasGenerationConfig(), stub=True))
+    plan = plan_traces(Settings(TracesRequest(data_dir=folder, stub=True), dataset, MasGenerationConfig()))
     finished: list[CaseDone] = []
 
     def stop(case: CaseDone) -> None:
@@ -196,5 +195,5 @@ def test_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest
 def test_live_talk_is_refused(tmp_path: Path) -> None:
     """A talk that is neither simulated nor about MAC's cases is refused, and the error says what to use."""
     with pytest.raises(ConfigError, match="--stub"):
-        plan_traces(Request(Campaign(tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig(), stub=False))
+        plan_traces(Settings(TracesRequest(data_dir=tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig()))
     assert contents(tmp_path) == {}

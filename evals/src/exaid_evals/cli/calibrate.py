@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.options import (
-    campaign_of,
-    config_dir_of,
-    config_dir_option,
-    data_dir_option,
-    debug_option,
-    jobs_option,
-    option,
-    variants_dir_option,
-)
 from exaid_evals.cli.showing import shown
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import campaign_of
+from exaid_evals.config.requests import CalibrateRequest
 
 if TYPE_CHECKING:
     from exaid_evals.calibration.policy import Policy
@@ -29,44 +21,7 @@ if TYPE_CHECKING:
 FOLDER = "calibration"
 
 
-@click.command("calibrate")
-@click.argument("variants", nargs=-1, metavar="[VARIANT]...")
-@option(
-    "--traces",
-    required=True,
-    metavar="DATA_DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Campaign frozen for calibration; shares no case with the evaluated one.",
-)
-@data_dir_option
-@config_dir_option
-@variants_dir_option
-@option(
-    "--interval",
-    "intervals",
-    multiple=True,
-    metavar="VARIANT",
-    help="Give this variant a fixed interval of the median size of the chosen gate's flushes; repeatable.",
-)
-@option("--write", is_flag=True, help="Write the choice into the variants' files.")
-@option(
-    "--allow-assumed-time",
-    is_flag=True,
-    help="Choose limits of silence and waiting even where the traces do not say when text arrived.",
-)
-@jobs_option
-@debug_option
-def command(
-    variants: tuple[str, ...],
-    traces: Path,
-    data_dir: Path | None,
-    config_dir: Path | None,
-    variants_dir: Path | None,
-    intervals: tuple[str, ...],
-    write: bool,
-    allow_assumed_time: bool,
-    jobs: int,
-) -> int:
+def run(request: CalibrateRequest) -> int:
     """Choose the token gate's limits on cases that are not evaluated.
 
     Tries every policy of calibration.yaml on the traces of --traces, and writes all numbers, a report and a figure
@@ -80,48 +35,6 @@ def command(
     Campaigns that share a case are refused. So are traces that do not say when their text arrived, for silence and
     waiting would be those of an assumed speed.
     """
-    configs = config_dir_of(config_dir)
-    return run(
-        campaign_of(data_dir),
-        campaign_of(traces),
-        configs,
-        variants_dir=variants_dir or configs / "variants",
-        variants=variants,
-        intervals=intervals,
-        write=write,
-        allow_assumed_time=allow_assumed_time,
-        jobs=jobs,
-    )
-
-
-def run(
-    evaluated: Campaign,
-    traces: Campaign,
-    config_dir: Path,
-    *,
-    variants_dir: Path,
-    variants: Sequence[str] = (),
-    intervals: Sequence[str] = (),
-    write: bool = False,
-    allow_assumed_time: bool = False,
-    jobs: int = 1,
-) -> int:
-    """Calibrate and report it.
-
-    Args:
-        evaluated: the campaign whose evaluation must stay clean; the results go there.
-        traces: the campaign frozen for calibration.
-        config_dir: holds calibration.yaml and summarizer.yaml.
-        variants_dir: holds the variants' files.
-        variants: whose gate it is; none takes those of calibration.yaml, and freezes its `set_by_hand` too.
-        intervals: variants that get a fixed interval in place of the gate.
-        write: put the choice into them.
-        allow_assumed_time: calibrate also on traces whose times are not recorded.
-        jobs: cases at the same time.
-
-    Raises:
-        ExaidError: the campaigns share cases, something is damaged, or no policy keeps every constraint.
-    """
     from exaid_evals.artifacts.atomic import remove_leftovers, write_text
     from exaid_evals.calibration.interval import interval_gate
     from exaid_evals.calibration.stage import calibrate, plan_calibration
@@ -132,25 +45,32 @@ def run(
     from exaid_evals.config.summarizer import SummarizerConfig
     from exaid_evals.report.calibration import write_calibration
 
-    config = load_config(CalibrationConfig, config_dir / "calibration.yaml").value
-    speed = load_config(SummarizerConfig, config_dir / "summarizer.yaml").value.stream.chars_per_second
-    calibrated = tuple(variants) or config.variants
+    variants_dir = request.variants_folder
+    config = load_config(CalibrationConfig, request.configs / "calibration.yaml").value
+    speed = load_config(SummarizerConfig, request.configs / "summarizer.yaml").value.stream.chars_per_second
+    calibrated = request.variants or config.variants
     current, *_ = [current_policy(variants_dir / f"{name}.yaml") for name in calibrated]
-    by_hand = {} if variants else config.set_by_hand
+    by_hand = {} if request.variants else config.set_by_hand
     frozen = {name: frozen_as_set(variants_dir / f"{name}.yaml", reason) for name, reason in by_hand.items()}
-    plan = plan_calibration(evaluated, traces, config, chars_per_second=speed, allow_assumed_time=allow_assumed_time)
+    plan = plan_calibration(
+        request.campaign,
+        campaign_of(request.traces),
+        config,
+        chars_per_second=speed,
+        allow_assumed_time=request.allow_assumed_time,
+    )
     with Progress("calibrate", len(plan.talks)) as progress:
-        result = calibrate(plan, jobs=jobs, on_case=progress.advance)
+        result = calibrate(plan, jobs=request.jobs, on_case=progress.advance)
     frozen |= dict.fromkeys(calibrated, result.frozen())
-    if intervals:
-        frozen |= dict.fromkeys(intervals, result.frozen(interval_gate(plan, result.chosen)))
+    if request.intervals:
+        frozen |= dict.fromkeys(request.intervals, result.frozen(interval_gate(plan, result.chosen)))
     # All files are composed before the first is written.
     texts = {name: calibrated_text(variants_dir / f"{name}.yaml", frozen[name]) for name in sorted(frozen)}
-    folder = evaluated.root / FOLDER
+    folder = request.campaign.root / FOLDER
     remove_leftovers(folder, variants_dir)
     write_calibration(folder, result, current=current)
     _tell(result, current, folder)
-    if write:
+    if request.write:
         for name, text in texts.items():
             path = variants_dir / f"{name}.yaml"
             write_text(path, text)
@@ -161,6 +81,9 @@ def run(
         click.echo(f"\n# {', '.join(names)}")
         click.echo("".join(frozen_blocks(provenance).values()), nl=False)
     return 0
+
+
+command = verb("calibrate", CalibrateRequest, run)
 
 
 def _alike(frozen: Mapping[str, FrozenConfig]) -> list[tuple[list[str], FrozenConfig]]:

@@ -2,61 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import click
 
 from exaid_evals.cli import reproduce
-from exaid_evals.cli.options import campaign_of, option
 from exaid_evals.cli.showing import shown
+from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import Campaign
-
-_assemble_only = option(
-    "--assemble-only", is_flag=True, help="Run no stage: only bring together what has been measured."
-)
+from exaid_evals.config.requests import PaperRequest
 
 
-def _callback(
-    *,
-    assemble_only: bool,
-    seeds: tuple[int, ...],
-    dry_run: bool,
-    data_dir: Path | None,
-    **given: Any,
-) -> int:
+def run(request: PaperRequest) -> int:
     """Run every stage, then write DATA/paper: tables and figures under their numbers, paper.md and paper.tex.
 
     Tables 1 to 4 and the figures show the campaign itself. With --seeds there is a campaign a seed beside it, and
     table 5 is taken over these.
     """
-    campaign = campaign_of(data_dir)
     status = 0
-    if not assemble_only:
-        # The stages' options are read from this context, whose parameters are those of `reproduce`.
-        stages = reproduce.command.callback
-        assert stages is not None  # noqa: S101 - a command declared with a decorator has one
-        for chosen in ((), seeds) if seeds else ((),):
-            result = stages(seeds=chosen, dry_run=dry_run, data_dir=data_dir, **given)
+    if not request.assemble_only:
+        for seeds in ((), request.seeds) if request.seeds else ((),):
+            result = reproduce.run(request.change(seeds=seeds))
             if result not in (0, reproduce.SOME_FAILED):
-                return int(result)
+                return result
             status = max(status, result)
-    if dry_run:
-        click.echo(f"would write {shown(campaign.root / 'paper')}")
+    if request.dry_run:
+        click.echo(f"would write {shown(request.campaign.root / 'paper')}")
         return status
-    run(campaign)
+    assemble(request.campaign)
     return status
 
 
-command = click.Command(
-    "paper",
-    callback=_callback,
-    params=[*reproduce.command.params, *_assemble_only(click.Command("")).params],
-    help=_callback.__doc__,
-)
+command = verb("paper", PaperRequest, run)
 
 
-def run(campaign: Campaign) -> None:
+def assemble(campaign: Campaign) -> None:
     """Write the folder from a campaign's metrics and exports, and say what it holds.
 
     Raises:

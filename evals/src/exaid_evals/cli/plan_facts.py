@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exaid_evals.cli.progress import Progress
 from exaid_evals.clients.forecast import Count
 from exaid_evals.config.base import Config, Loaded
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.requests import RunsRequest
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_talk
-from exaid_evals.replay.preflight import Asked
 from exaid_evals.replay.preflight import Preflight as RunsPreflight
 from exaid_evals.traces.plan import Plan as TracesPlan
 from exaid_evals.traces.preflight import Preflight as TracesPreflight
-
-if TYPE_CHECKING:
-    from exaid_evals.cli.plan import Prices
 
 Facts = dict[str, Any]
 _FIRST = 5
@@ -78,16 +75,13 @@ def _add_macs_calls(facts: Facts, stage: Facts, plan: TracesPlan) -> None:
     }
 
 
-def facts_of_runs(
-    facts: Facts, campaign: Campaign, found: RunsPreflight, asked: Asked, talk: TracesPlan | None
-) -> None:
+def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, talk: TracesPlan | None) -> None:
     """Add what stage 02 would do: over the frozen talk, or, as long as there is none, over a simulated one."""
     stage: Facts = {"configuration": {}, "remarks": list(found.remarks)}
     but = () if found.config and found.config.value.llm.client == "stub" else ("stub",)
     _add_settings(stage, "summarizer.yaml", found.config, but=but)
-    folder = asked.variants_dir or asked.config_dir / "variants"
     for variant in found.variants:
-        source = str(folder / f"{variant.variant_id}.yaml")
+        source = str(request.variants_folder / f"{variant.variant_id}.yaml")
         leaves = _leaves(variant.model_dump(mode="json", exclude={"variant_id", "description", "frozen"}))
         stage["configuration"][source] = {key: {"value": value, "source": source} for key, value in leaves.items()}
     if found.plan is not None:
@@ -104,7 +98,7 @@ def facts_of_runs(
         stage["client"] = {"name": found.client.name, "model": found.client.model, "stub": found.client.stub}
         stage["client"]["replays"] = replays
         try:
-            _add_calls(stage, campaign, found, talk)
+            _add_calls(stage, request.campaign, found, talk)
         except ExaidError as error:
             _add_problems(facts, "run-variants", [error])
     elif found.plan is not None and not found.plan.work:
@@ -157,8 +151,8 @@ def _variant(found: Forecast) -> Facts:
     }
 
 
-def with_cost(facts: Facts, prices: Prices) -> None:
-    """Add the sum of the calls to come, and what they would cost where prices are given."""
+def with_cost(facts: Facts, price_input: float | None, price_output: float | None) -> None:
+    """Add the sum of the calls to come, and what they would cost at prices for a million tokens."""
     totals: dict[str, Any] = {}
     for level in ("expected", "high"):
         rows = list(_rows(facts))
@@ -169,8 +163,8 @@ def with_cost(facts: Facts, prices: Prices) -> None:
         }
         total |= {f"{side}_tokens": round(value) for side, value in tokens.items()}
         total["cost"] = None
-        if prices.input is not None and prices.output is not None:
-            total["cost"] = (tokens["prompt"] * prices.input + tokens["completion"] * prices.output) / _MILLION
+        if price_input is not None and price_output is not None:
+            total["cost"] = (tokens["prompt"] * price_input + tokens["completion"] * price_output) / _MILLION
         totals[level] = total
     ratios = [row["tokens_per_ctu"]["prompt"] for row in _rows(facts)]
     unknown = any("calls" not in stage for stage in facts["stages"].values() if stage.get("talk") != "simulated")
@@ -179,7 +173,7 @@ def with_cost(facts: Facts, prices: Prices) -> None:
         # Without the calls of some stage, a sum over the others would pass for the whole.
         "complete": not (unknown and facts["problems"]),
         "tokens": "as recorded" if ratios and all(ratios) else "one CTU taken for one token where none is recorded",
-        "prices": {"input": prices.input, "output": prices.output},
+        "prices": {"input": price_input, "output": price_output},
     }
 
 

@@ -6,49 +6,31 @@ import contextlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
-from exaid_evals.config.override import Override
+from exaid_evals.config.requests import REPLAY, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.verification.origins import STAGES, Stage
 
 if TYPE_CHECKING:
     from exaid_evals.verification.expected import Expected
 
-_OF_SELECTION = {"n_cases": "n_cases", "mode": "mode"}
-_PASSED_BY_REPLAY = ("openai", "replay")
+_OF_SELECTION = ("n_cases", "mode")
+_PASSED_BY_REPLAY = ("openai", REPLAY)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a campaign is made of.
+    """What stages 01 to 03 are asked to do, but for the folder."""
 
-    Attributes:
-        cases: the ordered case list; None takes the configured selection.
-        variants: to run; empty means all.
-        stub: whether the talk is simulated; else it is made again from its recording.
-        replayed: whether the middleware's model answers from its recording; else it is the stub.
-        dataset, generation, metrics: overrides of the configurations.
-        config_dir, variants_dir, mac_dir: where things are read from.
-        jobs: cases at the same time.
-    """
-
-    config_dir: Path
-    cases: tuple[str, ...] | None = None
-    variants: tuple[str, ...] = ()
-    stub: bool = True
-    replayed: bool = False
-    dataset: Mapping[str, Override] = field(default_factory=dict)
-    generation: Mapping[str, Override] = field(default_factory=dict)
-    metrics: Mapping[str, Override] = field(default_factory=dict)
-    variants_dir: Path | None = None
-    mac_dir: Path | None = None
-    jobs: int = 1
+    traces: TracesRequest
+    runs: RunsRequest
+    metrics: MetricsRequest
 
 
 @contextlib.contextmanager
@@ -68,16 +50,17 @@ def holds_cases_of(campaign: Campaign, expected: Expected) -> bool:
     return manifest.stub and found == (expected.cases, expected.case_source, expected.seed)
 
 
-def recipe_of(
-    campaign: Campaign,
-    config_dir: Path,
-    *,
-    dataset: Mapping[str, Override],
-    metrics: Mapping[str, Override],
-    variants_dir: Path | None,
-    mac_dir: Path | None,
-    jobs: int,
-) -> Recipe:
+def default_recipe(request: VerifyRequest) -> Recipe:
+    """Return what the default stub campaign is made of: synthetic cases, whatever else could be had here."""
+    synthetic = {} if request.source else {"source": "synthetic", "sources": {"source": "verify"}}
+    return Recipe(
+        request.derive(TracesRequest, stub=True, **synthetic),
+        request.derive(RunsRequest, stub=True),
+        request.derive(MetricsRequest, against=None),
+    )
+
+
+def recipe_of(campaign: Campaign, request: VerifyRequest) -> Recipe:
     """Read from a campaign what it takes to make it again: cases, seed and source; the rest is configuration.
 
     Raises:
@@ -93,23 +76,20 @@ def recipe_of(
     clients = {read_meta(campaign, variant, any_case(campaign, variant))["llm"]["client"] for variant in variants}
     # The selection is the campaign's own, as its cases are; its size and mode are part of the manifest's hash.
     noted = noted_configuration(campaign).get("01", {}).get("dataset.yaml", {})
-    selection = {key: Override(noted[name], "the campaign") for key, name in _OF_SELECTION.items() if name in noted}
-    source = {}
-    if generation.case_source:
-        source["source"] = Override(generation.case_source.removesuffix(" (modified)"), "the manifest")
-    seed = generation.generation_seed
+    chosen = {name: noted[name] for name in _OF_SELECTION if name in noted}
+    sources = dict.fromkeys(chosen, "the campaign")
+    if generation.generation_seed is not None:
+        chosen["seed"] = generation.generation_seed
+    if generation.case_source and not request.source:
+        chosen["source"] = generation.case_source.removesuffix(" (modified)")
+    sources = {name: sources.get(name, "the manifest") for name in chosen}
+    live = {"stub": True} if manifest.stub else {"llm": REPLAY}
+    replayed = any(client in _PASSED_BY_REPLAY for client in clients)
+    answers = {"llm": REPLAY, "sources": {"llm": "the recording"}} if replayed else {"stub": True}
     return Recipe(
-        config_dir=config_dir,
-        cases=generation.ordered_case_list,
-        variants=tuple(variants),
-        stub=manifest.stub,
-        replayed=any(client in _PASSED_BY_REPLAY for client in clients),
-        dataset={**selection, **source, **dataset},
-        generation={} if seed is None else {"seed": Override(seed, "the manifest")},
-        metrics=metrics,
-        variants_dir=variants_dir,
-        mac_dir=mac_dir,
-        jobs=jobs,
+        request.derive(TracesRequest, cases=generation.ordered_case_list, **live, **chosen, sources=sources),
+        request.derive(RunsRequest, variants=tuple(variants), **answers),
+        request.derive(MetricsRequest, variants=(), against=None),
     )
 
 
@@ -152,38 +132,19 @@ def _copy(given: Campaign, again: Campaign, stage: Stage) -> None:
 def _make_traces(again: Campaign, recipe: Recipe) -> None:
     from exaid_evals.cli.make_traces import run
 
-    if not recipe.stub and not any(again.cassettes.glob("mac-*.jsonl.gz")):
+    if not recipe.traces.simulated and not any(again.cassettes.glob("mac-*.jsonl.gz")):
         raise ConfigError(
             "live traces without a recording cannot be made again",
             where=shown(again.cassettes),
             remedy="verify what is made from them: --from 02",
         )
-    run(
-        again,
-        stub=recipe.stub,
-        replay=not recipe.stub,
-        dataset=recipe.dataset,
-        generation=recipe.generation,
-        config_dir=recipe.config_dir,
-        mac_dir=recipe.mac_dir,
-        cases=recipe.cases,
-        jobs=recipe.jobs,
-    )
+    run(recipe.traces.change(data_dir=again.root))
 
 
 def _run_variants(again: Campaign, recipe: Recipe) -> None:
     from exaid_evals.cli.run_variants import run
 
-    status = run(
-        again,
-        recipe.config_dir,
-        variants=recipe.variants,
-        variants_dir=recipe.variants_dir,
-        stub=not recipe.replayed,
-        overrides={"llm.client": Override("replay", "the recording")} if recipe.replayed else None,
-        jobs=recipe.jobs,
-    )
-    if status:
+    if run(recipe.runs.change(data_dir=again.root)):
         raise DataError(
             "some runs could not be made again",
             where="stage 02 run-variants",
@@ -194,7 +155,7 @@ def _run_variants(again: Campaign, recipe: Recipe) -> None:
 def _compute_metrics(again: Campaign, recipe: Recipe) -> None:
     from exaid_evals.cli.compute_metrics import run
 
-    run(again, recipe.config_dir, overrides=recipe.metrics, jobs=recipe.jobs)
+    run(recipe.metrics.change(data_dir=again.root))
 
 
 def _export(again: Campaign, _: Recipe) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
 from exaid_evals.cli.showing import printable, shown
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.requests import ValidateRequest
 
 if TYPE_CHECKING:
     from exaid_evals.validation.base import Finding
@@ -22,57 +23,31 @@ _SHOWN_PER_FILE_VERBOSE = 1000
 _PROGRESS_FROM_FILES = 100
 
 
-@click.command()
-@click.argument("paths", nargs=-1, metavar="[FILE, FOLDER OR GLOB]...")
-@option("--verbose", is_flag=True, help=f"Show up to {_SHOWN_PER_FILE_VERBOSE} problems a file, not {_SHOWN_PER_FILE}.")
-@option("--json", "as_json", is_flag=True, help="Write one JSON document to stdout.")
-@data_dir_option
-@debug_option
-def command(paths: tuple[str, ...], verbose: bool, as_json: bool, data_dir: Path | None) -> int:
+def run(request: ValidateRequest) -> int:
     """Check records against their schemas and each other.
 
     Without arguments: every manifest, case, trace, run, metrics file and export of the campaign. Exit status: 0 all
     valid, or nothing to check; 1 problems, each on a line of its own; 2 a path that does not exist.
     """
-    return run(paths, data_dir=data_dir, verbose=verbose, as_json=as_json)
-
-
-def run(
-    paths: Sequence[str] = (),
-    *,
-    data_dir: Path | None = None,
-    verbose: bool = False,
-    as_json: bool = False,
-    brief: bool = False,
-) -> int:
-    """Check files, print what was found, and return the exit status.
-
-    Args:
-        paths: files, folders and globs; none means the campaign.
-        data_dir: the campaign; None takes the default.
-        verbose: show many problems a file instead of a few.
-        as_json: print one JSON document instead of a table.
-        brief: print the verdict without the table of kinds.
-
-    Raises:
-        ConfigError: a path does not exist, or a glob matches nothing.
-    """
     from exaid_evals.validation.scan.targets import campaign_targets, named_targets
 
-    campaign = campaign_of(data_dir)
+    paths, campaign = request.paths, request.campaign
     targets = named_targets(paths) if paths else campaign_targets(campaign)
-    reports = _check(targets, keep=_SHOWN_PER_FILE_VERBOSE if verbose else _SHOWN_PER_FILE)
+    reports = _check(targets, keep=_SHOWN_PER_FILE_VERBOSE if request.verbose else _SHOWN_PER_FILE)
     places = ", ".join(shown(Path(path)) for path in paths) or shown(campaign.root)
-    if as_json:
+    if request.as_json:
         _print_json(reports, places)
     elif not reports:
         click.echo(f"scaffold mode: nothing to validate in {places}")
     else:
         _print_problems(reports)
-        if not brief:
+        if not request.brief:
             _print_kinds(reports)
         _print_verdict(reports)
     return 1 if any(report.n_findings for report in reports) else 0
+
+
+command = verb("validate", ValidateRequest, run)
 
 
 def _check(targets: Sequence[Target], *, keep: int) -> list[FileReport]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from exaid_evals.artifacts.atomic import remove_leftovers
@@ -16,6 +16,7 @@ from exaid_evals.concepts.base import Extractor, held_out
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.requests import MetricsRequest
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.local import Processes
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
@@ -44,20 +45,12 @@ class Settings:
     Attributes:
         config: what to measure.
         stop_entities: names that are never concepts.
-        variants: variants to measure; empty means all that have runs.
-        cases: ids to measure; None means all, in the manifest's order.
-        limit: only the first so many of them.
-        jobs: cases at the same time.
-        force: measure also what is current.
+        request: which variants and cases, and how.
     """
 
     config: MetricsConfig
     stop_entities: frozenset[str]
-    variants: Sequence[str] = ()
-    cases: Sequence[str] | None = None
-    limit: int | None = None
-    jobs: int = 1
-    force: bool = False
+    request: MetricsRequest = field(default_factory=MetricsRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +90,7 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         ConfigError: the extractor cannot be loaded, or a wanted case, variant or measure is not here.
     """
     manifest = verify_frozen(campaign)
-    entries = select_entries(manifest, settings.cases, settings.limit)
+    entries = select_entries(manifest, settings.request.cases, settings.request.limit)
     present = present_variants(campaign)
     wanted = _wanted(campaign, settings, present)
     check_comparisons(campaign, settings.config, present)
@@ -121,7 +114,7 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         stale = tuple(
             variant
             for variant in wanted
-            if settings.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
+            if settings.request.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
         )
     return Plan(
         manifest, tuple(entries), tuple(present), tuple(wanted), stale, inputs, runs_hashes, signature, extractor
@@ -153,7 +146,7 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
         plan.present,
         stub=plan.signature.stub,
         signature=str(plan.signature),
-        force=settings.force,
+        force=settings.request.force,
     )
 
 
@@ -164,7 +157,7 @@ def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCas
     problems: list[DataError | CaseFailedError] = []
     build = partial(Measurer, measuring, plan.stale)
     here = Measurer(measuring, plan.stale, plan.extractor)
-    for _, result in Processes(settings.jobs).map_ordered(build, plan.entries, here=here):
+    for _, result in Processes(settings.request.jobs).map_ordered(build, plan.entries, here=here):
         if result.problem is not None:
             problems.append(result.problem)
         for metrics in result.metrics:
@@ -214,7 +207,7 @@ def _all_of(problems: Sequence[DataError | CaseFailedError]) -> DataError | Case
 def _wanted(campaign: Campaign, settings: Settings, present: Sequence[str]) -> list[str]:
     if not present:
         raise DataError("no runs here", where=str(campaign.runs), remedy=f"run {campaign.call('run-variants')}")
-    absent = [variant for variant in settings.variants if variant not in present]
+    absent = [variant for variant in settings.request.variants if variant not in present]
     if absent:
         command = campaign.call(f"run-variants {' '.join(absent)}")
         raise ConfigError(
@@ -222,7 +215,11 @@ def _wanted(campaign: Campaign, settings: Settings, present: Sequence[str]) -> l
             where=str(campaign.runs),
             remedy=f"run {command}; there are runs of {', '.join(present)}",
         )
-    return [variant for variant in present if variant in settings.variants] if settings.variants else list(present)
+    return (
+        [variant for variant in present if variant in settings.request.variants]
+        if settings.request.variants
+        else list(present)
+    )
 
 
 def _unmeasured(campaign: Campaign, variant: str) -> VariantRuns:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import LLMClient
@@ -16,8 +15,8 @@ from exaid_evals.clients.replay import REPLAY, ReplayClient
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import Loaded, load_config
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.override import Override
 from exaid_evals.config.problems import Problems, joined
+from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig, read_variants
 from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
@@ -29,31 +28,6 @@ from exaid_evals.traces.model import read_trace
 
 STUB = "stub"
 SHIPPED_READER = "lexicon"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user asks of stage 02.
-
-    Attributes:
-        config_dir: holds summarizer.yaml and stop_entities.txt.
-        variants_dir: holds the variants; None takes `variants` in the former.
-        variants: those wanted; none means all.
-        overrides: of summarizer.yaml, by dotted key.
-        cases, limit, jobs, force, max_calls, max_ctu, retry_failed: as in `replay.stage.Settings`.
-    """
-
-    config_dir: Path
-    variants_dir: Path | None = None
-    variants: Sequence[str] = ()
-    overrides: Mapping[str, Override] = field(default_factory=dict)
-    cases: Sequence[str] | None = None
-    limit: int | None = None
-    jobs: int = 1
-    force: bool = False
-    max_calls: int | None = None
-    max_ctu: int | None = None
-    retry_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +67,24 @@ class Preflight:
         return self.settings, self.plan
 
 
-def preflight(campaign: Campaign, asked: Asked, *, traces_required: bool = True) -> Preflight:
+def preflight(request: RunsRequest, *, traces_required: bool = True) -> Preflight:
     """Check everything that a run needs, without asking a model and without writing anything.
 
     Args:
-        campaign: the data folder.
-        asked: what the user asks for.
+        request: what the user asks for.
         traces_required: whether it is a problem that no traces are frozen yet.
     """
+    campaign = request.campaign
     problems = Problems()
-    config = problems.checked(partial(_load_hiding_secrets, asked))
-    folder = asked.variants_dir or asked.config_dir / "variants"
-    variants, unsound = read_variants(folder, asked.variants)
+    config = problems.checked(partial(_load_hiding_secrets, request))
+    variants, unsound = read_variants(request.variants_folder, request.variants)
     problems.add(*unsound)
-    stop_entities = problems.checked(lambda: read_stop_entities(asked.config_dir / "stop_entities.txt"))
+    stop_entities = problems.checked(lambda: read_stop_entities(request.configs / "stop_entities.txt"))
     problems.add(*part_problems(config.value if config else SummarizerConfig(), variants, campaign))
     settings = None
     if config is not None and stop_entities is not None and variants:
-        settings = _settings(asked, variants, config.value, stop_entities)
-    wanted = settings or _settings(asked, variants, SummarizerConfig(), frozenset())
+        settings = Settings(variants, config.value, stop_entities, request)
+    wanted = settings or Settings(variants, SummarizerConfig(), frozenset(), request)
     plan = None
     if traces_required or campaign.manifest_file.exists():
         # The traces are checked also where the configuration is not sound; what there is to do is then not known.
@@ -126,27 +99,10 @@ def preflight(campaign: Campaign, asked: Asked, *, traces_required: bool = True)
     return Preflight(config, tuple(variants), settings, plan if sound else None, client, told, problems.found)
 
 
-def _load_hiding_secrets(asked: Asked) -> Loaded[SummarizerConfig]:
+def _load_hiding_secrets(request: RunsRequest) -> Loaded[SummarizerConfig]:
     # A key that was written into a configuration must not be shown with what is wrong there.
     with secrets_hidden():
-        return load_config(SummarizerConfig, asked.config_dir / "summarizer.yaml", asked.overrides)
-
-
-def _settings(
-    asked: Asked, variants: Sequence[VariantConfig], summarizer: SummarizerConfig, stop_entities: frozenset[str]
-) -> Settings:
-    return Settings(
-        variants=variants,
-        summarizer=summarizer,
-        stop_entities=stop_entities,
-        cases=asked.cases,
-        limit=asked.limit,
-        jobs=asked.jobs,
-        force=asked.force,
-        max_calls=asked.max_calls,
-        max_ctu=asked.max_ctu,
-        retry_failed=asked.retry_failed,
-    )
+        return load_config(SummarizerConfig, request.configs / "summarizer.yaml", request.of_summarizer)
 
 
 def _described(settings: Settings) -> LLMClient:

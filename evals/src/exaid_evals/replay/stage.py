@@ -19,6 +19,7 @@ from exaid_evals.clients.registry import build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import source_hash
+from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError
@@ -41,25 +42,13 @@ class Settings:
         variants: the variants to replay.
         summarizer: model and stream settings.
         stop_entities: names that the stub's reader never counts as concepts.
-        cases: ids to replay; None means all, in the manifest's order.
-        limit: only the first so many of them.
-        jobs: cases at the same time.
-        force: replay also what is current.
-        max_calls: requests to a live model at most, over the whole command; None means any number.
-        max_ctu: CTU of their prompts and answers at most.
-        retry_failed: ask a live model anew where recorded answers cannot be used, so that their case fails.
+        request: which cases, and how.
     """
 
     variants: Sequence[VariantConfig]
     summarizer: SummarizerConfig
     stop_entities: frozenset[str]
-    cases: Sequence[str] | None = None
-    limit: int | None = None
-    jobs: int = 1
-    force: bool = False
-    max_calls: int | None = None
-    max_ctu: int | None = None
-    retry_failed: bool = False
+    request: RunsRequest = field(default_factory=RunsRequest)
 
 
 @dataclass(slots=True)
@@ -114,7 +103,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
         ConfigError: a wanted case is not among them.
     """
     manifest = verify_frozen(campaign)
-    entries = select_entries(manifest, settings.cases, settings.limit)
+    entries = select_entries(manifest, settings.request.cases, settings.request.limit)
     work: list[CaseWork] = []
     current = 0
     made_from = _made_from(settings, manifest)
@@ -123,7 +112,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
             left = tuple(
                 variant
                 for variant in settings.variants
-                if settings.force
+                if settings.request.force
                 or not ledger.is_current(
                     _key(variant, entry),
                     _inputs(made_from, variant, entry),
@@ -147,7 +136,7 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     outcome = Outcome(current=plan.current, skipped=plan.manifest.failed_cases)
     if not plan.work:
         return outcome
-    budget = Budget(settings.max_calls, settings.max_ctu)
+    budget = Budget(settings.request.max_calls, settings.request.max_ctu)
     problems: dict[str, list[str]] = {}
     broken: dict[str, dict[str, Broken]] = {variant.variant_id: {} for variant in settings.variants}
     to_come = {work.entry.case_id: len(work.variants) for work in plan.work}
@@ -181,16 +170,16 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
     dataset_hash = plan.manifest.trace_dataset_hash
     if build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub:
         build = partial(Worker, campaign.root, settings.summarizer, settings.stop_entities, dataset_hash)
-        return Processes(settings.jobs).map_ordered(build, plan.work)
+        return Processes(settings.request.jobs).map_ordered(build, plan.work)
     return do_live(
         campaign,
         settings.summarizer,
         settings.stop_entities,
         dataset_hash,
         plan.work,
-        jobs=settings.jobs,
+        jobs=settings.request.jobs,
         budget=budget,
-        ask_again=settings.retry_failed,
+        ask_again=settings.request.retry_failed,
     )
 
 

@@ -17,6 +17,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
 from exaid_evals.config.problems import Problems
+from exaid_evals.config.requests import TracesRequest
 from exaid_evals.errors import ConfigError
 from exaid_evals.traces.already_frozen import LEDGER, frozen_already
 from exaid_evals.traces.model import Provenance
@@ -75,43 +76,39 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is wanted of stage 01.
+class Settings:
+    """What stage 01 is asked to do.
 
     Attributes:
-        campaign: the data folder.
+        request: which cases, and how.
         dataset: source and selection of the cases.
         generation: how the talk is made.
-        stub: whether it is simulated; else MAC itself talks.
+        model: MAC's language model, of a live talk.
         mac_dir: the folder of MAC.
-        wanted: exactly these cases.
-        limit: only the first so many of the selected.
         excluded: the case list of another campaign, none of whose cases may be selected.
-        force: make again what exists.
-        dry_run: write nothing, not even synthetic cases.
-        model: MAC's language model. For a live talk alone, as the rest is.
-        replay: answer MAC's calls from their recording alone.
-        retry_failed: make the failed cases of a finished call again, and no others.
         environment: where keys and base URLs stand; None takes the process's own.
     """
 
-    campaign: Campaign
+    request: TracesRequest
     dataset: DatasetConfig
     generation: MasGenerationConfig
-    stub: bool
-    mac_dir: Path | None = None
-    wanted: tuple[str, ...] | None = None
-    limit: int | None = None
-    excluded: tuple[str, ...] = ()
-    force: bool = False
-    dry_run: bool = False
     model: MacModelConfig = field(default_factory=MacModelConfig)
-    replay: bool = False
-    retry_failed: bool = False
+    mac_dir: Path | None = None
+    excluded: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
 
+    @property
+    def campaign(self) -> Campaign:
+        """The data folder."""
+        return self.request.campaign
 
-def plan_traces(request: Request) -> Plan:
+    @property
+    def stub(self) -> bool:
+        """Whether the talk is simulated; else MAC itself talks."""
+        return self.request.simulated
+
+
+def plan_traces(settings: Settings) -> Plan:
     """Find out what is to be made, and whether that may be.
 
     Raises:
@@ -121,45 +118,49 @@ def plan_traces(request: Request) -> Plan:
             `force` is off. All problems are told of at once.
     """
     problems = Problems()
-    plan = sketch_traces(problems, request)
+    plan = sketch_traces(problems, settings)
     problems.require_none()
     assert plan is not None  # noqa: S101 - for the type checker: whatever is missing is a problem
     return plan
 
 
-def sketch_traces(problems: Problems, request: Request) -> Plan | None:
+def sketch_traces(problems: Problems, settings: Settings) -> Plan | None:
     """Plan as `plan_traces` does; keep every problem instead of raising the first.
 
     Returns:
         The plan, as far as it can be known; None where it cannot be known what cases there are.
     """
-    mac_is_here = request.stub or problems.checked(lambda: _require_macs_cases(request)) is not None
-    selected = problems.checked(lambda: _selected(request)) if mac_is_here else None
-    plan = None if selected is None else _against_what_is_frozen(problems, request, *selected)
-    return plan if request.stub else _live(problems, request, plan, mac_is_here=mac_is_here)
+    mac_is_here = settings.stub or problems.checked(lambda: _require_macs_cases(settings)) is not None
+    selected = problems.checked(lambda: _selected(settings)) if mac_is_here else None
+    plan = None if selected is None else _against_what_is_frozen(problems, settings, *selected)
+    return plan if settings.stub else _live(problems, settings, plan, mac_is_here=mac_is_here)
 
 
-def _selected(request: Request) -> tuple[CaseSet, tuple[str, ...]]:
-    dataset = request.dataset
-    source = dataset if request.stub else dataset.model_copy(update={"source": "mac"})
-    case_set = load_cases(SourceContext(source, request.campaign, request.mac_dir, may_write=not request.dry_run))
+def _selected(settings: Settings) -> tuple[CaseSet, tuple[str, ...]]:
+    dataset = settings.dataset
+    source = dataset if settings.stub else dataset.model_copy(update={"source": "mac"})
+    case_set = load_cases(
+        SourceContext(source, settings.campaign, settings.mac_dir, may_write=not settings.request.dry_run)
+    )
     known = {case.case_id for case in case_set.cases}
-    chosen = select(known, dataset, wanted=request.wanted, limit=request.limit, excluded=request.excluded)
+    chosen = select(
+        known, dataset, wanted=settings.request.cases, limit=settings.request.limit, excluded=settings.excluded
+    )
     return case_set, chosen
 
 
-def _manifest(request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Manifest:
+def _manifest(settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Manifest:
     """Return what will be frozen, still without traces."""
-    dataset, generation, stub = request.dataset, request.generation, request.stub
-    name = generation.stub.model if stub else request.model.model
+    dataset, generation, stub = settings.dataset, settings.generation, settings.stub
+    name = generation.stub.model if stub else settings.model.model
     by_id = {case.case_id: case for case in case_set.cases}
     return Manifest(
         created_at=generation.epoch,
         config_hash=sha256_structure(
             # With the source that `auto` stands for: the same cases have one hash, whether or not somebody named it.
             {"dataset": dataset.model_dump(mode="json") | {"source": case_set.source}}
-            | _settings_of_talk(request)
-            | ({"excluded": case_list_hash(request.excluded)} if request.excluded else {})
+            | _settings_of_talk(settings)
+            | ({"excluded": case_list_hash(settings.excluded)} if settings.excluded else {})
         ),
         generation=Generation(
             mas_run_id=mas_run_id(mac_commit=generation.mac.commit, model=name, cases=ids),
@@ -168,7 +169,7 @@ def _manifest(request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Mani
             decoding_note=STUB_DECODING,
             selection_mode=dataset.mode.value,
             selection_seed=dataset.seed,
-            n_cases_available=len(by_id.keys() - set(request.excluded)),
+            n_cases_available=len(by_id.keys() - set(settings.excluded)),
             case_list_hash=case_list_hash(ids),
             ordered_case_list=ids,
             case_source=case_set.source,
@@ -180,81 +181,83 @@ def _manifest(request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Mani
     )
 
 
-def _against_what_is_frozen(problems: Problems, request: Request, case_set: CaseSet, ids: tuple[str, ...]) -> Plan:
-    campaign, manifest = request.campaign, _manifest(request, case_set, ids)
-    frozen = None if request.force else problems.checked(lambda: frozen_already(campaign, manifest))
-    if request.retry_failed and frozen is not None and frozen.failed_cases:
+def _against_what_is_frozen(problems: Problems, settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Plan:
+    campaign, manifest = settings.campaign, _manifest(settings, case_set, ids)
+    frozen = None if settings.request.force else problems.checked(lambda: frozen_already(campaign, manifest))
+    if settings.request.retry_failed and frozen is not None and frozen.failed_cases:
         manifest, frozen = replace(manifest, created_at=frozen.created_at), None
     by_id = {case.case_id: case for case in case_set.cases}
     return Plan(
         campaign,
-        request.dataset,
-        request.generation,
+        settings.dataset,
+        settings.generation,
         tuple(by_id[case_id] for case_id in manifest.generation.ordered_case_list),
         case_set.cases,
         case_set.reason,
         manifest,
         frozen,
-        request.force,
-        retry_failed=request.retry_failed,
+        settings.request.force,
+        retry_failed=settings.request.retry_failed,
     )
 
 
-def _settings_of_talk(request: Request) -> dict[str, Any]:
+def _settings_of_talk(settings: Settings) -> dict[str, Any]:
     """Return the part of a manifest's `config_hash` that says how the talk is made."""
-    if request.stub:
-        return {"mas_generation": request.generation.for_stub()}
-    return {"mas_generation": request.generation.for_live(), "mac_model": request.model.model_dump(mode="json")}
+    if settings.stub:
+        return {"mas_generation": settings.generation.for_stub()}
+    return {"mas_generation": settings.generation.for_live(), "mac_model": settings.model.model_dump(mode="json")}
 
 
-def _require_macs_cases(request: Request) -> Path:
-    if request.dataset.source not in ("auto", "mac"):
+def _require_macs_cases(settings: Settings) -> Path:
+    if settings.dataset.source not in ("auto", "mac"):
         raise ConfigError(
-            f"a live talk is about MAC's own cases, and the source is {request.dataset.source}",
+            f"a live talk is about MAC's own cases, and the source is {settings.dataset.source}",
             where="dataset: source",
             remedy="take `source: mac`, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
-    path = data_file(request.mac_dir)
+    path = data_file(settings.mac_dir)
     if path is None:
         raise ConfigError(
             "MAC is not here",
-            where=str(request.mac_dir or "third_party/mac"),
+            where=str(settings.mac_dir or "third_party/mac"),
             remedy="initialise the submodule (`git submodule update --init third_party/mac`), name a checkout with "
             "--mac-dir or EXAID_MAC_DIR, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
         )
     return path
 
 
-def _live(problems: Problems, request: Request, plan: Plan | None, *, mac_is_here: bool) -> Plan | None:
+def _live(problems: Problems, settings: Settings, plan: Plan | None, *, mac_is_here: bool) -> Plan | None:
     """Complete the plan of a live talk: its clock, and what MAC needs, which is checked only if it is to run."""
     # Imported here: a simulated talk needs nothing of what MAC runs on.
     from exaid_evals.traces.mac.prepare import Wanted, decoding_note, prepare, started_at
     from exaid_evals.traces.mac.recording import recording_file
 
     if plan is not None:
-        note = decoding_note(request.model)
+        note = decoding_note(settings.model)
         plan = replace(
             plan, manifest=replace(plan.manifest, generation=replace(plan.manifest.generation, decoding_note=note))
         )
         if plan.frozen is not None:
             return plan
-    recording = None if plan is None else recording_file(request.campaign, plan.manifest.generation.mas_run_id)
-    wanted = Wanted(request.campaign, recording, () if plan is None else plan.case_ids)
+    recording = None if plan is None else recording_file(settings.campaign, plan.manifest.generation.mas_run_id)
+    wanted = Wanted(settings.campaign, recording, () if plan is None else plan.case_ids)
     live = problems.checked(
         lambda: prepare(
-            request.generation,
-            request.model,
+            settings.generation,
+            settings.model,
             wanted,
-            mac_dir=request.mac_dir if mac_is_here else None,
+            mac_dir=settings.mac_dir if mac_is_here else None,
             mac_is_here=mac_is_here,
-            replay=request.replay,
-            environment=request.environment,
+            replay=settings.request.replayed,
+            environment=settings.environment,
         )
     )
     if plan is None or recording is None:
         return None
-    retried = plan.retry_failed and request.campaign.manifest_file.exists()
+    retried = plan.retry_failed and settings.campaign.manifest_file.exists()
     begun = plan.manifest.created_at
     if not retried:
-        begun = problems.checked(lambda: started_at(recording, anew=plan.force and not request.replay)) or begun
+        begun = (
+            problems.checked(lambda: started_at(recording, anew=plan.force and not settings.request.replayed)) or begun
+        )
     return replace(plan, manifest=replace(plan.manifest, created_at=begun), live=live)

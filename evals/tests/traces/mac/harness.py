@@ -15,8 +15,9 @@ from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
+from exaid_evals.config.requests import TracesRequest
 from exaid_evals.traces.generate import Result, make_traces
-from exaid_evals.traces.plan import Plan, Request, plan_traces
+from exaid_evals.traces.plan import Plan, Settings, plan_traces
 from traces.mac.provider import Asked, Provider, Says, Script, talk
 
 KEY = "sk-test-Zm9vYmFyL2Jhei8rcXV4+/=?&%42"
@@ -75,18 +76,15 @@ def planned(
     **more: Any,
 ) -> Plan:
     """Plan the stage; without a base URL nobody answers."""
-    request = Request(
-        Campaign(folder),
+    wanted = Settings(
+        TracesRequest(data_dir=folder, cases=cases, **more),
         DatasetConfig.model_validate({"source": "mac", **(dataset or {})}),
         MasGenerationConfig.model_validate(settings(mac, **(live or {}))),
-        stub=False,
-        mac_dir=mac.folder,
-        wanted=cases,
         model=MacModelConfig(model=model),
+        mac_dir=mac.folder,
         environment={"OPENAI_API_KEY": key, "OPENAI_BASE_URL": base_url} if key else {},
-        **more,
     )
-    return plan_traces(request)
+    return plan_traces(wanted)
 
 
 def made(folder: Path, mac: Checkout, base_url: str = "http://127.0.0.1:9/v1", *, jobs: int = 2, **more: Any) -> Result:
@@ -97,7 +95,7 @@ def made(folder: Path, mac: Checkout, base_url: str = "http://127.0.0.1:9/v1", *
 def replayed(folder: Path, recorded: Path, mac: Checkout, **more: Any) -> Result:
     """Run the stage in an empty campaign that has the other one's recordings, without key and network."""
     shutil.copytree(recorded / "cassettes", folder / "cassettes")
-    return made(folder, mac, key="", replay=True, **more)
+    return made(folder, mac, key="", llm="replay", **more)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -59,7 +59,7 @@ def test_replay_of_another_talk_names_the_difference(tmp_path: Path, mac: Checko
     n_asked = len(provider.asked)
     (tmp_path / "other").mkdir()
     shutil.copytree(tmp_path / "live" / "cassettes", tmp_path / "other" / "cassettes")
-    plan = planned(tmp_path / "other", mac, cases=("case-1002",), key="", replay=True)
+    plan = planned(tmp_path / "other", mac, cases=("case-1002",), key="", llm="replay")
     assert plan.live is not None
     warmer = replace(plan.live, model=MacModelConfig(temperature=0.5))
     with pytest.raises(DataError, match=r"case-1002: .*parameters\.temperature: 1 was recorded, 0\.5 is asked"):
@@ -72,7 +72,7 @@ def test_replay_without_a_recording(tmp_path: Path, mac: Checkout, provider: Pro
     """What is missing is said before any work, with what is there instead."""
     made(tmp_path, mac, provider.base_url, cases=("case-1002",))
     with pytest.raises(ConfigError, match=r"nothing was recorded for these cases.*recorded are mac-mas-"):
-        made(tmp_path, mac, cases=("case-1003",), key="", replay=True, force=True)
+        made(tmp_path, mac, cases=("case-1003",), key="", llm="replay", force=True)
 
 
 def test_latency_of_recorded_answers_counts(tmp_path: Path, mac: Checkout) -> None:

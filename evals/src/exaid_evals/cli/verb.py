@@ -1,0 +1,114 @@
+"""Options of the command line, made from the requests that verbs are given."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import click
+from click.core import ParameterSource
+
+from exaid_evals.config.request import Option, Request, options_of
+
+RequestT = TypeVar("RequestT", bound=Request)
+PREFIX = "EXAID_"
+
+
+def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> click.Command:
+    """Return the command that builds a request from its options and runs it; its help is what `run` says of itself."""
+
+    def callback(**given: Any) -> int:
+        return run(kind(**given, sources=_sources(click.get_current_context())))
+
+    hints = get_type_hints(kind)
+    defaults = {one.name: one.default for one in fields(kind)}
+    declared = [_parameter(field, one, hints[field], defaults[field]) for field, one in options_of(kind).items()]
+    # `--debug` is read before all verbs, and shown with each.
+    debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
+    declared.sort(key=lambda one: one.param_type_name)  # arguments first
+    return click.Command(name, callback=callback, params=[*declared, debug], help=inspect.getdoc(run))
+
+
+def _parameter(name: str, declared: Option, hint: Any, default: Any) -> click.Parameter:
+    type_, several = _value_type(hint)
+    settings: dict[str, Any] = {"metavar": declared.metavar, "type": _click_type(type_, declared)}
+    several = several and declared.parse is None
+    if declared.argument:
+        required = declared.required or (default is MISSING)
+        return click.Argument([name], nargs=-1 if several else 1, required=required, **settings)
+    long = declared.long_name(name)
+    names = declared.names if any(one.startswith("--") for one in declared.names) else (*declared.names, long)
+    if type_ is bool:
+        settings = {"is_flag": True}
+    if declared.parse is not None:
+        settings["callback"] = _parsed(declared.parse, default)
+        default = None
+    return click.Option(
+        [*names, name],
+        default=None if default == () else default,
+        multiple=several,
+        required=declared.required,
+        envvar=list(declared.variables) or PREFIX + long.removeprefix("--").replace("-", "_").upper(),
+        show_envvar=True,
+        show_default=default not in (None, False, (), "") and "[default:" not in declared.help,
+        help=declared.help,
+        **settings,
+    )
+
+
+def _value_type(hint: Any) -> tuple[Any, bool]:
+    """Return the type of a field's values, and whether it holds several.
+
+    >>> _value_type(tuple[str, ...] | None)
+    (<class 'str'>, True)
+    """
+    if get_origin(hint) in (Union, types.UnionType):
+        [hint] = [one for one in get_args(hint) if one is not types.NoneType]
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    return hint, False
+
+
+def _click_type(type_: Any, declared: Option) -> Any:
+    if declared.parse is not None:
+        return click.STRING
+    if declared.choices:
+        return click.Choice(declared.choices)
+    if type_ is Path:
+        return click.Path(path_type=Path, **declared.path)
+    if type_ in (int, float) and (declared.minimum, declared.maximum) != (None, None):
+        kind = click.IntRange if type_ is int else click.FloatRange
+        return kind(min=declared.minimum, max=declared.maximum)
+    return type_
+
+
+def _parsed(parse: Callable[[str], Any], default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+        try:
+            return default if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return callback
+
+
+def _sources(ctx: click.Context) -> Mapping[str, str]:
+    """Return where each value comes from that was given: `--option`, or the variable that names it."""
+    return {
+        parameter.name: _given_by(ctx, parameter)
+        for parameter in ctx.command.params
+        if parameter.name
+        and ctx.get_parameter_source(parameter.name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    }
+
+
+def _given_by(ctx: click.Context, parameter: click.Parameter) -> str:
+    if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+        return parameter.opts[-1]
+    variables = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
+    return next((name for name in variables if os.environ.get(name)), "environment")

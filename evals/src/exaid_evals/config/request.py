@@ -1,0 +1,149 @@
+"""Requests: what a verb is asked to do, each option declared once, as a field. The command line is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
+from exaid_evals.config.resources import configs_dir, default_data_dir
+
+RequestT = TypeVar("RequestT", bound="Request")
+_OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a field of a request is given on the command line and in the environment.
+
+    Attributes:
+        help: what the help says of it.
+        names: as in `-j`, `--jobs` or `--log/--no-log`; none means `--` and the field's name.
+        argument: whether it is an argument, and no option.
+        minimum, maximum: of a number.
+        parse: makes the value of the text; raises ValueError with what is wrong.
+        key: `file:dotted.key` of the configuration value in whose place it stands.
+        variables: environment variables that it reads; none means `EXAID_` and its long name.
+        metavar: what stands for its value in the help.
+        required: whether it must be given.
+        path: restrictions of a path: `exists`, `file_okay`, `dir_okay`.
+        choices: the values that it may have.
+    """
+
+    help: str
+    names: tuple[str, ...] = ()
+    argument: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    parse: Callable[[str], Any] | None = None
+    key: str = ""
+    variables: tuple[str, ...] = ()
+    metavar: str | None = None
+    required: bool = False
+    path: Mapping[str, bool] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+
+    def long_name(self, field: str) -> str:
+        """Return the name that begins with two hyphens."""
+        given = next((name for name in self.names if name.startswith("--")), None)
+        return given.split("/")[0] if given else "--" + field.replace("_", "-")
+
+
+def option(told: str, *names: str, default: Any = None, **settings: Any) -> Any:
+    """Declare a field of a request that is an option; the settings are those of `Option`."""
+    return field(default=default, metadata={_OPTION: Option(told, names, **settings)})
+
+
+def flag(told: str, *names: str, **settings: Any) -> Any:
+    """Declare an option without a value, which is off where it is not given."""
+    return option(told, *names, default=False, **settings)
+
+
+def argument(metavar: str | None = None, *, default: Any = (), **settings: Any) -> Any:
+    """Declare a field of a request that is given by its place; a tuple takes all that are left."""
+    return option("", default=default, argument=True, metavar=metavar, **settings)
+
+
+def options_of(kind: type[Request]) -> dict[str, Option]:
+    """Return field name → option: what a class declares itself before what it inherits."""
+    declared = {one.name: one.metadata[_OPTION] for one in fields(kind) if _OPTION in one.metadata}
+    order = [name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())]
+    return {name: declared[name] for name in dict.fromkeys(order) if name in declared}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a verb. Values come from the command line, else from the environment, else from files.
+
+    Attributes:
+        sources: field name → where its value comes from (`--jobs`, `EXAID_JOBS`), for those that were given.
+    """
+
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def source_of(self, name: str) -> str:
+        """Return where a field's value comes from."""
+        known = next(one for one in fields(self) if one.name == name)
+        return self.sources.get(name) or ("default" if getattr(self, name) == known.default else "the call")
+
+    def overrides(self, file: str) -> dict[str, Override]:
+        """Return the given values that stand in the place of a configuration file's, by dotted key."""
+        found = {}
+        for name, one in options_of(type(self)).items():
+            of_file, _, key = one.key.partition(":")
+            source = self.source_of(name)
+            if key and of_file == file and source != "default":
+                found[key] = Override(getattr(self, name), source)
+        return found
+
+    def derive(self, kind: type[RequestT], **changes: Any) -> RequestT:
+        """Return a request of another verb with what both know, but for the changes."""
+        common = {one.name for one in fields(kind)}.intersection(one.name for one in fields(self)) - changes.keys()
+        values = {name: getattr(self, name) for name in common - {"sources"}}
+        kept = {name: source for name, source in self.sources.items() if name in common}
+        return kind(**{**values, **changes, "sources": {**kept, **changes.get("sources", {})}})
+
+    def change(self: RequestT, **changes: Any) -> RequestT:
+        """Return the request with these changes."""
+        return self.derive(type(self), **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignRequest(Request):
+    """What is asked of a campaign."""
+
+    data_dir: Path | None = option(
+        "Campaign folder to read and write.  [default: evals/data]", path={"file_okay": False}
+    )
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign in `data_dir`."""
+        return campaign_of(self.data_dir)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigRequest(Request):
+    """What is asked of something that configurations describe."""
+
+    config_dir: Path | None = option(
+        "Folder of configurations.  [default: evals/configs]", path={"file_okay": False, "exists": True}
+    )
+
+    @property
+    def configs(self) -> Path:
+        """The folder of configurations."""
+        return (self.config_dir or configs_dir()).resolve()
+
+
+def campaign_of(data_dir: Path | None) -> Campaign:
+    """Return the campaign in a folder; None means the default one."""
+    return Campaign((data_dir or default_data_dir()).resolve())
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Return the names of a list with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,354 @@
+"""What each stage is asked to do. An option is a field here, and its use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.override import Override
+from exaid_evals.config.request import (
+    CampaignRequest,
+    ConfigRequest,
+    Request,
+    argument,
+    campaign_of,
+    flag,
+    names_of,
+    option,
+)
+from exaid_evals.errors import ConfigError
+
+STUB, REPLAY, OPENAI = "stub", "replay", "openai"
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    ids = names_of(text)
+    if not ids:
+        raise ValueError("names no case; write ids with commas between them, such as case-1,case-2")
+    return ids
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = text.replace(",", " ").split()
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError('write whole numbers, such as "42 43 44"')
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsRequest(Request):
+    """What can be done to several cases at the same time."""
+
+    jobs: int = option("Cases processed at the same time.", "-j", "--jobs", default=1, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllCoresRequest(Request):
+    """The same, with all cores unless told otherwise."""
+
+    jobs: int | None = option(
+        "Cases processed at the same time.  [default: number of cores]", "-j", "--jobs", minimum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForceRequest(Request):
+    """What is not done twice."""
+
+    force: bool = flag("Make again what exists.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRunRequest(Request):
+    """What can be tried."""
+
+    dry_run: bool = flag("Show what would be done, and do nothing.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasesRequest(Request):
+    """What is done to cases."""
+
+    limit: int | None = option("Only the first N cases.", minimum=1)
+    cases: tuple[str, ...] | None = option("Only these cases.", parse=_ids, metavar="ID,ID")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StubRequest(Request):
+    """What can be simulated."""
+
+    stub: bool = flag("Simulate agents and model: no key, no network.", variables=("EXAID_STUB_MODE", "EXAID_STUB"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveRequest(StubRequest):
+    """What a live model may be asked."""
+
+    max_calls: int | None = option(
+        "Stop before more requests to a live model than these. What was done is kept.", minimum=1
+    )
+    max_ctu: int | None = option(
+        "Stop when prompts and answers of a live model have so many CTU (about four characters each).", minimum=1
+    )
+    llm: str | None = option("Client that answers.", metavar="CLIENT")
+
+    def __post_init__(self) -> None:
+        """Refuse a live model in stub mode."""
+        if self.stub and self.llm not in (None, STUB):
+            remedy = "leave out --stub and unset EXAID_STUB_MODE, or leave out --llm"
+            raise ConfigError("in stub mode", where=f"--llm {self.llm}", remedy=remedy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRequest(Request):
+    """Where cases come from."""
+
+    source: str | None = option(
+        "Source of cases: auto, mac, synthetic or module:attribute.", metavar="NAME", key="dataset.yaml:source"
+    )
+    mac_dir: Path | None = option("Folder of MAC with dataset/.  [default: third_party/mac]", path={"file_okay": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionRequest(SourceRequest):
+    """Which cases are selected."""
+
+    seed: int | None = option("Seed of the stub generator.", minimum=0, key="mas_generation.yaml:seed")
+    n_cases: int | None = option("Size of the seeded subset.", minimum=1, key="dataset.yaml:n_cases")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantsRequest(ConfigRequest):
+    """What is done under variants."""
+
+    variants: tuple[str, ...] = argument("[VARIANT]...")
+    variants_dir: Path | None = option("Folder of variants.  [default: CONFIG/variants]")
+
+    @property
+    def variants_folder(self) -> Path:
+        """The folder of variants."""
+        return self.variants_dir or self.configs / "variants"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractorRequest(Request):
+    """What reads concepts."""
+
+    extractor: str | None = option(
+        "Concept extractor, in place of the configured one.", metavar="NAME", key="metrics.yaml:extractor.name"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracesRequest(
+    LiveRequest,
+    SelectionRequest,
+    CasesRequest,
+    JobsRequest,
+    ForceRequest,
+    DryRunRequest,
+    CampaignRequest,
+    ConfigRequest,
+):
+    """Stage 01."""
+
+    llm: str | None = option(
+        "Who answers MAC: its model, or the recording of it; `stub` is --stub.  [default: openai]",
+        choices=(OPENAI, REPLAY, STUB),
+    )
+    mode: str | None = option(
+        "A seeded subset, or every case.", choices=("fixed_subset", "all"), key="dataset.yaml:mode"
+    )
+    exclude_from: Path | None = option(
+        "Select from the cases that this other campaign does not have.",
+        metavar="DATA_DIR",
+        path={"file_okay": False},
+    )
+    retry_failed: bool = flag("Make the failed cases again, and no others.")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the conversation is simulated."""
+        return self.stub or self.llm == STUB
+
+    @property
+    def replayed(self) -> bool:
+        """Whether MAC's calls are answered from their recording alone."""
+        return self.llm == REPLAY
+
+    @property
+    def excluded(self) -> Campaign | None:
+        """A frozen campaign, none of whose cases may be selected."""
+        return None if self.exclude_from is None else campaign_of(self.exclude_from)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsRequest(
+    VariantsRequest,
+    LiveRequest,
+    CasesRequest,
+    JobsRequest,
+    ForceRequest,
+    DryRunRequest,
+    CampaignRequest,
+    ConfigRequest,
+):
+    """Stage 02."""
+
+    llm: str | None = option(
+        "stub, openai (live), replay (from recordings), or your own; in place of the configured client.",
+        metavar="CLIENT",
+        key="summarizer.yaml:llm.client",
+    )
+    model: str | None = option("Live model, in place of the configured one.", key="summarizer.yaml:llm.model")
+    retry_failed: bool = flag("Ask a live model anew where a recorded answer fails its case.")
+
+    @property
+    def of_summarizer(self) -> dict[str, Override]:
+        """What stands in the place of values of summarizer.yaml."""
+        given = self.overrides("summarizer.yaml")
+        return given | {"llm.client": Override(STUB, self.source_of("stub"))} if self.stub else given
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsRequest(
+    ExtractorRequest, CasesRequest, JobsRequest, ForceRequest, DryRunRequest, CampaignRequest, ConfigRequest
+):
+    """Stage 03."""
+
+    variants: tuple[str, ...] = argument("[VARIANT]...")
+    against: str | None = option(
+        "Compare the others with it.  [default: the primary variant]",
+        metavar="VARIANT",
+        key="metrics.yaml:comparisons.against",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest(RunsRequest, TracesRequest):
+    """Stages 01 and 02, only told."""
+
+    stage: str | None = option(
+        "The stage to plan.  [default: run-variants, and make-traces too where no traces are frozen yet]",
+        choices=("make-traces", "run-variants"),
+    )
+    llm: str | None = option("As for make-traces and run-variants.", metavar="CLIENT", key="summarizer.yaml:llm.client")
+    price_input: float | None = option("Price of a million tokens of prompts.", minimum=0)
+    price_output: float | None = option("Price of a million tokens of answers.", minimum=0)
+    retry_failed: bool = flag("As for make-traces and run-variants.")
+    as_json: bool = flag("Print everything as one line of JSON.", "--json")
+    dry_run: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        super().__post_init__()
+        if (self.price_input is None) != (self.price_output is None):
+            raise ConfigError("one price alone", where="--price-input, --price-output", remedy="give both, or none")
+
+    def require_macs_client(self) -> None:
+        """Refuse a client that does not answer MAC."""
+        if self.llm not in (None, OPENAI, REPLAY, STUB):
+            raise ConfigError("MAC is answered by openai, replay or stub", where=f"--llm {self.llm}", remedy="take one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceRequest(
+    SelectionRequest,
+    CasesRequest,
+    StubRequest,
+    ExtractorRequest,
+    AllCoresRequest,
+    ForceRequest,
+    DryRunRequest,
+    CampaignRequest,
+    ConfigRequest,
+):
+    """All stages."""
+
+    seeds: tuple[int, ...] = option(
+        "One campaign a seed, in DATA/campaigns/seed-N.", default=(), parse=_seeds, metavar="'N N …'"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.seeds and self.seed is not None:
+            where = "--seed and --seeds (EXAID_SEED and EXAID_SEEDS)"
+            raise ConfigError("exclude each other", where=where, remedy="give one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRequest(ReproduceRequest):
+    """All stages, then the paper's folder."""
+
+    assemble_only: bool = flag("Run no stage: only bring together what has been measured.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateRequest(VariantsRequest, JobsRequest, CampaignRequest):
+    """The choice of the gate's limits."""
+
+    traces: Path = option(
+        "Campaign frozen for calibration; shares no case with the evaluated one.",
+        required=True,
+        metavar="DATA_DIR",
+        path={"file_okay": False},
+    )
+    intervals: tuple[str, ...] = option(
+        "Give this variant a fixed interval of the median size of the chosen gate's flushes; repeatable.",
+        "--interval",
+        default=(),
+        metavar="VARIANT",
+    )
+    write: bool = flag("Write the choice into the variants' files.")
+    allow_assumed_time: bool = flag(
+        "Choose limits of silence and waiting even where the traces do not say when text arrived."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateRequest(CampaignRequest):
+    """Stage 00."""
+
+    paths: tuple[str, ...] = argument("[FILE, FOLDER OR GLOB]...")
+    verbose: bool = flag("Show up to 1000 problems a file, not 5.")
+    as_json: bool = flag("Write one JSON document to stdout.", "--json")
+    brief: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest(VariantsRequest, SourceRequest, ExtractorRequest, AllCoresRequest, CampaignRequest):
+    """A campaign made again."""
+
+    variants: tuple[str, ...] = ()
+    with_expected: bool = flag(
+        "Make the default stub campaign, and compare it with what the checkout expects (evals/expected).", "--expected"
+    )
+    against: Path | None = option(
+        "Compare with this other campaign, or another folder of expected hashes.",
+        metavar="FOLDER",
+        path={"file_okay": False},
+    )
+    stages: tuple[str, ...] = option(
+        "Make only these again (01, 02, 03, 04); what comes before is taken from the campaign.  "
+        "[default: those that it has]",
+        default=(),
+        parse=names_of,
+        metavar="NN,NN",
+    )
+    first: str | None = option("Make this stage and all behind it again.", "--from", metavar="NN")
+    as_is: bool = flag("Make nothing again: compare the campaign as it stands.")
+    write_expected: bool = flag(
+        "Make the default stub campaign, and write evals/expected (or the folder of --against)."
+    )
+    full: bool = flag("Show every difference, those that follow from others too.")
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.write_expected and (self.with_expected or self.as_is):
+            raise ConfigError("excludes --expected and --as-is", where="--write-expected", remedy="leave them out")
+        if self.as_is and self.against is None and not self.with_expected:
+            remedy = "add --expected, or --against FOLDER"
+            raise ConfigError("needs something to compare with", where="--as-is", remedy=remedy)
+        if self.stages and self.first is not None:
+            raise ConfigError("exclude each other", where="--stages and --from", remedy="give one of them")
