@@ -102,4 +102,10 @@ def test_no_spread_promises_nothing() -> None:
     """Without spread, or with one pair, no detectable difference is claimed."""
     assert smallest_detectable_difference(0.0, 40) is None
     assert smallest_detectable_difference(float("nan"), 1) is None
-    assert smallest_detectable_difference(2.0, 40) == 2 * detectable_effect(40)
+    assert smallest_detectable_difference(2.0, 1) is None
+
+
+@pytest.mark.parametrize(("sd", "n"), [(2.0, 40), (0.5, 2)])
+def test_the_detectable_difference_is_in_units_of_the_spread(sd: float, n: int) -> None:
+    """From two pairs on, however small the spread."""
+    assert smallest_detectable_difference(sd, n) == sd * detectable_effect(n)
