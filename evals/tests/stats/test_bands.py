@@ -42,6 +42,14 @@ def test_a_band_of_one_point_is_the_bootstrap_t_interval_and_more_points_widen_i
     assert together > 1.2 * alone
 
 
+@pytest.mark.parametrize("factor", [1e-7, 1e7])
+def test_the_unit_of_the_values_is_of_no_account(factor: float) -> None:
+    """Values of any size have the band of that size: what counts as no spread is a share of the values."""
+    values = np.random.default_rng(1).normal(size=(15, 4))
+    assert band_of(values * factor) == pytest.approx(band_of(values) * factor, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
 def test_points_without_spread_have_no_width_and_no_say() -> None:
     """Coverage at budget 0 is 0 in every case: the band there is 0 to 0, and elsewhere what it is without it."""
     values = np.random.default_rng(3).random((20, 3))
@@ -55,6 +63,25 @@ def test_a_resample_without_spread_is_divided_by_the_samples_error() -> None:
     values = np.zeros((20, 1))
     values[0] = 1.0
     assert np.isfinite(band_of(values)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_resample_of_one_value_alone_is_one_without_spread() -> None:
+    """One case of 20 falls from 1 to 0.9: the band is that of a rise from 0 to 0.1, turned round."""
+    values = np.ones((20, 1))
+    values[0] = 0.9
+    low, high = band_of(values)
+    rising_low, rising_high = band_of(np.round(1 - values, 1))
+    assert np.isfinite([low, high]).all()
+    assert (1 - high, 1 - low) == (pytest.approx(rising_low), pytest.approx(rising_high))
+
+
+@pytest.mark.parametrize(("n", "known"), [(0, False), (1, False), (2, True)])
+def test_a_band_needs_two_values(n: int, known: bool) -> None:
+    """Of one value there is none, though its spread be given as none."""
+    flat = np.zeros((1, 3))
+    band = sup_t_band(flat, flat, np.zeros(1), np.zeros(1), np.array([n]))
+    assert np.isfinite(band).all() == known
 
 
 def test_undefined_points_have_no_band() -> None:

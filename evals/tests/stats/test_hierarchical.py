@@ -88,10 +88,47 @@ def test_one_seed_has_no_interval(crossed: bool) -> None:
     assert np.isfinite(bounds[:, 0]).all()
 
 
-def test_crossed_groups_have_the_same_cases() -> None:
-    """Rows that cannot be the same cases are refused."""
+@pytest.mark.parametrize("seed", range(6))
+def test_each_slot_draws_any_seed(seed: int) -> None:
+    """Of seeds that do not vary within, a single resample is the mean of those drawn, in whichever order."""
+    data = [np.full((2, 1), value) for value in (1.0, 10.0, 100.0)]
+    drawn = np.random.default_rng(seed).integers(0, 3, size=(1, 3))
+    _, bounds = hierarchical_interval(data, 1, np.random.default_rng(seed))
+    assert bounds.ravel().tolist() == [pytest.approx(np.mean([data[one][0, 0] for one in drawn[0]]))] * 2
+
+
+def test_a_seed_without_cases_is_left_out() -> None:
+    """Whether it is drawn or not: it has no mean."""
+    data = [np.empty((0, 1)), np.full((2, 1), 3.0), np.full((2, 1), 3.0)]
+    mean, bounds = hierarchical_interval(data, 50, np.random.default_rng(0))
+    assert mean.tolist() == [3.0]
+    assert bounds.ravel().tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_seed_that_defines_nothing_is_left_out(crossed: bool) -> None:
+    """A resample that draws it has the mean of the others; one that draws it alone has none, and is left out."""
+    data = [np.full((2, 1), 3.0), np.full((2, 1), NAN), np.full((2, 1), 3.0)]
+    mean, bounds = hierarchical_interval(data, 50, np.random.default_rng(0), crossed=crossed)
+    assert mean.tolist() == [3.0]
+    assert bounds.ravel().tolist() == [3.0, 3.0]
+
+
+def test_seeds_without_a_case_say_nothing() -> None:
+    """Neither mean nor bounds, per column."""
+    mean, bounds = hierarchical_interval([np.empty((0, 2))] * 2, 50, np.random.default_rng(0), crossed=True)
+    assert np.isnan(mean).tolist() == [True, True]
+    assert np.isnan(bounds).tolist() == [[True, True]] * 2
+
+
+def test_groups_that_do_not_fit_are_refused() -> None:
+    """Rows that cannot be the same cases, and other columns, under either design; no group at all is none."""
     with pytest.raises(ValueError, match="same cases and columns"):
         hierarchical_interval(groups(), 50, np.random.default_rng(0), crossed=True)
+    with pytest.raises(ValueError, match="same columns"):
+        hierarchical_interval([np.zeros((3, 1)), np.zeros((3, 2))], 50, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="same columns"):
+        hierarchical_interval([], 50, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("crossed", [False, True])
