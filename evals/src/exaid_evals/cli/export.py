@@ -176,7 +176,9 @@ def run(
             raise DataError(
                 f"{len(reading.failures)} runs cannot be read", remedy="mend them, or use --on-failure skip"
             )
-        export = consolidate(reading.runs, primary_metric, by=by, better=better, failures=reading.failures)
+        export = consolidate(
+            reading.runs, primary_metric, by=by, better=better, failures=reading.failures, notes=reading.notes
+        )
         for warning in export.warnings:
             log.warning("%s", warning)
         for line in (what_was_read(reading), *what_it_amounts_to(export)):

@@ -31,6 +31,9 @@ log = logging.getLogger("exaid_evals.export")
 
 _FOLDERS_AT_ONCE = 50
 _TOLD_ONE_BY_ONE = 100
+_LEFT_OUT_AT_MOST = 8
+_NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
+"""Folders beside runs that nobody takes for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,14 @@ class Reading:
         failures: in order of their names.
         n_remembered: runs whose files were as they were at the last export, and were not opened.
         texts: name of a run → canonical text of its record, where it was made while reading.
+        notes: what lies beside the runs in the folders that were named, and is none.
     """
 
     runs: tuple[Run, ...]
     failures: tuple[Failure, ...]
     n_remembered: int = 0
     texts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class _Outcome(NamedTuple):
@@ -78,6 +83,7 @@ class _Outcome(NamedTuple):
         known: of the files of a run that is remembered.
         run: the run itself, where it is no plain data.
         error: why it cannot be read.
+        left_out: what lies beside the folder's runs and is none; stands with the first of them.
     """
 
     path: str
@@ -87,6 +93,7 @@ class _Outcome(NamedTuple):
     known: Known | None = None
     run: Run | None = None
     error: ExaidError | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def read_runs(
@@ -135,6 +142,11 @@ def read_runs(
         tuple(sorted(taken.failures, key=lambda one: one.run)),
         taken.n_remembered,
         taken.texts,
+        tuple(
+            f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}, in which none was found: left out"
+            for folder, outcome in found
+            if outcome.left_out
+        ),
     )
 
 
@@ -227,7 +239,9 @@ class _Work:
                 raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
         except Exception as error:
             return [_Outcome(str(folder), "", error=_told(error, folder))]
-        return [self._source(reader, source, folder, known) for source in sources]
+        outcomes = [self._source(reader, source, folder, known) for source in sources]
+        outcomes[0] = outcomes[0]._replace(left_out=_left_out(folder, sources))
+        return outcomes
 
     def _source(self, reader: Format, source: Source, folder: Path, known: Mapping[Key, Known]) -> _Outcome:
         try:
@@ -255,6 +269,30 @@ class _Work:
             return _Outcome(str(source.path), source.part, entry, keep=True)
         except Exception as error:
             return _Outcome(str(source.path), source.part, error=_told(error, source.path))
+
+
+def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return what lies in a folder of runs and holds none of them: folders, and files of the runs' kind."""
+    below = [source.path.relative_to(folder).parts for source in sources if source.path.is_relative_to(folder)]
+    if not all(below) or not below:
+        return ()  # the folder is a run itself, or a store that its format searches
+    members = {parts[0] for parts in below}
+    kinds = {source.path.suffix for source in sources if source.path.is_file()}
+    try:
+        with os.scandir(folder) as entries:
+            others = [
+                one.name
+                for one in entries
+                if one.name not in members
+                and not one.name.startswith((".", "_"))
+                and one.name not in _NO_RUNS
+                and (one.is_dir(follow_symlinks=False) or (kinds and Path(one.name).suffix in kinds))
+            ]
+    except OSError:
+        return ()
+    more = len(others) - _LEFT_OUT_AT_MOST
+    named = sorted(others)[:_LEFT_OUT_AT_MOST]
+    return (*named, *([f"{more} more"] if more > 0 else []))
 
 
 def _read(reader: Format, source: Source) -> tuple[bytes | Run, str]:

@@ -68,6 +68,7 @@ def consolidate(
     by: str | None = None,
     better: str | None = None,
     failures: Sequence[Failure] = (),
+    notes: Sequence[str] = (),
 ) -> Export:
     """Aggregate runs.
 
@@ -77,6 +78,7 @@ def consolidate(
         by: what the runs differ in; None finds out.
         better: `higher` or `lower`, for a primary metric whose direction is not known; None finds out.
         failures: runs that cannot be read, to be told.
+        notes: what the reading left out, to be told.
 
     Raises:
         ConfigError: no run has the metric that was asked for, its direction is not known, or the runs cannot be
@@ -94,7 +96,7 @@ def consolidate(
         best=best,
         worst=worst,
         # What files hold may be anything; a warning is one line of text.
-        warnings=tuple(dict.fromkeys(printable(line) for line in diagnose(runs, aggregated, by, folds))),
+        warnings=tuple(dict.fromkeys(printable(line) for line in (*notes, *diagnose(runs, aggregated, by, folds)))),
         by=by,
         lower=lower,
         per_class=aggregate_classes(runs),

@@ -197,12 +197,14 @@ class Format(ABC):
         own_folder: where a single run's export goes unless `--out` says: a folder of this name inside the run's.
         has_history: whether it reads what a training logged, step by step.
         grows: whether a history makes sense while it grows.
+        generic: whether it claims any file of a kind: what another format knows by its own signs is that one's.
     """
 
     name: ClassVar[str]
     own_folder: ClassVar[str] = "export"
     has_history: ClassVar[bool] = False
     grows: ClassVar[bool] = True
+    generic: ClassVar[bool] = False
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()

@@ -14,7 +14,7 @@ from exaid_evals.runs.files.summary import flat_settings, is_incidental
 from exaid_evals.runs.files.tracked import plain, seed_in, undefined_warning
 from exaid_evals.runs.files.training_history import training_of
 from exaid_evals.runs.history import History, Series
-from exaid_evals.runs.metric_names import direction_of
+from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
 
 _EPOCHS = ("epoch", "epochs")
 
@@ -30,7 +30,7 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
         settings: which of a metric's values counts.
     """
     values = {metric: value_of(series, settings.metric_value, history) for metric, series in history.series.items()}
-    metrics = {metric: value for metric, value in values.items() if not is_no_metric(metric)}
+    metrics = {metric: value for metric, value in values.items() if not _is_beside(metric)}
     others = {metric: value for metric, value in values.items() if metric not in metrics}
     flat = flat_settings(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
@@ -53,11 +53,30 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
         group=position.group,
         training=training,
         attributes={"steps": n_steps} | ({"beside_metrics": others} if others else {}),
+        default_primary=leading_metric(metrics, history.directions),
         lower_is_better=frozenset(one for one, way in history.directions.items() if way == "lower"),
         higher_is_better=frozenset(one for one, way in history.directions.items() if way == "higher"),
         warnings=tuple(f"{name}: {warning}" for warning in warnings),
         origin=source.path,
     )
+
+
+def leading_metric(metrics: Mapping[str, float | None], known: Mapping[str, Any]) -> str | None:
+    """Return the metric by which such runs are ranked unless a user says another; None where nothing tells.
+
+    A validation score goes before a validation loss, and both before what was measured on training data.
+    """
+    ranked = [
+        (not is_validation(name), way != "higher", "loss" in name.lower(), at, name)
+        for at, name in enumerate(metrics)
+        if metrics[name] is not None and (way := direction_of(name, known)) is not None
+    ]
+    return min(ranked)[-1] if ranked else None
+
+
+def _is_beside(name: str) -> bool:
+    """Tell whether a column counts, times or sets the training rather than measuring what came of it."""
+    return is_no_metric(name) or role_of_column(name) in ("counter", "schedule", "system")
 
 
 def value_of(series: Series, which: str, history: History) -> float | None:

@@ -31,6 +31,7 @@ class HistoryFile(Format):
 
     suffixes: tuple[str, ...]
     has_history = True
+    generic = True
 
     def claims(self, place: Path) -> bool:
         """Tell whether such a file is named, or lies under a usual name in a folder; any other file may be anything."""

@@ -24,15 +24,31 @@ _ROOM = "exaid_evals.runs.formats"
 BUILT_IN = {
     "mapping": f"{_ROOM}.mapping:MappingFormat",  # claims nothing unless a user gives a mapping
     "campaign": f"{_ROOM}.campaign:CampaignFormat",
+    "run_eval": f"{_ROOM}.run_eval:RunEvalFormat",
     "training_run": f"{_ROOM}.training_run:TrainingRunFormat",
     "folds": f"{_ROOM}.folds:FoldsFormat",
     "trials": f"{_ROOM}.trials:TrialsFormat",
+    "results_folders": f"{_ROOM}.results_folders:ResultsFoldersFormat",
     "wandb": f"{_ROOM}.wandb:WandbFormat",
     "mlflow": f"{_ROOM}.mlflow:MlflowFormat",
     "inspect_ai": f"{_ROOM}.inspect_ai:InspectFormat",
     "lm_eval": f"{_ROOM}.lm_eval:LmEvalFormat",
     "model_reports": f"{_ROOM}.model_reports:ModelReportsFormat",
+    "ray_tune": f"{_ROOM}.ray_tune:RayTuneFormat",
+    "hf_trainer": f"{_ROOM}.hf_trainer:HfTrainerFormat",
+    "ultralytics": f"{_ROOM}.ultralytics:UltralyticsFormat",
+    "lightning": f"{_ROOM}.lightning:LightningFormat",
+    "timm": f"{_ROOM}.timm:TimmFormat",
+    "fastai": f"{_ROOM}.fastai:FastaiFormat",
+    "keras": f"{_ROOM}.keras:KerasFormat",
+    "mmengine": f"{_ROOM}.mmengine:MmengineFormat",
+    "nanogpt": f"{_ROOM}.nanogpt:NanogptFormat",
+    "sacred": f"{_ROOM}.sacred:SacredFormat",
+    "dvclive": f"{_ROOM}.dvclive:DvcliveFormat",
+    "optuna": f"{_ROOM}.optuna:OptunaFormat",
+    "sklearn": f"{_ROOM}.sklearn_cv:SklearnFormat",
     "tensorboard": f"{_ROOM}.tensorboard_log:TensorBoardFormat",
+    "long_csv": f"{_ROOM}.long_csv:LongCsvFormat",
     "csv": f"{_ROOM}.csv_file:CsvFormat",
     "jsonl": f"{_ROOM}.jsonl_file:JsonlFormat",
     "parquet": f"{_ROOM}.parquet_file:ParquetFormat",
@@ -103,6 +119,28 @@ def chosen(source: str | None) -> list[Format]:
     return [known[source]] if source else list(known.values())
 
 
+def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
+    """Return the histories in a place: format, name and source of each.
+
+    What a format knows by its own signs is not told again by one that knows any file of a kind.
+    """
+    found: list[tuple[Format, str, Source]] = []
+    names: set[str] = set()
+    taken: set[Path] = set()
+    for generic in (False, True):
+        mine = [
+            (form, name, source)
+            for form in asked
+            if form.generic == generic
+            for name, source in form.named(place).items()
+            if not (generic and (name in names or source.path in taken))
+        ]
+        found += mine
+        names |= {name for _, name, _ in mine}
+        taken |= {path for form, _, source in mine for path in (source.path, *(form.inputs(source) or ()))}
+    return found
+
+
 def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -> History:
     """Read the history of the run of a name.
 
@@ -120,19 +158,19 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
     """
     asked = chosen(source)
     own = Path(run_name)
-    if own.exists():
-        having = {form.name: found for form in asked if (found := form.named(own))}
-        if having:
-            name = _only(list(having), own)
-            return read_history(history_formats()[name], own)
+    if own.exists() and (found := runs_in(own, asked)):
+        _one_format(found, own)
+        name, (form, mine) = pick({name: (form, one) for form, name, one in found}, own, None)
+        return form.history(mine, name)
     seen: list[str] = []
     for place in places:
-        having = {form.name: found for form in asked if (found := form.named(place))}
-        mine = [name for name, found in having.items() if run_name in found]
-        if mine:
-            name = _only(mine, place)
-            return history_formats()[name].history(having[name][run_name], run_name)
-        seen += [f"{run} ({name})" for name, found in having.items() for run in sorted(found)]
+        found = runs_in(place, asked)
+        having = [one for one in found if one[1] == run_name]
+        if having:
+            _one_format(having, place)
+            form, name, mine = having[0]
+            return form.history(mine, name)
+        seen += [f"{name} ({form.name})" for form, name, _ in found]
     if source is not None and (history := asked[0].online(run_name)) is not None:
         return history
     known = ", ".join(dict.fromkeys(seen[:12])) or "none"
@@ -172,15 +210,16 @@ def follower(place: Path, source: str | None = None, run_name: str | None = None
             remedy = "name a .jsonl or .csv, or wait until the training has begun to write"
             raise ConfigError("no such file or folder", where=str(place), remedy=remedy)
         return awaited[0].follow(Source(place))
-    claiming = {form.name: form for form in asked if form.named(place) or (place.is_file() and form.may_become(place))}
-    if len(claiming) != 1:
-        what = f"several sources know it ({', '.join(claiming)})" if claiming else "no source knows it"
-        remedy = "say which with --source" if claiming else f"known are {', '.join(form.name for form in asked)}"
-        raise ConfigError(what, where=str(place), remedy=remedy)
-    form = next(iter(claiming.values()))
-    if place.is_file() and form.may_become(place):
-        return form.follow(Source(place))  # the name is then but a label
-    return form.follow(pick(form.named(place), place, run_name)[1])
+    if place.is_file() and (growing := [form for form in asked if form.may_become(place)]):
+        specific = [form for form in asked if not form.generic and form.named(place)]
+        return (specific or growing)[0].follow(Source(place))  # a name is then but a label
+    found = runs_in(place, asked)
+    if not found:
+        known = ", ".join(form.name for form in asked)
+        raise ConfigError("no source knows it", where=str(place), remedy=f"known are {known}")
+    _one_format(found, place)
+    form, mine = pick({name: (form, one) for form, name, one in found}, place, run_name)[1]
+    return form.follow(mine)
 
 
 def pick(runs: Mapping[str, Found], place: Path, run_name: str | None) -> tuple[str, Found]:
@@ -198,8 +237,8 @@ def pick(runs: Mapping[str, Found], place: Path, run_name: str | None) -> tuple[
     raise DataError(what, where=str(place), remedy=f"name one with --run-name; there are {known}")
 
 
-def _only(names: Sequence[str], place: Path) -> str:
+def _one_format(found: Sequence[tuple[Format, str, Source]], place: Path) -> None:
+    names = list(dict.fromkeys(form.name for form, _, _ in found))
     if len(names) > 1:
         what = f"several sources have the run ({', '.join(names)})"
         raise ConfigError(what, where=str(place), remedy="say which with --source")
-    return names[0]

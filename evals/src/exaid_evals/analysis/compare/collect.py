@@ -17,7 +17,7 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Source
 from exaid_evals.runs.files.summary import is_code_version
 from exaid_evals.runs.history import History
-from exaid_evals.runs.registry import chosen, find_run
+from exaid_evals.runs.registry import chosen, find_run, runs_in
 
 _PATTERN = frozenset("*?[")
 
@@ -123,7 +123,7 @@ def _meant(part: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterat
         yield from _matching(part, places, asked)
         return
     for place in places:
-        having = [(form, found[part]) for form in asked if part in (found := form.named(place))]
+        having = [(form, source) for form, name, source in runs_in(place, asked) if name == part]
         if len(having) > 1:
             names = ", ".join(form.name for form, _ in having)
             raise ConfigError(f"several sources have the run ({names})", where=part, remedy="say which with --source")
@@ -139,13 +139,12 @@ def _exists(path: str) -> bool:
 
 def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterator[Meant]:
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
-    found = [one for path in paths if any(form.named(path) for form in asked) for one in _in(path, asked)]
+    found = [one for path in paths if runs_in(path, asked) for one in _in(path, asked)]
     if not found:
         found = [
             (place, name, form, source)
             for place in places
-            for form in asked
-            for name, source in form.named(place).items()
+            for form, name, source in runs_in(place, asked)
             if fnmatchcase(name, pattern)
         ]
     if not found:
@@ -159,18 +158,17 @@ def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Format]) -> 
 
 def _in(path: Path, asked: Sequence[Format]) -> Iterator[Meant]:
     """Yield the runs of a file or folder; of formats that share one, that is an error and no guess."""
-    having = [(form, found) for form in asked if (found := form.named(path))]
-    if not having:
+    found = runs_in(path, asked)
+    if not found:
         known = ", ".join(form.name for form in asked)
         raise ConfigError(f"holds no run of a known source ({known})", where=str(path), remedy="check the path")
     seen: dict[str, str] = {}
-    for form, found in having:
-        for name, source in found.items():
-            if name in seen:
-                what = f"several sources have the run {name!r} ({seen[name]}, {form.name})"
-                raise ConfigError(what, where=str(path), remedy="say which with --source")
-            seen[name] = form.name
-            yield path, name, form, source
+    for form, name, source in found:
+        if name in seen:
+            what = f"several sources have the run {name!r} ({seen[name]}, {form.name})"
+            raise ConfigError(what, where=str(path), remedy="say which with --source")
+        seen[name] = form.name
+        yield path, name, form, source
 
 
 def _named(read: Sequence[tuple[tuple[str, str], History]]) -> Iterator[Run]:

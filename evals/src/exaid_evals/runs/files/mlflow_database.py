@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.files.mlflow_files import MlflowRun
+from exaid_evals.runs.files.sqlite import is_database, opened, tables_of
 
-MAGIC = b"SQLite format 3\0"
 _TABLES = ("experiments", "runs", "latest_metrics", "params", "tags")
-_MOST_STEPS = 200_000_000  # of SQLite's machine: what a million runs need, and a view that never ends does not get
 
 
 def is_store(path: Path) -> bool:
     """Tell whether a file is a database in which MLflow's tables are."""
-    try:
-        with path.open("rb") as stream:
-            if stream.read(len(MAGIC)) != MAGIC:
-                return False
-        with _opened(path) as database:
-            return set(_TABLES) <= _tables(database)
-    except (OSError, DataError, sqlite3.Error):
-        return False
+    return is_database(path, _TABLES)
 
 
 def labelled_runs(path: Path) -> list[tuple[str, str, str]]:
@@ -40,7 +28,7 @@ def labelled_runs(path: Path) -> list[tuple[str, str, str]]:
         "SELECT e.name, r.name, r.run_uuid FROM runs r LEFT JOIN experiments e USING (experiment_id) "
         "WHERE r.lifecycle_stage IS NOT 'deleted' ORDER BY r.experiment_id, r.start_time, r.run_uuid"
     )
-    with _opened(path) as database:
+    with opened(path, _TABLES, "MLflow's") as database:
         return [(str(one or ""), str(two or ""), str(three)) for one, two, three in database.execute(query)]
 
 
@@ -50,7 +38,7 @@ def read_run(path: Path, run_id: str) -> MlflowRun:
     Raises:
         DataError: the database cannot be read, or the run is gone.
     """
-    with _opened(path) as database:
+    with opened(path, _TABLES, "MLflow's") as database:
         query = (
             "SELECT r.name, r.status, e.name FROM runs r LEFT JOIN experiments e USING (experiment_id) "
             "WHERE r.run_uuid = ?"
@@ -89,8 +77,8 @@ def metric_points(path: Path, run_id: str) -> list[tuple[str, int, float]]:
         DataError: the database cannot be read, or holds no history.
     """
     query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
-    with _opened(path) as database:
-        if "metrics" not in _tables(database):
+    with opened(path, _TABLES, "MLflow's") as database:
+        if "metrics" not in tables_of(database):
             raise DataError("has no table metrics", where=str(path), remedy="is it MLflow's database?")
         rows = database.execute(query, (run_id,)).fetchall()
     found = []
@@ -99,48 +87,6 @@ def metric_points(path: Path, run_id: str) -> list[tuple[str, int, float]]:
         undefined = math.nan if is_nan or not isinstance(value, int | float) else math.copysign(math.inf, value)
         found.append((str(key), int(step or 0), undefined if number is None else number))
     return found
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database such that neither it nor its folder is written, and its own code is not trusted.
-
-    `immutable` makes no lock and no journal; a write-ahead log that was not merged would then be overlooked, and is
-    refused. Views, triggers and virtual tables under the names of MLflow's tables are refused too.
-    """
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
-        raise DataError(
-            "has changes that are not merged yet", where=str(log), remedy="stop what writes the database, or close it"
-        )
-    try:
-        database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
-    except sqlite3.Error as error:
-        raise DataError(f"cannot be opened ({error})", where=str(path), remedy="check its permissions") from None
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return int(steps > _MOST_STEPS // 10_000)
-
-    try:
-        database.execute("PRAGMA trusted_schema=OFF")
-        database.execute("PRAGMA cell_size_check=ON")
-        database.set_progress_handler(count, 10_000)
-        missing = sorted(set(_TABLES) - _tables(database))
-        if missing:
-            raise DataError(f"has no table {', '.join(missing)}", where=str(path), remedy="is it MLflow's database?")
-        yield database
-    except sqlite3.Error as error:
-        raise DataError(f"is no database that can be read ({error})", where=str(path), remedy="copy it again") from None
-    finally:
-        database.close()
-
-
-def _tables(database: sqlite3.Connection) -> set[str]:
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
-    return {str(name) for name, sql in database.execute(query) if str(sql).lstrip().upper().startswith("CREATE TABLE")}
 
 
 def _metric(value: Any, is_nan: Any) -> float | None:

@@ -22,9 +22,7 @@ class CsvFormat(HistoryFile):
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Return the rows; one with another number of cells than the header is left out and told of."""
-        opened = open_delimited(path)
-        yield from _rows(opened, warnings)
-        warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
+        return csv_rows(path, warnings)
 
     def may_become(self, place: Path) -> bool:
         """Tell by the suffix."""
@@ -69,6 +67,17 @@ class FollowedCsv(FollowedRows):
             return next(csv.reader([text], delimiter=self._delimiter), [])
         except csv.Error:
             return []
+
+
+def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
+    """Yield the rows of a CSV file: column → number, text, or None for an empty cell.
+
+    Raises:
+        DataError: the file is no CSV.
+    """
+    opened = open_delimited(path)
+    yield from _rows(opened, warnings)
+    warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
 
 
 def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:

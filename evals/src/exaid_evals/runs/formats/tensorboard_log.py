@@ -17,6 +17,7 @@ from exaid_evals.runs.rows import split_system
 
 _EVENTS = "events.out.tfevents."
 _DEEPEST = 4
+_SPLITS = ("train", "validation", "val", "valid", "eval", "test")
 _HPARAMS = "_hparams_/session_start_info"
 
 
@@ -40,7 +41,7 @@ class TensorBoardFormat(Format):
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the event files."""
-        return _event_files(source.path)
+        return [path for _, _, path in _files_of(source.path)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each scalar."""
@@ -58,13 +59,13 @@ class TensorBoardFormat(Format):
         config: dict[str, Any] = {}
         warnings: list[str] = []
         events: list[tuple[float, str]] = []
-        for number, path in enumerate(_event_files(folder)):
+        for prefix, number, path in _files_of(folder):
             first = True
             for tag, step, value in _scalars(path, config, warnings):
                 if first and number:
                     events.append((float(step), f"restart: {path.name} begins"))
                 first = False
-                points.setdefault(tag, []).append(Point(float(step), value))
+                points.setdefault(f"{prefix}{tag}", []).append(Point(float(step), value))
         if not points:
             raise DataError("holds no scalar", where=str(folder), remedy="did the training write to another folder?")
         series = {tag: Series(tag, tuple(points[tag])) for tag in sorted(points)}
@@ -106,6 +107,17 @@ def _hparams(content: bytes) -> dict[str, Any]:
     return {key: getattr(values[key], values[key].WhichOneof("kind") or "string_value") for key in sorted(values)}
 
 
+def _files_of(folder: Path) -> list[tuple[str, int, Path]]:
+    """Return the event files of a run: what stands before their tags, how many came before in their folder, the file.
+
+    Keras writes what was measured on training and on validation data into folders of their own, under the same tags.
+    """
+    own = [("", number, path) for number, path in enumerate(_event_files(folder))]
+    return own + [
+        (f"{split}/", number, path) for split in _SPLITS for number, path in enumerate(_event_files(folder / split))
+    ]
+
+
 def _event_files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
@@ -118,13 +130,13 @@ def _event_files(folder: Path) -> list[Path]:
 def _runs(place: Path, prefix: str = "", deep: int = 0) -> dict[str, Path]:
     if place.is_file():
         return {place.parent.resolve().name: place.parent} if place.name.startswith(_EVENTS) else {}
-    found = {prefix or place.resolve().name: place} if _event_files(place) else {}
+    found = {prefix or place.resolve().name: place} if _files_of(place) else {}
     if deep < _DEEPEST and place.is_dir():
         try:
             folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.is_symlink())
         except OSError:
             return found
         for folder in folders:
-            if not folder.name.startswith("."):
+            if not folder.name.startswith(".") and not (folder.name in _SPLITS and _event_files(folder)):
                 found |= _runs(folder, f"{prefix}/{folder.name}".strip("/"), deep + 1)
     return found

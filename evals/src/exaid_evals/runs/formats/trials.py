@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.members import MembersFormat
 from exaid_evals.runs.files.position import is_trial
 
@@ -13,7 +15,7 @@ _SEARCH = ("hpo", "optuna", "ray_results", "sweep")
 
 
 class TrialsFormat(MembersFormat):
-    """Reads every trial of a search: `trial_*` anywhere, `results_*` in a folder that is named as a search."""
+    """Reads every trial of a search: `trial_*` anywhere, `results`, `results_1`, … in a folder named as a search."""
 
     name = "trials"
 
@@ -26,7 +28,20 @@ class TrialsFormat(MembersFormat):
         if folder.name.lower().startswith(_SEARCH):
             try:
                 with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if entry.name.startswith("results_") and entry.is_dir()]
+                    names = [entry.name for entry in entries if _is_results(entry.name) and entry.is_dir()]
             except OSError:
                 return
             yield from (folder / name for name in names)
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a trial; one that nothing numbers is called by the number behind `results`, the first one 0."""
+        run = super().read(source, name)
+        if run.trial is not None:
+            return run
+        number = source.path.name.removeprefix("results").strip("_") or "0"
+        return replace(run, trial=number, group=run.group or source.path.parent.name or None)
+
+
+def _is_results(name: str) -> bool:
+    """Tell whether a trial's folder is called so: the first one is `results`, and later ones have a number."""
+    return name == "results" or name.startswith("results_")

@@ -1,0 +1,93 @@
+"""Hugging Face's Trainer: `trainer_state.json` with a row an event, and `all_results.json` with what came out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Run, Source
+from exaid_evals.runs.files.document import read_object
+from exaid_evals.runs.files.tracked import numbers_of
+from exaid_evals.runs.metric_names import role_of_column
+from exaid_evals.runs.rows import Row
+from exaid_evals.runs.tool_files import ToolFile
+
+_STATE = "trainer_state.json"
+_RESULTS = ("all_results.json", "eval_results.json", "train_results.json", "predict_results.json", "test_results.json")
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+
+
+class HfTrainerFormat(ToolFile):
+    """Reads a run a folder; where only checkpoints hold the state, the last one's. Nothing pickled is opened."""
+
+    name = "hf_trainer"
+    files = (_STATE, "checkpoint-*/trainer_state.json")
+    sign = re.compile(rb'"(?:log_history|best_model_checkpoint|global_step|best_metric)"')
+    left_out = (
+        *("*_runtime", "*_samples_per_second", "*_steps_per_second", "*_tokens_per_second", "total_flos", "*_samples"),
+    )
+    step = "step"
+
+    def file_of(self, place: Path) -> Path | None:
+        """Return the state: the run's own, else that of its last checkpoint."""
+        found = super().file_of(place)
+        if found is None or found == place or found.parent == place:
+            return found
+        states = [path for path in place.glob("checkpoint-*/trainer_state.json") if path.is_file()]
+        return max(states, key=_number_of, default=None)
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return what was logged.
+
+        Raises:
+            DataError: the state holds no log.
+        """
+        state = read_object(path, keep_nan=True, warnings=warnings)
+        rows = state.get("log_history")
+        if not isinstance(rows, list):
+            raise DataError("has no log_history", where=str(path), remedy="is it the Trainer's?")
+        return [row for row in rows if isinstance(row, dict)]
+
+    def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
+        """Return the settings of the training that the state itself has; the others are pickled."""
+        state = read_object(path, keep_nan=True)
+        names = ("num_train_epochs", "train_batch_size", "max_steps", "trial_params")
+        return {name: state[name] for name in names if state.get(name) not in (None, {})}
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the state and the results."""
+        state = self.file_of(source.path)
+        folder = source.path if source.path.is_dir() else source.path.parent
+        return [*([state] if state else []), *(folder / name for name in _RESULTS)]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run: its last values, and over them what its results files say came out."""
+        run = super().read(source, name)
+        folder = source.path if source.path.is_dir() else source.path.parent
+        written: dict[str, Any] = {}
+        warnings: list[str] = []
+        for file in _RESULTS:
+            if (folder / file).is_file():
+                try:
+                    written = {**read_object(folder / file), **written}
+                except DataError as error:
+                    warnings.append(f"{name}: {file}: {error.what}, so that it is left out")
+        numbers, _ = numbers_of(written)
+        results = {key: value for key, value in numbers.items() if not self._measures_nothing(key)}
+        state = self.file_of(source.path)
+        best = read_object(state).get("best_model_checkpoint") if state else None
+        attributes = dict(run.attributes) | ({"best_checkpoint": Path(str(best)).name} if best else {})
+        metrics = dict(sorted({**run.metrics, **results}.items()))
+        return replace(run, metrics=metrics, attributes=attributes, warnings=(*run.warnings, *warnings))
+
+    def _measures_nothing(self, name: str) -> bool:
+        return self._is_left_out(name.lower()) or role_of_column(name) in ("counter", "system", "schedule")
+
+
+def _number_of(path: Path) -> int:
+    found = _CHECKPOINT.fullmatch(path.parent.name)
+    return int(found[1]) if found else -1

@@ -1,0 +1,175 @@
+"""What formats of training tools share: a file of rows in a folder of the run's own, known by its beginning."""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, ClassVar
+
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.files.yaml_data import read_yaml
+from exaid_evals.runs.finished import run_of
+from exaid_evals.runs.history import History
+from exaid_evals.runs.history_files import batch_rows, config_beside
+from exaid_evals.runs.rows import Row, history_of
+
+_HEAD_BYTES = 4096
+
+
+class ToolFile(Format):
+    """Base of a format whose run is a folder with one file of rows.
+
+    Attributes:
+        files: patterns of the file's path below the run's folder, the usual first.
+        sign: what the beginning of the file must hold.
+        below: how many folders deep below the place that a user names runs are looked for.
+        configs: YAML files with the run's settings, below its folder.
+        left_out: patterns of columns that measure nothing (times, hosts, ids), in lower case.
+        leading: the metrics that rank runs of this tool, the first that is there; empty for none of its own.
+        step: the column that counts the steps; None takes the usual ones.
+    """
+
+    files: ClassVar[tuple[str, ...]]
+    sign: ClassVar[re.Pattern[bytes]]
+    below: ClassVar[int] = 1
+    configs: ClassVar[tuple[str, ...]] = ()
+    left_out: ClassVar[tuple[str, ...]] = ()
+    leading: ClassVar[tuple[str, ...]] = ()
+    step: ClassVar[str | None] = None
+    has_history = True
+
+    def claims(self, place: Path) -> bool:
+        """Tell whether a file of this tool lies here, or in a folder of its own below."""
+        return next(self._runs(place), None) is not None
+
+    def sources(self, place: Path) -> Sequence[Source]:
+        """Return the runs, by the numbers at the ends of their folders' names."""
+        return [Source(path) for path in self._runs(place)]
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the runs by the names of their folders, with as much of the path as tells them apart."""
+        found = [*self._runs(place)]
+        if found == [place]:
+            return {place.stem if place.is_file() else place.resolve().name: Source(place)}
+        return {path.relative_to(place).as_posix(): Source(path) for path in found}
+
+    def inputs(self, source: Source) -> Sequence[Path] | None:
+        """Return the file of rows, and those with settings."""
+        path = self.file_of(source.path)
+        folder = path.parent if path else source.path
+        return [*([path] if path else []), *(folder / name for name in (*self.configs, "batch_metrics.jsonl"))]
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a run."""
+        run = run_of(self.history(source, source.path.stem), self.name, name, source, self.settings)
+        leading = next((one for one in self.leading if one in run.metrics), run.default_primary)
+        return replace(run, default_primary=leading)
+
+    def history(self, source: Source, name: str) -> History:
+        """Read a history.
+
+        Raises:
+            DataError: it holds no step, or cannot be read.
+        """
+        path = self.file_of(source.path)
+        if path is None:
+            raise DataError("the file of the run is gone", where=str(source.path), remedy="has something removed it?")
+        warnings: list[str] = []
+        rows = [self._kept(row) for row in self.rows(path, warnings)]
+        if not any(rows):
+            raise DataError("holds no step", where=str(path), remedy="did the training log anything?")
+        config = self.config(path, warnings)
+        batches = batch_rows(path.parent, warnings)
+        return history_of(name, self.name, rows, config=config, warnings=warnings, step_name=self.step, batches=batches)
+
+    @abstractmethod
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the rows of the file in order of logging."""
+
+    def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
+        """Return the settings that lie beside the file; those that cannot be read are told of in `warnings`."""
+        found = [self._folder_of(path) / name for name in self.configs]
+        for place in found:
+            if place.is_file():
+                try:
+                    return read_yaml(place)
+                except DataError as error:
+                    warnings.append(f"{place.name}: {error.what}, so that the run's settings are not known")
+        return config_beside(path, warnings)
+
+    def file_of(self, place: Path) -> Path | None:
+        """Return the file of rows of a run: the place itself, or the first that fits in it; None without one."""
+        if place.is_file():
+            return place if any(_fits(place, pattern) for pattern in self.files) and self._begins_so(place) else None
+        for pattern in self.files:
+            candidates = sorted(place.glob(pattern)) if "*" in pattern else [place / pattern]
+            for path in candidates:
+                if path.is_file() and self._begins_so(path):
+                    return path
+        return None
+
+    def _folder_of(self, path: Path) -> Path:
+        return path.parent
+
+    def _kept(self, row: Row) -> Row:
+        return {key: value for key, value in row.items() if not self._is_left_out(key)} if self.left_out else row
+
+    def _is_left_out(self, column: str) -> bool:
+        return any(fnmatchcase(column.lower(), pattern) for pattern in self.left_out)
+
+    def _begins_so(self, path: Path) -> bool:
+        return self.sign.search(head(path)) is not None
+
+    def _runs(self, place: Path) -> Iterator[Path]:
+        if self.file_of(place) is not None:
+            yield place
+            return
+        level = [place] if place.is_dir() else []
+        for _ in range(self.below):
+            level = [folder for holder in level for folder in folders_in(holder)]
+            found = [folder for folder in level if self.file_of(folder) is not None]
+            if found:
+                yield from sorted(found, key=lambda path: (str(path.parent), *_by_number(path.name)))
+                return
+
+
+def head(path: Path) -> bytes:
+    """Return the first bytes of a file; none of what is no ordinary file, or cannot be read."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return b""
+        with path.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def folders_in(place: Path) -> list[Path]:
+    """Return the folders in a folder, without hidden ones and links."""
+    try:
+        with os.scandir(place) as entries:
+            return sorted(
+                Path(entry.path)
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            )
+    except OSError:
+        return []
+
+
+def _fits(path: Path, pattern: str) -> bool:
+    parts = pattern.split("/")
+    return len(path.parts) >= len(parts) and all(
+        fnmatchcase(name, part) for name, part in zip(path.parts[-len(parts) :], parts, strict=True)
+    )
+
+
+def _by_number(name: str) -> tuple[str, int, str]:
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or -1), name
