@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from factories import write_campaign
 
-# A talk of MAC: the supervisor, 6 to 13 messages of three doctors, and a verdict.
+# A conversation of MAC: the supervisor, 6 to 13 messages of three doctors, and a verdict.
 _N_MESSAGES = 11
 _N_CHARS = 1100
 _VARIANTS = ("V0", "V1", "V2", "V3", "V4")

@@ -8,7 +8,7 @@ UNSEEN, whose pictures and typefaces are read from a folder that `use_unseen` is
 Left out: what is shorter than 200 pixels a side, where a blur of 1 % cannot be seen (lfw_subset, microaneurysms,
 multipage, no_time_for_that_tiny, Minduka_Present_Blue_Pack, logo2, topobathy), second copies of a scene
 (motorcycle_right, PyWavelets' camera), a photograph of a moving clock (clock_motion, blurred as it is), slanted
-handwriting (text.png), icons, and what is no picture. OpenCV's wheel ships none.
+handwriting (text.png), icons, and what is not a picture. OpenCV's wheel ships none.
 """
 
 from __future__ import annotations

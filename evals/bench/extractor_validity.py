@@ -1,4 +1,4 @@
-"""How well the lexicon extractor reads simulated talks whose content is known, and docs/extractor_validity.md from it.
+"""How well the lexicon extractor reads simulated conversations whose content is known, and docs/extractor_validity.md from it.
 
 Run: ``python evals/bench/extractor_validity.py`` writes the page; ``--check`` says instead whether it is what the code
 gives, and needs a few minutes as well. MAC's cases are looked for in EXAID_MAC_DIR, third_party/mac and ../shared/mac;
@@ -25,7 +25,7 @@ from exaid_evals.concepts.lexicon import LexiconExtractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MasGenerationConfig
-from exaid_evals.metrics.extraction import Confusion, LabelledMessage, LabelledTalk
+from exaid_evals.metrics.extraction import Confusion, LabelledConversation, LabelledMessage
 from exaid_evals.traces.model import Provenance, Trace
 from exaid_evals.traces.stub.generator import StubSource
 
@@ -34,9 +34,9 @@ PAGE = ROOT / "docs" / "extractor_validity.md"
 STOP_ENTITIES = ROOT / "evals" / "configs" / "stop_entities.txt"
 
 DEVELOPMENT = (1, 2, 3, 1001, 1002, 1003)
-"""Seeds whose talks were looked at while the extractor was built."""
+"""Seeds whose conversations were looked at while the extractor was built."""
 HELD_OUT = (2001, 2002, 2003)
-"""Seeds that were first used when the extractor was done: of the talks, of the choice of cases, of synthetic cases."""
+"""Seeds that were first used when the extractor was done: of the conversations, of the choice of cases, of synthetic cases."""
 if not LexiconExtractor.development_seeds.issuperset(DEVELOPMENT) or LexiconExtractor.development_seeds & {*HELD_OUT}:
     raise SystemExit("the seeds here are not those that the lexicon extractor says were in view while it was built")
 CASES_PER_SEED = 40
@@ -48,7 +48,7 @@ _TITLES = {"synthetic": "Synthetic cases", "mac": "MAC's cases"}
 
 @dataclass
 class Tally:
-    """Counts over talks, by kind of mention where that matters."""
+    """Counts over conversations, by kind of mention where that matters."""
 
     whole: Confusion = field(default_factory=Confusion)
     n: Counter[MentionKind] = field(default_factory=Counter)
@@ -61,18 +61,18 @@ class Tally:
     unjudged: int = 0
     messages: int = 0
 
-    def add(self, talk: LabelledTalk, n_messages: int) -> None:
-        """Count one more talk."""
-        one = talk.by_message
+    def add(self, conversation: LabelledConversation, n_messages: int) -> None:
+        """Count one more conversation."""
+        one = conversation.by_message
         self.whole = Confusion(self.whole.tp + one.tp, self.whole.fp + one.fp, self.whole.fn + one.fn)
-        self.n.update(talk.n_mentions)
-        self.recalled.update(talk.recalled)
-        self.left_alone.update(talk.left_alone)
-        self.right.update({kind: right for kind, (right, _) in talk.found_at.items()})
-        self.found_at.update({kind: every for kind, (_, every) in talk.found_at.items()})
-        self.spurious += talk.n_spurious
-        self.found += talk.n_found
-        self.unjudged += talk.n_unjudged
+        self.n.update(conversation.n_mentions)
+        self.recalled.update(conversation.recalled)
+        self.left_alone.update(conversation.left_alone)
+        self.right.update({kind: right for kind, (right, _) in conversation.found_at.items()})
+        self.found_at.update({kind: every for kind, (_, every) in conversation.found_at.items()})
+        self.spurious += conversation.n_spurious
+        self.found += conversation.n_found
+        self.unjudged += conversation.n_unjudged
         self.messages += n_messages
 
 
@@ -93,8 +93,8 @@ def every_case(source: str, seed: int, folder: Path | None) -> tuple[Case, ...]:
     return tuple(replace(case, source=source) for case in cases)
 
 
-def talks(source: str, seed: int, n: int, folder: Path | None) -> Iterator[Trace]:
-    """Yield simulated talks about `n` cases of a source, chosen by the seed."""
+def conversations(source: str, seed: int, n: int, folder: Path | None) -> Iterator[Trace]:
+    """Yield simulated conversations about `n` cases of a source, chosen by the seed."""
     cases = every_case(source, seed, folder)
     stub = StubSource(MasGenerationConfig.model_validate({"seed": seed}), _PROVENANCE, cases)
     for case in random.Random(seed).sample(cases, n):  # noqa: S311 - no secret
@@ -102,7 +102,7 @@ def talks(source: str, seed: int, n: int, folder: Path | None) -> Iterator[Trace
 
 
 def tally(extractor: Extractor, traces: Iterator[Trace]) -> Tally:
-    """Read talks with an extractor and count what it got right."""
+    """Read conversations with an extractor and count what it got right."""
     counts = Tally()
     for trace in traces:
         found = extractor.mentions([message.content for message in trace.messages])
@@ -110,7 +110,7 @@ def tally(extractor: Extractor, traces: Iterator[Trace]) -> Tally:
             LabelledMessage(message.gold_mentions or (), mentions)
             for message, mentions in zip(trace.messages, found, strict=True)
         ]
-        counts.add(LabelledTalk(messages), len(messages))
+        counts.add(LabelledConversation(messages), len(messages))
     return counts
 
 
@@ -118,7 +118,7 @@ def measured(
     extractor: Extractor, source: str, seeds: Sequence[int], folder: Path | None, n: int = CASES_PER_SEED
 ) -> Tally:
     """Return the counts over `n` cases for each of some seeds."""
-    return tally(extractor, (trace for seed in seeds for trace in talks(source, seed, n, folder)))
+    return tally(extractor, (trace for seed in seeds for trace in conversations(source, seed, n, folder)))
 
 
 def lexicon() -> Extractor:

@@ -58,7 +58,7 @@ def units(text: str) -> int:
     return (len(text) + 3) // 4
 
 
-def talk(rng: random.Random, n_chars: int) -> str:
+def conversation(rng: random.Random, n_chars: int) -> str:
     """Return prose of about so many characters."""
     words: list[str] = []
     length = 0
@@ -83,12 +83,12 @@ def mas_run_id(cases: Sequence[str]) -> str:
 def trace_records(
     case_id: str = "case-1000", *, n_messages: int = 4, n_chars: int = 60, cases: Sequence[str] = ("case-1000",)
 ) -> list[Record]:
-    """Return a valid trace of a stub talk."""
+    """Return a valid trace of a stub conversation."""
     rng = random.Random(case_id)  # noqa: S311 - not for secrets
     epoch = datetime(2024, 12, 19, 12, tzinfo=UTC)
     records, t_ms = [], 0
     for number in range(n_messages):
-        content = talk(rng, n_chars)
+        content = conversation(rng, n_chars)
         stamp = (epoch + timedelta(milliseconds=t_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         half = len(content) // 2
         records.append(
@@ -238,7 +238,7 @@ def _events(trace: Sequence[Record], case_id: str, variant_id: str, n_chars: int
         decision |= {"filters": {"completeness": bool(number % 2), "value": True, "novelty": None}}
         decisions.append({**opening("exaid.run"), "record_type": "trigger_decision", **decision})
         if number % 2:
-            parts = {name: talk(rng, n_chars) for name in FIELDS}
+            parts = {name: conversation(rng, n_chars) for name in FIELDS}
             rendered = "\n".join(parts.values())
             index = len(summaries)
             earlier = [summary["event_id"] for summary in summaries]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from conversations import EPOCH, PROVENANCE
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.middleware.gates.base import Chunk
 from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.model import Message, Trace
-from talks import EPOCH, PROVENANCE
 
 SPEED = 100.0
 
@@ -17,7 +17,7 @@ _contents = st.lists(st.text(alphabet="ab  .?\n\té𝒳", max_size=60), min_size
 
 
 def real_chunks(trace: Trace, policy: Policy, speed: float = SPEED) -> list[Chunk]:
-    """Return what leaves the gate during a talk."""
+    """Return what leaves the gate during a conversation."""
     return list(stream_chunks(trace, TokenGate(TokenGateSettings(**policy.settings)), speed))
 
 
@@ -30,7 +30,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 @st.composite
 def streams(draw: st.DrawFn) -> Trace:
-    """Talks in which each message has a recorded stream with arbitrary pauses, or none."""
+    """Conversations in which each message has a recorded stream with arbitrary pauses, or none."""
     messages = []
     clock = 0
     for number, content in enumerate(draw(_contents)):

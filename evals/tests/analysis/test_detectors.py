@@ -54,7 +54,7 @@ def test_noise_alone_is_hardly_ever_a_drop(seed: int, scale: float) -> None:
 
 
 def test_without_a_direction_nothing_drops() -> None:
-    """A rate that is lowered is no drop."""
+    """A rate that is lowered is not a drop."""
     assert SuddenDrop().find(series([0.1] * 30 + [0.01] * 30, "lr"), None) == []
 
 

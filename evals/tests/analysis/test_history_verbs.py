@@ -13,8 +13,8 @@ from analysis.compare.runs import curve, run, write_run
 from analysis.histories import series
 from exaid_evals.analysis.anomalies.not_finite import NotFinite
 from exaid_evals.analysis.compare.configuration import flat_settings
+from exaid_evals.analysis.compare.final_means import ends_differ, ends_undefined
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.levels import ends_differ, ends_undefined
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.impact.parameters import parameters_of
@@ -50,7 +50,7 @@ def test_a_folder_that_cannot_be_is_wrong_usage_before_any_work(
     told = capsys.readouterr()
     assert told.out == ""
     assert "--output-dir file/below" in told.err
-    assert "is no folder" in told.err
+    assert "is not a folder" in told.err
     assert "--data-dir" not in told.err
 
 

@@ -149,7 +149,7 @@ def test_parquet(tmp_path: Path) -> None:
     assert kinds(history, "loss") == {"nan"}
     assert kinds(history, "val_accuracy") == {"missing"}
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DataError, match="is no Parquet file"):
+    with pytest.raises(DataError, match="is not a Parquet file"):
         find_run("bad", [tmp_path])
 
 
@@ -171,7 +171,7 @@ def test_csv_keeps_counts_and_reports_what_is_odd(tmp_path: Path) -> None:
 
 
 def test_jsonl_and_the_batches_beside_it(tmp_path: Path) -> None:
-    """Python's NaN is read, lines that are no objects are told of, and the batch log beside belongs to the run."""
+    """Python's NaN is read, lines that are not objects are told of, and the batch log beside belongs to the run."""
     folder = tmp_path / "run-a"
     folder.mkdir()
     lines = [
@@ -189,7 +189,7 @@ def test_jsonl_and_the_batches_beside_it(tmp_path: Path) -> None:
     assert history.events == ((1.0, "event: restart"),)
     assert history.batches[0].phase == "eval"
     assert history.config == {"lr": 0.1}
-    assert any("1 lines are no JSON object" in warning for warning in history.warnings)
+    assert any("1 lines are not JSON objects" in warning for warning in history.warnings)
 
 
 def test_a_campaign_has_a_run_for_each_variant(campaign: Campaign) -> None:

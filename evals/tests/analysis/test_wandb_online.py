@@ -139,9 +139,9 @@ def test_what_is_odd_is_kept_and_counted(reach: Reach) -> None:
     assert steps_of(history, "step") == [8.0]  # what a user calls so is a metric: W&B's own counter counts
     assert history.config == {"lr": 0.1, "model.depth": 3, "bare": 1}
     assert [warning for warning in history.warnings if "image" in warning] == [
-        "image: 1 rows hold a image-file, which is no metric; they are left out"
+        "image: 1 rows hold a image-file, which is not a metric; they are left out"
     ]
-    assert any("1 rows are no JSON object" in warning for warning in history.warnings)
+    assert any("1 rows are not JSON objects" in warning for warning in history.warnings)
     assert any("crashed" in warning for warning in history.warnings)
 
 
@@ -235,7 +235,7 @@ def test_what_passes_is_asked_again(step: Step, number: int) -> None:
         (Fail(307, headers={"Location": "http://127.0.0.1:9/x"}), DataError, r"redirection \(307\)"),
         (Garbage(), DataError, "answers no JSON"),
         (Garbage("[1]"), DataError, "without data"),
-        (Garbage('{"data": {"project": 3}}'), DataError, "a project that is no object"),
+        (Garbage('{"data": {"project": 3}}'), DataError, "a project that is not an object"),
         (Garbage('{"data": null, "errors": [{"message": "permission\\ndenied"}]}'), DataError, "permission denied"),
     ],
 )

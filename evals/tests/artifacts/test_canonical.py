@@ -65,7 +65,7 @@ def test_a_subclass_of_a_number_is_written_by_its_value() -> None:
 
 
 def test_lone_surrogates_cannot_be_written() -> None:
-    """A text that is no Unicode has no UTF-8 form, and is refused instead of mangled."""
+    """A text that is not Unicode has no UTF-8 form, and is refused instead of mangled."""
     with pytest.raises(UnicodeEncodeError):
         canonical_bytes({"text": "\ud800"})
 

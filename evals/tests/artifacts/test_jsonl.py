@@ -61,9 +61,9 @@ def test_whatever_is_written_canonically_is_read_as_written(value: dict[str, Any
         (b'{"a":"\xed\xa0\x80"}', "invalid UTF-8 at byte 6"),
         (b'\xef\xbb\xbf{"a":1}', "not valid JSON"),
         (b'{"a":"\\ud800"}', "not valid JSON"),
-        (b'{"a":1,"b":2,"a":1}', "the key 'a' stands twice"),
-        (b'{"b":{"a":1,"a":2}}', "the key 'a' stands twice"),
-        (b'{"a":1,"\\u0061":2}', "the key 'a' stands twice"),
+        (b'{"a":1,"b":2,"a":1}', "the key 'a' is a duplicate"),
+        (b'{"b":{"a":1,"a":2}}', "the key 'a' is a duplicate"),
+        (b'{"a":1,"\\u0061":2}', "the key 'a' is a duplicate"),
         (b'{"a":NaN}', "NaN is not JSON"),
         (b'{"a":[-Infinity]}', "-Infinity is not JSON"),
         (b'{"a":1e999}', "not valid JSON"),
@@ -170,7 +170,7 @@ def test_a_line_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.Monk
 def test_reading_strictly_raises_with_the_line(tmp_path: Path) -> None:
     """Whoever needs all records gets the first problem with its place and remedy."""
     (tmp_path / "x.jsonl").write_bytes(b'{"a":1}\n{"a":1,"a":2}\n')
-    with pytest.raises(DataError, match=r"x\.jsonl:2: the key 'a' stands twice; keep one of the two values$"):
+    with pytest.raises(DataError, match=r"x\.jsonl:2: the key 'a' is a duplicate; keep one of the two values$"):
         read_jsonl(tmp_path / "x.jsonl")
     with pytest.raises(DataError, match=r"none\.jsonl: no such file; check the path$"):
         read_jsonl(tmp_path / "none.jsonl")

@@ -81,7 +81,7 @@ def test_an_entry_after_half_a_line_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_a_hostile_ledger_is_an_empty_one(tmp_path: Path) -> None:
-    """Entries of other shapes are no entries, and stop nothing."""
+    """Entries of other shapes are not entries, and stop nothing."""
     path = tmp_path / "ledger.jsonl"
     output = _made(tmp_path, "a")
     path.write_bytes(b'{"key":["a"],"inputs":1,"output":null}\n[]\n\xff\n{"key":"a"}\n')

@@ -147,7 +147,7 @@ def test_undeclared_unknown_and_newer_schemas_are_refused_by_name(record: dict[s
 
 
 def test_versions_are_ordered_as_numbers() -> None:
-    """1.10.0 is newer than 1.9.0, and what is no version is older than any."""
+    """1.10.0 is newer than 1.9.0, and what is not a version is older than any."""
     assert sorted(["1.10.0", "1.9.0", "x"], key=version_key) == ["x", "1.9.0", "1.10.0"]
 
 

@@ -121,7 +121,9 @@ def test_no_survivor_is_status_1(place: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """V1 too: what its file records was set, and an edit of the gate, of the record or of both is told of."""
-    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    (place / "configs" / "summarizer.yaml").write_text(
+        "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"
+    )
     path = place / "configs" / "variants" / "V1.yaml"
     shipped = path.read_text(encoding="utf-8")
     folders = ["--data-dir", str(place / "evaluated"), "--config-dir", str(place / "configs")]
@@ -148,7 +150,9 @@ def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pyt
 
 def test_calibrated_on_evaluated_cases_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run over cases of the calibration says so before it begins."""
-    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    (place / "configs" / "summarizer.yaml").write_text(
+        "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"
+    )
     assert calibrate(place, "--write") == 0
     folders = ["--data-dir", str(place / "others"), "--config-dir", str(place / "configs")]
     assert run(["run-variants", "V3", *folders]) == 0
@@ -171,8 +175,10 @@ def test_write_freezes_what_was_set_as_it_stands(place: Path) -> None:
 
 
 def test_an_interval_is_the_median_of_the_gates_flushes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Counted from run logs of the chosen gate over the calibration's own talks."""
-    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    """Counted from run logs of the chosen gate over the calibration's own conversations."""
+    (place / "configs" / "summarizer.yaml").write_text(
+        "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"
+    )
     folder = place / "configs" / "ablation"
     assert calibrate(place, "--write", "--variants-dir", str(folder), "--interval", "A3", "A0") == 0
     assert "wrote" in capsys.readouterr().out
@@ -220,7 +226,9 @@ def notes_of(place: Path, edit: Callable[[str], str] = str) -> list[dict[str, ob
 
 def test_a_run_says_whether_it_keeps_to_its_calibration(place: Path) -> None:
     """Written by --write, V3 is as calibrated; edited, it says what differs; on its own cases, it says so too."""
-    (place / "configs" / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    (place / "configs" / "summarizer.yaml").write_text(
+        "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"
+    )
     shipped, _ = notes_of(place)
     assert shipped is not None
     assert shipped["as_calibrated"] is True

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.simulate import REASONS, Simulator
 from exaid_evals.calibration.word_stream import word_stream
 from exaid_evals.traces.model import Message, Trace
 from policies import SPEED, policies, real_chunks, streams
-from talks import EPOCH, PROVENANCE, talk
 
 Flush = tuple[str, int, int, int]
 
@@ -36,7 +36,9 @@ def real(trace: Trace, policy: Policy, speed: float = SPEED) -> list[Flush]:
 
 @settings(max_examples=400)
 @given(trace=streams(), tried=st.lists(policies(), min_size=1, max_size=6), speed=st.sampled_from([7.0, SPEED, 997.0]))
-@example(trace=talk("a b c.", "", " \n", "d"), tried=[Policy(1, 1, 1, 1), Policy(12, 12, 1600, 4000)], speed=SPEED)
+@example(
+    trace=conversation("a b c.", "", " \n", "d"), tried=[Policy(1, 1, 1, 1), Policy(12, 12, 1600, 4000)], speed=SPEED
+)
 def test_the_simulation_is_the_gate(trace: Trace, tried: list[Policy], speed: float) -> None:
     """Reasons, words, beginnings and times of every flush are those of `stream_chunks` with a `TokenGate`."""
     assert simulated(trace, tried, speed) == [real(trace, policy, speed) for policy in tried]
@@ -44,7 +46,7 @@ def test_the_simulation_is_the_gate(trace: Trace, tried: list[Policy], speed: fl
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_occurs(reason: str) -> None:
-    """The property above compares something: one talk shows each reason under one policy or another."""
+    """The property above compares something: one conversation shows each reason under one policy or another."""
     trace = Trace("case-1", EPOCH, (Message("doctor0", "a b. c d e", 0, ((0, 5), (900, 2), (3000, 3))),), PROVENANCE)
     tried = [Policy(2, 9, 9999, 9999), Policy(9, 9, 800, 9999), Policy(9, 9, 9999, 800), Policy(2, 2, 9999, 9999)]
     flushes = simulated(trace, tried)

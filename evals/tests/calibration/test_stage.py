@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.stage import Calibration, calibrate, plan_calibration
 from exaid_evals.config.base import load_config
@@ -16,7 +17,6 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, FrozenError
 from exaid_evals.report.calibration import edges, policies_csv, report
 from exaid_evals.report.figures import canvas, gate_pareto
-from talks import failed_talk, freeze, talk
 
 GRID = {"min_words": [2, 6], "max_words": [4, 8], "silence_ms": [100, 900], "max_wait_ms": [5000]}
 FREE = {"worst_wait_ms": None, "undersized_share": None, "timer_share": None, "chunk_words_p95": None}
@@ -27,12 +27,12 @@ TEXTS = ("one two three. four five", "six seven. eight nine ten eleven twelve.")
 
 def campaigns(tmp_path: Path, *, calibrate_on: tuple[str, ...] = ("case-3", "case-4")) -> tuple[Campaign, Campaign]:
     """Freeze two cases to evaluate and others to calibrate on."""
-    evaluated = freeze(tmp_path / "evaluated", [talk(*TEXTS, case_id=name) for name in ("case-1", "case-2")])
-    return evaluated, freeze(tmp_path / "other", [talk(*TEXTS, case_id=name) for name in calibrate_on])
+    evaluated = freeze(tmp_path / "evaluated", [conversation(*TEXTS, case_id=name) for name in ("case-1", "case-2")])
+    return evaluated, freeze(tmp_path / "other", [conversation(*TEXTS, case_id=name) for name in calibrate_on])
 
 
 def calibrated(tmp_path: Path, *, speed: float = 100.0, **config: Any) -> Calibration:
-    """Calibrate on small talks."""
+    """Calibrate on small conversations."""
     settings = CalibrationConfig.model_validate({**CONFIG, **config})
     return calibrate(plan_calibration(*campaigns(tmp_path), settings, **ASSUMED | {"chars_per_second": speed}))
 
@@ -72,7 +72,7 @@ def test_a_grid_without_policies_is_wrong_configuration(tmp_path: Path) -> None:
 
 
 def test_impossible_combinations_are_left_out_and_counted(tmp_path: Path) -> None:
-    """min_words 6 with max_words 4 is no policy, in two combinations."""
+    """min_words 6 with max_words 4 is not a policy, in two combinations."""
     result = calibrated(tmp_path)
     assert (len(result.sweep.policies), result.plan.grid[1]) == (6, 2)
     assert Policy(6, 4, 100, 5000) not in result.sweep.policies
@@ -97,7 +97,7 @@ def test_the_hash_is_of_everything_that_decides(tmp_path: Path) -> None:
 def test_provenance_says_on_what_when_and_whether_stub(tmp_path: Path) -> None:
     """The date is the traces', never the wall clock's; a failed case is listed, and calibrates nothing."""
     evaluated = campaigns(tmp_path)[0]
-    traces = freeze(tmp_path / "with-failure", [talk(*TEXTS, case_id="case-3"), failed_talk("case-4")])
+    traces = freeze(tmp_path / "with-failure", [conversation(*TEXTS, case_id="case-3"), failed_conversation("case-4")])
     settings = CalibrationConfig.model_validate(CONFIG)
     result = calibrate(plan_calibration(evaluated, traces, settings, **ASSUMED))
     frozen = result.frozen()
@@ -133,7 +133,7 @@ def test_the_figure_names_the_choice_and_is_marked(tmp_path: Path) -> None:
     tried, untried = ({text.get_text() for text in figure.findobj(Text)} for figure in figures)
     assert {
         f"chosen: {result.chosen.label}",
-        "STUB DATA: simulated talk",
+        "STUB DATA: simulated conversations",
         str(result.plan.signature),
     } <= tried & untried
     assert f"until now: {other.label}" in tried

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations import conversation, freeze
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.sweep import Sweep, percentile, sweep
@@ -16,14 +17,13 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.model import Trace
 from policies import SPEED, real_chunks
-from talks import freeze, talk
 
 POLICIES = (Policy(2, 4, 300, 900), Policy(3, 5, 50, 2000), Policy(5, 5, 9000, 9000))
-TALKS = [
-    talk("one two three. four five", "six seven. eight nine ten eleven twelve.", case_id="case-1"),
-    talk("a b", "c d e f g h i j.", "k", case_id="case-2"),
-    talk("  ", case_id="case-3"),
-    talk("alpha beta gamma delta\nepsilon", case_id="case-4"),
+CONVERSATIONS = [
+    conversation("one two three. four five", "six seven. eight nine ten eleven twelve.", case_id="case-1"),
+    conversation("a b", "c d e f g h i j.", "k", case_id="case-2"),
+    conversation("  ", case_id="case-3"),
+    conversation("alpha beta gamma delta\nepsilon", case_id="case-4"),
 ]
 UNDERSIZE = 3
 
@@ -58,17 +58,19 @@ def slow(traces: list[Trace], policy: Policy) -> dict[str, float]:
 
 def test_measures_are_those_of_the_gates_chunks(tmp_path: Path) -> None:
     """Every measure of every policy, computed from the chunks of the real gate; a wordless case enters no mean."""
-    tried = swept(freeze(tmp_path, TALKS))
+    tried = swept(freeze(tmp_path, CONVERSATIONS))
     measures = tried.measures(UNDERSIZE)
     assert (tried.n_cases, tried.n_wordless) == (3, 1)
     for index, policy in enumerate(POLICIES):
         actual = {name: float(values[index]) for name, values in measures.items()}
-        assert actual == pytest.approx(slow(TALKS, policy), abs=1e-9)
+        assert actual == pytest.approx(slow(CONVERSATIONS, policy), abs=1e-9)
 
 
 def test_processes_change_no_number(tmp_path: Path) -> None:
     """One process or two: the same counts."""
-    campaign = freeze(tmp_path, [talk("one two. three", "four five six.", case_id=f"case-{n}") for n in range(8)])
+    campaign = freeze(
+        tmp_path, [conversation("one two. three", "four five six.", case_id=f"case-{n}") for n in range(8)]
+    )
     one, two = swept(campaign), swept(campaign, jobs=2)
     assert np.array_equal(one.sizes, two.sizes)
     assert np.array_equal(one.reasons, two.reasons)
@@ -79,9 +81,9 @@ def test_processes_change_no_number(tmp_path: Path) -> None:
 
 
 def test_silence_is_no_data(tmp_path: Path) -> None:
-    """Talks without a word give an error, and no numbers."""
+    """Conversations without a word give an error, and no numbers."""
     with pytest.raises(DataError, match="no word to calibrate on"):
-        swept(freeze(tmp_path, [talk(" \n ")]))
+        swept(freeze(tmp_path, [conversation(" \n ")]))
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=30), min_size=1, max_size=4), st.integers(0, 100))

@@ -88,7 +88,7 @@ def test_repeated_ids_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_damaged_file_is_an_error_with_its_name(tmp_path: Path) -> None:
-    """A file that is no data file of MAC's is never an empty data set."""
+    """A file that is not a data file of MAC's is never an empty data set."""
     (tmp_path / mac.FILE_NAME).write_text('{"Cases": [{}]}', encoding="utf-8")
     with pytest.raises(DataError, match=mac.FILE_NAME):
         mac.load(context(tmp_path, tmp_path))
@@ -190,5 +190,5 @@ def test_order_of_sections_counts() -> None:
 
 
 def test_unique_ids_pass() -> None:
-    """Different ids are no error."""
+    """Different ids are not an error."""
     require_unique(own_cases(context(Path(), None)), where="here")

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.replay import stage as replay_stage
-from talks import failed_talk, freeze, talk
 
 TABLES = {
     f"{name}.{form}"
@@ -33,14 +33,14 @@ FIGURES = {
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
     """Return a replayed campaign of three cases, one of which failed."""
-    talks = [
-        talk("A boy with FEVER and SEIZURES.", "Likely MEASLES.", case_id="case-1"),
-        talk("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
+    conversations = [
+        conversation("A boy with FEVER and SEIZURES.", "Likely MEASLES.", case_id="case-1"),
+        conversation("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
     ]
-    campaign = freeze(tmp_path / "data", [*talks, failed_talk("case-3")])
+    campaign = freeze(tmp_path / "data", [*conversations, failed_conversation("case-3")])
     wanted = replay_stage.Settings(
         variants=load_variants(configs_dir() / "variants", ["V0", "V3"]),
-        summarizer=SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words")),
+        summarizer=SummarizerConfig(stub=StubLLMConfig(concepts="conversations:build_words")),
         stop_entities=frozenset(),
     )
     plan = replay_stage.plan_runs(campaign, wanted)
@@ -54,7 +54,7 @@ def configs(tmp_path: Path) -> Path:
     folder = tmp_path / "configs"
     folder.mkdir()
     data = yaml.safe_load((configs_dir() / "metrics.yaml").read_text(encoding="utf-8"))
-    data |= {"extractor": {"name": "talks:build_words"}, "bootstrap": {"resamples": 200}}
+    data |= {"extractor": {"name": "conversations:build_words"}, "bootstrap": {"resamples": 200}}
     (folder / "metrics.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
     (folder / "stop_entities.txt").write_text("# none\n", encoding="utf-8")
     return folder
@@ -72,7 +72,7 @@ def test_numbers_tables_and_figures(campaign: Campaign, configs: Path, capsys: p
     assert {path.name for path in campaign.figures.iterdir()} == FIGURES
     out = capsys.readouterr().out
     assert "Main results per variant" in out
-    assert "1 cases have no talk and were not measured: case-3" in out
+    assert "1 cases have no conversation and were not measured: case-3" in out
     assert str(campaign.figures) in out
 
 

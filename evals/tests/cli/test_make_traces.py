@@ -36,7 +36,7 @@ def test_table_on_stdout_and_exit_0(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert err == "nothing to do: the same traces are frozen already\n"
 
 
-def test_live_talk_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_live_conversation_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --stub the exit status is 2, and the message says what to use."""
     assert run(["make-traces", *SMALL, "--data-dir", str(tmp_path)]) == 2
     assert "with --stub" in capsys.readouterr().err

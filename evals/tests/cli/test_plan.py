@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.cli.main import run
 from exaid_evals.config.resources import configs_dir
 from servers.openai_server import OpenAIServer
-from talks import failed_talk, freeze, talk
 
-TALKS = [
-    talk(*(f"Evidence number {number} of splenomegaly. We should order imaging." for number in range(6))),
-    talk("A woman with hepatomegaly.", "Gaucher disease is likely.", case_id="case-2"),
-    failed_talk("case-3"),
+CONVERSATIONS = [
+    conversation(*(f"Evidence number {number} of splenomegaly. We should order imaging." for number in range(6))),
+    conversation("A woman with hepatomegaly.", "Gaucher disease is likely.", case_id="case-2"),
+    failed_conversation("case-3"),
 ]
 KEY = "sk-planted-0123456789abcdef"
 
@@ -37,7 +37,7 @@ def configs(tmp_path: Path) -> Path:
     folder = tmp_path / "configs"
     shutil.copytree(configs_dir(), folder)
     settings = yaml.safe_load((folder / "summarizer.yaml").read_text(encoding="utf-8"))
-    settings["stub"]["concepts"] = "talks:build_words"
+    settings["stub"]["concepts"] = "conversations:build_words"
     (folder / "summarizer.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
 
@@ -55,7 +55,7 @@ def test_settings_have_their_sources(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Command line before environment before file before default, each named."""
-    freeze(tmp_path / "data", TALKS)
+    freeze(tmp_path / "data", CONVERSATIONS)
     (configs / "summarizer.yaml").write_text("llm: {temperature: 0.5}\n", encoding="utf-8")
     monkeypatch.setenv("EXAID_LLM", "openai")
     monkeypatch.setenv("EXAID_DATA_DIR", str(tmp_path / "data"))
@@ -76,7 +76,7 @@ def test_stub_mode_is_named_as_it_was_chosen(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """EXAID_STUB_MODE and its short form are told apart."""
-    freeze(tmp_path, TALKS)
+    freeze(tmp_path, CONVERSATIONS)
     monkeypatch.setenv("EXAID_STUB", "1")
     facts = planned(capsys, "--config-dir", configs, "--data-dir", tmp_path)
     client = facts["stages"]["run-variants"]["configuration"]["summarizer.yaml"]["llm.client"]
@@ -88,7 +88,7 @@ def test_a_campaign_is_planned_run_and_planned_again(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cases, frozen, failed, to do, recorded; a budget too small is told; after the run nothing is to come."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     arguments = ["--data-dir", campaign.root, "--config-dir", configs, "--llm", "openai"]
     with OpenAIServer() as server:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -119,7 +119,7 @@ def test_every_problem_at_once_and_the_run_says_the_same(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A key, a file, a part, a name and changed traces: `plan` and `run-variants` name all five, and spend nothing."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     campaign.trace_file("case-2").unlink()
     variants = configs / "variants"
     (variants / "V1.yaml").write_text("variant_id: V1\ngate: {kind: fixed_ctu}\nhistory: 3\n", encoding="utf-8")
@@ -138,7 +138,7 @@ def test_every_problem_at_once_and_the_run_says_the_same(
 
 def test_damaged_data_alone_is_status_1(tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Traces that are not what was frozen, and nothing else."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     campaign.trace_file("case-2").unlink()
     arguments = ["--data-dir", str(campaign.root), "--config-dir", str(configs)]
     [problem] = planned(capsys, *arguments, status=1)["problems"]
@@ -168,7 +168,7 @@ def test_a_recording_that_is_missing_is_found_before_the_replay(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the folder, and with one of another model: variant, case and the field that differs; the run refuses."""
-    live, again = freeze(tmp_path / "live", TALKS), freeze(tmp_path / "again", TALKS)
+    live, again = freeze(tmp_path / "live", CONVERSATIONS), freeze(tmp_path / "again", CONVERSATIONS)
     options = ["V2", "--config-dir", str(configs)]
     with OpenAIServer() as server:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -189,10 +189,10 @@ def test_a_recording_that_is_missing_is_found_before_the_replay(
     assert facts["total"]["expected"]["calls"] == 0
 
 
-def test_simulated_talk_stands_in_for_what_is_not_there(
+def test_simulated_conversation_stands_in_for_what_is_not_there(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before stage 01, the middleware's calls are forecast over simulated talk, and nothing is written."""
+    """Before stage 01, the middleware's calls are forecast over simulated conversations, and nothing is written."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     arguments = [
         "--source",
@@ -217,7 +217,7 @@ def test_no_key_is_ever_shown(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither of the environment nor out of a base URL nor where one was written into a configuration."""
-    freeze(tmp_path / "data", TALKS)
+    freeze(tmp_path / "data", CONVERSATIONS)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://planteduser:plantedpass@127.0.0.1:9/v1?token=plantedtoken")
     arguments = ["--data-dir", str(tmp_path / "data"), "--config-dir", str(configs), "--llm", "openai"]
@@ -251,7 +251,7 @@ def test_the_text_tells_what_the_json_tells(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table of the variants, totals, and the verdict."""
-    freeze(tmp_path / "data", TALKS)
+    freeze(tmp_path / "data", CONVERSATIONS)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     arguments = ["--data-dir", str(tmp_path / "data"), "--config-dir", str(configs), "--llm", "openai"]
     facts = planned(capsys, *arguments)

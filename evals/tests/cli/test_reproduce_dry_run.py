@@ -19,7 +19,7 @@ def configs(tmp_path: Path) -> Path:
     folder = tmp_path / "configs"
     shutil.copytree(configs_dir(), folder)
     (folder / "dataset.yaml").write_text(SMALL, encoding="utf-8")
-    (folder / "summarizer.yaml").write_text("stub: {concepts: 'talks:build_words'}\n", encoding="utf-8")
+    (folder / "summarizer.yaml").write_text("stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8")
     return folder
 
 
@@ -51,7 +51,7 @@ def test_every_stage_is_told(tmp_path: Path, configs: Path, capsys: pytest.Captu
 def test_problems_of_later_stages_are_found_too(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variant that cannot be read stops the plan before anything is spent on the talk."""
+    """A variant that cannot be read stops the plan before anything is spent on the conversation."""
     (configs / "variants" / "V2.yaml").write_text("variant_id: V2\n", encoding="utf-8")
     arguments = ["--stub", "--dry-run", "--data-dir", str(tmp_path / "data"), "--config-dir", str(configs)]
     assert run(["reproduce", *arguments]) == 2

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from conversations import ScriptedLLM
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.budget import Budget
-from exaid_evals.clients.cassette import Recorder, Take, Takes, canonical_request, read_cassette
+from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, read_cassette
 from exaid_evals.clients.nearest import first_difference
 from exaid_evals.clients.recording import RecordingClient
 from exaid_evals.clients.replay import ReplayClient
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
-from talks import ScriptedLLM
 
 RUN = "eval-0123456789abcdef"
 CLIENT = ScriptedLLM([], stub=False)
@@ -39,47 +39,47 @@ def response(text: str) -> LLMResponse:
     return LLMResponse(text, Usage(1, 4, len(text) // 4, 17, None), 1234, "stop", 2, "json_object")
 
 
-def take(takes: Takes, text: str = "FEVER") -> Take:
+def key(keys: CallKeys, text: str = "FEVER") -> CallKey:
     """Return the next call."""
-    return takes.next(canonical_request(request(text), CLIENT))
+    return keys.next(canonical_request(request(text), CLIENT))
 
 
 def record(folder: Path, *texts: str, case_id: str = "case-1") -> Path:
     """Record calls that answer each text with itself, end the run, and return the file."""
-    takes = Takes(context(case_id))
+    keys = CallKeys(context(case_id))
     with Recorder(folder) as recorder:
         for text in texts:
-            recorder.add(take(takes, text), response(text))
+            recorder.add(key(keys, text), response(text))
     return folder / f"{RUN}.jsonl.gz"
 
 
 def test_what_was_recorded_is_found_as_it_was(tmp_path: Path) -> None:
     """Every part of the answer comes back, also from the file; another call is not found."""
     record(tmp_path, "FEVER", "RASH")
-    recorder, takes = Recorder(tmp_path), Takes(context())
-    assert recorder.find(take(takes, "RASH")) == response("RASH")
-    assert recorder.find(take(takes, "FEVER")) == response("FEVER")
-    assert recorder.find(take(takes, "COUGH")) is None
-    assert recorder.find(take(Takes(context("case-2")))) is None
+    recorder, keys = Recorder(tmp_path), CallKeys(context())
+    assert recorder.find(key(keys, "RASH")) == response("RASH")
+    assert recorder.find(key(keys, "FEVER")) == response("FEVER")
+    assert recorder.find(key(keys, "COUGH")) is None
+    assert recorder.find(key(CallKeys(context("case-2")))) is None
 
 
 def test_the_same_request_again_has_an_answer_of_its_own(tmp_path: Path) -> None:
     """A repeat is another call of the same case: the first and the second answer stay apart."""
-    takes = Takes(context())
+    keys = CallKeys(context())
     with Recorder(tmp_path) as recorder:
-        recorder.add(take(takes), response("first"))
-        recorder.add(take(takes), response("second"))
-    recorder, takes = Recorder(tmp_path), Takes(context())
-    texts = [found.text for _ in range(2) if (found := recorder.find(take(takes)))]
+        recorder.add(key(keys), response("first"))
+        recorder.add(key(keys), response("second"))
+    recorder, keys = Recorder(tmp_path), CallKeys(context())
+    texts = [found.text for _ in range(2) if (found := recorder.find(key(keys)))]
     assert texts == ["first", "second"]
 
 
 def test_a_call_is_on_the_disk_when_it_is_recorded(tmp_path: Path) -> None:
     """Without the end of the run, as after a kill, the file holds every call as a gzip member of its own."""
-    takes = Takes(context())
+    keys = CallKeys(context())
     recorder = Recorder(tmp_path)
-    recorder.add(take(takes, "FEVER"), response("FEVER"))
-    recorder.add(take(takes, "RASH"), response("RASH"))
+    recorder.add(key(keys, "FEVER"), response("FEVER"))
+    recorder.add(key(keys, "RASH"), response("RASH"))
     path = tmp_path / f"{RUN}.jsonl.gz"
     assert [item["response_text"] for item in read_jsonl(path)] == ["FEVER", "RASH"]
     assert path.read_bytes().count(b"\x1f\x8b\x08") == 2
@@ -89,8 +89,8 @@ def test_threads_record_in_any_order_and_the_file_is_the_same(tmp_path: Path) ->
     """Ended, the file is sorted by case and call, in one member without a time."""
     calls = [(f"case-{number}", text) for number in range(8) for text in ("A", "B", "C")]
     for folder, jobs in ((tmp_path / "one", 1), (tmp_path / "many", 8)):
-        takes = {case_id: Takes(context(case_id)) for case_id, _ in calls}
-        work = [(take(takes[case_id], text), response(text)) for case_id, text in calls]
+        keys = {case_id: CallKeys(context(case_id)) for case_id, _ in calls}
+        work = [(key(keys[case_id], text), response(text)) for case_id, text in calls]
         with Recorder(folder) as recorder, ThreadPoolExecutor(jobs) as pool:
             list(pool.map(lambda pair, recorder=recorder: recorder.add(*pair), work if jobs == 1 else work[::-1]))
     name = f"{RUN}.jsonl.gz"
@@ -105,10 +105,10 @@ def test_a_torn_end_is_mended(tmp_path: Path, torn: int) -> None:
     members = [gzip.compress(line + b"\n") for line in gzip.decompress(path.read_bytes()).splitlines()]
     path.write_bytes(members[0] + members[1][:torn])
     assert read_cassette(path)[1]
-    takes = Takes(context())
+    keys = CallKeys(context())
     with Recorder(tmp_path) as recorder:
-        assert recorder.find(take(takes, "FEVER")) == response("FEVER")
-        lost = take(takes, "RASH")
+        assert recorder.find(key(keys, "FEVER")) == response("FEVER")
+        lost = key(keys, "RASH")
         if recorder.find(lost) is None:
             recorder.add(lost, response("RASH"))
     assert [item["response_text"] for item in read_jsonl(path)] == ["FEVER", "RASH"]
@@ -117,11 +117,11 @@ def test_a_torn_end_is_mended(tmp_path: Path, torn: int) -> None:
 def test_a_killed_runs_file_is_rewritten_when_the_next_run_ends(tmp_path: Path) -> None:
     """Also when nothing is left to record, the members of a killed run become one; a finished file stays."""
     ended = record(tmp_path / "ended", "FEVER", "RASH")
-    takes, recorder = Takes(context()), Recorder(tmp_path / "killed")
+    keys, recorder = CallKeys(context()), Recorder(tmp_path / "killed")
     for text in ("FEVER", "RASH"):
-        recorder.add(take(takes, text), response(text))
+        recorder.add(key(keys, text), response(text))
     with Recorder(tmp_path / "killed") as again:
-        again.find(take(Takes(context())))
+        again.find(key(CallKeys(context())))
     assert (tmp_path / "killed" / ended.name).read_bytes() == ended.read_bytes()
 
 
@@ -135,13 +135,13 @@ def test_a_killed_runs_file_is_rewritten_when_the_next_run_ends(tmp_path: Path) 
     ],
 )
 def test_a_damaged_cassette_is_refused(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
-    """An answer that is not filed under its own request is no answer; nothing is called in its place."""
+    """An answer that is not filed under its own request is not an answer; nothing is called in its place."""
     path = record(tmp_path, "FEVER", "RASH")
     records = read_jsonl(path)
     records[1] |= change
     write_jsonl(path, records)
     with pytest.raises(DataError, match=f"(?s){path.name}:2.*{problem}"):
-        Recorder(tmp_path).find(take(Takes(context())))
+        Recorder(tmp_path).find(key(CallKeys(context())))
 
 
 def test_a_call_that_stands_twice_is_refused(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_call_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = record(tmp_path, "FEVER")
     write_jsonl(path, read_jsonl(path) * 2)
     with pytest.raises(DataError, match="twice"):
-        Recorder(tmp_path).find(take(Takes(context())))
+        Recorder(tmp_path).find(key(CallKeys(context())))
 
 
 def test_a_recorded_call_is_not_made_again(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_an_object_is_found_bare_in_prose_and_in_a_fence(
         ('"text"', "a str where"),
         ("null", "a NoneType where"),
         ('{"a": 1', "not JSON"),
-        ('{"a": 1, "a": 2}', "a key stands twice"),
+        ('{"a": 1, "a": 2}', "a key is a duplicate"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('First {"a": 1}, or rather {"a": 2}', "2 JSON objects"),
         ('```\n{"a": 1}\n```\n```\n{"a": 2}\n```', "2 JSON objects"),

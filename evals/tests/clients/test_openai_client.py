@@ -104,7 +104,7 @@ def test_what_passes_is_sent_again(trouble: Any, stream: bool) -> None:
 
 @BOTH_WAYS
 def test_the_latency_is_that_of_the_answered_request(stream: bool) -> None:
-    """Failures and the waits between them are no latency of the model's."""
+    """Failures and the waits between them are not latency of the model's."""
     with OpenAIServer([Hang(30), Answer("a")]) as server:
         assert ask(server, stream=stream, timeout_s=0.5).latency_ms < 500
 

@@ -40,7 +40,7 @@ def test_every_way_of_writing_a_secret_is_found() -> None:
 
 
 def test_what_is_stored_loses_nothing_but_secrets() -> None:
-    """A local server's key such as `none` is no secret that would be taken out of a model's every sentence."""
+    """A local server's key such as `none` is not a secret that would be taken out of a model's every sentence."""
     assert Redactor(["none", "test"]).stored("none stated in the test") == "none stated in the test"
     assert "Bearer" in Redactor([]).shown("Authorization: Bearer abcdefgh12345678")
     assert "abcdefgh" not in Redactor([]).shown("Authorization: Bearer abcdefgh12345678")

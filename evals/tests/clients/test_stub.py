@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations import read_words
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import ChatMessage, LLMRequest
 from exaid_evals.clients.registry import build_client
@@ -17,7 +18,6 @@ from exaid_evals.middleware.prompts import summary_request, trigger_request
 from exaid_evals.middleware.summarizers.base import SummaryInput
 from exaid_evals.middleware.summarizers.structured import parse_summary
 from exaid_evals.middleware.triggers.base import FILTERS, TriggerInput
-from talks import read_words
 
 CLIENT = build_client(SummarizerConfig(), read_concepts=read_words, reader_id="words-1")
 

@@ -106,7 +106,7 @@ def test_spellings_reach_their_concept(lexicon: Extractor, text: str, concept: s
     ],
 )
 def test_prose_without_findings_yields_nothing(lexicon: Extractor, text: str) -> None:
-    """Ordinary words, tests, addresses and measurements are no concepts, whatever dictionaries list them."""
+    """Ordinary words, tests, addresses and measurements are not concepts, whatever dictionaries list them."""
     assert surfaces(lexicon, text) == []
 
 
@@ -288,7 +288,7 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
         Settings.of({"speed": 1, "negation": "yes"})
 
 
-def test_an_extractor_says_which_talks_its_authors_had_seen(lexicon: Extractor) -> None:
+def test_an_extractor_says_which_conversations_its_authors_had_seen(lexicon: Extractor) -> None:
     """Seeds that were in view make no held-out test; other extractors need not say, and then nobody knows."""
     assert held_out(lexicon, 42) is False
     assert held_out(lexicon, 2001) is True

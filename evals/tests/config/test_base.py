@@ -145,8 +145,8 @@ def test_not_a_number_is_no_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("seed: 1\nname: a\nseed: 2\n", "stage.yaml:3: the key 'seed' stands twice; correct the line"),
-        ("name: a\ntiming:\n  x: 1\n  x: 1\n", "stage.yaml:4: the key 'x' stands twice; correct the line"),
+        ("seed: 1\nname: a\nseed: 2\n", "stage.yaml:3: the key 'seed' is a duplicate; correct the line"),
+        ("name: a\ntiming:\n  x: 1\n  x: 1\n", "stage.yaml:4: the key 'x' is a duplicate; correct the line"),
         ("[1, 2]: a\n", "stage.yaml:1: a key must be plain text; correct the line"),
         ("{a: 1}: a\n", "stage.yaml:1: a key must be plain text; correct the line"),
         ("name: [a\n", "stage.yaml:2: expected ',' or ']', but got '<stream end>'; correct the line"),
@@ -169,7 +169,7 @@ def test_a_malformed_file_is_one_problem_with_its_line(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"name": "a", "seed": 1, "seed": 2}', "stage.json: not valid (the key 'seed' stands twice)"),
+        ('{"name": "a", "seed": 1, "seed": 2}', "stage.json: not valid (the key 'seed' is a duplicate)"),
         ('{"ratio": NaN}', "stage.json: not valid (NaN is not JSON)"),
         ('{"name": ', "stage.json: not valid"),
         ("[" * 100_000, "stage.json: not valid"),
@@ -199,7 +199,7 @@ def test_aliases_do_not_explode(tmp_path: Path) -> None:
 
 
 def test_merge_keys_still_work(tmp_path: Path) -> None:
-    """`<<` is YAML's way to share settings; what stands beside it wins and is no repetition."""
+    """`<<` is YAML's way to share settings; what stands beside it wins and is not a repetition."""
     text = "base: &b {silence_ms: 1, max_wait_ms: 2}\ntiming: {<<: *b, silence_ms: 3}\n"
     assert read_mapping(_write(tmp_path, text))["timing"] == {"silence_ms": 3, "max_wait_ms": 2}
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
+from conversations import freeze
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import Message, Provenance, Trace
-from talks import freeze
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
 PARTS = ("sentence_gate", "keyword_trigger", "lead_summarizer", "echo_client")
-TALK = ["A girl with fever.", "JIA is likely. I recommend ferritin. Is there a rash? There was one."]
+CONVERSATION = ["A girl with fever.", "JIA is likely. I recommend ferritin. Is there a rash? There was one."]
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +33,17 @@ def _fresh_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="data")
 def _data(tmp_path: Path) -> Path:
-    """Return a campaign with one small talk."""
+    """Return a campaign with one small conversation."""
     made_by = Provenance("", "0" * 40, "model-1", stub=False)
-    messages = tuple(Message(agent, text, 0) for agent, text in zip(("supervisor", "doctor0"), TALK, strict=True))
+    messages = tuple(
+        Message(agent, text, 0) for agent, text in zip(("supervisor", "doctor0"), CONVERSATION, strict=True)
+    )
     freeze(tmp_path / "data", [Trace("case-a1", "2025-01-31T09:00:00Z", messages, made_by)])
     return tmp_path / "data"
 
 
 def replay(data: Path, variants: Path, configs: Path) -> None:
-    """Replay the talk through a folder of variants."""
+    """Replay the conversation through a folder of variants."""
     arguments = ["--variants-dir", str(variants), "--config-dir", str(configs), "--data-dir", str(data)]
     assert run(["run-variants", *arguments]) == 0
 
@@ -79,7 +81,7 @@ def test_own_gate_and_trigger(data: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert [(item["start_seq"], item["start_char"], item["end_seq"], item["end_char"]) for item in flushes] == [
         (0, 0, 1, len("JIA is likely. ")),
         (1, len("JIA is likely. "), 1, len("JIA is likely. I recommend ferritin. Is there a rash? ")),
-        (1, len("JIA is likely. I recommend ferritin. Is there a rash? "), 1, len(TALK[1])),
+        (1, len("JIA is likely. I recommend ferritin. Is there a rash? "), 1, len(CONVERSATION[1])),
     ]
     decisions = [item["decision"] for item in log if item["record_type"] == "trigger_decision"]
     assert decisions == ["summarize", "summarize", "summarize"]
@@ -106,7 +108,7 @@ def test_own_client(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (llm["client"], llm["model"]) == ("echo", "echo-7")
     assert [item.summary_content["key_findings"] for item in read_run(path).summaries] == [
         "[supervisor] A girl with fever.",
-        f"[doctor0] {TALK[1]}",
+        f"[doctor0] {CONVERSATION[1]}",
     ]
 
 

@@ -28,7 +28,7 @@ def test_spread_is_that_of_the_standard_library(values: list[float]) -> None:
 
 
 def test_undefined_is_left_out_and_counted() -> None:
-    """None is no zero: it lowers n and nothing else."""
+    """None is not a zero: it lowers n and nothing else."""
     some, all_ = aggregate([2.0, None, 4.0]), aggregate([2.0, 4.0])
     assert (some.mean, some.std, some.n, some.n_missing) == (all_.mean, all_.std, 2, 1)
     assert (aggregate([None, None]).mean, aggregate([None]).n) == (None, 0)

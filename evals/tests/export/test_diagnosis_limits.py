@@ -47,7 +47,7 @@ def named(n: int, **fields: Any) -> list[Run]:
     ],
 )
 def test_accuracy_of_two_classes(accuracy: float, told: list[str]) -> None:
-    """100 guesses of two classes are within 1.645 · √(0.5 · 0.5 / 100) of a half; under a tenth is no guessing."""
+    """100 guesses of two classes are within 1.645 · √(0.5 · 0.5 / 100) of a half; under a tenth is not a guessing."""
     found = warnings_of([run("r", accuracy, predictions=predicted(100, TWO_CLASSES))])
     assert [line[: len(start)] for line, start in zip(found, told, strict=True)] == told
 
@@ -153,7 +153,7 @@ def test_drift_of_settings_that_read_alike_is_none() -> None:
 
 
 def test_a_run_without_configuration_does_not_drift() -> None:
-    """That nothing is known of its settings is no setting."""
+    """That nothing is known of its settings is not a setting."""
     assert warnings_of([run("a", config={"k": 1}), run("b")]) == []
 
 
@@ -208,7 +208,7 @@ def test_a_wide_spread_within_a_group_names_it() -> None:
 def test_seeds_are_the_same_within_one_fold_and_trial() -> None:
     """Each fold may use seed 1 again, and so may each trial; a run without a seed is like no other."""
     same = [run("a", seed=1), run("b", seed=1), run("c", seed=2)]
-    assert warnings_of(same) == ["duplicate seed 1: a, b: they are no independent runs; look whether one is a copy"]
+    assert warnings_of(same) == ["duplicate seed 1: a, b: they are not independent runs; look whether one is a copy"]
     assert warnings_of([run("a", seed=1, fold=0), run("b", seed=1, fold=1)]) == []
     assert warnings_of([run("a", seed=1, trial="x"), run("b", seed=1, trial="y")]) == []
     assert warnings_of([run("a"), run("b")]) == []
@@ -261,7 +261,7 @@ def test_validation_sets_of_folds() -> None:
 
 
 def test_code_that_made_the_runs() -> None:
-    """One hash is no news, nor is a run without one; two are told, twelve characters of each."""
+    """One hash is not news, nor is a run without one; two are told, twelve characters of each."""
     assert warnings_of([run("a", git_hash="1" * 40), run("b", git_hash="1" * 40), run("c")]) == []
     assert warnings_of([run("a", git_hash="1" * 40), run("b", git_hash="2" * 40)]) == [
         f"git hashes differ: {'1' * 12} (a), {'2' * 12} (b): look at what changed in the code between them"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conversations import conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.artifacts.schemas import violations
@@ -23,7 +24,6 @@ from exaid_evals.export.writers.write import write_export
 from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
 from exaid_evals.metrics.runs import runs_on_disk
 from exaid_evals.runs.base import Run
-from talks import freeze, talk
 
 SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:1/1|stub:yes"
 
@@ -35,7 +35,7 @@ def estimate(mean: float | None) -> Estimate:
 
 def campaign(root: Path, coverage: dict[str, float | None], *, n_failed: int = 0) -> Path:
     """Write a campaign of one case whose variants have the given coverage, with run logs of one line."""
-    place = freeze(root, [talk("FEVER", root.name)])
+    place = freeze(root, [conversation("FEVER", root.name)])
     for variant_id, value in coverage.items():
         write_jsonl(place.run_file(variant_id, "case-1"), [{"variant": variant_id}])
         cases = [CaseMetrics("case-1", variant_id, measures={"coverage": value, "unsupported": 0.25})]
@@ -108,9 +108,9 @@ def test_failed_cases_are_told(tmp_path: Path) -> None:
 
 
 def test_metrics_of_other_traces_are_refused(tmp_path: Path) -> None:
-    """After a new freeze the old metrics are no numbers about it."""
+    """After a new freeze the old metrics are not numbers about it."""
     folder = campaign(tmp_path / "a", {"V3": 0.5})
-    freeze(folder, [talk("COUGH")])
+    freeze(folder, [conversation("COUGH")])
     with pytest.raises(DataError, match=r"V3\.metrics\.jsonl: measures other traces than are frozen here"):
         read_runs([folder])
 

@@ -36,7 +36,7 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
 
 
 def test_names_with_anything_in_them_match(tmp_path: Path) -> None:
-    """Blanks, quotes, newlines, and bytes that are no text."""
+    """Blanks, quotes, newlines, and bytes that are not text."""
     names = ["results_ a b", "results_'\"", "results_\n", "results_[1]"]
     below(tmp_path, *names)
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/results_\xff")).mkdir()

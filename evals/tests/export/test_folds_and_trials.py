@@ -68,7 +68,7 @@ def test_trials_stand_best_first_beside_what_varies(tmp_path: Path) -> None:
 
 
 def test_a_trial_without_the_metric_comes_last_without_a_rank(tmp_path: Path) -> None:
-    """Missing is no worst value."""
+    """Missing is not a worst value."""
     folder = copied("hpo_runs", tmp_path / "hpo_runs")
     path = folder / "trial_0" / "metrics" / "val_metrics.json"
     own = json.loads(path.read_text())
@@ -87,7 +87,7 @@ def test_a_trial_without_the_metric_comes_last_without_a_rank(tmp_path: Path) ->
 
 
 def test_grouping_by_what_the_runs_are_not_is_refused() -> None:
-    """Seeds are no folds, and the message says what folds are called."""
+    """Seeds are not folds, and the message says what folds are called."""
     runs = read_runs([GOLD / "digits" / "results_4"]).runs
-    with pytest.raises(ConfigError, match="1 of 1 runs are no fold: results_4"):
+    with pytest.raises(ConfigError, match="1 of 1 runs are not folds: results_4"):
         consolidate(runs, by="fold")

@@ -118,7 +118,7 @@ def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         "`metrics.accuracy` of the mapping",
         "steps.jsonl: File not found",
         "config.yaml: train.seed: no such key",
-        "out.json: a.b.c: 'high' is no number",
+        "out.json: a.b.c: 'high' is not a number",
         str(folder),
     ):
         assert part in message

@@ -58,7 +58,7 @@ def test_damage_in_a_store_costs_what_it_must(tmp_path: Path) -> None:
     (run_folder / "metrics" / "passwd").symlink_to("/etc/passwd")
     (run_folder / "metrics" / "loop").symlink_to(run_folder)
     run = reader.read(source, "x")
-    assert any("metrics/broken: '1 high 0' is no line" in warning for warning in run.warnings)
+    assert any("metrics/broken: '1 high 0' is not a line" in warning for warning in run.warnings)
     assert sum("is a link and was passed over" in warning for warning in run.warnings) == 2
     assert run.metrics["val/accuracy"] == pytest.approx(0.81)
     (run_folder / "meta.yaml").write_text("a: &a [*a]\nb: [", encoding="utf-8")

@@ -131,7 +131,7 @@ def test_names_of_folders_say_size_and_quantisation() -> None:
 
 
 def test_a_pair_that_agrees_has_no_warning(tmp_path: Path) -> None:
-    """53.00 % is 0.53, and rounding alone is no disagreement."""
+    """53.00 % is 0.53, and rounding alone is not a disagreement."""
     pair(tmp_path, "m", "p", metrics(prediction_accuracy=0.53, auc_roc=0.46991), TEXT)
     run = only(tmp_path)
     assert run.warnings == ()
@@ -219,11 +219,11 @@ def test_rates_are_shares_or_undefined(tp: int, tn: int, fp: int, fn: int) -> No
         ({"prediction_accuracy": 0.9}, "0.53 follows from the confusion matrix"),
         ({"auc_roc": 46.99}, "auc_roc 46.99 lies outside 0 to 1"),
         ({"auc_roc": "high"}, "auc_roc 'high' is no such number"),
-        ({"confusion_matrix": {"tp": -1, "tn": 1, "fp": 1, "fn": 1}}, "tp is '-1', which is no count"),
+        ({"confusion_matrix": {"tp": -1, "tn": 1, "fp": 1, "fn": 1}}, "tp is '-1', which is not a count"),
         ({"confusion_matrix": {"tp": 1}}, "tn is missing"),
         ({"confusion_matrix": "none"}, "neither a mapping"),
         ({"total_attempts": 50}, "does not add up"),
-        ({"failed_attempts": 1.5}, "failed_attempts '1.5' is no count"),
+        ({"failed_attempts": 1.5}, "failed_attempts '1.5' is not a count"),
         ({"meta_data": [{"total_duration": 2e9}, {"total_duration": "slow"}]}, "1 of the values of total_duration"),
         ({"meta_data": {"total_duration": 2.0}}, "another unit"),
         ({"meta_data": "x"}, "neither a list of calls"),

@@ -1,4 +1,4 @@
-"""Model reports as people write them: thousands apart, lines that stand twice, other folders, calls without numbers."""
+"""Model reports as people write them: thousands apart, lines that are duplicates, other folders, calls without numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from export.test_model_reports import TEXT, metrics, only, pair
 def test_thousands_are_thousands(
     tmp_path: Path, text: str, total: int | None, successful: int, rate: float | None
 ) -> None:
-    """1,000 attempts are no single one; where a comma stands before decimals it is no count, and is left out."""
+    """1,000 attempts are no single one; where a comma stands before decimals it is not a count, and is left out."""
     pair(tmp_path, "m", "p", None, text)
     run = only(tmp_path)
     assert run.attributes["total_attempts"] == total
@@ -98,7 +98,7 @@ def test_no_rate_is_above_one(tmp_path: Path) -> None:
         ([{"total_duration": 1e9}, {"total_duration": float("nan")}], 1e9, 1, "1 of the values of total_duration"),
         ([{"total_duration": 1e9}, {"total_duration": float("inf")}], 1e9, 1, "1 of the values of total_duration"),
         ([{"total_duration": 1e9}, {"total_duration": None}, {}], 1e9, 1, "absent or null in 2 of 3 calls"),
-        ([{"total_duration": 1e9}, "x", 7], 1e9, 1, "2 of 3 entries of meta_data are no calls"),
+        ([{"total_duration": 1e9}, "x", 7], 1e9, 1, "2 of 3 entries of meta_data are not calls"),
         ({"a": {"total_duration": 1e9}, "b": {}}, 1e9, 1, "absent or null in 1 of 2 calls"),
     ],
 )

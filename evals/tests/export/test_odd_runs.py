@@ -72,7 +72,7 @@ def test_divergence_is_seen_under_any_header(tmp_path: Path, history: str, diver
     [
         ("epoch,train_loss,val_loss\n1,1.0,\n2,,\n", "train_loss is empty in the last 1 of 2 epochs"),
         ("epoch,train_loss,val_loss\n1,1.0,\n2,0.9,\n", "val_loss is empty in all 2 epochs"),
-        ("epoch,Train Loss\n1,1\n2,x\n3,0.5\n", "Train Loss is 'x' in row 2, which is no number"),
+        ("epoch,Train Loss\n1,1\n2,x\n3,0.5\n", "Train Loss is 'x' in row 2, which is not a number"),
         # Validation every second epoch, and a row for each of training and validation, are habits and no oddities.
         ("epoch,train_loss,val_loss\n1,1.0,\n2,0.9,0.8\n3,0.8,\n4,0.7,0.7\n5,0.6,\n", None),
     ],
@@ -177,7 +177,7 @@ def test_what_has_no_signature_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("alias", ["acc", "val/Acc", "accuracy"])
 def test_a_primary_metric_is_found_by_the_names_that_files_give_it(tmp_path: Path, alias: str) -> None:
-    """What readers accept the option does; what is no metric is still refused."""
+    """What readers accept the option does; what is not a metric is still refused."""
     runs = read_runs([write_run(tmp_path / "results_1")]).runs
     assert consolidate(runs, alias).primary_metric == "accuracy"
     with pytest.raises(ConfigError, match="no run has the metric 'wobble'"):

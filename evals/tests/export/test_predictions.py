@@ -45,7 +45,7 @@ def essence(one: Counted) -> tuple[object, ...]:
     ],
 )
 def test_the_form_of_the_file_changes_nothing(tmp_path: Path, form: object) -> None:
-    """Delimiter, decimal mark, quotes, line ends and a byte order mark are no content."""
+    """Delimiter, decimal mark, quotes, line ends and a byte order mark are not content."""
     assert essence(counted(tmp_path, form(ORIGINAL))) == essence(counted(tmp_path, ORIGINAL))  # type: ignore[operator]
 
 
@@ -107,11 +107,11 @@ def test_an_area_that_cannot_be_is_none_with_the_reason(tmp_path: Path, text: st
         (b"id,label_x,y\n1,2,3\n", r":1: has no column of the true label or predicted label"),
         (b"true,pred,prob_0,prob_1\n0,0,0.5\n", r":2: 3 cells, where the header has 4"),
         (b"true,pred\n0,0\n\n0,0,0\n", r":4: 3 cells"),
-        (b"true,pred,prob_0,prob_1\n0,0,0.5,0.5\n1,1,many,0.1\n", r":3: 'many' is no number"),
+        (b"true,pred,prob_0,prob_1\n0,0,0.5,0.5\n1,1,many,0.1\n", r":3: 'many' is not a number"),
         (b"true,pred\n0,0\n,1\n", r":3: a row without a true or predicted label"),
         (b'true,pred\n"0,0\n1,1\n', r"not valid CSV"),
         (b"\xff\xfet\x00r\x00", "is UTF-16"),
-        (b"true,pred\n\xe9,1\n", "is no UTF-8"),
+        (b"true,pred\n\xe9,1\n", "is not UTF-8"),
     ],
 )
 def test_a_damaged_file_is_told_with_its_line(tmp_path: Path, text: bytes, message: str) -> None:

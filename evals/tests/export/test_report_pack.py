@@ -150,7 +150,7 @@ def test_everything_outside_blocks_stays_byte_for_byte(
         ("x\n% exaid:begin main\n", r"paper\.tex:2: the block main does not end"),
         ("% exaid:end\n", r"paper\.tex:1: a block ends that has not begun"),
         ("% exaid:begin main\n% exaid:end models\n", r"paper\.tex:2: the end of models stands in main"),
-        ("% exaid:begin main\n% exaid:end\n" * 2, r"paper\.tex:3: the block main stands twice, first in line 1"),
+        ("% exaid:begin main\n% exaid:end\n" * 2, r"paper\.tex:3: the block main is a duplicate, first in line 1"),
         ("% exaid:begin\n% exaid:end\n", r"paper\.tex:1: no marker: exaid:begin"),
         ("% exaid:start main\n", r"paper\.tex:1: no marker: exaid:start main"),
     ],

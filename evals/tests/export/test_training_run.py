@@ -200,7 +200,7 @@ def test_a_history_as_json_keeps_its_nan(tmp_path: Path) -> None:
 
 
 def test_a_flat_summary_keeps_settings_and_leaves_results_and_places_out(tmp_path: Path) -> None:
-    """Without a key for hyper-parameters, what names, places or times the run is no setting."""
+    """Without a key for hyper-parameters, what names, places or times the run is not a setting."""
     folder = write_run(tmp_path / "r")
     summary = {
         "random_seed": 9,
@@ -227,7 +227,7 @@ def test_quadratic_kappa_needs_classes_in_order(tmp_path: Path) -> None:
     """Of three named classes none is computed, with the reason; what is reported stands; of numbers it is computed."""
     run = read(write_run(tmp_path / "named", predictions=TEXT_CLASSES, metrics={"accuracy": 0.75}))
     assert run.metrics["kappa"] is None
-    assert any("kappa is not computed" in line and "high, low, medium are no numbers" in line for line in run.warnings)
+    assert any("kappa is not computed" in line and "high, low, medium are not numbers" in line for line in run.warnings)
     run = read(write_run(tmp_path / "told", predictions=TEXT_CLASSES, metrics={"accuracy": 0.75, "qwk": 0.4}))
     assert (run.metrics["kappa"], run.warnings) == (0.4, ())
     numbers = TEXT_CLASSES.replace("low", "0").replace("medium", "1").replace("high", "2")
@@ -262,10 +262,10 @@ def test_percentages_of_classes_are_read_as_shares(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reported", "what"),
     [
-        ('{"accuracy": "0.71"}', 'accuracy is "0.71", which is no number'),
+        ('{"accuracy": "0.71"}', 'accuracy is "0.71", which is not a number'),
         ('{"val_acc": NaN}', "val_acc is undefined (NaN, null or empty)"),
-        ('{"accuracy": {"mean": 0.7}}', 'accuracy is {"mean": 0.7}, which is no number'),
-        ('{"accuracy": [0.5, 0.6]}', "accuracy is [0.5, 0.6], which is no number"),
+        ('{"accuracy": {"mean": 0.7}}', 'accuracy is {"mean": 0.7}, which is not a number'),
+        ('{"accuracy": [0.5, 0.6]}', "accuracy is [0.5, 0.6], which is not a number"),
     ],
 )
 def test_what_is_no_number_is_told_when_it_is_replaced(tmp_path: Path, reported: str, what: str) -> None:

@@ -66,7 +66,7 @@ def test_a_log_that_breaks_off_keeps_what_stands_before(tmp_path: Path) -> None:
     assert run.metrics["val.accuracy"] == 0.81
     assert any("breaks off" in warning for warning in run.warnings)
     path.write_bytes(data[:20])
-    with pytest.raises(DataError, match="is no log of W&B"):
+    with pytest.raises(DataError, match="is not a log of W&B"):
         read(WandbFormat(), tmp_path)
 
 
@@ -107,7 +107,7 @@ def test_a_valid_chunk_around_nonsense_is_refused_cleanly(tmp_path: Path) -> Non
         chunk = struct.pack("<IHB", zlib.crc32(b"\x01" + record), len(record), 1) + record
         path = tmp_path / "run-x.wandb"
         path.write_bytes(struct.pack("<4sHB", b":W&B", 0xBEE1, 0) + chunk)
-        with pytest.raises(DataError, match="is no log of W&B"):
+        with pytest.raises(DataError, match="is not a log of W&B"):
             read_log(path)
 
 

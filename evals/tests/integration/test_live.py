@@ -18,16 +18,16 @@ from urllib.parse import quote, quote_plus
 import pytest
 import yaml
 
+from conversations import conversation, freeze
 from exaid_evals.cli import main
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from servers.openai_server import Answer, Fail, OpenAIServer, Received, default_answer
-from talks import freeze, talk
 
 EVALS = Path(__file__).resolve().parents[2]
-TALKS = [
-    talk(
+CONVERSATIONS = [
+    conversation(
         *(f"Patient {number}: evidence {turn} of splenomegaly. We should order imaging." for turn in range(5)),
         case_id=f"case-{number}",
     )
@@ -50,7 +50,7 @@ def configs(tmp_path: Path) -> Path:
     folder = tmp_path / "configs"
     shutil.copytree(configs_dir(), folder)
     change(folder, "llm", retry={"max_attempts": 3, "base_s": 0.01, "max_wait_s": 0.02}, timeout_s=5.0)
-    change(folder, "stub", concepts="talks:build_words")
+    change(folder, "stub", concepts="conversations:build_words")
     return folder
 
 
@@ -106,7 +106,7 @@ def kill_after(n_more: int, server: OpenAIServer, arguments: list[str], env: Map
 @pytest.mark.slow
 def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs: Path) -> None:
     """Killed at random points, it ends with the files of an uninterrupted run; only calls under way were lost."""
-    whole, cut = freeze(tmp_path / "whole", TALKS), freeze(tmp_path / "cut", TALKS)
+    whole, cut = freeze(tmp_path / "whole", CONVERSATIONS), freeze(tmp_path / "cut", CONVERSATIONS)
     jobs = 3
     rng = random.Random(7)  # noqa: S311 - not for secrets
     options = ["--config-dir", str(configs), "--llm", STEADY, "--jobs", str(jobs)]
@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs:
 
 def test_an_interruption_keeps_what_was_paid_for(tmp_path: Path, configs: Path) -> None:
     """Ctrl-C waits for the calls under way, records them, and ends with 130; nothing asked is lost."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     arguments = ["run-variants", "--data-dir", str(campaign.root), "--config-dir", str(configs)]
     with OpenAIServer(latency_s=0.05) as server:
         with subprocess.Popen(
@@ -156,7 +156,7 @@ def test_an_interruption_keeps_what_was_paid_for(tmp_path: Path, configs: Path) 
 @pytest.mark.slow
 def test_the_documented_session(tmp_path: Path, configs: Path) -> None:
     """Live within a budget (3), going on (0), replay without a key elsewhere (0), all valid (0), the same logs."""
-    live, again = freeze(tmp_path / "live", TALKS), freeze(tmp_path / "again", TALKS)
+    live, again = freeze(tmp_path / "live", CONVERSATIONS), freeze(tmp_path / "again", CONVERSATIONS)
     options = ["--config-dir", str(configs), "--model", "m-7"]
     with OpenAIServer() as server:
         env = environment(server, EXAID_DATA_DIR=str(live.root), EXAID_JOBS="3")
@@ -180,7 +180,7 @@ def test_what_cannot_work_is_refused_before_any_work(
     tmp_path: Path, configs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No key, stub mode and a live client at once, no recordings: exit status 2, and nothing is written."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     verb = ["run-variants", "--data-dir", str(campaign.root), "--config-dir", str(configs)]
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     for arguments, told in (
@@ -220,7 +220,7 @@ def echo(received: Received) -> str:
     """Say back everything secret that a request can bring, written in several ways."""
     header = received.headers["authorization"]
     token = header.split()[1]
-    with_userinfo = header.startswith("Basic")  # a user and a password that nobody told the client are no secrets
+    with_userinfo = header.startswith("Basic")  # a user and a password that nobody told the client are not secrets
     every = " ".join(SECRETS[name] for name in SECRETS if with_userinfo or name not in ("user", "password"))
     encoded = base64.b64encode(f"x {every} y".encode()).decode()
     return f"{header} {token} {received.path} {every} {quote(every, safe='')} {encoded}"
@@ -242,7 +242,7 @@ def test_no_secret_gets_out(tmp_path: Path, configs: Path, with_userinfo: bool) 
 
     They are in the environment and in the base URL, errors and answers echo them, and every logger is at debug level.
     """
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     steps = {0: Fail(500, echo), 2: Fail(429, echo), 4: Fail(400, echo), 5: Fail(413, echo), 30: Fail(401, echo)}
     seen: list[str] = []
 
@@ -288,7 +288,7 @@ def test_no_secret_of_a_wrong_configuration_is_shown(
     tmp_path: Path, configs: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A key in the wrong place, or a server that is not there, is an error that does not show it."""
-    campaign = freeze(tmp_path / "data", TALKS[:1])
+    campaign = freeze(tmp_path / "data", CONVERSATIONS[:1])
     verb = ["run-variants", "V2", "--data-dir", str(campaign.root), "--config-dir", str(configs), "--llm", "openai"]
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     url = f"http://{SECRETS['user']}:{quote(SECRETS['password'], safe='')}@127.0.0.1:9/v1?token={SECRETS['query']}"

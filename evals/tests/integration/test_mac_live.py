@@ -1,4 +1,4 @@
-"""MAC's real code, as released: it talks to a scripted model on loopback, and replays with that model gone.
+"""MAC's real code, as released: it conversations to a scripted model on loopback, and replays with that model gone.
 
 MAC is brought in for the test and not kept: from EXAID_MAC_SOURCE (a git repository or checkout of MAC) or from
 third_party/mac, where one of them holds it.
@@ -101,12 +101,12 @@ def test_live_and_replayed(real_mac: Path, tmp_path: Path) -> None:
     subprocess.run(validate, env=silent, check=True, timeout=60)
     require_mac(real_mac, PINNED)
     assert list(home.rglob("*")) == []
-    _holds_macs_talk(real_mac, live)
+    _holds_macs_conversation(real_mac, live)
     _is_as_forecast(live)
 
 
 def _is_as_forecast(data: Path) -> None:
-    """Check that each call holds the instructions that a forecast counts on, and the talk so far beside them."""
+    """Check that each call holds the instructions that a forecast counts on, and the conversation so far beside them."""
     known = INSTRUCTIONS[PINNED][Stage.INITIAL]
     [path] = Campaign(data).cassettes.iterdir()
     calls = [record["request"]["messages"] for record in read_recording(path)[0] if record["record_type"] == "mac_call"]
@@ -119,7 +119,7 @@ def _is_as_forecast(data: Path) -> None:
     assert kinds.count(known.speaker) * 2 == len(kinds)
 
 
-def _holds_macs_talk(mac: Path, data: Path) -> None:
+def _holds_macs_conversation(mac: Path, data: Path) -> None:
     """Check that each trace opens with the case as MAC presents it, and goes on with its four agents."""
     raw = json.loads((mac / "dataset" / FILE_NAME).read_bytes())["Cases"]
     presented = {f"case-{str(case['Case URL']).lower()}": case["Initial Presentation"] for case in raw}

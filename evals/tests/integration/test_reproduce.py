@@ -87,7 +87,7 @@ def test_a_second_call_does_nothing_again(campaign: Path) -> None:
 
 @pytest.mark.slow
 def test_several_seeds_make_several_campaigns(tmp_path: Path) -> None:
-    """A campaign a seed, other talks about the same cases, and one export over all of them."""
+    """A campaign a seed, other conversations about the same cases, and one export over all of them."""
     reproduce(tmp_path, "--limit", "2", "--seeds", "1 2")
     export = json.loads((tmp_path / "exports" / "exported_summary.json").read_text(encoding="utf-8"))
     assert [run["run"] for run in export["runs"]] == ["seed-1", "seed-2"]

@@ -1,4 +1,4 @@
-"""Measures exactly at their thresholds, where random talks hardly ever come."""
+"""Measures exactly at their thresholds, where random conversations hardly ever come."""
 
 from __future__ import annotations
 

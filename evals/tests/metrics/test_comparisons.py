@@ -108,7 +108,7 @@ def test_no_case_in_common_says_nothing() -> None:
 
 
 def test_only_failed_cases_leave_nothing_to_compare() -> None:
-    """A comparison over no talk at all is a record without numbers, and no error."""
+    """A comparison over no conversation at all is a record without numbers, and no error."""
     one, _ = compared(side("V1", (0,), coverage=[1], delay=[1]), against=side("V3", (0,), coverage=[1], delay=[1]))
     assert (one.n, one.mean_difference, len(one.left_out)) == (0, None, 1)
 

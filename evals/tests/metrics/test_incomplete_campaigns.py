@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.cli.validate import run as validate
 from exaid_evals.config.campaign import Campaign
@@ -25,15 +26,14 @@ from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables
 from exaid_evals.traces.model import Trace
-from talks import failed_talk, freeze, talk
 
-TALKS = [
-    talk("A boy with FEVER.", "Likely MEASLES.", case_id="case-1"),
-    talk("A girl with RASH.", "Likely GOUT.", case_id="case-2"),
-    talk("A man with COUGH.", "Likely FLU.", case_id="case-3"),
+CONVERSATIONS = [
+    conversation("A boy with FEVER.", "Likely MEASLES.", case_id="case-1"),
+    conversation("A girl with RASH.", "Likely GOUT.", case_id="case-2"),
+    conversation("A man with COUGH.", "Likely FLU.", case_id="case-3"),
 ]
-NO_CONCEPT = [talk("nothing here.", "nor here.", case_id=f"case-{number}") for number in range(2)]
-ONE_CONCEPT = [talk("FEVER again.", "still FEVER.", case_id=f"case-{number}") for number in range(2)]
+NO_CONCEPT = [conversation("nothing here.", "nor here.", case_id=f"case-{number}") for number in range(2)]
+ONE_CONCEPT = [conversation("FEVER again.", "still FEVER.", case_id=f"case-{number}") for number in range(2)]
 
 
 def variant(name: str, summarizer: str = "Copies", trigger: str = "always") -> VariantConfig:
@@ -46,16 +46,18 @@ def variant(name: str, summarizer: str = "Copies", trigger: str = "always") -> V
 
 NEVER = "own_parts:Holds"
 CONFIG = MetricsConfig(
-    extractor=ExtractorConfig(name="talks:build_words"),
+    extractor=ExtractorConfig(name="conversations:build_words"),
     bootstrap=BootstrapConfig(resamples=100),
     comparisons=ComparisonsConfig(measures=("coverage",)),
 )
 
 
-def replayed(root: Path, talks: Sequence[Trace], *variants: VariantConfig) -> tuple[Campaign, replay_stage.Outcome]:
-    """Freeze talks and run stage 02 over them."""
-    campaign = freeze(root, talks)
-    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
+def replayed(
+    root: Path, conversations: Sequence[Trace], *variants: VariantConfig
+) -> tuple[Campaign, replay_stage.Outcome]:
+    """Freeze conversations and run stage 02 over them."""
+    campaign = freeze(root, conversations)
+    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="conversations:build_words"))
     settings = replay_stage.Settings(variants, summarizer, frozenset())
     plan = replay_stage.plan_runs(campaign, settings)
     return campaign, replay_stage.run_variants(campaign, settings, plan, on_case=lambda _: None)
@@ -74,7 +76,7 @@ def cases_of(campaign: Campaign, variant_id: str) -> dict[str, CaseMetrics]:
 
 def test_a_case_that_fails_is_written_counted_and_left_out(tmp_path: Path) -> None:
     """Its log says why; its variant's means are over the others; a comparison leaves it out on both sides."""
-    campaign, outcome = replayed(tmp_path, TALKS, variant("V1", "RaisesOnRash"), variant("V3"))
+    campaign, outcome = replayed(tmp_path, CONVERSATIONS, variant("V1", "RaisesOnRash"), variant("V3"))
     assert (outcome.written, list(outcome.failed)) == (6, ["case-2"])
     log = read_run(campaign.run_file("V1", "case-2"))
     assert (log.failed, log.flushes, log.summaries) == (True, (), ())
@@ -94,8 +96,8 @@ def test_a_case_that_fails_is_written_counted_and_left_out(tmp_path: Path) -> No
 
 def test_a_failed_case_is_tried_again_by_the_same_command(tmp_path: Path) -> None:
     """What failed is never current, and what did not is not made again."""
-    campaign, _ = replayed(tmp_path, TALKS, variant("V1", "RaisesOnRash"))
-    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
+    campaign, _ = replayed(tmp_path, CONVERSATIONS, variant("V1", "RaisesOnRash"))
+    summarizer = SummarizerConfig(stub=StubLLMConfig(concepts="conversations:build_words"))
     settings = replay_stage.Settings([variant("V1", "RaisesOnRash")], summarizer, frozenset())
     plan = replay_stage.plan_runs(campaign, settings)
     assert ([work.entry.case_id for work in plan.work], plan.current) == (["case-2"], 2)
@@ -103,7 +105,7 @@ def test_a_failed_case_is_tried_again_by_the_same_command(tmp_path: Path) -> Non
 
 def test_a_log_of_a_failed_run_that_holds_more_is_refused(tmp_path: Path) -> None:
     """A reason without the status, a status without the reason, or events after either: each is damage."""
-    campaign, _ = replayed(tmp_path, TALKS[1:2], variant("V1", "RaisesOnRash"))
+    campaign, _ = replayed(tmp_path, CONVERSATIONS[1:2], variant("V1", "RaisesOnRash"))
     path = campaign.run_file("V1", "case-2")
     [meta] = read_jsonl(path)
     write_jsonl(path, [{key: value for key, value in meta.items() if key != "failure_reason"}])
@@ -113,30 +115,30 @@ def test_a_log_of_a_failed_run_that_holds_more_is_refused(tmp_path: Path) -> Non
 
 def test_many_broken_updates_are_told_with_the_first_error(tmp_path: Path) -> None:
     """Over a tenth, by variant; a variant that keeps the schema is not named."""
-    _, outcome = replayed(tmp_path, TALKS, variant("V1", "Breaks"), variant("V3"))
+    _, outcome = replayed(tmp_path, CONVERSATIONS, variant("V1", "Breaks"), variant("V3"))
     assert list(outcome.broken) == ["V1"]
     broken = outcome.broken["V1"]
     assert (broken.n, broken.of, broken.first) == (6, 6, "case-1: the model answered nonsense")
 
 
 HARD: dict[str, tuple[Sequence[Trace], tuple[VariantConfig, ...]]] = {
-    "no update": (TALKS, (variant("V1", trigger=NEVER), variant("V3", trigger=NEVER))),
-    "all updates broken": (TALKS, (variant("V1", "Breaks"), variant("V3", "Breaks"))),
-    "broken beside whole": (TALKS, (variant("V1", "Breaks"), variant("V3"))),
-    "every run failed": (TALKS[1:2], (variant("V1", "RaisesOnRash"), variant("V3"))),
-    "one case": (TALKS[:1], (variant("V1"), variant("V3"))),
-    "one variant": (TALKS, (variant("V3"),)),
+    "no update": (CONVERSATIONS, (variant("V1", trigger=NEVER), variant("V3", trigger=NEVER))),
+    "all updates broken": (CONVERSATIONS, (variant("V1", "Breaks"), variant("V3", "Breaks"))),
+    "broken beside whole": (CONVERSATIONS, (variant("V1", "Breaks"), variant("V3"))),
+    "every run failed": (CONVERSATIONS[1:2], (variant("V1", "RaisesOnRash"), variant("V3"))),
+    "one case": (CONVERSATIONS[:1], (variant("V1"), variant("V3"))),
+    "one variant": (CONVERSATIONS, (variant("V3"),)),
     "one concept": (ONE_CONCEPT, (variant("V1"), variant("V3"))),
     "no concept": (NO_CONCEPT, (variant("V1"), variant("V3"))),
-    "no talk": ([failed_talk("case-1"), failed_talk("case-2")], (variant("V1"), variant("V3"))),
+    "no talk": ([failed_conversation("case-1"), failed_conversation("case-2")], (variant("V1"), variant("V3"))),
 }
 
 
 @pytest.mark.parametrize("name", HARD)
 def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
     """Whatever is missing, stage 03 ends, and what it leaves out it names."""
-    talks, variants = HARD[name]
-    campaign, _ = replayed(tmp_path, talks, *variants)
+    conversations, variants = HARD[name]
+    campaign, _ = replayed(tmp_path, conversations, *variants)
     measured(campaign)
     names = [one.variant_id for one in variants]
     results = read_results(campaign, names)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conversations import WordExtractor, conversation
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError
@@ -27,7 +28,6 @@ from exaid_evals.traces.model import Trace
 from oracles import measures as oracle
 from oracles.labelled import labelled_runs
 from oracles.random_runs import META, runs
-from talks import WordExtractor, talk
 
 SMALL = MetricsConfig(budget_list=(1, 3, 10), curve_step_ctu=2)
 DEFAULT_NAMES = {
@@ -84,7 +84,7 @@ def test_every_measure_has_an_example() -> None:
 def test_every_measure_of_the_registry_has_an_oracle() -> None:
     """A measure that no second implementation computes is a number that nobody has checked."""
     config = MetricsConfig()
-    run = talk("FEVER."), RunLog(META, (), (), ())
+    run = conversation("FEVER."), RunLog(META, (), (), ())
     known = oracle.measures(*run, budgets=config.budget_list, policy=config.budget_policy)
     assert known.keys() == {measure.name for measure in load_measures(config)}
 
@@ -100,7 +100,7 @@ def test_every_measure_equals_its_oracle(run: tuple[Trace, RunLog], policy: str)
         assert actual[name] == (value if value is None else pytest.approx(value, abs=1e-9)), name
 
 
-def test_measures_of_labelled_talks_equal_their_oracle() -> None:
+def test_measures_of_labelled_conversations_equal_their_oracle() -> None:
     """What rests on gold labels agrees with its second implementation, on examples that define each of it somewhere."""
     resting = ("extractor_", "gold_mentions_", "coverage_gold", "coverage_error")
     defined: set[str] = set()
@@ -236,7 +236,7 @@ def test_a_mention_that_the_cut_divides_does_not_count() -> None:
 
 def test_a_failed_update_takes_room_and_states_nothing() -> None:
     """What a failed update shows is counted as output, and its concepts count nowhere."""
-    trace = talk("FEVER and RASH.")
+    trace = conversation("FEVER and RASH.")
     good = passed_through(trace)
     failed = Summary(0, "u0", 50, 0, 0, (0,), False, "no JSON", None, "FEVER", "FEVER FEVER", 3, None, (), None, 70)
     log = RunLog(META, good.flushes, (), (failed,))
@@ -247,8 +247,8 @@ def test_a_failed_update_takes_room_and_states_nothing() -> None:
 
 
 def test_an_invented_concept_is_unsupported() -> None:
-    """GOUT is nowhere in the talk; FEVER is, but not in the second update's window, and the first update had it."""
-    trace = talk("FEVER.", "RASH.")
+    """GOUT is nowhere in the conversation; FEVER is, but not in the second update's window, and the first update had it."""
+    trace = conversation("FEVER.", "RASH.")
     base = passed_through(trace)
     first, second = base.summaries
     second = Summary(
@@ -263,7 +263,7 @@ def test_an_invented_concept_is_unsupported() -> None:
 
 def test_updates_count_in_order_of_emission() -> None:
     """A slow summary that is emitted after a later one is read after it."""
-    trace = talk("FEVER. RASH.")
+    trace = conversation("FEVER. RASH.")
     flush = passed_through(trace).flushes
     slow = Summary(0, "u0", 900, 0, 0, (0,), True, None, None, "FEVER", "FEVER" + " " * 11, 4, None, (), None, 800)
     fast = Summary(1, "u1", 300, 0, 0, (0,), True, None, None, "RASH", "RASH", 1, None, (), None, 10)
@@ -274,7 +274,7 @@ def test_updates_count_in_order_of_emission() -> None:
 
 def test_a_window_is_whole_where_flushes_touch_and_divided_where_messages_end() -> None:
     """Flushes that touch within a message are one text; a gap or the end of a message divides, so nothing spans it."""
-    trace = talk("abcdefgh", "ijkl")
+    trace = conversation("abcdefgh", "ijkl")
     spans = [((0, 0), (0, 3)), ((0, 3), (0, 5)), ((0, 6), (1, 2)), ((1, 2), (1, 4))]
     flushes = [GateFlush(n, 0, a[0], b[0], a[1], b[1], 0, 0, "message", "") for n, (a, b) in enumerate(spans)]
     assert window_texts(trace, flushes) == ["abcde", "gh", "ijkl"]

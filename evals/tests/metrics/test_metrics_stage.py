@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
@@ -21,25 +22,26 @@ from exaid_evals.metrics.runs import natural_order
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from requested import changed
-from talks import failed_talk, freeze, talk
 
-TALKS = [
-    talk("A boy with FEVER and SEIZURES.", "Likely MEASLES.", "I agree.", case_id="case-1"),
-    talk("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
-    failed_talk("case-3"),
+CONVERSATIONS = [
+    conversation("A boy with FEVER and SEIZURES.", "Likely MEASLES.", "I agree.", case_id="case-1"),
+    conversation("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
+    failed_conversation("case-3"),
     *(
-        talk(f"A woman with {name}.", f"{name} may be GOUT.", case_id=f"case-{name.lower()}")
+        conversation(f"A woman with {name}.", f"{name} may be GOUT.", case_id=f"case-{name.lower()}")
         for name in ("ABC", "DEF", "GHI", "JKL", "MNO")
     ),
 ]
-TOY = SummarizerConfig(stub=StubLLMConfig(concepts="talks:build_words"))
-CONFIG = MetricsConfig(extractor=ExtractorConfig(name="talks:build_words"), bootstrap=BootstrapConfig(resamples=200))
+TOY = SummarizerConfig(stub=StubLLMConfig(concepts="conversations:build_words"))
+CONFIG = MetricsConfig(
+    extractor=ExtractorConfig(name="conversations:build_words"), bootstrap=BootstrapConfig(resamples=200)
+)
 
 
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
     """Return a campaign of eight cases, one of which failed, under V0 and V3."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     replay(campaign, "V0", "V3")
     return campaign
 
@@ -81,7 +83,7 @@ def test_a_file_per_variant_with_its_cases_and_their_mean(campaign: Campaign) ->
     """Records stand by case id, the failed case among them without measures; the variant comes last."""
     measure(campaign)
     records = read_jsonl(campaign.metrics_file("V0"))
-    assert [record.get("case_id") for record in records] == [*sorted(t.case_id for t in TALKS), None]
+    assert [record.get("case_id") for record in records] == [*sorted(t.case_id for t in CONVERSATIONS), None]
     failed = next(record for record in records if record.get("case_id") == "case-3")
     assert (failed["status"], failed["measures"]) == ("skipped_failed_trace", {})
     last = records[-1]
@@ -143,12 +145,12 @@ def test_absent_variants_and_cases_are_refused(campaign: Campaign, tmp_path: Pat
     with pytest.raises(ConfigError, match="no case is called case-x among the frozen traces"):
         measure(campaign, cases=["case-x"])
     with pytest.raises(DataError, match="no runs here; run `exaid-evals run-variants`"):
-        measure(freeze(tmp_path / "bare", TALKS[:1]))
+        measure(freeze(tmp_path / "bare", CONVERSATIONS[:1]))
 
 
 def test_runs_of_other_traces_are_refused(campaign: Campaign, tmp_path: Path) -> None:
     """Runs copied from a campaign with other traces are named with both hashes."""
-    other = freeze(tmp_path / "other", TALKS[:2])
+    other = freeze(tmp_path / "other", CONVERSATIONS[:2])
     replay(other, "V3")
     campaign.run_file("V3", "case-1").write_bytes(other.run_file("V3", "case-1").read_bytes())
     with pytest.raises(DataError, match=r"case-1\.jsonl\.gz: replays traces sha256:\w+, while sha256:\w+ are frozen"):
@@ -164,7 +166,7 @@ def test_runs_of_another_case_are_refused(campaign: Campaign) -> None:
 
 
 def test_runs_of_two_configurations_are_refused(campaign: Campaign) -> None:
-    """Half a variant replayed with other settings is no variant."""
+    """Half a variant replayed with other settings is not a variant."""
     replay(
         campaign, "V3", summarizer=TOY.model_copy(update={"stream": StreamConfig(chars_per_second=7)}), cases=["case-1"]
     )
@@ -255,7 +257,7 @@ def test_metrics_of_another_configuration_are_not_compared(campaign: Campaign) -
 
 def test_a_campaign_without_the_primary_variant_has_no_comparisons(tmp_path: Path) -> None:
     """One's own variants need no V3; a variant that is asked for by name must be there."""
-    campaign = freeze(tmp_path, TALKS[:2])
+    campaign = freeze(tmp_path, CONVERSATIONS[:2])
     replay(campaign, "V0", "V1")
     report = compared(campaign)
     assert (report.compared, report.against_measured, campaign.comparisons_file.exists()) == ((), False, False)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.middleware.gates.base import Chunk, Piece
@@ -15,7 +16,6 @@ from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.model import Message, Trace
-from talks import EPOCH, PROVENANCE, talk
 
 ALWAYS = PartConfig(kind="always")
 GATES = {
@@ -33,7 +33,7 @@ def variant_with(gate: dict[str, object]) -> VariantConfig:
 
 
 def chunks_of(trace: Trace, gate: dict[str, object], speed: float = 100.0) -> list[Chunk]:
-    """Return what leaves the gate during a talk."""
+    """Return what leaves the gate during a conversation."""
     return list(stream_chunks(trace, build_gate(variant_with(gate)), speed))
 
 
@@ -65,7 +65,7 @@ def streamed_traces(draw: st.DrawFn) -> Trace:
 @pytest.mark.parametrize("gate", GATES.values(), ids=GATES.keys())
 @given(trace=streamed_traces())
 def test_no_gate_loses_or_repeats_a_word(gate: dict[str, object], trace: Trace) -> None:
-    """Whatever a gate does, its chunks joined are the words of the talk, each once and in order."""
+    """Whatever a gate does, its chunks joined are the words of the conversation, each once and in order."""
     left = "".join(text_of(chunk) for chunk in chunks_of(trace, gate))
     said = "".join(message.content for message in trace.messages if message.content.strip())
     assert left == said
@@ -132,7 +132,7 @@ def test_max_wait_counts_from_the_chunks_first_word() -> None:
 
 def test_a_turn_ends_the_token_gates_chunk() -> None:
     """What is left of a turn leaves at its end, so that no chunk holds words of two agents."""
-    chunks = chunks_of(talk("one two", "three four"), {**GATES["token_gate"], "silence_ms": 10_000})
+    chunks = chunks_of(conversation("one two", "three four"), {**GATES["token_gate"], "silence_ms": 10_000})
     assert [(chunk.reason, text_of(chunk)) for chunk in chunks] == [
         ("turn_end", "one two"),
         ("turn_end", "three four"),
@@ -141,7 +141,7 @@ def test_a_turn_ends_the_token_gates_chunk() -> None:
 
 def test_the_fixed_gate_spans_messages_and_waits_for_the_words_end() -> None:
     """5 CTU are 20 characters; the chunk goes at the end of the word that reaches them."""
-    chunks = chunks_of(talk("aaaaa bbbbb", "ccccccccc ddddd"), GATES["fixed_ctu"])
+    chunks = chunks_of(conversation("aaaaa bbbbb", "ccccccccc ddddd"), GATES["fixed_ctu"])
     assert [(chunk.reason, text_of(chunk)) for chunk in chunks] == [
         ("fixed_ctu", "aaaaa bbbbbccccccccc "),
         ("end_of_trace", "ddddd"),

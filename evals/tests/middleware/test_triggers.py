@@ -6,12 +6,12 @@ import json
 
 import pytest
 
+from conversations import ScriptedLLM
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
 from exaid_evals.middleware.triggers.always import AlwaysTrigger
 from exaid_evals.middleware.triggers.base import TriggerInput
 from exaid_evals.middleware.triggers.llm import LLMTrigger, LLMTriggerSettings
-from talks import ScriptedLLM
 
 REQUEST = TriggerInput([("doctor0", "No FEVER.")], ["earlier update"], final=False)
 
@@ -56,7 +56,7 @@ def test_the_prompt_shows_window_and_history() -> None:
 
 @pytest.mark.parametrize("answer", ["yes", "[]", '{"completeness": 1, "value": true, "novelty": true}', "{}"])
 def test_an_unusable_answer_is_an_error(answer: str) -> None:
-    """Two answers without a true or false for each filter are no decision, and none is guessed."""
+    """Two answers without a true or false for each filter are not decisions, and none is guessed."""
     with pytest.raises(LLMError, match="true or false"):
         LLMTrigger(LLMTriggerSettings(), ScriptedLLM([answer, answer])).decide(REQUEST)
 

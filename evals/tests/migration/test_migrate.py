@@ -57,15 +57,15 @@ def contents(campaign: Campaign) -> dict[str, bytes]:
 def test_old_records_become_current_and_keep_what_they_say(old: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
     """Every field stays as it was; times and hashes are added; the manifest now freezes the traces."""
     before = {path: read_jsonl(path) for path in record_files(old)}
-    talks = {path: read_trace(path) for path in old.traces.iterdir()}
+    conversations = {path: read_trace(path) for path in old.traces.iterdir()}
     assert run(["migrate", "--data-dir", str(old.root)]) == 0
     assert "4 files rewritten, 0 current" in capsys.readouterr().out
     for path, records in before.items():
         for then, now in zip(records, read_jsonl(path), strict=True):
             assert now["schema_version"] == current_versions()[now["schema_name"]]
             assert {**now, "schema_version": "1.0.0"}.items() >= then.items()
-    for path, talk in talks.items():
-        assert read_trace(path) == talk
+    for path, conversation in conversations.items():
+        assert read_trace(path) == conversation
     assert len(verify_frozen(old).entries) == 3
     assert run(["validate", str(old.traces), str(old.manifests)]) == 0
 

@@ -14,8 +14,8 @@ import pytest
 from exaid_evals.analysis.anomalies.base import Anomaly, Severity
 from exaid_evals.errors import ConfigError, MissingDependencyError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
+from exaid_evals.monitor.alerts.alert_sender import AlertSender
 from exaid_evals.monitor.alerts.base import Alert, DeliveryError
-from exaid_evals.monitor.alerts.courier import Courier
 from exaid_evals.monitor.alerts.dispatch import Alerts, channels
 from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
@@ -108,8 +108,8 @@ def test_a_failing_webhook_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
             alerts = Alerts(AlertsConfig(slack_webhook=HOOK), "run")
             alerts.anomaly(drop())
             alerts.close()
-            (courier,) = alerts._couriers
-            assert (courier.sent, courier.failed, len(hook.texts)) == (sent, failed, attempts)
+            (alert_sender,) = alerts._alert_senders
+            assert (alert_sender.sent, alert_sender.failed, len(hook.texts)) == (sent, failed, attempts)
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "answers 500", "is not there"])
@@ -129,11 +129,11 @@ def test_no_server_delays_a_training(
             monitor.log_step(step, {"loss": float("nan")})
         if trouble == "hangs":  # the steps are through, and the first message is not answered yet
             assert not hook.hang.is_set()
-            assert monitor._alerts._couriers[0].sent == 0
+            assert monitor._alerts._alert_senders[0].sent == 0
         started = time.monotonic()
         monitor.close()
         assert time.monotonic() - started < 10  # not the 20 s of the time-out
-        assert monitor._alerts._couriers[0].sent == 0
+        assert monitor._alerts._alert_senders[0].sent == 0
     assert len(monitor.anomalies) == 8  # 1st, 3rd, 6th, 12th … 192nd
     assert SECRET not in caplog.text
     assert "dropped" in caplog.text
@@ -148,11 +148,11 @@ def test_a_full_queue_drops_and_counts() -> None:
         def send(self, alert: Alert) -> None:
             time.sleep(5)
 
-    courier = Courier(Stuck(), size=2)
-    taken = [courier.submit(alert()) for _ in range(6)]
+    alert_sender = AlertSender(Stuck(), size=2)
+    taken = [alert_sender.submit(alert()) for _ in range(6)]
     assert taken.count(False) >= 3  # one may be under way, two wait
-    assert courier.dropped == taken.count(False)
-    courier.close(0.05)
+    assert alert_sender.dropped == taken.count(False)
+    alert_sender.close(0.05)
 
 
 def test_a_channel_that_breaks_does_not_end_the_thread() -> None:
@@ -167,11 +167,16 @@ def test_a_channel_that_breaks_does_not_end_the_thread() -> None:
             if len(seen) == 1:
                 raise RuntimeError("a bug")
 
-    courier = Courier(Broken(), size=5)
-    courier.submit(alert(text="1"))
-    courier.submit(alert(text="2"))
-    courier.close(5)
-    assert (seen, courier.failed, courier.sent, courier.last_failure) == (["1", "2"], 1, 1, "RuntimeError")
+    alert_sender = AlertSender(Broken(), size=5)
+    alert_sender.submit(alert(text="1"))
+    alert_sender.submit(alert(text="2"))
+    alert_sender.close(5)
+    assert (seen, alert_sender.failed, alert_sender.sent, alert_sender.last_failure) == (
+        ["1", "2"],
+        1,
+        1,
+        "RuntimeError",
+    )
 
 
 @pytest.mark.parametrize("value", ["", "not an address", "ftp://host/x", "http://hooks.example.com/s3cret", "https://"])

@@ -187,7 +187,7 @@ def test_the_best_comes_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "link"])
 def test_a_damaged_checkpoint_gives_way_to_the_next_best(damage: str, tmp_path: Path) -> None:
-    """Its hash is not that of the manifest, or it is no file of this folder."""
+    """Its hash is not that of the manifest, or it is not a file of this folder."""
     store = filled(tmp_path)
     path = tmp_path / "checkpoint-000003.npz"
     data = bytearray(path.read_bytes())

@@ -42,7 +42,7 @@ def test_lines_come_when_they_are_whole(tmp_path: Path) -> None:
     assert np.isnan(rows[0][1]["loss"])
     assert rows[1][1] == {"nested.a": 1.0}
     assert [(row.step, dict(row.metrics)) for row in one.finish()] == [(4, {"loss": 1.0})]
-    assert any("1 lines that are no JSON object" in warning for warning in one.warnings)
+    assert any("1 lines that are not JSON objects" in warning for warning in one.warnings)
 
 
 def test_the_finest_column_counts_the_steps(tmp_path: Path) -> None:
@@ -220,4 +220,4 @@ def test_warnings_do_not_grow_with_the_looks(tmp_path: Path) -> None:
     for step in range(30):
         append(path, json.dumps({"step": step, "train_loss": 1.0, "note": "abc"}) + "\n")
         one.poll()
-    assert list(one.warnings) == ["log.jsonl: note: values that are no number are left out (30 times)"]
+    assert list(one.warnings) == ["log.jsonl: note: values that are not numbers are left out (30 times)"]

@@ -40,7 +40,7 @@ def test_a_file_that_is_written_anew_is_read_from_its_beginning(tmp_path: Path, 
 
 
 def test_a_pipe_in_the_place_of_a_history_keeps_nobody_waiting(tmp_path: Path) -> None:
-    """It is no history, and says so."""
+    """It is not a history, and says so."""
     path = tmp_path / "h.jsonl"
     path.write_text(lines(1.0, 5))
     one = follower(path)
@@ -107,4 +107,4 @@ def test_a_time_without_end_is_wrong_usage(
     path = tmp_path / "h.jsonl"
     path.write_text(lines(1.0, 5))
     assert run(["monitor", str(path), "--follow", *given]) == 2
-    assert "is no time to wait" in capsys.readouterr().err
+    assert "is not a time to wait" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from exaid_evals.monitor import AutoRecoverySystem
 from exaid_evals.monitor.recovery import checkpoints
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from monitor.test_recovery import METRIC, drop
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 
 def recovery(folder: Path, model: Model, optimizer: Optimizer | None = None, **settings: Any) -> AutoRecoverySystem:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from exaid_evals.monitor.recovery.judgement import Trial
+from exaid_evals.monitor.recovery.judgement import ActionOutcome
 
 NOISY = (0.0, 2.0, 4.0)
 """Median 2, median distance from it 2, so that twice the noise is 2 · 1.4826 · 2 = 5.93."""
@@ -14,7 +14,7 @@ NOISY = (0.0, 2.0, 4.0)
 
 def worse(before: tuple[float, ...], after: tuple[float, ...], tolerance: float) -> bool:
     """Judge an action by the values before and after it; larger is worse."""
-    trial = Trial(0, 1.0, "rollback", None, before, None)
+    trial = ActionOutcome(0, 1.0, "rollback", None, before, None)
     trial.after.extend(after)
     return trial.worse(tolerance)
 
@@ -45,7 +45,7 @@ def test_noise_and_tolerance_do_not_add_up() -> None:
 
 
 def test_medians_are_compared_and_nan_is_worst() -> None:
-    """One outlier is no harm; as many as make the median are."""
+    """One outlier is not a harm; as many as make the median are."""
     assert not worse((1.0,), (1.0, 50.0, 1.0), tolerance=0.1)
     assert worse((1.0,), (1.0, 50.0, 50.0), tolerance=0.1)
     assert worse((1.0,), (math.inf, math.inf, 1.0), tolerance=0.1)
@@ -53,7 +53,7 @@ def test_medians_are_compared_and_nan_is_worst() -> None:
 
 @pytest.mark.parametrize("before", [(), (math.inf,), (math.nan,), (1.0, math.inf, math.inf)])
 def test_without_a_level_before_nothing_is_worse(before: tuple[float, ...]) -> None:
-    """What came after nothing, or after values that were no numbers, cannot have harmed."""
+    """What came after nothing, or after values that were not numbers, cannot have harmed."""
     assert not worse(before, (1e9,), tolerance=0.0)
 
 

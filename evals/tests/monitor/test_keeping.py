@@ -8,7 +8,7 @@ import numpy as np
 
 from exaid_evals.monitor import AutoRecoverySystem
 from monitor.test_recovery import METRIC
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 
 def recovery(folder: Path, keep: int = 3) -> AutoRecoverySystem:

@@ -52,7 +52,7 @@ def test_a_name_without_text_hides_no_metric(tmp_path: Path) -> None:
         one.log_step(0, {"loss": 1.0, Unwritable(): 2.0})  # type: ignore[dict-item]
         assert one.history_file is not None
         assert one.history_file.read_text() == '{"loss":1.0,"step":0}\n'
-        assert dict(one.problems) == {"a metric's name is no text": 1}
+        assert dict(one.problems) == {"a metric's name is not text": 1}
 
 
 @pytest.mark.parametrize(

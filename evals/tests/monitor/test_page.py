@@ -11,7 +11,7 @@ import pytest
 from docs.page import check_walk, page_text
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.monitor import MonitoringConfig
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 PAGE = page_text("monitoring.md")
 

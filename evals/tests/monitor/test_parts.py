@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import AutoRecoverySystem
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from monitor.test_recovery import METRIC, drop
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 
 class Schedule:

@@ -15,7 +15,7 @@ from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.cli.main import run
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import AutoRecoverySystem, MonitoringConfig, TrainingMonitor
-from monitor.trainees import Model, Optimizer, Scheduler
+from monitor.training_states import Model, Optimizer, Scheduler
 
 METRIC = "val_accuracy"
 
@@ -84,7 +84,7 @@ def test_a_severe_drop_is_rolled_back(folder: Path) -> None:
     [
         (anomaly("not_finite", 2, "critical", "train_loss"), True),
         (anomaly("not_finite", 2, "high", "train_loss"), False),  # once, and the weights are sound
-        (anomaly("not_finite", 2, "critical", "train_precision"), False),  # 0/0 is no damage
+        (anomaly("not_finite", 2, "critical", "train_precision"), False),  # 0/0 is not damage
         (anomaly("divergence", 2, "critical", "train_loss"), True),
         (anomaly("not_finite", 2, "high", "grad_norm"), False),  # ordinary under mixed precision
         (anomaly("sudden_drop", 2, "critical", "train_accuracy"), False),

@@ -12,9 +12,9 @@ import pytest
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import AutoRecoverySystem, MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from monitor.test_recovery import METRIC, anomaly, drop, folder, journal, started, told
-from monitor.trainees import Model, Optimizer, Scheduler
+from monitor.training_states import Model, Optimizer, Scheduler
 
 __all__ = ["folder"]
 
@@ -43,7 +43,7 @@ def test_rates_are_scaled_all_or_none() -> None:
     """Another number of factors changes nothing."""
     optimizer, scheduler = Optimizer(0.1, 0.2), Scheduler(0.1, 0.2)
     with pytest.raises(ValueError, match="2 learning rates, and 1 factors"):
-        Trainee(Model(), optimizer, scheduler).scale_rates([0.5])
+        TrainingState(Model(), optimizer, scheduler).scale_rates([0.5])
     assert (optimizer.rates, scheduler.base_lrs) == ([0.1, 0.2], [0.1, 0.2])
 
 
@@ -99,7 +99,7 @@ def test_a_metric_that_is_nan_now_and_then_harms_no_healthy_training(folder: Pat
 
 
 def test_nan_of_any_metric_counts_where_the_weights_are_not_finite(folder: Path) -> None:
-    """Then it is no accident of the metric."""
+    """Then it is not an accident of the metric."""
     recovery, model, _ = started(folder)
     model.weights = np.array([math.nan, 1.0])
     action = recovery.observe(2, {}, [anomaly("not_finite", 2, "high", "grad_norm")])
@@ -135,18 +135,18 @@ def test_infinities_that_belong_to_a_state_are_no_damage(folder: Path) -> None:
             return {"weights": self.weights, "mask": self.mask}
 
     model = Masked()
-    trainee = Trainee(model)
-    assert trainee.finite()
+    training_state = TrainingState(model)
+    assert training_state.finite()
     recovery = AutoRecoverySystem(folder, ["rollback"], metric=METRIC).attach(model)
     recovery.observe(0, {METRIC: 0.9})
     assert len(recovery.store.ranked) == 1
     model.weights = np.array([np.inf, 1.0])
-    assert not trainee.finite()
+    assert not training_state.finite()
     model.weights = np.array([1.0, 1.0])
     model.mask = np.full((3, 3), -np.inf)
-    assert not trainee.finite()
+    assert not training_state.finite()
     model.mask = np.full((3, 3), np.nan)
-    assert not trainee.finite()
+    assert not training_state.finite()
 
 
 def test_a_harmful_reduction_does_not_outlive_the_next_action(folder: Path) -> None:
@@ -183,7 +183,7 @@ def test_directions_hold_for_the_recovery_too(folder: Path) -> None:
 
 
 def test_checkpoints_of_another_metric_are_left_out_and_told(folder: Path) -> None:
-    """An accuracy of 0.9 is no loss of 0.9."""
+    """An accuracy of 0.9 is not a loss of 0.9."""
     recovery, _, _ = started(folder)
     recovery.close()
     again = AutoRecoverySystem(folder, metric="val_loss", resume=True).attach(Model(), Optimizer())

@@ -14,7 +14,7 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import ExperimentConfig, MonitoringConfig, TrainingMonitor, load_experiment_config
 from exaid_evals.monitor.settings import is_loopback
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 EXAMPLE = configs_dir() / "experiment_config.yaml"
 URL = "https://hooks.example.com/services/T0/B0/s3cr3t"

@@ -12,7 +12,7 @@ import pytest
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import AutoRecoverySystem, MonitoringConfig, TrainingMonitor
 from monitor.test_recovery import METRIC
-from monitor.trainees import Model, Optimizer
+from monitor.training_states import Model, Optimizer
 
 
 def recovery(folder: Path, *, resume: bool = False) -> AutoRecoverySystem:

@@ -22,7 +22,7 @@ from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.schedules import recomputes
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from monitor.test_recovery import METRIC, anomaly, drop
 from scripts import script_module
 
@@ -64,7 +64,7 @@ def test_a_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(optimizer_n
     optimizer = make(model.parameters(), lr=0.01, **extra)
     trained(model, optimizer)
     store = CheckpointStore(tmp_path, 2, larger_is_worse=False)
-    store.save(Trainee(model, optimizer).state(), 3, METRIC, 0.5)
+    store.save(TrainingState(model, optimizer).state(), 3, METRIC, 0.5)
     trained(model, optimizer)
     expected = {name: value.clone() for name, value in model.state_dict().items()}
     other = network()
@@ -72,7 +72,7 @@ def test_a_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(optimizer_n
     trained(other, other_optimizer, 7)
     found = store.best()
     assert found is not None
-    Trainee(other, other_optimizer).load(found[1])
+    TrainingState(other, other_optimizer).load(found[1])
     trained(other, other_optimizer)
     for name, value in other.state_dict().items():
         assert value.dtype == expected[name].dtype
@@ -193,7 +193,7 @@ def test_which_schedulers_keep_a_lowered_rate(name: str, arguments: tuple[Any, .
             scheduler = getattr(schedulers, name)(optimizer, *arguments)
         for step in range(203):
             if step == 200:
-                Trainee(model, optimizer, scheduler).scale_rates([factor])
+                TrainingState(model, optimizer, scheduler).scale_rates([factor])
             optimizer.step()
             scheduler.step()
         ends.append(optimizer.param_groups[0]["lr"])

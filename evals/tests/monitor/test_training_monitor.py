@@ -231,7 +231,7 @@ def test_the_thread_holds_up_no_exit(tmp_path: Path) -> None:
 
 def test_a_wrong_configuration_is_refused_before_any_work(tmp_path: Path) -> None:
     """A type that is none, a file that is not there."""
-    with pytest.raises(ConfigError, match="is no configuration"):
+    with pytest.raises(ConfigError, match="is not a configuration"):
         TrainingMonitor(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="no such configuration"):
         TrainingMonitor(tmp_path / "none.yaml")

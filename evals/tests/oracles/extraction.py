@@ -1,6 +1,6 @@
 """The measures that rest on gold labels a second time: slow, obvious, character by character where that is plainest.
 
-Found is what `talks.WordExtractor` finds: words of two or more capitals.
+Found is what `conversations.WordExtractor` finds: words of two or more capitals.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ def against_gold(
     found: dict[str, float | None] = dict.fromkeys(
         ["coverage_gold", "coverage_error", *(f"coverage_gold_at_{budget}" for budget in budgets)]
     )
-    talk = [message.content for message in trace.messages]
+    conversation = [message.content for message in trace.messages]
     copied = all(
-        is_copied([*talk, *covered(trace, log, one)], line)
+        is_copied([*conversation, *covered(trace, log, one)], line)
         for one in updates
         if one.schema_ok
         for line in one.semantics_text.split("\n")

@@ -1,6 +1,6 @@
-"""Random talks whose words are labelled, and updates that mostly copy them; what a word means depends on it alone.
+"""Random conversations whose words are labelled, and updates that mostly copy them; what a word means depends on it alone.
 
-`talks.WordExtractor` finds every word of two or more capitals. Against that, the words below are labelled as a
+`conversations.WordExtractor` finds every word of two or more capitals. Against that, the words below are labelled as a
 generator might have meant them, so that it is right, wrong, blind or fooled, word by word.
 """
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.concepts.base import Mention
-from exaid_evals.metrics.extraction import LabelledMessage, LabelledTalk
+from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.replay.run_log import RunLog, Summary
 from exaid_evals.traces.model import Trace
@@ -59,17 +59,17 @@ def labelled(
     found: Iterable[tuple[str, int, int]] = (),
     **seen: Any,
 ) -> Observation:
-    """Return an observation of a talk of one message, as the examples in docstrings write it."""
+    """Return an observation of a conversation of one message, as the examples in docstrings write it."""
     message = LabelledMessage(
         tuple(GoldMention(start, end, MentionKind(kind), concept) for kind, concept, start, end in labels),
         tuple(Mention(concept, start, end) for concept, start, end in found),
     )
-    return Observation(labels=LabelledTalk([message]), **seen)
+    return Observation(labels=LabelledConversation([message]), **seen)
 
 
 @st.composite
 def labelled_runs(draw: st.DrawFn) -> tuple[Trace, RunLog]:
-    """Draw a talk with labels, and updates made of its sentences, of beginnings of them, or of something else."""
+    """Draw a conversation with labels, and updates made of its sentences, of beginnings of them, or of something else."""
     trace, log = draw(runs(st.sampled_from(_LONG)))
     trace = replace(trace, messages=tuple(one.labelled(labels_of(one.content)) for one in trace.messages))
     updates = tuple(_copying(draw, trace, update) for update in log.summaries)

@@ -1,6 +1,6 @@
 """Every measure a second time: slow, obvious, from the files' own terms, sharing no code with the first.
 
-Concepts are words of two or more capitals, as `talks.WordExtractor` has them. Texts that failed say nothing.
+Concepts are words of two or more capitals, as `conversations.WordExtractor` has them. Texts that failed say nothing.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ def measures(
     trace: Trace, log: RunLog, budgets: Sequence[int] = BUDGETS, policy: str = "cut"
 ) -> dict[str, float | None]:
     """Return every measure of DESIGN.md, section 7, by name."""
-    talk = [message.content for message in trace.messages]
-    said = set().union(*(concepts(text) for text in talk))
+    conversation = [message.content for message in trace.messages]
+    said = set().union(*(concepts(text) for text in conversation))
     updates = sorted(log.summaries, key=lambda update: (update.t_ms, update.event_index))
     valid = [update for update in updates if update.schema_ok]
     told = set().union(*(concepts(update.semantics_text) for update in valid))
     calls = [event.llm_usage for event in (*log.summaries, *log.decisions) if event.llm_usage]
     of_trigger = [event.llm_usage for event in log.decisions if event.llm_usage]
-    output, input_ = sum(units(update.rendered_text) for update in updates), sum(map(units, talk))
+    output, input_ = sum(units(update.rendered_text) for update in updates), sum(map(units, conversation))
     found: dict[str, float | None] = {
         "update_count": len(updates),
         "output_ctu": output,
         "trace_ctu": input_,
-        "trace_messages": len(talk),
+        "trace_messages": len(conversation),
         "trace_concepts": len(said),
         "compression": output / input_ if input_ else None,
         "ctu_saved": (input_ - output) / input_ if input_ else None,

@@ -1,12 +1,12 @@
-"""Random small talks and run logs for hypothesis; texts of few words, so that they repeat each other."""
+"""Random small conversations and run logs for hypothesis; texts of few words, so that they repeat each other."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from conversations import conversation
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary, TriggerDecision
 from exaid_evals.traces.model import Trace
-from talks import talk
 
 META = {
     "case_id": "case-1",
@@ -31,8 +31,8 @@ latencies = st.integers(0, 400)
 
 @st.composite
 def runs(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -> tuple[Trace, RunLog]:
-    """Draw a talk, cut it into flushes, and write updates about runs of flushes."""
-    trace = talk(*draw(st.lists(contents, min_size=1, max_size=4)), gap_ms=draw(st.sampled_from([0, 500])))
+    """Draw a conversation, cut it into flushes, and write updates about runs of flushes."""
+    trace = conversation(*draw(st.lists(contents, min_size=1, max_size=4)), gap_ms=draw(st.sampled_from([0, 500])))
     ends = [(seq, char) for seq, message in enumerate(trace.messages) for char in range(1, len(message.content) + 1)]
     cuts = sorted(draw(st.sets(st.sampled_from(ends), max_size=6))) if ends else []
     flushes = []

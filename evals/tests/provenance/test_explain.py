@@ -77,9 +77,9 @@ def test_a_statistic_is_explained_by_its_own_words(capsys: pytest.CaptureFixture
 def test_every_cell_of_every_table_can_be_explained(pristine: Campaign) -> None:
     """No table is without a way back: each cell has a record, and its shown value is the one explained."""
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.provenance.cells import find_place
+    from exaid_evals.provenance.cells import find_cell
+    from exaid_evals.provenance.lineage import lineage_of
     from exaid_evals.provenance.tables import primary_variant
-    from exaid_evals.provenance.trail import trail_of
 
     tables = build_tables(pristine)
     assert {"main", "coverage_at_budget", "comparisons", "data_set"} <= set(tables)
@@ -87,13 +87,13 @@ def test_every_cell_of_every_table_can_be_explained(pristine: Campaign) -> None:
         for row, column in [(table.rows[0], column) for column in table.columns] + [
             (row, table.columns[0]) for row in table.rows
         ]:
-            place = find_place(table, row.key, column.measure)
+            place = find_cell(table, row.key, column.measure)
             assert place.row is row
-            trail = trail_of(pristine, place, MetricsConfig(), primary_variant(pristine))
-            assert trail.record.record["signature"] == row.signature
+            lineage = lineage_of(pristine, place, MetricsConfig(), primary_variant(pristine))
+            assert lineage.record.record["signature"] == row.signature
             # Where a table has no such number (a dash), there is nothing to define.
             has_number = row.cells[table.columns.index(column)] is not None
-            assert trail.definition is not None or not has_number, f"{table.name}: {trail.measure}"
+            assert lineage.definition is not None or not has_number, f"{table.name}: {lineage.measure}"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_edited_table_is_said_to_differ(capsys: pytest.CaptureFixture[str], s
 
 
 def test_without_metrics_it_says_what_to_run(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
-    """An empty campaign is no traceback."""
+    """An empty campaign is not a traceback."""
     for path in spoilt.metrics.glob("*.jsonl"):
         path.unlink()
     assert run(["explain", "main", "V3", "coverage", "--data-dir", str(spoilt.root)]) == 1

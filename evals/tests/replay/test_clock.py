@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.pieces import pieces_of
 from exaid_evals.traces.model import Message, Trace
-from talks import EPOCH, PROVENANCE, talk
 
 
 def test_without_a_stream_text_arrives_at_constant_speed() -> None:
     """At 8 characters a second, 3 characters need 375 ms."""
-    [arrival] = arrivals(talk("abcd"), 8.0)
+    [arrival] = arrivals(conversation("abcd"), 8.0)
     assert [arrival.time_of(end) for end in range(5)] == [0, 125, 250, 375, 500]
 
 
 def test_part_of_a_millisecond_counts_whole() -> None:
     """Nothing is there before it has arrived: times are rounded up."""
-    [arrival] = arrivals(talk("abc"), 3.0)
+    [arrival] = arrivals(conversation("abc"), 3.0)
     assert [arrival.time_of(end) for end in (1, 2, 3)] == [334, 667, 1000]
 
 
@@ -52,7 +52,7 @@ def test_a_message_that_was_complete_at_a_moment_is_there_at_it() -> None:
 
 def test_a_recorded_time_is_never_shifted() -> None:
     """A slow assumed speed pushes nothing: text from a start alone is there when the next message begins."""
-    trace = talk("a" * 10, "b" * 10, gap_ms=-5, ms_per_char=1)
+    trace = conversation("a" * 10, "b" * 10, gap_ms=-5, ms_per_char=1)
     first, second = arrivals(trace, 10.0)
     assert (first.start_ms, first.end_ms, second.start_ms, second.end_ms) == (0, 5, 5, 1005)
 
@@ -106,7 +106,7 @@ def test_what_is_known_is_what_is_replayed(known: list[Message], speed: float) -
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=5), st.floats(0.5, 500))
 def test_arrival_never_goes_back(contents: list[str], speed: float) -> None:
     """Later text arrives no earlier, within a message and across messages."""
-    trace = talk(*contents)
+    trace = conversation(*contents)
     times = [
         arrival.time_of(end)
         for arrival, message in zip(arrivals(trace, speed), trace.messages, strict=True)
@@ -118,7 +118,7 @@ def test_arrival_never_goes_back(contents: list[str], speed: float) -> None:
 @pytest.mark.parametrize("end", [-1, 5])
 def test_a_place_outside_the_message_has_no_time(end: int) -> None:
     """Asking beyond the text is a mistake, not an extrapolation."""
-    [arrival] = arrivals(talk("abcd"), 8.0)
+    [arrival] = arrivals(conversation("abcd"), 8.0)
     with pytest.raises(ValueError, match="no end"):
         arrival.time_of(end)
 
@@ -126,7 +126,7 @@ def test_a_place_outside_the_message_has_no_time(end: int) -> None:
 @given(st.text(alphabet="ab .\n\té", max_size=60))
 def test_pieces_add_up_to_the_message(content: str) -> None:
     """Words with the white space behind them are the whole message, unless it is nothing but white space."""
-    trace = talk(content)
+    trace = conversation(content)
     [arrival] = arrivals(trace, 100.0)
     pieces = list(pieces_of(trace.messages[0], 0, arrival))
     assert "".join(piece.text for piece in pieces) == (content if content.strip() else "")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from conversations import ScriptedLLM, conversation
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.middleware.summarizers.base import FIELDS
 from exaid_evals.replay.engine import replay
 from exaid_evals.replay.windows import flush_text, window_text
-from talks import ScriptedLLM, talk
 
 SPEED = 100.0
 
@@ -43,7 +43,7 @@ def summary(text: str) -> str:
 def test_what_is_held_joins_the_next_window() -> None:
     """An incomplete flush waits, and the summary that follows covers it too."""
     client = ScriptedLLM([yes(completeness=False), yes(), summary("s")])
-    trace = talk("Fever was", "seen.")
+    trace = conversation("Fever was", "seen.")
     flushes, decisions, summaries = replay(trace, variant(), client, chars_per_second=SPEED)
     assert [decision.decision for decision in decisions] == ["hold", "summarize"]
     assert [(item.flush_indices, item.start_seq, item.end_seq) for item in summaries] == [((0, 1), 0, 1)]
@@ -53,7 +53,7 @@ def test_what_is_held_joins_the_next_window() -> None:
 def test_what_is_discarded_is_gone() -> None:
     """A discarded flush is in no later window."""
     client = ScriptedLLM([yes(value=False), yes(), summary("s")])
-    _, decisions, summaries = replay(talk("I agree.", "Rash."), variant(), client, chars_per_second=SPEED)
+    _, decisions, summaries = replay(conversation("I agree.", "Rash."), variant(), client, chars_per_second=SPEED)
     assert [decision.decision for decision in decisions] == ["discard", "summarize"]
     assert [item.flush_indices for item in summaries] == [(1,)]
     assert "I agree." not in client.requests[-1].messages[1].content
@@ -63,7 +63,7 @@ def test_the_history_is_the_last_k_good_summaries() -> None:
     """Trigger and summarizer see history_k earlier updates, oldest first; a failed one is none of them."""
     answers = [summary("one"), summary("two"), "broken", "broken again", summary("four"), summary("five")]
     client = ScriptedLLM(list(answers))
-    trace = talk("a", "b", "c", "d", "e")
+    trace = conversation("a", "b", "c", "d", "e")
     _, _, summaries = replay(trace, variant("always", history_k=2), client, chars_per_second=SPEED)
     assert [item.schema_ok for item in summaries] == [True, True, False, True, True]
     ids = [item.event_id for item in summaries]
@@ -75,7 +75,7 @@ def test_the_history_is_the_last_k_good_summaries() -> None:
 def test_latency_delays_the_emission_and_the_next_decision_but_never_the_stream() -> None:
     """The middleware does one thing at a time; flush times are those of the text alone."""
     client = ScriptedLLM([yes(), summary("s"), yes(), summary("t")], latency_ms=1000)
-    trace = talk("a" * 10, "b" * 10, gap_ms=100)
+    trace = conversation("a" * 10, "b" * 10, gap_ms=100)
     flushes, decisions, summaries = replay(trace, variant(), client, chars_per_second=SPEED)
     assert [flush.t_ms for flush in flushes] == [100, 300]
     assert [decision.t_ms for decision in decisions] == [1100, 3100]
@@ -85,7 +85,7 @@ def test_latency_delays_the_emission_and_the_next_decision_but_never_the_stream(
 def test_the_last_flush_is_announced_as_final() -> None:
     """Only the flush behind which no word follows is final: what it leaves held would be lost."""
     client = ScriptedLLM([yes(completeness=False), yes(), summary("s")])
-    replay(talk("Fever was", "seen", "  "), variant(), client, chars_per_second=SPEED)
+    replay(conversation("Fever was", "seen", "  "), variant(), client, chars_per_second=SPEED)
     finals = [request.inputs["final"] for request in client.requests if request.task == "trigger"]
     assert finals == [False, True]
 
@@ -93,7 +93,7 @@ def test_the_last_flush_is_announced_as_final() -> None:
 @pytest.mark.parametrize("gate", [{"kind": "message"}, {"kind": "fixed_ctu", "threshold_ctu": 3}])
 def test_records_describe_their_text(gate: dict[str, Any]) -> None:
     """A flush's positions, words and CTU are those of its text; a summary's CTU is that of its rendered text."""
-    trace = talk("Fever of 39 °C. ", "No rash 𝒳 was seen by anybody.")
+    trace = conversation("Fever of 39 °C. ", "No rash 𝒳 was seen by anybody.")
     client = ScriptedLLM([summary("short")] * 9)
     flushes, _, summaries = replay(trace, variant("always", gate=gate), client, chars_per_second=SPEED)
     for flush in flushes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.clients.registry import build_client
@@ -16,22 +17,22 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_talk
+from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_conversation
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Settings, plan_runs, run_variants
 from exaid_evals.replay.working import read_nothing
 from requested import changed
 from servers.openai_server import Answer, OpenAIServer, Received, default_answer
-from talks import failed_talk, freeze, talk
 
-TALKS = [
-    talk(*(f"Evidence number {number} of splenomegaly. We should order imaging." for number in range(9))),
-    talk("A woman with hepatomegaly.", "Gaucher disease is likely.", case_id="case-2"),
-    failed_talk("case-3"),
+CONVERSATIONS = [
+    conversation(*(f"Evidence number {number} of splenomegaly. We should order imaging." for number in range(9))),
+    conversation("A woman with hepatomegaly.", "Gaucher disease is likely.", case_id="case-2"),
+    failed_conversation("case-3"),
 ]
 VARIANTS = load_variants(configs_dir() / "variants")
 LIVE = SummarizerConfig(
-    llm=LLMConfig(client="openai", retry=RetryConfig(max_attempts=1)), stub=StubLLMConfig(concepts="talks:build_words")
+    llm=LLMConfig(client="openai", retry=RetryConfig(max_attempts=1)),
+    stub=StubLLMConfig(concepts="conversations:build_words"),
 )
 SETTINGS = Settings(VARIANTS, LIVE, frozenset())
 PointAt = Callable[[OpenAIServer], None]
@@ -80,7 +81,7 @@ def willing(received: Received) -> str:
 def test_decisions_are_exact_and_calls_bounded(tmp_path: Path, point_at: PointAt) -> None:
     """Flushes and trigger calls come out as forecast; with a model that always says yes, so do the calls in all."""
     for answer, exact in ((default_answer, False), (willing, True)):
-        campaign = freeze(tmp_path / str(exact), TALKS)
+        campaign = freeze(tmp_path / str(exact), CONVERSATIONS)
         before = forecasts(campaign)
         assert not campaign.runs.exists()
         with OpenAIServer(answer=answer) as server:
@@ -99,7 +100,7 @@ def test_decisions_are_exact_and_calls_bounded(tmp_path: Path, point_at: PointAt
 
 def test_prompts_are_the_real_ones(tmp_path: Path, point_at: PointAt) -> None:
     """Without history every prompt is known beforehand, to the CTU."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     [variant] = load_variants(configs_dir() / "variants", ["V1"])
     alone = replace(SETTINGS, variants=[variant.model_copy(update={"history_k": 0})])
     found = forecasts(campaign, alone)["V1"]
@@ -115,7 +116,7 @@ def test_prompts_are_the_real_ones(tmp_path: Path, point_at: PointAt) -> None:
 
 def test_what_is_recorded_costs_nothing(tmp_path: Path, point_at: PointAt) -> None:
     """After a budget has stopped a run, exactly the missing calls are to come; when all are recorded, none is."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer(answer=willing) as server:
         point_at(server)
         run(campaign, changed(SETTINGS, max_calls=20))
@@ -136,7 +137,7 @@ def test_a_pilot_teaches_what_to_expect(tmp_path: Path, point_at: PointAt) -> No
     def unwilling(*_: object) -> Answer:
         return Answer('{"completeness": true, "value": false, "novelty": true}')
 
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     [variant] = load_variants(configs_dir() / "variants", ["V2"])
     only = replace(SETTINGS, variants=[variant])
     unknown = forecasts(campaign, only)["V2"]
@@ -154,7 +155,7 @@ def test_a_pilot_teaches_what_to_expect(tmp_path: Path, point_at: PointAt) -> No
 
 def test_unusable_answers_are_named(tmp_path: Path, point_at: PointAt) -> None:
     """A case that recorded answers fail is told by name, before it fails again."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer(lambda *_: Answer("nonsense")) as server:
         point_at(server)
         run(campaign, replace(SETTINGS, variants=load_variants(configs_dir() / "variants", ["V2"])))
@@ -163,7 +164,7 @@ def test_unusable_answers_are_named(tmp_path: Path, point_at: PointAt) -> None:
 
 def test_a_forecast_writes_nothing(tmp_path: Path, point_at: PointAt) -> None:
     """Not even where a cassette's end is torn off."""
-    campaign = freeze(tmp_path / "a", TALKS)
+    campaign = freeze(tmp_path / "a", CONVERSATIONS)
     with OpenAIServer() as server:
         point_at(server)
         run(campaign)
@@ -175,10 +176,10 @@ def test_a_forecast_writes_nothing(tmp_path: Path, point_at: PointAt) -> None:
     assert {path: path.read_bytes() for path in campaign.root.rglob("*") if path.is_file()} == before
 
 
-def test_talk_that_is_not_frozen(tmp_path: Path) -> None:
-    """Simulated talk in place of the real one gives the same numbers as if it were frozen."""
-    frozen = forecasts(freeze(tmp_path, TALKS))
-    for found in forecast_of_talk(SETTINGS, client(), TALKS):
+def test_conversation_that_is_not_frozen(tmp_path: Path) -> None:
+    """Simulated conversation in place of the real one gives the same numbers as if it were frozen."""
+    frozen = forecasts(freeze(tmp_path, CONVERSATIONS))
+    for found in forecast_of_conversation(SETTINGS, client(), CONVERSATIONS):
         assert (found.flushes, found.high.calls) == (
             frozen[found.variant_id].flushes,
             frozen[found.variant_id].high.calls,
@@ -194,7 +195,7 @@ def test_a_part_that_cannot_be_forecast_is_told(tmp_path: Path, monkeypatch: pyt
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     [broken, sound] = load_variants(configs_dir() / "variants", ["V1", "V2"])
     trigger = broken.trigger.model_validate({"kind": "raising_parts:RaisingTrigger"})
     found = forecasts(campaign, replace(SETTINGS, variants=[broken.model_copy(update={"trigger": trigger}), sound]))

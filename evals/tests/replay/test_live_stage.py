@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
@@ -23,17 +24,16 @@ from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
 from requested import changed
 from servers.openai_server import Answer, Fail, OpenAIServer, Received
-from talks import failed_talk, freeze, talk
 
-TALKS = [
-    talk("A young patient with recurrent seizures.", "Likely encephalitis.", "I agree.", case_id="case-1"),
-    talk("A woman with hepatomegaly.", "Gaucher disease is likely. We should order imaging.", case_id="case-2"),
-    failed_talk("case-3"),
-    talk(*(f"Further evidence number {number}: splenomegaly." for number in range(8)), case_id="case-4"),
+CONVERSATIONS = [
+    conversation("A young patient with recurrent seizures.", "Likely encephalitis.", "I agree.", case_id="case-1"),
+    conversation("A woman with hepatomegaly.", "Gaucher disease is likely. We should order imaging.", case_id="case-2"),
+    failed_conversation("case-3"),
+    conversation(*(f"Further evidence number {number}: splenomegaly." for number in range(8)), case_id="case-4"),
 ]
 PointAt = Callable[[OpenAIServer], None]
 LIVE = LLMConfig(client="openai", model="m-1", retry=RetryConfig(max_attempts=2, base_s=0.01))
-TOY = StubLLMConfig(concepts="talks:build_words")
+TOY = StubLLMConfig(concepts="conversations:build_words")
 VARIANTS = load_variants(configs_dir() / "variants")
 
 
@@ -51,7 +51,7 @@ def do(campaign: Campaign, wanted: Settings) -> Outcome:
 
 def replayed(folder: Path, recorded: Campaign, **changes: Any) -> tuple[Campaign, Outcome]:
     """Replay a campaign's recordings in a fresh campaign of the same traces."""
-    campaign = freeze(folder, TALKS)
+    campaign = freeze(folder, CONVERSATIONS)
     for path in recorded.cassettes.iterdir():
         campaign.cassettes.mkdir(exist_ok=True)
         (campaign.cassettes / path.name).write_bytes(path.read_bytes())
@@ -92,7 +92,7 @@ def test_five_variants_run_live_and_replay_byte_for_byte(
     tmp_path: Path, point_at: PointAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the server gone, without a key and with no socket to be had, the recordings give the same run logs."""
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer(latency_s=0.01) as server:
         point_at(server)
         outcome = do(live, settings(jobs=4))
@@ -113,13 +113,13 @@ def test_five_variants_run_live_and_replay_byte_for_byte(
 
 def test_metrics_of_a_replay_are_those_of_the_live_run(tmp_path: Path, point_at: PointAt) -> None:
     """Latencies included: not one byte of the metrics differs."""
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer() as server:
         point_at(server)
         do(live, settings(jobs=4))
     again, _ = replayed(tmp_path / "again", live)
     config = MetricsConfig(
-        extractor=ExtractorConfig(name="talks:build_words"), bootstrap=BootstrapConfig(resamples=100)
+        extractor=ExtractorConfig(name="conversations:build_words"), bootstrap=BootstrapConfig(resamples=100)
     )
     wanted = MetricsSettings(config=config, stop_entities=frozenset())
     for campaign in (live, again):
@@ -134,7 +134,7 @@ def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: Po
     with OpenAIServer(latency_s=0.002) as server:
         point_at(server)
         for jobs in (1, 6):
-            campaign = freeze(tmp_path / str(jobs), TALKS)
+            campaign = freeze(tmp_path / str(jobs), CONVERSATIONS)
             do(campaign, settings(jobs=jobs, llm={"client": "servers.steady_client:build"}))
             found.append((files(campaign.runs), files(campaign.cassettes)))
     assert found[0] == found[1]
@@ -142,7 +142,7 @@ def test_any_number_of_threads_gives_the_same_bytes(tmp_path: Path, point_at: Po
 
 def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: PointAt) -> None:
     """With force, or with the logs lost, everything is made again from the recordings."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer() as server:
         point_at(server)
         do(campaign, settings())
@@ -158,7 +158,7 @@ def test_nothing_is_paid_for_twice(tmp_path: Path, point_at: PointAt) -> None:
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at: PointAt, jobs: int) -> None:
     """In legs of 15 calls the run ends as it would have in one, and the server is never asked once too often."""
-    whole, cut = freeze(tmp_path / "whole", TALKS), freeze(tmp_path / "cut", TALKS)
+    whole, cut = freeze(tmp_path / "whole", CONVERSATIONS), freeze(tmp_path / "cut", CONVERSATIONS)
     steady = {"client": "servers.steady_client:build"}
     with OpenAIServer() as server:
         point_at(server)
@@ -177,21 +177,21 @@ def test_the_budget_stops_and_the_next_command_goes_on(tmp_path: Path, point_at:
 
 def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: PointAt) -> None:
     """A budget too small for any prompt still lets the baseline through, which asks no model."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer([]) as server:
         point_at(server)
         outcome = do(campaign, settings(max_ctu=1))
-    assert outcome.written == len(TALKS) + 4  # V0, and the failed talk under each of the others
+    assert outcome.written == len(CONVERSATIONS) + 4  # V0, and the failed conversation under each of the others
     assert outcome.left == 20 - outcome.written
 
 
 def test_a_failing_case_fails_alone(tmp_path: Path, point_at: PointAt) -> None:
-    """What the server refuses about one talk fails it by variant, and the others go on; next time it is tried again."""
+    """What the server refuses about one conversation fails it by variant, and the others go on; next time it is tried again."""
 
     def refuse_women(received: Received, _number: int) -> Answer | Fail:
         return Fail(413, "too long") if "hepatomegaly" in received.messages[1][1] else Answer()
 
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer(refuse_women) as server:
         point_at(server)
         outcome = do(campaign, settings(jobs=3))
@@ -210,7 +210,7 @@ def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point
     def stubborn(received: Received, _number: int) -> Answer:
         return Answer(None if len(received.messages) == 4 else "nonsense")
 
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer(stubborn) as server:
         point_at(server)
         do(live, settings())
@@ -224,7 +224,7 @@ def test_answers_of_the_wrong_form_are_asked_for_once_more(tmp_path: Path, point
 
 def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -> None:
     """Summaries fail and are recorded with their reason; a trigger without an answer fails the case. So in replay."""
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer(lambda *_: Answer('{"status_action": ""}')) as server:
         point_at(server)
         outcome = do(live, settings())
@@ -243,7 +243,7 @@ def test_a_model_that_never_answers_in_form(tmp_path: Path, point_at: PointAt) -
 
 def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: PointAt) -> None:
     """With retry_failed a model is asked again, once a command; what it cost is counted, and replays like the rest."""
-    live = freeze(tmp_path / "live", TALKS[:1])
+    live = freeze(tmp_path / "live", CONVERSATIONS[:1])
     wanted = {"variants": load_variants(configs_dir() / "variants", ["V2"])}
     with OpenAIServer(lambda *_: Answer("nonsense")) as server:
         point_at(server)
@@ -262,7 +262,7 @@ def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: Po
         n_asked = len(server.requests)
         assert do(live, settings(**wanted, force=True)).spent.calls == 0
         assert len(server.requests) == n_asked
-    campaign = freeze(tmp_path / "again", TALKS[:1])
+    campaign = freeze(tmp_path / "again", CONVERSATIONS[:1])
     shutil.copytree(live.cassettes, campaign.cassettes)
     assert do(campaign, settings(**wanted, llm={"client": "replay"})).failed == {}
     assert files(campaign.runs) == files(live.runs)
@@ -270,7 +270,7 @@ def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: Po
 
 def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: PointAt) -> None:
     """What a killed writer left goes with the next live run."""
-    campaign = freeze(tmp_path, TALKS[:1])
+    campaign = freeze(tmp_path, CONVERSATIONS[:1])
     campaign.cassettes.mkdir()
     leftover = campaign.cassettes / ".eval-0123456789abcdef.jsonl.gz.0123abcd.tmp"
     leftover.write_bytes(b"half")
@@ -282,7 +282,7 @@ def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: Po
 
 def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) -> None:
     """One 401 is enough: no other case asks."""
-    campaign = freeze(tmp_path, TALKS)
+    campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer([Fail(401, "no such key")]) as server:
         point_at(server)
         outcome = do(campaign, settings())
@@ -294,7 +294,7 @@ def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) 
 def test_a_missing_key_is_found_before_any_work(tmp_path: Path) -> None:
     """Nothing is read, written or asked without a key."""
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
-        do(freeze(tmp_path, TALKS), settings())
+        do(freeze(tmp_path, CONVERSATIONS), settings())
     assert not (tmp_path / "runs").exists()
 
 
@@ -303,21 +303,21 @@ def test_a_key_in_the_configuration_is_refused(tmp_path: Path, point_at: PointAt
     with OpenAIServer([]) as server:
         point_at(server)
         with pytest.raises(ConfigError, match="keep keys in the environment"):
-            do(freeze(tmp_path, TALKS), settings(llm={"model": "test-key-0123456789"}))
+            do(freeze(tmp_path, CONVERSATIONS), settings(llm={"model": "test-key-0123456789"}))
 
 
 @pytest.mark.usefixtures("no_network")
 def test_a_replay_without_recordings_is_refused(tmp_path: Path) -> None:
     """A campaign without cassettes cannot be replayed, and that is said at once."""
     with pytest.raises(ConfigError, match="no recordings here"):
-        do(freeze(tmp_path, TALKS), settings(llm={"client": "replay"}))
+        do(freeze(tmp_path, CONVERSATIONS), settings(llm={"client": "replay"}))
     with pytest.raises(ConfigError, match="simulated, so its answers are never recorded"):
-        do(freeze(tmp_path, TALKS), settings(llm={"client": "replay", "recorded": "stub"}))
+        do(freeze(tmp_path, CONVERSATIONS), settings(llm={"client": "replay", "recorded": "stub"}))
 
 
 def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, point_at: PointAt) -> None:
     """Variant, case, call, and the field that differs from the recorded request, for every case."""
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer() as server:
         point_at(server)
         do(live, settings())
@@ -332,7 +332,7 @@ def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, p
 
 def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: PointAt) -> None:
     """A cassette in which a request was changed answers nothing, and names the line."""
-    live = freeze(tmp_path / "live", TALKS)
+    live = freeze(tmp_path / "live", CONVERSATIONS)
     with OpenAIServer() as server:
         point_at(server)
         do(live, settings(variants=load_variants(configs_dir() / "variants", ["V1"])))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conversations import ScriptedLLM, conversation, freeze
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.plugins import source_hash
@@ -22,10 +23,12 @@ from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.middleware.registry import build_summarizer
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, plan_runs, run_variants
-from talks import ScriptedLLM, freeze, talk
 
-TALKS = [talk("A boy with FEVER.", "Likely MEASLES.", case_id="case-1"), talk("A RASH.", case_id="case-2")]
-READER = "talks:build_words"
+CONVERSATIONS = [
+    conversation("A boy with FEVER.", "Likely MEASLES.", case_id="case-1"),
+    conversation("A RASH.", case_id="case-2"),
+]
+READER = "conversations:build_words"
 PARTS = '''
 from exaid_evals.concepts.base import Mention
 from exaid_evals.metrics.base import Measure
@@ -129,7 +132,7 @@ def do(campaign: Campaign, wanted: Settings) -> Outcome:
 
 def test_what_a_part_raises_fails_its_case_and_the_others_go_on(tmp_path: Path) -> None:
     """The message names variant, part, case and error; the other case has its log."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     outcome = do(campaign, settings(summarizer="my_parts:Raises"))
     what = "AttributeError: 'SummaryInput' object has no attribute 'nothing'"
     assert outcome.failed == {"case-1": f"Mine: summarizer my_parts:Raises failed on case-1: {what}"}
@@ -154,7 +157,7 @@ def test_what_a_part_raises_fails_its_case_and_the_others_go_on(tmp_path: Path) 
 )
 def test_what_is_of_the_wrong_type_fails_the_case(tmp_path: Path, noun: str, kind: str, what: str) -> None:
     """Whatever a part gives back in place of what it should, the case fails by name, and its log says no more."""
-    campaign = freeze(tmp_path / "data", TALKS[:1])
+    campaign = freeze(tmp_path / "data", CONVERSATIONS[:1])
     problem = do(campaign, settings(**{noun: f"my_parts:{kind}"})).failed["case-1"]
     assert problem.startswith(f"Mine: {noun} my_parts:{kind}")
     assert "case-1" in problem
@@ -164,7 +167,7 @@ def test_what_is_of_the_wrong_type_fails_the_case(tmp_path: Path, noun: str, kin
 
 def test_a_gate_has_reasons_of_its_own(tmp_path: Path) -> None:
     """A reason is any short name in lower case."""
-    campaign = freeze(tmp_path / "data", TALKS[:1])
+    campaign = freeze(tmp_path / "data", CONVERSATIONS[:1])
     assert do(campaign, settings(gate="my_parts:OwnReason")).failed == {}
     assert {flush.reason for flush in read_run(campaign.run_file("Mine", "case-1")).flushes} == {"topic_shift"}
 
@@ -179,7 +182,7 @@ def test_a_gate_has_reasons_of_its_own(tmp_path: Path) -> None:
 )
 def test_fields_that_break_the_schema_are_a_failed_update(tmp_path: Path, kind: str, error: str) -> None:
     """Of any summarizer: the update counts as failed, in the log and in schema_failure_rate."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     assert do(campaign, settings(summarizer=f"my_parts:{kind}")).failed == {}
     (first, *_) = read_run(campaign.run_file("Mine", "case-1")).summaries
     assert (first.schema_ok, first.schema_error, first.summary_content, first.rendered_text) == (False, error, None, "")
@@ -200,7 +203,7 @@ def measure(campaign: Campaign, *, extractor: str = READER, measures: tuple[str,
 
 def test_a_measure_or_an_extractor_that_fails_names_its_cases(tmp_path: Path) -> None:
     """Every case is named, the exit status is that of failed cases, and no mean is taken over the rest."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     do(campaign, settings())
     with pytest.raises(CaseFailedError) as caught:
         measure(campaign, measures=("my_parts:measures",))
@@ -217,7 +220,7 @@ def test_a_damaged_log_is_one_bad_case(tmp_path: Path) -> None:
     from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
     from exaid_evals.errors import DataError
 
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     do(campaign, settings())
     path = campaign.run_file("Mine", "case-2")
     records = read_jsonl(path)
@@ -234,13 +237,13 @@ def test_what_cannot_be_built_is_a_configuration_error() -> None:
         build_summarizer(own, ScriptedLLM([]))
     with pytest.raises(ConfigError, match=r"'os:path' is a module, which cannot be called"):
         build_summarizer(settings(summarizer="os:path").variants[0], ScriptedLLM([]))
-    with pytest.raises(ConfigError, match="declares str, which is no Measure"):
+    with pytest.raises(ConfigError, match="declares str, which is not a Measure"):
         check_measures(MetricsConfig(measures=("my_parts:strangers",)))
 
 
 def test_an_edit_of_an_own_part_makes_results_stale(tmp_path: Path, parts: Path) -> None:
     """Runs and metrics are made again after an edit of the part's file, and are current otherwise."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     own, other = settings(gate="my_parts:OwnReason"), settings()
     assert (do(campaign, own).written, do(campaign, own).written) == (2, 0)
     parts.write_text(PARTS.replace("class Long", "# edited\nclass Long"), encoding="utf-8")
@@ -266,7 +269,7 @@ def test_debug_shows_the_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Only where it is asked for."""
-    campaign = freeze(tmp_path / "data", TALKS)
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
     do(campaign, settings(summarizer="my_parts:Raises"))
     assert "Traceback" not in capfd.readouterr().err
     monkeypatch.setenv(DEBUG_VARIABLE, "1")

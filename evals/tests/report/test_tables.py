@@ -155,7 +155,7 @@ def test_columns_that_nobody_has_are_left_out() -> None:
 
 
 def test_tables_that_the_data_do_not_give_are_named_with_the_reason() -> None:
-    """One variant is compared with nothing, and live talks have no gold labels."""
+    """One variant is compared with nothing, and live conversations have no gold labels."""
     measures = {name: VARIANTS[0].measures[name] for name in ("trace_ctu", "coverage", "coverage_at_500", "llm_calls")}
     tables, left_out = build_tables(Results((dataclasses.replace(VARIANTS[0], measures=measures),)), "V3")
     assert set(tables) | set(left_out) == set(TABLES)
@@ -201,7 +201,7 @@ def test_markdown_escapes_what_would_be_markup(hostile: str) -> None:
 def test_the_extractors_table_says_whether_its_seed_was_held_out(
     seed: int | None, held_out: bool | None, said: str
 ) -> None:
-    """A reader learns from the table itself whether the numbers are a test on unseen talks."""
+    """A reader learns from the table itself whether the numbers are a test on unseen conversations."""
     made_from = MadeFrom("sha256:t", "synthetic", "sha256:r", "V3", {}, seed, held_out)
     results = [dataclasses.replace(one, made_from=made_from) for one in RESULTS]
     assert said in " ".join(table_of("extractor_validity", results).notes)

@@ -99,7 +99,7 @@ MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 
 
 def by_hand(model: LanguageModel) -> float:
-    """Return the mean loss of the 4 + 2 tokens that follow another and are no padding."""
+    """Return the mean loss of the 4 + 2 tokens that follow another and are not padding."""
     pairs = [(1, 2), (2, 3), (3, 4), (4, 0), (4, 3), (3, 2)]
     losses = [-float(model.table[last].log_softmax(0)[following].detach()) for last, following in pairs]
     return sum(losses) / len(losses)

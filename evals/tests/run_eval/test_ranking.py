@@ -99,7 +99,7 @@ def test_no_example_is_no_accuracy() -> None:
 
 
 def test_a_masked_class_is_last() -> None:
-    """−inf is how models rule a class out: it is no error, and ranks behind all others."""
+    """−inf is how models rule a class out: it is not an error, and ranks behind all others."""
     logits = torch.tensor([[float("-inf"), 0.0, 1.0]])
     assert compute_topk_accuracy(logits, torch.tensor([1]), 2) == 1.0
     assert compute_topk_accuracy(logits, torch.tensor([0]), 2) == 0.0

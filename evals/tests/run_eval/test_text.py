@@ -123,7 +123,7 @@ def test_what_cannot_be_counted_is_refused(logits: torch.Tensor, targets: torch.
 
 
 def test_a_perplexity_past_all_numbers_is_infinite_and_null_in_the_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    """e^1000 is no float: the returned number is inf, and the file says that it is undefined."""
+    """e^1000 is not a float: the returned number is inf, and the file says that it is undefined."""
     import json
 
     logits = torch.tensor([[[1000.0, 0.0]]])

@@ -160,7 +160,7 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, float], dict[str, Any], in
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_of_a_tool_is_read(tmp_path: Path, case: str) -> None:
-    """Its last values, its settings without the seed, and the seed; counters, times and rates are no metrics."""
+    """Its last values, its settings without the seed, and the seed; counters, times and rates are not metrics."""
     format_name, files, metrics, config, seed = CASES[case]
     form, runs = read(write(tmp_path / "run", files))
     [run] = runs.values()
@@ -274,7 +274,7 @@ SEARCH = {
 
 
 def test_a_search_of_scikit_learn(tmp_path: Path) -> None:
-    """A run a candidate, with the mean over its folds; the folds' own scores are no metrics of it."""
+    """A run a candidate, with the mean over its folds; the folds' own scores are not metrics of it."""
     _, runs = read(write(tmp_path, {"cv_results.json": json.dumps(SEARCH)}))
     assert [(run.trial, dict(run.metrics), dict(run.config)) for run in runs.values()] == [
         ("0", {"mean_test_score": 0.75}, {"C": 1}),
@@ -283,7 +283,7 @@ def test_a_search_of_scikit_learn(tmp_path: Path) -> None:
 
 
 def test_a_cross_validation_of_scikit_learn(tmp_path: Path) -> None:
-    """A run a fold; times are no metrics."""
+    """A run a fold; times are not metrics."""
     table = ",fit_time,score_time,test_accuracy\n0,2.7,0.03,0.96\n1,1.3,0.1,1.0\n"
     _, runs = read(write(tmp_path, {"cv_results.csv": table}))
     assert [(run.fold, dict(run.metrics)) for run in runs.values()] == [

@@ -45,7 +45,7 @@ def test_the_user_goes_before_the_name() -> None:
     [("lr-AdamW/pg1", "schedule"), ("global_step", "counter"), ("gpu_mem", "system"), ("loss_D", "contested")],
 )
 def test_columns_that_are_no_metrics_are_known(name: str, role: str) -> None:
-    """Rates, counters and the machine are no metrics; an adversarial loss is one whose course is no verdict."""
+    """Rates, counters and the machine are not metrics; an adversarial loss is one whose course is not a verdict."""
     assert role_of_column(name) == role
 
 

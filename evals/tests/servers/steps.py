@@ -74,7 +74,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """A good status with a body that is no JSON, or a stream that is none."""
+    """A good status with a body that is not JSON, or a stream that is none."""
 
     body: str = "<html>not an API</html>"
 

@@ -85,7 +85,7 @@ class StoredRun:
         return [row if isinstance(row, str) else as_wandb_writes(row) for row in chosen]
 
     def _steps(self) -> list[int]:
-        """Return the step of each row; what is no JSON stands at the step before it."""
+        """Return the step of each row; what is not JSON stands at the step before it."""
         steps: list[int] = []
         for row in self.rows:
             try:
@@ -102,7 +102,7 @@ class StoredRun:
 
 
 def as_wandb_writes(row: Mapping[str, Any]) -> str:
-    """Return a row as W&B keeps it: JSON, in which what is no number stands as text."""
+    """Return a row as W&B keeps it: JSON, in which what is not a number stands as text."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Mapping):

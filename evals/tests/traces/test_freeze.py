@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from conversations import EPOCH, PROVENANCE, conversation, freeze
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, FrozenError
 from exaid_evals.traces.freeze import freeze_traces, verify_frozen
 from exaid_evals.traces.model import Message, Trace
-from talks import EPOCH, PROVENANCE, freeze, talk
 
 
 @pytest.fixture(name="frozen")
 def _frozen(tmp_path: Path) -> Campaign:
-    return freeze(tmp_path / "data", [talk("Fever.", "Rash.", case_id=f"case-{name}") for name in "abc"])
+    return freeze(tmp_path / "data", [conversation("Fever.", "Rash.", case_id=f"case-{name}") for name in "abc"])
 
 
 def test_untouched_traces_pass(frozen: Campaign) -> None:
@@ -64,9 +64,9 @@ def test_unfit_traces_are_refused_at_once(tmp_path: Path) -> None:
         'case A: case_id: "case A" does not match "^case-[a-z0-9]',
         "case A, message 0: agent_id: 'Doctor' is none of doctor0, doctor1, doctor2, supervisor",
         "case-b, message 2: its time is 8 ms, before the message above at 9",
-        "case-c, message 0: 1734609600000 ms is longer than a talk may last",
+        "case-c, message 0: 1734609600000 ms is longer than a conversation may last",
         "case-d: has no message",
-        "case-d: epoch: 'yesterday' is no RFC 3339 time stamp",
+        "case-d: epoch: 'yesterday' is not an RFC 3339 time stamp",
     ):
         assert expected in text
     assert not (tmp_path / "data").exists()

@@ -192,8 +192,8 @@ def test_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_live_talk_is_refused(tmp_path: Path) -> None:
-    """A talk that is neither simulated nor about MAC's cases is refused, and the error says what to use."""
+def test_live_conversation_is_refused(tmp_path: Path) -> None:
+    """A conversation that is neither simulated nor about MAC's cases is refused, and the error says what to use."""
     with pytest.raises(ConfigError, match="--stub"):
         plan_traces(Settings(TracesRequest(data_dir=tmp_path), DatasetConfig(source=SOURCE), MasGenerationConfig()))
     assert contents(tmp_path) == {}

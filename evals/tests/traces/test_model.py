@@ -23,7 +23,7 @@ LENGTH = len(trace_records()[2]["content"])
         ({"stream": [[90_000, 5], [80_000, LENGTH - 5]]}, "its times go back"),
         ({"stream": [[0, LENGTH]]}, "its times go back"),
         ({"stream": [[9000.0, LENGTH]]}, "9000.0 where a whole number"),
-        ({"t_rel_ms": 1734609600000, "stream": []}, "longer than a talk may last"),
+        ({"t_rel_ms": 1734609600000, "stream": []}, "longer than a conversation may last"),
     ],
 )
 def test_a_message_that_cannot_be_replayed_is_named(tmp_path: Path, change: dict[str, Any], what: str) -> None:

@@ -1,4 +1,4 @@
-"""What the simulated talk states is labelled: where the words are, with the right concepts, from no extractor."""
+"""What the simulated conversation states is labelled: where the words are, with the right concepts, from no extractor."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from exaid_evals.ontologies import load_vocabulary
 from exaid_evals.ontologies.hpo import phenotypes_of
 from exaid_evals.traces.model import from_records, to_records
 from exaid_evals.traces.stub.case_text import CaseText
-from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.discussion import discuss
 from exaid_evals.traces.stub.glossary import ENTRIES
 from exaid_evals.traces.stub.labels import gold_mentions
 from exaid_evals.traces.stub.linking import concept_of
+from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.statements import Block, Mention, Statement, Turn, filled
-from stub_talks import CASES, TALKS, generated
+from stub_conversations import CASES, CONVERSATIONS, generated
 
 
 def test_labels_lie_where_their_words_are() -> None:
-    """Each gold label of a talk covers, in the message, the words by which it was made; none stands there twice."""
+    """Each gold label of a conversation covers, in the message, the words by which it was made; none stands there twice."""
     config = MasGenerationConfig().stub.talk
     for number, case in enumerate(CASES):
-        dice = Dice(number, case.case_id, "talk")
-        for turn in discuss(case, case.initial_presentation, ["R one", "R two", "R three"], config, 13, dice):
+        sampler = Sampler(number, case.case_id, "talk")
+        for turn in discuss(case, case.initial_presentation, ["R one", "R two", "R three"], config, 13, sampler):
             for mention in turn.mentions:
                 there = turn.content[mention.start : mention.end]
                 assert there.casefold() == mention.surface.casefold()
@@ -52,7 +52,7 @@ def test_gold_concepts_are_what_is_stated_and_nothing_else() -> None:
     """A message's gold concepts are those of its stating labels; what it denies or says of relatives is none."""
     kinds = Counter[MentionKind]()
     only_denied = 0
-    for trace in TALKS:
+    for trace in CONVERSATIONS:
         for message in trace.messages:
             assert message.gold_mentions is not None
             assert message.gold_concepts == concepts_stated(message.gold_mentions)
@@ -68,7 +68,7 @@ def test_gold_concepts_are_what_is_stated_and_nothing_else() -> None:
 def test_a_synonym_states_the_phrase_that_it_stands_for() -> None:
     """Whatever form is chosen, the concept is that of the phrase in the case: fits are seizures."""
     stated: dict[str, set[str | None]] = {}
-    for trace in TALKS:
+    for trace in CONVERSATIONS:
         for message in trace.messages:
             for label in message.gold_mentions or ():
                 if label.kind in STATING:
@@ -133,7 +133,7 @@ def test_mentions_keep_their_place_in_whatever_is_built_of_them(parts: list[tupl
 
 
 def test_the_generator_borrows_nothing_from_an_extractor() -> None:
-    """A talk is generated and labelled without the extractors' code: their words are not its words."""
+    """A conversation is generated and labelled without the extractors' code: their words are not its words."""
     code = (
         "import sys; from small_cases import load; from exaid_evals.config.mas_generation import MasGenerationConfig;"
         "from exaid_evals.traces.model import Provenance; from exaid_evals.traces.stub.generator import StubSource;"
@@ -159,16 +159,16 @@ def test_no_extractor_borrows_from_the_generator() -> None:
 
 
 def test_records_are_valid() -> None:
-    """Every record of a talk is an `exaid.trace` and says that it is a stub."""
-    for trace in TALKS[:12]:
+    """Every record of a conversation is an `exaid.trace` and says that it is a stub."""
+    for trace in CONVERSATIONS[:12]:
         for record in to_records(trace):
             assert list(violations(record)) == []
             assert record["metadata"]["stub"] is True
 
 
 def test_labels_survive_the_file() -> None:
-    """A talk is the same after it was written and read; before 1.2.0 there were concepts without places."""
-    trace = TALKS[0]
+    """A conversation is the same after it was written and read; before 1.2.0 there were concepts without places."""
+    trace = CONVERSATIONS[0]
     records = to_records(trace)
     assert from_records(records, where="here").messages == trace.messages
     for record in records:
@@ -181,8 +181,8 @@ def test_labels_survive_the_file() -> None:
 
 
 def test_labels_that_contradict_the_text_are_refused() -> None:
-    """A place beyond the text, concepts that no label states, and labels out of order are no gold."""
-    records = to_records(TALKS[0])
+    """A place beyond the text, concepts that no label states, and labels out of order are not gold."""
+    records = to_records(CONVERSATIONS[0])
     first = records[1]["metadata"]
     changes = {
         "beyond the content": {"gold_mentions": [{"kind": "negated", "concept_id": None, "start": 5, "end": 10**6}]},

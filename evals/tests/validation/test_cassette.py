@@ -71,8 +71,8 @@ CASES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     "a call twice": (
         lambda records: records.insert(1, records[0]),
         [
-            (2, "call 0 of case-1 stands twice, or after call 0"),
-            (2, "repeat 0 of the same request of case-1 stands twice"),
+            (2, "call 0 of case-1 is a duplicate, or after call 0"),
+            (2, "repeat 0 of the same request of case-1 is a duplicate"),
         ],
     ),
     "a call lost": (

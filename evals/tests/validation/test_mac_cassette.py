@@ -36,7 +36,7 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
     [
         (lambda r: r[1]["request"].update(model="n"), 2, "request_sha256 is not the hash of request"),
         (lambda r: r[1].update(latency_ms="fast"), 2, "latency_ms"),
-        (lambda r: r.insert(2, r[1]), 3, "the same call stands twice"),
+        (lambda r: r.insert(2, r[1]), 3, "the same call is a duplicate"),
         (lambda r: r.pop(1), 2, "call_index is 1, and must be 0"),
         (lambda r: r.pop(0), 1, "must be mac_run"),
         (lambda r: r[2].update(mas_run_id="mas-fedcba9876543210"), 3, "a record of mas-fedcba9876543210"),

@@ -113,7 +113,7 @@ def test_every_file_is_held_against_its_hash(campaign: Campaign, together: bool)
     (campaign.traces / ".case-1.jsonl.gz.tmp").write_bytes(b"")
     expected = [
         (1, "changed: traces/case-1000.jsonl.gz is not what was frozen"),
-        (1, "damaged: traces/case-1002.jsonl.gz is no sound trace"),
+        (1, "damaged: traces/case-1002.jsonl.gz is not a sound trace"),
         (1, "extra, in no manifest: traces/case-9999.jsonl.gz"),
         (1, "missing: traces/case-1001.jsonl.gz"),
     ]

@@ -143,7 +143,7 @@ LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     ),
     "a history of the future": (
         put(14, history_event_ids=[EVENT(1)]),
-        [(14, f"history names {EVENT(1)}, which is no earlier summary")],
+        [(14, f"history names {EVENT(1)}, which is not an earlier summary")],
     ),
     "a history out of order": (
         put(16, history_event_ids=[EVENT(1), EVENT(0)]),

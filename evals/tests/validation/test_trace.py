@@ -98,13 +98,13 @@ LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     ),
     "no such second": (
         put(1, timestamp="2024-12-31T23:59:60Z"),
-        [(2, "'2024-12-31T23:59:60Z' is no RFC 3339 time stamp")],
+        [(2, "'2024-12-31T23:59:60Z' is not an RFC 3339 time stamp")],
     ),
     "another model": (put_metadata(1, model="gpt"), [(2, "metadata.model differs from the first message's")]),
     "half a stub": (
         put_metadata(2, stub=False),
         [
-            (3, "metadata.gold_concepts in a trace that is no stub"),
+            (3, "metadata.gold_concepts in a trace that is not a stub"),
             (3, "metadata.stub differs from the first message's"),
         ],
     ),
@@ -172,7 +172,7 @@ def test_the_file_is_named_after_its_case(tmp_path: Path) -> None:
 
 
 def test_a_broken_line_does_not_accuse_its_neighbours(tmp_path: Path) -> None:
-    """The messages around a line that is no record keep their places and are not said to be out of order."""
+    """The messages around a line that is not a record keep their places and are not said to be out of order."""
     path = tmp_path / "case-1000.jsonl"
     write_jsonl(path, trace_records())
     lines = path.read_bytes().split(b"\n")

@@ -32,7 +32,7 @@ def test_records_are_named_by_what_they_are(tmp_path: Path) -> None:
 
 
 def test_a_damaged_line_is_a_record_that_differs(tmp_path: Path) -> None:
-    """One line that is no record does not hide the others."""
+    """One line that is not a record does not hide the others."""
     path = tmp_path / "x.jsonl"
     path.write_text('{"a":1}\n{"a":\n{"a":3}\n')
     assert [dict(part.fields).get("a") for part in read_parts(path)] == [1, None, 3]

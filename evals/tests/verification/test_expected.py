@@ -131,7 +131,7 @@ def test_settings_that_differ_are_named_by_file_key_and_values() -> None:
 
 
 def test_what_a_stage_notes_is_kept_beside_what_it_noted_before(tmp_path: Path) -> None:
-    """A second call for another variant does not forget the first; a damaged note is no note."""
+    """A second call for another variant does not forget the first; a damaged note is not a note."""
     campaign = Campaign(tmp_path)
     note_configuration(campaign, "02", {"variants/V0.yaml": {"history_k": 0}})
     note_configuration(campaign, "02", {"variants/V3.yaml": {"history_k": 3}})

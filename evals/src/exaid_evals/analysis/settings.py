@@ -94,7 +94,7 @@ class RootCauseSettings(Config):
     """How hypotheses are weighed."""
 
     lookback: Share = 0.08
-    """Of the run before the onset: what happened earlier is no cause of it."""
+    """Of the run before the onset: what happened earlier is not a cause of it."""
     horizon: Share = 0.3
     """Of the run after the onset, within which batches are held against each other."""
     least_score: float = 1.5

@@ -9,9 +9,9 @@ from pathlib import Path
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.anomalies.robust import worsening
-from exaid_evals.analysis.batches.carriers import Concentration, affected_batches, badness, concentration
 from exaid_evals.analysis.batches.images import bad_images, measure, with_image_profile
 from exaid_evals.analysis.batches.profile import Correlation, correlations
+from exaid_evals.analysis.batches.suspect_items import Concentration, affected_batches, badness, concentration
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.errors import ConfigError, DataError

@@ -105,6 +105,6 @@ def gold_problems(
                 f"{len(content)} characters"
             )
     if any(after.order <= before.order for before, after in pairwise(labels)):
-        yield "gold_mentions are not in the order of the text, or one stands twice"
+        yield "gold_mentions are not in the order of the text, or one is a duplicate"
     if concepts is None or sorted(concepts) != list(concepts_stated(labels)):
         yield "gold_concepts are not the concepts that gold_mentions state"

@@ -51,7 +51,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read all records of a file.
 
     Raises:
-        DataError: names the first line that is no record, and what to do.
+        DataError: names the first line that is not a record, and what to do.
     """
     return [require_record(line, path) for line in scan_jsonl(path)]
 
@@ -60,7 +60,7 @@ def require_record(line: Line, path: Path) -> dict[str, Any]:
     """Return a line's record.
 
     Raises:
-        DataError: the line is no record.
+        DataError: the line is not a record.
     """
     if line.value is None:
         where = f"{path}:{line.number}" if line.number else str(path)
@@ -135,7 +135,7 @@ def parse_line(raw: bytes, number: int) -> Line:
     """Parse one line without its newline."""
     try:
         value = orjson.loads(raw)
-        # A canonical line equals its own re-encoding, which proves that no key stands twice and no number lost a
+        # A canonical line equals its own re-encoding, which proves that no key is a duplicate and no number lost a
         # digit: the fast path. Other lines may still be right (spaces, order of keys) and take the slow one.
         if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != raw:
             _refuse_what_a_parser_hides(raw)
@@ -193,7 +193,7 @@ def _refuse_what_a_parser_hides(raw: bytes) -> None:
 
 
 def repeated_key(pairs: list[tuple[str, Any]]) -> str | None:
-    """Return the first key that stands twice in an object as a parser has read it, None where none does.
+    """Return the first key that is a duplicate in an object as a parser has read it, None where none does.
 
     >>> repeated_key([("a", 1), ("b", 2), ("a", 3)]), repeated_key([("a", 1)])
     ('a', None)
@@ -209,7 +209,7 @@ def repeated_key(pairs: list[tuple[str, Any]]) -> str | None:
 def _refuse_repeated_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     key = repeated_key(pairs)
     if key is not None:
-        raise _HiddenError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
+        raise _HiddenError(f"the key {key[:80]!r} is a duplicate", "keep one of the two values")
     return dict(pairs)
 
 

@@ -41,13 +41,13 @@ class TraceEntry:
 
     @property
     def failed(self) -> bool:
-        """Whether the case has no talk."""
+        """Whether the case has no conversation."""
         return self.status == "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How the talk was made, and about which cases.
+    """How the conversation was made, and about which cases.
 
     Attributes:
         mas_run_id: id of the generation.
@@ -61,7 +61,7 @@ class Generation:
         ordered_case_list: the selected ids, sorted.
         case_source: the source of the cases; None in a manifest of version 1.0.0.
         case_content_hash: of what the selected cases say; None before 1.1.0.
-        generation_seed: of the stub generator; None for a live talk.
+        generation_seed: of the stub generator; None for a live conversation.
     """
 
     mas_run_id: str
@@ -85,9 +85,9 @@ class Manifest:
     Attributes:
         created_at: RFC 3339; a stub's epoch.
         config_hash: of the resolved data set and generation configuration.
-        generation: how the talk was made.
+        generation: how the conversation was made.
         traces: one entry a file, in the order of the case list; None in a manifest of version 1.0.0.
-        stub: whether the talk is simulated.
+        stub: whether the conversation is simulated.
     """
 
     created_at: str
@@ -126,7 +126,7 @@ class Manifest:
 
     @property
     def failed_cases(self) -> tuple[str, ...]:
-        """Ids of the cases that have no talk."""
+        """Ids of the cases that have no conversation."""
         return tuple(entry.case_id for entry in self.entries if entry.failed)
 
 

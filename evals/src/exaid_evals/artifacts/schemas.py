@@ -43,7 +43,7 @@ def known_versions(schema_name: str) -> tuple[str, ...]:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return a version's parts as numbers, for ordering; `()` for what is no version."""
+    """Return a version's parts as numbers, for ordering; `()` for what is not a version."""
     return tuple(int(part) for part in version.split(".")) if _VERSION.fullmatch(version) else ()
 
 

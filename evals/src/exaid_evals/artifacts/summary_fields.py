@@ -19,7 +19,8 @@ MAX_FIELD_CHARS = 300
 def render(content: Mapping[str, str], fields: Sequence[str]) -> str:
     """Return fields as the clinician reads them: a line each, values alone, in the order of the schema.
 
-    Labels are left out: the fields' order is fixed, and a display labels them, so their text is no cost of a variant.
+    Labels are left out: the fields' order is fixed, and a display labels them, so their text is not a cost of a
+        variant.
     """
     return "\n".join(content[field] for field in fields)
 

@@ -11,14 +11,14 @@ def parse_timestamp(text: str) -> datetime:
     """Return the moment that an RFC 3339 time stamp names.
 
     Raises:
-        DataError: the text is no time stamp, or names no offset.
+        DataError: the text is not a time stamp, or names no offset.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise DataError(f"{text!r} is no RFC 3339 time stamp", remedy="write it like 2024-12-19T12:00:00Z")
+        raise DataError(f"{text!r} is not an RFC 3339 time stamp", remedy="write it like 2024-12-19T12:00:00Z")
     return moment.astimezone(UTC)
 
 

@@ -21,19 +21,19 @@ def interval_gate(plan: Plan, policy: Policy) -> PartConfig:
     """Return the gate that lets go as much text at a time as a policy does in the median, whatever the text says.
 
     Args:
-        plan: of the calibration, on whose talks the flushes are taken.
+        plan: of the calibration, on whose conversations the flushes are taken.
         policy: of the token gate.
 
     Raises:
         DataError: a trace is damaged, or holds no word.
     """
-    traces = (read_trace(plan.traces.trace_file(entry.case_id)) for entry in plan.talks)
+    traces = (read_trace(plan.traces.trace_file(entry.case_id)) for entry in plan.conversations)
     size = round(median_flush_ctu(traces, policy, chars_per_second=plan.chars_per_second))
     return PartConfig.model_validate({"kind": INTERVAL_KIND, "threshold_ctu": max(size, 1)})
 
 
 def median_flush_ctu(traces: Iterable[Trace], policy: Policy, *, chars_per_second: float) -> float:
-    """Return the median size of the flushes of all talks together, in CTU.
+    """Return the median size of the flushes of all conversations together, in CTU.
 
     Raises:
         DataError: there is none.
@@ -44,5 +44,7 @@ def median_flush_ctu(traces: Iterable[Trace], policy: Policy, *, chars_per_secon
         for chunk in stream_chunks(trace, TokenGate(TokenGateSettings(**policy.settings)), chars_per_second)
     ]
     if not sizes:
-        raise DataError(f"{GATE_KIND} lets nothing go: the talks hold no word", remedy="calibrate on other traces")
+        raise DataError(
+            f"{GATE_KIND} lets nothing go: the conversations hold no word", remedy="calibrate on other traces"
+        )
     return float(median(sizes))

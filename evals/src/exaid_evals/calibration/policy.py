@@ -33,7 +33,7 @@ class Policy:
 def policies(grid: GridConfig) -> tuple[tuple[Policy, ...], int]:
     """Return every policy of a grid in ascending order, and how many combinations are none.
 
-    A combination whose min_words exceeds its max_words is no policy: the gate refuses it.
+    A combination whose min_words exceeds its max_words is not a policy: the gate refuses it.
 
     >>> found, left_out = policies(GridConfig(min_words=(1, 3), max_words=(2,), silence_ms=(9,), max_wait_ms=(9,)))
     >>> [policy.label for policy in found], left_out

@@ -1,4 +1,4 @@
-"""The token gate over a whole talk, for all policies at once.
+"""The token gate over a whole conversation, for all policies at once.
 
 The gate's state does not outlive a message, so every pair of message and policy is a run of its own, and all of them
 step from flush to flush together. Where a chunk that begins at word i ends follows from four look-ups: the word at

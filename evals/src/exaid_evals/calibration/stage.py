@@ -49,8 +49,8 @@ class Plan:
         return policies(self.config.grid)
 
     @property
-    def talks(self) -> tuple[TraceEntry, ...]:
-        """The traces that hold a talk."""
+    def conversations(self) -> tuple[TraceEntry, ...]:
+        """The traces that hold a conversation."""
         return tuple(entry for entry in self.manifest.entries if not entry.failed)
 
     @property
@@ -163,8 +163,8 @@ def plan_calibration(
             remedy=f"freeze others: `exaid-evals make-traces --data-dir OTHER --exclude-from {evaluated.root}`",
         )
     verify_frozen(traces)
-    talks = [entry.case_id for entry in manifest.entries if not entry.failed]
-    basis = together(read_trace(traces.trace_file(case_id)).time_basis for case_id in talks)
+    conversations = [entry.case_id for entry in manifest.entries if not entry.failed]
+    basis = together(read_trace(traces.trace_file(case_id)).time_basis for case_id in conversations)
     if basis not in (None, RECORDED) and not allow_assumed_time:
         of = "no message" if basis == ASSUMED else "only some messages"
         raise ConfigError(
@@ -191,7 +191,12 @@ def calibrate(plan: Plan, *, jobs: int = 1, on_case: Callable[[str], None] = lam
     """
     config = plan.config
     tried = sweep(
-        plan.traces, plan.talks, plan.grid[0], chars_per_second=plan.chars_per_second, jobs=jobs, on_case=on_case
+        plan.traces,
+        plan.conversations,
+        plan.grid[0],
+        chars_per_second=plan.chars_per_second,
+        jobs=jobs,
+        on_case=on_case,
     )
     choice = _choose(tried, config, config.undersize_words)
     return Calibration(plan, tried, choice, {words: _try(tried, config, words) for words in _thresholds(config)})

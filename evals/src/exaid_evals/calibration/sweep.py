@@ -52,7 +52,7 @@ class Sweep:
     Attributes:
         policies: in ascending order.
         n_cases: cases with words; each has flushes under every policy.
-        n_wordless: cases whose talk has no word; they enter no mean.
+        n_wordless: cases whose conversation has no word; they enter no mean.
         first_ms: (p,) sum over cases of the time of the first flush.
         n_turns: messages with words, over all cases.
         turn_ms: (p,) sum over them of the time from a turn's first word to its first flush.

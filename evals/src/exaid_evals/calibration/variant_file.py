@@ -63,7 +63,7 @@ def frozen_as_set(path: Path, reason: str) -> FrozenConfig:
         reason: why the gate is what it is.
 
     Raises:
-        ConfigError: the file is no variant.
+        ConfigError: the file is not a variant.
     """
     gate = load_config(VariantConfig, path).value.gate
     return FrozenConfig(
@@ -75,7 +75,7 @@ def current_policy(path: Path) -> Policy:
     """Return the policy that a variant's file holds.
 
     Raises:
-        ConfigError: the file is no variant, or has no sound token gate.
+        ConfigError: the file is not a variant, or has no sound token gate.
     """
     variant = load_config(VariantConfig, path).value
     if variant.gate.kind != GATE_KIND:
@@ -92,7 +92,7 @@ def calibrated_text(path: Path, frozen: FrozenConfig) -> str:
     """Return what a variant's file becomes; where the gate was set, only its provenance is new.
 
     Raises:
-        ConfigError: the file is no variant, or is laid out so that replacing its blocks would change something else.
+        ConfigError: the file is not a variant, or is laid out so that replacing its blocks would change something else.
     """
     before = load_config(VariantConfig, path).value
     text = path.read_text(encoding="utf-8")

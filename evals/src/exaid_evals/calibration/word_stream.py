@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _NEVER = 10**9
-"""More words, and more milliseconds, than any talk has."""
+"""More words, and more milliseconds, than any conversation has."""
 
 
 @dataclass(frozen=True, slots=True)

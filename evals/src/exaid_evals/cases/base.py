@@ -103,7 +103,7 @@ def from_record(record: Mapping[str, Any]) -> Case:
 
 
 def content_of(case: Case) -> dict[str, Any]:
-    """Return everything that a talk about the case may depend on, for hashes.
+    """Return everything that a conversation about the case may depend on, for hashes.
 
     Sections are lists of pairs, since their order is part of what the agents read.
     """

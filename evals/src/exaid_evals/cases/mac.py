@@ -44,7 +44,7 @@ def load(context: SourceContext) -> tuple[Case, ...]:
     try:
         raw_cases = json.loads(path.read_bytes())["Cases"]
         if not isinstance(raw_cases, list):
-            raise TypeError("`Cases` is no list")
+            raise TypeError("`Cases` is not a list")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"not MAC's data file ({type(error).__name__}: {error})"
         raise DataError(what, where=str(path), remedy="restore it from MAC's repository") from None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
     analysis_config_of,
     analysis_config_option,
@@ -20,7 +21,6 @@ from exaid_evals.cli.histories import (
     warn,
 )
 from exaid_evals.cli.options import debug_option, option
-from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.stage import Analysis

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
-from exaid_evals.cli.showing import printable, shown
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import campaign_of
 from exaid_evals.config.requests import CalibrateRequest
@@ -59,7 +59,7 @@ def run(request: CalibrateRequest) -> int:
         chars_per_second=speed,
         allow_assumed_time=request.allow_assumed_time,
     )
-    with Progress("calibrate", len(plan.talks)) as progress:
+    with Progress("calibrate", len(plan.conversations)) as progress:
         result = calibrate(plan, jobs=request.jobs, on_case=progress.advance)
     frozen |= dict.fromkeys(calibrated, result.frozen())
     if request.intervals:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
     analysis_config_of,
     analysis_config_option,
@@ -25,11 +26,10 @@ from exaid_evals.cli.histories import (
 )
 from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
-from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
-    from exaid_evals.analysis.compare.levels import Statistic
+    from exaid_evals.analysis.compare.final_means import Statistic
     from exaid_evals.analysis.compare.stage import Comparison
 
 _MOST_ROWS = 12
@@ -118,17 +118,17 @@ def _show(comparison: Comparison, found: Collected) -> None:
     names = [*(group.name for group in comparison.groups), *(run.name for run in comparison.runs)]
     ranked = [one for one in others if one.direction is not None and one.verdict != "alone"][:6]
     for told in (first, *ranked):
-        click.echo(_told(verdict(told), names))
+        click.echo(_shortened(verdict(told), names))
     for line in recommendations(comparison):
-        click.echo(f"- {_told(line, names)}")
-    tell_notes([_told(line, names) for line in comparison.notes], found)
+        click.echo(f"- {_shortened(line, names)}")
+    tell_notes([_shortened(line, names) for line in comparison.notes], found)
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
-def _told(line: str, names: Sequence[str]) -> str:
+def _shortened(line: str, names: Sequence[str]) -> str:
     """Return a sentence for the console: long names of runs and groups are cut, the files have all of them."""
     for name in sorted({name for name in names if len(name) > _LONG}, key=len, reverse=True):
         line = line.replace(name, _cut(name))

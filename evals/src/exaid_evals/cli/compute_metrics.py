@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.requests import MetricsRequest
 
@@ -61,7 +61,7 @@ def run(request: MetricsRequest) -> int:
     click.echo(f"figures  {shown(campaign.figures)}")
     failed = [entry.case_id for entry in plan.entries if entry.failed]
     if failed:
-        click.echo(f"{len(failed)} cases have no talk and were not measured: {', '.join(failed)}")
+        click.echo(f"{len(failed)} cases have no conversation and were not measured: {', '.join(failed)}")
     for variant_id, cases in failed_runs(campaign, measured).items():
         what = f"{variant_id}: the replay of {', '.join(cases)} failed in stage 02"
         click.echo(f"{what}; left out here, and on both sides of each comparison", err=True)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exaid_evals.cli.showing import printable
+from exaid_evals.cli.display import printable
 
 if TYPE_CHECKING:
     from exaid_evals.concepts.base import Mention

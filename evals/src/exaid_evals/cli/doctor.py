@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from exaid_evals.cli.display import printable
 from exaid_evals.cli.options import (
     campaign_of,
     config_dir_of,
@@ -16,7 +17,6 @@ from exaid_evals.cli.options import (
     mac_dir_option,
     option,
 )
-from exaid_evals.cli.showing import printable
 
 _PURPOSES = ("stub", "live", "paper", "docker", "analysis")
 
@@ -47,12 +47,14 @@ def command(
     stub mode needs (or what --for names), 1 where something is not.
     """
     from exaid_evals.config.resources import default_mac_dir
-    from exaid_evals.doctor.base import PURPOSES, Patient, fails
+    from exaid_evals.doctor.base import PURPOSES, Environment, fails
     from exaid_evals.doctor.registry import examine
 
     wanted = [purpose for purpose in PURPOSES if purpose in (purposes or ("stub",))]
-    patient = Patient(campaign_of(data_dir), config_dir_of(config_dir), mac_dir or default_mac_dir(), dict(os.environ))
-    findings = examine(patient)
+    environment = Environment(
+        campaign_of(data_dir), config_dir_of(config_dir), mac_dir or default_mac_dir(), dict(os.environ)
+    )
+    findings = examine(environment)
     failing = fails(findings, wanted)
     if as_json:
         from exaid_evals.artifacts.canonical import canonical_json

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.options import (
     campaign_of,
     config_dir_of,
@@ -17,13 +18,12 @@ from exaid_evals.cli.options import (
     debug_option,
     option,
 )
-from exaid_evals.cli.showing import shown
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
     from exaid_evals.provenance.cells import Place
-    from exaid_evals.provenance.seeds_trail import SeedsTrail
-    from exaid_evals.provenance.trail import Trail
+    from exaid_evals.provenance.lineage import Lineage
+    from exaid_evals.provenance.seeds_lineage import SeedsLineage
 
 _LABEL = 13
 
@@ -62,24 +62,24 @@ def command(
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.provenance.cells import find_place
-    from exaid_evals.provenance.seeds_trail import seeds_trail_of
+    from exaid_evals.provenance.cells import find_cell
+    from exaid_evals.provenance.lineage import lineage_of
+    from exaid_evals.provenance.seeds_lineage import seeds_lineage_of
     from exaid_evals.provenance.tables import find_table, primary_variant, table_name
-    from exaid_evals.provenance.trail import trail_of
     from exaid_evals.report.paper import OVER_SEEDS
 
     campaign = campaign_of(data_dir)
     config = load_config(MetricsConfig, config_dir_of(config_dir) / "metrics.yaml").value
     if table_name(table) == OVER_SEEDS:
-        over_seeds = seeds_trail_of(campaign, row, column, config)
+        over_seeds = seeds_lineage_of(campaign, row, column, config)
         _print(_seeds_lines(over_seeds, with_cases=with_cases), _seeds_document(over_seeds), as_json=as_json)
         return 0
-    place = find_place(find_table(campaign, table), row, column)
+    place = find_cell(find_table(campaign, table), row, column)
     if place.empty:
         _print(_empty_lines(place), _cell_document(place), as_json=as_json)
         return 0
-    trail = trail_of(campaign, place, config, primary_variant(campaign))
-    _print(_lines(campaign, trail, with_cases=with_cases), _document(trail), as_json=as_json)
+    lineage = lineage_of(campaign, place, config, primary_variant(campaign))
+    _print(_lines(campaign, lineage, with_cases=with_cases), _document(lineage), as_json=as_json)
     return 0
 
 
@@ -108,7 +108,7 @@ def _value_lines(place: Place) -> Iterator[tuple[str, str]]:
         yield "", f"{name} = {'undefined' if value is None else value}"
 
 
-def _seeds_lines(over_seeds: SeedsTrail, *, with_cases: bool) -> Iterator[tuple[str, str]]:
+def _seeds_lines(over_seeds: SeedsLineage, *, with_cases: bool) -> Iterator[tuple[str, str]]:
     place = over_seeds.place
     yield from _cell_lines(place)
     yield from _value_lines(place)
@@ -116,16 +116,23 @@ def _seeds_lines(over_seeds: SeedsTrail, *, with_cases: bool) -> Iterator[tuple[
     yield "tables", ", ".join(f"{path} ({state})" for path, state in over_seeds.form_states.items())
     yield "export", " ".join(over_seeds.summary)
     yield "signature", place.row.signature
-    for number, (name, (member, trail)) in enumerate(over_seeds.of_seeds.items()):
-        yield name, trail.place.shown
+    for number, (name, (member, lineage)) in enumerate(over_seeds.of_seeds.items()):
+        yield name, lineage.place.shown
         if number == 0:
-            definition = list(_definition(trail))
-        yield "", f"{shown(member.root / trail.record.file)}:{trail.record.line} {trail.record.sha256}"
-        yield "", ", ".join(f"{what} {count}" for what, count in trail.counts.items())
-        words = ["explain", trail.place.table.name, place.row.key, place.column.measure, "--data-dir", str(member.root)]
+            definition = list(_definition(lineage))
+        yield "", f"{shown(member.root / lineage.record.file)}:{lineage.record.line} {lineage.record.sha256}"
+        yield "", ", ".join(f"{what} {count}" for what, count in lineage.counts.items())
+        words = [
+            "explain",
+            lineage.place.table.name,
+            place.row.key,
+            place.column.measure,
+            "--data-dir",
+            str(member.root),
+        ]
         yield "", f"to follow it: exaid-evals {shlex.join(words)}"
         if with_cases:
-            yield from _case_lines(trail)
+            yield from _case_lines(lineage)
     yield from definition
     yield _stale_line(over_seeds.stale)
 
@@ -134,55 +141,55 @@ def _stale_line(stale: Sequence[str]) -> tuple[str, str]:
     return "stale", "; ".join(stale) if stale else "no: what it was made from has not changed"
 
 
-def _case_lines(trail: Trail) -> Iterator[tuple[str, str]]:
-    for case in trail.cases:
+def _case_lines(lineage: Lineage) -> Iterator[tuple[str, str]]:
+    for case in lineage.cases:
         yield case.case_id, f"{case.note if case.value is None else case.value}"
         for path, digest in case.files.items():
             yield "", f"{path} {digest or 'not here'}"
 
 
-def _lines(campaign: Campaign, trail: Trail, *, with_cases: bool) -> Iterator[tuple[str, str]]:
-    place, record = trail.place, trail.record
+def _lines(campaign: Campaign, lineage: Lineage, *, with_cases: bool) -> Iterator[tuple[str, str]]:
+    place, record = lineage.place, lineage.record
     yield from _cell_lines(place)
     yield from _value_lines(place)
     yield "record", f"{shown(campaign.root / record.file)}:{record.line}"
     yield "", record.sha256
-    yield "tables", ", ".join(f"{path} ({state})" for path, state in trail.form_states.items())
-    yield "cases", ", ".join(f"{name} {count}" for name, count in trail.counts.items())
-    if trail.interval:
-        yield "interval", trail.interval
+    yield "tables", ", ".join(f"{path} ({state})" for path, state in lineage.form_states.items())
+    yield "cases", ", ".join(f"{name} {count}" for name, count in lineage.counts.items())
+    if lineage.interval:
+        yield "interval", lineage.interval
     yield "signature", str(record.record["signature"])
-    for one in trail.upstream:
+    for one in lineage.upstream:
         yield f"made {one.variant_id}", f"{one.metrics_file} {one.metrics_sha256}"
         if one.made_from is not None:
             yield "", f"from {one.n_runs} run logs, runs/{one.variant_id}/, hash over them {one.made_from.runs_hash}"
             yield "", f"of traces {one.made_from.trace_dataset_hash}"
         if one.run_config_hash:
             yield "", f"under the configuration {one.run_config_hash}"
-    yield "manifest", " ".join(trail.manifest) if trail.manifest else "not here"
-    yield from _definition(trail)
-    yield _stale_line(trail.stale)
+    yield "manifest", " ".join(lineage.manifest) if lineage.manifest else "not here"
+    yield from _definition(lineage)
+    yield _stale_line(lineage.stale)
     if with_cases:
-        yield from _case_lines(trail)
+        yield from _case_lines(lineage)
 
 
-def _definition(trail: Trail) -> Iterator[tuple[str, str]]:
-    name, unit, better = trail.measure
-    if trail.statistic:
-        yield "statistic", f"{trail.place.field}: {trail.statistic}"
+def _definition(lineage: Lineage) -> Iterator[tuple[str, str]]:
+    name, unit, better = lineage.measure
+    if lineage.statistic:
+        yield "statistic", f"{lineage.place.field}: {lineage.statistic}"
     direction = {"higher": "higher is better", "lower": "lower is better"}.get(better, "describes")
     yield "measure", f"{name} ({unit}, {direction})" if unit else f"{name} (not declared by the configuration here)"
-    if trail.definition is None:
+    if lineage.definition is None:
         return
-    yield "formula", trail.definition.formula
-    for remark in trail.definition.remarks:
+    yield "formula", lineage.definition.formula
+    for remark in lineage.definition.remarks:
         yield "", remark
-    if trail.definition.edge_cases:
-        yield "edge cases", trail.definition.edge_cases
-    if trail.definition.example:
-        yield "example", trail.definition.example
-    for line in trail.definition.code.splitlines():
-        yield "" if trail.definition.example or not line.startswith(">>>") else "example", line
+    if lineage.definition.edge_cases:
+        yield "edge cases", lineage.definition.edge_cases
+    if lineage.definition.example:
+        yield "example", lineage.definition.example
+    for line in lineage.definition.code.splitlines():
+        yield "" if lineage.definition.example or not line.startswith(">>>") else "example", line
 
 
 def _cell_document(place: Place) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def _cell_document(place: Place) -> dict[str, Any]:
     }
 
 
-def _seeds_document(over_seeds: SeedsTrail) -> dict[str, Any]:
+def _seeds_document(over_seeds: SeedsLineage) -> dict[str, Any]:
     """Return a trail over seeds as plain data."""
     return {
         **_cell_document(over_seeds.place),
@@ -205,29 +212,29 @@ def _seeds_document(over_seeds: SeedsTrail) -> dict[str, Any]:
         "signature": over_seeds.place.row.signature,
         "stub": over_seeds.place.row.stub,
         "joined": over_seeds.note,
-        "seeds": {name: _document(trail) for name, (_, trail) in over_seeds.of_seeds.items()},
+        "seeds": {name: _document(lineage) for name, (_, lineage) in over_seeds.of_seeds.items()},
         "stale": list(over_seeds.stale),
     }
 
 
-def _document(trail: Trail) -> dict[str, Any]:
+def _document(lineage: Lineage) -> dict[str, Any]:
     """Return a trail as plain data."""
     from dataclasses import asdict
 
-    name, unit, better = trail.measure
+    name, unit, better = lineage.measure
     return {
-        **_cell_document(trail.place),
-        "record": {"file": trail.record.file, "line": trail.record.line, "sha256": trail.record.sha256},
-        "tables": dict(trail.form_states),
-        "counts": dict(trail.counts),
-        "interval": trail.interval,
-        "signature": trail.record.record["signature"],
-        "stub": trail.record.record["stub"],
-        "upstream": [asdict(one) for one in trail.upstream],
-        "manifest": {"file": trail.manifest[0], "sha256": trail.manifest[1]} if trail.manifest else None,
+        **_cell_document(lineage.place),
+        "record": {"file": lineage.record.file, "line": lineage.record.line, "sha256": lineage.record.sha256},
+        "tables": dict(lineage.form_states),
+        "counts": dict(lineage.counts),
+        "interval": lineage.interval,
+        "signature": lineage.record.record["signature"],
+        "stub": lineage.record.record["stub"],
+        "upstream": [asdict(one) for one in lineage.upstream],
+        "manifest": {"file": lineage.manifest[0], "sha256": lineage.manifest[1]} if lineage.manifest else None,
         "measure": {"name": name, "unit": unit, "better": better},
-        "definition": asdict(trail.definition) if trail.definition else None,
-        "statistic": trail.statistic or None,
-        "stale": list(trail.stale),
-        "cases": [asdict(case) for case in trail.cases],
+        "definition": asdict(lineage.definition) if lineage.definition else None,
+        "statistic": lineage.statistic or None,
+        "stale": list(lineage.stale),
+        "cases": [asdict(case) for case in lineage.cases],
     }

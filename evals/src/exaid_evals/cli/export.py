@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option, option
 from exaid_evals.cli.progress import Progress
-from exaid_evals.cli.showing import shown
 from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.errors import ConfigError, DataError
 
@@ -159,7 +159,7 @@ def run(
     """
     import logging
 
-    from exaid_evals.cli.export_told import what_it_amounts_to, what_was_read
+    from exaid_evals.cli.export_summary import what_it_amounts_to, what_was_read
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
@@ -235,7 +235,7 @@ def _beside(folder: Path, settings: Settings) -> Path:
 def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[str]]:
     """Return the folders that a pattern matches, and what was passed over.
 
-    Of nested folders those that hold others and are no run themselves are none.
+    Of nested folders those that hold others and are not runs themselves are none.
     """
     if pattern is None:
         return [], []

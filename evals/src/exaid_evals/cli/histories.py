@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exaid_evals.cli.display import printable
 from exaid_evals.cli.options import option
-from exaid_evals.cli.showing import printable
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def require_writable(folder: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         remedy = "move it away, or name another folder"
-        raise ConfigError(f"{existing} is no folder", where=f"--output-dir {folder}", remedy=remedy)
+        raise ConfigError(f"{existing} is not a folder", where=f"--output-dir {folder}", remedy=remedy)
     if not os.access(existing, os.W_OK | os.X_OK):
         remedy = "check its permissions, or name another folder"
         raise ConfigError(f"{existing} cannot be written", where=f"--output-dir {folder}", remedy=remedy)
@@ -129,7 +129,7 @@ def read_runs(runs: str, place: Path | None, source: str | None) -> Collected:
 
 
 def warn(lines: Iterable[str], label: str = "warning") -> None:
-    """Print lines that are no result on standard error."""
+    """Print lines that are not results on standard error."""
     for line in lines:
         click.echo(f"{label}: {printable(line)}", err=True)
 

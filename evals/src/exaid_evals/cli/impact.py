@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
     analysis_config_of,
     analysis_config_option,
@@ -23,7 +24,6 @@ from exaid_evals.cli.histories import (
 )
 from exaid_evals.cli.options import debug_option
 from exaid_evals.cli.progress import Progress
-from exaid_evals.cli.showing import printable, shown
 
 
 @click.command("impact")
@@ -53,7 +53,7 @@ def command(
     is not there; 2 wrong usage; 3 done, but some runs could not be read.
     """
     from exaid_evals.analysis.compare.words import counted
-    from exaid_evals.analysis.impact.sections import findings, runs_told
+    from exaid_evals.analysis.impact.sections import findings, runs_phrase
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
     from exaid_evals.analysis.impact.write import write_impact
 
@@ -66,7 +66,7 @@ def command(
     n_numeric = sum(one.numeric for one in impact.parameters.varying)
     n_categories = len(impact.parameters.varying) - n_numeric
     kinds = f"{n_numeric} numeric and {counted(n_categories, 'categorical parameter')} vary"
-    click.echo(f"{runs_told(impact)}; {printable(impact.metric)} ({impact.direction} is better); {kinds}")
+    click.echo(f"{runs_phrase(impact)}; {printable(impact.metric)} ({impact.direction} is better); {kinds}")
     for line in findings(impact):
         click.echo(f"- {printable(line)}")
     if impact.importance.withheld is not None:

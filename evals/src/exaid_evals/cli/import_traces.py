@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.options import (
     campaign_of,
     data_dir_option,
@@ -15,7 +16,6 @@ from exaid_evals.cli.options import (
     dry_run_option,
     option,
 )
-from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
@@ -57,12 +57,12 @@ def _not_blank(_ctx: click.Context, _parameter: click.Parameter, value: str) -> 
     metavar="MAPPING.yaml",
     help="Who is supervisor, doctor0, doctor1, doctor2, or null to be left out.  [default: by first appearance]",
 )
-@option("--note", default="", metavar="TEXT", help="How the talk came about, for the manifest.")
+@option("--note", default="", metavar="TEXT", help="How the conversation came about, for the manifest.")
 @option(
     "--mac-commit", default=NO_COMMIT, metavar="SHA", callback=_commit, help="MAC's commit.  [default: zeros, not MAC]"
 )
 @option("--skip-unmapped", is_flag=True, help="Leave out what does not map, and count it, rather than refuse it.")
-@option("--simulated", is_flag=True, help="The talk is simulated: mark as stub whatever is made from it.")
+@option("--simulated", is_flag=True, help="The conversation is simulated: mark as stub whatever is made from it.")
 @dry_run_option
 @data_dir_option
 @debug_option

@@ -22,7 +22,7 @@ from exaid_evals.errors import DEBUG_VARIABLE, ExaidError
 # verb → (module, help). The help stands here so that `exaid-evals --help` imports no verb.
 VERBS = {
     "validate": ("validate", "Stage 00: check records against their schemas and each other."),
-    "make-traces": ("make_traces", "Stage 01: freeze the agents' talk about the selected cases."),
+    "make-traces": ("make_traces", "Stage 01: freeze the agents' conversation about the selected cases."),
     "import-traces": ("import_traces", "Stage 01, of your own: freeze conversations that another system has had."),
     "plan": ("plan", "What stages 01 and 02 would do and cost, and what is missing; spends nothing."),
     "run-variants": ("run_variants", "Stage 02: replay the frozen traces through the middleware's variants."),
@@ -74,7 +74,7 @@ class _LazyVerbs(click.Group):
 @click.group(cls=_LazyVerbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="exaid-evals")
 def root() -> None:
-    """Evaluate a summarizing middleware on frozen multi-agent talks.
+    """Evaluate a summarizing middleware on frozen multi-agent conversations.
 
     Every option of a verb also reads EXAID_<NAME> from the environment. Exit status: 0 done; 1 the data failed a
     check; 2 wrong usage or configuration; 3 done, but some cases failed; 130 interrupted.
@@ -124,7 +124,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"error: {printable_lines(_told(error))}", err=True)
+        click.echo(f"error: {printable_lines(_described(error))}", err=True)
         return 1
     return result if isinstance(result, int) else 0
 
@@ -142,7 +142,7 @@ _REMEDIES = {
 }
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """Say what went wrong in a place that nobody has foreseen, and what to do."""
     remedy = "run it again with --debug for the traceback"
     if not isinstance(error, OSError) or not error.strerror:

@@ -1,4 +1,4 @@
-"""`exaid-evals make-traces`: freeze the agents' talk about the selected cases."""
+"""`exaid-evals make-traces`: freeze the agents' conversation about the selected cases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.showing import printable_lines, shown
+from exaid_evals.cli.display import printable_lines, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.requests import TracesRequest
 
@@ -17,7 +17,7 @@ SOME_CASES_FAILED = 3
 
 
 def run(request: TracesRequest) -> int:
-    """Stage 01: freeze the agents' talk about the selected cases.
+    """Stage 01: freeze the agents' conversation about the selected cases.
 
     Writes traces/case-….jsonl.gz and manifests/dataset_manifest.jsonl. Traces are written once: the same
     command again has nothing to do, an interrupted one goes on, another configuration needs --force or another
@@ -81,7 +81,7 @@ def _tell_plan(plan: Plan) -> None:
 
 def _tell_result(plan: Plan, result: Result) -> None:
     entries = result.manifest.entries
-    talks = [entry for entry in entries if not entry.failed]
+    conversations = [entry for entry in entries if not entry.failed]
     if result.nothing_to_do:
         click.echo("nothing to do: the same traces are frozen already", err=True)
     if result.reused:
@@ -92,8 +92,8 @@ def _tell_result(plan: Plan, result: Result) -> None:
         click.echo(f"failed: {case_id}: {printable_lines(reason)}", err=True)
     rows = [
         ("cases", f"{len(entries)} ({result.manifest.generation.case_source})"),
-        ("messages", f"{sum(entry.n_records for entry in talks)}"),
-        ("CTU", f"{sum(entry.text_units_ctu for entry in talks)}"),
+        ("messages", f"{sum(entry.n_records for entry in conversations)}"),
+        ("CTU", f"{sum(entry.text_units_ctu for entry in conversations)}"),
         ("failed", f"{len(result.failed)}"),
         ("stub", "yes" if result.manifest.stub else "no"),
         *([] if result.manifest.stub else [("model", result.manifest.generation.base_model)]),

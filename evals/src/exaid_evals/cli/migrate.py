@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option
-from exaid_evals.cli.showing import shown
 
 
 @click.command("migrate")

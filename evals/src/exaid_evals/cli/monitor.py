@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.options import debug_option, option
-from exaid_evals.cli.showing import printable, shown
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def command(
     for name, seconds in (("--interval", interval), ("--until-idle", until_idle)):
         if seconds is not None and not 0 <= seconds <= _LONGEST:
             remedy = "give seconds, at most a year"
-            raise ConfigError(f"is no time to wait (got {seconds:g})", where=name, remedy=remedy)
+            raise ConfigError(f"is not a time to wait (got {seconds:g})", where=name, remedy=remedy)
     if until_idle is not None and not follow:
         raise ConfigError("says nothing without --follow", where="--until-idle", remedy="add --follow")
     if not follow and not history.exists():
@@ -131,7 +131,7 @@ def _watch(
     follow, until_idle, interval = how
     with TrainingMonitor(config, run_name=run_name or place.stem, watch_stalls=False) as monitor:
         seen = watch(followed, monitor, _tell, follow=follow, until_idle=until_idle, interval=interval)
-    for warning in [*followed.warnings, *monitor.told_problems]:
+    for warning in [*followed.warnings, *monitor.reported_problems]:
         click.echo(f"warning: {printable(warning)}", err=True)
     status = _summary(seen, fail_on)
     if seen.interrupted and status == 0:

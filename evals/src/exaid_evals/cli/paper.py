@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from exaid_evals.cli import reproduce
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import PaperRequest

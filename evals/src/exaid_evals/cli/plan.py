@@ -41,16 +41,16 @@ def run(request: PlanRequest) -> int:
         "stages": {},
         "problems": [],
     }
-    talk = None
+    conversation = None
     if MAKE_TRACES in stages:
         of_traces = request.derive(TracesRequest)
         found = traces.preflight(of_traces)
         facts_of_traces(facts, found, replays=of_traces.replayed)
-        talk = found.plan
+        conversation = found.plan
     if RUN_VARIANTS in stages:
         of_runs = request.derive(RunsRequest)
         required = MAKE_TRACES not in stages
-        facts_of_runs(facts, of_runs, runs.preflight(of_runs, traces_required=required), talk)
+        facts_of_runs(facts, of_runs, runs.preflight(of_runs, traces_required=required), conversation)
     with_cost(facts, request.price_input, request.price_output)
     click.echo(_without_secrets(canonical_json(facts) if request.as_json else text_of(facts)), nl=request.as_json)
     return status_of(facts)
@@ -60,7 +60,7 @@ command = verb("plan", PlanRequest, run)
 
 
 def _options(request: PlanRequest) -> dict[str, dict[str, Any]]:
-    """Return the options that are no settings of a configuration, each with its value and its source."""
+    """Return the options that are not settings of a configuration, each with its value and its source."""
     found: dict[str, dict[str, Any]] = {}
     places = {"data_dir": request.campaign.root, "config_dir": request.configs}
     for name, one in options_of(type(request)).items():

@@ -11,7 +11,7 @@ from exaid_evals.config.base import Config, Loaded
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.errors import ConfigError, ExaidError
-from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_talk
+from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_conversation
 from exaid_evals.replay.preflight import Preflight as RunsPreflight
 from exaid_evals.traces.plan import Plan as TracesPlan
 from exaid_evals.traces.preflight import Preflight as TracesPreflight
@@ -19,7 +19,7 @@ from exaid_evals.traces.preflight import Preflight as TracesPreflight
 Facts = dict[str, Any]
 _FIRST = 5
 _MILLION = 1_000_000
-_OF_STUB_TALK, _OF_LIVE_TALK = ("live", "mac.model_config_file"), ("stub", "seed", "epoch")
+_OF_STUB_CONVERSATION, _OF_LIVE_CONVERSATION = ("live", "mac.model_config_file"), ("stub", "seed", "epoch")
 TOKENS = ("prompt", "completion")
 
 
@@ -29,13 +29,15 @@ def status_of(facts: Facts) -> int:
 
 
 def facts_of_traces(facts: Facts, found: TracesPreflight, *, replays: bool) -> None:
-    """Add what stage 01 would do; a talk that replays its recording asks nobody."""
+    """Add what stage 01 would do; a conversation that replays its recording asks nobody."""
     plan = found.plan
-    # Before anything is known of the cases: is the talk live?
+    # Before anything is known of the cases: is the conversation live?
     live = found.model is not None
     stage: Facts = {"talk": "live" if live else "simulated", "replays": replays, "configuration": {}}
     _add_settings(stage, "dataset.yaml", found.dataset)
-    _add_settings(stage, "mas_generation.yaml", found.generation, but=_OF_LIVE_TALK if live else _OF_STUB_TALK)
+    _add_settings(
+        stage, "mas_generation.yaml", found.generation, but=_OF_LIVE_CONVERSATION if live else _OF_STUB_CONVERSATION
+    )
     if found.generation is not None:
         _add_settings(stage, found.generation.value.mac.model_config_file, found.model)
     if plan is not None:
@@ -75,8 +77,8 @@ def _add_macs_calls(facts: Facts, stage: Facts, plan: TracesPlan) -> None:
     }
 
 
-def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, talk: TracesPlan | None) -> None:
-    """Add what stage 02 would do: over the frozen talk, or, as long as there is none, over a simulated one."""
+def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, conversation: TracesPlan | None) -> None:
+    """Add what stage 02 would do: over the frozen conversation, or, as long as there is none, over a simulated one."""
     stage: Facts = {"configuration": {}, "remarks": list(found.remarks)}
     but = () if found.config and found.config.value.llm.client == "stub" else ("stub",)
     _add_settings(stage, "summarizer.yaml", found.config, but=but)
@@ -98,7 +100,7 @@ def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, talk
         stage["client"] = {"name": found.client.name, "model": found.client.model, "stub": found.client.stub}
         stage["client"]["replays"] = replays
         try:
-            _add_calls(stage, request.campaign, found, talk)
+            _add_calls(stage, request.campaign, found, conversation)
         except ExaidError as error:
             _add_problems(facts, "run-variants", [error])
     elif found.plan is not None and not found.plan.work:
@@ -106,22 +108,22 @@ def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, talk
     facts["stages"]["run-variants"] = stage
 
 
-def _add_calls(stage: Facts, campaign: Campaign, found: RunsPreflight, talk: TracesPlan | None) -> None:
+def _add_calls(stage: Facts, campaign: Campaign, found: RunsPreflight, conversation: TracesPlan | None) -> None:
     assert found.settings is not None  # noqa: S101 - for the type checker
     assert found.client is not None  # noqa: S101
     if found.plan is not None:
         forecasts = forecast(campaign, found.settings, found.plan, found.client)
-        stage["calls"] = {"talk": "frozen", "variants": _told(forecasts, len(found.variants))}
-    elif talk is not None:
+        stage["calls"] = {"talk": "frozen", "variants": _described(forecasts, len(found.variants))}
+    elif conversation is not None:
         from exaid_evals.traces.stub.generator import StubSource
 
-        stub = StubSource(talk.generation_config, talk.provenance, talk.every_case)
-        traces = [stub.generate(case) for case in talk.cases]
-        forecasts = forecast_of_talk(found.settings, found.client, traces)
-        stage["calls"] = {"talk": "simulated", "variants": _told(forecasts, len(found.variants))}
+        stub = StubSource(conversation.generation_config, conversation.provenance, conversation.every_case)
+        traces = [stub.generate(case) for case in conversation.cases]
+        forecasts = forecast_of_conversation(found.settings, found.client, traces)
+        stage["calls"] = {"talk": "simulated", "variants": _described(forecasts, len(found.variants))}
 
 
-def _told(forecasts: Iterable[Forecast], n_variants: int) -> list[Facts]:
+def _described(forecasts: Iterable[Forecast], n_variants: int) -> list[Facts]:
     told = []
     with Progress("plan", n_variants, unit="variant") as progress:
         for found in forecasts:
@@ -180,9 +182,9 @@ def with_cost(facts: Facts, price_input: float | None, price_output: float | Non
 def _rows(facts: Facts) -> Iterable[Facts]:
     """Yield what is to be paid for, stage by stage and variant by variant."""
     stages = facts["stages"]
-    talk = stages.get("make-traces", {})
-    if talk.get("calls") and not talk["replays"]:
-        yield talk["calls"]
+    conversation = stages.get("make-traces", {})
+    if conversation.get("calls") and not conversation["replays"]:
+        yield conversation["calls"]
     runs = stages.get("run-variants", {})
     client = runs.get("client", {})
     if not client.get("stub", False) and not client.get("replays", False):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.cli.showing import printable, printable_lines, shown
+from exaid_evals.cli.display import printable, printable_lines, shown
 
 _HEADINGS = {"make-traces": "01 make-traces", "run-variants": "02 run-variants"}
 _LEVELS = ("expected", "high")

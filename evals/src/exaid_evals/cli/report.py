@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
-from exaid_evals.cli.showing import printable, shown
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
-    from exaid_evals.provenance.reported import Wanted
+    from exaid_evals.provenance.reported import Reference
 
 check_option = option(
     "--check", is_flag=True, help="Write nothing; fail where a file on disk is not what the metrics give."
@@ -35,9 +35,9 @@ def command(check: bool, data_dir: Path | None) -> int:
 
 def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> int:
     """Write or check tables, and figures too; return the exit status: 0, or 1 where a check failed."""
-    from exaid_evals.provenance.reported import stale_metrics, wanted_report, wanted_tables
+    from exaid_evals.provenance.reported import reference_report, reference_tables, stale_metrics
 
-    wanted = wanted_report(campaign) if with_figures else wanted_tables(campaign)
+    wanted = reference_report(campaign) if with_figures else reference_tables(campaign)
     stale = stale_metrics(campaign)
     if not check:
         return _write(campaign, wanted, stale)
@@ -45,7 +45,7 @@ def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> in
     return _check(campaign, verb, wanted, stale, folders)
 
 
-def _check(campaign: Campaign, verb: str, wanted: Wanted, stale: list[str], folders: Sequence[Path]) -> int:
+def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], folders: Sequence[Path]) -> int:
     from exaid_evals.provenance.exported import with_export
     from exaid_evals.provenance.reported import defects, files_below, with_copies
 
@@ -85,7 +85,7 @@ def _remedies(campaign: Campaign, verb: str, folders: set[str]) -> Iterator[str]
         yield campaign.call("paper --assemble-only")
 
 
-def _write(campaign: Campaign, wanted: Wanted, stale: list[str]) -> int:
+def _write(campaign: Campaign, wanted: Reference, stale: list[str]) -> int:
     from exaid_evals.artifacts.atomic import write_bytes
     from exaid_evals.provenance.reported import is_same
 

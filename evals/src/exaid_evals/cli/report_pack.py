@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.options import debug_option, dry_run_option, option
-from exaid_evals.cli.showing import printable, shown
 
 
 @click.command("report-pack")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.config.requests import (

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option, overrides_of
-from exaid_evals.cli.showing import shown
 from exaid_evals.config.override import Override
 from exaid_evals.config.resources import configs_dir
 
@@ -92,7 +92,7 @@ def run(
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)
     rows = [("task", f"{config.task}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
-    rows += [(name, _told(value, done.result.intervals.get(name))) for name, value in done.result.metrics.items()]
+    rows += [(name, _formatted(value, done.result.intervals.get(name))) for name, value in done.result.metrics.items()]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"{name:<{width}}  {value}")
@@ -100,7 +100,7 @@ def run(
     return 0
 
 
-def _told(value: float, interval: tuple[float, float] | None) -> str:
+def _formatted(value: float, interval: tuple[float, float] | None) -> str:
     return f"{value:.4f}" + (f"  [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "")
 
 

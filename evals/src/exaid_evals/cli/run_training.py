@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exaid_evals.cli.display import shown
 from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option, overrides_of
 from exaid_evals.cli.run_eval import (
     config_path,
@@ -17,7 +18,6 @@ from exaid_evals.cli.run_eval import (
     out_option,
     wandb_option,
 )
-from exaid_evals.cli.showing import shown
 from exaid_evals.config.override import Override
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from exaid_evals.cli.showing import printable_lines, shown
+from exaid_evals.cli.display import printable_lines, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.requests import RunsRequest
 
@@ -47,7 +47,9 @@ def run(request: RunsRequest) -> int:
         recorded = f"recorded in {shown(campaign.cassettes)}"
         click.echo(f"{outcome.spent.calls:,} requests to the model, {outcome.spent.ctu:,} CTU, {recorded}")
     if outcome.skipped:
-        click.echo(f"{len(outcome.skipped)} cases have no talk and were not replayed: {', '.join(outcome.skipped)}")
+        click.echo(
+            f"{len(outcome.skipped)} cases have no conversation and were not replayed: {', '.join(outcome.skipped)}"
+        )
     for case_id, problem in sorted(outcome.failed.items()):
         click.echo(f"failed: {case_id}: {printable_lines(problem)}", err=True)
     if outcome.failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.showing import printable, shown
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.requests import ValidateRequest
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.showing import shown
-from exaid_evals.cli.telling import Telling
+from exaid_evals.cli.display import shown
+from exaid_evals.cli.reporting import Reporting
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import VerifyRequest
@@ -82,7 +82,7 @@ def _expected_dir() -> Path:
 
 def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     """Compare with what a folder expects; and the campaign in --data-dir too, where it is the same one."""
-    from exaid_evals.cli.remaking import default_recipe, holds_cases_of, make_again, temporary_campaign
+    from exaid_evals.cli.rebuild import default_recipe, holds_cases_of, make_again, temporary_campaign
     from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
     from exaid_evals.verification.expected import ExpectedSide, read_expected
     from exaid_evals.verification.packages import versions_that_differ
@@ -91,7 +91,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
     expected = read_expected(folder)
     stages = _until_last(chosen, expected.stages)
     reference = ExpectedSide(expected, stages)
-    told = Telling(full=request.full, packages=versions_that_differ(expected.packages))
+    told = Reporting(full=request.full, packages=versions_that_differ(expected.packages))
     if request.as_is:
         settings = settings_that_differ(expected.configuration, noted_configuration(request.campaign))
         return told.compare(reference, FolderSide(request.campaign.root, "here", stages), settings)
@@ -109,7 +109,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
                 FolderSide(request.campaign.root, "here", present),
             )
             settings = settings_that_differ(noted, noted_configuration(request.campaign))
-            status = max(status, Telling(full=request.full).compare(made, here, settings))
+            status = max(status, Reporting(full=request.full).compare(made, here, settings))
         elif _is_here(request.campaign):
             command = request.campaign.call("verify")
             click.echo(f"{shown(request.campaign.root)} holds another campaign, which {command} makes again")
@@ -118,7 +118,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
 
 def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Campaign) -> int:
     """Make the campaign of --data-dir again, and compare it with itself or with another one."""
-    from exaid_evals.cli.remaking import make_again, recipe_of, temporary_campaign
+    from exaid_evals.cli.rebuild import build_spec_of, make_again, temporary_campaign
     from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
     from exaid_evals.verification.sides import FolderSide, holds_export_of_others, stages_with_files
 
@@ -132,14 +132,14 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
         if any(stage.verb == "export" for stage in chosen):
             raise ConfigError(what, where="--stages", remedy="verify each of the runs, and export them again")
         click.echo(what)
-    told = Telling(full=request.full)
+    told = Reporting(full=request.full)
     if request.as_is:
         settings = settings_that_differ(noted_configuration(other), noted_configuration(given))
         sides = FolderSide(other.root, shown(other.root), stages), FolderSide(given.root, "here", stages)
         return told.compare(*sides, settings)
-    recipe = recipe_of(given, request)
+    spec = build_spec_of(given, request)
     with temporary_campaign() as again:
-        make_again(again, recipe, chosen or present, given)
+        make_again(again, spec, chosen or present, given)
         made = FolderSide(again.root, "made again", stages)
         there = FolderSide(other.root, "here" if itself else shown(other.root), stages)
         now, then = noted_configuration(again), noted_configuration(other)
@@ -150,7 +150,7 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
 
 def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     from exaid_evals.artifacts.manifest import read_manifest
-    from exaid_evals.cli.remaking import default_recipe, make_again, temporary_campaign
+    from exaid_evals.cli.rebuild import default_recipe, make_again, temporary_campaign
     from exaid_evals.metrics.runs import present_variants
     from exaid_evals.verification.configuration import noted_configuration
     from exaid_evals.verification.expected import write_expected

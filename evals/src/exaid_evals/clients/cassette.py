@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class CallKey:
     """One call that is about to be looked up or made.
 
     Attributes:
@@ -68,35 +68,35 @@ def canonical_request(request: LLMRequest, client: LLMClient) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Takes:
+class CallKeys:
     """Numbers the calls of one case under one variant, which are made one after the other."""
 
     context: CallContext
     _n_calls: int = 0
     _n_of: dict[str, int] = field(default_factory=dict)
 
-    def next(self, request: Mapping[str, Any]) -> Take:
+    def next(self, request: Mapping[str, Any]) -> CallKey:
         """Return the next call."""
-        take = self.peek(request)
-        self._n_of[take.key.request_sha256] = take.key.repeat + 1
+        key = self.peek(request)
+        self._n_of[key.key.request_sha256] = key.key.repeat + 1
         self._n_calls += 1
-        return take
+        return key
 
-    def peek(self, request: Mapping[str, Any]) -> Take:
+    def peek(self, request: Mapping[str, Any]) -> CallKey:
         """Return what the next call would be, and count nothing."""
         digest = sha256_structure(request)
         key = Key(self.context.case_id, self.context.variant_id, digest, self._n_of.get(digest, 0))
-        return Take(self.context, self._n_calls, request, key)
+        return CallKey(self.context, self._n_calls, request, key)
 
 
-def to_record(take: Take, response: LLMResponse) -> dict[str, Any]:
+def to_record(key: CallKey, response: LLMResponse) -> dict[str, Any]:
     """Return the record of an answered call."""
     return {
         **header(SCHEMA),
-        "eval_run_id": take.context.eval_run_id,
-        **take.key._asdict(),
-        "call_index": take.call_index,
-        "request": dict(take.request),
+        "eval_run_id": key.context.eval_run_id,
+        **key.key._asdict(),
+        "call_index": key.call_index,
+        "request": dict(key.request),
         "response_text": response.text,
         "response_format": response.response_format,
         "finish_reason": response.finish_reason,
@@ -130,7 +130,7 @@ def read_cassette(path: Path) -> tuple[list[dict[str, Any]], bool]:
         Its records, and whether its end is torn off, as a kill in the midst of a write leaves it.
 
     Raises:
-        DataError: a record is malformed, is not the answer to the request that it is filed under, or stands twice.
+        DataError: a record is malformed, is not the answer to the request that it is filed under, or is a duplicate.
     """
     records: list[dict[str, Any]] = []
     seen: set[Key] = set()
@@ -147,7 +147,7 @@ def read_cassette(path: Path) -> tuple[list[dict[str, Any]], bool]:
         if key.request_sha256 != sha256_structure(line.value["request"]):
             raise DataError("request_sha256 is not the hash of request", where=where, remedy=_REMEDY)
         if key in seen:
-            raise DataError("the same call stands twice", where=where, remedy=_REMEDY)
+            raise DataError("the same call is a duplicate", where=where, remedy=_REMEDY)
         seen.add(key)
         records.append(line.value)
     return records, False
@@ -198,19 +198,19 @@ class Recorder:
                 write_cassette(path, read_cassette(path)[0])
             self._grown.clear()
 
-    def find(self, take: Take) -> LLMResponse | None:
+    def find(self, key: CallKey) -> LLMResponse | None:
         """Return what was answered to a call; None where it was never recorded.
 
         Raises:
             DataError: the cassette is damaged.
         """
         with self._lock:
-            return self._of(take.context.eval_run_id).get(take.key)
+            return self._of(key.context.eval_run_id).get(key.key)
 
-    def add(self, take: Take, response: LLMResponse) -> None:
+    def add(self, key: CallKey, response: LLMResponse) -> None:
         """Record an answer; when this returns, it is on the disk."""
-        member = gzip.compress(canonical_bytes(to_record(take, response)) + b"\n", mtime=0)
-        eval_run_id = take.context.eval_run_id
+        member = gzip.compress(canonical_bytes(to_record(key, response)) + b"\n", mtime=0)
+        eval_run_id = key.context.eval_run_id
         with self._lock:
             known = self._of(eval_run_id)
             path = self._path(eval_run_id)
@@ -219,7 +219,7 @@ class Recorder:
                 stream.write(member)
                 stream.flush()
                 os.fsync(stream.fileno())
-            known[take.key] = response
+            known[key.key] = response
             self._grown.add(eval_run_id)
             self.n_added += 1
 

@@ -84,7 +84,7 @@ def _whole(sdk: OpenAI, body: Mapping[str, Any]) -> tuple[str, str | None, Any]:
     choices: Any = getattr(answer, "choices", None)
     message = getattr(choices[0], "message", None) if choices else None
     if message is None:
-        raise PassingError("the server's answer is no chat completion")
+        raise PassingError("the server's answer is not a chat completion")
     return _text(message.content), choices[0].finish_reason, getattr(answer, "usage", None)
 
 
@@ -130,7 +130,7 @@ def _failure(error: Exception, endpoint: Endpoint, config: LLMConfig) -> Passing
     if isinstance(error, openai.APIError):  # an error that the server put into its stream
         return PassingError(f"the stream ended with an error: {_said(error, endpoint)}")
     if isinstance(error, json.JSONDecodeError):
-        return PassingError("the server's answer is no JSON")
+        return PassingError("the server's answer is not JSON")
     what = f"{type(error).__name__}: {_excerpt(str(error), endpoint)}"
     return LLMError(what, where=endpoint.shown, remedy="check the server and its base URL")
 

@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
 from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse, Usage
-from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
+from exaid_evals.clients.cassette import CallKeys, Recorder, canonical_request
 
 _NEVER_SHORTER = 1
 _UNBOUNDED_CHARS = 300
@@ -97,13 +97,13 @@ class _Bound(BoundClient):
     def __init__(self, outer: ForecastClient, context: CallContext) -> None:
         super().__init__(outer)
         self._outer = outer
-        self._takes = Takes(context)
+        self._keys = CallKeys(context)
         self._n_decisions = 0
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer, else an assumed one."""
         recorder, counts = self._outer.recorder, self._outer.counts
-        known = recorder.find(self._takes.next(canonical_request(request, self))) if recorder else None
+        known = recorder.find(self._keys.next(canonical_request(request, self))) if recorder else None
         if known is not None:
             counts.recorded.add(request.task, known.usage)
             return known
@@ -115,7 +115,7 @@ class _Bound(BoundClient):
     def may_ask_again(self, request: LLMRequest) -> bool:
         """Tell whether a request whose answers could not be used was answered once more."""
         recorder = self._outer.recorder
-        return recorder is not None and recorder.find(self._takes.peek(canonical_request(request, self))) is not None
+        return recorder is not None and recorder.find(self._keys.peek(canonical_request(request, self))) is not None
 
     def _answer(self, request: LLMRequest) -> dict[str, Any]:
         """Return an answer of the form that is asked for: yes to every question, and texts of the assumed length."""

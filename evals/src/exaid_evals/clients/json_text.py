@@ -13,7 +13,7 @@ _DECODER: json.JSONDecoder
 def json_object(text: str) -> dict[str, Any]:
     r"""Return the object that an answer is, or that stands in it inside a code fence or between prose.
 
-    Strict: one object, no repeated key, nothing repaired. Two different objects are no answer, for choosing one of
+    Strict: one object, no repeated key, nothing repaired. Two different objects are not answers, for choosing one of
     them would be guessing.
 
     >>> json_object('Sure!\n```json\n{"a": true}\n```'), json_object('It is {"a": 1}.')
@@ -72,7 +72,7 @@ def _as_object(value: Any) -> dict[str, Any]:
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is a duplicate")
     return record
 
 

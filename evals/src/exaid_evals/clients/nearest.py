@@ -26,7 +26,7 @@ def first_difference(asked: Mapping[str, Any], recorded: Iterable[Mapping[str, A
         path, ours, theirs = differing[0]
         distance = (len(differing), -_common(ours, theirs))
         if best is None or distance < best[0]:
-            best = distance, _told(path, ours, theirs)
+            best = distance, _described(path, ours, theirs)
     return best[1] if best else None
 
 
@@ -55,14 +55,14 @@ def _item(items: Sequence[Any], number: int) -> Any:
 
 
 def _common(ours: Any, theirs: Any) -> int:
-    """Return how many characters two texts share from the start; 0 for what is no text."""
+    """Return how many characters two texts share from the start; 0 for what is not text."""
     if not (isinstance(ours, str) and isinstance(theirs, str)):
         return 0
     pairs = enumerate(zip(ours, theirs, strict=False))
     return next((number for number, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
 
 
-def _told(path: str, ours: Any, theirs: Any) -> str:
+def _described(path: str, ours: Any, theirs: Any) -> str:
     at = _common(ours, theirs)
     if isinstance(ours, str) and isinstance(theirs, str) and at > _AROUND:
         return f"{path} from character {at} on: {_excerpt(theirs, at)} was recorded, {_excerpt(ours, at)} is asked"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse
 from exaid_evals.clients.budget import Budget
-from exaid_evals.clients.cassette import Recorder, Takes, canonical_request
+from exaid_evals.clients.cassette import CallKeys, Recorder, canonical_request
 
 
 class RecordingClient:
@@ -49,7 +49,7 @@ class _BoundRecording(BoundClient):
         self._inner = inner.bind(context)
         self._recorder = recorder
         self._budget = context.budget
-        self._takes = Takes(context)
+        self._keys = CallKeys(context)
         self._asked_now: set[str] = set()
 
     def complete(self, request: LLMRequest) -> LLMResponse:
@@ -59,21 +59,21 @@ class _BoundRecording(BoundClient):
             StoppedError: no more calls may be made.
             LLMError: no answer could be had.
         """
-        take = self._takes.next(canonical_request(request, self))
-        known = self._recorder.find(take)
+        key = self._keys.next(canonical_request(request, self))
+        known = self._recorder.find(key)
         if known is not None:
             return known
-        self._asked_now.add(take.key.request_sha256)
+        self._asked_now.add(key.key.request_sha256)
         self._budget.charge(request.prompt_ctu)
         response = self._inner.complete(request)
         # Recorded first: should the process die now, the answer has been paid for.
-        self._recorder.add(take, response)
+        self._recorder.add(key, response)
         self._budget.settle(response.usage.completion_ctu)
         return response
 
     def may_ask_again(self, request: LLMRequest) -> bool:
         """Tell whether a request whose answers could not be used has been answered once more, or may be asked so."""
-        take = self._takes.peek(canonical_request(request, self))
-        if self._recorder.find(take) is not None:
+        key = self._keys.peek(canonical_request(request, self))
+        if self._recorder.find(key) is not None:
             return True
-        return self._outer.ask_again and take.key.request_sha256 not in self._asked_now
+        return self._outer.ask_again and key.key.request_sha256 not in self._asked_now

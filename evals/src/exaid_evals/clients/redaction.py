@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 REDACTED = "[redacted]"
 _SHORTEST_SHOWN = 4
 _SHORTEST_STORED = 8
-"""Shorter values (a local server's key `none`) are no secrets, and taking them out would mangle a model's answers."""
+"""Shorter values (a local server's key `none`) are not secrets, and taking them out would mangle a model's answers."""
 
 _LOOKS_SECRET = re.compile(
     r"\b(?P<scheme>bearer\s+)[A-Za-z0-9+/=._~-]{8,}"

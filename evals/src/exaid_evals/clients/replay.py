@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse
-from exaid_evals.clients.cassette import SUFFIX, Recorder, Take, Takes, canonical_request, read_cassette
+from exaid_evals.clients.cassette import SUFFIX, CallKey, CallKeys, Recorder, canonical_request, read_cassette
 from exaid_evals.clients.nearest import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
@@ -50,28 +50,28 @@ class ReplayClient:
         """Refuse: recordings are of cases."""
         raise TypeError("bind the client to a case before asking it")
 
-    def answer(self, take: Take) -> LLMResponse:
+    def answer(self, key: CallKey) -> LLMResponse:
         """Return the recorded answer to a call.
 
         Raises:
             LLMError: it was not recorded; names the call, and how it differs from the nearest that was.
             DataError: the cassette is damaged.
         """
-        known = self._recorder.find(take)
+        known = self._recorder.find(key)
         if known is None:
-            raise LLMError(self._missing(take), remedy=self._remedy)
+            raise LLMError(self._missing(key), remedy=self._remedy)
         return known
 
-    def knows(self, take: Take) -> bool:
+    def knows(self, key: CallKey) -> bool:
         """Tell whether a call was recorded."""
-        return self._recorder.find(take) is not None
+        return self._recorder.find(key) is not None
 
-    def _missing(self, take: Take) -> str:
-        case = take.context
-        call = f"{case.case_id} under {case.variant_id}, call {take.call_index + 1} ({take.request['task']})"
+    def _missing(self, key: CallKey) -> str:
+        case = key.context
+        call = f"{case.case_id} under {case.variant_id}, call {key.call_index + 1} ({key.request['task']})"
         of_case = self._recorded_of(case)
         same_variant = [record["request"] for record in of_case if record["variant_id"] == case.variant_id]
-        nearest = first_difference(take.request, same_variant or [record["request"] for record in of_case])
+        nearest = first_difference(key.request, same_variant or [record["request"] for record in of_case])
         if nearest is None:
             why = "no call of this case was recorded" if not of_case else "it was made less often when it was recorded"
         else:
@@ -104,12 +104,12 @@ class _BoundReplay(BoundClient):
     def __init__(self, outer: ReplayClient, context: CallContext) -> None:
         super().__init__(outer)
         self._outer = outer
-        self._takes = Takes(context)
+        self._keys = CallKeys(context)
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Return the recorded answer."""
-        return self._outer.answer(self._takes.next(canonical_request(request, self)))
+        return self._outer.answer(self._keys.next(canonical_request(request, self)))
 
     def may_ask_again(self, request: LLMRequest) -> bool:
         """Tell whether a request whose answers could not be used was answered once more."""
-        return self._outer.knows(self._takes.peek(canonical_request(request, self)))
+        return self._outer.knows(self._keys.peek(canonical_request(request, self)))

@@ -64,14 +64,14 @@ class AnnotatingExtractor(Extractor, Protocol):
 
 
 def held_out(extractor: Extractor, seed: int | None) -> bool | None:
-    """Say whether talks that the stub generator makes from a seed were kept from sight while an extractor was built.
+    """Say whether conversations that the stub generator makes from a seed were kept from sight while an extractor was built.
 
-    An extractor says so by an attribute `development_seeds`, the seeds whose talks its authors have looked at. Measured
-    on any other, its precision and recall are those of a held-out test.
+    An extractor says so by an attribute `development_seeds`, the seeds whose conversations its authors have looked at.
+    Measured on any other, its precision and recall are those of a held-out test.
 
     Args:
         extractor: any; the attribute is optional.
-        seed: of the generator; None where the talk was not generated.
+        seed: of the generator; None where the conversation was not generated.
 
     Returns:
         None where there is no seed, or the extractor does not say.

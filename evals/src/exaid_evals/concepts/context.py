@@ -10,7 +10,7 @@ from exaid_evals.concepts.normalize import word_key
 from exaid_evals.concepts.tokens import STOP, Tokens
 
 _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
-"""Behind a concept these make it part of their own name: tumor markers are no tumor."""
+"""Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
 # Keys of the words that triggers begin with: a sentence without one of them is not looked at any closer.
 _TRIGGER_CODES = frozenset(word_key(word) for word in negation.TRIGGER_WORDS | experiencer.TRIGGER_WORDS | _TESTS)

@@ -78,7 +78,7 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
 
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
-    """Return where begins what a relative has; None where the relative is no subject of having."""
+    """Return where begins what a relative has; None where the relative is not a subject of having."""
     position = start
     while position < len(words) and position - start < _MOST_BETWEEN:
         if words[position] in _HAVING:

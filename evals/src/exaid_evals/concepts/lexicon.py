@@ -20,9 +20,9 @@ class LexiconExtractor:
         compiled: the tables, of which `load_compiled` keeps a copy on disk.
 
     Attributes:
-        development_seeds: seeds of the stub generator whose talks were looked at while the rules were written. Seeds 42
-            to 44 are those of the campaigns that the handbook shows, which everybody had in view. A seed whose errors
-            led to a change of the rules belongs here from then on.
+        development_seeds: seeds of the stub generator whose conversations were looked at while the rules were written.
+            Seeds 42 to 44 are those of the campaigns that the handbook shows, which everybody had in view. A seed whose
+            errors led to a change of the rules belongs here from then on.
     """
 
     development_seeds = frozenset({1, 2, 3, 42, 43, 44, 1001, 1002, 1003})

@@ -3,7 +3,7 @@
 Vocabularies that come without lay synonyms know only the learned name. Medical terms are built by rule, out of
 combining forms that any textbook of medical terminology lists, so that many of them can be taken apart again. The
 tables below are such a list, and no list of what a text or corpus was seen to say. What the rules give is used only
-where it is no vocabulary's own name, and where it fits one concept alone.
+where it is not a vocabulary's own name, and where it fits one concept alone.
 """
 
 from __future__ import annotations

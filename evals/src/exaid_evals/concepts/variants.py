@@ -8,7 +8,7 @@ The rules below judge an entry by the vocabularies themselves, not by a list of 
 * a one-word synonym that other names use as a modifier rather than as their head (*combined*, *congenital*) is none;
 * a substance that phenotype names measure (*glucose*, *ferritin*) is a laboratory value, not a drug;
 * a short one-word trade name matches only when capitalised;
-* what the stop list or spaCy's stop words hold is no concept.
+* what the stop list or spaCy's stop words hold is not a concept.
 
 A name that two vocabularies share gets the id of the first. A disease one of whose names is a phenotype's name is
 the same concept, so all its other names get the phenotype's id too, which is how phenotypes come by synonyms. They
@@ -29,7 +29,7 @@ from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tokens import Tokenizer
 from exaid_evals.ontologies.base import Term, Vocabulary
 
-_CAPITALISED_BELOW = 8  # letters; longer trade names are no English words
+_CAPITALISED_BELOW = 8  # letters; longer trade names are not English words
 
 # Where the head of a name ends: "Abnormality of the nose", "Seizure with fever", "Renal failure (acute)".
 _AFTER_HEAD = re.compile(r"[(,/]|\b(?:of|in|with|to|on|by|from|due|and|or|without|for|at|during|as)\b", re.IGNORECASE)

@@ -25,7 +25,7 @@ def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> 
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is a duplicate", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -83,7 +83,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise ValueError(f"the key {key!r} stands twice")
+            raise ValueError(f"the key {key!r} is a duplicate")
         mapping[key] = value
     return mapping
 

@@ -1,4 +1,4 @@
-"""How the agents' talk is made: MAC's frozen settings, and the distributions of the stub that simulates it."""
+"""How the agents' conversation is made: MAC's frozen settings, and the distributions of the stub that simulates it."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class LogNormal(Config):
         return self
 
 
-class TalkConfig(Config):
+class ConversationConfig(Config):
     """What the simulated agents say.
 
     Attributes:
         doctor_messages_low, doctor_messages_high, doctor_messages_p: messages of the doctors number
             low + Binomial(high − low, p).
         second_interjection: probability that the supervisor interjects twice; there is room for it only while
-            the whole talk stays within MAC's 13 rounds.
+            the whole conversation stays within MAC's 13 rounds.
         message_chars: length that a doctor's message aims at, in code points.
         leads_with_truth: probability that a doctor's first hypothesis is the case's diagnosis.
-        wrong_consensus: probability that the talk settles on another diagnosis.
+        wrong_consensus: probability that the conversation settles on another diagnosis.
         quote, paraphrase: probability that a piece of evidence is quoted, or put in other words, rather than
             named by its phrase in the case.
         abbreviate: probability that a phrase with a usual short form is abbreviated (spelled out first).
@@ -119,25 +119,25 @@ class StubConfig(Config):
     Attributes:
         model: what traces name as their model. A change of the generator that changes its traces changes this.
         failure_rate: share of cases in which a failure is planted.
-        talk: what is said.
+        conversation: what is said.
         timing: when it is said.
     """
 
     model: str = Field(default="stub-groupchat-2", pattern="^stub-")
     failure_rate: float = Field(default=0.0, ge=0, le=1)
-    talk: TalkConfig = TalkConfig()
+    talk: ConversationConfig = ConversationConfig()
     timing: TimingConfig = TimingConfig()
 
 
 class MacConfig(Config):
-    """MAC itself, which a live talk runs and the stub imitates.
+    """MAC itself, which a live conversation runs and the stub imitates.
 
     Attributes:
         commit: of MAC's repository.
         stage: which presentation the agents are given.
         num_doctors: agents beside the supervisor.
-        n_round: most messages of a talk.
-        model_config_file: the language model's frozen settings, beside this file; used by a live talk only.
+        n_round: most messages of a conversation.
+        model_config_file: the language model's frozen settings, beside this file; used by a live conversation only.
     """
 
     commit: str = Field(default="896a5deb4d6db7a2c872630a6638da4da3b0f4d4", pattern="^[0-9a-f]{40}$")
@@ -148,7 +148,7 @@ class MacConfig(Config):
 
 
 class Passing(StrEnum):
-    """A failure that a second try at the same talk may not meet again."""
+    """A failure that a second try at the same conversation may not meet again."""
 
     PROVIDER = "provider"
     TIMEOUT = "timeout"
@@ -162,7 +162,8 @@ class RetryConfig(Config):
         attempts: tries at a case, the first included.
         again_after: failures that are worth another try: `provider` (429, 5xx, no connection), `timeout` (the
             case's time limit), `crash` (MAC's process died). What MAC itself raises about an answer is never tried
-            again: the recorded answer would raise it again, and another answer would be another talk, paid for twice.
+            again: the recorded answer would raise it again, and another answer would be another conversation, paid for
+                twice.
         backoff_s: wait before the second try; doubled before each further one, and scattered by half.
         backoff_max_s: longest wait, also where the provider's Retry-After asks for more.
     """
@@ -174,13 +175,13 @@ class RetryConfig(Config):
 
 
 class LiveConfig(Config):
-    """How MAC is run for a live talk; nothing here reaches what the agents are told.
+    """How MAC is run for a live conversation; nothing here reaches what the agents are told.
 
     Attributes:
         time_limit_s: of one try at a case, after which MAC's process is killed.
         retry: when a case is tried again.
-        report_required: whether a case fails when MAC cannot read the diagnosis out of a talk that is complete and
-            written. Off, since the talk is what is evaluated, never the diagnosis.
+        report_required: whether a case fails when MAC cannot read the diagnosis out of a conversation that is complete
+            and written. Off, since the conversation is what is evaluated, never the diagnosis.
     """
 
     time_limit_s: float = Field(default=1800, gt=0)
@@ -206,11 +207,11 @@ class MasGenerationConfig(Config):
     stub: StubConfig = StubConfig()
 
     def for_stub(self) -> dict[str, Any]:
-        """Return what a simulated talk depends on, as plain data."""
+        """Return what a simulated conversation depends on, as plain data."""
         return self.model_dump(mode="json", exclude={"live"})
 
     def for_live(self) -> dict[str, Any]:
-        """Return what a live talk depends on, as plain data."""
+        """Return what a live conversation depends on, as plain data."""
         return self.model_dump(mode="json", include={"mac", "live"})
 
     @field_validator("epoch")
@@ -236,7 +237,7 @@ class MacModelConfig(Config):
     Attributes:
         model: name of the model.
         temperature: of sampling.
-        cache_seed: None, since a cached answer is no measurement.
+        cache_seed: None, since a cached answer is not a measurement.
         timeout: of one call, in s.
         provider: whose key and base URL are taken from the environment; None goes by the model's name.
     """

@@ -58,7 +58,7 @@ class FrozenConfig(Config):
         trace_dataset_hash: of the frozen traces that were calibrated on; None where the gate was set.
         cases: of these traces; none of them may be evaluated.
         date: of these traces, on their own clock.
-        stub: whether the talk was simulated.
+        stub: whether the conversation was simulated.
     """
 
     gate: PartConfig

@@ -13,8 +13,8 @@ State = Literal["ok", "missing", "problem"]
 Purpose = Literal["stub", "live", "paper", "docker", "analysis", "run-eval"]
 
 PURPOSES: dict[Purpose, str] = {
-    "stub": "simulated talk and model, offline",
-    "live": "MAC's own talk, or a live model behind the middleware",
+    "stub": "simulated conversations and model, offline",
+    "live": "MAC's own conversation, or a live model behind the middleware",
     "paper": "the paper's extractor, scispaCy, and MAC's cases",
     "docker": "the container",
     "analysis": "analyses of experiments",
@@ -44,7 +44,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class Environment:
     """What is examined.
 
     Attributes:
@@ -62,7 +62,7 @@ class Patient:
     timeout_s: float = 20.0
 
 
-Check = Callable[[Patient], Iterable[Finding]]
+Check = Callable[[Environment], Iterable[Finding]]
 
 STUB: frozenset[Purpose] = frozenset({"stub"})
 """What stub mode needs, everything needs."""

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from exaid_evals.concepts.registry import BUILT_IN, load_extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
-from exaid_evals.doctor.base import STUB, Finding, Patient, Purpose
+from exaid_evals.doctor.base import STUB, Environment, Finding, Purpose
 from exaid_evals.errors import ExaidError
 from exaid_evals.ontologies.registry import NAMES, fingerprint
 
@@ -16,7 +16,7 @@ _NEEDED: dict[str, frozenset[Purpose]] = {"lexicon": STUB, "scispacy": frozenset
 _MODEL = "en_core_sci_sm"
 
 
-def vocabularies(_: Patient) -> Iterator[Finding]:
+def vocabularies(_: Environment) -> Iterator[Finding]:
     """Find the files that the vocabularies are read from."""
     for name in NAMES:
         try:
@@ -27,10 +27,10 @@ def vocabularies(_: Patient) -> Iterator[Finding]:
             yield Finding("vocabulary", name, "ok", f"installed, file hash {digest[:8]}", needed_for=STUB)
 
 
-def extractors(patient: Patient) -> Iterator[Finding]:
+def extractors(environment: Environment) -> Iterator[Finding]:
     """Load every extractor that ships, as a stage would."""
     try:
-        stop_entities = read_stop_entities(patient.config_dir / "stop_entities.txt")
+        stop_entities = read_stop_entities(environment.config_dir / "stop_entities.txt")
     except ExaidError as error:
         yield Finding("extractor", "stop_entities.txt", "problem", str(error), error.remedy or "", STUB)
         stop_entities = frozenset()
@@ -52,7 +52,7 @@ def extractors(patient: Patient) -> Iterator[Finding]:
             yield Finding("extractor", name, "ok", extractor.id, needed_for=needed)
 
 
-def models(_: Patient) -> Iterator[Finding]:
+def models(_: Environment) -> Iterator[Finding]:
     """List the spaCy pipelines that are installed as packages."""
     found = sorted({entry.name for entry in metadata.entry_points(group="spacy_models")})
     if not found:

@@ -13,7 +13,7 @@ from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfi
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.doctor.base import STUB, Finding, Patient
+from exaid_evals.doctor.base import STUB, Environment, Finding
 from exaid_evals.errors import ExaidError
 
 _FILES: dict[str, type[Config]] = {
@@ -26,13 +26,13 @@ _FILES: dict[str, type[Config]] = {
 }
 
 
-def configurations(patient: Patient) -> Iterator[Finding]:
+def configurations(environment: Environment) -> Iterator[Finding]:
     """Read every configuration as the stages do."""
     read: dict[str, Callable[[], object]] = {
-        name: lambda name=name, model=model: load_config(model, patient.config_dir / name)  # type: ignore[misc]
+        name: lambda name=name, model=model: load_config(model, environment.config_dir / name)  # type: ignore[misc]
         for name, model in _FILES.items()
     }
-    read["variants/"] = lambda: load_variants(patient.config_dir / "variants")
+    read["variants/"] = lambda: load_variants(environment.config_dir / "variants")
     sound = []
     for name, load in read.items():
         try:
@@ -44,10 +44,10 @@ def configurations(patient: Patient) -> Iterator[Finding]:
             yield Finding("configuration", name, "problem", what, error.remedy or "correct it", STUB)
         else:
             sound.append(name)
-    yield Finding("configuration", str(patient.config_dir), "ok", ", ".join(sound))
+    yield Finding("configuration", str(environment.config_dir), "ok", ", ".join(sound))
 
 
-def schemas(_: Patient) -> Iterator[Finding]:
+def schemas(_: Environment) -> Iterator[Finding]:
     """Compile every version of every schema."""
     count = 0
     for name in current_versions():

@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from exaid_evals.doctor.base import Finding, Patient, Purpose
+from exaid_evals.doctor.base import Environment, Finding, Purpose
 
 _DOCKER: frozenset[Purpose] = frozenset({"docker"})
 
 
-def docker(patient: Patient) -> Iterator[Finding]:
+def docker(environment: Environment) -> Iterator[Finding]:
     """Ask for the engine's version and Compose's."""
-    program = shutil.which("docker", path=patient.environment.get("PATH"))
+    program = shutil.which("docker", path=environment.environment.get("PATH"))
     if program is None:
         yield Finding("docker", "program", "missing", "not on PATH", "install Docker with its Compose plugin", _DOCKER)
         return
@@ -22,28 +22,28 @@ def docker(patient: Patient) -> Iterator[Finding]:
         ("compose", ("compose", "version", "--short"), "install Docker's Compose plugin"),
     )
     for name, arguments, remedy in questions:
-        version, problem = _asked(program, arguments, patient)
+        version, problem = _asked(program, arguments, environment)
         if version:
             yield Finding("docker", name, "ok", version, needed_for=_DOCKER)
         else:
             yield Finding("docker", name, "missing", problem, remedy, _DOCKER)
 
 
-def _asked(program: str, arguments: tuple[str, ...], patient: Patient) -> tuple[str, str]:
+def _asked(program: str, arguments: tuple[str, ...], environment: Environment) -> tuple[str, str]:
     """Return what the program answers, or why it does not."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
             [program, *arguments],
-            env=dict(patient.environment),
+            env=dict(environment.environment),
             capture_output=True,
             text=True,
             errors="replace",
             stdin=subprocess.DEVNULL,
-            timeout=patient.timeout_s,
+            timeout=environment.timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "", f"no answer within {patient.timeout_s:g} s"
+        return "", f"no answer within {environment.timeout_s:g} s"
     except OSError as error:
         return "", str(error.strerror)
     answer = done.stdout.strip().splitlines()

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from exaid_evals.doctor.base import STUB, Finding, Patient
+from exaid_evals.doctor.base import STUB, Environment, Finding
 
 _GIB = 1 << 30
 _LEAST_FREE = _GIB // 2
 _LEAST_MEMORY = 2 * _GIB
 
 
-def hardware(_: Patient) -> Iterator[Finding]:
+def hardware(_: Environment) -> Iterator[Finding]:
     """Count processors and memory."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding("machine", "processors", "ok", f"{usable} usable")
@@ -28,9 +28,9 @@ def hardware(_: Patient) -> Iterator[Finding]:
     yield Finding("machine", "memory", "ok" if enough else "problem", f"{memory / _GIB:.1f} GiB", remedy)
 
 
-def data_folder(patient: Patient) -> Iterator[Finding]:
+def data_folder(environment: Environment) -> Iterator[Finding]:
     """Look whether the data folder, or where it would be made, has room and may be written."""
-    root = patient.campaign.root
+    root = environment.campaign.root
     there = next((folder for folder in (root, *root.parents) if folder.exists()), Path("/"))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         remedy = "name another --data-dir, or change the folder's permissions"
@@ -45,7 +45,7 @@ def data_folder(patient: Patient) -> Iterator[Finding]:
     )
 
 
-def fonts(_: Patient) -> Iterator[Finding]:
+def fonts(_: Environment) -> Iterator[Finding]:
     """Look for the typefaces that figures are set in, which Matplotlib ships; by path, for importing it is slow."""
     spec = find_spec("matplotlib")
     locations = (spec.submodule_search_locations or []) if spec else []

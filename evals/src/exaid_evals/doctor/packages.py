@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from exaid_evals import __version__
 from exaid_evals.config.resources import checkout_root
-from exaid_evals.doctor.base import STUB, Finding, Patient, Purpose
+from exaid_evals.doctor.base import STUB, Environment, Finding, Purpose
 from exaid_evals.verification.packages import DISTRIBUTION
 
 LOCK_NAME = "requirements-evals.txt"
@@ -30,7 +30,7 @@ _PURPOSE_OF_EXTRA: dict[str, Purpose] = {
 }
 
 
-def python(_: Patient) -> Iterator[Finding]:
+def python(_: Environment) -> Iterator[Finding]:
     """Compare the interpreter with the versions that this release runs on."""
     version = platform.python_version()
     right = sys.version_info[:2] >= (3, 11)
@@ -46,7 +46,7 @@ def python(_: Patient) -> Iterator[Finding]:
     yield Finding("python", DISTRIBUTION, "ok", f"{__version__}, in {Path(__file__).resolve().parents[1]}")
 
 
-def requirements(_: Patient) -> Iterator[Finding]:
+def requirements(_: Environment) -> Iterator[Finding]:
     """Hold the direct requirements, extras too, against what is installed."""
     pins = _pins()
     for text in metadata.requires(DISTRIBUTION) or ():
@@ -58,7 +58,7 @@ def requirements(_: Patient) -> Iterator[Finding]:
         yield _requirement(requirement, extra, pins, purpose if extra else STUB)
 
 
-def locked(_: Patient) -> Iterator[Finding]:
+def locked(_: Environment) -> Iterator[Finding]:
     """Hold every package of the lock file against what is installed."""
     pins = _pins()
     if not pins:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.clients.redaction import Redactor
 from exaid_evals.doctor import concepts, configuration, docker, keys, mac, machine, packages
-from exaid_evals.doctor.base import Check, Finding, Patient
+from exaid_evals.doctor.base import Check, Environment, Finding
 
 CHECKS: tuple[Check, ...] = (
     packages.python,
@@ -29,10 +29,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(environment: Environment) -> list[Finding]:
     """Run every check. Whatever a finding says, no key and nothing secret of a base URL is in it."""
-    findings = [finding for check in CHECKS for finding in check(patient)]
-    redactors = [endpoint_of(provider, patient.environment).redactor for provider in PROVIDERS]
+    findings = [finding for check in CHECKS for finding in check(environment)]
+    redactors = [endpoint_of(provider, environment.environment).redactor for provider in PROVIDERS]
     return [_clean(finding, redactors) for finding in findings]
 
 

@@ -5,7 +5,7 @@ the former are as they were, nothing is opened. Where they are not (the files we
 decide. A file that was written less than two seconds before it was read could change again without its times showing
 it, so its contents decide too. An entry counts only for the program that wrote it: its source is part of the key.
 
-The file is no result: it holds full numbers and times of files, and deleting it costs only time.
+The file is not a result: it holds full numbers and times of files, and deleting it costs only time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Known(NamedTuple):
 
 
 def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
-    """Return size, times and inode of each file; None for what is not there, or is no file."""
+    """Return size, times and inode of each file; None for what is not there, or is not a file."""
     found: list[Status] = []
     for path in paths:
         try:

@@ -1,6 +1,7 @@
 """The log of an export: everything to a dated file in the output folder, and what a user must know to the terminal.
 
-A log is no result: it lies in `logs/`, its name and lines carry the time of day, and no hash or comparison takes it in.
+A log is not a result: it lies in `logs/`, its name and lines carry the time of day, and no hash or comparison takes it
+    in.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _LOGGER = "exaid_evals.export"
 
 
 class _ForTerminal(logging.Formatter):
-    """What others wrote must not steer a terminal; what is no news says its level."""
+    """What others wrote must not steer a terminal; what is not news says its level."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = printable_lines(record.getMessage())

@@ -10,7 +10,7 @@ from exaid_evals.export.model_report_rows import ReportRow
 from exaid_evals.export.model_report_style import shown
 from exaid_evals.export.writers.cells import cell
 from exaid_evals.report.figures.canvas import FAINT, INK
-from exaid_evals.report.figures.sheet import PAGE_IN, Sheet, sheet
+from exaid_evals.report.figures.sheet import PAGE_IN, Canvas, sheet
 from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def _page(models: Sequence[str], layout: _Layout, cells: dict[tuple[str, str], R
     return page.finished()
 
 
-def _heads(page: Sheet, layout: _Layout, left: float, top: float) -> None:
+def _heads(page: Canvas, layout: _Layout, left: float, top: float) -> None:
     for column, prompt in enumerate(layout.prompts):
         x = left + _NAMES_IN + column * (_TILE_IN + _GAP_IN) + _TILE_IN / 2
         lines = "\n".join(_wrapped(prompt, 11, 2))
         _text(page, x, top + 0.05, lines, ha="center", va="bottom", fontweight="bold")
 
 
-def _tile(page: Sheet, x: float, y: float, counts: tuple[int, int, int, int]) -> None:
+def _tile(page: Canvas, x: float, y: float, counts: tuple[int, int, int, int]) -> None:
     """Draw one matrix: tp fn above fp tn."""
     from matplotlib.patches import Rectangle
 
@@ -151,7 +151,7 @@ def _put(lines: list[str], piece: str, width: int) -> list[str]:
     return [*lines[:-1], lines[-1] + piece]
 
 
-def _text(page: Sheet, x: float, y: float, text: str, **settings: Any) -> None:
+def _text(page: Canvas, x: float, y: float, text: str, **settings: Any) -> None:
     looks: dict[str, Any] = {"fontsize": 6.2, "color": INK} | settings
     made = page.figure.text(x / page.width, y / page.height, text, **looks)
     made.set_parse_math(False)

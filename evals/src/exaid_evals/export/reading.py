@@ -77,11 +77,11 @@ class _Outcome(NamedTuple):
 
     Attributes:
         path, part: where it lies.
-        entry: JSON with the run and the canonical text of its record; None where it is remembered, is no plain data,
+        entry: JSON with the run and the canonical text of its record; None where it is remembered, is not plain data,
             or cannot be read.
         keep: whether the entry is to be remembered.
         known: of the files of a run that is remembered.
-        run: the run itself, where it is no plain data.
+        run: the run itself, where it is not plain data.
         error: why it cannot be read.
         left_out: what lies beside the folder's runs and is none; stands with the first of them.
     """
@@ -155,7 +155,7 @@ class _Taken:
 
     def __init__(self, cache: Cache | None) -> None:
         self._cache = cache
-        self._told: list[str] = []
+        self._described: list[str] = []
         self.runs: list[Run] = []
         self.failures: list[Failure] = []
         self.texts: dict[str, str] = {}
@@ -166,7 +166,7 @@ class _Taken:
         if outcome.error is not None:
             problem = _without_place(outcome.error, source.path)
             self.failures.append(Failure(name, problem, outcome.error, source.path))
-            self._told.append(f"{name}: not read")
+            self._described.append(f"{name}: not read")
             return
         if outcome.run is not None:
             self.runs.append(renamed(outcome.run, name, source.path))
@@ -183,16 +183,18 @@ class _Taken:
             self.n_remembered += 1
         run = from_data(entry["run"], name, source.path)
         self.texts[name] = named_text(entry["record"], name)
-        self._told.append(f"{name}: {run.format}, {'read' if outcome.entry is not None else 'as at the last export'}")
+        self._described.append(
+            f"{name}: {run.format}, {'read' if outcome.entry is not None else 'as at the last export'}"
+        )
         self.runs.append(run)
 
     def tell(self) -> None:
         """Log what was read, thousands of runs in one record."""
-        if len(self._told) <= _TOLD_ONE_BY_ONE:
-            for line in self._told:
+        if len(self._described) <= _TOLD_ONE_BY_ONE:
+            for line in self._described:
                 log.debug("%s", line)
         else:
-            log.debug("%s", "\n".join([f"{len(self._told)} runs:", *map(printable, self._told)]))
+            log.debug("%s", "\n".join([f"{len(self._described)} runs:", *map(printable, self._described)]))
 
 
 def _outcomes(
@@ -238,7 +240,7 @@ class _Work:
             if not sources:
                 raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
         except Exception as error:
-            return [_Outcome(str(folder), "", error=_told(error, folder))]
+            return [_Outcome(str(folder), "", error=_described(error, folder))]
         outcomes = [self._source(reader, source, folder, known) for source in sources]
         outcomes[0] = outcomes[0]._replace(left_out=_left_out(folder, sources))
         return outcomes
@@ -268,7 +270,7 @@ class _Work:
             entry = entry_of(self._places.of(folder), key, known_now, text, run)
             return _Outcome(str(source.path), source.part, entry, keep=True)
         except Exception as error:
-            return _Outcome(str(source.path), source.part, error=_told(error, source.path))
+            return _Outcome(str(source.path), source.part, error=_described(error, source.path))
 
 
 def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
@@ -296,7 +298,7 @@ def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
 
 
 def _read(reader: Format, source: Source) -> tuple[bytes | Run, str]:
-    """Return a run as JSON with the text of its record; itself, without a text, where it is no plain data."""
+    """Return a run as JSON with the text of its record; itself, without a text, where it is not plain data."""
     run = reader.read(source, STAND_IN)
     if run.cases is None:
         with contextlib.suppress(TypeError):  # a number of more than 64 bits, say: it has no short form
@@ -312,7 +314,7 @@ def _outcome(source: Source, run: bytes | Run, text: str) -> _Outcome:
     return _Outcome(str(source.path), source.part, entry)
 
 
-def _told(error: Exception, folder: Path) -> ExaidError:
+def _described(error: Exception, folder: Path) -> ExaidError:
     if isinstance(error, ExaidError):
         return error
     show_if_debugging(error)

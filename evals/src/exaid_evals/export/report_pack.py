@@ -108,7 +108,7 @@ def apply(pack: Pack) -> None:
 
 def _folder(path: Path, option: str) -> Path:
     if not path.is_dir():
-        what = "is no folder" if path.exists() else "no such folder"
+        what = "is not a folder" if path.exists() else "no such folder"
         raise ConfigError(what, where=f"{option} {path}", remedy="check the path")
     return path.resolve()
 

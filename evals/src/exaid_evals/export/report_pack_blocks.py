@@ -83,7 +83,7 @@ def find_blocks(path: Path, data: bytes) -> tuple[list[Block], list[ConfigError]
                     "end the one before the other begins",
                 )
             elif name in seen:
-                wrong(f"the block {name} stands twice, first in line {seen[name]}", number, "remove one of them")
+                wrong(f"the block {name} is a duplicate, first in line {seen[name]}", number, "remove one of them")
             seen.setdefault(name, number)
             opened = (name, number, at, text[0][len(bare) :])
         elif end:

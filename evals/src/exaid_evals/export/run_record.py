@@ -42,7 +42,7 @@ def record_text(run: Run) -> str:
     record = run_record(run)
     try:
         return orjson.dumps(_rounded(record), option=orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, ValueError):  # orjson's error of text that is no Unicode is of the former
+    except (TypeError, ValueError):  # orjson's error of text that is not Unicode is of the former
         return canonical_json(record)
 
 

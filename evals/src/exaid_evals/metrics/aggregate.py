@@ -38,10 +38,10 @@ def aggregate(
     """Return variant id → its measures over cases.
 
     All variants must have the same cases, in the same order: by id, so that resample b draws the same cases from
-    each. Cases without a talk are counted and not resampled; a case whose replay failed keeps its row, in which
+    each. Cases without a conversation are counted and not resampled; a case whose replay failed keeps its row, in which
     everything is undefined, so that resample b holds the same cases under every variant. The resamples depend on the
-    number of cases with a talk and on the seed alone, hence a variant's numbers do not depend on which others are
-    aggregated with it.
+    number of cases with a conversation and on the seed alone, hence a variant's numbers do not depend on which others
+    are aggregated with it.
 
     Args:
         by_variant: variant id → its cases by id, values rounded to 6 decimals.
@@ -52,12 +52,14 @@ def aggregate(
     aggregated = {}
     counts: dict[int, Floats] = {}
     for variant, cases in by_variant.items():
-        with_talk = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
-        failed_runs = {case.case_id: case.failure_reason or "" for case in with_talk if case.status == FAILED_RUN}
-        n, n_measured = len(with_talk), len(with_talk) - len(failed_runs)
+        with_conversation = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
+        failed_runs = {
+            case.case_id: case.failure_reason or "" for case in with_conversation if case.status == FAILED_RUN
+        }
+        n, n_measured = len(with_conversation), len(with_conversation) - len(failed_runs)
         if n not in counts:
             counts[n] = shared_resamples(n, config.bootstrap)
-        names, values = _matrix(with_talk)
+        names, values = _matrix(with_conversation)
         described = describe(values)
         means = bootstrap_means(np.rint(values * SCALE), counts[n])
         bounds = percentile_bounds(means, described.n) / SCALE
@@ -70,13 +72,13 @@ def aggregate(
             measures={name: _estimate(described, bounds, column, n=n_measured) for column, name in enumerate(names)},
             curves=_curves(values, described, means, bounds, counts[n], len(names), config),
             failed_runs=failed_runs,
-            time_basis=together(case.time_basis for case in with_talk),
+            time_basis=together(case.time_basis for case in with_conversation),
         )
     return aggregated
 
 
 def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Floats:
-    """Return the resamples that everything over n cases with a talk shares, shape (resamples, n)."""
+    """Return the resamples that everything over n cases with a conversation shares, shape (resamples, n)."""
     return resample_counts(n, bootstrap.resamples, np.random.default_rng(bootstrap.seed))
 
 

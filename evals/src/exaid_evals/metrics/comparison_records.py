@@ -26,8 +26,8 @@ class LeftOut:
     """A case that a comparison does not count.
 
     Attributes:
-        reason: `failed_trace` (no talk), `failed_run` (the replay failed under one of the variants), or the measure is
-            `undefined_in_variant`, `undefined_in_against` or `undefined_in_both`.
+        reason: `failed_trace` (no conversation), `failed_run` (the replay failed under one of the variants), or the
+            measure is `undefined_in_variant`, `undefined_in_against` or `undefined_in_both`.
     """
 
     case_id: str

@@ -181,7 +181,7 @@ def _outline(cases: Sequence[CaseMetrics]) -> list[tuple[str, bool]]:
 
 
 def _signature_of(campaign: Campaign, variant: str) -> str | None:
-    """Return the signature in a metrics file's first record; None where that is no record."""
+    """Return the signature in a metrics file's first record; None where that is not a record."""
     for line in scan_jsonl(campaign.metrics_file(variant)):
         return line.value.get("signature") if line.value is not None else None
     return None

@@ -62,7 +62,8 @@ def compare(
     """Compare each variant with one, in each measure.
 
     A case counts in a comparison where the measure is defined under both variants. The resamples are those of the
-    aggregates: of all cases with a talk. A case that does not count is left out of each resample that drew it, on
+    aggregates: of all cases with a conversation. A case that does not count is left out of each resample that drew it,
+        on
     both sides at once; so resample b holds the same cases in every comparison, up to the undefined ones.
 
     Args:
@@ -103,8 +104,8 @@ def compare(
                 made_from={variant.variant_id: variant.file_hash, against.variant_id: against.file_hash},
             )
             found.append((empty, differences[:, column]))
-    with_talk = [case.status != SKIPPED_FAILED_TRACE for case in against.cases]
-    columns = np.array([column[with_talk] for _, column in found]).reshape(len(found), -1).T
+    with_conversation = [case.status != SKIPPED_FAILED_TRACE for case in against.cases]
+    columns = np.array([column[with_conversation] for _, column in found]).reshape(len(found), -1).T
     return _adjusted(_estimated([empty for empty, _ in found], columns, bootstrap))
 
 
@@ -136,7 +137,7 @@ def _estimated(comparisons: Sequence[Comparison], differences: Floats, bootstrap
 
     Args:
         comparisons: one per column.
-        differences: in millionths, shape (cases with a talk, columns); NaN where undefined.
+        differences: in millionths, shape (cases with a conversation, columns); NaN where undefined.
         bootstrap: the resamples.
     """
     described = describe(differences)

@@ -1,7 +1,7 @@
 """Gold labels of updates that copy what was said.
 
-Nobody labels what a middleware writes. Where an update consists of sentences of the talk, word for word, its labels
-are those of the sentences; where it does not, it has none, and what rests on them is undefined.
+Nobody labels what a middleware writes. Where an update consists of sentences of the conversation, word for word, its
+labels are those of the sentences; where it does not, it has none, and what rests on them is undefined.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CUT = "…"
 _KEY = 4
 
 Span = tuple[int, int, int]
-"""Message, first code point, one past the last: a part of the talk."""
+"""Message, first code point, one past the last: a part of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A sentence or line of the talk without emphasis.
+    """A sentence or line of the conversation without emphasis.
 
     Attributes:
         mentions: those that it holds whole.
@@ -40,13 +40,13 @@ class _Unit:
 
 
 class CopiedText:
-    """Finds the labels of texts that were copied out of a talk.
+    """Finds the labels of texts that were copied out of a conversation.
 
-    A line of an update is copied where it is a line of the talk, or consists of sentences of it with blanks between
-    them, each whole or cut off behind some word and marked with an ellipsis. Sentences are those of
+    A line of an update is copied where it is a line of the conversation, or consists of sentences of it with blanks
+    between them, each whole or cut off behind some word and marked with an ellipsis. Sentences are those of
     `exaid_evals.clients.sentences`, of whole messages and of the parts of messages that the update covers. Emphasis
     (`**`) makes no difference. A label counts where its whole span was copied. A line that takes over text which the
-    talk itself copied from a report that nobody has labelled (`copied`) has no labels: it may state anything.
+    conversation itself copied from a report that nobody has labelled (`copied`) has no labels: it may state anything.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -57,11 +57,11 @@ class CopiedText:
         )
 
     def mentions(self, text: str, window: Sequence[Span] = ()) -> tuple[Mention, ...] | None:
-        """Return the gold mentions of a text, with offsets in it; None where part of it is no copy.
+        """Return the gold mentions of a text, with offsets in it; None where part of it is not a copy.
 
         Args:
             text: what an update says, a field a line.
-            window: the parts of the talk that it covers.
+            window: the parts of the conversation that it covers.
         """
         found: list[Mention] = []
         cut: dict[str, list[_Unit]] | None = None

@@ -1,4 +1,4 @@
-"""What an extractor found in a labelled talk, beside what its messages really state."""
+"""What an extractor found in a labelled conversation, beside what its messages really state."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class LabelledMessage:
     found: tuple[Mention, ...] = ()
 
 
-class LabelledTalk:
-    """The messages of a talk with gold labels, and how well the extractor read them.
+class LabelledConversation:
+    """The messages of a conversation with gold labels, and how well the extractor read them.
 
     A mention that the extractor found belongs to the label that it shares most code points with, of those that say
     what should be found there (the first of several). One that shares code points only with labels that do not say is

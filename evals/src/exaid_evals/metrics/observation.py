@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from exaid_evals.concepts.base import Mention
-from exaid_evals.metrics.extraction import LabelledTalk
+from exaid_evals.metrics.extraction import LabelledConversation
 
 Usage = Mapping[str, int | None]
 
@@ -27,7 +27,7 @@ class Update:
         window_concepts: K(W_i), of the text that it covers.
         latency_ms: of its making.
         usage: calls and CTU of the language model; None where none was called.
-        gold: mentions of s_i by their gold labels; None where it is not copied from a labelled talk.
+        gold: mentions of s_i by their gold labels; None where it is not copied from a labelled conversation.
         prefix: whether f_i begins with s_i, so that the places of `gold` are the same in both.
     """
 
@@ -68,7 +68,7 @@ class Observation:
         stated_ms: concept of K(T) → when its first mention had arrived whole, in virtual ms.
         updates: in order of emission.
         decisions: in order.
-        labels: what the talk really states; None where its messages carry no gold labels.
+        labels: what the conversation really states; None where its messages carry no gold labels.
     """
 
     trace_ctu: int = 0
@@ -76,7 +76,7 @@ class Observation:
     stated_ms: Mapping[str, int] = field(default_factory=dict)
     updates: tuple[Update, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    labels: LabelledTalk | None = None
+    labels: LabelledConversation | None = None
 
     @cached_property
     def trace_concepts(self) -> frozenset[str]:
@@ -95,7 +95,7 @@ class Observation:
 
     @property
     def gold_concepts(self) -> frozenset[str]:
-        """G(T): what the talk really states; empty without labels."""
+        """G(T): what the conversation really states; empty without labels."""
         return self.labels.concepts if self.labels else frozenset()
 
     @cached_property

@@ -9,7 +9,7 @@ from itertools import chain
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
 from exaid_evals.metrics.copied import CopiedText, Span
-from exaid_evals.metrics.extraction import LabelledMessage, LabelledTalk
+from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
 from exaid_evals.metrics.observation import Decision, Observation, Update
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
@@ -45,7 +45,7 @@ def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
     """Return the text that some flushes hold, divided where a message ends or text between them was left out.
 
     Args:
-        trace: the talk.
+        trace: the conversation.
         flushes: in order; offsets are half-open, in code points of their messages.
     """
     return [trace.messages[seq].content[start:end] for seq, start, end in window_spans(trace, flushes)]
@@ -65,12 +65,12 @@ def window_spans(trace: Trace, flushes: Sequence[GateFlush]) -> list[Span]:
     return [(seq, start, end) for seq, start, end in spans if start < end]
 
 
-def _labels(trace: Trace, found: CachedExtractor) -> LabelledTalk | None:
-    """Return the talk's gold labels beside what was found; None where some message carries none."""
+def _labels(trace: Trace, found: CachedExtractor) -> LabelledConversation | None:
+    """Return the conversation's gold labels beside what was found; None where some message carries none."""
     mentions = found.mentions([message.content for message in trace.messages])
     if not trace.messages or any(message.gold_mentions is None for message in trace.messages):
         return None
-    return LabelledTalk(
+    return LabelledConversation(
         [
             LabelledMessage(message.gold_mentions or (), in_message)
             for message, in_message in zip(trace.messages, mentions, strict=True)
@@ -78,7 +78,9 @@ def _labels(trace: Trace, found: CachedExtractor) -> LabelledTalk | None:
     )
 
 
-def _labelled(seen: Observation, trace: Trace, log: RunLog, labels: LabelledTalk, copied: CopiedText) -> Observation:
+def _labelled(
+    seen: Observation, trace: Trace, log: RunLog, labels: LabelledConversation, copied: CopiedText
+) -> Observation:
     """Return an observation with gold labels."""
     updates = []
     for update, summary in zip(seen.updates, _in_order(log), strict=True):
@@ -112,7 +114,7 @@ def _chars_per_second(log: RunLog) -> float:
 
 
 def _stated_ms(trace: Trace, chars_per_second: float, found: CachedExtractor) -> dict[str, int]:
-    """Return concept → when its first mention in the talk had arrived whole."""
+    """Return concept → when its first mention in the conversation had arrived whole."""
     stated: dict[str, int] = {}
     mentions = found.mentions([message.content for message in trace.messages])
     for arrival, in_message in zip(arrivals(trace, chars_per_second), mentions, strict=True):

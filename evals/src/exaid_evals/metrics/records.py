@@ -24,8 +24,8 @@ class CaseMetrics:
     """The measures of one case under one variant.
 
     Attributes:
-        status: `ok`; `skipped_failed_trace` for a case without a talk, `failed` for one whose replay failed: both
-            have no measures at all.
+        status: `ok`; `skipped_failed_trace` for a case without a conversation, `failed` for one whose replay failed:
+            both have no measures at all.
         measures: name → number, None where undefined for this case.
         curves: name → values on the grid of the variant's curve; all None where undefined.
         failure_reason: why the replay failed; None where it did not.
@@ -94,9 +94,9 @@ class MadeFrom:
         runs_hash: of the run logs, case by case; see `metrics.runs.hash_of_runs`.
         primary_variant: the variant that others are compared with.
         better: measure → `higher`, `lower` or `neither`.
-        generation_seed: of the stub generator; None for a live or imported talk.
-        extractor_held_out: whether talks of that seed were kept from sight while the concept extractor was built; None
-            where there is no such seed, or the extractor does not say.
+        generation_seed: of the stub generator; None for a live or imported conversation.
+        extractor_held_out: whether conversations of that seed were kept from sight while the concept extractor was
+            built; None where there is no such seed, or the extractor does not say.
     """
 
     trace_dataset_hash: str
@@ -114,7 +114,7 @@ class VariantMetrics:
 
     Attributes:
         n_cases: all cases, with the failed ones.
-        n_failed: cases without a talk, and those whose replay failed.
+        n_failed: cases without a conversation, and those whose replay failed.
         failed_runs: the latter, with the reason.
         time_basis: whether the times of the text were recorded, over all cases, as of a case.
         made_from: None before it is known, in the midst of aggregation.

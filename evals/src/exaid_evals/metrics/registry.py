@@ -10,7 +10,7 @@ from exaid_evals.metrics.base import Measure
 _ROOM = "exaid_evals.metrics.measures"
 BUILT_IN = {
     "volume": f"{_ROOM}.volume:measures",
-    "talk": f"{_ROOM}.talk:measures",
+    "talk": f"{_ROOM}.conversation:measures",
     "coverage": f"{_ROOM}.coverage:measures",
     "coverage_at_budget": f"{_ROOM}.coverage_at_budget:measures",
     "coverage_auc": f"{_ROOM}.coverage_auc:measures",

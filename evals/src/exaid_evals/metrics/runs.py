@@ -30,7 +30,7 @@ class VariantRuns:
         variant_id: the variant.
         config: the resolved configuration that all of them share.
         llm_id: client and model.
-        stub: whether talk or model were simulated.
+        stub: whether conversation or model were simulated.
         hashes: case id → hash of its run log.
         time_basis: whether the times of the text were recorded, over these cases; None where no run says.
     """

@@ -21,7 +21,7 @@ def row_of(metrics: Mapping[Any, Any], problem: Callable[[str], None]) -> Row:
         try:
             name = given if type(given) is str else str(given)
         except Exception:  # an object of the user's
-            problem("a metric's name is no text")
+            problem("a metric's name is not text")
             continue
         number = number_of(value)
         if number is None:
@@ -32,7 +32,7 @@ def row_of(metrics: Mapping[Any, Any], problem: Callable[[str], None]) -> Row:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a logged value as a float; None for what is no number: text, None, a list, a tensor of several elements.
+    """Return a logged value as a float; None for what is not a number: text, None, a list, a tensor of several elements.
 
     NaN and infinities are numbers here.
     """
@@ -50,5 +50,5 @@ def number_of(value: Any) -> float | None:
             return None  # NumPy's masked arrays give the number under the mask
         plain = item()
         return None if isinstance(plain, _TEXT) else float(plain)
-    except Exception:  # whatever a foreign object raises, it is no number
+    except Exception:  # whatever a foreign object raises, it is not a number
         return None

@@ -98,7 +98,7 @@ class AutoRecoveryConfig(Config):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if len(set(self.strategies)) < len(self.strategies):
-            raise ValueError("a strategy stands twice in strategies")
+            raise ValueError("a strategy is a duplicate in strategies")
         return self
 
 

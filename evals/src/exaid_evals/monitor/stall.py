@@ -111,7 +111,7 @@ class StallWatch:
 
     def _limit(self) -> float | None:
         usual = self._usual()
-        # A pause that ended by itself, such as an evaluation, is no stall when it comes again.
+        # A pause that ended by itself, such as an evaluation, is not a stall when it comes again.
         return None if usual is None else max(usual, _LONGER * self._longest)
 
     def look(self) -> None:

@@ -104,7 +104,7 @@ class TrainingMonitor:
                 self._checkpoint_dir(), settings.strategies, metric=settings.metric,
                 directions=self.config.anomaly_detection.directions, **given,
             ).attach(model, optimizer, scheduler, parts)  # fmt: skip
-            self._told_by(self._recovery)
+            self._report_actions_of(self._recovery)
         return self
 
     def _checkpoint_dir(self) -> Path:
@@ -131,7 +131,7 @@ class TrainingMonitor:
         return self._history.path if self._history is not None else None
 
     @property
-    def told_problems(self) -> list[str]:
+    def reported_problems(self) -> list[str]:
         """What went wrong, with counts, as lines."""
         return [f"{what} ({count} times)" for what, count in self.problems.items()]
 
@@ -141,8 +141,8 @@ class TrainingMonitor:
         """Take the metrics of a step, and return the anomalies that they make certain, and stalls since the last call.
 
         Args:
-            step: of the training. What is no number is replaced by the count of calls, and counted.
-            metrics: name → number, tensor of one element, …; what is no number is left out, and counted.
+            step: of the training. What is not a number is replaced by the count of calls, and counted.
+            metrics: name → number, tensor of one element, …; what is not a number is left out, and counted.
             batch_info: `batch_idx`, `items`, `profile`, `phase`, as `log_batch_metrics` takes them: they stand in the
                 evidence of the anomalies, and in the batch log beside the history.
         """
@@ -163,7 +163,7 @@ class TrainingMonitor:
         if self._watches_stalls:
             self._stall.start()
         if batch_info is not None and not isinstance(batch_info, Mapping):
-            self._problem(f"batch_info: a {type(batch_info).__name__} is no mapping")
+            self._problem(f"batch_info: a {type(batch_info).__name__} is not a mapping")
             batch_info = None
         row = row_of(metrics, self._problem)
         found = self._watched(at, row)
@@ -221,14 +221,14 @@ class TrainingMonitor:
             self._problem(f"recovery: {error}")
             return
         finally:
-            self._told_by(recovery)
+            self._report_actions_of(recovery)
         if action is not None:
             self.last_action = action
             severity: Severity = "critical" if recovery.should_stop else "high"
             text = f"{action.strategy.replace('_', ' ')} at step {step:g}, since {action.reason}"
             self._alerts.notice(f"recovery {action.strategy}", "", severity, text)
 
-    def _told_by(self, recovery: AutoRecoverySystem) -> None:
+    def _report_actions_of(self, recovery: AutoRecoverySystem) -> None:
         for what in recovery.new_problems():
             self._problem(f"recovery: {what}", logged=True)
 
@@ -258,7 +258,7 @@ class TrainingMonitor:
     def _close_recovery(self) -> None:
         if self._recovery is not None:
             self._recovery.close()
-            self._told_by(self._recovery)
+            self._report_actions_of(self._recovery)
 
     def _close_history(self) -> None:
         if self._history is None:
@@ -288,5 +288,5 @@ def _monitoring(config: MonitoringConfig | ExperimentConfig | Path | str | None)
         return config.experiment_monitoring
     if config is None or isinstance(config, Path | str):
         return load_experiment_config(Path(config) if config is not None else None).value.experiment_monitoring
-    what = f"a {type(config).__name__} is no configuration"
+    what = f"a {type(config).__name__} is not a configuration"
     raise ConfigError(what, where="TrainingMonitor", remedy="give the path of experiment_config.yaml")

@@ -66,7 +66,7 @@ class Place:
         return " ".join(part for part in (self.column.shown(cell), self.column.below(cell)) if part)
 
 
-def find_place(table: Table, row: str, column: str) -> Place:
+def find_cell(table: Table, row: str, column: str) -> Place:
     """Return the cell that a user names.
 
     A row goes by its key (`V3`, `coverage/V0/V3`), by its keys in any order (`V0 vs V3 / coverage`), or by its label

@@ -15,7 +15,7 @@ from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import Export, consolidate
 from exaid_evals.export.writers import json_summary, over_seeds
 from exaid_evals.export.writers.write import write_export
-from exaid_evals.provenance.reported import Wanted
+from exaid_evals.provenance.reported import Reference
 from exaid_evals.report.base import Table
 
 SUFFIXES = (".csv", ".json", ".md", ".tex")
@@ -56,7 +56,7 @@ def remake(campaign: Campaign) -> Remade | None:
         primary, better, by = summary["primary_metric"], summary["primary_direction"], summary["group_by"]
     except (KeyError, TypeError, ValueError):
         remedy = f"run {campaign.call('export')}"
-        raise DataError("is no summary of an export", where=str(summary_file(campaign)), remedy=remedy) from None
+        raise DataError("is not a summary of an export", where=str(summary_file(campaign)), remedy=remedy) from None
     if any(Path(name).name != name for name in names):  # a path would lead out of the campaign
         return None
     members = {name: campaign if name == EXPORTED_AS else Campaign(campaign.of_seeds / name) for name in names}
@@ -74,7 +74,7 @@ def exported_files(remade: Remade) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.suffix in SUFFIXES}
 
 
-def with_export(campaign: Campaign, here: Mapping[str, Path], wanted: Wanted) -> tuple[dict[str, Path], Wanted]:
+def with_export(campaign: Campaign, here: Mapping[str, Path], wanted: Reference) -> tuple[dict[str, Path], Reference]:
     """Add the files of the campaign's export, where there is one.
 
     Returns:
@@ -90,9 +90,9 @@ def with_export(campaign: Campaign, here: Mapping[str, Path], wanted: Wanted) ->
     if remade is None or not complete:
         why = "it is of runs that do not lie in this campaign" if remade is None else "its run logs are not here"
         reasons = {Path(name).stem: why for name in found}
-        return {**here, **found}, Wanted(wanted.files, {**wanted.left_out, **reasons})
+        return {**here, **found}, Reference(wanted.files, {**wanted.left_out, **reasons})
     content = {campaign.relative(campaign.exports / name): data for name, data in exported_files(remade).items()}
-    return {**here, **found}, Wanted({**wanted.files, **content}, wanted.left_out)
+    return {**here, **found}, Reference({**wanted.files, **content}, wanted.left_out)
 
 
 def call_of_export(campaign: Campaign) -> str:

@@ -39,7 +39,7 @@ class Defect:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Reference:
     """What the metrics give.
 
     Attributes:
@@ -51,7 +51,7 @@ class Wanted:
     left_out: Mapping[str, str]
 
 
-def wanted_tables(campaign: Campaign) -> Wanted:
+def reference_tables(campaign: Campaign) -> Reference:
     """Make every table, in every form.
 
     Raises:
@@ -64,10 +64,10 @@ def wanted_tables(campaign: Campaign) -> Wanted:
         for name, table in tables.items()
         for suffix, form in FORMATS.items()
     }
-    return Wanted(files, left_out)
+    return Reference(files, left_out)
 
 
-def wanted_report(campaign: Campaign) -> Wanted:
+def reference_report(campaign: Campaign) -> Reference:
     """Make every table and figure, in a temporary campaign that reads traces and runs of the real one.
 
     Raises:
@@ -84,10 +84,10 @@ def wanted_report(campaign: Campaign) -> Wanted:
                 (elsewhere.root / name).symlink_to(campaign.root / name, target_is_directory=True)
         report = write_report(elsewhere, variants, primary=primary, force=True)
         files = {elsewhere.relative(path): path.read_bytes() for path in report.files}
-    return Wanted(files, report.left_out)
+    return Reference(files, report.left_out)
 
 
-def with_copies(campaign: Campaign, here: Mapping[str, Path], wanted: Wanted) -> tuple[dict[str, Path], Wanted]:
+def with_copies(campaign: Campaign, here: Mapping[str, Path], wanted: Reference) -> tuple[dict[str, Path], Reference]:
     """Add the numbered copies of tables and figures in the paper's folder, where there is one.
 
     Returns:
@@ -99,7 +99,7 @@ def with_copies(campaign: Campaign, here: Mapping[str, Path], wanted: Wanted) ->
     copies = {name: path for name, path in numbered_copies(campaign).items() if path in wanted.files}
     found = {f"{FOLDER}/{name}": folder / name for name in copies if (folder / name).is_file()}
     content = {f"{FOLDER}/{name}": wanted.files[path] for name, path in copies.items()}
-    return {**here, **found}, Wanted({**wanted.files, **content}, wanted.left_out)
+    return {**here, **found}, Reference({**wanted.files, **content}, wanted.left_out)
 
 
 def files_below(campaign: Campaign, *folders: Path) -> dict[str, Path]:
@@ -108,7 +108,7 @@ def files_below(campaign: Campaign, *folders: Path) -> dict[str, Path]:
     return {campaign.relative(path): path for path in found if path.is_file() and not path.name.startswith(".")}
 
 
-def defects(here: Mapping[str, Path], wanted: Wanted) -> list[Defect]:
+def defects(here: Mapping[str, Path], wanted: Reference) -> list[Defect]:
     """Return what is wrong with the files here, given those that the metrics give; by content, never by time.
 
     Args:

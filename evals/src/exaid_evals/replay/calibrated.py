@@ -34,13 +34,13 @@ def calibration_note(variant: VariantConfig, case_id: str) -> dict[str, Any] | N
     }
 
 
-def remarks(variants: Sequence[VariantConfig], case_ids: Iterable[str], *, stub_talk: bool) -> Iterator[str]:
+def remarks(variants: Sequence[VariantConfig], case_ids: Iterable[str], *, stub_conversation: bool) -> Iterator[str]:
     """Yield what a user must know, before a run, about variants that do not keep to their calibration.
 
     Args:
         variants: about to be run.
         case_ids: the cases about to be run.
-        stub_talk: whether their talk is simulated.
+        stub_conversation: whether their conversation is simulated.
     """
     wanted = sorted(case_ids)
     for variant in variants:
@@ -59,10 +59,10 @@ def remarks(variants: Sequence[VariantConfig], case_ids: Iterable[str], *, stub_
             more = ", …" if len(shared) > 3 else ""
             told = f"{len(shared)} of these cases ({', '.join(shared[:3])}{more})"
             yield f"{variant.variant_id} was calibrated on {told}, which evaluates nothing; run_meta says so"
-        if frozen.stub and not stub_talk:
+        if frozen.stub and not stub_conversation:
             yield (
-                f"{variant.variant_id} was calibrated on simulated talk, and this talk is not; "
-                "calibrate it on talk of the same kind, of other cases"
+                f"{variant.variant_id} was calibrated on simulated conversations, and this conversation is not; "
+                "calibrate it on conversation of the same kind, of other cases"
             )
 
 

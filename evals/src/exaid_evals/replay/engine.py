@@ -43,7 +43,7 @@ def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per
     session = _Session(trace, variant, client)
     chunks = stream_chunks(trace, build_gate(variant), chars_per_second)
     while (flush := session.next_flush(chunks)) is not None:
-        session.take(flush)
+        session.key(flush)
     return tuple(session.flushes), tuple(session.decisions), tuple(session.summaries)
 
 
@@ -87,12 +87,12 @@ class _Session:
         self.summaries: list[Summary] = []
 
     def next_flush(self, chunks: Iterator[Chunk]) -> GateFlush | None:
-        """Return what the gate lets go next; None when the talk is over."""
+        """Return what the gate lets go next; None when the conversation is over."""
         with self._part("gate", self._variant.gate):
             chunk = next(chunks, None)
             return None if chunk is None else self._flush(checked_chunk(chunk))
 
-    def take(self, flush: GateFlush) -> None:
+    def key(self, flush: GateFlush) -> None:
         """Note a flush, decide on the window, and summarise it if so decided."""
         self.flushes.append(flush)
         self._waiting.append(flush)

@@ -1,6 +1,6 @@
 """What a run would ask of a language model: counted by running the real engine with a client that asks nobody.
 
-Gates are deterministic and latency never delays the stream, so the flushes of a frozen talk, and with them the
+Gates are deterministic and latency never delays the stream, so the flushes of a frozen conversation, and with them the
 trigger's decisions, are exact. How many decisions summarise, and how long summaries are, is up to the model:
 
 - `high`: every decision summarises, and every summary is as long as its schema allows;
@@ -66,8 +66,8 @@ class Forecast:
         variant_id: which.
         eval_run_id: names its cassette.
         n_current: run logs that need not be made again.
-        n_to_do: run logs to be made, of cases without a talk too.
-        flushes: of the talks to be done; exact.
+        n_to_do: run logs to be made, of cases without a conversation too.
+        flushes: of the conversations to be done; exact.
         measured: what its recorded calls tell.
         recorded: calls of the run logs to be made that are answered from the recording.
         expected, high: calls to come.
@@ -112,29 +112,29 @@ def forecast(campaign: Campaign, settings: Settings, plan: Plan, client: LLMClie
         )
 
 
-def forecast_of_talk(settings: Settings, client: LLMClient, traces: Sequence[Trace]) -> Iterator[Forecast]:
-    """Yield what each variant would ask about talks that are not frozen, such as simulated ones in place of others."""
+def forecast_of_conversation(settings: Settings, client: LLMClient, traces: Sequence[Trace]) -> Iterator[Forecast]:
+    """Yield what each variant would ask about conversations that are not frozen, such as simulated ones in place of others."""
     for variant in settings.variants:
         run = eval_run(variant, settings.summarizer, client, "")
-        talks = [(trace, "") for trace in traces]
-        yield _of_variant(run, client, None, talks, n_current=0, measured=Measured())
+        conversations = [(trace, "") for trace in traces]
+        yield _of_variant(run, client, None, conversations, n_current=0, measured=Measured())
 
 
 def _of_variant(
     run: EvalRun,
     client: LLMClient,
     recorder: Recorder | None,
-    talks: Sequence[tuple[Trace, str]],
+    conversations: Sequence[tuple[Trace, str]],
     *,
     n_current: int,
     measured: Measured,
 ) -> Forecast:
-    """Forecast a variant over talks, each with the hash of its file."""
-    found = Forecast(run.variant.variant_id, run.eval_run_id, n_current, len(talks), measured=measured)
+    """Forecast a variant over conversations, each with the hash of its file."""
+    found = Forecast(run.variant.variant_id, run.eval_run_id, n_current, len(conversations), measured=measured)
     expected, high = Counts(), Counts()
     unusable: list[str] = []
     flushes = 0
-    for trace, sha256 in talks:
+    for trace, sha256 in conversations:
         try:
             for assumption, counts in ((measured.assumption, expected), (HIGH, high)):
                 log = run_case(run, trace, sha256, ForecastClient(client, recorder, assumption, counts))

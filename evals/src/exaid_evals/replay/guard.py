@@ -77,7 +77,7 @@ def checked_chunk(chunk: object) -> Chunk:
     """Return what a gate let go.
 
     Raises:
-        TypeError: it is no chunk.
+        TypeError: it is not a chunk.
     """
     _require(chunk, Chunk, "a gate's methods give")
     assert isinstance(chunk, Chunk)  # noqa: S101 - for the type checker
@@ -92,7 +92,7 @@ def checked_verdict(verdict: object) -> Verdict:
     """Return what a trigger decided.
 
     Raises:
-        TypeError: it is no verdict.
+        TypeError: it is not a verdict.
     """
     _require(verdict, Verdict, "`decide` returns")
     assert isinstance(verdict, Verdict)  # noqa: S101 - for the type checker
@@ -106,7 +106,7 @@ def checked_update(update: object) -> Update:
     """Return what a summarizer made; fields that break the schema make it a failed update that says why.
 
     Raises:
-        TypeError: it is no update.
+        TypeError: it is not an update.
         ValueError: its texts are not those of its fields.
     """
     _require(update, Update, "`summarize` returns")
@@ -121,7 +121,7 @@ def checked_update(update: object) -> Update:
     _require(update.semantics_text, str, "Update.semantics_text is")
     _require(update.rendered_text, str, "Update.rendered_text is")
     for text in (update.semantics_text, update.rendered_text):
-        text.encode()  # half a surrogate pair is no text that a file can hold
+        text.encode()  # half a surrogate pair is not text that a file can hold
     for problem in text_problems(update.content, update.semantics_text, update.rendered_text):
         raise ValueError(f"{problem}: make both texts with `render`")
     return update

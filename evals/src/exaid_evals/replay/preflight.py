@@ -40,7 +40,7 @@ class Preflight:
         settings: what the stage would be asked to do; None where the configuration has a problem.
         plan: what there is to do; None where that cannot be known.
         client: describes itself as in the run; None where it cannot be built.
-        remarks: what is no problem, and must be known.
+        remarks: what is not a problem, and must be known.
         problems: everything that keeps the stage from its work.
     """
 
@@ -94,7 +94,11 @@ def preflight(request: RunsRequest, *, traces_required: bool = True) -> Prefligh
         client = problems.checked(partial(_described, settings))
     if settings is not None and plan is not None and client is not None and not problems.found:
         problems.add(*_unrecorded(campaign, settings, plan, client))
-    told = tuple(remarks(variants, [e.case_id for e in plan.entries], stub_talk=plan.manifest.stub)) if plan else ()
+    told = (
+        tuple(remarks(variants, [e.case_id for e in plan.entries], stub_conversation=plan.manifest.stub))
+        if plan
+        else ()
+    )
     sound = settings is not None and not unsound
     return Preflight(config, tuple(variants), settings, plan if sound else None, client, told, problems.found)
 

@@ -153,7 +153,7 @@ def _require_writable(record: Mapping[str, Any], meta: Mapping[str, Any]) -> Non
         require_valid(record, "")
     except DataError as error:
         problem = error.what
-    except (TypeError, ValueError) as error:  # what is no JSON never reaches the schema
+    except (TypeError, ValueError) as error:  # what is not JSON never reaches the schema
         problem = str(error)
     else:
         return
@@ -204,7 +204,7 @@ def _require_consistent(log: RunLog, records: Sequence[Mapping[str, Any]], path:
         # JSON has one kind of number, and a schema takes 1.0 for an integer; an index of a list must not be one.
         broken = [name for name, value in record.items() if isinstance(value, float)]
         if broken:
-            _refuse(f"{broken[0]}: {record[broken[0]]} is no whole number", path, number)
+            _refuse(f"{broken[0]}: {record[broken[0]]} is not a whole number", path, number)
         field = _INDEX[record["record_type"]]
         if record[field] != expected[record["record_type"]]:
             _refuse(f"{field} is {record[field]}, and must be {expected[record['record_type']]}", path, number)

@@ -77,7 +77,7 @@ class Outcome:
     Attributes:
         written: run logs written, those of failed cases among them.
         current: run logs that were current already.
-        skipped: cases without a talk, whose logs hold run_meta alone.
+        skipped: cases without a conversation, whose logs hold run_meta alone.
         failed: case id → why its replay failed. The same command tries it again.
         broken: variant → updates written now that broke the schema, where they are more than a tenth.
         stopped: why no more calls of a live model were made; None where nothing was left to do.

@@ -15,7 +15,7 @@ def turns_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) ->
     """Return `(agent_id, text)` of each message's share of the range.
 
     Args:
-        trace: the talk.
+        trace: the conversation.
         start: `(seq, char)` of the first code point.
         end: `(seq, char)` behind the last code point.
     """

@@ -84,7 +84,7 @@ class Row:
         label: its name for readers; empty takes the keys.
         group: heading under which it stands, with the rows beside it that have the same one.
         n_cases: what its means are over, failed cases included; None where the table says n in another way.
-        n_failed: cases without a talk.
+        n_failed: cases without a conversation.
         case_source: where the cases came from, as the manifest says.
         measures: the measure of each cell; empty where the columns, or a key called `measure`, name it.
     """

@@ -127,7 +127,7 @@ def edges(calibration: Calibration) -> list[str]:
 def _summary(calibration: Calibration) -> str:
     plan, choice, tried = calibration.plan, calibration.choice, calibration.sweep
     left_out = plan.grid[1]
-    failed = len(plan.manifest.entries) - len(plan.talks)
+    failed = len(plan.manifest.entries) - len(plan.conversations)
     notes = [
         f"{len(tried.policies)} policies ({left_out} combinations left out: min_words above max_words)",
         f"{tried.n_cases} cases ({failed} failed and {tried.n_wordless} without words left out), none of the "

@@ -17,7 +17,7 @@ RULE = "the case of median length: of the measured cases in order of their CTU, 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message of the talk: who said it, and when its text arrived, in ms of virtual time."""
+    """A message of the conversation: who said it, and when its text arrived, in ms of virtual time."""
 
     agent_id: str
     start_ms: int
@@ -39,7 +39,7 @@ class Lane:
     Attributes:
         updates: in order of emission.
         held: when the trigger decided against an update, in ms.
-        stub: whether talk or model were simulated.
+        stub: whether conversation or model were simulated.
     """
 
     variant_id: str
@@ -53,7 +53,7 @@ class ExampleCase:
     """The case.
 
     Attributes:
-        turns: the talk, in order.
+        turns: the conversation, in order.
         lanes: the variants, in order.
         n_cases: among how many it was chosen.
     """
@@ -68,7 +68,7 @@ def choose(lengths: dict[str, float]) -> str:
     """Return the case of median length.
 
     Args:
-        lengths: case id → CTU of its talk; at least one.
+        lengths: case id → CTU of its conversation; at least one.
 
     >>> choose({"case-b": 5, "case-a": 5, "case-c": 9, "case-d": 100})
     'case-b'
@@ -80,7 +80,7 @@ def choose(lengths: dict[str, float]) -> str:
 def chosen_case(campaign: Campaign, variants: Sequence[str]) -> tuple[str, int] | None:
     """Return the case that the rule chooses among those measured under every variant, and how many there are.
 
-    None where no case has a talk.
+    None where no case has a conversation.
     """
     by_variant = [_lengths(campaign, variant) for variant in variants]
     common = set.intersection(*map(set, by_variant)) if by_variant else set()
@@ -98,7 +98,7 @@ def _lengths(campaign: Campaign, variant: str) -> dict[str, float]:
 
 
 def read_example(campaign: Campaign, case_id: str, variants: Sequence[str], n_cases: int) -> ExampleCase:
-    """Read the case's talk and its run logs.
+    """Read the case's conversation and its run logs.
 
     Raises:
         DataError: a file is missing or damaged.

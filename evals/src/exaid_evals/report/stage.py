@@ -1,6 +1,7 @@
 """Stage 03, its tables and figures: made from the metrics files alone, and only when those have changed.
 
-The timeline needs more, the talk and the run logs of one case; where they are not here it is left out, and said so.
+The timeline needs more, the conversation and the run logs of one case; where they are not here it is left out, and said
+so.
 """
 
 from __future__ import annotations

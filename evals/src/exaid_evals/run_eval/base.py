@@ -83,7 +83,7 @@ class MetricSet(Protocol):
         """Count a checked batch in, or raise and leave the counts as they were.
 
         Raises:
-            DataError: the loss is no number.
+            DataError: the loss is not a number.
         """
 
     def compute(self) -> dict[str, float]:

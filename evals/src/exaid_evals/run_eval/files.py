@@ -86,7 +86,7 @@ def signature(config: EvalConfig, spec: TaskSpec, **further: Any) -> str:
     settings = {name: getattr(config, name) for name in EvalConfig.__slots__ if name not in _NOT_OF_THE_NUMBERS}
     whole = {
         "eval": settings,
-        "spec": [spec.modality, spec.task_type, _told(spec.input_schema), _told(spec.output_schema)],
+        "spec": [spec.modality, spec.task_type, _described(spec.input_schema), _described(spec.output_schema)],
         "own_loader": config.loader is not None,
         **further,
     }
@@ -95,7 +95,7 @@ def signature(config: EvalConfig, spec: TaskSpec, **further: Any) -> str:
     return f"exaid-evals/{__version__}|task:{task}|cfg:{short(sha256_structure(whole))}|boot:{boot}|stub:no"
 
 
-def _told(schema: Mapping[str, Any]) -> dict[str, str]:
+def _described(schema: Mapping[str, Any]) -> dict[str, str]:
     """Return a schema as text, since it may hold whatever somebody's adapter wants."""
     return {str(key): repr(value) for key, value in schema.items()}
 

@@ -100,7 +100,7 @@ class _Loop:
             raise DataError(
                 f"there is nothing to evaluate: the loader gave {'empty batches' if n_batches else 'no batch'}",
                 where=self.config.task_name,
-                remedy="check the split, and that the loader is no generator that has been read before",
+                remedy="check the split, and that the loader is not a generator that has been read before",
             )
         return n_batches
 

@@ -72,7 +72,7 @@ class LossTotal:
 
 
 def checked_losses(step: Step, units: int) -> None:
-    """Refuse a loss that is no number, and two losses of one batch.
+    """Refuse a loss that is not a number, and two losses of one batch.
 
     Raises:
         DataError: the batch's loss is NaN or infinite, or its examples' losses do not add up to it.

@@ -50,7 +50,7 @@ def compute_topk_accuracy(logits: Tensor, labels: Tensor, k: int) -> float:
         k: at least 1.
 
     Raises:
-        ConfigError: k is no whole number of at least 1.
+        ConfigError: k is not a whole number of at least 1.
         DataError: shapes, labels or logits are not as above.
 
     >>> logits = torch.tensor([[.1, .8, .05, .05], [.6, .2, .1, .1], [.1, .1, .7, .1]])
@@ -129,7 +129,7 @@ def checked_classes(labels: Tensor, n_classes: int, where: str) -> Tensor:
     """Return class numbers as int64.
 
     Raises:
-        DataError: one of them is no class.
+        DataError: one of them is not a class.
     """
     if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
         raise DataError(f"labels are {labels.dtype}, not whole numbers", where=where, remedy="give class numbers")

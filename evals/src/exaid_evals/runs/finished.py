@@ -80,7 +80,7 @@ def _is_beside(name: str) -> bool:
 
 
 def value_of(series: Series, which: str, history: History) -> float | None:
-    """Return the value of a metric that counts: `last`, `best`, `min` or `max`; None where it is no finite number.
+    """Return the value of a metric that counts: `last`, `best`, `min` or `max`; None where it is not a finite number.
 
     The best of a metric whose direction nothing tells is its last.
     """

@@ -1,6 +1,6 @@
 """Following a history that another process writes: it is asked again and again for what it has gained.
 
-Files with a row a line are read as they grow; stores that are no lines are read whole again, for what is new in them.
+Files with a row a line are read as they grow; stores that are not lines are read whole again, for what is new in them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_FAILURES = 30
 
 
 class Row(NamedTuple):
-    """The metrics of one step. A value is None where it is missing, and text where it is no number."""
+    """The metrics of one step. A value is None where it is missing, and text where it is not a number."""
 
     step: float
     metrics: Mapping[str, float | str | None]
@@ -140,13 +140,13 @@ class FollowedRows(ABC):
         return rows
 
     def _read(self, row: Mapping[str, Any]) -> list[Row]:
-        # An empty cell is not a value that is no number: nothing was logged.
+        # An empty cell is not a value that is not a number: nothing was logged.
         history = history_of(
             self._path.stem, self.source, [{key: it for key, it in row.items() if it not in (None, "")}]
         )
         # The reader speaks of the one row that it was given.
         self._told.update(
-            one.replace("no value is a number; it is", "values that are no number are") for one in history.warnings
+            one.replace("no value is a number; it is", "values that are not numbers are") for one in history.warnings
         )
         return merged(history.series, {})
 

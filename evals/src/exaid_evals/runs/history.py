@@ -1,6 +1,6 @@
 """What a training run logged: points as they were written, and the clean series that an analysis can work on.
 
-Nothing that was logged is dropped: a point whose value is no finite number, a step that comes twice or out of order
+Nothing that was logged is dropped: a point whose value is not a finite number, a step that comes twice or out of order
 stays among the points, and is counted (`irregularities`). What an analysis computes on is `Series.clean`.
 """
 

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 Direction = Literal["higher", "lower"]
 Role = Literal["metric", "contested", "schedule", "counter", "system", "unknown"]
-"""`contested` is a term that its method does not minimise (an adversarial or policy loss): its course is no verdict."""
+"""`contested` is a term that its method does not minimise (an adversarial or policy loss): its course is not a verdict."""
 
 Split = Literal["train", "validation"]
 _T = TypeVar("_T")
@@ -192,7 +192,7 @@ _WORDS = frozenset(words[0] for words in _TABLE if len(words) == 1)
 _NEGATING = (*((word,) for word in _set("neg negative negated minus inv inverse inverted")), ("one", "minus"))
 _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{EN DASH}])\s*(?=[a-zA-Z])")
 _OF_SOMETHING = _set("std stderr var variance norm scale scaler weight weights threshold thr target clip")
-"""Words after a metric that make another quantity of it: `reward_std` is no reward."""
+"""Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _TRAINING = _set("train training tr")
 _VALIDATION = _set("val valid validation eval evaluation test dev holdout")
 _PASSED_OVER = (

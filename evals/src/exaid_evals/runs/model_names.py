@@ -19,7 +19,7 @@ UNKNOWN = "unknown"
 FILE_NAME = "model_names.yaml"
 
 _BILLIONS = {"t": 1000.0, "b": 1.0, "m": 0.001}
-# A folder's name has at most 255 bytes; longer text is no name, and patterns may be slow on it.
+# A folder's name has at most 255 bytes; longer text is not a name, and patterns may be slow on it.
 _LONGEST = 300
 
 
@@ -27,7 +27,7 @@ def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression ({error})") from None
+        raise ValueError(f"is not a regular expression ({error})") from None
     return pattern
 
 

@@ -37,7 +37,7 @@ def history_of(
     Args:
         run_name: of the run.
         source: the format's name.
-        rows: column → value; what is no number stays as text in its series.
+        rows: column → value; what is not a number stays as text in its series.
         config: hyper-parameters.
         warnings: of the reader so far.
         step_name: the column that counts the steps, of a source that has one of its own; it counts if any row has it.
@@ -62,7 +62,7 @@ def history_of(
     texts = [name for name in metrics if name not in series and name not in _EVENTS]
     told += [f"{name}: no value is a number; it is left out" for name in texts]
     told += [
-        f"{name}: {count} rows hold lists, which are no metric; they are left out" for name, count in others.items()
+        f"{name}: {count} rows hold lists, which are not metrics; they are left out" for name, count in others.items()
     ]
     return History(
         run_name,
@@ -99,7 +99,7 @@ def _numbered(rows: Sequence[Row], step_name: str | None, warnings: list[str]) -
         else:
             numbered.append((step, row))
     if lost:
-        warnings.append(f"{lost} rows whose {step_name} is no number are left out")
+        warnings.append(f"{lost} rows whose {step_name} is not a number are left out")
     return numbered
 
 
@@ -127,7 +127,7 @@ def _flat(row: Row, prefix: str = "") -> dict[str, Any]:
 
 
 def batch_of(row: Row) -> BatchRow:
-    """Return a row that `log_batch_metrics` wrote as a batch; a value that is no finite number is None."""
+    """Return a row that `log_batch_metrics` wrote as a batch; a value that is not a finite number is None."""
     items = row.get("items")
     profile = row.get("profile")
     return BatchRow(

@@ -140,7 +140,7 @@ class ToolFile(Format):
 
 
 def head(path: Path) -> bytes:
-    """Return the first bytes of a file; none of what is no ordinary file, or cannot be read."""
+    """Return the first bytes of a file; none of what is not an ordinary file, or cannot be read."""
     try:
         if not path.is_file():  # a pipe would be waited for
             return b""

@@ -1,1 +1,1 @@
-"""Traces: the frozen talk of the agents. Model, stub generator and freeze."""
+"""Traces: the frozen conversation of the agents. Model, stub generator and freeze."""

@@ -52,11 +52,11 @@ def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> 
         campaign: a data folder in which nothing is frozen yet.
         traces: at least one, of different cases, all made by the same commit and model. Their `mas_run_id` is
             derived here, from commit, model and cases, as it is for traces that stage 01 makes.
-        note: how the talk came about, in words.
+        note: how the conversation came about, in words.
 
     Raises:
         FrozenError: the campaign holds traces already.
-        DataError: there is no trace, a case stands twice, the traces were made in different ways, or a trace cannot
+        DataError: there is no trace, a case is a duplicate, the traces were made in different ways, or a trace cannot
             be replayed or breaks the schema; names all that is wrong with the traces. Nothing is written then.
     """
     refuse_frozen(campaign)
@@ -113,7 +113,7 @@ def _unfit(trace: Trace) -> Iterator[str]:
             message.content.encode()
         except (AttributeError, UnicodeEncodeError):
             checkable = False
-            yield f"{trace.case_id}, message {number}: content is no text that a file can hold"
+            yield f"{trace.case_id}, message {number}: content is not text that a file can hold"
     if trace.messages and trace.messages[0].known_ms:
         yield f"{trace.case_id}, message 0: its time is {trace.messages[0].known_ms} ms, and the first one's must be 0"
     for number, problem in message_problems(trace.messages):
@@ -125,7 +125,7 @@ def _unfit(trace: Trace) -> Iterator[str]:
         yield f"{trace.case_id}: epoch: {error}"
     if not checkable:
         return
-    # The run's id is derived when all traces are known to be fit. Times were looked at: a wrong one is no date.
+    # The run's id is derived when all traces are known to be fit. Times were looked at: a wrong one is not a date.
     messages = tuple(replace(message, t_rel_ms=0, stream=(), end_t_rel_ms=None) for message in trace.messages)
     candidate = replace(trace, messages=messages, provenance=replace(trace.provenance, mas_run_id=f"mas-{'0' * 16}"))
     seen: set[str] = set()

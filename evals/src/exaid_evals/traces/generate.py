@@ -33,7 +33,7 @@ class CaseDone:
 
     Attributes:
         case_id: which.
-        failed: whether it has no talk.
+        failed: whether it has no conversation.
         reused: whether an interrupted call had already made it.
     """
 
@@ -51,7 +51,7 @@ class Result:
         made: ids of the traces made now.
         reused: ids of the traces that an interrupted call had made.
         removed: ids of traces that belong to no selected case any more.
-        failed: ids and reasons of the cases that have no talk.
+        failed: ids and reasons of the cases that have no conversation.
         nothing_to_do: whether the same traces were frozen already.
         stopped: why no more calls are made; None where all cases are done. Nothing is frozen then, and `manifest`
             lists the traces that are done.
@@ -86,14 +86,14 @@ def make_traces(
     Args:
         plan: from `plan.plan_traces`.
         jobs: cases made at the same time; the bytes do not depend on it.
-        budget: what the calls of a live talk may cost. When it is used up, the cases that need more are left for
-            the next call; what is under way is waited for, since it is paid for.
+        budget: what the calls of a live conversation may cost. When it is used up, the cases that need more are left
+            for the next call; what is under way is waited for, since it is paid for.
         on_case: told of each finished case: of those that were there first.
         on_note: told what a user may want to know meanwhile.
 
     Raises:
         CaseFailedError: a case failed and the configuration says to stop; what is done is kept, nothing frozen.
-        LLMError: the provider refuses every call of a live talk; likewise.
+        LLMError: the provider refuses every call of a live conversation; likewise.
         DataError: a replay comes to something else than its recording; likewise.
     """
     campaign = plan.campaign
@@ -108,7 +108,7 @@ def make_traces(
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
     finished: dict[str, Trace] = {}
     missing: list[Case] = []
-    with Ledger(plan.ledger_file) as ledger, _talk(plan, jobs, on_note, budget) as (source, generated):
+    with Ledger(plan.ledger_file) as ledger, _conversation(plan, jobs, on_note, budget) as (source, generated):
         inputs = {case.case_id: fingerprint(**source.inputs(case)) for case in plan.cases}
         for case in plan.cases:
             trace = _finished(plan, ledger, case, inputs[case.case_id])
@@ -175,10 +175,10 @@ _Outcomes = Generator[tuple[Case, "Trace | str | None"], None, None]
 
 
 @contextmanager
-def _talk(
+def _conversation(
     plan: Plan, jobs: int, on_note: Callable[[str], None], budget: Budget
 ) -> Iterator[tuple[TraceSource, Callable[[Sequence[Case]], _Outcomes]]]:
-    """Yield where the talk comes from, and how it is had of many cases: each with its trace, or why it failed."""
+    """Yield where the conversation comes from, and how it is had of many cases: each with its trace, or why it failed."""
     if plan.live is None:
         # Imported here: a freeze that needs no work needs no numpy either.
         from exaid_evals.traces.stub.generator import StubSource

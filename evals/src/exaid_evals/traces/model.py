@@ -80,7 +80,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The frozen talk about one case.
+    """The frozen conversations about one case.
 
     Attributes:
         case_id: `case-…`.
@@ -98,7 +98,7 @@ class Trace:
 
     @property
     def failed(self) -> bool:
-        """Whether the case has no talk to replay."""
+        """Whether the case has no conversation to replay."""
         return self.failure_reason is not None
 
     @property
@@ -237,7 +237,7 @@ def message_problems(messages: Sequence[Message]) -> Iterator[tuple[int, str]]:
         if message.stream and message.t_rel_ms is None:
             yield number, "a stream without t_rel_ms, which is the time of its first chunk"
         if max(times, default=0) > MAX_T_MS:
-            yield number, f"{max(times)} ms is longer than a talk may last ({MAX_T_MS} ms)"
+            yield number, f"{max(times)} ms is longer than a conversation may last ({MAX_T_MS} ms)"
         if lengths and sum(lengths) != len(message.content):
             yield number, f"the stream's chunks have {sum(lengths)} characters, and the content {len(message.content)}"
         for problem in gold_problems(message.content, message.gold_mentions, message.gold_concepts):

@@ -42,7 +42,8 @@ class Plan:
         manifest: what will be frozen, still without traces.
         frozen: the existing freeze where it is the planned one, verified; None otherwise.
         force: whether to make again what exists.
-        live: how MAC is run, with everything in place; None for a simulated talk, or where nothing is to be made.
+        live: how MAC is run, with everything in place; None for a simulated conversation, or where nothing is to be
+            made.
         retry_failed: whether cases that failed before are made again, and no others.
     """
 
@@ -82,8 +83,8 @@ class Settings:
     Attributes:
         request: which cases, and how.
         dataset: source and selection of the cases.
-        generation: how the talk is made.
-        model: MAC's language model, of a live talk.
+        generation: how the conversation is made.
+        model: MAC's language model, of a live conversation.
         mac_dir: the folder of MAC.
         excluded: the case list of another campaign, none of whose cases may be selected.
         environment: where keys and base URLs stand; None takes the process's own.
@@ -104,7 +105,7 @@ class Settings:
 
     @property
     def stub(self) -> bool:
-        """Whether the talk is simulated; else MAC itself talks."""
+        """Whether the conversation is simulated; else MAC itself talks."""
         return self.request.simulated
 
 
@@ -112,7 +113,7 @@ def plan_traces(settings: Settings) -> Plan:
     """Find out what is to be made, and whether that may be.
 
     Raises:
-        ConfigError: source or selection are impossible, or something that a live talk needs is missing.
+        ConfigError: source or selection are impossible, or something that a live conversation needs is missing.
         DataError: the cases are damaged, or the recording is.
         FrozenError: other traces are frozen in the campaign, or its traces differ from their manifest, and
             `force` is off. All problems are told of at once.
@@ -159,7 +160,7 @@ def _manifest(settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Ma
         config_hash=sha256_structure(
             # With the source that `auto` stands for: the same cases have one hash, whether or not somebody named it.
             {"dataset": dataset.model_dump(mode="json") | {"source": case_set.source}}
-            | _settings_of_talk(settings)
+            | _settings_of_conversation(settings)
             | ({"excluded": case_list_hash(settings.excluded)} if settings.excluded else {})
         ),
         generation=Generation(
@@ -201,8 +202,8 @@ def _against_what_is_frozen(problems: Problems, settings: Settings, case_set: Ca
     )
 
 
-def _settings_of_talk(settings: Settings) -> dict[str, Any]:
-    """Return the part of a manifest's `config_hash` that says how the talk is made."""
+def _settings_of_conversation(settings: Settings) -> dict[str, Any]:
+    """Return the part of a manifest's `config_hash` that says how the conversation is made."""
     if settings.stub:
         return {"mas_generation": settings.generation.for_stub()}
     return {"mas_generation": settings.generation.for_live(), "mac_model": settings.model.model_dump(mode="json")}
@@ -211,9 +212,9 @@ def _settings_of_talk(settings: Settings) -> dict[str, Any]:
 def _require_macs_cases(settings: Settings) -> Path:
     if settings.dataset.source not in ("auto", "mac"):
         raise ConfigError(
-            f"a live talk is about MAC's own cases, and the source is {settings.dataset.source}",
+            f"a live conversation is about MAC's own cases, and the source is {settings.dataset.source}",
             where="dataset: source",
-            remedy="take `source: mac`, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
+            remedy="take `source: mac`, or simulate the conversation with --stub (EXAID_STUB_MODE=1)",
         )
     path = data_file(settings.mac_dir)
     if path is None:
@@ -221,15 +222,15 @@ def _require_macs_cases(settings: Settings) -> Path:
             "MAC is not here",
             where=str(settings.mac_dir or "third_party/mac"),
             remedy="initialise the submodule (`git submodule update --init third_party/mac`), name a checkout with "
-            "--mac-dir or EXAID_MAC_DIR, or simulate the talk with --stub (EXAID_STUB_MODE=1)",
+            "--mac-dir or EXAID_MAC_DIR, or simulate the conversation with --stub (EXAID_STUB_MODE=1)",
         )
     return path
 
 
 def _live(problems: Problems, settings: Settings, plan: Plan | None, *, mac_is_here: bool) -> Plan | None:
-    """Complete the plan of a live talk: its clock, and what MAC needs, which is checked only if it is to run."""
-    # Imported here: a simulated talk needs nothing of what MAC runs on.
-    from exaid_evals.traces.mac.prepare import Wanted, decoding_note, prepare, started_at
+    """Complete the plan of a live conversation: its clock, and what MAC needs, which is checked only if it is to run."""
+    # Imported here: a simulated conversation needs nothing of what MAC runs on.
+    from exaid_evals.traces.mac.prepare import LiveRequest, decoding_note, prepare, started_at
     from exaid_evals.traces.mac.recording import recording_file
 
     if plan is not None:
@@ -240,7 +241,7 @@ def _live(problems: Problems, settings: Settings, plan: Plan | None, *, mac_is_h
         if plan.frozen is not None:
             return plan
     recording = None if plan is None else recording_file(settings.campaign, plan.manifest.generation.mas_run_id)
-    wanted = Wanted(settings.campaign, recording, () if plan is None else plan.case_ids)
+    wanted = LiveRequest(settings.campaign, recording, () if plan is None else plan.case_ids)
     live = problems.checked(
         lambda: prepare(
             settings.generation,

@@ -24,7 +24,7 @@ class Preflight:
 
     Attributes:
         dataset, generation, model: the configurations with the source of each value; None where one cannot be read,
-            and for the model of a simulated talk.
+            and for the model of a simulated conversation.
         plan: as far as it is known; None where the cases cannot be told.
         problems: everything that keeps the stage from its work.
     """

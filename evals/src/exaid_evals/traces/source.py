@@ -1,4 +1,4 @@
-"""Where talk comes from: the seam between the stage and whoever makes a trace, simulated or live."""
+"""Where conversation comes from: the seam between the stage and whoever makes a trace, simulated or live."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TraceSource(Protocol):
     """Makes the trace of a case; the result depends on the case and the source's own settings alone."""
 
     def generate(self, case: Case) -> Trace:
-        """Return the talk about a case.
+        """Return the conversation about a case.
 
         Raises:
             CaseFailedError: there is none; the message's `what` is the reason.

@@ -58,7 +58,7 @@ class FileCheck(ABC):
         """Take the next record."""
 
     def broken(self) -> None:
-        """Note that a line is no valid record, so that what is missing is no news."""
+        """Note that a line is not a valid record, so that what is missing is not news."""
         self.incomplete = True
 
     def end(self, digest: str | None) -> None:  # noqa: B027 - most kinds have nothing to add

@@ -50,13 +50,13 @@ class CassetteCheck(FileCheck):
         expected = self._next_call.get(case_id, 0)
         call, repeat = record["call_index"], record["repeat"]
         if call < expected:
-            self.found(line, f"call {call} of {case_id} stands twice, or after call {expected - 1}")
+            self.found(line, f"call {call} of {case_id} is a duplicate, or after call {expected - 1}")
         elif call > expected and not self.incomplete:
             self.found(line, f"call {expected} of {case_id} is missing before call {call}")
         self._next_call[case_id] = max(call + 1, expected)
         seen = self._next_repeat.get((case_id, digest), 0)
         if repeat < seen:
-            self.found(line, f"repeat {repeat} of the same request of {case_id} stands twice")
+            self.found(line, f"repeat {repeat} of the same request of {case_id} is a duplicate")
         elif repeat > seen and not self.incomplete:
             self.found(line, f"repeat is {repeat}, and the same request of {case_id} was made {seen} times before")
         self._next_repeat[case_id, digest] = max(repeat + 1, seen)

@@ -17,7 +17,7 @@ Found = Callable[[int, str], None]
 
 # Numbers are rounded to 6 decimals, and so are the terms that they are made of.
 _TOLERANCE = 2e-6
-_NO_TALK = "skipped_failed_trace"
+_NO_CONVERSATION = "skipped_failed_trace"
 _REASONS = {
     (False, True): "undefined_in_variant",
     (True, False): "undefined_in_against",
@@ -177,9 +177,11 @@ def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, R
     left_out: dict[str, str] = {}
     differences = []
     for case_id, case in cases.items():
-        other = others.get(case_id, {"status": _NO_TALK})
+        other = others.get(case_id, {"status": _NO_CONVERSATION})
         if case["status"] != "ok" or other["status"] != "ok":
-            left_out[case_id] = "failed_trace" if _NO_TALK in (case["status"], other["status"]) else "failed_run"
+            left_out[case_id] = (
+                "failed_trace" if _NO_CONVERSATION in (case["status"], other["status"]) else "failed_run"
+            )
             continue
         one, two = case["measures"].get(claim.measure), other["measures"].get(claim.measure)
         if one is None or two is None:

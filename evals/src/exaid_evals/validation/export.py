@@ -110,7 +110,7 @@ class ExportCheck(FileCheck):
         for group, held in record["groups"].items():
             numbers = [fold["fold"] for fold in held["folds"]]
             if len(set(numbers)) < len(numbers):
-                self.found(line, f"{group:.80}: a fold stands twice")
+                self.found(line, f"{group:.80}: a fold is a duplicate")
             for name, aggregate in held["metrics"].items():
                 if aggregate["n"] + aggregate["n_missing"] != len(numbers):
                     self.found(line, f"{name:.80}: n and n_missing are not the {len(numbers)} folds of {group:.80}")

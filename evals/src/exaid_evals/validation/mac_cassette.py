@@ -42,7 +42,7 @@ class MacCassetteCheck(FileCheck):
         case_id = record["case_id"]
         key = (case_id, record["request_sha256"], record["repeat"])
         if key in self._calls:
-            self.found(line, "the same call stands twice")
+            self.found(line, "the same call is a duplicate")
         self._calls.add(key)
         if record["request_sha256"] != sha256_structure(record["request"]):
             self.found(line, "request_sha256 is not the hash of request: one of them was changed")

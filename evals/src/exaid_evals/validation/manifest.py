@@ -83,7 +83,7 @@ class ManifestCheck(FileCheck):
     def _file(self, line: int, entry: dict[str, Any], campaign: Campaign) -> None:
         facts = self.surroundings.trace(campaign.trace_file(entry["case_id"]))
         if facts is None:
-            self.found(line, f"damaged: {entry['path']} is no sound trace", _REMEDY)
+            self.found(line, f"damaged: {entry['path']} is not a sound trace", _REMEDY)
         elif facts.sha256 != entry["sha256"]:
             self.found(line, f"changed: {entry['path']} is not what was frozen", _REMEDY)
         else:

@@ -210,7 +210,7 @@ class RunCheck(FileCheck):
         for event_id, event in zip(history, known, strict=True):
             if event is None:
                 if not self.incomplete:
-                    self.found(line, f"history names {event_id:.120}, which is no earlier summary")
+                    self.found(line, f"history names {event_id:.120}, which is not an earlier summary")
             elif not event.schema_ok:
                 self.found(line, f"history names {event_id}, which failed")
             elif event.t_ms > begun_ms:

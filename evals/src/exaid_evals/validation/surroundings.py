@@ -44,11 +44,11 @@ class Surroundings:
         self._cases: dict[tuple[Path, str], str] = {}
 
     def note_trace(self, path: Path, facts: TraceFacts | None) -> None:
-        """Keep what a check has read of a trace; None where the file is no sound trace."""
+        """Keep what a check has read of a trace; None where the file is not a sound trace."""
         self._traces[path] = facts
 
     def trace(self, path: Path) -> TraceFacts | None:
-        """Return what a trace's file holds; None where it is no sound trace."""
+        """Return what a trace's file holds; None where it is not a sound trace."""
         if path not in self._traces:
             self._traces[path] = _read_trace_facts(path)
         return self._traces[path]

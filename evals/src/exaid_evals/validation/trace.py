@@ -41,7 +41,7 @@ class TraceCheck(FileCheck):
         if not self._first:
             self._first = record
         self._names(line, record)
-        self._one_talk(line, record)
+        self._one_conversation(line, record)
         self._content(line, record)
         self._times(line, record)
 
@@ -55,7 +55,7 @@ class TraceCheck(FileCheck):
         elif record["trace_id"] != trace_id(case_id, line - 1):
             self.found(line, f"trace_id is {record['trace_id']}, and must be {trace_id(case_id, line - 1)}")
 
-    def _one_talk(self, line: int, record: Record) -> None:
+    def _one_conversation(self, line: int, record: Record) -> None:
         if record["case_id"] != self._first["case_id"]:
             self.found(line, "a second case in the file", "keep one case a file")
         metadata, opening = record["metadata"], self._first["metadata"]
@@ -66,7 +66,7 @@ class TraceCheck(FileCheck):
             self.found(line, "a failed case has exactly one record")
         for field in ("gold_concepts", "gold_mentions"):
             if field in metadata and metadata.get("stub") is not True:
-                self.found(line, f"metadata.{field} in a trace that is no stub", "remove them, or say stub")
+                self.found(line, f"metadata.{field} in a trace that is not a stub", "remove them, or say stub")
 
     def _content(self, line: int, record: Record) -> None:
         content, units = record["content"], record["text_units_ctu"]

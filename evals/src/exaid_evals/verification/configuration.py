@@ -53,7 +53,7 @@ def note_configuration(campaign: Campaign, stage: str, files: StageConfiguration
 
 
 def noted_configuration(campaign: Campaign) -> Configuration:
-    """Return what the stages have kept; empty where nothing was, or the file is damaged, for it is no result."""
+    """Return what the stages have kept; empty where nothing was, or the file is damaged, for it is not a result."""
     try:
         noted = json.loads((campaign.state / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -79,7 +79,7 @@ def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
 def _json_lines(path: Path) -> Iterator[Part]:
     for line in scan_jsonl(path):
         if line.value is None:
-            # One line that is no record differs like any other; the file's other records can still be named.
+            # One line that is not a record differs like any other; the file's other records can still be named.
             yield Part(f"line {line.number}", {"(no record)": line.problem})
             continue
         title = _title(line.value)

@@ -31,16 +31,16 @@ STAGES = (
 # In the order in which one is made from the other; the longer of two prefixes comes first where both fit.
 _KINDS = ("cases/", "traces/", "manifests/", "runs/", "metrics/", "metrics/tables/", "metrics/figures/", "exports/")
 _COMPARISONS = "metrics/comparisons.metrics.jsonl"
-_TALK = ("cases/", "traces/", "manifests/")
+_CONVERSATION = ("cases/", "traces/", "manifests/")
 _SOURCES: dict[str, tuple[str, ...]] = {
     "cases/": (),
     "traces/": ("cases/",),
     "manifests/": ("cases/", "traces/"),
     "runs/": ("cases/", "manifests/"),
-    "metrics/": (*_TALK, "runs/"),
-    "metrics/tables/": (*_TALK, "runs/", "metrics/"),
-    "metrics/figures/": (*_TALK, "runs/", "metrics/"),
-    "exports/": (*_TALK, "runs/", "metrics/"),
+    "metrics/": (*_CONVERSATION, "runs/"),
+    "metrics/tables/": (*_CONVERSATION, "runs/", "metrics/"),
+    "metrics/figures/": (*_CONVERSATION, "runs/", "metrics/"),
+    "exports/": (*_CONVERSATION, "runs/", "metrics/"),
 }
 
 
@@ -58,7 +58,7 @@ def chosen_stages(numbers: Iterable[str]) -> tuple[Stage, ...]:
     """Return the stages that a user means by numbers (`02`, `2`) or verbs.
 
     Raises:
-        ConfigError: names what is no stage.
+        ConfigError: names what is not a stage.
     """
     known = {name: stage for stage in STAGES for name in (stage.number, stage.number.lstrip("0"), stage.verb)}
     wanted = list(numbers)

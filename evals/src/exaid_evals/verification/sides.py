@@ -79,7 +79,7 @@ def files_of(root: Path, stages: Iterable[Stage]) -> list[str]:
 def stages_with_files(campaign: Campaign) -> tuple[Stage, ...]:
     """Return the stages that a campaign has been through.
 
-    An export of other runs, which may lie in the campaign's folder too, is no result of the campaign.
+    An export of other runs, which may lie in the campaign's folder too, is not a result of the campaign.
     """
     return tuple(
         stage

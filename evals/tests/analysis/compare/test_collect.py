@@ -79,7 +79,7 @@ def test_what_means_no_run_is_an_error_that_names_those_there_are(tmp_path: Path
 
 
 def test_a_list_longer_than_a_file_name_is_a_list(tmp_path: Path) -> None:
-    """Three hundred names are no path, and no error of the system's."""
+    """Three hundred names are not paths, and no error of the system's."""
     for number in range(60):
         (tmp_path / f"run-{number:03d}.csv").write_text("step,loss\n0,1\n", encoding="utf-8")
     listed = ",".join(f"run-{number:03d}" for number in range(60))

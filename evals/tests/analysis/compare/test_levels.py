@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exaid_evals.analysis.compare.levels import (
-    Level,
+from exaid_evals.analysis.compare.final_means import (
+    FinalMean,
     autocorrelation,
     ends_differ,
     ends_undefined,
     last_stretch,
     over_repetitions,
-    run_level,
+    run_final_mean,
     run_value,
     within_run,
 )
@@ -70,16 +70,16 @@ def test_the_best_needs_a_direction() -> None:
     ],
 )
 def test_half_of_the_last_fifth_or_the_last_five(values: list[float], undefined: bool) -> None:
-    """From half on, what a run had before is no level that it ends at."""
+    """From half on, what a run had before is not a level that it ends at."""
     assert ends_undefined(series(values)) is undefined
 
 
 def test_a_run_that_ended_undefined_has_a_best_but_no_level() -> None:
     """Its best was reached all the same."""
     gone = series([3.0, 1.0, 2.0] + [math.nan] * 5)
-    assert run_level(gone, "level", "lower") is None
-    assert run_level(gone, "final", "lower") is None
-    assert run_level(gone, "best", "lower") == 1.0
+    assert run_final_mean(gone, "level", "lower") is None
+    assert run_final_mean(gone, "final", "lower") is None
+    assert run_final_mean(gone, "best", "lower") == 1.0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_five_independent_points_have_an_interval(points: int, interval: bool) -
     assert (found.low is not None) is interval
     assert found.n == points
     if not interval:
-        assert found == Level(values[-1], None, None, None, points)
+        assert found == FinalMean(values[-1], None, None, None, points)
 
 
 def test_points_that_are_worth_fewer_than_five_have_no_interval() -> None:
@@ -140,7 +140,7 @@ def test_points_that_are_worth_fewer_than_five_have_no_interval() -> None:
     values = [0.0, 1.0, 0.0, 1.0, 2.0]
     r = autocorrelation(np.array(values))
     assert 4 < 5 * (1 - r) / (1 + r) < 5
-    assert within_run(clean(values)) == Level(0.8, None, None, pytest.approx(np.std(values, ddof=1)), 5)
+    assert within_run(clean(values)) == FinalMean(0.8, None, None, pytest.approx(np.std(values, ddof=1)), 5)
 
 
 def test_an_interval_of_independent_points_is_students() -> None:
@@ -170,14 +170,14 @@ def test_points_that_correlate_are_worth_fewer(late: bool) -> None:
 
 
 def test_values_that_do_not_vary_have_a_level_without_interval() -> None:
-    """That noise does not move them is no certainty."""
-    assert within_run(clean([0.5] * 40)) == Level(0.5, None, None, 0.0, 8)
+    """That noise does not move them is not certainty."""
+    assert within_run(clean([0.5] * 40)) == FinalMean(0.5, None, None, 0.0, 8)
     assert within_run(clean([])) is None
 
 
 def test_a_single_repetition_has_no_interval_and_two_have() -> None:
     """One value says nothing of its spread."""
-    assert over_repetitions(np.array([3.0])) == Level(3.0, None, None, None, 1)
+    assert over_repetitions(np.array([3.0])) == FinalMean(3.0, None, None, None, 1)
     low, high = stats.t.interval(0.95, 1, loc=2.0, scale=1.0)
     found = over_repetitions(np.array([1.0, 3.0]))
     assert (found.low, found.high, found.n) == (pytest.approx(low), pytest.approx(high), 2)
@@ -210,4 +210,4 @@ def test_what_rounding_leaves_is_no_spread(mean: float, spread: float, interval:
     if interval:
         assert found.low is not None
     else:
-        assert found == Level(mean, None, None, 0.0, 3)
+        assert found == FinalMean(mean, None, None, 0.0, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.page import check_walk, page_text
-from exaid_evals.analysis.compare import levels, parting, recommend
+from exaid_evals.analysis.compare import divergence_point, final_means, recommend
 from exaid_evals.analysis.impact import categories, correlations, importance
 
 PAGE = page_text("comparing.md")
@@ -28,9 +28,9 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     needed = f"| importance | {importance.LEAST_RUNS} configurations, {more}"
     assert needed in PAGE
     assert f"where that is under {importance.LEAST_R2:g}" in PAGE
-    assert f"| 2 to {levels.BOOTSTRAP_FROM - 1} repetitions |" in PAGE
-    assert f"{parting.ALLOWANCE:.0%}".replace("%", " %") in PAGE
-    assert f"are worth, at least {levels.LEAST_INDEPENDENT};" in PAGE
+    assert f"| 2 to {final_means.BOOTSTRAP_FROM - 1} repetitions |" in PAGE
+    assert f"{divergence_point.ALLOWANCE:.0%}".replace("%", " %") in PAGE
+    assert f"are worth, at least {final_means.LEAST_INDEPENDENT};" in PAGE
     assert recommend.ENOUGH == 3
     assert "only from three repetitions" in PAGE
 

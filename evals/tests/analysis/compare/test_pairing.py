@@ -18,8 +18,8 @@ from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.sections import ranking_rows
+from exaid_evals.analysis.compare.significance import lead_of, runs_needed
 from exaid_evals.analysis.compare.stage import ExperimentComparator
-from exaid_evals.analysis.compare.telling_apart import lead_of, runs_needed
 from exaid_evals.analysis.compare.write import write_comparison
 from exaid_evals.cli.main import run as cli
 
@@ -47,17 +47,21 @@ def ranked(runs: Sequence[Run], direction: str = "higher", by: str = "seed") -> 
 def with_seed_effect(rng: np.random.Generator, gaps: Sequence[float], n: int, share: float) -> NDArray[np.float64]:
     """Return levels of deviation 0.01 of which the seed makes a share of the variance, shape (configurations, n)."""
     own = rng.normal(0, 0.01 * np.sqrt(1 - share), (len(gaps), n))
-    levels: NDArray[np.float64] = 0.8 + np.asarray(gaps)[:, None] + own + rng.normal(0, 0.01 * np.sqrt(share), n)
-    return levels
+    final_means: NDArray[np.float64] = 0.8 + np.asarray(gaps)[:, None] + own + rng.normal(0, 0.01 * np.sqrt(share), n)
+    return final_means
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])
 def test_the_interval_of_a_lead_is_that_of_the_paired_t_test(direction: str) -> None:
     """SciPy's ttest_rel is the oracle, in both directions: a lead is positive where the first is better."""
-    levels = with_seed_effect(np.random.default_rng(1), (0.0, 0.004), 6, 0.7)
-    found = ranked(runs_of(levels), direction)
+    final_means = with_seed_effect(np.random.default_rng(1), (0.0, 0.004), 6, 0.7)
+    found = ranked(runs_of(final_means), direction)
     (lead,) = found.leads.values()
-    best, worst = (levels[1], levels[0]) if levels[1].mean() > levels[0].mean() else (levels[0], levels[1])
+    best, worst = (
+        (final_means[1], final_means[0])
+        if final_means[1].mean() > final_means[0].mean()
+        else (final_means[0], final_means[1])
+    )
     oracle = stats.ttest_rel(best, worst).confidence_interval()
     assert (lead.low, lead.high) == pytest.approx((oracle.low, oracle.high))
     assert lead.n == 6
@@ -66,9 +70,9 @@ def test_the_interval_of_a_lead_is_that_of_the_paired_t_test(direction: str) -> 
 
 def test_a_difference_that_seeds_hide_is_told() -> None:
     """The same levels under other seeds cannot be told apart; the report says which of the two was done."""
-    levels = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
-    paired = ranked(runs_of(levels))
-    unpaired = ranked(runs_of(levels, [range(5), range(5, 10)]))
+    final_means = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
+    paired = ranked(runs_of(final_means))
+    unpaired = ranked(runs_of(final_means, [range(5), range(5, 10)]))
     assert (paired.verdict, unpaired.verdict) == ("better", "not_told_apart")
     assert paired.first.level == unpaired.first.level
     assert unpaired.leads == {}
@@ -100,9 +104,9 @@ def test_what_is_paired_follows_from_the_seeds_alone(seeds: list[list[int]], pai
 def test_folds_are_paired_as_seeds_are() -> None:
     """`--group-by fold`: a hard fold is hard for both."""
     rng = np.random.default_rng(4)
-    levels = with_seed_effect(rng, (0.0, 0.01), 5, 0.95)
+    final_means = with_seed_effect(rng, (0.0, 0.01), 5, 0.95)
     runs = [
-        run(f"m{at}f{fold}", {METRIC: [float(levels[at, fold])] * 9}, {"model": at, "cv": fold})
+        run(f"m{at}f{fold}", {METRIC: [float(final_means[at, fold])] * 9}, {"model": at, "cv": fold})
         for at in range(2)
         for fold in range(5)
     ]
@@ -118,7 +122,7 @@ def test_a_seed_that_diverged_leaves_its_pair() -> None:
 
 
 def test_differences_that_are_all_the_same_have_no_interval() -> None:
-    """No spread is no certainty, here as everywhere."""
+    """No spread is not certainty, here as everywhere."""
     found = ranked(runs_of([[0.5, 0.625, 0.75], [0.25, 0.375, 0.5]]))
     (lead,) = found.leads.values()
     assert (lead.value, lead.low) == (0.25, None)
@@ -193,8 +197,8 @@ def test_variants_of_other_datasets_are_not_paired() -> None:
 
 def test_every_file_says_what_was_paired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Record, CSV, Markdown and console have the difference; a wrong one fails validation."""
-    levels = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
-    for one in runs_of(levels):
+    final_means = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
+    for one in runs_of(final_means):
         write_run(tmp_path / "runs" / one.name, {METRIC: one.history.series[METRIC].clean.values}, one.history.config)
     assert cli(["compare", "--runs", f"{tmp_path}/runs/*", "--output-dir", str(tmp_path / "out")]) == 0
     assert "over 5 pairs" in capsys.readouterr().out
@@ -217,7 +221,7 @@ def test_every_file_says_what_was_paired(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_what_is_recommended_says_that_it_is_paired(tmp_path: Path) -> None:
     """A choice that only the pairs bear names them, and every form of the report can be written."""
-    levels = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
-    found = ExperimentComparator("").of(Collected(tuple(runs_of(levels)), ()))
+    final_means = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
+    found = ExperimentComparator("").of(Collected(tuple(runs_of(final_means)), ()))
     assert any("over 5 pairs" in line for line in recommendations(found) if line.startswith("Take model="))
     assert write_comparison(found, tmp_path).is_file()

@@ -8,21 +8,21 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.levels import (
-    Level,
+from exaid_evals.analysis.compare.final_means import (
+    FinalMean,
     ends_undefined,
     over_repetitions,
-    run_level,
+    run_final_mean,
     run_value,
     within_run,
 )
+from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import Performance, Ranking, rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.sections import ranking_rows
+from exaid_evals.analysis.compare.significance import runs_needed
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.analysis.compare.stage import ExperimentComparator
-from exaid_evals.analysis.compare.telling_apart import runs_needed
 from exaid_evals.runs.history import CleanSeries
 
 
@@ -145,7 +145,7 @@ def test_with_the_runs_that_are_needed_intervals_lie_apart_in_four_fifths() -> N
     """The rule that is used is simulated: two groups of that many runs, and a difference as large as it looked."""
 
     def group(name: str, value: float, sd: float) -> Performance:
-        return Performance(name, Level(value, None, None, sd, 6), "seeds", {}, None, (0.0, 9.0))
+        return Performance(name, FinalMean(value, None, None, sd, 6), "seeds", {}, None, (0.0, 9.0))
 
     rng = np.random.default_rng(9)
     for gap, sds in ((1.0, (1.0, 1.0)), (2.5, (1.0, 1.0)), (1.0, (0.4, 1.2))):
@@ -153,8 +153,8 @@ def test_with_the_runs_that_are_needed_intervals_lie_apart_in_four_fifths() -> N
         assert n is not None
         one, other = rng.normal(0, sds[0], (4000, n)), rng.normal(gap, sds[1], (4000, n))
         half = [stats.t.ppf(0.975, n - 1) * each.std(axis=1, ddof=1) / np.sqrt(n) for each in (one, other)]
-        apart = np.mean(other.mean(axis=1) - one.mean(axis=1) > half[0] + half[1])
-        assert 0.78 <= apart <= (0.86 if n > 8 else 0.95)
+        separable = np.mean(other.mean(axis=1) - one.mean(axis=1) > half[0] + half[1])
+        assert 0.78 <= separable <= (0.86 if n > 8 else 0.95)
 
 
 def diverging(rng: np.random.Generator, at: int = 60) -> tuple[Run, ...]:
@@ -170,7 +170,7 @@ def diverging(rng: np.random.Generator, at: int = 60) -> tuple[Run, ...]:
 
 @pytest.mark.parametrize("at", [60, 85, 95])
 def test_a_configuration_that_diverged_is_not_recommended(at: int) -> None:
-    """Its values before the NaN are no level; it is missing, why is said, and nothing tells to take it."""
+    """Its values before the NaN are not levels; it is missing, why is said, and nothing tells to take it."""
     found = ExperimentComparator("").of(Collected(diverging(np.random.default_rng(20), at), ()))
     ranking = found.rankings[0]
     assert (ranking.missing, ranking.diverged, ranking.verdict) == (("m=x",), ("m=x",), "alone")
@@ -181,7 +181,7 @@ def test_a_configuration_that_diverged_is_not_recommended(at: int) -> None:
 
 
 def test_a_configuration_of_which_some_runs_diverged_is_not_taken() -> None:
-    """The seeds that survived are no fair sample of it."""
+    """The seeds that survived are not a fair sample of it."""
     rng = np.random.default_rng(21)
     runs = [*search(rng, {0.1: 0.9, 0.2: 0.8}, 4).runs]
     gone = curve(rng, 60, 0.9)
@@ -200,7 +200,7 @@ def test_a_single_value_that_is_infinite_is_no_divergence() -> None:
     values[40:60], values[-1] = np.nan, np.inf
     one = run("a", {"val_accuracy": values}, {}).history.series["val_accuracy"]
     assert not ends_undefined(one)
-    assert run_level(one, "level", "higher") == pytest.approx(0.9, abs=0.03)
+    assert run_final_mean(one, "level", "higher") == pytest.approx(0.9, abs=0.03)
 
 
 def test_runs_that_were_cut_short_are_not_blamed_on_their_setting() -> None:
@@ -220,7 +220,7 @@ def test_runs_that_were_cut_short_are_not_blamed_on_their_setting() -> None:
 
 
 def test_repetitions_that_are_identical_have_no_interval() -> None:
-    """No spread is no certainty: the groups cannot be told apart, and the report says why."""
+    """No spread is not certainty: the groups cannot be told apart, and the report says why."""
     runs = [
         run(f"{m}{seed}", {"val_accuracy": [0.5, 0.6, 0.7, 0.8, *[end] * 10]}, {"m": m, "seed": seed})
         for m, end in (("a", 0.9), ("b", 0.8999))

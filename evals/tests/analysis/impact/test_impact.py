@@ -18,7 +18,7 @@ from exaid_evals.analysis.impact.correlations import rank_correlations
 from exaid_evals.analysis.impact.family import adjusted_together
 from exaid_evals.analysis.impact.importance import importance
 from exaid_evals.analysis.impact.parameters import Parameter, parameters_of
-from exaid_evals.analysis.impact.sections import findings, runs_told
+from exaid_evals.analysis.impact.sections import findings, runs_phrase
 from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
@@ -68,7 +68,7 @@ def test_numbers_categories_constants_and_names_are_told_apart_by_type() -> None
         ("mixed", False, 1),
     ]
     assert found.constant == ("same",)
-    assert found.unique == ()  # a hash names a run, and is no parameter at all
+    assert found.unique == ()  # a hash names a run, and is not a parameter at all
     assert parameters_of([{"tag": f"x{at}"} for at in range(4)]).unique == ("tag",)
 
 
@@ -251,10 +251,12 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
     for _ in range(150):
         runs = seeded(rng, 10, 5)
         settings = [one.settings for one in runs]
-        levels = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
+        final_means = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
         of, varying = configurations_of(settings), parameters_of(settings).varying
-        configurations = rank_correlations([one.of(first_runs(of)) for one in varying], {"level": means(levels, of)})
-        as_runs = rank_correlations(varying, {"level": levels})
+        configurations = rank_correlations(
+            [one.of(first_runs(of)) for one in varying], {"level": means(final_means, of)}
+        )
+        as_runs = rank_correlations(varying, {"level": final_means})
         named += any((one.p_adjusted or 1) <= 0.05 for one in adjusted_together(configurations, [])[0])
         counted_as_runs += any((one.p_adjusted or 1) <= 0.05 for one in adjusted_together(as_runs, [])[0])
     assert counted_as_runs > 40
@@ -271,9 +273,9 @@ def test_importance_does_not_recognise_configurations() -> None:
     for _ in range(5):
         runs = seeded(rng, 24, 4)
         settings = [one.settings for one in runs]
-        levels = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
+        final_means = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
         of, varying = configurations_of(settings), parameters_of(settings).varying
-        found = importance([one.of(first_runs(of)) for one in varying], means(levels, of))
+        found = importance([one.of(first_runs(of)) for one in varying], means(final_means, of))
         assert found.n == 24
         given += found.withheld is None
     assert given <= 1
@@ -285,7 +287,7 @@ def test_the_analysis_counts_configurations() -> None:
     assert (len(found.runs), found.n_configurations, found.importance.n) == (33, 11, 11)
     assert {one.n for one in found.correlations} == {11}
     assert sum(one.n_configurations for one in found.rates[0].categories) == 11
-    assert runs_told(found) == "33 runs of 11 configurations, which n counts"
+    assert runs_phrase(found) == "33 runs of 11 configurations, which n counts"
 
 
 def test_configurations_are_permuted_whole() -> None:
@@ -318,7 +320,7 @@ def test_a_run_that_diverged_has_no_level() -> None:
     values[15:] = np.nan
     runs.append(run("gone", {"val_accuracy": values}, {"lr": 0.5, "seed": 1}))
     found = HyperparameterAnalyzer("").of(Collected(tuple(runs), ()))
-    assert (found.levels[-1], found.drops[-1]) == (None, None)
+    assert (found.final_means[-1], found.drops[-1]) == (None, None)
     assert any("NaN or infinite: gone" in note for note in found.notes)
 
 

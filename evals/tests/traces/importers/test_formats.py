@@ -62,10 +62,10 @@ def test_autogens_tools_are_reported_by_line_and_field(tmp_path: Path) -> None:
 ]"""
     path = write(tmp_path / "a.json", text)
     assert problems_of(path) == [
-        "a.json:4: [1].tool_calls: a tool call is no text",
-        "a.json:5: [2]: a tool message is no speech of an agent",
+        "a.json:4: [1].tool_calls: a tool call is not text",
+        "a.json:5: [2]: a tool message is not speech of an agent",
         "a.json:6: [3].content: is empty",
-        "a.json:9: [4].content[1]: a part of type 'image_url' is no text",
+        "a.json:9: [4].content[1]: a part of type 'image_url' is not text",
         "a.json:10: [5]: a number where a message must stand",
     ]
     imported = read(path, skip=True)
@@ -74,14 +74,14 @@ def test_autogens_tools_are_reported_by_line_and_field(tmp_path: Path) -> None:
         "tool call": 1,
         "tool message": 1,
         "empty message": 1,
-        "part that is no text": 1,
+        "part that is not text": 1,
         "no message": 1,
     }
     assert "left out as unmapped: 5 (" in imported.note
 
 
 def test_openai_lines_without_a_case_belong_to_the_files(tmp_path: Path) -> None:
-    """Roles stand in for names; the file names the case; blank lines and a missing last newline are no problem."""
+    """Roles stand in for names; the file names the case; blank lines and a missing last newline are not a problem."""
     lines = '{"role": "user", "content": "Fever."}\n\n{"role": "assistant", "content": "JIA?", "created_at": 17}'
     imported = read(write(tmp_path / "Ward-7.jsonl", lines))
     assert said(imported) == {"case-ward-7": [("supervisor", "Fever."), ("doctor0", "JIA?")]}
@@ -138,13 +138,13 @@ def test_openai_problems_name_their_line(tmp_path: Path) -> None:
         '{"case_id": [1], "role": "assistant", "content": {"text": "?"}}',
     ]
     assert problems_of(write(tmp_path / "a.jsonl", "\n".join(lines))) == [
-        "a.jsonl:1: a system message is no speech of an agent",
+        "a.jsonl:1: a system message is not speech of an agent",
         "a.jsonl:2: the role 'critic' is unknown",
         "a.jsonl:3: name: neither a name nor a role says who speaks",
-        "a.jsonl:4: refusal: a refusal is no text",
-        "a.jsonl:5: -1 is no count of tokens",
+        "a.jsonl:4: refusal: a refusal is not text",
+        "a.jsonl:5: -1 is not a count of tokens",
         "a.jsonl:6: no case id",
-        "a.jsonl:7: case_id: a list is no case id",
+        "a.jsonl:7: case_id: a list is not a case id",
         "a.jsonl:7: content: an object where text must stand",
     ]
 
@@ -173,10 +173,10 @@ def test_langchains_classes_and_parts(tmp_path: Path) -> None:
     lines = ",\n".join(json.dumps(message) for message in messages)
     path = write(tmp_path / "thread.json", '{"messages": [\n' + lines + "]}")
     assert problems_of(path) == [
-        "thread.json:2: messages[0].kwargs: a system message is no speech of an agent",
-        "thread.json:5: messages[3].kwargs.tool_calls: a tool call is no text",
-        "thread.json:6: messages[4].kwargs: a tool message is no speech of an agent",
-        "thread.json:7: messages[5].kwargs.content[0]: a part of type 'reasoning' is no text",
+        "thread.json:2: messages[0].kwargs: a system message is not speech of an agent",
+        "thread.json:5: messages[3].kwargs.tool_calls: a tool call is not text",
+        "thread.json:6: messages[4].kwargs: a tool message is not speech of an agent",
+        "thread.json:7: messages[5].kwargs.content[0]: a part of type 'reasoning' is not text",
         "thread.json:8: messages[6]: a message of type 'remove' is unknown",
     ]
     imported = read(path, skip=True)

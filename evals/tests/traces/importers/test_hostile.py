@@ -30,7 +30,7 @@ _CSV = "case_id,agent,content\n"
         pytest.param("a.json", '[{"role": "user",\n "content": }]', r"a\.json:2: not valid JSON", id="broken document"),
         pytest.param("a.jsonl", '{"role": "user", "content": "x"}\n{"ro', r"a\.jsonl:2: not valid JSON", id="cut line"),
         pytest.param(
-            "a.jsonl", '{"role": "user", "content": "x", "role": "tool"}', "'role' stands twice", id="key twice"
+            "a.jsonl", '{"role": "user", "content": "x", "role": "tool"}', "'role' is a duplicate", id="key twice"
         ),
         pytest.param("a.jsonl", '{"role": "user", "content": NaN}', "NaN is not JSON", id="NaN"),
         pytest.param("a.jsonl", '{"n": ' + "9" * 5000 + "}", "not valid JSON", id="huge integer"),
@@ -41,7 +41,7 @@ _CSV = "case_id,agent,content\n"
         pytest.param("a.csv", _CSV + 'a,b,"open', r"a\.csv:2: no table", id="open quote"),
         pytest.param("a.csv", _CSV + "a,b,c,d\n", "4 cells under 3 columns", id="cells"),
         pytest.param(
-            "a.csv", _CSV.replace(",content", ",content,content") + "a,b,c,d\n", "stands twice", id="column twice"
+            "a.csv", _CSV.replace(",content", ",content,content") + "a,b,c,d\n", "is a duplicate", id="column twice"
         ),
         pytest.param("a.csv", _CSV + "../../etc/passwd,b,c\n", "makes no case id", id="path"),
         pytest.param("a.csv", _CSV + "=cmd|' /C calc'!A0,b,c\n", "makes no case id", id="formula as id"),
@@ -95,7 +95,7 @@ def test_time_that_runs_back_is_damage(tmp_path: Path) -> None:
 
 
 def test_times_in_another_unit_are_noticed(tmp_path: Path) -> None:
-    """Microseconds that pose as milliseconds make a talk of weeks."""
+    """Microseconds that pose as milliseconds make a conversation of weeks."""
     text = "case_id,agent,content,t_ms\na,b,c,0\na,b,d,1734609600000\n"
     with pytest.raises(DataError, match=r"a\.csv:3: said more than 1000000000 ms after"):
         read(write(tmp_path / "a.csv", text), skip=True)
@@ -103,9 +103,9 @@ def test_times_in_another_unit_are_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["yesterday", "2025-01-31T09:00:00", "-1", "9" * 30, "1e3"])
 def test_times_are_not_guessed(value: str, tmp_path: Path) -> None:
-    """A time without an offset, or that is no time, is refused."""
+    """A time without an offset, or that is not a time, is refused."""
     column = "timestamp" if "-0" in value or "y" in value else "t_ms"
-    with pytest.raises(DataError, match=f"a.csv:2: {column}: .* is no time"):
+    with pytest.raises(DataError, match=f"a.csv:2: {column}: .* is not a time"):
         read(write(tmp_path / "a.csv", f"case_id,agent,content,{column}\na,b,c,{value}\n"))
 
 
@@ -188,7 +188,7 @@ def test_lines_are_those_of_the_document(value: Any, indent: int | None, tmp_pat
 
 
 def test_fields_are_shown_as_one_would_write_them() -> None:
-    """Keys that are no names are quoted, so that a field cannot pose as another."""
+    """Keys that are not names are quoted, so that a field cannot pose as another."""
     assert Spot(1).below("messages", 0, "a.b[1]", "c\nd").field == "messages[0].'a.b[1]'.'c\\nd'"
 
 

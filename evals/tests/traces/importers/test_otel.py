@@ -1,4 +1,4 @@
-"""OpenTelemetry spans: what of their inputs, outputs and events is talk, whose, and when."""
+"""OpenTelemetry spans: what of their inputs, outputs and events is conversation, whose, and when."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_structured_attributes_are_read(tmp_path: Path) -> None:
     assert said(read(_otel(tmp_path, [span("a" * 16, [told], ms=(0, 1))]))).popitem()[1] == [("supervisor", "JIA?")]
 
 
-def test_what_spans_hold_beside_talk_is_reported_once(tmp_path: Path) -> None:
+def test_what_spans_hold_beside_conversation_is_reported_once(tmp_path: Path) -> None:
     """Calls, their results, several choices and instructions are reported, each once however often it is repeated."""
     call = {"role": "assistant", "parts": [{"type": "tool_call", "id": "1", "name": "search", "arguments": {}}]}
     result = {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "result": "3 hits"}]}
@@ -159,7 +159,7 @@ def test_what_spans_hold_beside_talk_is_reported_once(tmp_path: Path) -> None:
     ]
     imported = read(_otel(tmp_path, spans), skip=True)
     assert imported.left_out == {
-        "part that is no text": 2,
+        "part that is not text": 2,
         "several choices": 1,
         "system message": 1,
         "unknown history": 1,

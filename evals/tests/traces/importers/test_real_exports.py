@@ -12,20 +12,20 @@ from exaid_evals.traces.importers.assemble import Imported
 from traces.importers.reading import read
 
 EXPORTS = Path(__file__).resolve().parents[2] / "gold" / "exports"
-TALK = [
+CONVERSATION = [
     ("supervisor", "A 34-year-old woman with recurrent fever of 39.5 °C and splenomegaly."),
     ("doctor0", "I favour Gaucher disease; the spleen points to storage. We should order a β-glucosidase assay."),
     ("doctor1", "Lymphoma must be excluded first: biopsy of the node."),
     ("supervisor", "Both tests are ordered. TERMINATE"),
 ]
 SAID = {
-    "langchain_dumpd.json": ("langchain", TALK),
-    "langchain_messages_to_dict.json": ("langchain", TALK),
-    "langchain_model_dump.json": ("langchain", TALK),
-    "langgraph_state.json": ("langchain", TALK),
-    "langgraph_values_dumpd.json": ("langchain", TALK),
-    "autogen_chat_history.json": ("autogen", TALK),
-    "otel_span_attributes.json": ("otel", TALK[:3]),
+    "langchain_dumpd.json": ("langchain", CONVERSATION),
+    "langchain_messages_to_dict.json": ("langchain", CONVERSATION),
+    "langchain_model_dump.json": ("langchain", CONVERSATION),
+    "langgraph_state.json": ("langchain", CONVERSATION),
+    "langgraph_values_dumpd.json": ("langchain", CONVERSATION),
+    "autogen_chat_history.json": ("autogen", CONVERSATION),
+    "otel_span_attributes.json": ("otel", CONVERSATION[:3]),
 }
 # What the instrumented client was told as a system message is nobody's speech.
 NO_INSTRUCTIONS = Casting({"system": None, "user": "supervisor", "doctor0": "doctor0", "doctor1": "doctor1"})
@@ -76,5 +76,5 @@ def test_spans_bring_their_times() -> None:
 
 def test_a_system_message_is_reported_by_place() -> None:
     """Unless the user says what to do with it."""
-    with pytest.raises(DataError, match=r"spans\[0\]\.gen_ai\.input\.messages\[0\]: a system message is no speech"):
+    with pytest.raises(DataError, match=r"spans\[0\]\.gen_ai\.input\.messages\[0\]: a system message is not speech"):
         read(EXPORTS / "otel_span_attributes.json")

@@ -43,17 +43,17 @@ def _messages(said: list[tuple[str, str, int, int | None]]) -> list[Message]:
 @pytest.mark.parametrize("name", WRITERS)
 @settings(max_examples=15)
 @given(
-    talks=st.dictionaries(
+    conversations=st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True),
         st.lists(_SAID, min_size=1, max_size=6),
         min_size=1,
         max_size=3,
     )
 )
-def test_messages_come_back(name: str, talks: dict[str, list[tuple[str, str, int, int | None]]]) -> None:
+def test_messages_come_back(name: str, conversations: dict[str, list[tuple[str, str, int, int | None]]]) -> None:
     """Agents, texts, order, cases, and times and token counts where the format has them, are those written."""
     write, _, has_times, has_tokens = WRITERS[name]
-    expected = {case: _messages(said) for case, said in talks.items()}
+    expected = {case: _messages(said) for case, said in conversations.items()}
     with tempfile.TemporaryDirectory() as folder:
         imported = read(*write(Path(folder), expected))
     assert imported.left_out.total() == 0
@@ -88,8 +88,8 @@ def test_what_is_frozen_is_what_was_read(name: str, tmp_path: Path) -> None:
     """Frozen traces verify, and hold the messages with their streams and times."""
     write, _, _, _ = WRITERS[name]
     asked = Message("doctor0", "Since when?", provider_token_count=7, end_t_rel_ms=900)
-    talks = {"a1": [Message("supervisor", "Fever.", end_t_rel_ms=0), asked]}
-    imported = read(*write(tmp_path, talks))
+    conversations = {"a1": [Message("supervisor", "Fever.", end_t_rel_ms=0), asked]}
+    imported = read(*write(tmp_path, conversations))
     campaign = Campaign(tmp_path / "data")
     manifest = freeze_traces(campaign, imported.traces, note=imported.note)
     assert verify_frozen(campaign) == manifest

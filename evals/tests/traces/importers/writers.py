@@ -11,7 +11,7 @@ from typing import Any
 from exaid_evals.traces.model import Message
 
 EPOCH_MS = 1_734_609_600_000  # 2024-12-19T12:00:00Z
-Talks = dict[str, Sequence[Message]]
+Conversations = dict[str, Sequence[Message]]
 
 
 def _dump(path: Path, value: Any, *, indent: int | None = 1) -> Path:
@@ -28,18 +28,18 @@ def _stamp(t_ms: int) -> str:
     return f"2024-12-19T12:{t_ms // 60_000:02d}:{t_ms // 1000 % 60:02d}.{t_ms % 1000:03d}Z"
 
 
-def autogen(folder: Path, talks: Talks) -> list[Path]:
+def autogen(folder: Path, conversations: Conversations) -> list[Path]:
     """Write one chat history a file."""
     return [
         _dump(
             folder / f"{case}_conversation.json",
             [{"content": item.content, "role": "user", "name": item.agent_id} for item in said],
         )
-        for case, said in talks.items()
+        for case, said in conversations.items()
     ]
 
 
-def openai_lines(folder: Path, talks: Talks) -> list[Path]:
+def openai_lines(folder: Path, conversations: Conversations) -> list[Path]:
     """Write one message a line, the content as parts, with time and usage."""
     lines = [
         {
@@ -50,17 +50,17 @@ def openai_lines(folder: Path, talks: Talks) -> list[Path]:
             "timestamp": _stamp(item.end_t_rel_ms),
         }
         | ({} if item.provider_token_count is None else {"usage": {"completion_tokens": item.provider_token_count}})
-        for case, said in talks.items()
+        for case, said in conversations.items()
         for item in said
     ]
     return [_dump_lines(folder / "messages.jsonl", lines)]
 
 
-def openai_conversations(folder: Path, talks: Talks) -> list[Path]:
+def openai_conversations(folder: Path, conversations: Conversations) -> list[Path]:
     """Write one conversation a line."""
     lines = [
         {"id": case, "messages": [{"role": "user", "name": item.agent_id, "content": item.content} for item in said]}
-        for case, said in talks.items()
+        for case, said in conversations.items()
     ]
     return [_dump_lines(folder / "conversations.jsonl", lines)]
 
@@ -72,15 +72,15 @@ def _fields(item: Message) -> dict[str, Any]:
     return fields
 
 
-def langchain_dicts(folder: Path, talks: Talks) -> list[Path]:
+def langchain_dicts(folder: Path, conversations: Conversations) -> list[Path]:
     """Write `messages_to_dict`, one conversation a file."""
     return [
         _dump(folder / f"{case}.json", [{"type": "ai", "data": _fields(item) | {"type": "ai"}} for item in said])
-        for case, said in talks.items()
+        for case, said in conversations.items()
     ]
 
 
-def langchain_constructors(folder: Path, talks: Talks) -> list[Path]:
+def langchain_constructors(folder: Path, conversations: Conversations) -> list[Path]:
     """Write serialised messages inside the state of a graph."""
     place = ["langchain", "schema", "messages", "AIMessage"]
     return [
@@ -88,11 +88,11 @@ def langchain_constructors(folder: Path, talks: Talks) -> list[Path]:
             folder / f"{case}.json",
             {"messages": [{"lc": 1, "type": "constructor", "id": place, "kwargs": _fields(item)} for item in said]},
         )
-        for case, said in talks.items()
+        for case, said in conversations.items()
     ]
 
 
-def langgraph_states(folder: Path, talks: Talks) -> list[Path]:
+def langgraph_states(folder: Path, conversations: Conversations) -> list[Path]:
     """Write the state of one thread a line."""
     lines = [
         {
@@ -100,7 +100,7 @@ def langgraph_states(folder: Path, talks: Talks) -> list[Path]:
             "next": [],
             "checkpoint": {"thread_id": case},
         }
-        for case, said in talks.items()
+        for case, said in conversations.items()
     ]
     return [_dump_lines(folder / "states.jsonl", lines)]
 
@@ -137,10 +137,10 @@ def request(spans: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {}, "spans": list(spans)}]}]}
 
 
-def otel(folder: Path, talks: Talks) -> list[Path]:
+def otel(folder: Path, conversations: Conversations) -> list[Path]:
     """Write a span a message, each given what was said before it."""
     spans = []
-    for case, said in talks.items():
+    for case, said in conversations.items():
         for number, item in enumerate(said):
             attributes = [
                 attribute("gen_ai.conversation.id", case),
@@ -154,20 +154,20 @@ def otel(folder: Path, talks: Talks) -> list[Path]:
     return [_dump(folder / "spans.json", request(spans))]
 
 
-def table(folder: Path, talks: Talks) -> list[Path]:
+def table(folder: Path, conversations: Conversations) -> list[Path]:
     """Write a table with times since the case's beginning."""
     path = folder / "talks.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["case_id", "agent", "content", "t_ms", "provider_token_count"])
-        for case, said in talks.items():
+        for case, said in conversations.items():
             for item in said:
                 count = "" if item.provider_token_count is None else item.provider_token_count
                 rows.writerow([case, item.agent_id, item.content, item.end_t_rel_ms, count])
     return [path]
 
 
-Writer = Callable[[Path, Talks], list[Path]]
+Writer = Callable[[Path, Conversations], list[Path]]
 # name → (writer, the importer that must claim it, whether it tells times, whether it tells tokens)
 WRITERS: dict[str, tuple[Writer, str, bool, bool]] = {
     "autogen": (autogen, "autogen", False, False),

@@ -18,7 +18,7 @@ from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfi
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.traces.generate import Result, make_traces
 from exaid_evals.traces.plan import Plan, Settings, plan_traces
-from traces.mac.provider import Asked, Provider, Says, Script, talk
+from traces.mac.provider import Asked, Provider, Says, Script, conversation
 
 KEY = "sk-test-Zm9vYmFyL2Jhei8rcXV4+/=?&%42"
 CASES = ("case-1002", "case-1003", "case-pmc1001")
@@ -113,7 +113,7 @@ def cue(case_id: str, n_said: int, word: str) -> Script:
     """Return a script that puts a cue into one answer about one case."""
 
     def script(asked: Asked, before: int) -> Says:
-        says = talk(asked, before)
+        says = conversation(asked, before)
         if about(asked) == case_id and asked.n_said == n_said:
             return Says(f"{says.content} {word}")
         return says

@@ -38,7 +38,7 @@ class Asked:
 
     @property
     def n_said(self) -> int:
-        """Messages of the talk so far."""
+        """Messages of the conversation so far."""
         return sum(message["role"] != "system" for message in self.body["messages"])
 
 
@@ -58,8 +58,8 @@ Script = Callable[[Asked, int], Says]
 """Given a request, and how often the same was asked before, what to say."""
 
 
-def talk(asked: Asked, _before: int = 0) -> Says:
-    """Let the four speak in turn; the supervisor's second word ends the talk."""
+def conversation(asked: Asked, _before: int = 0) -> Says:
+    """Let the four speak in turn; the supervisor's second word ends the conversation."""
     if "role play game" in asked.system:  # autogen asks who is to speak
         return Says(_SPEAKERS[(asked.n_said - 1) % 4])
     name = next((name for name in _SPEAKERS if re.search(rf"\b{name}\b", asked.system)), "Supervisor")
@@ -72,7 +72,7 @@ def talk(asked: Asked, _before: int = 0) -> Says:
 class Provider:
     """The service. It listens while the `with` block lasts; `asked` grows with every request."""
 
-    def __init__(self, script: Script = talk) -> None:
+    def __init__(self, script: Script = conversation) -> None:
         self.asked: list[Asked] = []
         self.script = script
         self._lock = threading.Lock()

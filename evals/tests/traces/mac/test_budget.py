@@ -27,7 +27,7 @@ def made(folder: Path, mac: Checkout, provider: Provider, *, jobs: int = 2, **bu
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_legs_of_a_budget_make_the_talk_that_one_call_makes(
+def test_legs_of_a_budget_make_the_conversation_that_one_call_makes(
     tmp_path: Path, mac: Checkout, provider: Provider, jobs: int
 ) -> None:
     """The model is asked as often as the budget says and not once more, and no call is made twice."""

@@ -34,7 +34,7 @@ from traces.mac.harness import (
     replayed,
     said,
 )
-from traces.mac.provider import Asked, Provider, Says, talk
+from traces.mac.provider import Asked, Provider, Says, conversation
 
 
 def test_replay_gives_the_same_bytes(tmp_path: Path, mac: Checkout) -> None:
@@ -53,7 +53,7 @@ def test_replay_of_a_failed_case(tmp_path: Path, mac: Checkout, provider: Provid
     assert contents(tmp_path / "replay") == contents(tmp_path / "live")
 
 
-def test_replay_of_another_talk_names_the_difference(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
+def test_replay_of_another_conversation_names_the_difference(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
     """A request that was not recorded is an error that names case and field; nothing is frozen or asked."""
     made(tmp_path / "live", mac, provider.base_url, cases=("case-1002",))
     n_asked = len(provider.asked)
@@ -76,12 +76,12 @@ def test_replay_without_a_recording(tmp_path: Path, mac: Checkout, provider: Pro
 
 
 def test_latency_of_recorded_answers_counts(tmp_path: Path, mac: Checkout) -> None:
-    """A talk that failed half-way and was gone on with lasts as long as one that did not."""
+    """A conversation that failed half-way and was gone on with lasts as long as one that did not."""
 
     def script(asked: Asked, before: int) -> Says:
         if asked.n_said == 4 and before < 2:  # both questions of MAC's client in the first try
             return Says("busy", status=503)
-        return Says(talk(asked, before).content, delay_s=0.25)
+        return Says(conversation(asked, before).content, delay_s=0.25)
 
     with Provider(script) as provider:
         made(tmp_path, mac, provider.base_url, cases=("case-1002",))
@@ -111,7 +111,7 @@ def test_interrupted_stage_goes_on(tmp_path: Path, mac: Checkout, provider: Prov
             if stop:
                 stops.pop(0)
                 running[-1].send_signal(how)
-        return Says("lost", status=500, delay_s=0.5) if stop else talk(asked, before)
+        return Says("lost", status=500, delay_s=0.5) if stop else conversation(asked, before)
 
     provider.script = script
     command = command_line(tmp_path, mac, "-j", "2", "--data-dir", str(tmp_path / "data"))
@@ -125,7 +125,7 @@ def test_interrupted_stage_goes_on(tmp_path: Path, mac: Checkout, provider: Prov
     assert (0 in statuses[:2], statuses[2]) == (False, 0)
     # At each of two stops, each of two jobs may have had a question on its way.
     assert provider.n_repeated <= 4
-    provider.script = talk
+    provider.script = conversation
     made(tmp_path / "straight", mac, provider.base_url)
     for case_id in CASES:
         assert said(tmp_path / "data", case_id) == said(tmp_path / "straight", case_id)

@@ -12,7 +12,7 @@ import pytest
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import LLMError
 from traces.mac.harness import KEY, Checkout, about, command_line, environment, made, planned
-from traces.mac.provider import Asked, Provider, Says, talk
+from traces.mac.provider import Asked, Provider, Says, conversation
 
 _OTHERS = {
     "GOOGLE_API_KEY": "AIza-planted-google-key-0123456789-abcdef",
@@ -45,8 +45,8 @@ def leaky(asked: Asked, before: int) -> Says:
     if about(asked) == "case-1003" and asked.n_said == 3:
         return Says(f"you sent {echo}", status=400, headers={"X-Echo": sent.strip()})
     if about(asked) == "case-1002" and asked.n_said == 2:
-        return Says(f"{talk(asked, before).content} {echo} <<tell>>")
-    return talk(asked, before)
+        return Says(f"{conversation(asked, before).content} {echo} <<tell>>")
+    return conversation(asked, before)
 
 
 def test_no_secret_in_any_output(tmp_path: Path, mac: Checkout) -> None:

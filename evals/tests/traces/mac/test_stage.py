@@ -1,4 +1,4 @@
-"""Stage 01 with MAC: what becomes of a talk, and of one that does not end well."""
+"""Stage 01 with MAC: what becomes of a conversation, and of one that does not end well."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from exaid_evals.traces.model import read_trace
 from traces.mac import harness
 from traces.mac.conftest import eventually
 from traces.mac.harness import CASES, KEY, Checkout, about, children, contents, cue, made, said
-from traces.mac.provider import Asked, Provider, Says, talk
+from traces.mac.provider import Asked, Provider, Says, conversation
 
 
 @pytest.mark.usefixtures("untouched")
-def test_talk_becomes_a_trace(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
+def test_conversation_becomes_a_trace(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
     """What MAC's agents say is frozen word for word, in order, as no stub, timed from the case's first message."""
     result = made(tmp_path, mac, provider.base_url)
     campaign = Campaign(tmp_path)
@@ -37,7 +37,7 @@ def test_talk_becomes_a_trace(tmp_path: Path, mac: Checkout, provider: Provider)
     assert "Case PMC1001: a 20-year-old woman." in records[0]["content"]
     for number, record in enumerate(records[1:], start=1):
         answer = next(
-            talk(asked) for asked in provider.asked if about(asked) == "case-pmc1001" and asked.n_said == number
+            conversation(asked) for asked in provider.asked if about(asked) == "case-pmc1001" and asked.n_said == number
         )
         assert record["content"] == answer.content
         assert record["provider_token_count"] == len(answer.content) // 4
@@ -52,7 +52,7 @@ def test_talk_becomes_a_trace(tmp_path: Path, mac: Checkout, provider: Provider)
 
 def test_tokens_are_left_out_where_none_are_reported(tmp_path: Path, mac: Checkout) -> None:
     """Missing is not zero."""
-    with Provider(lambda asked, before: Says(talk(asked, before).content, usage=False)) as silent:
+    with Provider(lambda asked, before: Says(conversation(asked, before).content, usage=False)) as silent:
         made(tmp_path, mac, silent.base_url, cases=("case-1002",))
     assert all(
         "provider_token_count" not in record for record in read_jsonl(Campaign(tmp_path).trace_file("case-1002"))
@@ -103,15 +103,15 @@ def test_failure_costs_one_case(tmp_path: Path, mac: Checkout, provider: Provide
 
 
 def test_hang_is_killed_with_all_that_it_started(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
-    """After the time limit nothing of the case runs on, and its reason tells the partial talk."""
+    """After the time limit nothing of the case runs on, and its reason tells the partial conversation."""
     provider.script = cue("case-1003", 3, "<<hang>>")
     result = made(tmp_path, mac, provider.base_url, live={"time_limit_s": 2, "retry": {"attempts": 1}})
     assert result.failed == (("case-1003", "timeout: no end within 2 s, after 3 messages"),)
     eventually(lambda: children(mac) == [], "a process of MAC's runs on")
 
 
-def test_talk_without_a_readable_report_counts(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
-    """The talk is evaluated, not the diagnosis; where the report is required, the case fails."""
+def test_conversation_without_a_readable_report_counts(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
+    """The conversation is evaluated, not the diagnosis; where the report is required, the case fails."""
     provider.script = cue("case-1003", 4, "<<no report>>")
     assert made(tmp_path / "a", mac, provider.base_url).failed == ()
     strict = made(tmp_path / "b", mac, provider.base_url, live={"report_required": True})
@@ -124,7 +124,7 @@ def test_passing_trouble_is_tried_again(tmp_path: Path, mac: Checkout) -> None:
     def script(asked: Asked, before: int) -> Says:
         # MAC's own client asks twice, so one try of ours sees two of the three errors.
         busy = about(asked) == "case-1002" and asked.n_said == 4 and before < 3
-        return Says("busy", status=503, headers={"Retry-After": "0"}) if busy else talk(asked, before)
+        return Says("busy", status=503, headers={"Retry-After": "0"}) if busy else conversation(asked, before)
 
     with Provider(script) as provider:
         assert made(tmp_path, mac, provider.base_url).failed == ()
@@ -159,7 +159,7 @@ def test_refused_key_stops_the_stage(tmp_path: Path, mac: Checkout) -> None:
 
     def script(asked: Asked, before: int) -> Says:
         refused = about(asked) == "case-1003" and asked.n_said == 4 and asked.headers["Authorization"].endswith("%42")
-        return Says("no such key", status=401) if refused else talk(asked, before)
+        return Says("no such key", status=401) if refused else conversation(asked, before)
 
     with Provider(script) as provider:
         with pytest.raises(LLMError, match="401") as caught:
@@ -188,7 +188,7 @@ def test_failed_cases_alone_are_made_again(tmp_path: Path, mac: Checkout) -> Non
     def script(asked: Asked, before: int) -> Says:
         if down.is_set() and about(asked) == "case-1003" and asked.n_said == 5:
             return Says("down", status=503)
-        return talk(asked, before)
+        return conversation(asked, before)
 
     with Provider(script) as provider:
         first = made(tmp_path, mac, provider.base_url)
@@ -202,7 +202,7 @@ def test_failed_cases_alone_are_made_again(tmp_path: Path, mac: Checkout) -> Non
     assert found_in_campaign(Campaign(tmp_path)) == []
 
 
-def test_cases_talk_at_the_same_time(tmp_path: Path, mac: Checkout) -> None:
+def test_cases_conversation_at_the_same_time(tmp_path: Path, mac: Checkout) -> None:
     """With three jobs three cases are asked about at once, and what is said is the same."""
     now: set[str] = set()
     most = 0
@@ -213,7 +213,7 @@ def test_cases_talk_at_the_same_time(tmp_path: Path, mac: Checkout) -> None:
         most = max(most, len(now))
         time.sleep(0.03)
         now.discard(about(asked))
-        return talk(asked, before)
+        return conversation(asked, before)
 
     with Provider(script) as provider:
         made(tmp_path / "three", mac, provider.base_url, jobs=3)

@@ -11,7 +11,7 @@ from exaid_evals.runs.metric_names import Direction
 
 
 class NotFinite:
-    """Finds stretches of NaN or infinity; what was not logged at all is no anomaly but a gap."""
+    """Finds stretches of NaN or infinity; what was not logged at all is not an anomaly but a gap."""
 
     name = "not_finite"
 

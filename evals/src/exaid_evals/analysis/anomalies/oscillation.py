@@ -40,7 +40,7 @@ class Oscillation:
         trend = np.polyval(np.polyfit(np.arange(len(last)), last, 2), np.arange(len(last)))
         rest = last - trend
         median, spread = rolling_around(rest, len(rest))
-        # A single drop is no swing: what stands out is cut before the rhythm is looked for.
+        # A single drop is not a swing: what stands out is cut before the rhythm is looked for.
         rest = np.clip(rest, median - 3 * spread, median + 3 * spread)
         amplitude = float(np.sqrt(2) * rest.std())
         level = float(abs(np.median(last)))

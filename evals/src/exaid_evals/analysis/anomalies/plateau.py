@@ -15,7 +15,7 @@ class Plateau:
     """Holds the improvement over the last part of a run against what it gained before.
 
     The slope of the last part is Theil and Sen's (the median of all slopes between two points), which neither outliers
-    nor a single drop moves. It is no plateau where the slope's 95 % interval still allows for the tolerated gain.
+    nor a single drop moves. It is not a plateau where the slope's 95 % interval still allows for the tolerated gain.
     """
 
     name = "plateau"
@@ -39,7 +39,7 @@ class Plateau:
         last = worse[chosen]
         gained = early - float(np.median(last))
         if gained <= 3 * difference_sigma(worse):
-            return []  # it never improved: that is no plateau after a rise, and other detectors look at falls
+            return []  # it never improved: that is not a plateau after a rise, and other detectors look at falls
         slope, _, low, _ = theilslopes(last, steps[chosen])
         span = float(steps[-1] - steps[chosen[0]])
         if -low * span > 5 * self._settings.tolerance * gained or -slope * span > self._settings.tolerance * gained:

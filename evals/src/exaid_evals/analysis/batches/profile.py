@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.batches.carriers import badness
+from exaid_evals.analysis.batches.suspect_items import badness
 from exaid_evals.runs.history import BatchRow
 
 _OUTCOME = re.compile(r"conf|prob|pred|loss|acc|score|entropy|logit|grad", re.IGNORECASE)

@@ -76,7 +76,7 @@ class Incident:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Context:
     """All that a hypothesis may look at.
 
     Attributes:
@@ -131,5 +131,5 @@ class Cause(Protocol):
     def family(self) -> Family:
         """The family."""
 
-    def weigh(self, scene: Scene) -> Hypothesis:
+    def weigh(self, context: Context) -> Hypothesis:
         """Return the hypothesis with all that the scene says about it."""

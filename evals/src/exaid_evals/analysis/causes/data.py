@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterator
 
-from exaid_evals.analysis.batches.carriers import concentration, repetition
 from exaid_evals.analysis.batches.profile import input_shift
-from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
+from exaid_evals.analysis.batches.suspect_items import concentration, repetition
+from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.analysis.causes.optimisation import training_moved
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
@@ -19,24 +19,24 @@ class Data(Cause):
 
     family: Family = "data"
 
-    def weigh(self, scene: Scene) -> Hypothesis:
+    def weigh(self, context: Context) -> Hypothesis:
         """Weigh what was logged of the batches."""
         evidence: list[Evidence] = []
         unseen = []
-        if any(row.items for row in scene.train_batches):
-            evidence += [*_items(scene), *_repeated(scene), *_bad_images(scene)]
+        if any(row.items for row in context.train_batches):
+            evidence += [*_items(context), *_repeated(context), *_bad_images(context)]
         else:
             unseen.append("the items of each batch (log_batch_metrics)")
-        if any(row.profile for row in scene.train_batches):
-            evidence += _inputs(scene)
+        if any(row.profile for row in context.train_batches):
+            evidence += _inputs(context)
         else:
             unseen.append("profiles of the batches' inputs")
-        if scene.bad_items is None:
+        if context.bad_items is None:
             unseen.append("the images (--data-dir)")
-        for step, text in scene.history.events:
-            if _DATA.search(text) and scene.near(step):
+        for step, text in context.history.events:
+            if _DATA.search(text) and context.near(step):
                 evidence.append(Evidence(f"step {step:g}: {text}", 2.0, step))
-        evidence += training_moved(scene, for_training=True)
+        evidence += training_moved(context, for_training=True)
         return Hypothesis(
             self.family,
             "Some of the data harm the training: the batches that hold them are the bad ones.",
@@ -46,8 +46,8 @@ class Data(Cause):
         )
 
 
-def _items(scene: Scene) -> Iterator[Evidence]:
-    found = concentration(scene.train_batches, scene.incident.interval[0], scene.settings.horizon * scene.span)
+def _items(context: Context) -> Iterator[Evidence]:
+    found = concentration(context.train_batches, context.incident.interval[0], context.settings.horizon * context.span)
     if found is None:
         return
     numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_batches": found.n_batches}
@@ -62,9 +62,9 @@ def _items(scene: Scene) -> Iterator[Evidence]:
         yield Evidence(text, -1.5, None, numbers)
 
 
-def _repeated(scene: Scene) -> Iterator[Evidence]:
-    low, high = scene.incident.interval
-    found = repetition(scene.train_batches, low, high, scene.settings.horizon * scene.span)
+def _repeated(context: Context) -> Iterator[Evidence]:
+    low, high = context.incident.interval
+    found = repetition(context.train_batches, low, high, context.settings.horizon * context.span)
     if found is None:
         return
     text = (
@@ -77,9 +77,9 @@ def _repeated(scene: Scene) -> Iterator[Evidence]:
         yield Evidence(text, min(5.0, 2.0 - 0.15 * math.log10(max(found.p, 1e-300))), None, numbers)
 
 
-def _inputs(scene: Scene) -> Iterator[Evidence]:
-    low, high = scene.incident.interval
-    found = input_shift(scene.train_batches, low, high, scene.settings.horizon * scene.span)
+def _inputs(context: Context) -> Iterator[Evidence]:
+    low, high = context.incident.interval
+    found = input_shift(context.train_batches, low, high, context.settings.horizon * context.span)
     if found is None:
         return
     numbers = {"p": found.p, "outside": found.share_outside, "before": found.median_before, "after": found.median_after}
@@ -94,17 +94,17 @@ def _inputs(scene: Scene) -> Iterator[Evidence]:
         yield Evidence("the statistics of the batches' inputs are those of before the drop", -0.5, None, numbers)
 
 
-def _bad_images(scene: Scene) -> Iterator[Evidence]:
-    if scene.bad_items is None:
+def _bad_images(context: Context) -> Iterator[Evidence]:
+    if context.bad_items is None:
         return
-    from exaid_evals.analysis.batches.carriers import bad_in_affected
+    from exaid_evals.analysis.batches.suspect_items import bad_in_affected
 
     found = bad_in_affected(
-        scene.train_batches, scene.bad_items, scene.incident.interval[0], scene.settings.horizon * scene.span
+        context.train_batches, context.bad_items, context.incident.interval[0], context.settings.horizon * context.span
     )
     if found is None:
         return
-    numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_bad": len(scene.bad_items)}
+    numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_bad": len(context.bad_items)}
     text = (
         f"{found.share_affected:.0%} of the items in the bad batches are bad images, {found.share_others:.0%} of those "
         f"in the others (Fisher's exact test: p = {found.p:.1e})"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
+from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.analysis.causes.optimisation import training_moved
 
 _SIZE = re.compile(
@@ -19,17 +19,17 @@ class Evaluation(Cause):
 
     family: Family = "evaluation"
 
-    def weigh(self, scene: Scene) -> Hypothesis:
+    def weigh(self, context: Context) -> Hypothesis:
         """Weigh what was logged of the evaluations."""
         evidence: list[Evidence] = []
         unseen = []
-        sets = evaluated_items(scene)
+        sets = evaluated_items(context)
         if len(sets) >= 2:
-            evidence += _changed(scene, sets)
+            evidence += _changed(context, sets)
         else:
             unseen.append("the items of each evaluation (log_batch_metrics with phase='eval')")
-        evidence += _sizes(scene)
-        evidence += training_moved(scene, for_training=False)
+        evidence += _sizes(context)
+        evidence += training_moved(context, for_training=False)
         return Hypothesis(
             self.family,
             "The evaluation changed, and not the model: its set, the set's size, or the order of its items.",
@@ -39,24 +39,24 @@ class Evaluation(Cause):
         )
 
 
-def evaluated_items(scene: Scene) -> list[tuple[float, tuple[str, ...]]]:
+def evaluated_items(context: Context) -> list[tuple[float, tuple[str, ...]]]:
     """Return step and items, in order, of each evaluation whose batches name their items."""
     found: dict[float, dict[int, tuple[str, ...]]] = {}
-    for row in scene.eval_batches:
+    for row in context.eval_batches:
         if row.items:
             # Where an evaluation was repeated, the later one is what counts.
             found.setdefault(row.step, {})[row.batch_idx] = row.items
     return [(step, tuple(item for _, items in sorted(found[step].items()) for item in items)) for step in sorted(found)]
 
 
-def _changed(scene: Scene, sets: Sequence[tuple[float, tuple[str, ...]]]) -> Iterator[Evidence]:
+def _changed(context: Context, sets: Sequence[tuple[float, tuple[str, ...]]]) -> Iterator[Evidence]:
     elsewhere = 0
     for (_, before), (step, after) in pairwise(sets):
         if before == after:
             continue
-        fits = scene.near(step) if step > scene.incident.interval[0] else 0.3 * scene.near(step)
+        fits = context.near(step) if step > context.incident.interval[0] else 0.3 * context.near(step)
         # An evaluation lies after what the training's metrics say: it is the first one after the onset that counts.
-        fits = max(fits, 1.0 if abs(step - scene.incident.anomaly.step) < 1e-9 else 0.0)
+        fits = max(fits, 1.0 if abs(step - context.incident.anomaly.step) < 1e-9 else 0.0)
         if fits == 0:
             elsewhere += 1
             continue
@@ -74,13 +74,13 @@ def _changed(scene: Scene, sets: Sequence[tuple[float, tuple[str, ...]]]) -> Ite
     yield Evidence(f"{what}; they changed at another step" if elsewhere else what, -4.0, None)
 
 
-def _sizes(scene: Scene) -> Iterator[Evidence]:
-    for name, series in scene.history.series.items():
+def _sizes(context: Context) -> Iterator[Evidence]:
+    for name, series in context.history.series.items():
         if not _SIZE.search(name) or len(series.clean) < 2:
             continue
         steps, values = series.clean.steps, series.clean.values
         for at in range(1, len(values)):
-            here = scene.near(float(steps[at])) or float(float(steps[at]) == scene.incident.anomaly.step)
+            here = context.near(float(steps[at])) or float(float(steps[at]) == context.incident.anomaly.step)
             if values[at] != values[at - 1] and here:
                 text = f"{name} went from {values[at - 1]:g} to {values[at]:g} at step {steps[at]:g}"
                 yield Evidence(text, 3.0 * here, float(steps[at]), {"before": values[at - 1], "after": values[at]})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.causes.base import Cause, Evidence, Family, Hypothesis, Scene
+from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.runs.history import CleanSeries, Series
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Optimisation(Cause):
 
     family: Family = "optimisation"
 
-    def weigh(self, scene: Scene) -> Hypothesis:
+    def weigh(self, context: Context) -> Hypothesis:
         """Weigh what was logged of the optimiser."""
         evidence: list[Evidence] = []
         unseen = []
@@ -34,13 +34,13 @@ class Optimisation(Cause):
             ("the loss scale", _SCALE, _scale),
         )
         for what, pattern, look in looks:
-            series = [one for name, one in scene.history.series.items() if pattern.search(name)]
+            series = [one for name, one in context.history.series.items() if pattern.search(name)]
             if not series:
                 unseen.append(what)
             for one in series[:4]:
-                evidence += look(scene, one)
-        evidence += [*_undefined(scene), *(_exploded(scene) if "the gradient norm" in unseen else ())]
-        evidence += training_moved(scene, for_training=True)
+                evidence += look(context, one)
+        evidence += [*_undefined(context), *(_exploded(context) if "the gradient norm" in unseen else ())]
+        evidence += training_moved(context, for_training=True)
         return Hypothesis(
             self.family,
             "The optimisation became unstable: rate, gradients or loss scale changed just before the drop.",
@@ -50,11 +50,11 @@ class Optimisation(Cause):
         )
 
 
-def _rate(scene: Scene, series: Series) -> Iterator[Evidence]:
+def _rate(context: Context, series: Series) -> Iterator[Evidence]:
     steps, values = series.clean.steps, series.clean.values
     best: Evidence | None = None
     for at in range(1, len(values)):
-        fits = scene.near(float(steps[at]))
+        fits = context.near(float(steps[at]))
         if fits == 0 or values[at - 1] <= 0:
             continue
         ratio = float(values[at] / values[at - 1])
@@ -72,16 +72,16 @@ def _rate(scene: Scene, series: Series) -> Iterator[Evidence]:
     if best is not None:
         yield best
         return
-    inside = _inside(scene, series.clean)
+    inside = _inside(context, series.clean)
     if len(inside):
         yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
 
 
-def _norm(scene: Scene, series: Series) -> Iterator[Evidence]:
+def _norm(context: Context, series: Series) -> Iterator[Evidence]:
     import numpy as np
 
-    inside = _inside(scene, series.clean, after=3)
-    earlier = series.clean.values[series.clean.steps < scene.window[0]][-100:]
+    inside = _inside(context, series.clean, after=3)
+    earlier = series.clean.values[series.clean.steps < context.window[0]][-100:]
     if not len(inside) or len(earlier) < 5 or float(np.median(earlier)) <= 0:
         return
     level, usual = float(np.median(earlier)), float(np.quantile(earlier, 0.99))
@@ -94,9 +94,9 @@ def _norm(scene: Scene, series: Series) -> Iterator[Evidence]:
         yield Evidence(f"{series.metric} stayed below {inside.max():.3g} (99 % before: {usual:.3g})", -1.5)
 
 
-def _scale(scene: Scene, series: Series) -> Iterator[Evidence]:
-    inside = _inside(scene, series.clean, after=10)
-    earlier = series.clean.values[series.clean.steps < scene.window[0]][-20:]
+def _scale(context: Context, series: Series) -> Iterator[Evidence]:
+    inside = _inside(context, series.clean, after=10)
+    earlier = series.clean.values[series.clean.steps < context.window[0]][-20:]
     if not len(inside) or not len(earlier) or float(inside.min()) <= 0:
         return
     ratio = float(earlier[-1]) / float(inside.min())
@@ -109,9 +109,9 @@ def _scale(scene: Scene, series: Series) -> Iterator[Evidence]:
         yield Evidence(f"{series.metric} did not collapse", -0.5)
 
 
-def _undefined(scene: Scene) -> Iterator[Evidence]:
-    low, high = scene.window[0], scene.incident.interval[1] + scene.settings.lookback * scene.span
-    for series in scene.history.series.values():
+def _undefined(context: Context) -> Iterator[Evidence]:
+    low, high = context.window[0], context.incident.interval[1] + context.settings.lookback * context.span
+    for series in context.history.series.values():
         found = [
             point.step
             for point in series.points
@@ -123,8 +123,8 @@ def _undefined(scene: Scene) -> Iterator[Evidence]:
             return
 
 
-def _exploded(scene: Scene) -> Iterator[Evidence]:
-    train = scene.incident.train
+def _exploded(context: Context) -> Iterator[Evidence]:
+    train = context.incident.train
     if train is not None and train.relative >= 3 and train.z >= 10:
         text = (
             f"{train.metric} rose to {1 + train.relative:.1f} times its level: steps were far too large for the model"
@@ -132,14 +132,14 @@ def _exploded(scene: Scene) -> Iterator[Evidence]:
         yield Evidence(text, min(3.0, 0.7 * math.log2(1 + train.relative)), train.interval[1])
 
 
-def training_moved(scene: Scene, *, for_training: bool) -> Iterator[Evidence]:
+def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
     """Yield what the training's own metric says: what harms the model shows there, what harms its measurement does not.
 
     Args:
-        scene: with the reaction of the training.
+        context: with the reaction of the training.
         for_training: whether the hypothesis is that the model was harmed.
     """
-    train = scene.incident.train
+    train = context.incident.train
     if train is None:
         return
     sign = 1.0 if for_training else -1.0
@@ -152,11 +152,11 @@ def training_moved(scene: Scene, *, for_training: bool) -> Iterator[Evidence]:
         yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
 
 
-def _inside(scene: Scene, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:
+def _inside(context: Context, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:
     """Return the values within the window, and some points after it."""
     import numpy as np
 
-    low, high = scene.window
+    low, high = context.window
     last = int(np.searchsorted(series.steps, high, side="right")) + after
     first = int(np.searchsorted(series.steps, low))
     return series.values[first:last]

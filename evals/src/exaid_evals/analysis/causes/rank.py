@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.causes.base import Cause, Hypothesis, Incident, Scene
+from exaid_evals.analysis.causes.base import Cause, Context, Hypothesis, Incident
 from exaid_evals.analysis.causes.data import Data
 from exaid_evals.analysis.causes.evaluation import Evaluation
 from exaid_evals.analysis.causes.onset import incidents
@@ -62,8 +62,8 @@ def diagnose(
     if history.steps_are == "case":
         return None
     for incident in incidents(history, anomalies, directions, config.primary_metric):
-        scene = Scene(history, directions, incident, config.root_cause, bad_items)
-        weighed = [cause.weigh(scene) for cause in CAUSES]
+        context = Context(history, directions, incident, config.root_cause, bad_items)
+        weighed = [cause.weigh(context) for cause in CAUSES]
         explained = max(one.score for one in weighed) >= config.root_cause.explains
         if explained or incident.anomaly.severity == "critical":
             return _ranked(incident, weighed, config)

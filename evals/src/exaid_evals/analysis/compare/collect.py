@@ -191,7 +191,7 @@ def _named(read: Sequence[tuple[tuple[str, str], History]]) -> Iterator[Run]:
 
 
 def _readable(text: str) -> str:
-    r"""Return text in which bytes of a file name that are no UTF-8 stand as `\xff`: files hold no others."""
+    r"""Return text in which bytes of a file name that are not UTF-8 stand as `\xff`: files hold no others."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -208,5 +208,5 @@ def _again(place: str, history: History, read: Mapping[tuple[str, str], History]
 def _same(one: History, other: History) -> bool:
     if one.source != other.source or one.config != other.config or one.series.keys() != other.series.keys():
         return False
-    # As text: NaN is no equal of itself.
+    # As text: NaN is not an equal of itself.
     return all(repr(series.points) == repr(other.series[metric].points) for metric, series in one.series.items())

@@ -16,7 +16,7 @@ _KEPT = 1e-3
 """By what share of itself rounding may change a number."""
 
 
-def told(value: float) -> float | str:
+def rounded(value: float) -> float | str:
     """Return a number as it is written.
 
     >>> told(0.1234567), told(2.1234567891e-7), told(0.0), told(float(1))
@@ -27,13 +27,13 @@ def told(value: float) -> float | str:
     return value
 
 
-def told_in(value: Any) -> Any:
+def rounded_in(value: Any) -> Any:
     """Return a structure with its numbers as they are written."""
     if isinstance(value, Mapping):
-        return {key: told_in(item) for key, item in value.items()}
+        return {key: rounded_in(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [told_in(item) for item in value]
-    return told(value) if isinstance(value, float) else value
+        return [rounded_in(item) for item in value]
+    return rounded(value) if isinstance(value, float) else value
 
 
 def unrounded(settings: Any) -> Any:
@@ -55,4 +55,4 @@ def csv_number(value: float | None) -> float | None:
     """Return a number of a table: rounded as in the record, with seven digits where it is small."""
     if value is None:
         return None
-    return float(f"{value:.7g}") if isinstance(told(value), str) else round(value, FLOAT_DECIMALS) + 0.0
+    return float(f"{value:.7g}") if isinstance(rounded(value), str) else round(value, FLOAT_DECIMALS) + 0.0

@@ -76,7 +76,7 @@ def group_runs(runs: Sequence[Run], by: str = SEED) -> Grouping:
             held[f"alone {number}"] = {"": run}
         else:
             members[value] = run
-    notes += [*_repeats(held, by), *_told(runs)]
+    notes += [*_repeats(held, by), *_remarks(runs)]
     return _grouping(list(held.values()), by, notes)
 
 
@@ -86,13 +86,13 @@ def _value(run: Run, key: str) -> str:
     return ", ".join(setting_text(run.settings, one) for one in (key, *others))
 
 
-def _told(runs: Sequence[Run]) -> list[str]:
+def _remarks(runs: Sequence[Run]) -> list[str]:
     """Say what sets runs apart or does not, though a user might think otherwise."""
     settings = [run.settings for run in runs]
     versions = [key for key in differing(settings) if is_code_version(key)]
     notes = []
     if versions:
-        notes.append(f"versions of the code differ ({_few(versions)}): runs of two versions are no repetitions")
+        notes.append(f"versions of the code differ ({_few(versions)}): runs of two versions are not repetitions")
     ignored = [key for key in passed_over(settings) if not is_code_version(key)]
     if ignored:
         notes.append(

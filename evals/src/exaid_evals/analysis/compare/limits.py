@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exaid_evals.analysis.compare.collect import Run
-from exaid_evals.analysis.compare.levels import ends_differ
+from exaid_evals.analysis.compare.final_means import ends_differ
 from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.runs.history import IrregularityKind
 

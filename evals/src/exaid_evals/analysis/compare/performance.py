@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from exaid_evals.analysis.anomalies.robust import worsening
-from exaid_evals.analysis.compare.groups import Group
-from exaid_evals.analysis.compare.levels import (
-    Level,
+from exaid_evals.analysis.compare.final_means import (
+    FinalMean,
     Statistic,
     ends_undefined,
     over_repetitions,
-    run_level,
+    run_final_mean,
     within_run,
 )
-from exaid_evals.analysis.compare.telling_apart import apart, lead_of, runs_needed
+from exaid_evals.analysis.compare.groups import Group
+from exaid_evals.analysis.compare.significance import lead_of, runs_needed, separable
 from exaid_evals.runs.history import CleanSeries
 from exaid_evals.runs.metric_names import Direction
 
@@ -41,7 +41,7 @@ class Performance:
     """
 
     group: str
-    level: Level
+    level: FinalMean
     basis: Basis
     values: Mapping[str, float | None]
     best: tuple[float, str, float] | None
@@ -88,7 +88,7 @@ class Ranking:
     tied: tuple[str, ...]
     needed: int | None
     diverged: tuple[str, ...] = ()
-    leads: Mapping[str, Level] = field(default_factory=dict)
+    leads: Mapping[str, FinalMean] = field(default_factory=dict)
 
     @property
     def first(self) -> Performance:
@@ -119,7 +119,7 @@ def rank(
     ordered = sorted(known, key=lambda one: sign * one.level.value)
     first, others = ordered[0], ordered[1:]
     leads = {one.group: lead for one in others if (lead := lead_of(first, one, direction)) is not None}
-    tied = tuple(one for one in others if not apart(first, one, leads))
+    tied = tuple(one for one in others if not separable(first, one, leads))
     if not others:
         verdict = "alone"
     elif tied:
@@ -142,7 +142,7 @@ def _performance(group: Group, metric: str, direction: Direction | None, statist
     if over_cases:
         values = {name: float(np.mean(clean.values)) for name, clean in cleans.items()}
     else:
-        found = {name: run_level(series[name], statistic, direction) for name in cleans}
+        found = {name: run_final_mean(series[name], statistic, direction) for name in cleans}
         values = {name: value for name, value in found.items() if value is not None}
     if not values:
         return None
@@ -154,7 +154,7 @@ def _performance(group: Group, metric: str, direction: Direction | None, statist
     else:
         within = within_run(only) if statistic == "level" else None
         value = next(iter(values.values()))
-        level, basis = within or Level(value, None, None, None, 1), "within_run"
+        level, basis = within or FinalMean(value, None, None, None, 1), "within_run"
     if level.low is None:
         basis = "none"
     return Performance(

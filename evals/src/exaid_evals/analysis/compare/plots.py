@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.compare.levels import LEAST_POINTS
-from exaid_evals.analysis.compare.parting import common_grid, curves_of
+from exaid_evals.analysis.compare.divergence_point import common_grid, curves_of
+from exaid_evals.analysis.compare.final_means import LEAST_POINTS
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.artifacts.printable import printable
@@ -65,9 +65,9 @@ def _histories(axes: Axes, comparison: Comparison, ranking: Ranking) -> None:
         rows = np.array([np.interp(steps, clean.steps, clean.values) for clean in curves])
         axes.plot(steps, rows.mean(axis=0), color=look.color, ls=look.dash, lw=1.2)
         axes.fill_between(steps, rows.min(axis=0), rows.max(axis=0), color=look.color, alpha=0.13, lw=0)
-    for one_parting in comparison.partings:
-        if one_parting.metric == ranking.metric and one_parting.step is not None:
-            axes.axvline(one_parting.step, color=FAINT, lw=0.7, ls=(0, (4, 3)))
+    for one_divergence_point in comparison.partings:
+        if one_divergence_point.metric == ranking.metric and one_divergence_point.step is not None:
+            axes.axvline(one_divergence_point.step, color=FAINT, lw=0.7, ls=(0, (4, 3)))
     axes.tick_params(labelsize=6.5)
     axes.set_xlabel("step; bands hold every run of a group, dashes are where histories part", fontsize=6.5)
 

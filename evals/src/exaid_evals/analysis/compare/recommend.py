@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.analysis.compare.configuration import setting_text
-from exaid_evals.analysis.compare.levels import Level, ends_differ
+from exaid_evals.analysis.compare.final_means import FinalMean, ends_differ
 from exaid_evals.analysis.compare.performance import Performance, Ranking
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed
@@ -12,7 +12,7 @@ from exaid_evals.analysis.report.sentences import number
 ENOUGH = 3
 """Repetitions below which no configuration is recommended."""
 _AFFORDABLE = 200
-"""Runs a group beyond which "repeat it" is no advice: the difference is too small to matter."""
+"""Runs a group beyond which "repeat it" is not advice: the difference is too small to matter."""
 
 
 def verdict(ranking: Ranking) -> str:
@@ -93,7 +93,7 @@ def paired(ranking: Ranking, other: Performance) -> str:
     return "" if lead is None else f", better by {spanned(lead)} over {lead.n} pairs"
 
 
-def spanned(level: Level) -> str:
+def spanned(level: FinalMean) -> str:
     """Return a number with its interval, where it has one."""
     if level.low is None or level.high is None:
         return f"{number(level.value)} (no interval: all are the same)"

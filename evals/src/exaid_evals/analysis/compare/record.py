@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from exaid_evals import __version__
-from exaid_evals.analysis.compare.digits import told_in, unrounded
+from exaid_evals.analysis.compare.digits import rounded_in, unrounded
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.report.record import numbers_in
@@ -95,7 +95,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "notes": list(comparison.notes),
         "recommendations": recommendations(comparison),
     }
-    found: dict[str, Any] = numbers_in(told_in(record))
+    found: dict[str, Any] = numbers_in(rounded_in(record))
     require_valid(found, "comparison.json")
     return found
 

@@ -31,7 +31,7 @@ def sections(comparison: Comparison) -> list[Section]:
         _performance(comparison),
         _settings(comparison),
         _stability(comparison),
-        _partings(comparison),
+        _divergence_points(comparison),
         _notes(comparison),
     ]
 
@@ -133,7 +133,7 @@ def _stability(comparison: Comparison) -> Section:
     return Section("Stability", [Block(paragraphs=told, table=rows)])
 
 
-def _partings(comparison: Comparison) -> Section:
+def _divergence_points(comparison: Comparison) -> Section:
     if not comparison.partings:
         return Section(
             "Where histories part", [Block(paragraphs=["Nothing was held against each other step by step."])]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.collect import Run
-from exaid_evals.analysis.compare.levels import LEAST_POINTS, last_stretch, sd_of
+from exaid_evals.analysis.compare.final_means import LEAST_POINTS, last_stretch, sd_of
 from exaid_evals.runs.metric_names import Direction
 
 REGAINED = 0.9
 """Share of what a drop lost that has to be won back."""
 _STEADY = 3
-"""Points of which the first and the median must be back: one lucky point is no recovery."""
+"""Points of which the first and the median must be back: one lucky point is not a recovery."""
 
 
 @dataclass(frozen=True, slots=True)

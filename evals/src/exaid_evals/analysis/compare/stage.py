@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
+from exaid_evals.analysis.compare.divergence_point import DivergencePoint, part
+from exaid_evals.analysis.compare.final_means import STATISTICS, Statistic
 from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs
-from exaid_evals.analysis.compare.levels import STATISTICS, Statistic
 from exaid_evals.analysis.compare.limits import limits_of_lengths, limits_of_logging
-from exaid_evals.analysis.compare.parting import Parting, part
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.stability import Stability, stability_of
 from exaid_evals.analysis.settings import AnalysisConfig
@@ -20,7 +20,7 @@ from exaid_evals.runs.metric_names import Direction, is_validation
 
 MOST_PAIRS = 20
 """Groups that are held against the best one step by step; the best of the others."""
-MOST_PARTING_METRICS = 30
+MOST_DIVERGENCE_METRICS = 30
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Comparison:
     primary: str | None
     rankings: tuple[Ranking, ...]
     stabilities: tuple[Stability, ...]
-    partings: tuple[Parting, ...]
+    partings: tuple[DivergencePoint, ...]
     notes: tuple[str, ...]
     pooled: bool = False
 
@@ -121,7 +121,7 @@ class ExperimentComparator(Asked):
         for run in runs:
             stabilities.append(stability_of(run, find_anomalies(run.history, self.config, directions), directions))
             on_run(run.name)
-        partings, skipped = _partings(grouping.groups, rankings)
+        partings, skipped = _divergence_points(grouping.groups, rankings)
         told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Comparison(
             runs,
@@ -174,7 +174,7 @@ def primary_of(
     return ordered[0] if ordered else None
 
 
-def _partings(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[list[Parting], list[str]]:
+def _divergence_points(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[list[DivergencePoint], list[str]]:
     """Hold the best group by the first metric against the others, step by step."""
     if any(run.history.steps_are == "case" for group in groups for run in group.runs):
         return [], [
@@ -183,7 +183,7 @@ def _partings(groups: Sequence[Group], rankings: Sequence[Ranking]) -> tuple[lis
     by_name = {group.name: group for group in groups}
     ranked = [by_name[one.group] for one in rankings[0].performances]
     pairs = [(ranked[0], other) for other in ranked[1 : MOST_PAIRS + 1]]
-    metrics = [one for one in rankings if len(one.performances) > 1][:MOST_PARTING_METRICS]
+    metrics = [one for one in rankings if len(one.performances) > 1][:MOST_DIVERGENCE_METRICS]
     found = []
     for ranking in metrics:
         have = {one.group for one in ranking.performances}

@@ -31,7 +31,7 @@ class Audit:
         images: in the order of their names.
         paths: of the images, in the same order.
         findings: of the images, in the same order.
-        n_others: files that are no images by their names.
+        n_others: files that are not images by their names.
         unread: folders that could not be listed, with the reason.
         settings: thresholds.
     """

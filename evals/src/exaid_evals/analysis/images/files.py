@@ -33,7 +33,7 @@ class Listing:
 
     Attributes:
         images: in the order of their names' bytes.
-        n_others: files that are no images by their names.
+        n_others: files that are not images by their names.
         unread: folders that could not be listed, with the reason.
     """
 
@@ -78,7 +78,7 @@ def _name(path: Path, root: Path) -> str:
     name = path.relative_to(root).as_posix()
     try:
         name.encode()
-    except UnicodeEncodeError:  # bytes that are no UTF-8
+    except UnicodeEncodeError:  # bytes that are not UTF-8
         return printable(name)
     return name
 

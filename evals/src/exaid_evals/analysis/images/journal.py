@@ -21,7 +21,7 @@ class Journal:
     """Measures of images, appended to a file while they are made.
 
     An entry counts while size, time of change and this package's source are those it was made with: a file whose
-    content is replaced by one of the same size and time is not measured again. It holds times, so it is no result:
+    content is replaced by one of the same size and time is not measured again. It holds times, so it is not a result:
     its name starts with a dot.
     """
 

@@ -42,7 +42,7 @@ def open_image(data: bytes, max_pixels: int) -> Any:
     """Open an image, without decoding it.
 
     Raises:
-        ImageProblemError: it is no image, or one of too many pixels.
+        ImageProblemError: it is not an image, or one of too many pixels.
     """
     image_module = pillow()
     if not data:
@@ -55,7 +55,7 @@ def open_image(data: bytes, max_pixels: int) -> Any:
     except image_module.DecompressionBombError:
         raise ImageProblemError("decompression_bomb", "unpacks to more pixels than Pillow opens") from None
     except _DAMAGED as error:
-        raise ImageProblemError("unreadable", f"is no image that can be read ({type(error).__name__})") from None
+        raise ImageProblemError("unreadable", f"is not an image that can be read ({type(error).__name__})") from None
     width, height = image.size
     if width * height > max_pixels:
         raise ImageProblemError("decompression_bomb", f"unpacks to {width} × {height} pixels")

@@ -115,7 +115,7 @@ class ImageQualityFilter:
         """Part a batch into what is acceptable and what is not.
 
         Raises:
-            DataError: one is no image at all.
+            DataError: one is not an image at all.
         """
         batch = FilteredBatch[Image]([], [], {})
         for at, image in enumerate(images):
@@ -145,7 +145,7 @@ def _in_memory(image: Any) -> ImageFacts:
         image = image_module.fromarray(_bytes_of(image))
     if not isinstance(image, image_module.Image):
         remedy = "give a path, an image of Pillow or an array"
-        raise DataError(f"a {type(image).__name__} is no image", where="ImageQualityFilter", remedy=remedy)
+        raise DataError(f"a {type(image).__name__} is not an image", where="ImageQualityFilter", remedy=remedy)
     try:
         return measure_image(image)
     except (OSError, ValueError, SyntaxError) as error:
@@ -162,7 +162,7 @@ def _bytes_of(pixels: Any) -> Any:
         or pixels.dtype.kind not in "fu"
         or (pixels.dtype.kind == "u" and pixels.itemsize > 1)
     ):
-        what = f"an array of {pixels.dtype} and shape {pixels.shape} is no image"
+        what = f"an array of {pixels.dtype} and shape {pixels.shape} is not an image"
         remedy = "give uint8, or floats of 0 to 1, of shape (height, width) or (height, width, 3 or 4)"
         raise DataError(what, where="ImageQualityFilter", remedy=remedy)
     if pixels.dtype.kind == "f":

@@ -81,7 +81,7 @@ class Skew:
 def measure_skew(grey: Any, *, on_light: bool = True) -> Skew:
     """Measure an image's direction.
 
-    Each test is a reason to stop, the cheap ones first: few pictures that are no documents come to the transform.
+    Each test is a reason to stop, the cheap ones first: few pictures that are not documents come to the transform.
 
     Args:
         grey: uint8, shape (height, width), of any size; it is shrunk to at most SIDE a side.

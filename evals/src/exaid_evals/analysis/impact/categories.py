@@ -65,7 +65,7 @@ class CategoryRates:
 def category_rates(
     parameters: Sequence[Parameter],
     anomalous: Sequence[bool],
-    levels: Sequence[float | None],
+    final_means: Sequence[float | None],
     seed: int = 42,
     configurations: Sequence[int] | None = None,
 ) -> list[CategoryRates]:
@@ -78,7 +78,7 @@ def category_rates(
     Args:
         parameters: of runs; numbers are passed over.
         anomalous: whether each run has a high or critical anomaly.
-        levels: of the metric, of each run.
+        final_means: of the metric, of each run.
         seed: of the permutations.
         configurations: number of each run's configuration; each run is one where it is None.
     """
@@ -87,7 +87,7 @@ def category_rates(
     for parameter in parameters:
         if not parameter.numeric:
             values = sorted({str(value) for value in parameter.values if value is not None})
-            categories = tuple(_category(value, parameter, anomalous, levels, of) for value in values)
+            categories = tuple(_category(value, parameter, anomalous, final_means, of) for value in values)
             p = _permutation_p(parameter, categories, anomalous, of, seed)
             found.append(CategoryRates(parameter.name, categories, parameter.n_missing, p))
     return sorted(found, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
@@ -115,15 +115,18 @@ def _category(
     value: str,
     parameter: Parameter,
     anomalous: Sequence[bool],
-    levels: Sequence[float | None],
+    final_means: Sequence[float | None],
     configurations: Sequence[int],
 ) -> Category:
     import numpy as np
 
-    from exaid_evals.analysis.compare.levels import mean_of
+    from exaid_evals.analysis.compare.final_means import mean_of
 
     at = [index for index, held in enumerate(parameter.values) if held == value]
-    k, known = sum(anomalous[index] for index in at), [level for index in at if (level := levels[index]) is not None]
+    k, known = (
+        sum(anomalous[index] for index in at),
+        [level for index in at if (level := final_means[index]) is not None],
+    )
     rate, n = k / len(at), len({configurations[index] for index in at})
     low, high = clopper_pearson(rate * n, n)
     mean = mean_of(np.array(known)) if known else None

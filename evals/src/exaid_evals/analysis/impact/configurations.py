@@ -1,6 +1,6 @@
 """Runs that share all settings but their seed are one configuration: what hyper-parameters do is told once by each.
 
-Five seeds of one learning rate are no five independent learning rates: counted as such, they let any parameter stand
+Five seeds of one learning rate are not five independent learning rates: counted as such, they let any parameter stand
 out that happens to go with what makes configurations differ. All tests and models count configurations.
 """
 
@@ -43,7 +43,7 @@ def first_runs(configurations: Sequence[int]) -> list[int]:
 
 def means(values: Sequence[float | None], configurations: Sequence[int]) -> list[float | None]:
     """Return the mean over the runs of each configuration that have a value; None where none has."""
-    from exaid_evals.analysis.compare.levels import mean_of
+    from exaid_evals.analysis.compare.final_means import mean_of
 
     held = _held(values, configurations)
     return [mean_of(each) if len(each) else None for each in held]

@@ -51,7 +51,7 @@ def rank_correlations(
     Pearson, Kendall and Spearman correlations", *Psychometrika* 65 (2000), 23–28.
 
     Args:
-        parameters: those that are no numbers are passed over.
+        parameters: those that are not numbers are passed over.
         outcomes: name → value of each configuration, None where it has none; runs of one configuration are not
             independent.
     """

@@ -57,18 +57,18 @@ class Importance:
     withheld: str | None
 
 
-def importance(parameters: Sequence[Parameter], levels: Sequence[float | None], seed: int = 42) -> Importance:
+def importance(parameters: Sequence[Parameter], final_means: Sequence[float | None], seed: int = 42) -> Importance:
     """Fit random forests in a repeated cross-validation, and shuffle each parameter among the held-out runs.
 
     Args:
         parameters: of configurations; what one lacks is a value of its own.
-        levels: of the metric, of each configuration (not of each run: a fold would hold seeds of what the model has
-            seen); those without are left out.
+        final_means: of the metric, of each configuration (not of each run: a fold would hold seeds of what the model
+            has seen); those without are left out.
         seed: of folds, forests and shuffles.
     """
     import numpy as np
 
-    at = [index for index, level in enumerate(levels) if level is not None]
+    at = [index for index, level in enumerate(final_means) if level is not None]
     n, needed = len(at), max(LEAST_RUNS, RUNS_PER_PARAMETER * len(parameters))
     if not parameters:
         return Importance(n, (), (), "no parameter varies")
@@ -80,7 +80,7 @@ def importance(parameters: Sequence[Parameter], levels: Sequence[float | None], 
             f"{counted(n, 'configuration')} {'is' if n == 1 else 'are'} too few for "
             f"{counted(len(parameters), 'parameter')}: {needed} are needed",
         )
-    y = np.array([levels[index] for index in at], dtype=np.float64)
+    y = np.array([final_means[index] for index in at], dtype=np.float64)
     if float(y.std()) == 0:
         return Importance(n, (), (), "the metric is the same in all configurations")
     x = np.array([_column(one, at) for one in parameters], dtype=np.float64).T

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from exaid_evals import __version__
-from exaid_evals.analysis.compare.digits import told_in
+from exaid_evals.analysis.compare.digits import rounded_in
 from exaid_evals.analysis.impact.sections import findings
 from exaid_evals.analysis.impact.stage import Impact
 from exaid_evals.analysis.report.record import numbers_in
@@ -38,7 +38,7 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "runs": [
             {"run": run.name, "level": level, "drop": drop, "anomalous": bad, "configuration": number + 1}
             for run, level, drop, bad, number in zip(
-                impact.runs, impact.levels, impact.drops, impact.anomalous, impact.configurations, strict=True
+                impact.runs, impact.final_means, impact.drops, impact.anomalous, impact.configurations, strict=True
             )
         ],
         "parameters": [
@@ -53,6 +53,6 @@ def impact_record(impact: Impact) -> dict[str, Any]:
         "findings": findings(impact),
         "notes": list(impact.notes),
     }
-    found: dict[str, Any] = numbers_in(told_in(record))
+    found: dict[str, Any] = numbers_in(rounded_in(record))
     require_valid(found, "impact.json")
     return found

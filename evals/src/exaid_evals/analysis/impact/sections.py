@@ -36,7 +36,7 @@ def findings(impact: Impact) -> list[str]:
 def sections(impact: Impact) -> list[Section]:
     """Return the report, in order."""
     way = "higher" if impact.direction == "higher" else "lower"
-    about = f"{runs_told(impact)}; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
+    about = f"{runs_phrase(impact)}; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
     return [
         Section("What the numbers say", [Block(paragraphs=findings(impact)), Block(paragraphs=[about])]),
         _correlations(impact),
@@ -46,7 +46,7 @@ def sections(impact: Impact) -> list[Section]:
     ]
 
 
-def runs_told(impact: Impact) -> str:
+def runs_phrase(impact: Impact) -> str:
     """Return how many runs there are, and of how many configurations, which are what n counts."""
     told = counted(len(impact.runs), "run")
     if impact.n_configurations == len(impact.runs):
@@ -58,7 +58,7 @@ def _correlations(impact: Impact) -> Section:
     tested = sum(one.p is not None for one in impact.correlations)
     told = [
         f"Spearman's ρ with a 95 % interval; p after Holm over all {tested} "
-        f"that were tested. Under {LEAST_RUNS} configurations nothing is said. Correlation is no cause: parameters "
+        f"that were tested. Under {LEAST_RUNS} configurations nothing is said. Correlation is not a cause: parameters "
         "that were searched together share what they explain."
     ]
     rows = [["parameter", "with", "ρ [95 %]", "p (Holm)", "n"]]

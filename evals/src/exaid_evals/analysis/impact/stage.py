@@ -10,7 +10,7 @@ from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.configuration import passed_over
-from exaid_evals.analysis.compare.levels import Statistic, ends_undefined, run_level
+from exaid_evals.analysis.compare.final_means import Statistic, ends_undefined, run_final_mean
 from exaid_evals.analysis.compare.limits import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
 from exaid_evals.analysis.compare.words import counted, listed
@@ -36,7 +36,7 @@ class Impact:
         runs: that were read.
         metric: that the outcomes are of.
         direction: in which it improves.
-        levels: of each run: the mean of its last fifth; None where the run lacks the metric.
+        final_means: of each run: the mean of its last fifth; None where the run lacks the metric.
         drops: from the best value to the level, positive where the end is worse.
         anomalous: whether a run has a high or critical anomaly, of any metric.
         configurations: number of each run's configuration; runs of one differ in nothing but their seed.
@@ -51,7 +51,7 @@ class Impact:
     runs: tuple[Run, ...]
     metric: str
     direction: Direction
-    levels: tuple[float | None, ...]
+    final_means: tuple[float | None, ...]
     drops: tuple[float | None, ...]
     anomalous: tuple[bool, ...]
     configurations: tuple[int, ...]
@@ -103,15 +103,15 @@ class HyperparameterAnalyzer(Asked):
                 remedy="name one with --metric, and say with --better higher or --better lower",
             )
         direction = directions[metric]
-        levels, drops, anomalous = [], [], []
+        final_means, drops, anomalous = [], [], []
         for run in runs:
             level, drop = _outcome(run, metric, direction)
-            levels.append(level)
+            final_means.append(level)
             drops.append(drop)
             found = find_anomalies(run.history, self.config, directions)
             anomalous.append(any(one.severity in ("high", "critical") for one in found))
             on_run(run.name)
-        if all(level is None for level in levels):
+        if all(level is None for level in final_means):
             raise DataError(
                 f"no run has a level of {metric}: each lacks it, or ends in NaN or infinite values",
                 where="--runs",
@@ -122,17 +122,17 @@ class HyperparameterAnalyzer(Asked):
         parameters, of = parameters_of(settings), configurations_of(settings)
         at = first_runs(of)
         varying = [one.of(at) for one in parameters.varying]
-        mean_levels = means(levels, of)
+        mean_levels = means(final_means, of)
         correlations, rates = adjusted_together(
             rank_correlations(varying, {LEVEL: mean_levels, DROP: means(drops, of)}),
-            category_rates(parameters.varying, anomalous, levels, self.seed, of),
+            category_rates(parameters.varying, anomalous, final_means, self.seed, of),
         )
         told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Impact(
             runs,
             metric,
             direction,
-            tuple(levels),
+            tuple(final_means),
             tuple(drops),
             tuple(anomalous),
             tuple(of),
@@ -140,7 +140,7 @@ class HyperparameterAnalyzer(Asked):
             correlations,
             rates,
             importance(varying, mean_levels, self.seed),
-            (*told, *pooled, *notes, *_limits(runs, metric, levels, parameters), *limits_of_logging(runs)),
+            (*told, *pooled, *notes, *_limits(runs, metric, final_means, parameters), *limits_of_logging(runs)),
             self.pool_code_versions,
         )
 
@@ -152,16 +152,16 @@ def _outcome(run: Run, metric: str, direction: Direction) -> tuple[float | None,
         return None, None
     if run.history.steps_are == "case":
         return float(series.clean.values.mean()), None
-    level = run_level(series, LEVEL, direction)
+    level = run_final_mean(series, LEVEL, direction)
     if level is None:
         return None, None
     worse = worsening(series.clean.values, direction)
     return level, (level if direction == "lower" else -level) - float(worse.min())
 
 
-def _limits(runs: Sequence[Run], metric: str, levels: Sequence[float | None], parameters: Parameters) -> list[str]:
+def _limits(runs: Sequence[Run], metric: str, final_means: Sequence[float | None], parameters: Parameters) -> list[str]:
     notes = []
-    without = {run.name for run, level in zip(runs, levels, strict=True) if level is None}
+    without = {run.name for run, level in zip(runs, final_means, strict=True) if level is None}
     diverged = [
         run.name
         for run in runs

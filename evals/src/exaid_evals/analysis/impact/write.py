@@ -45,6 +45,6 @@ def _csv(impact: Impact) -> str:
     for at, run in enumerate(impact.runs):
         values = [one.values[at] for one in parameters]
         shown = [csv_text(value) if isinstance(value, str) else value for value in values]
-        outcomes = [csv_number(impact.levels[at]), csv_number(impact.drops[at]), impact.anomalous[at]]
+        outcomes = [csv_number(impact.final_means[at]), csv_number(impact.drops[at]), impact.anomalous[at]]
         lines.append([csv_text(run.name), *outcomes, *shown, signature(impact)])
     return write_csv(header, lines)

@@ -13,7 +13,7 @@ _OURS = re.compile(r"\d\d+\.png")
 
 
 def plot_paths(names: Mapping[str, bytes]) -> dict[str, str]:
-    """Return where each plot lies, relative to the report: numbered, since metrics' names are no file names.
+    """Return where each plot lies, relative to the report: numbered, since metrics' names are not files names.
 
     >>> plot_paths({"val/loss": b"", "acc": b""})
     {'val/loss': 'plots/01.png', 'acc': 'plots/02.png'}

@@ -63,7 +63,7 @@ def recommendation(analysis: Analysis) -> str:
         return analysis.diagnosis.hypotheses[0].remedy
     kinds = {one.kind for one in analysis.anomalies if one.severity != "low"}
     if "not_finite" in kinds:
-        return "Find the first step whose loss is no number, and look at its batch and gradient norm."
+        return "Find the first step whose loss is not a number, and look at its batch and gradient norm."
     if "overfitting_gap" in kinds:
         return "Stop at the best validation point, or regularise more: the training goes on at the validation's cost."
     if "divergence" in kinds:

@@ -13,11 +13,11 @@ def measures(_: MetricsConfig) -> list[Measure]:
 
 
 def coverage(seen: Observation) -> float | None:
-    """|K(∪s) ∩ K(T)| / |K(T)|: the share of the talk's concepts that some update states.
+    """|K(∪s) ∩ K(T)| / |K(T)|: the share of the conversation's concepts that some update states.
 
-    Edge cases: undefined where the talk states no concept; a failed update adds nothing; no update gives 0.
+    Edge cases: undefined where the conversation states no concept; a failed update adds nothing; no update gives 0.
 
-    The talk states A, B, C and D; the updates state A and X, then A and B: two of four.
+    The conversation states A, B, C and D; the updates state A and X, then A and B: two of four.
 
     >>> said = {"A": 0, "B": 0, "C": 0, "D": 0}
     >>> coverage(Observation(stated_ms=said, updates=(Update(concepts={"A", "X"}), Update(concepts={"A", "B"}))))

@@ -35,7 +35,7 @@ def coverage_at_budget(seen: Observation, budget: int, policy: str = "cut") -> f
     f_i is what is shown (all six fields), s_i only what it means (five), so that the limit for large B may exceed
     `coverage` by concepts that stand in the sixth field alone.
 
-    Edge cases: undefined where the talk states no concept; a failed update takes its room and adds nothing.
+    Edge cases: undefined where the conversation states no concept; a failed update takes its room and adds nothing.
 
     Two updates of 12 code points: A ends at 3 and B at 10 in the first, C at 8 in the second, hence at 20 in the
     output. B = 2 CTU are 8 code points (A alone); B = 5 CTU are 20 (all three, but only one whole update).

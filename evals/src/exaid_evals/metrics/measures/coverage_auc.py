@@ -23,7 +23,7 @@ def coverage_auc(seen: Observation, largest: int, policy: str = "cut") -> float 
     Coverage is a step function of the budget, so the area is exact: a concept complete after o code points adds
     max(0, max B − o/4) / (max B · |K(T)|). The result lies between 0 and coverage at max B.
 
-    Edge cases: undefined where the talk states no concept; what comes after max B adds nothing.
+    Edge cases: undefined where the conversation states no concept; what comes after max B adds nothing.
 
     A is complete after 8 code points, 2 CTU, and B after 80, 20 CTU. With max B = 10: (10 − 2) / (10 · 2).
 

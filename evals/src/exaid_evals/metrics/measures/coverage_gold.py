@@ -1,6 +1,6 @@
 """Coverage without an extractor: against what messages really state, for updates that copy them.
 
-In the examples `labelled(labels)` is a talk of one message with gold labels as kind, concept, start and end.
+In the examples `labelled(labels)` is a conversation of one message with gold labels as kind, concept, start and end.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ def measures(config: MetricsConfig) -> list[Measure]:
 
 
 def coverage_gold(seen: Observation) -> float | None:
-    """|G(∪s)| / |G(T)|: of the concepts that the talk really states, the share that some update states.
+    """|G(∪s)| / |G(T)|: of the concepts that the conversation really states, the share that some update states.
 
-    G(T) are the gold concepts of the talk. G(s_i) are those whose gold mention was copied whole into s_i, which must
-    consist of sentences of the talk (`exaid_evals.metrics.copied` says how that is told), since nobody labels what a
-    middleware writes.
+    G(T) are the gold concepts of the conversation. G(s_i) are those whose gold mention was copied whole into s_i, which
+    must consist of sentences of the conversation (`exaid_evals.metrics.copied` says how that is told), since nobody
+    labels what a middleware writes.
 
-    Edge cases: undefined without labels, where the talk states no known concept, where the text of one update is no
+    Edge cases: undefined without labels, where the conversation states no known concept, where the text of one update
+        is no
     copy, and where it is a copy of text that nobody has labelled: of a real case report, which may state anything. A
     failed update adds nothing.
 
-    The talk really states A and B; the update copies a sentence that states A.
+    The conversation really states A and B; the update copies a sentence that states A.
 
     >>> update = Update(gold=(Mention("A", 0, 1),))
     >>> coverage_gold(labelled([("canonical", "A", 0, 1), ("synonym", "B", 5, 9)], updates=[update]))
@@ -61,7 +62,7 @@ def coverage_error(seen: Observation) -> float | None:
 
     Edge case: undefined where one of the two is.
 
-    The extractor finds A alone, in talk and update: coverage 1, where it really is 1/2.
+    The extractor finds A alone, in conversation and update: coverage 1, where it really is 1/2.
 
     >>> update = Update(concepts={"A"}, gold=(Mention("A", 0, 1),))
     >>> seen = labelled([("canonical", "A", 0, 1), ("synonym", "B", 5, 9)], updates=[update], stated_ms={"A": 0})

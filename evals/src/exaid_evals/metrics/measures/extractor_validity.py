@@ -1,9 +1,9 @@
 """How well the extractor reads what messages really state: the error of the instrument itself.
 
 Measured where messages carry gold labels, which the stub generator gives; undefined elsewhere. The same for every
-variant of a case, since it is the talk that is labelled. See `exaid_evals.artifacts.gold` for the kinds of mentions.
-In the examples `labelled(labels, found)` is a talk of one message: its gold labels as kind, concept, start and end, and
-what the extractor found in it as concept, start and end.
+variant of a case, since it is the conversation that is labelled. See `exaid_evals.artifacts.gold` for the kinds of
+mentions. In the examples `labelled(labels, found)` is a conversation of one message: its gold labels as kind, concept,
+start and end, and what the extractor found in it as concept, start and end.
 """
 
 from __future__ import annotations

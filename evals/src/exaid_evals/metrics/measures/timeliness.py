@@ -31,14 +31,15 @@ def time_to_first_update_ms(seen: Observation) -> float | None:
 
 
 def concept_delay_ms(seen: Observation, q: float) -> float | None:
-    """The q-quantile, over concepts, of the time from first mention in the talk to first update that states it.
+    """The q-quantile, over concepts, of the time from first mention in the conversation to first update that states it.
 
-    A mention counts from the arrival of its last code point. Only concepts that both the talk and the updates
+    A mention counts from the arrival of its last code point. Only concepts that both the conversation and the updates
     state have a delay: read it beside `coverage`, since a middleware that drops what comes late looks prompt.
     Quantiles are interpolated linearly between order statistics.
 
-    Edge cases: undefined where no concept of the talk reaches the clinician; negative for a concept that an update
-    states before the talk does.
+    Edge cases: undefined where no concept of the conversation reaches the clinician; negative for a concept that an
+        update
+    states before the conversation does.
 
     A waits 3000 − 1000 ms, B 5000 − 1500 ms, C is never stated: delays of 2000 and 3500 ms.
 

@@ -16,11 +16,11 @@ def measures(_: MetricsConfig) -> list[Measure]:
 
 
 def unsupported(seen: Observation) -> float | None:
-    """|K(∪s) − K(T)| / |K(∪s)|: the share of stated concepts that occur nowhere in the talk.
+    """|K(∪s) − K(T)| / |K(∪s)|: the share of stated concepts that occur nowhere in the conversation.
 
     Edge case: undefined where the updates state no concept.
 
-    Of the stated A, B, X and Y the talk knows A and B.
+    Of the stated A, B, X and Y the conversation knows A and B.
 
     >>> updates = (Update(concepts={"A", "X"}), Update(concepts={"A", "B", "Y"}))
     >>> unsupported(Observation(stated_ms={"A": 0, "B": 0}, updates=updates))

@@ -54,7 +54,7 @@ def trace_ctu(seen: Observation) -> float:
 
 
 def compression(seen: Observation) -> float | None:
-    """output_ctu / trace_ctu. It exceeds 1 where the updates are longer than the talk.
+    """output_ctu / trace_ctu. It exceeds 1 where the updates are longer than the conversation.
 
     Edge case: undefined where the trace has no text.
 
@@ -65,7 +65,7 @@ def compression(seen: Observation) -> float | None:
 
 
 def ctu_saved(seen: Observation) -> float | None:
-    """1 − compression. Negative where the updates are longer than the talk; undefined where compression is.
+    """1 − compression. Negative where the updates are longer than the conversation; undefined where compression is.
 
     >>> ctu_saved(Observation(trace_ctu=400, updates=(Update(ctu=60), Update(ctu=40))))
     0.75

@@ -74,7 +74,7 @@ class Gate(ABC):
         return []
 
     def on_end(self, t_ms: int) -> list[Chunk]:
-        """Note that the talk is over: nothing may stay behind."""
+        """Note that the conversation is over: nothing may stay behind."""
         return self._flush(t_ms, "end_of_trace")
 
     def _flush(self, t_ms: int, reason: str) -> list[Chunk]:

@@ -9,8 +9,8 @@ from exaid_evals.artifacts.summary_fields import field_problems
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.once_more import ask_at_most_twice
 from exaid_evals.middleware.prompts import summary_request
+from exaid_evals.middleware.retry_invalid import ask_at_most_twice
 from exaid_evals.middleware.summarizers.base import (
     FIELDS,
     SEMANTIC_FIELDS,
@@ -36,7 +36,7 @@ class StructuredSummarizer:
         """Summarise the window, in one call or two.
 
         Raises:
-            LLMError: no answer could be had. An answer of the wrong form is no error but a failed update.
+            LLMError: no answer could be had. An answer of the wrong form is not an error but a failed update.
         """
         content, error, response = ask_at_most_twice(self._client, summary_request(request), parse_summary)
         if content is None:

@@ -12,8 +12,8 @@ from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
-from exaid_evals.middleware.once_more import ask_until_readable
 from exaid_evals.middleware.prompts import trigger_request
+from exaid_evals.middleware.retry_invalid import ask_until_readable
 from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
 
 FilterName = Literal["completeness", "value", "novelty"]

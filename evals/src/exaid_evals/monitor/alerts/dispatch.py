@@ -11,8 +11,8 @@ from collections.abc import Callable
 from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
+from exaid_evals.monitor.alerts.alert_sender import AlertSender
 from exaid_evals.monitor.alerts.base import Alert, Channel
-from exaid_evals.monitor.alerts.courier import Courier
 from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
 from exaid_evals.monitor.alerts.webhook import WebhookChannel
@@ -37,10 +37,10 @@ class Alerts:
         """
         self._config, self._run_name = config, run_name
         self._limiter = Limiter(config.min_interval_seconds, clock)
-        self._couriers = [Courier(channel, config.queue_size) for channel in channels(config)]
+        self._alert_senders = [AlertSender(channel, config.queue_size) for channel in channels(config)]
         self._closed = False
         # One that is forgotten leaves no thread behind, and one that is there at the end of the program is closed.
-        weakref.finalize(self, _leave, self._couriers).atexit = False
+        weakref.finalize(self, _leave, self._alert_senders).atexit = False
         _OPEN.add(self)
 
     def anomaly(self, one: Anomaly) -> None:
@@ -62,7 +62,7 @@ class Alerts:
     def _deliver(self, alert: Alert) -> None:
         if self._config.log:
             _log.log(_LEVELS[alert.severity], "%s: %s", printable(alert.run_name), alert.body.replace("\n", "; "))
-        taken = [courier.submit(alert) for courier in self._couriers]
+        taken = [alert_sender.submit(alert) for alert_sender in self._alert_senders]
         if taken and not any(taken):
             self._limiter.give_back((alert.kind, alert.metric), 1 + alert.held_back)
 
@@ -78,19 +78,19 @@ class Alerts:
             self._deliver(Alert(self._run_name, "held_back", "", "low", text))
         # One deadline for all: each channel has its own thread.
         end = time.monotonic() + self._config.close_seconds
-        for courier in self._couriers:
-            courier.close(max(0.0, end - time.monotonic()))
-            if courier.failed or courier.dropped:
-                why = f" ({courier.last_failure})" if courier.last_failure else ""
+        for alert_sender in self._alert_senders:
+            alert_sender.close(max(0.0, end - time.monotonic()))
+            if alert_sender.failed or alert_sender.dropped:
+                why = f" ({alert_sender.last_failure})" if alert_sender.last_failure else ""
                 _log.warning(
                     "%s: %d alerts sent, %d failed%s, %d dropped",
-                    courier.channel.name, courier.sent, courier.failed, why, courier.dropped,
+                    alert_sender.channel.name, alert_sender.sent, alert_sender.failed, why, alert_sender.dropped,
                 )  # fmt: skip
 
 
-def _leave(couriers: list[Courier]) -> None:
-    for courier in couriers:
-        courier.leave()
+def _leave(alert_senders: list[AlertSender]) -> None:
+    for alert_sender in alert_senders:
+        alert_sender.leave()
 
 
 @atexit.register

@@ -7,7 +7,7 @@ from typing import Any
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.recovery.schedules import has_schedule, recomputes
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig
 
 
@@ -18,13 +18,13 @@ def attached(
     optimizer: Any,
     scheduler: Any,
     parts: Mapping[str, Any] | None,
-) -> Trainee:
+) -> TrainingState:
     """Return what is trained, if the configured strategies can work with it.
 
     Args:
         config: of the recovery.
         tell: is told of what works by half only.
-        model: see `Trainee`, as for what follows.
+        model: see `TrainingState`, as for what follows.
         optimizer: the same.
         scheduler: the same.
         parts: the same.
@@ -33,10 +33,10 @@ def attached(
         ConfigError: something has no state that could be taken, or one that cannot be kept; no learning rate is found
             that could be lowered, or the scheduler would undo that.
     """
-    trainee = Trainee(model, optimizer, scheduler, parts)
+    training_state = TrainingState(model, optimizer, scheduler, parts)
     lowers = "reduce_learning_rate" in config.strategies
     leave_out = "leave reduce_learning_rate out of strategies"
-    if lowers and not trainee.rates():
+    if lowers and not training_state.rates():
         remedy = f"attach the optimiser, or {leave_out}"
         raise ConfigError("no learning rate is found that could be lowered", where="strategies", remedy=remedy)
     if recomputes(scheduler):
@@ -44,8 +44,8 @@ def attached(
         if lowers:
             raise ConfigError(what, where="strategies", remedy=leave_out)
         tell(f"{what}: a repeated rollback lowers it for one step only")
-    if trainee.unkept is not None:
-        tell(f"a rollback leaves the scheduler's counter where it is: {trainee.unkept}")
+    if training_state.unkept is not None:
+        tell(f"a rollback leaves the scheduler's counter where it is: {training_state.unkept}")
     if scheduler is None and has_schedule(optimizer):
         tell("the optimiser has a scheduler that is not attached: neither a rollback nor a lower rate reaches it")
-    return trainee
+    return training_state

@@ -8,14 +8,14 @@ from typing import Protocol
 
 from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig
 
 Details = Mapping[str, float | str | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Context:
     """The training as strategies see it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Scene:
         severe: the anomaly that has to be answered; None where there is none.
         plateau: of the ranking metric; None where there is none.
         actions_left: before the configured number is reached.
-        trainee: what is being trained.
+        training_state: what is being trained.
         store: its checkpoints.
         config: of the recovery.
     """
@@ -32,7 +32,7 @@ class Scene:
     severe: Anomaly | None
     plateau: Anomaly | None
     actions_left: int
-    trainee: Trainee
+    training_state: TrainingState
     store: CheckpointStore
     config: AutoRecoveryConfig
 
@@ -61,10 +61,10 @@ class Strategy(Protocol):
     counted: bool
     """Whether its actions, and attempts that failed, use up the configured number, and are judged."""
 
-    def proposes(self, scene: Scene) -> str | None:
+    def proposes(self, context: Context) -> str | None:
         """Return the reason to act now; None where there is none."""
 
-    def act(self, scene: Scene) -> Done | None:
+    def act(self, context: Context) -> Done | None:
         """Act; None where it turned out that nothing can be done, and the next strategy is asked."""
 
 

@@ -127,7 +127,7 @@ class CheckpointStore:
             "value": repr(value), "sha256": digest,
         }  # fmt: skip
         try:
-            # The manifest last: a file without one is no checkpoint.
+            # The manifest last: a file without one is not a checkpoint.
             write_bytes(self._manifest(number), canonical_bytes(record) + b"\n")
         except OSError:
             with contextlib.suppress(OSError):
@@ -150,7 +150,7 @@ class CheckpointStore:
         """Return a checkpoint's state.
 
         Raises:
-            DataError: the file is missing, was changed, or is no state.
+            DataError: the file is missing, was changed, or is not a state.
         """
         path = self._file(one.number)
         with open_plain(path) as stream:
@@ -227,9 +227,9 @@ def _checkpoint(number: int, path: Path) -> Checkpoint:
     try:
         record = json.loads(data)
     except (ValueError, RecursionError):
-        raise DataError("is no manifest of a checkpoint", where=str(path), remedy=remedy) from None
+        raise DataError("is not a manifest of a checkpoint", where=str(path), remedy=remedy) from None
     if not isinstance(record, dict) or record.get("record_type") != "checkpoint":
-        raise DataError("is no manifest of a checkpoint", where=str(path), remedy=remedy)
+        raise DataError("is not a manifest of a checkpoint", where=str(path), remedy=remedy)
     require_valid(record, str(path))
     step, value = float(record["step"]), float(record["value"])
     if not (math.isfinite(step) and math.isfinite(value)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exaid_evals.monitor.recovery.base import Done, Scene
+from exaid_evals.monitor.recovery.base import Context, Done
 from exaid_evals.monitor.recovery.restoring import Held, put_back_best
 from exaid_evals.monitor.wording import described
 
@@ -16,21 +16,21 @@ class EarlyStop:
     name = "early_stop"
     counted = False
 
-    def proposes(self, scene: Scene) -> str | None:
+    def proposes(self, context: Context) -> str | None:
         """Return why the training cannot go on."""
-        if scene.severe is None:
+        if context.severe is None:
             return None
-        if not scene.actions_left:
-            return f"{described(scene.severe)}, and all {scene.config.max_actions} actions are used up"
-        rolls_back = "rollback" in scene.config.strategies
-        if (not rolls_back or not scene.store.ranked) and not scene.trainee.finite():
-            return f"{described(scene.severe)}, the weights are not finite, and no checkpoint can be put back"
+        if not context.actions_left:
+            return f"{described(context.severe)}, and all {context.config.max_actions} actions are used up"
+        rolls_back = "rollback" in context.config.strategies
+        if (not rolls_back or not context.store.ranked) and not context.training_state.finite():
+            return f"{described(context.severe)}, the weights are not finite, and no checkpoint can be put back"
         return None
 
-    def act(self, scene: Scene) -> Done | None:
+    def act(self, context: Context) -> Done | None:
         """Ask for the end, also where the weights cannot be put back."""
         try:
-            checkpoint = put_back_best(scene.trainee, scene.store, Held(scene.trainee))
+            checkpoint = put_back_best(context.training_state, context.store, Held(context.training_state))
             if checkpoint is None:
                 return Done({"restored_step": None}, stop=True, counted=False)
         except Exception as error:  # whatever a model raises: it would go on training what is broken

@@ -30,7 +30,7 @@ class Journal:
 
         Raises:
             ConfigError: there are records, and `resume` is not given.
-            DataError: a line of it is no record; it is a link or a pipe.
+            DataError: a line of it is not a record; it is a link or a pipe.
         """
         self._path = folder / JOURNAL
         self.n_records = self.n_counted = self.torn = 0
@@ -58,7 +58,9 @@ class Journal:
                 self.n_records = max(self.n_records, int(record["index"]) + 1)
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 remedy = "remove the line, or name another checkpoint_dir"
-                raise DataError("is no record of a recovery", where=f"{self._path}:{number}", remedy=remedy) from None
+                raise DataError(
+                    "is not a record of a recovery", where=f"{self._path}:{number}", remedy=remedy
+                ) from None
 
     def write(self, record_type: str, **fields: Any) -> None:
         """Append a record.

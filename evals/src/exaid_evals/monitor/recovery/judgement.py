@@ -12,7 +12,7 @@ from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
 
 
 @dataclass
-class Trial:
+class ActionOutcome:
     """An action whose effect is not known yet. Values are such that larger is worse; NaN counts as worst.
 
     Attributes:

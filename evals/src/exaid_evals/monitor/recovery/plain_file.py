@@ -26,7 +26,7 @@ def open_plain(path: Path, remedy: str = "remove it") -> BufferedReader:
     stream = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         stream.close()
-        raise DataError("is no plain file", where=str(path), remedy=remedy)
+        raise DataError("is not a plain file", where=str(path), remedy=remedy)
     return stream
 
 
@@ -39,5 +39,5 @@ def append_plain(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path} is no plain file")
+        raise OSError(f"{path} is not a plain file")
     return os.fdopen(descriptor, "ab", buffering=0)

@@ -10,7 +10,7 @@ from typing import Any
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.journal import Journal
-from exaid_evals.monitor.recovery.judgement import Trial
+from exaid_evals.monitor.recovery.judgement import ActionOutcome
 
 _log = logging.getLogger("exaid_evals.monitor")
 _REMEMBERED = 100
@@ -57,7 +57,9 @@ class Records:
         except OSError as error:
             self.problem(f"{self.journal.path}: {record_type} not written ({error.strerror})")
 
-    def outcome(self, trial: Trial, outcome: str, step: float, metric: str | None, levels: list[float | None]) -> None:
+    def outcome(
+        self, trial: ActionOutcome, outcome: str, step: float, metric: str | None, levels: list[float | None]
+    ) -> None:
         """Append what became of an action; `levels` are the metric's before and after."""
         before, after = levels
         self.write(

@@ -7,7 +7,7 @@ import logging
 
 from exaid_evals.monitor.recovery.checkpoints import Checkpoint, CheckpointStore
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 
 _log = logging.getLogger("exaid_evals.monitor")
 
@@ -15,15 +15,15 @@ _log = logging.getLogger("exaid_evals.monitor")
 class Held:
     """A copy of a trainee's state: what state_dict() returns is mostly the weights themselves."""
 
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, training_state: TrainingState) -> None:
         """Copy it.
 
         Raises:
             ConfigError: the state holds what cannot be kept.
         """
-        self._trainee = trainee
+        self._training_state = training_state
         stream = io.BytesIO()
-        write_state(stream, trainee.state())
+        write_state(stream, training_state.state())
         self._data = stream.getvalue()
 
     def restore(self) -> None:
@@ -32,9 +32,9 @@ class Held:
         Raises:
             Exception: whatever the model raises where the state does not fit it any more; it then is as it was.
         """
-        now = Held(self._trainee)
+        now = Held(self._training_state)
         try:
-            self._trainee.load(read_state(self._data, "the state before the action"))
+            self._training_state.load(read_state(self._data, "the state before the action"))
         except Exception:
             now.restore_after_failure()
             raise
@@ -42,18 +42,18 @@ class Held:
     def restore_after_failure(self) -> None:
         """Load the copy over what was loaded by half; a failure of this too is only told."""
         try:
-            self._trainee.load(read_state(self._data, "the state before the action"))
+            self._training_state.load(read_state(self._data, "the state before the action"))
         except Exception as error:  # whatever the model raises; the first failure is on its way already
             _log.error("recovery: the state before the failure cannot be put back (%s)", type(error).__name__)
 
 
-def put_back_best(trainee: Trainee, store: CheckpointStore, held: Held) -> Checkpoint | None:
+def put_back_best(training_state: TrainingState, store: CheckpointStore, held: Held) -> Checkpoint | None:
     """Load the best checkpoint that can be believed and fits; None where there is none.
 
     One that does not fit is given up where a later one does: it is then no fault of the model's.
 
     Args:
-        trainee: takes the state; it is as it was, where none fits.
+        training_state: takes the state; it is as it was, where none fits.
         store: of the checkpoints.
         held: the trainee's state of now.
 
@@ -63,7 +63,7 @@ def put_back_best(trainee: Trainee, store: CheckpointStore, held: Held) -> Check
     failed: list[tuple[Checkpoint, Exception]] = []
     for checkpoint, state in store.believed():
         try:
-            trainee.load(state)
+            training_state.load(state)
         except Exception as error:
             held.restore_after_failure()  # a state that does not fit may have been put in by half
             failed.append((checkpoint, error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from exaid_evals.monitor.recovery.base import Details, Done, Scene, rates_text
+from exaid_evals.monitor.recovery.base import Context, Details, Done, rates_text
 from exaid_evals.monitor.recovery.restoring import Held, put_back_best
 from exaid_evals.monitor.wording import described
 
@@ -22,25 +22,25 @@ class Rollback:
     def __init__(self) -> None:
         self._times: Counter[int] = Counter()
 
-    def proposes(self, scene: Scene) -> str | None:
+    def proposes(self, context: Context) -> str | None:
         """Return the severe anomaly in words."""
-        if scene.severe is None or not scene.actions_left or not scene.store.ranked:
+        if context.severe is None or not context.actions_left or not context.store.ranked:
             return None
-        return described(scene.severe)
+        return described(context.severe)
 
-    def act(self, scene: Scene) -> Done | None:
+    def act(self, context: Context) -> Done | None:
         """Load the best checkpoint that can be believed and fits; None where there is none."""
-        rates = [rate.get() for rate in scene.trainee.rates()]
-        sound = scene.trainee.sound()  # what holds NaN is nothing to come back to
-        held = Held(scene.trainee)
-        checkpoint = put_back_best(scene.trainee, scene.store, held)
+        rates = [rate.get() for rate in context.training_state.rates()]
+        sound = context.training_state.sound()  # what holds NaN is nothing to come back to
+        held = Held(context.training_state)
+        checkpoint = put_back_best(context.training_state, context.store, held)
         if checkpoint is None:
             return None
         again = self._times[checkpoint.number]
         if again:
             try:
-                factor = scene.config.learning_rate_factor**again
-                scene.trainee.scale_rates([factor] * len(scene.trainee.rates()))
+                factor = context.config.learning_rate_factor**again
+                context.training_state.scale_rates([factor] * len(context.training_state.rates()))
             except Exception:
                 held.restore_after_failure()
                 raise
@@ -50,6 +50,6 @@ class Rollback:
             "checkpoint_value": checkpoint.value,
             "times_before": again,
             "learning_rate_before": rates_text(rates),
-            "learning_rate_after": rates_text([rate.get() for rate in scene.trainee.rates()]),
+            "learning_rate_after": rates_text([rate.get() for rate in context.training_state.rates()]),
         }
         return Done(details, held.restore if sound else None)

@@ -65,7 +65,7 @@ def read_state(data: bytes, where: str) -> Any:
         tree = json.loads(arrays.pop(TREE).tobytes().decode("utf-8"))
         return _decoded(tree, arrays)
     except Exception as error:  # hostile bytes lead NumPy, zipfile and tokenize to errors of any kind
-        raise DataError(f"is no state of a model ({type(error).__name__})", where=where, remedy=remedy) from None
+        raise DataError(f"is not a state of a model ({type(error).__name__})", where=where, remedy=remedy) from None
 
 
 def check_state(state: Any) -> None:

@@ -16,16 +16,16 @@ from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.action import Action, OutcomeName
 from exaid_evals.monitor.recovery.attaching import attached
-from exaid_evals.monitor.recovery.base import Done, Scene, Strategy
+from exaid_evals.monitor.recovery.base import Context, Done, Strategy
+from exaid_evals.monitor.recovery.checkpoint_policy import CheckpointPolicy
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.claim import Claim
-from exaid_evals.monitor.recovery.judgement import Trial
-from exaid_evals.monitor.recovery.keeping import Keeper
+from exaid_evals.monitor.recovery.folder_lock import FolderLock
+from exaid_evals.monitor.recovery.judgement import ActionOutcome
 from exaid_evals.monitor.recovery.ranking import Ranking
 from exaid_evals.monitor.recovery.records import Records
 from exaid_evals.monitor.recovery.registry import STRATEGIES
 from exaid_evals.monitor.recovery.severity import Alarm
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig, StrategyName
 from exaid_evals.runs.metric_names import Direction
 
@@ -72,8 +72,8 @@ class AutoRecoverySystem:
         known = {**(directions or {}), **({metric: direction} if metric and direction else {})}
         self._ranking = Ranking(metric, known, resume=config.resume)
         folder = Path(checkpoint_dir)
-        self._claim = Claim(folder)
-        self._claim.take(make=False)
+        self._folder_lock = FolderLock(folder)
+        self._folder_lock.take(make=False)
         try:
             self.store = CheckpointStore(
                 folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume,
@@ -81,14 +81,14 @@ class AutoRecoverySystem:
             )  # fmt: skip
             self._records = Records(folder, self.store, resume=config.resume)
         except ExaidError:
-            self._claim.release()  # whoever holds the exception holds this object, and with it the folder
+            self._folder_lock.release()  # whoever holds the exception holds this object, and with it the folder
             raise
         self._strategies: list[Strategy] = [STRATEGIES[name]() for name in config.strategies]
-        self._trainee: Trainee | None = None
+        self._training_state: TrainingState | None = None
         self._recent: deque[float] = deque(maxlen=config.judge_after)
         self._alarm = Alarm(config, self._ranking, known)
-        self._keeper = Keeper(config, self._ranking, self.store, self._claim)
-        self._trial: Trial | None = None
+        self._checkpoint_policy = CheckpointPolicy(config, self._ranking, self.store, self._folder_lock)
+        self._trial: ActionOutcome | None = None
         self._quiet_until = -math.inf
         self._counted = self._records.journal.n_counted
         self._should_stop = False
@@ -98,7 +98,7 @@ class AutoRecoverySystem:
     def attach(
         self, model: Any, optimizer: Any = None, scheduler: Any = None, parts: Mapping[str, Any] | None = None
     ) -> Self:
-        """Say what is trained; see `Trainee`.
+        """Say what is trained; see `TrainingState`.
 
         Args:
             model: has state_dict() and load_state_dict().
@@ -111,9 +111,9 @@ class AutoRecoverySystem:
                 found that could be lowered, or the scheduler would undo that.
         """
         try:
-            self._trainee = attached(self._config, self._records.problem, model, optimizer, scheduler, parts)
+            self._training_state = attached(self._config, self._records.problem, model, optimizer, scheduler, parts)
         except ConfigError:
-            self._claim.release()  # whoever holds the exception holds this object, and with it the folder
+            self._folder_lock.release()  # whoever holds the exception holds this object, and with it the folder
             raise
         return self
 
@@ -143,7 +143,7 @@ class AutoRecoverySystem:
             ConfigError: nothing is attached, its state holds what cannot be kept, or the folder is another training's.
             OSError: a checkpoint cannot be written.
         """
-        if self._trainee is None:
+        if self._training_state is None:
             raise ConfigError("nothing is attached", where="AutoRecoverySystem", remedy="call attach(model, optimizer)")
         if self._should_stop or self._closed:
             return None
@@ -156,15 +156,15 @@ class AutoRecoverySystem:
         if step < self._latest_step:  # steps are counted anew in each epoch, or since a restart
             self._quiet_until = step + max(0.0, self._quiet_until - self._latest_step)
         self._latest_step = step
-        self._alarm.note(anomalies, self._trainee.finite)
+        self._alarm.note(anomalies, self._training_state.finite)
         undone = self._judge(step, value)
         if undone is not None:
             return undone
-        action = self._act(step, self._trainee, anomalies) if step >= self._quiet_until else None
+        action = self._act(step, self._training_state, anomalies) if step >= self._quiet_until else None
         if value is not None and metric is not None:
             self._recent.append(self._ranking.worse(value))
             if action is None and math.isfinite(value):
-                self._keeper.look(step, value, self._trainee, spoiled=self._alarm.spoils(anomalies))
+                self._checkpoint_policy.look(step, value, self._training_state, spoiled=self._alarm.spoils(anomalies))
         return action
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class AutoRecoverySystem:
         trial, self._trial = self._trial, None
         if trial is not None:
             self._write_outcome(trial, "open", self._latest_step)
-        self._claim.release()
+        self._folder_lock.release()
 
     def _judge(self, step: float, value: float | None) -> Action | None:
         """Hold the metric since the last action against that before, once there are values enough."""
@@ -212,7 +212,7 @@ class AutoRecoverySystem:
         reason = f"{self._ranking.metric} is worse than before {trial.strategy}"
         return Action(trial.index, step, "undo", reason, {"strategy": trial.strategy})
 
-    def _undone(self, trial: Trial) -> bool:
+    def _undone(self, trial: ActionOutcome) -> bool:
         if trial.undo is None:
             return False
         try:
@@ -222,21 +222,21 @@ class AutoRecoverySystem:
             return False
         return True
 
-    def _write_outcome(self, trial: Trial, outcome: OutcomeName, step: float) -> None:
+    def _write_outcome(self, trial: ActionOutcome, outcome: OutcomeName, step: float) -> None:
         levels = [self._ranking.plain(level) for level in (trial.level_before(), trial.level_after())]
         self._records.outcome(trial, outcome, step, self._ranking.metric, levels)
 
-    def _act(self, step: float, trainee: Trainee, anomalies: Sequence[Anomaly]) -> Action | None:
+    def _act(self, step: float, training_state: TrainingState, anomalies: Sequence[Anomaly]) -> Action | None:
         """Ask the strategies in order; the first that does something is the action."""
         plateau = next((one for one in anomalies if one.kind == "plateau" and one.metric == self._ranking.metric), None)
         if self._alarm.pending is None and plateau is None:
             return None
-        self._claim.take()
+        self._folder_lock.take()
         for strategy in self._strategies:
             severe = self._alarm.pending
             left = max(0, self._config.max_actions - self._counted)
-            scene = Scene(step, severe, plateau, left, trainee, self.store, self._config)
-            reason = strategy.proposes(scene)
+            context = Context(step, severe, plateau, left, training_state, self.store, self._config)
+            reason = strategy.proposes(context)
             if reason is None:
                 continue
             if strategy.counted:
@@ -247,7 +247,7 @@ class AutoRecoverySystem:
                 self._alarm.pending = severe  # still waits for its answer, if this strategy has none
             before = tuple(self._before(severe))
             try:
-                done = strategy.act(scene)
+                done = strategy.act(context)
             except Exception as error:  # a state that does not fit raises whatever the model raises
                 self._failed(step, strategy, reason, error)
                 continue
@@ -255,7 +255,7 @@ class AutoRecoverySystem:
                 self._records.refused()
             if done is not None:
                 index = self._records.journal.n_records
-                return self._done(Trial(index, step, strategy.name, severe, before, done.undo), reason, done)
+                return self._done(ActionOutcome(index, step, strategy.name, severe, before, done.undo), reason, done)
         return None
 
     def _failed(self, step: float, strategy: Strategy, reason: str, error: Exception) -> None:
@@ -268,7 +268,7 @@ class AutoRecoverySystem:
             details={"error": type(error).__name__},
         )  # fmt: skip
 
-    def _done(self, trial: Trial, reason: str, done: Done) -> Action:
+    def _done(self, trial: ActionOutcome, reason: str, done: Done) -> Action:
         """Take note of an action. The log comes first, and a full disk takes nothing back."""
         _log.warning("recovery: %s at step %g, since %s", trial.strategy, trial.step, reason)
         self._alarm.pending = None

@@ -105,7 +105,7 @@ def use_shipped_fonts(figure: Figure) -> None:
         bold = "-Bold" if properties.get_weight() == "bold" else ""
         properties.set_file(str(font_path(family + bold)))
         text.set_fontproperties(properties)
-        text.set_parse_math(False)  # a dollar sign in the name of a model is no formula
+        text.set_parse_math(False)  # a dollar sign in the name of a model is not a formula
 
 
 def to_pdf(figure: Figure, *, title: str, signature: str) -> bytes:

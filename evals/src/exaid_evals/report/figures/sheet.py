@@ -31,7 +31,7 @@ _LEADING = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class Canvas:
     """A figure in the making.
 
     Attributes:
@@ -59,7 +59,7 @@ class Sheet:
         return self.figure
 
 
-def sheet(width: float, plot_height: float, *, note: str, signatures: Sequence[str], stub: bool) -> Sheet:
+def sheet(width: float, plot_height: float, *, note: str, signatures: Sequence[str], stub: bool) -> Canvas:
     """Return an empty sheet with its small print.
 
     Args:
@@ -93,7 +93,7 @@ def sheet(width: float, plot_height: float, *, note: str, signatures: Sequence[s
     )
     if stub:
         _mark(figure, width, height)
-    return Sheet(figure, width, height, floor)
+    return Canvas(figure, width, height, floor)
 
 
 def folded(signature: str, most: int) -> list[str]:

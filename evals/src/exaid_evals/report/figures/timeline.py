@@ -1,4 +1,4 @@
-"""One case as time goes by: the talk above, and below it what each variant told the clinician when."""
+"""One case as time goes by: the conversation above, and below it what each variant told the clinician when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CAPTION = (
     "One case under each variant, on the virtual clock. Above, the agents' messages while their text arrives; below, "
     "every update when it reaches the clinician, its height by its length."
 )
-_LANE_IN, _TALK_IN, _LEFT_IN, _RIGHT_IN = 0.42, 0.30, 0.62, 0.92
+_LANE_IN, _CONVERSATION_IN, _LEFT_IN, _RIGHT_IN = 0.42, 0.30, 0.62, 0.92
 _AGENT_FILLS = ("#d9d9d9", "#bdbdbd", "#969696")
 _SUPERVISOR = "supervisor"
 
@@ -60,14 +60,14 @@ def draw(results: Results, primary: str) -> Figure:
     note = f"{_chosen(example)} Ticks below a line: the trigger decided against an update. {_scale_note(example)}"
     note = f"{note} {time_note(results)}".rstrip()
     stub = any(one.stub for one in results) or any(lane.stub for lane in example.lanes)
-    plot_in = lanes_in + _TALK_IN + 0.66
+    plot_in = lanes_in + _CONVERSATION_IN + 0.66
     paper = sheet(PAGE_IN, plot_in, note=note, signatures=signatures_of(results), stub=stub)
     width = PAGE_IN - _LEFT_IN - _RIGHT_IN
-    axes = paper.axes(_LEFT_IN, 0.42, width, lanes_in + _TALK_IN)
+    axes = paper.axes(_LEFT_IN, 0.42, width, lanes_in + _CONVERSATION_IN)
     ends = [turn.end_ms for turn in example.turns] + [one.t_ms for lane in example.lanes for one in lane.updates]
     end_s = max(ends, default=1000) / 1000
     looks = line_styles([lane.variant_id for lane in example.lanes])
-    _talk(axes, example, n_lanes, end_s)
+    _conversation(axes, example, n_lanes, end_s)
     # Updates that broke the schema show nothing; where all did, no height has a scale.
     tallest = max((one.ctu for lane in example.lanes for one in lane.updates), default=0) or 1
     for place, lane in enumerate(example.lanes):
@@ -86,14 +86,14 @@ def _scale_note(example: ExampleCase) -> str:
     return f"Heights grow with the square root of an update's CTU; the tallest is {tallest:,} CTU."
 
 
-def _talk(axes: Axes, example: ExampleCase, floor: float, end_s: float) -> None:
+def _conversation(axes: Axes, example: ExampleCase, floor: float, end_s: float) -> None:
     """Draw messages as blocks while their text arrives, the supervisor's dark, doctors' in greys.
 
     A message that is pasted at once gets a width that can be seen.
     """
     doctors = sorted({turn.agent_id for turn in example.turns} - {_SUPERVISOR})
     fills = {agent: _AGENT_FILLS[number % len(_AGENT_FILLS)] for number, agent in enumerate(doctors)}
-    height = _TALK_IN / _LANE_IN
+    height = _CONVERSATION_IN / _LANE_IN
     for turn in example.turns:
         axes.broken_barh(
             [(turn.start_ms / 1000, max((turn.end_ms - turn.start_ms) / 1000, 0.006 * end_s))],
@@ -126,13 +126,13 @@ def _frame(axes: Axes, example: ExampleCase, end_s: float, primary: str) -> None
 
     n_lanes = len(example.lanes)
     axes.set_xlim(-0.01 * end_s, end_s * 1.01)
-    axes.set_ylim(0, n_lanes + _TALK_IN / _LANE_IN)
+    axes.set_ylim(0, n_lanes + _CONVERSATION_IN / _LANE_IN)
     axes.xaxis.set_major_locator(MaxNLocator(8))
     axes.set_xlabel("Virtual time since the case began (s)")
     axes.spines["left"].set_visible(False)
     names = [lane.variant_id for lane in example.lanes]
     places = [n_lanes - 1 - place + 0.4 for place in range(n_lanes)]
-    axes.set_yticks([*places, n_lanes + 0.55 * _TALK_IN / _LANE_IN], [*names, "talk"])
+    axes.set_yticks([*places, n_lanes + 0.55 * _CONVERSATION_IN / _LANE_IN], [*names, "talk"])
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == primary else "normal")
     axes.tick_params(axis="y", length=0)

@@ -1,4 +1,4 @@
-"""The data set: how large the talks are that the middleware listens to."""
+"""The data set: how large the conversations are that the middleware listens to."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _STATISTICS = {"n": "Cases", "mean": "Mean", "sd": "SD", "median": "Median", "mi
 
 
 def build(variants: Sequence[VariantMetrics], primary: str) -> Table:
-    """Build the table: a row per source of cases and measure of the talk.
+    """Build the table: a row per source of cases and measure of the conversation.
 
-    Every variant hears the same talk, so one variant a source speaks for all: the primary one where it is there.
+    Every variant hears the same conversation, so one variant a source speaks for all: the primary one where it is
+        there.
     """
     by_source: dict[str, list[VariantMetrics]] = {}
     for variant in variants:

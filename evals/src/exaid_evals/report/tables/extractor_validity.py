@@ -35,7 +35,7 @@ _COLUMNS = (
 def build(variants: Sequence[VariantMetrics], primary: str) -> Table | None:
     """Build the table: a row per kind of mention; None where no case has gold labels.
 
-    Every variant hears the same talk, so one of them speaks for all: the primary one where it is there.
+    Every variant hears the same conversation, so one of them speaks for all: the primary one where it is there.
     """
     judged = [one for one in variants if (found := one.measures.get("extractor_recall")) and found.n]
     if not judged:
@@ -79,7 +79,7 @@ def _row(variant: VariantMetrics, kind: str) -> Row:
 
 
 def _seen(variant: VariantMetrics) -> str:
-    """Say whether this is a test on talks that the extractor's authors had not seen."""
+    """Say whether this is a test on conversations that the extractor's authors had not seen."""
     made_from = variant.made_from
     if made_from is None or made_from.generation_seed is None:
         return "Which seed generated the talks is not recorded."

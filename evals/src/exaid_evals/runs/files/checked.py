@@ -71,7 +71,7 @@ class Checked:
             found[KAPPA] = None
             self.warnings.append(
                 f"kappa is not computed: its quadratic weights need the order of the classes, and "
-                f"{', '.join(self.counted.classes)[:80]} are no numbers; report kappa, or number the labels in order"
+                f"{', '.join(self.counted.classes)[:80]} are not numbers; report kappa, or number the labels in order"
             )
         if AUC in lacking:
             found[AUC] = self.counted.area_ovr(scikit_learn=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 from exaid_evals.artifacts.content import CHUNK_BYTES, content_chunks
 from exaid_evals.errors import DataError
 
-# Digests of what has been read to its end since `digests` began, by path; None where nobody asks. It is no argument,
-# since it would have to be passed through every reader.
+# Digests of what has been read to its end since `digests` began, by path; None where nobody asks. It is not an
+# argument, since it would have to be passed through every reader.
 _digests: dict[Path, bytes] | None = None
 
 
@@ -51,7 +51,7 @@ def chunks(path: Path) -> Iterator[bytes]:
     try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
-            raise DataError("is no ordinary file", where=str(path), remedy="move or rename it")
+            raise DataError("is not an ordinary file", where=str(path), remedy="move or rename it")
         # A buffer of a mebibyte for a file of a few hundred bytes would take longer than reading it.
         size = min(status.st_size + 1, CHUNK_BYTES)
         while chunk := os.read(file, size):

@@ -45,7 +45,7 @@ class Delimited:
 
     Attributes:
         path: the file.
-        columns: as the header names them, blanks stripped; of a name that stands twice the first is meant.
+        columns: as the header names them, blanks stripped; of a name that is a duplicate the first is meant.
         delimiter: what separates cells.
         warnings: what is odd about the file, without its name.
     """
@@ -144,7 +144,7 @@ class Delimited:
         """Yield the lines below the header, a block at a time.
 
         Raises:
-            DataError: a line is too long, a quotation does not end, or the bytes are no UTF-8.
+            DataError: a line is too long, a quotation does not end, or the bytes are not UTF-8.
         """
         number, held = self._first_line, ""
         for text in self._rest:
@@ -242,7 +242,7 @@ def number(text: str) -> float:
             return float(f"{whole.replace('.', '')}.{decimals}")
         if stripped.endswith("%"):
             return number(stripped[:-1]) / 100
-        raise ValueError(f"{text[:40]!r} is no number") from None
+        raise ValueError(f"{text[:40]!r} is not a number") from None
 
 
 def numbers(cells: Sequence[str]) -> list[float]:
@@ -275,7 +275,7 @@ def _decoded(path: Path) -> Iterator[str]:
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"is no UTF-8 ({error.object[error.start]:#04x})", where=str(path), remedy="save it as UTF-8"
+            f"is not UTF-8 ({error.object[error.start]:#04x})", where=str(path), remedy="save it as UTF-8"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""JSON documents of other tools: BOMs, NaN and keys that stand twice are what they write, and are told."""
+"""JSON documents of other tools: BOMs, NaN and keys that are duplicates are what they write, and are told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_document(
 ) -> Any:
     """Return what a JSON file holds; NaN and infinities become None, unless they are to be kept.
 
-    Of a key that stands twice in one object the last is kept, as every JSON parser of the tools that write such files
+    Of a key that is a duplicate in one object the last is kept, as every JSON parser of the tools that write such files
     does, and a warning says so.
 
     Args:
@@ -70,7 +70,7 @@ def _slowly(
             data.decode("utf-8"), parse_constant=constant, parse_float=real, object_pairs_hook=_Pairs(found)
         )
     except UnicodeDecodeError:
-        raise DataError("is no UTF-8", where=str(path), remedy="save it as UTF-8") from None
+        raise DataError("is not UTF-8", where=str(path), remedy="save it as UTF-8") from None
     except (ValueError, RecursionError):
         raise DataError(
             f"not valid JSON ({error.msg})",
@@ -83,7 +83,7 @@ def _slowly(
 
 
 class _Pairs:
-    """Makes an object of its pairs, and says which key stands twice."""
+    """Makes an object of its pairs, and says which key is a duplicate."""
 
     def __init__(self, warnings: list[str]) -> None:
         self._warnings = warnings

@@ -77,7 +77,7 @@ class GrowingFile:
             return False
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
-            raise DataError("is no plain file", where=str(self._path), remedy="name a history")
+            raise DataError("is not a plain file", where=str(self._path), remedy="name a history")
         self._stream = stream
         self._close = weakref.finalize(self, stream.close)
         return True

@@ -27,7 +27,7 @@ def member_names(path: Path) -> list[str]:
     """Return the names in an archive.
 
     Raises:
-        DataError: it is no archive, or has too many members.
+        DataError: it is not an archive, or has too many members.
     """
     with _opened(path) as archive:
         return archive.namelist()
@@ -64,7 +64,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"is no archive ({reason})", where=str(path), remedy="copy the log again") from None
+        raise DataError(f"is not an archive ({reason})", where=str(path), remedy="copy the log again") from None
     if len(archive.filelist) > MAX_MEMBERS:
         archive.close()
         raise DataError(f"has more than {MAX_MEMBERS:,} members", where=str(path), remedy="is it the right file?")

@@ -1,4 +1,4 @@
-"""JSON Lines of other tools: NaN and infinities as Python writes them, and lines that are no objects told of."""
+"""JSON Lines of other tools: NaN and infinities as Python writes them, and lines that are not objects told of."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
             wrong.append(number)
     if wrong:
         shown = ", ".join(map(str, wrong[:5]))
-        warnings.append(f"{path.name}: {len(wrong)} lines are no JSON object (lines {shown}); they are left out")
+        warnings.append(f"{path.name}: {len(wrong)} lines are not JSON objects (lines {shown}); they are left out")
 
 
 def _lines(path: Path) -> Iterator[bytes]:

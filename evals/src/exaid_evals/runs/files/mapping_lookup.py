@@ -68,7 +68,9 @@ class Folder:
             found = number(value) if isinstance(value, str) else float(value)
         except (ValueError, OverflowError):
             where = f"{place.file or place.path or 'value'}: {place.key or place.column or ''}".rstrip(": ")
-            raise DataError(f"{str(value)[:40]!r} is no number", where=where, remedy="is it the right key?") from None
+            raise DataError(
+                f"{str(value)[:40]!r} is not a number", where=where, remedy="is it the right key?"
+            ) from None
         return found * place.scale if math.isfinite(found) else None
 
     def _of_path(self, place: Place) -> str:
@@ -193,7 +195,7 @@ def _number(value: Any) -> float | None:
 
 def _table(path: Path) -> list[dict[str, str]]:
     opened = open_delimited(path)
-    # Of a column that stands twice the first counts, as elsewhere.
+    # Of a column that is a duplicate the first counts, as elsewhere.
     columns = {name: opened.columns.index(name) for name in opened.columns}
     return [{name: row[index] for name, index in columns.items()} for _, row in opened.rows()]
 

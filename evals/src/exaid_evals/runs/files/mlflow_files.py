@@ -160,7 +160,7 @@ def _last(path: Path) -> float | None:
         try:
             time, value, step = int(parts[0]), float(parts[1]), int(parts[2]) if len(parts) > 2 else 0
         except (IndexError, ValueError):
-            raise ValueError(f"{line[:40]!r} is no line `timestamp value step`") from None
+            raise ValueError(f"{line[:40]!r} is not a line `timestamp value step`") from None
         order = (step, time, -math.inf if math.isnan(value) else value)
         if best is None or order >= best:
             best, undefined = order, not math.isfinite(value)

@@ -74,7 +74,7 @@ def _attempts(data: Mapping[str, Any], report: Report) -> None:
         if number is not None and (number < 0 or number != int(number)):
             number = None
         if written is not None and number is None:
-            report.warnings.append(f"{key} {str(written)[:20]!r} is no count and was left out")
+            report.warnings.append(f"{key} {str(written)[:20]!r} is not a count and was left out")
         report.attempts[name] = None if number is None else int(number)
 
 
@@ -103,7 +103,7 @@ def _durations(value: object, report: Report) -> None:
     calls = [entry for entry in entries if isinstance(entry, Mapping)]
     if isinstance(value, list) and len(calls) < len(entries):
         strange = len(entries) - len(calls)
-        report.warnings.append(f"{strange} of {len(entries)} entries of meta_data are no calls and were left out")
+        report.warnings.append(f"{strange} of {len(entries)} entries of meta_data are not calls and were left out")
     elif isinstance(value, Mapping) and not any(name in call for call in calls for name in DURATIONS):
         calls = []  # a mapping for each duration, and not one for each call
     for name in DURATIONS:
@@ -124,7 +124,7 @@ def _duration(name: str, value: object, calls: Sequence[Mapping[str, object]], r
             averages[kind] = number
     if odd:
         report.warnings.append(
-            f"{odd} of the values of {name} are no durations (NaN, infinite, text) and were left out"
+            f"{odd} of the values of {name} are not durations (NaN, infinite, text) and were left out"
         )
     absent = sum(call.get(name) is None for call in calls)
     # A duration of which no call says anything is none that was measured.

@@ -116,7 +116,7 @@ def area_of(written: float, name: str, warnings: list[str]) -> float | None:
     """Return an area under a curve; None, with a warning, outside 0 to 1, since nobody writes areas per cent."""
     if 0 <= written <= 1:
         return written
-    warnings.append(f"{name} {written:g} lies outside 0 to 1: it is no area, and was left out")
+    warnings.append(f"{name} {written:g} lies outside 0 to 1: it is not an area, and was left out")
     return None
 
 
@@ -141,7 +141,7 @@ def confusion_of(counts: Mapping[str, object], warnings: list[str]) -> Confusion
     for name in ("tp", "tn", "fp", "fn"):
         number = finite(counts.get(name))
         if number is None or number < 0 or number != int(number):
-            shown = "is missing" if counts.get(name) is None else f"is {str(counts[name])[:20]!r}, which is no count"
+            shown = "is missing" if counts.get(name) is None else f"is {str(counts[name])[:20]!r}, which is not a count"
             warnings.append(f"confusion_matrix: {name} {shown}, so that the matrix was left out")
             return None
         found[name] = int(number)

@@ -51,7 +51,7 @@ _TIMES = {
 
 
 def read_report_txt(path: Path) -> Report:
-    """Read the file; bytes that are no UTF-8 are passed over, for the numbers are ASCII.
+    """Read the file; bytes that are not UTF-8 are passed over, for the numbers are ASCII.
 
     Raises:
         DataError: it is missing, too large, or no line of it is one of such a report.
@@ -91,7 +91,7 @@ class _Reading:
             return True
         if number is None:
             if name in _SHARES and value.strip().lower() not in ("n/a", "nan", "none", "-"):
-                self._report.warnings.append(f"the text's {_SHARES[name]} {value[:20]!r} is no number")
+                self._report.warnings.append(f"the text's {_SHARES[name]} {value[:20]!r} is not a number")
             return name in _SHARES
         if name in _SHARES:
             return self._take_share(_SHARES[name], number)

@@ -126,7 +126,7 @@ class _Pass:
         """Count a block's rows.
 
         Raises:
-            DataError: a row is cut, has no label, or a score that is no number.
+            DataError: a row is cut, has no label, or a score that is not a number.
         """
         layout = self._layout
         columns, scores = self._split(block)
@@ -177,7 +177,7 @@ class _Pass:
     def _numbers(self, cells: Sequence[str], block: Block) -> list[float]:
         """Return a column of scores; NaN for what is undefined."""
         delimiter = self._file.delimiter
-        with contextlib.suppress(ValueError):  # a cell that is no number as Python writes it
+        with contextlib.suppress(ValueError):  # a cell that is not a number as Python writes it
             if delimiter == ";":  # then a comma stands before decimals
                 return numbers(delimiter.join(cells).replace(",", ".").split(delimiter))
             return numbers(cells)

@@ -32,7 +32,7 @@ class Reported:
     Attributes:
         metrics: standard name → value; None where the file says that it is undefined.
         per_class: class → precision, recall, f1.
-        unread: standard metric → what stood there and is no number.
+        unread: standard metric → what stood there and is not a number.
         others: name as written → number that is a setting or a count by its name, and measures nothing.
         warnings: what is odd, without the run's name.
     """
@@ -44,13 +44,13 @@ class Reported:
     warnings: list[str] = field(default_factory=list)
 
     def note_unread(self, written: str, value: object) -> None:
-        """Keep what stands for a standard metric and is no number; any other text names something."""
+        """Keep what stands for a standard metric and is not a number; any other text names something."""
         name = standard_name(written)
         if name in STANDARD:
-            self.unread.setdefault(name, f"{written} is {_shown(value)}, which is no number")
+            self.unread.setdefault(name, f"{written} is {_shown(value)}, which is not a number")
 
     def put(self, written: str, value: object) -> None:
-        """Take one metric of the whole; what is no number is noted."""
+        """Take one metric of the whole; what is not a number is noted."""
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             self.note_unread(written, value)
             return
@@ -176,7 +176,7 @@ def _flat_class(key: str) -> tuple[str, str] | None:
 
 
 def _simplified(key: str) -> str:
-    """Return the name that a key keeps where it is no alias."""
+    """Return the name that a key keeps where it is not an alias."""
     return re.sub(r"^(val|valid|validation|eval)_", "", re.sub(r"[^a-z0-9]+", "_", key.strip().lower()).strip("_"))
 
 
@@ -221,7 +221,7 @@ def _of_csv(file: Delimited) -> Reported:
 
 
 def _cell(text: str) -> float | str | None:
-    """Return a cell's number, or its text (a run's name, say), which is no metric; None of an empty one."""
+    """Return a cell's number, or its text (a run's name, say), which is not a metric; None of an empty one."""
     try:
         return number(text)
     except ValueError:

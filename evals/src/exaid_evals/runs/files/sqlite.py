@@ -67,7 +67,9 @@ def opened(path: Path, tables: Sequence[str], whose: str) -> Iterator[sqlite3.Co
             raise DataError(f"has no table {', '.join(missing)}", where=str(path), remedy=remedy)
         yield database
     except sqlite3.Error as error:
-        raise DataError(f"is no database that can be read ({error})", where=str(path), remedy="copy it again") from None
+        raise DataError(
+            f"is not a database that can be read ({error})", where=str(path), remedy="copy it again"
+        ) from None
     finally:
         database.close()
 

@@ -11,7 +11,7 @@ from exaid_evals.runs.files.content import chunks
 
 
 def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
-    """Yield the lines of a file without their ends; bytes that are no UTF-8 are replaced, and told of.
+    """Yield the lines of a file without their ends; bytes that are not UTF-8 are replaced, and told of.
 
     Raises:
         DataError: the file cannot be read, or has a line without an end.
@@ -28,4 +28,4 @@ def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
     if held:
         yield held.decode("utf-8", errors="replace")
     if odd:
-        warnings.append(f"{path.name}: {odd} lines are no UTF-8; what could be read of them was read")
+        warnings.append(f"{path.name}: {odd} lines are not UTF-8; what could be read of them was read")

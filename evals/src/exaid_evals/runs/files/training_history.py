@@ -104,8 +104,8 @@ def _odd(name: str, written: Sequence[object], column: Sequence[float | None]) -
     if texts:
         index, cell = texts[0]
         shown = f"{name} is {str(cell)[:30]!r} in row {index + 1}"
-        more = f", and {len(texts) - 1} further cells are no numbers either" if len(texts) > 1 else ""
-        return [f"{shown}, which is no number{more}: look at what was logged there"]
+        more = f", and {len(texts) - 1} further cells are not numbers either" if len(texts) > 1 else ""
+        return [f"{shown}, which is not a number{more}: look at what was logged there"]
     gap = gaps_in(name, column)
     return [gap] if gap else []
 
@@ -132,7 +132,7 @@ def _columns_of(data: Any, path: Path) -> dict[str, Sequence[object]]:
     elif isinstance(data, dict):
         columns = {str(name): values for name, values in data.items() if isinstance(values, list)}
     else:
-        raise DataError("is no history", where=str(path), remedy="write a list of epochs, or a list for each name")
+        raise DataError("is not a history", where=str(path), remedy="write a list of epochs, or a list for each name")
     return {_EPOCH if name.lower() == _EPOCH else name: column for name, column in columns.items()}
 
 

@@ -68,7 +68,8 @@ class WandbServer:
 
         Raises:
             ConfigError: the server does not take the key.
-            DataError: it cannot be reached, refuses, or answers what is no answer; one line, with the server's address.
+            DataError: it cannot be reached, refuses, or answers what is not an answer; one line, with the server's
+                address.
         """
         body = json.dumps({"query": query, "variables": dict(variables)}).encode()
         total = max(_TOTAL_S, self.timeout_s)
@@ -210,7 +211,7 @@ def server_of(environment: Mapping[str, str] | None = None) -> WandbServer:
         problems.append(ConfigError("holds no http or https address", where=BASE_URL, remedy=remedy))
     seconds = _seconds(environment.get(TIMEOUT, ""))
     if seconds is None:
-        problems.append(ConfigError("is no number of seconds above 0", where=TIMEOUT, remedy="set it to 19, say"))
+        problems.append(ConfigError("is not a number of seconds above 0", where=TIMEOUT, remedy="set it to 19, say"))
     try:
         opener = _opener(environment.get(CERTIFICATES) or None)
     except OSError:

@@ -54,7 +54,7 @@ class WandbLog:
 
 
 class _DamagedError(ValueError):
-    """The bytes are no record; says why."""
+    """The bytes are not records; says why."""
 
 
 def read_log(path: Path) -> WandbLog:
@@ -71,7 +71,7 @@ def read_log(path: Path) -> WandbLog:
             n_records += 1
     except _DamagedError as error:
         if not n_records:
-            raise DataError(f"is no log of W&B ({error})", where=str(path), remedy="copy it again") from None
+            raise DataError(f"is not a log of W&B ({error})", where=str(path), remedy="copy it again") from None
         log.warnings.append(f"{path.name} breaks off after {n_records} records ({error}); what stands before was read")
     if not n_records:
         raise DataError("holds no record", where=str(path), remedy="the run ended before it logged anything")
@@ -241,7 +241,7 @@ def flat(name: str, value: Any, deep: int = 0) -> dict[str, Any]:
 
 
 def _value(text: str | None, constant: Callable[[str], Any]) -> Any:
-    """Return what stands in `value_json`; what is no JSON stays text. NaN and infinities are what `constant` makes."""
+    """Return what stands in `value_json`; what is not JSON stays text. NaN and infinities are what `constant` makes."""
     try:
         return json.loads(text or "null", parse_constant=constant)
     except (ValueError, RecursionError):

@@ -59,7 +59,7 @@ def read_online(run_name: str, server: WandbServer | None = None) -> History:
     events = run.events(min(info.n_events or _USUAL_EVENTS, MAX_EVENTS)) if info.n_events != 0 else []
     warnings = [*_incomplete(info, len(rows), len(events)), *_state(info)]
     if run.unreadable:
-        warnings.append(f"{run.unreadable} rows are no JSON object; they are left out")
+        warnings.append(f"{run.unreadable} rows are not JSON objects; they are left out")
     metrics = logged(rows, warnings)
     system = system_series([{**event} for event in events], rows, warnings)
     config: dict[str, object] = {}
@@ -74,7 +74,7 @@ def _path(run_name: str, server: WandbServer) -> RunPath:
     project = (found["project"] if found else None) or os.environ.get(PROJECT)
     if found is None or not project:
         remedy = f"write all three parts, or set {ENTITY} and {PROJECT}"
-        raise ConfigError(f"{run_name!r} is no entity/project/run", where="--run-name", remedy=remedy)
+        raise ConfigError(f"{run_name!r} is not an entity/project/run", where="--run-name", remedy=remedy)
     entity = found["entity"] or os.environ.get(ENTITY) or default_entity(server)
     if not entity:
         remedy = f"write entity/project/run, or set {ENTITY}"

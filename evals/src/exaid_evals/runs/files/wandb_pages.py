@@ -81,7 +81,7 @@ class WandbRun:
     Attributes:
         server: that holds it.
         path: of the run.
-        unreadable: rows so far that were no JSON objects.
+        unreadable: rows so far that were not JSON objects.
     """
 
     server: WandbServer
@@ -99,7 +99,7 @@ class WandbRun:
         last = keys.get("lastStep") if isinstance(keys, dict) else None
         config = _parsed(run.get("config")) if run.get("config") else {}
         if not isinstance(config, dict):
-            raise self._wrong("a configuration that is no JSON object")
+            raise self._wrong("a configuration that is not a JSON object")
         return RunInfo(
             config=_settings(config),
             state=run["state"] if isinstance(run.get("state"), str) else None,
@@ -152,7 +152,7 @@ class WandbRun:
         if lines is None:
             return []
         if not isinstance(lines, list):
-            raise self._wrong("rows that are no list")
+            raise self._wrong("rows that are not lists")
         parsed = [_parsed(line) for line in lines]
         rows = [row for row in parsed if isinstance(row, dict)]
         self.unreadable += len(parsed) - len(rows)
@@ -168,7 +168,7 @@ class WandbRun:
                 remedy = "write entity/project/run with the run's id, as in its address; or the key may not see it"
                 raise DataError(f"W&B has {what}", where=self.server.base_url, remedy=remedy)
             if not isinstance(found, dict):
-                raise self._wrong(f"a {level} that is no object")
+                raise self._wrong(f"a {level} that is not an object")
         run: dict[str, Any] = found
         return run
 

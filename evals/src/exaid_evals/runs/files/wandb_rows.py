@@ -18,7 +18,7 @@ STEP, TIME = "_step", "_timestamp"
 def logged(rows: Iterable[Row], warnings: list[str]) -> list[dict[str, Any]]:
     """Return rows with dotted keys, without media and what wandb notes of itself.
 
-    W&B logs an image, a histogram or a table as an object with a `_type`, whose width and size are no metrics of the
+    W&B logs an image, a histogram or a table as an object with a `_type`, whose width and size are not metrics of the
     training; how many were left out is told in `warnings`.
     """
     found: list[dict[str, Any]] = []
@@ -32,7 +32,7 @@ def logged(rows: Iterable[Row], warnings: list[str]) -> list[dict[str, Any]]:
         hidden = tuple(f"{name}." for name in (*media, "_wandb"))
         found.append({key: value for key, value in dotted.items() if not f"{key}.".startswith(hidden)})
     warnings += [
-        f"{name}: {count} rows hold a {kind}, which is no metric; they are left out"
+        f"{name}: {count} rows hold a {kind}, which is not a metric; they are left out"
         for (name, kind), count in left_out.items()
     ]
     return found

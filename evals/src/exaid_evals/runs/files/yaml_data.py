@@ -57,7 +57,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         found = loader.get_single_data()
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise DataError(f"is no YAML that can be read ({what})", where=str(path), remedy="correct the file") from None
+        raise DataError(
+            f"is not a YAML that can be read ({what})", where=str(path), remedy="correct the file"
+        ) from None
     finally:
         loader.dispose()
     if found is None:

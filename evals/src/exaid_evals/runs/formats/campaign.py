@@ -104,7 +104,9 @@ class CampaignFormat(Format):
         rows = [(float(at), case.measures) for at, case in enumerate(cases) if case.status == OK]
         left_out = [case.case_id for case in cases if case.status != OK]
         warnings = (
-            [f"{len(left_out)} cases have no talk and no measures: {', '.join(left_out[:5])}"] if left_out else []
+            [f"{len(left_out)} cases have no conversation and no measures: {', '.join(left_out[:5])}"]
+            if left_out
+            else []
         )
         better = variant.made_from.better if variant.made_from else {}
         known: dict[str, Direction] = {

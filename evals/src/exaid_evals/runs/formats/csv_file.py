@@ -59,7 +59,7 @@ class FollowedCsv(FollowedRows):
         if len(cells) != len(self._columns):
             self.odd("rows of another width than the header")
             return None
-        # Of a column that stands twice the first is meant.
+        # Of a column that is a duplicate the first is meant.
         return dict(reversed(list(zip(self._columns, cells, strict=True))))
 
     def _cells(self, text: str) -> list[str]:
@@ -73,7 +73,7 @@ def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
     """Yield the rows of a CSV file: column → number, text, or None for an empty cell.
 
     Raises:
-        DataError: the file is no CSV.
+        DataError: the file is not CSV.
     """
     opened = open_delimited(path)
     yield from _rows(opened, warnings)
@@ -87,7 +87,7 @@ def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
         if len(cells) != width:
             wrong.append(line)
             continue
-        # Of a column that stands twice the first is meant.
+        # Of a column that is a duplicate the first is meant.
         yield {name: _cell(cell) for name, cell in reversed(list(zip(opened.columns, cells, strict=True)))}
     if wrong:
         lines = ", ".join(map(str, wrong[:5]))

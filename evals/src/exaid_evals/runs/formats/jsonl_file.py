@@ -45,6 +45,6 @@ class FollowedJsonl(FollowedRows):
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            self.odd("lines that are no JSON object")
+            self.odd("lines that are not JSON objects")
             return None
         return value

@@ -44,7 +44,7 @@ class LmEvalFormat(Format):
         """Read a file.
 
         Raises:
-            DataError: it is no JSON, or holds no task.
+            DataError: it is not JSON, or holds no task.
         """
         path = _results_in(source.path)[0] if source.path.is_dir() else source.path
         twice: list[str] = []

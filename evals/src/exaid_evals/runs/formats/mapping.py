@@ -87,7 +87,7 @@ class MappingFormat(Format):
         run_id, seed = take("run_id", mapping.run_id), take("seed", mapping.seed, as_number=True)
         git_hash = take("git_hash", mapping.git_hash)
         if seed is not None and not float(seed).is_integer():
-            problems.append(f"{seed:g} is no whole number (`seed` of the mapping)")
+            problems.append(f"{seed:g} is not a whole number (`seed` of the mapping)")
         if problems:
             lines = "".join(f"\n  - {problem}" for problem in problems)
             what = problems[0] if len(problems) == 1 else f"{len(problems)} values cannot be read:{lines}"

@@ -39,4 +39,4 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield from batch.to_pylist()
     except (arrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"is no Parquet file that can be read ({reason})", where=str(path)) from None
+        raise DataError(f"is not a Parquet file that can be read ({reason})", where=str(path)) from None

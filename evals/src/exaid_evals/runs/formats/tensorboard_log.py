@@ -97,7 +97,7 @@ def _scalars(path: Path, config: dict[str, Any], warnings: list[str]) -> Iterato
     except Exception as error:  # the reader's own errors are of many kinds, and a cut file must not lose what stands
         warnings.append(f"{path.name} breaks off ({type(error).__name__}); what stands before was read")
     if others:
-        warnings.append(f"{path.name}: {others} summaries are no scalars (images, histograms, text); left out")
+        warnings.append(f"{path.name}: {others} summaries are not scalars (images, histograms, text); left out")
 
 
 def _hparams(content: bytes) -> dict[str, Any]:

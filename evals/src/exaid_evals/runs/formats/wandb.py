@@ -77,7 +77,7 @@ class WandbFormat(Format):
         )
 
     def named(self, place: Path) -> Mapping[str, Source]:
-        """Return the runs that have a log by their display names, or with their ids where a name stands twice."""
+        """Return the runs that have a log by their display names, or with their ids where a name is a duplicate."""
         if not place.is_dir() or not self.claims(place):
             return {}
         found: dict[str, list[tuple[str, Source]]] = {}

@@ -41,7 +41,7 @@ class Casting:
         if self.explicit:
             return f"the speaker {speaker!r:.60} is not in the mapping", ask, "unknown speaker"
         if speaker in NO_SPEECH:
-            return f"a {speaker} message is no speech of an agent", ask, f"{speaker} message"
+            return f"a {speaker} message is not speech of an agent", ask, f"{speaker} message"
         if not utterance.named and speaker not in SPEAKING_ROLES:
             return f"the role {speaker!r:.60} is unknown", ask, "unknown role"
         return None
@@ -61,7 +61,7 @@ def read_casting(path: Path) -> Casting:
         near = difflib.get_close_matches(str(agent).lower(), AGENT_IDS, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
         remedy = f"{hint}agents are {', '.join(AGENT_IDS)}, or null to leave the speaker out"
-        problems.append(ConfigError(f"{agent!r:.60} is no agent", where=f"{path}: {name!r:.60}", remedy=remedy))
+        problems.append(ConfigError(f"{agent!r:.60} is not an agent", where=f"{path}: {name!r:.60}", remedy=remedy))
     if not agents:
         problems.append(ConfigError("maps no speaker", where=str(path), remedy="write `name: doctor0` lines"))
     if problems:

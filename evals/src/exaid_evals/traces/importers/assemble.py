@@ -32,7 +32,7 @@ class Imported:
         undated: cases whose times have no date.
         problems: every problem, as `file:line: field: what; remedy`.
         notices: what else the user should know.
-        note: how the talk came about and what was made of it, for the manifest.
+        note: how the conversation came about and what was made of it, for the manifest.
     """
 
     traces: tuple[Trace, ...]
@@ -55,7 +55,7 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class _Talk:
+class _Identified:
     case_id: str
     file: _File
     conversation: Conversation
@@ -80,7 +80,7 @@ def read_conversations(
         casting: who is who; None casts by first appearance.
         provenance: what every record says of its making; the run's id is derived when the traces are frozen.
         epoch: time stamp of the first message of a case whose date is unknown.
-        note: how the talk came about, in the user's words.
+        note: how the conversation came about, in the user's words.
         skip_unmapped: leave out what does not map, rather than refuse it. Damage is refused all the same.
         on_file: told of each file that has been read.
 
@@ -99,11 +99,11 @@ def read_conversations(
         on_file(path)
     if unreadable:
         raise _refusal([str(error) for error in unreadable], damaged=True, skip_unmapped=skip_unmapped)
-    talks = _identified(files)
-    everything = (item for talk in talks for item in talk.conversation.utterances)
+    identified = _identified(files)
+    everything = (item for found in identified for item in found.conversation.utterances)
     casting = casting or cast_by_appearance(everything)
-    cast = [(talk, _cast(talk, casting)) for talk in talks]
-    clock_of = {talk.case_id: timed(said, epoch, talk.file.reading) for talk, said in cast if said}
+    cast = [(found, _cast(found, casting)) for found in identified]
+    clock_of = {found.case_id: timed(said, epoch, found.file.reading) for found, said in cast if said}
     problems = tuple(text for file in files for text in _located(file))
     every = [problem for file in files for problem in file.reading.problems]
     damaged = any(problem.damage for problem in every)
@@ -111,17 +111,17 @@ def read_conversations(
         raise _refusal(problems, damaged=damaged, skip_unmapped=skip_unmapped)
     traces = [
         Trace(
-            talk.case_id,
-            clock_of[talk.case_id].epoch,
-            _messages(said, clock_of[talk.case_id].said, casting),
+            found.case_id,
+            clock_of[found.case_id].epoch,
+            _messages(said, clock_of[found.case_id].said, casting),
             provenance,
         )
-        for talk, said in cast
+        for found, said in cast
         if said
     ]
     if not traces:
         raise DataError("no message is left to import", remedy="see what was left out, and map it with --agents")
-    silenced = sum(casting.silenced(item) for talk in talks for item in talk.conversation.utterances)
+    silenced = sum(casting.silenced(item) for found in identified for item in found.conversation.utterances)
     untimed = tuple(case_id for case_id, found in clock_of.items() if found.untimed)
     undated = tuple(case_id for case_id, found in clock_of.items() if found.undated)
     partly = [f"{case_id}: {found.partly}" for case_id, found in clock_of.items() if found.partly]
@@ -148,9 +148,9 @@ def _read(importer: Importer, source: Source) -> Reading:
         raise DataError("nested too deeply", where=str(source.path), remedy="flatten it") from None
 
 
-def _identified(files: Iterable[_File]) -> list[_Talk]:
+def _identified(files: Iterable[_File]) -> list[_Identified]:
     """Give each conversation its case's id; one without, or with another's, is a problem of its file."""
-    talks: dict[str, _Talk] = {}
+    identified: dict[str, _Identified] = {}
     for file in files:
         for conversation in file.reading.conversations:
             spot = conversation.spot
@@ -174,21 +174,21 @@ def _identified(files: Iterable[_File]) -> list[_Talk]:
                     kind="empty conversation",
                     remedy="leave it out with --skip-unmapped",
                 )
-            elif case_id in talks:
-                there = talks[case_id].file.source.path
+            elif case_id in identified:
+                there = identified[case_id].file.source.path
                 file.reading.damage(spot, f"{case_id} stands in {there} already", remedy="import each case once")
             else:
-                talks[case_id] = _Talk(case_id, file, conversation)
-    return list(talks.values())
+                identified[case_id] = _Identified(case_id, file, conversation)
+    return list(identified.values())
 
 
-def _cast(talk: _Talk, casting: Casting) -> list[Utterance]:
+def _cast(found: _Identified, casting: Casting) -> list[Utterance]:
     said = []
-    for utterance in talk.conversation.utterances:
+    for utterance in found.conversation.utterances:
         objection = casting.objection(utterance)
         if objection is not None:
             what, remedy, kind = objection
-            talk.file.reading.unmapped(utterance.spot, what, kind=kind, remedy=remedy)
+            found.file.reading.unmapped(utterance.spot, what, kind=kind, remedy=remedy)
         elif not casting.silenced(utterance):
             said.append(utterance)
     return said

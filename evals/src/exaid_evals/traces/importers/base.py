@@ -10,7 +10,7 @@ from typing import Protocol
 from exaid_evals.traces.importers.source import Source
 
 Keys = tuple[str | int, ...]
-# What a message of these roles says is said to a model, or by a tool, and is no speech of an agent.
+# What a message of these roles says is said to a model, or by a tool, and is not speech of an agent.
 NO_SPEECH = frozenset({"system", "developer", "tool", "function"})
 # Roles that tell speakers apart where messages carry no names.
 SPEAKING_ROLES = frozenset({"user", "assistant", "human", "ai"})
@@ -122,7 +122,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The talk about one case.
+    """The conversation about one case.
 
     Attributes:
         raw_id: the case's name in the file; None where there is none.
@@ -142,7 +142,7 @@ class Reading:
     Attributes:
         conversations: in the order of the file.
         problems: whatever is not in them.
-        notices: what was passed over because it is no part of a talk, for the user.
+        notices: what was passed over because it is no part of a conversation, for the user.
     """
 
     conversations: list[Conversation] = field(default_factory=list)

@@ -12,7 +12,7 @@ from exaid_evals.traces.importers.source import Source
 CASE_KEYS = ("case_id", "conversation_id", "thread_id")
 _SKIP = "remove it, or leave out what does not map with --skip-unmapped"
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-# Beside the content, what a message may carry that is no text.
+# Beside the content, what a message may carry that is not text.
 _NOT_TEXT = {
     "tool_calls": "tool call",
     "invalid_tool_calls": "tool call",
@@ -35,7 +35,7 @@ def text_of(content: object, spot: Spot, reading: Reading, *, text_key: str = "t
     Args:
         content: text, None, or a list of texts and parts.
         spot: where it stands.
-        reading: is told of every part that is no text.
+        reading: is told of every part that is not text.
         text_key: the key under which a text part holds its text.
     """
     if content is None:
@@ -53,7 +53,7 @@ def text_of(content: object, spot: Spot, reading: Reading, *, text_key: str = "t
         return None
     text = "".join(parts)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        reading.unmapped(spot, "holds half a surrogate pair, which is no text", kind="no text", remedy=_SKIP)
+        reading.unmapped(spot, "holds half a surrogate pair, which is not text", kind="no text", remedy=_SKIP)
         return None
     return text
 
@@ -66,9 +66,9 @@ def _part(part: object, spot: Spot, reading: Reading, text_key: str) -> str | No
     if isinstance(kind, str) and kind in _TEXT_PARTS and isinstance(text, str):
         return text
     if isinstance(kind, str):
-        reading.unmapped(spot, f"a part of type {kind!r:.60} is no text", kind="part that is no text", remedy=_SKIP)
+        reading.unmapped(spot, f"a part of type {kind!r:.60} is not text", kind="part that is not text", remedy=_SKIP)
     else:
-        reading.unmapped(spot, f"{named(part)} without a type is no text", kind="part that is no text", remedy=_SKIP)
+        reading.unmapped(spot, f"{named(part)} without a type is not text", kind="part that is not text", remedy=_SKIP)
     return None
 
 
@@ -97,7 +97,7 @@ def utterance_of(
     before = len(reading.problems)
     for key, kind in _NOT_TEXT.items():
         if message.get(key):
-            reading.unmapped(spot.below(key), f"a {kind} is no text", kind=kind, remedy=_SKIP)
+            reading.unmapped(spot.below(key), f"a {kind} is not text", kind=kind, remedy=_SKIP)
     text = text_of(message.get(content[0]), spot.below(content[0]), reading, text_key=content[1])
     who = _speaker(message.get("role") if role is None else role, message.get("name"), spot, reading)
     if text is not None and not text.strip() and len(reading.problems) == before:
@@ -136,12 +136,12 @@ def _usage(message: Mapping[str, Any]) -> object:
 
 
 def token_count(value: object, spot: Spot, reading: Reading) -> int | None:
-    """Return a provider's count of tokens; what is no count is reported."""
+    """Return a provider's count of tokens; what is not a count is reported."""
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53:
         return value
-    reading.unmapped(spot, f"{value!r:.60} is no count of tokens", kind="token count", remedy=_SKIP)
+    reading.unmapped(spot, f"{value!r:.60} is not a count of tokens", kind="token count", remedy=_SKIP)
     return None
 
 
@@ -155,7 +155,7 @@ def case_of(
             return value
         if value is not None and value != "":
             remedy = "write text or a whole number"
-            reading.unmapped(spot.below(key), f"{named(value)} is no case id", kind="case id", remedy=remedy)
+            reading.unmapped(spot.below(key), f"{named(value)} is not a case id", kind="case id", remedy=remedy)
     return None
 
 

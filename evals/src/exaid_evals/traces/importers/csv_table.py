@@ -41,7 +41,7 @@ class CsvImporter:
         missing = [name for name in REQUIRED if name not in header]
         repeated = [name for name, count in Counter(header).items() if count > 1 and name in (*REQUIRED, *OPTIONAL)]
         if missing or repeated:
-            what = f"the column {missing[0]!r} is missing" if missing else f"the column {repeated[0]!r} stands twice"
+            what = f"the column {missing[0]!r} is missing" if missing else f"the column {repeated[0]!r} is a duplicate"
             reading.damage(Spot(1), what, remedy=f"columns are {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}")
             return reading
         ignored = [name for name in header if name not in (*REQUIRED, *OPTIONAL)]

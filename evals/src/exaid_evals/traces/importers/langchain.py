@@ -79,7 +79,7 @@ def _case(value: Any, spot: Spot, reading: Reading) -> str | int | None:
 
 
 def _opened(message: Mapping[str, Any], spot: Spot) -> tuple[str, Mapping[str, Any], Spot] | None:
-    """Return a message's kind, its fields and their place; None for what is no message of LangChain's."""
+    """Return a message's kind, its fields and their place; None for what is not a message of LangChain's."""
     kind, key = message.get("type"), None
     if kind == "constructor" and isinstance(message.get("id"), list) and message["id"]:
         kind, key = message["id"][-1], "kwargs"
@@ -99,7 +99,7 @@ def _utterance(message: object, spot: Spot, reading: Reading) -> Utterance | Non
     remedy = "remove it, or leave out what does not map with --skip-unmapped"
     opened = _opened(message, spot) if isinstance(message, Mapping) else None
     if opened is None:
-        what = f"{named(message)} that is no message of LangChain's"
+        what = f"{named(message)} that is not a message of LangChain's"
         reading.unmapped(spot, what, kind="no message", remedy=remedy)
         return None
     kind, fields, place = opened

@@ -11,7 +11,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.base import Moment, Reading, Spot, When
 from exaid_evals.traces.model import MAX_T_MS
 
-# Years 1970 to 9999, in ms: what the time stamp of a talk's last message can be written as.
+# Years 1970 to 9999, in ms: what the time stamp of a conversation's last message can be written as.
 LATEST_MS = 253_402_300_799_999 - MAX_T_MS
 _DIGITS = re.compile(r"[0-9]{1,20}")
 
@@ -50,7 +50,7 @@ def _moment(fields: Mapping[str, Any], keys: _Keys, spot: Spot, reading: Reading
         moment = read(value)
         if moment is None or not 0 <= moment.ms <= LATEST_MS:
             remedy = "write whole milliseconds" if key.endswith("_ms") else "write it like 2024-12-19T12:00:00.000Z"
-            reading.damage(spot.below(key), f"{value!r:.60} is no time", remedy=remedy)
+            reading.damage(spot.below(key), f"{value!r:.60} is not a time", remedy=remedy)
             return None
         return moment
     return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from exaid_evals.traces.importers.base import Conversation, Moment, Reading, Spot, Utterance, When
 from exaid_evals.traces.importers.chat import utterance_of
-from exaid_evals.traces.importers.otel_messages import Told, inputs_of, outputs_of
+from exaid_evals.traces.importers.otel_messages import Part, inputs_of, outputs_of
 from exaid_evals.traces.importers.otlp import Span, read_spans
 from exaid_evals.traces.importers.source import Source
 
@@ -60,7 +60,7 @@ class OtelImporter:
             if any(told[span.order]) and span.order not in containers:
                 by_case.setdefault(_case(span, around), []).append(span)
         for raw_id, members in by_case.items():
-            said = _talk(members, told, around, reading)
+            said = _conversation(members, told, around, reading)
             reading.conversations.append(Conversation(raw_id, members[0].spot, said))
         if not by_case and not reading.problems:
             remedy = "record message contents (gen_ai.input.messages, gen_ai.output.messages) and export again"
@@ -90,9 +90,9 @@ def _case(span: Span, around: Mapping[tuple[str, str], Span]) -> str | None:
     return _nearest(span, around, _CASE) or span.trace_id or None
 
 
-def _talk(
+def _conversation(
     spans: list[Span],
-    told: Mapping[int, tuple[list[Told], list[Told]]],
+    told: Mapping[int, tuple[list[Part], list[Part]]],
     around: Mapping[tuple[str, str], Span],
     reading: Reading,
 ) -> list[Utterance]:
@@ -119,7 +119,7 @@ def _ms(moment: Moment | None) -> int:
     return moment.ms if moment else 0
 
 
-def _outputs(span: Span, items: list[Told], agent: str | None, reading: Reading) -> Iterable[Utterance]:
+def _outputs(span: Span, items: list[Part], agent: str | None, reading: Reading) -> Iterable[Utterance]:
     if len(items) > 1:
         what = f"{len(items)} choices, and nothing says which was said"
         reading.unmapped(items[1].spot, what, kind="several choices", remedy=_SKIP)
@@ -132,7 +132,7 @@ def _outputs(span: Span, items: list[Told], agent: str | None, reading: Reading)
             yield replace(utterance, when=When(span.start, span.end))
 
 
-def _input(item: Told, outputs: set[str], heard: set[str], reading: Reading) -> Utterance | None:
+def _input(item: Part, outputs: set[str], heard: set[str], reading: Reading) -> Utterance | None:
     """Return an input that nobody has said before; each input is looked at once, however often it is repeated."""
     print_ = _print_of(item.message)
     if print_ in heard:

@@ -30,7 +30,7 @@ _PLAIN = ("content", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Part:
     """A message as a span tells it.
 
     Attributes:
@@ -43,18 +43,18 @@ class Told:
     content: tuple[str, str]
 
 
-def inputs_of(span: Span, reading: Reading) -> list[Told]:
+def inputs_of(span: Span, reading: Reading) -> list[Part]:
     """Return what a span was given, in order."""
     found = _listed(span, _INPUTS, reading)
     for event in span.events:
         if event.name in _INPUT_EVENTS and not found_in_attributes(span, _INPUTS):
             body = _body(event, reading)
             if "content" in body or "tool_calls" in body:
-                found.append(Told({"role": _INPUT_EVENTS[event.name], **body}, event.spot, _PLAIN))
+                found.append(Part({"role": _INPUT_EVENTS[event.name], **body}, event.spot, _PLAIN))
     return found
 
 
-def outputs_of(span: Span, reading: Reading) -> list[Told]:
+def outputs_of(span: Span, reading: Reading) -> list[Part]:
     """Return what a span put out, one message a choice."""
     found = _listed(span, _OUTPUTS, reading)
     for event in span.events:
@@ -64,7 +64,7 @@ def outputs_of(span: Span, reading: Reading) -> list[Told]:
             if isinstance(message, str):
                 message = {"content": message}
             if isinstance(message, Mapping) and ("content" in message or "tool_calls" in message):
-                found.append(Told({"role": "assistant", **message}, event.spot, _PLAIN))
+                found.append(Part({"role": "assistant", **message}, event.spot, _PLAIN))
     return found
 
 
@@ -73,7 +73,7 @@ def found_in_attributes(span: Span, names: tuple[str, ...]) -> bool:
     return any(name in span.attributes for name in names)
 
 
-def _listed(span: Span, names: tuple[str, ...], reading: Reading) -> list[Told]:
+def _listed(span: Span, names: tuple[str, ...], reading: Reading) -> list[Part]:
     holders = [span.attributes, *(event.attributes for event in span.events if event.name not in _INPUT_EVENTS)]
     for attributes in holders:
         for name in names:
@@ -82,7 +82,7 @@ def _listed(span: Span, names: tuple[str, ...], reading: Reading) -> list[Told]:
     return []
 
 
-def _messages(attribute: Attribute, reading: Reading) -> list[Told]:
+def _messages(attribute: Attribute, reading: Reading) -> list[Part]:
     value = _decoded(attribute.value, attribute.spot, reading)
     if value is None:
         return []
@@ -93,7 +93,7 @@ def _messages(attribute: Attribute, reading: Reading) -> list[Told]:
     for number, message in enumerate(value):
         spot = attribute.spot.below(number)
         if isinstance(message, Mapping):
-            found.append(Told(message, spot, _PARTS if "parts" in message else _PLAIN))
+            found.append(Part(message, spot, _PARTS if "parts" in message else _PLAIN))
         else:
             reading.unmapped(spot, "no message", kind="no message", remedy=_SKIP)
     return found

@@ -60,7 +60,7 @@ class Span:
 
 
 def read_spans(source: Source, reading: Reading) -> list[Span]:
-    """Return every span of a file, in its order; what is no span is reported as damage."""
+    """Return every span of a file, in its order; what is not a span is reported as damage."""
     spans: list[Span] = []
     for root in source.roots:
         top = Spot(root.line)

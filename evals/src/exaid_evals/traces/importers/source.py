@@ -118,7 +118,7 @@ class Source:
 
 
 class JSONError(ValueError):
-    """A text is no JSON that could be read without guessing."""
+    """A text is not JSON that could be read without guessing."""
 
     def __init__(self, what: str, remedy: str, line: int = 1) -> None:
         super().__init__(what)
@@ -131,7 +131,7 @@ def parse_json(text: str) -> Any:
     """Parse one JSON value, refusing what a lenient parser would hide.
 
     Raises:
-        JSONError: the text is no JSON, or repeats a key, holds NaN, or is nested too deeply.
+        JSONError: the text is not JSON, or repeats a key, holds NaN, or is nested too deeply.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -149,7 +149,7 @@ def parse_json(text: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     key = repeated_key(pairs)
     if key is not None:
-        raise JSONError(f"the key {key[:80]!r} stands twice", "keep one of the two values")
+        raise JSONError(f"the key {key[:80]!r} is a duplicate", "keep one of the two values")
     return dict(pairs)
 
 

@@ -87,9 +87,9 @@ class CaseCalls:
             request = json.loads(body)
             request_sha256 = sha256_structure(request)
         except (ValueError, RecursionError):
-            return _refusal("MAC's request is no JSON"), "", None
+            return _refusal("MAC's request is not JSON"), "", None
         if not isinstance(request, dict):
-            return _refusal("MAC's request is no JSON object"), "", None
+            return _refusal("MAC's request is not a JSON object"), "", None
         with self._lock:
             number = repeat(request_sha256)
             recorded = self._recording.find(self.case_id, request_sha256, number)
@@ -147,9 +147,10 @@ class Session:
         self._answered[request_sha256] -= 1
 
     def saved_ms(self, t_ns: int) -> int:
-        """Return by how much answers from the recording have shortened the talk until then.
+        """Return by how much answers from the recording have shortened the conversation until then.
 
-        Added to the clock, it makes a talk that was interrupted and gone on with last as long as one that was not.
+        Added to the clock, it makes a conversation that was interrupted and gone on with last as long as one that was
+        not.
         """
         return sum(latency_ms for served_ns, latency_ms in self._credits if served_ns <= t_ns)
 

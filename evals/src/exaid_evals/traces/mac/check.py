@@ -1,4 +1,4 @@
-"""The talk as it was observed against the conversation file that MAC wrote."""
+"""The conversation as it was observed against the conversation file that MAC wrote."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def agent_of(name: str | None) -> str:
 
 
 def problem_with(said: Sequence[Said], written: str | None) -> str | None:
-    """Return the first way in which talk and file differ, or None where they hold the same.
+    """Return the first way in which conversation and file differ, or None where they hold the same.
 
     Args:
         said: the observed messages.
@@ -31,14 +31,14 @@ def problem_with(said: Sequence[Said], written: str | None) -> str | None:
     """
     strangers = sorted({item.name for item in said if agent_of(item.name) not in AGENTS})
     if strangers:
-        return f"a message of {strangers[0]!r:.80}, who is no agent of MAC's"
+        return f"a message of {strangers[0]!r:.80}, who is not an agent of MAC's"
     if not said:
         return "no message was observed"
     if written is None:
         return f"MAC wrote no conversation file, and {len(said)} messages were observed"
     entries = _entries(written)
     if entries is None:
-        return "MAC's conversation file is no list of messages"
+        return "MAC's conversation file is not a list of messages"
     for number, (item, (agent, content)) in enumerate(zip(said, entries, strict=False)):
         observed = agent_of(item.name)
         if observed != agent:

@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 AUTOGEN = ("pyautogen", "0.2.32")
 _ENTRY = "main.py"
 
-# What a run of MAC reads, by commit: for folders that are no checkout, such as an unpacked archive.
+# What a run of MAC reads, by commit: for folders that are not checkouts, such as an unpacked archive.
 _CONTENT = {
     "896a5deb4d6db7a2c872630a6638da4da3b0f4d4": {
         "dataset/rare_disease_302.json": "d9f4acfb291f300b2f73e20c66578f9fc7774d0e37d7a563440f1ac48c005b2c",

@@ -1,12 +1,13 @@
-"""What a live talk would ask of MAC's model, by what MAC's code does; see its `main.py` and autogen's group chat.
+"""What a live conversation would ask of MAC's model, by what MAC's code does; see its `main.py` and autogen's group chat.
 
 A case has at most `n_round` messages. The first, the case's presentation, is made by no model. Each further one takes
 one call that says it and at least one that chooses its speaker: autogen asks again, up to `n_round // (1 + doctors)`
-times, where the answer names none. Every call holds the whole talk so far. MAC does not limit an answer's length.
+times, where the answer names none. Every call holds the whole conversation so far. MAC does not limit an answer's
+length.
 
 - `high`: all rounds, and every speaker is chosen at the last attempt;
 - `expected`: as the recorded cases of this generation, where there are any; else messages in the number and of the
-  median length that the simulation of MAC's talk has, with every speaker chosen at the first attempt.
+  median length that the simulation of MAC's conversation has, with every speaker chosen at the first attempt.
 
 Both take the configured length of messages, so that `high` bounds the calls and not the CTU. Not counted are calls that
 MAC's client sends again after errors, and further tries at a case.
@@ -59,8 +60,8 @@ class Forecast:
     """What is to come.
 
     Attributes:
-        n_to_do: cases whose talk is not recorded to its end.
-        n_recorded: cases whose talk is.
+        n_to_do: cases whose conversation is not recorded to its end.
+        n_recorded: cases whose conversation is.
         recorded: calls in the recording.
         expected, high: calls to come.
         basis: what `expected` rests on, in words.
@@ -92,10 +93,10 @@ class _Recorded:
 def forecast(
     generation: MasGenerationConfig, cases: Sequence[Case], recording: Path, *, retry_failed: bool = False
 ) -> Forecast:
-    """Forecast a live talk.
+    """Forecast a live conversation.
 
     Args:
-        generation: how the talk is made.
+        generation: how the conversation is made.
         cases: that are wanted.
         recording: of their generation; it need not exist.
         retry_failed: whether cases that failed are made again.
@@ -129,15 +130,15 @@ def forecast(
 
 def _assumed(generation: MasGenerationConfig, case: Case, known: _Instructions | None, *, high: bool) -> Count:
     """Return the calls of a whole case."""
-    mac, talk = generation.mac, generation.stub.talk
-    message_ctu = round(talk.message_chars.median / CHARS_PER_CTU)
+    mac, conversation = generation.mac, generation.stub.talk
+    message_ctu = round(conversation.message_chars.median / CHARS_PER_CTU)
     n_messages = mac.n_round
     n_attempts = 1 + mac.n_round // (1 + mac.num_doctors)
     if not high:
-        doctors = talk.doctor_messages_low + talk.doctor_messages_p * (
-            talk.doctor_messages_high - talk.doctor_messages_low
+        doctors = conversation.doctor_messages_low + conversation.doctor_messages_p * (
+            conversation.doctor_messages_high - conversation.doctor_messages_low
         )
-        n_messages = min(round(doctors + 3 + talk.second_interjection), mac.n_round)
+        n_messages = min(round(doctors + 3 + conversation.second_interjection), mac.n_round)
         n_attempts = 1
     told = known or _Instructions(0, 0, 0)
     # Every fourth speaker, at the least, is the supervisor, who has more instructions.
@@ -190,7 +191,7 @@ def _recorded(path: Path) -> _Recorded:
 
 
 def _kind(request: dict[str, Any]) -> str:
-    """Tell a call that chooses a speaker: autogen ends it with an instruction, where every other ends with the talk."""
+    """Tell a call that chooses a speaker: autogen ends it with an instruction, where every other ends with the conversation."""
     messages = request.get("messages") or [{}]
     return SPEAKER if len(messages) > 1 and messages[-1].get("role") == "system" else MESSAGE
 

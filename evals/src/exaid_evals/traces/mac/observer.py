@@ -1,10 +1,10 @@
-"""What is seen of MAC's talk from inside its process, through the hook that autogen itself offers.
+"""What is seen of MAC's conversation from inside its process, through the hook that autogen itself offers.
 
 `autogen.runtime_logging` tells a logger of each message that an agent has received and of each answer of a model. A
 logger of our own is the least invasive place to stand: it is autogen's public interface, one for the process; it needs
 neither the agents, which MAC makes for itself, nor a wrapped method; and what it is told has already happened. The
-group chat's manager receives every message of the talk once, when it is emitted and before anything follows from it;
-what speaker selection says to itself goes to other agents, and is no part of the talk.
+group chat's manager receives every message of the conversation once, when it is emitted and before anything follows
+from it; what speaker selection says to itself goes to other agents, and is no part of the conversation.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from exaid_evals.traces.mac.source import MacSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LiveRequest:
     """What is to be made.
 
     Attributes:
@@ -36,7 +36,7 @@ class Wanted:
 def prepare(
     generation: MasGenerationConfig,
     model: MacModelConfig,
-    wanted: Wanted,
+    request: LiveRequest,
     *,
     mac_dir: Path | None,
     mac_is_here: bool = True,
@@ -46,9 +46,9 @@ def prepare(
     """Check that MAC could run now.
 
     Args:
-        generation: how the talk is made.
+        generation: how the conversation is made.
         model: MAC's language model.
-        wanted: what is to be made.
+        request: what is to be made.
         mac_dir: MAC's folder.
         mac_is_here: whether it is worth looking at; that it is not has been told already.
         replay: whether calls are answered from the recording alone, so that neither key nor network is needed.
@@ -68,13 +68,13 @@ def prepare(
     if not replay:
         endpoint = endpoint_of(model.asked_of, environment)
         problems.checked(endpoint.check)
-    elif wanted.recording is not None:
-        problems.checked(lambda: _require_recorded(wanted))
+    elif request.recording is not None:
+        problems.checked(lambda: _require_recorded(request))
     problems.require_none()
-    if verified is None or wanted.recording is None:
+    if verified is None or request.recording is None:
         return None
-    command = _live_run(wanted.campaign)
-    return MacSettings(generation.mac, generation.live, model, verified, endpoint, wanted.recording, command)
+    command = _live_run(request.campaign)
+    return MacSettings(generation.mac, generation.live, model, verified, endpoint, request.recording, command)
 
 
 def started_at(recording: Path, *, anew: bool) -> str:
@@ -100,17 +100,17 @@ def _live_run(campaign: Campaign) -> str:
     return campaign.call("make-traces --llm openai")
 
 
-def _require_recorded(wanted: Wanted) -> None:
-    live = _live_run(wanted.campaign)
+def _require_recorded(request: LiveRequest) -> None:
+    live = _live_run(request.campaign)
     remedy = f"replay with the configuration and cases that were recorded, or record them with {live}"
-    recording = wanted.recording
+    recording = request.recording
     assert recording is not None  # noqa: S101 - for the type checker
     if not recording.exists():
         others = sorted(recording.parent.glob("mac-*.jsonl.gz"))
         here = f"; recorded are {', '.join(path.name for path in others)}" if others else ""
         what = f"nothing was recorded for these cases, model and commit{here}"
         raise ConfigError(what, where=str(recording), remedy=remedy)
-    missing = sorted(set(wanted.case_ids) - recorded_cases(recording))
+    missing = sorted(set(request.case_ids) - recorded_cases(recording))
     if missing:
         more = ", …" if len(missing) > 3 else ""
         what = f"{len(missing)} cases were not recorded to their end: {', '.join(missing[:3])}{more}"

@@ -63,7 +63,7 @@ class Try:
         ready: whether MAC was imported and the case found.
         end: how it ended.
         detail: what there is to say about that, for a failure reason.
-        said: the messages, in order, as far as the talk went.
+        said: the messages, in order, as far as the conversation went.
         written: the conversation file that MAC wrote, as text; None without one.
     """
 

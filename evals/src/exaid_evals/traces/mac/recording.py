@@ -76,7 +76,7 @@ class Outcome:
     Attributes:
         tries: how many it took.
         failure_reason: None for a successful case.
-        note: what MAC raised after a complete talk; None where it raised nothing.
+        note: what MAC raised after a complete conversation; None where it raised nothing.
         messages: `(content_sha256, t_rel_ms)` of a successful case.
     """
 

@@ -113,7 +113,7 @@ class MacSource:
         self._stop.set()
 
     def inputs(self, case: Case) -> Mapping[str, Any]:
-        """Return what the talk about a case depends on. Time limits and retries are none of it."""
+        """Return what the conversation about a case depends on. Time limits and retries are none of it."""
         made = self._provenance
         return {
             "case": content_of(case),
@@ -124,7 +124,7 @@ class MacSource:
         }
 
     def generate(self, case: Case) -> Trace:
-        """Return MAC's talk about a case.
+        """Return MAC's conversation about a case.
 
         Raises:
             CaseFailedError: there is none, after all tries.
@@ -173,7 +173,7 @@ class MacSource:
         return Trace(case.case_id, self._epoch, messages, self._provenance)
 
     def _tried(self, case_id: str, calls: CaseCalls) -> tuple[Try, Session, Verdict, int]:
-        """Try until there is a talk, or another try is not worth it."""
+        """Try until there is a conversation, or another try is not worth it."""
         live = self._settings.live
         for number in range(1, live.retry.attempts + 1):
             session = Session(calls)

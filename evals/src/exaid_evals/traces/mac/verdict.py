@@ -1,4 +1,4 @@
-"""What a try at a case comes to: a talk, or a failure and whether it is worth another try."""
+"""What a try at a case comes to: a conversation, or a failure and whether it is worth another try."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Verdict:
     """What a try comes to.
 
     Attributes:
-        failure: why there is no talk; None where there is one.
+        failure: why there is no conversation; None where there is one.
         passing: the kind of a failure that another try may not meet.
         fatal: whether every other case would fail likewise.
         wait_s: how long the provider asks to wait.
-        note: what MAC raised after a complete talk.
+        note: what MAC raised after a complete conversation.
     """
 
     failure: str | None = None
@@ -35,7 +35,7 @@ def verdict_on(result: Try, trouble: Trouble | None, *, report_required: bool) -
     Args:
         result: what MAC's process gave.
         trouble: why its last call was not answered; None where it was.
-        report_required: whether a complete talk counts only if MAC can read the diagnosis out of it.
+        report_required: whether a complete conversation counts only if MAC can read the diagnosis out of it.
     """
     so_far = f"after {len(result.said)} message{'' if len(result.said) == 1 else 's'}"
     if result.end is End.DONE:
@@ -53,5 +53,5 @@ def verdict_on(result: Try, trouble: Trouble | None, *, report_required: bool) -
     raised = f"MAC raised {result.detail}"
     if problem_with(result.said, result.written) is None and not report_required:
         # The conversation is complete and written; what MAC could not do is read the diagnosis out of it.
-        return Verdict(note=f"{raised} {so_far}, of a talk that is complete and written")
+        return Verdict(note=f"{raised} {so_far}, of a conversation that is complete and written")
     return Verdict(f"{raised}, {so_far}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exaid_evals.traces.stub.dice import Dice
+from exaid_evals.traces.stub.sampler import Sampler
 
 _REASONS = (
     "timeout: the model gave no answer within 300 s (round {round})",
@@ -12,8 +12,8 @@ _REASONS = (
 )
 
 
-def planted_failure(dice: Dice, rate: float) -> str | None:
+def planted_failure(sampler: Sampler, rate: float) -> str | None:
     """Return why the case fails, or None for one that does not; `rate` is the probability of failing."""
-    if not dice.chance(rate):
+    if not sampler.chance(rate):
         return None
-    return dice.pick(_REASONS).format(round=2 + dice.below(11))
+    return sampler.pick(_REASONS).format(round=2 + sampler.below(11))

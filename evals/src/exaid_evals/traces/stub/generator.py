@@ -9,10 +9,10 @@ from exaid_evals.cases.base import Case, content_of
 from exaid_evals.config.mas_generation import MasGenerationConfig, Stage
 from exaid_evals.errors import CaseFailedError
 from exaid_evals.traces.model import Provenance, Trace
-from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.discussion import discuss
 from exaid_evals.traces.stub.failures import planted_failure
 from exaid_evals.traces.stub.labels import gold_mentions
+from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.timing import schedule
 
 _MAX_RIVALS = 12
@@ -37,22 +37,22 @@ class StubSource:
         self._all_diagnoses = sorted({case.diagnosis for case in every_case})
 
     def generate(self, case: Case) -> Trace:
-        """Return the simulated talk about a case.
+        """Return the simulated conversation about a case.
 
         Raises:
             CaseFailedError: a failure was planted.
         """
         stub = self._config.stub
-        reason = planted_failure(self._dice(case, "failure"), stub.failure_rate)
+        reason = planted_failure(self._sampler(case, "failure"), stub.failure_rate)
         if reason is not None:
             raise CaseFailedError(reason, where=case.case_id)
         presentation = (
             case.initial_presentation if self._config.mac.stage is Stage.INITIAL else case.follow_up_presentation
         )
-        dice = self._dice(case, "talk")
-        turns = discuss(case, presentation, self._rivals(case), stub.talk, self._config.mac.n_round, dice)
+        sampler = self._sampler(case, "talk")
+        turns = discuss(case, presentation, self._rivals(case), stub.talk, self._config.mac.n_round, sampler)
         said = [(turn.agent_id, turn.content) for turn in turns]
-        scheduled = schedule(said, stub.timing, self._dice(case, "timing"))
+        scheduled = schedule(said, stub.timing, self._sampler(case, "timing"))
         messages = tuple(message.labelled(gold_mentions(turn)) for message, turn in zip(scheduled, turns, strict=True))
         return Trace(case.case_id, self._config.epoch, messages, self._provenance)
 
@@ -66,8 +66,8 @@ class StubSource:
             "provenance": [provenance.mas_run_id, provenance.mac_commit, provenance.model, provenance.stub],
         }
 
-    def _dice(self, case: Case, purpose: str) -> Dice:
-        return Dice(self._config.seed, case.case_id, purpose)
+    def _sampler(self, case: Case, purpose: str) -> Sampler:
+        return Sampler(self._config.seed, case.case_id, purpose)
 
     def _rivals(self, case: Case) -> list[str]:
         """Other diagnoses that a doctor might think of: of the case's category, else of any."""
@@ -76,5 +76,5 @@ class StubSource:
         if len(rivals) < 4:
             # A data set with few cases, or a category with hardly any.
             rivals |= dict.fromkeys(name for name in self._all_diagnoses if name.casefold() != own)
-        dice = self._dice(case, "rivals")
-        return sorted(dice.sample(list(rivals), _MAX_RIVALS))
+        sampler = self._sampler(case, "rivals")
+        return sorted(sampler.sample(list(rivals), _MAX_RIVALS))

@@ -1,6 +1,7 @@
 """Other words for clinical phrases, as colleagues at a table use them. Written by hand for the stub alone.
 
-No table of an extractor is read here: a talk that borrowed its paraphrases from the extractor that later reads it
+No table of an extractor is read here: a conversation that borrowed its paraphrases from the extractor that later reads
+    it
 would make that extractor look better than it is.
 """
 

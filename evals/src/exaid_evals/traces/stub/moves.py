@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from exaid_evals.config.mas_generation import TalkConfig
+from exaid_evals.config.mas_generation import ConversationConfig
 from exaid_evals.traces.stub import wording
 from exaid_evals.traces.stub.case_text import CaseText
-from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.findings import Reading
 from exaid_evals.traces.stub.glossary import PERTINENT_NEGATIVES
 from exaid_evals.traces.stub.phrasing import Phrasebook, clause, inside, retell
+from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement, filled
 from exaid_evals.traces.stub.workup import Test
 
 _QUOTE_CHARS = 230
-# What a report says about itself is no evidence.
+# What a report says about itself is not evidence.
 _EMPTY = re.compile(
     r"\b(?:provided|mentioned|specified|not available|not given|not reported|anonymi[sz]ed|no mention)\b", re.IGNORECASE
 )
@@ -29,7 +29,7 @@ _KINDS = {"dx": MentionKind.CANONICAL, "alt": MentionKind.UNJUDGED, "aim": Menti
 
 
 @dataclass(slots=True)
-class Talk:
+class Conversation:
     """What everybody at the table knows: the case as it was read, and what has been said.
 
     Attributes:
@@ -37,7 +37,7 @@ class Talk:
         case_text: what its text states.
         book: chooses the form of each phrase.
         config: how often each thing is done.
-        dice: the talk's stream.
+        sampler: the conversation's stream.
         tests: what can be asked for, the most fitting first.
         named: phrases that were already named, in order.
         quoted: sentences that were already quoted.
@@ -48,8 +48,8 @@ class Talk:
     reading: Reading
     case_text: CaseText
     book: Phrasebook
-    config: TalkConfig
-    dice: Dice
+    config: ConversationConfig
+    sampler: Sampler
     tests: tuple[Test, ...]
     candidates: tuple[str, ...]
     named: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Talk:
         fresh = [template for template in usable if template not in taken]
         if not fresh:
             taken.clear()
-        chosen = self.dice.pick(fresh or usable)
+        chosen = self.sampler.pick(fresh or usable)
         taken.add(chosen)
         return chosen
 
@@ -107,10 +107,10 @@ class Talk:
         for _ in range(min(n, len(found))):
             fresh = [phrase for phrase in found if phrase not in self.named and phrase not in chosen]
             known = [phrase for phrase in self.named if phrase not in chosen]
-            if known and (not fresh or self.dice.chance(self.config.repeat)):
-                chosen.append(self.dice.pick(known))
+            if known and (not fresh or self.sampler.chance(self.config.repeat)):
+                chosen.append(self.sampler.pick(known))
             else:
-                chosen.append(fresh[0] if self.dice.chance(0.5) else self.dice.pick(fresh))
+                chosen.append(fresh[0] if self.sampler.chance(0.5) else self.sampler.pick(fresh))
         self.named += [phrase for phrase in chosen if phrase not in self.named]
         return chosen
 
@@ -124,7 +124,7 @@ class Talk:
         fresh = [sentence for sentence in usable if sentence not in self.quoted]
         if not usable:
             return None
-        sentence = self.dice.pick(fresh) if fresh else self.dice.pick(usable)
+        sentence = self.sampler.pick(fresh) if fresh else self.sampler.pick(usable)
         self.quoted.add(sentence)
         self._now.add(sentence)
         return sentence
@@ -147,10 +147,10 @@ class Talk:
             for phrase, stems in PERTINENT_NEGATIVES.items()
             if phrase not in self._now and not any(stem in self.reading.text for stem in stems)
         ]
-        if in_case and self.dice.chance(0.5):
-            phrase, template = self.dice.pick(in_case), self.choose(wording.DENIED_IN_CASE)
+        if in_case and self.sampler.chance(0.5):
+            phrase, template = self.sampler.pick(in_case), self.choose(wording.DENIED_IN_CASE)
         else:
-            phrase, template = self.dice.pick(absent or ["other complaints"]), self.choose(wording.DENIED)
+            phrase, template = self.sampler.pick(absent or ["other complaints"]), self.choose(wording.DENIED)
         self._now.add(phrase)
         denied = Statement.naming(Mention(MentionKind.NEGATED, phrase, phrase))
         return filled(template, {"neg": denied, "alt": self._part("alt", alt)}).capitalised()
@@ -166,18 +166,18 @@ class Talk:
     def next_tests(self, n: int) -> list[Test]:
         """Return tests, the most fitting of those that nobody has asked for first."""
         fresh = [test for test in self.tests if test not in self.asked]
-        chosen = self.dice.sample(fresh[: 2 * n + 1], n)
+        chosen = self.sampler.sample(fresh[: 2 * n + 1], n)
         self.asked += chosen
         return chosen
 
     def evidence(self, dx: str) -> Statement:
         """Argue for a diagnosis with findings, or with a sentence of the case."""
         # The fewer findings were recognized, the more is quoted.
-        if self.dice.chance(self.config.quote) or self.dice.below(6) >= len(self.reading.findings):
+        if self.sampler.chance(self.config.quote) or self.sampler.below(6) >= len(self.reading.findings):
             quotation = self.quotation()
             if quotation is not None:
                 return quotation
-        if self.named and self.dice.chance(self.config.repeat):
+        if self.named and self.sampler.chance(self.config.repeat):
             return self.say(wording.REPEAT, dx=dx)
         return self.say(wording.EVIDENCE if self.reading.findings else wording.UNKNOWN, dx=dx)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from exaid_evals.config.mas_generation import TalkConfig
-from exaid_evals.traces.stub.dice import Dice
+from exaid_evals.config.mas_generation import ConversationConfig
 from exaid_evals.traces.stub.glossary import ENTRIES
+from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.statements import Mention, MentionKind
 
 _OF = re.compile(r"^([a-z]+(?:tion|ing|ment|sion|ness|ity|age|ure|th|ysis)) of (?:the )?([a-z-]+(?: [a-z-]+)?)$")
@@ -38,33 +38,33 @@ _RETOLD = (
 
 
 class Phrasebook:
-    """Chooses a form for each phrase, and remembers which short forms the talk has introduced.
+    """Chooses a form for each phrase, and remembers which short forms the conversation has introduced.
 
     Args:
         short_forms: phrase in lower case → short form that the case itself introduces.
         config: how often each form is chosen.
-        dice: the talk's stream.
+        sampler: the conversation's stream.
     """
 
-    def __init__(self, short_forms: Mapping[str, str], config: TalkConfig, dice: Dice) -> None:
+    def __init__(self, short_forms: Mapping[str, str], config: ConversationConfig, sampler: Sampler) -> None:
         self._short_forms = short_forms
         self._config = config
-        self._dice = dice
+        self._sampler = sampler
         self._introduced: set[str] = set()
 
     def name(self, phrase: str) -> Mention:
         """Return a phrase in a form of the dice's choice."""
         key = phrase.casefold()
         short = self._short_form(key)
-        if short and self._dice.chance(self._config.abbreviate):
+        if short and self._sampler.chance(self._config.abbreviate):
             if key in self._introduced:
                 return Mention(MentionKind.ABBREVIATED, short, phrase)
             self._introduced.add(key)
             return Mention(MentionKind.CANONICAL, f"{phrase} ({short})", phrase)
-        if self._dice.chance(self._config.paraphrase):
+        if self._sampler.chance(self._config.paraphrase):
             entry = ENTRIES.get(key)
-            if entry and entry.others and self._dice.chance(0.7):
-                return Mention(MentionKind.SYNONYM, self._dice.pick(entry.others), phrase)
+            if entry and entry.others and self._sampler.chance(0.7):
+                return Mention(MentionKind.SYNONYM, self._sampler.pick(entry.others), phrase)
             inflected = inflect(phrase)
             if inflected != phrase:
                 return Mention(MentionKind.INFLECTED, inflected, phrase)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from exaid_evals.config.mas_generation import TimingConfig
 from exaid_evals.traces.model import Message
-from exaid_evals.traces.stub.dice import Dice
+from exaid_evals.traces.stub.sampler import Sampler
 
 # A chunk ends behind a clause or a line, with the blanks that follow.
 _CHUNK = re.compile(r".+?(?:[.?!;:,](?=\s)\s*|\n\s*|\Z)", re.DOTALL)
@@ -22,7 +22,7 @@ def chunks_of(text: str) -> list[str]:
     return _CHUNK.findall(text)
 
 
-def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, dice: Dice) -> tuple[Message, ...]:
+def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, sampler: Sampler) -> tuple[Message, ...]:
     """Give each message its times.
 
     A chunk arrives whole at its time; the next follows after the time that typing it takes, and now and then after a
@@ -31,7 +31,7 @@ def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, dice: Dice) 
     Args:
         said: `(agent id, text)` of each message, the supervisor's opening first.
         config: the distributions.
-        dice: a stream for timing alone.
+        sampler: a stream for timing alone.
 
     Returns:
         The messages with `t_rel_ms` and `stream`; times never decrease.
@@ -42,13 +42,13 @@ def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, dice: Dice) 
         if not messages:
             speed, pause_probability = config.presentation_speed, 0.0
         else:
-            now += round(dice.log_normal(config.reading_ms if len(messages) == 1 else config.first_token_ms))
-            speed, pause_probability = dice.log_normal(config.typing_speed), config.pause_probability
+            now += round(sampler.log_normal(config.reading_ms if len(messages) == 1 else config.first_token_ms))
+            speed, pause_probability = sampler.log_normal(config.typing_speed), config.pause_probability
         start = now
         stream: list[tuple[int, int]] = []
         for chunk in chunks_of(text):
-            if stream and dice.chance(pause_probability):
-                now += round(dice.log_normal(config.pause_ms))
+            if stream and sampler.chance(pause_probability):
+                now += round(sampler.log_normal(config.pause_ms))
             stream.append((now, len(chunk)))
             now += max(1, round(1000 * len(chunk) / speed))
         messages.append(Message(agent_id, text, start, tuple(stream)))

@@ -1,4 +1,4 @@
-"""Sentences of the simulated doctors and their supervisor, with places for what the case and the talk put in.
+"""Sentences of the simulated doctors and their supervisor, with places for what the case and the conversation put in.
 
 `{a}`, `{b}`, `{c}` take findings, which stand where number does not matter (a sentence that needs none of them is
 for cases in which none was recognized); `{dx}` and `{alt}` take

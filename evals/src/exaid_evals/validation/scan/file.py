@@ -17,7 +17,7 @@ from exaid_evals.validation.surroundings import Surroundings
 
 UNKNOWN = "unknown"
 _DOCUMENT_SUFFIXES = (".json", ".json.gz")
-# A file with so many problems is no file of records, or a bomb of bad lines that would take hours.
+# A file with so many problems is not a file of records, or a bomb of bad lines that would take hours.
 _GIVE_UP_AFTER = 10_000
 _CORRECT = "correct the record, or make the file again"
 

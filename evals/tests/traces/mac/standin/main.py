@@ -1,4 +1,4 @@
-"""A talk of three doctors and a supervisor, one question to the model a turn."""
+"""A conversation of three doctors and a supervisor, one question to the model a turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASKED_AGAIN = 1
 def process_single_case(
     args: Any, dataset: MedDataset, idx: int, output_dir: str, model_config: dict[str, Any]
 ) -> None:
-    """Talk about one case, and write the conversation and a report."""
+    """Conversation about one case, and write the conversation and a report."""
     _, _, url, initial, follow_up = dataset[idx]
     presentation = initial if args.stage == "inital" else follow_up
     folder = Path(output_dir) / "MAC" / args.stage / args.model_name / f"{args.num_doctors}-{args.n_round}" / "1"

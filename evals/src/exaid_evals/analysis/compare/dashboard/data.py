@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.analysis.compare.configuration import setting_text
-from exaid_evals.analysis.compare.levels import ends_undefined, run_level
+from exaid_evals.analysis.compare.final_means import ends_undefined, run_final_mean
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.artifacts.printable import printable
@@ -48,7 +48,9 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
                     None
                     if metric not in run.history.series
                     else _rounded(
-                        run_level(run.history.series[metric], comparison.statistic, comparison.directions.get(metric))
+                        run_final_mean(
+                            run.history.series[metric], comparison.statistic, comparison.directions.get(metric)
+                        )
                     )
                     for metric in metrics
                 ],

@@ -1,4 +1,4 @@
-"""Files that are no image, or cannot be opened."""
+"""Files that are not images, or cannot be opened."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Agent:
 
 
 class GroupChatManager(Agent):
-    """The one who receives every message of the talk."""
+    """The one who receives every message of the conversation."""
 
 
 class Answer:

@@ -8,7 +8,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.locking import Lock
 
 
-class Claim:
+class FolderLock:
     """The lock of one training on its folder."""
 
     def __init__(self, folder: Path) -> None:

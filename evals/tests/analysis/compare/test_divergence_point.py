@@ -8,8 +8,8 @@ from scipy import stats
 
 from analysis.compare.runs import run
 from exaid_evals.analysis.compare.collect import Run
+from exaid_evals.analysis.compare.divergence_point import DivergencePoint, part
 from exaid_evals.analysis.compare.groups import Group
-from exaid_evals.analysis.compare.parting import Parting, part
 from exaid_evals.runs.history import History, Point, Series
 
 METRIC = "val_accuracy"
@@ -38,7 +38,7 @@ def histories(
     return Group(name, tuple(runs), {})
 
 
-def parted(one: Group, other: Group, *more: Group) -> Parting:
+def parted(one: Group, other: Group, *more: Group) -> DivergencePoint:
     """Return whether two groups part."""
     return part(METRIC, one, other, [one, other, *more])
 

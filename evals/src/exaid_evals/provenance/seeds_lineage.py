@@ -9,17 +9,17 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.provenance.cells import Place, find_place
+from exaid_evals.provenance.cells import Place, find_cell
 from exaid_evals.provenance.exported import Remade, exported_files, seeds_table, summary_file
+from exaid_evals.provenance.lineage import Lineage, lineage_of
 from exaid_evals.provenance.tables import find_table, primary_variant
-from exaid_evals.provenance.trail import Trail, trail_of
 from exaid_evals.report.base import Table
 from exaid_evals.report.paper import OVER_SEEDS
 from exaid_evals.report.tables import main
 
 
 @dataclass(frozen=True, slots=True)
-class SeedsTrail:
+class SeedsLineage:
     """Everything behind a cell that is over seeds.
 
     Attributes:
@@ -35,7 +35,7 @@ class SeedsTrail:
     form_states: Mapping[str, str]
     summary: tuple[str, str]
     note: str
-    of_seeds: Mapping[str, tuple[Campaign, Trail]]
+    of_seeds: Mapping[str, tuple[Campaign, Lineage]]
     stale: tuple[str, ...]
 
 
@@ -55,7 +55,7 @@ def find_seeds_table(campaign: Campaign) -> tuple[Table, Remade]:
     return found
 
 
-def seeds_trail_of(campaign: Campaign, row: str, column: str, config: MetricsConfig) -> SeedsTrail:
+def seeds_lineage_of(campaign: Campaign, row: str, column: str, config: MetricsConfig) -> SeedsLineage:
     """Follow a cell of the table over seeds back to the campaigns.
 
     Args:
@@ -69,24 +69,24 @@ def seeds_trail_of(campaign: Campaign, row: str, column: str, config: MetricsCon
         DataError: the export or one of its campaigns is damaged.
     """
     table, remade = find_seeds_table(campaign)
-    place = find_place(table, row, column)
-    of_seeds: dict[str, tuple[Campaign, Trail]] = {}
+    place = find_cell(table, row, column)
+    of_seeds: dict[str, tuple[Campaign, Lineage]] = {}
     for name, member in remade.members.items():
         there = find_table(member, main.NAME)
         if place.row.key not in {one.key for one in there.rows}:
             continue  # not every seed need have every variant
-        cell = find_place(there, place.row.key, place.column.measure)
-        of_seeds[name] = (member, trail_of(member, cell, config, primary_variant(member)))
+        cell = find_cell(there, place.row.key, place.column.measure)
+        of_seeds[name] = (member, lineage_of(member, cell, config, primary_variant(member)))
     if not of_seeds:
         raise DataError(f"no campaign has the row {place.row.key}", where=str(campaign.exports))
     path = summary_file(campaign)
-    return SeedsTrail(
+    return SeedsLineage(
         place=place,
         form_states=_form_states(campaign, remade),
         summary=(campaign.relative(path), sha256_file(path)),
         note=table.notes[0],
         of_seeds=of_seeds,
-        stale=tuple(f"{name}: {reason}" for name, (_, trail) in of_seeds.items() for reason in trail.stale),
+        stale=tuple(f"{name}: {reason}" for name, (_, lineage) in of_seeds.items() for reason in lineage.stale),
     )
 
 

@@ -39,7 +39,8 @@ class CaseBehind:
 
     Attributes:
         case_id: the case.
-        value: of the measure; None where undefined, or where the case has no talk. Of a comparison the difference.
+        value: of the measure; None where undefined, or where the case has no conversation. Of a comparison the
+            difference.
         note: why there is no value; empty where there is one.
         files: file inside the campaign → its content hash now; None where it is not here.
     """
@@ -73,7 +74,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class Lineage:
     """Everything behind a cell.
 
     Attributes:
@@ -105,7 +106,7 @@ class Trail:
     stale: tuple[str, ...]
 
 
-def trail_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: str) -> Trail:
+def lineage_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: str) -> Lineage:
     """Follow a cell back.
 
     Args:
@@ -126,7 +127,7 @@ def trail_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: s
     stale = [reason for one in upstream for reason in one.stale] + stale_comparisons(campaign)
     if (contradiction := _contradiction(record.record, place.measure, cases)) is not None:
         stale.append(contradiction)
-    return Trail(
+    return Lineage(
         place=place,
         form_states=_form_states(campaign, place),
         record=record,
@@ -148,7 +149,7 @@ def _record(campaign: Campaign, place: Place, primary: str) -> RecordPlace:
         path = campaign.comparisons_file
         wanted = {"variant_id": keys["variant"], "against": keys["against"], "measure": keys["measure"]}
     else:
-        # A table of the talks names no variant: any speaks for all, the primary one by choice.
+        # A table of the conversations names no variant: any speaks for all, the primary one by choice.
         path = campaign.metrics_file(keys.get("variant") or primary)
         wanted = {"record_type": "variant_metrics"}
     for line, record in enumerate(read_jsonl(path), start=1):

@@ -1,4 +1,4 @@
-"""Small talks and frozen campaigns for tests."""
+"""Small conversations and frozen campaigns for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
 AGENTS = ("supervisor", "doctor0", "doctor1", "doctor2")
 
 
-def talk(*contents: str, case_id: str = "case-1", gap_ms: int = 1000, ms_per_char: int = 10) -> Trace:
+def conversation(*contents: str, case_id: str = "case-1", gap_ms: int = 1000, ms_per_char: int = 10) -> Trace:
     """Build a trace in which the agents take turns; each message starts `gap_ms` after the one before has ended."""
     messages = []
     start = 0
@@ -30,7 +30,7 @@ def talk(*contents: str, case_id: str = "case-1", gap_ms: int = 1000, ms_per_cha
     return Trace(case_id, EPOCH, tuple(messages), PROVENANCE)
 
 
-def failed_talk(case_id: str, reason: str = "the model timed out") -> Trace:
+def failed_conversation(case_id: str, reason: str = "the model timed out") -> Trace:
     """Build the trace of a failed case."""
     return failed_trace(case_id, EPOCH, PROVENANCE, reason)
 
@@ -81,7 +81,7 @@ class WordExtractor:
 
 
 def build_words(_settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> WordExtractor:  # noqa: ARG001
-    """Build the toy extractor, for configurations that name `talks:build_words`."""
+    """Build the toy extractor, for configurations that name `conversations:build_words`."""
     return WordExtractor()
 
 

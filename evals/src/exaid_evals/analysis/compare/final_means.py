@@ -27,7 +27,7 @@ LEAST_INDEPENDENT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class FinalMean:
     """A number with its interval.
 
     Attributes:
@@ -67,7 +67,7 @@ def run_value(clean: CleanSeries, statistic: Statistic, direction: Direction | N
     return mean_of(last_stretch(clean.values))
 
 
-def run_level(series: Series, statistic: Statistic, direction: Direction | None) -> float | None:
+def run_final_mean(series: Series, statistic: Statistic, direction: Direction | None) -> float | None:
     """Return the number that stands for a run by a metric; None for one that ended undefined, but for its best."""
     if statistic != "best" and ends_undefined(series):
         return None
@@ -77,7 +77,7 @@ def run_level(series: Series, statistic: Statistic, direction: Direction | None)
 def ends_undefined(series: Series) -> bool:
     """Tell whether a run diverged: half of its last fifth as logged, or its last 5 points, are NaN or infinite.
 
-    What it had before is no level that it ends at.
+    What it had before is not a level that it ends at.
     """
     import numpy as np
 
@@ -92,7 +92,7 @@ def ends_differ(steps: Sequence[float]) -> bool:
     return max(steps) - min(steps) > 0.05 * min(map(abs, steps)) + 1e-9
 
 
-def within_run(clean: CleanSeries) -> Level | None:
+def within_run(clean: CleanSeries) -> FinalMean | None:
     """Return the level of the last stretch with the interval that noise within the run gives it.
 
     level ± t · s/√m, with m = n·(1 − r)/(1 + r) for n values whose neighbours correlate by r, and m − 1 degrees of
@@ -108,15 +108,15 @@ def within_run(clean: CleanSeries) -> Level | None:
     if not len(clean):
         return None
     if len(clean) < LEAST_POINTS:
-        return Level(float(clean.values[-1]), None, None, None, len(clean))
+        return FinalMean(float(clean.values[-1]), None, None, None, len(clean))
     values = last_stretch(clean.values)
     n, mean, sd = len(values), mean_of(values), sd_of(values)
     related = max(autocorrelation(values), autocorrelation(clean.values[-max(n, len(clean) // 2) :]))
     independent = min(float(n), n * (1 - related) / (1 + related))
     if independent < LEAST_INDEPENDENT - 1e-9 or sd == 0:
-        return Level(mean, None, None, sd, n)
+        return FinalMean(mean, None, None, sd, n)
     half = float(t.ppf((1 + CONFIDENCE) / 2, independent - 1)) * sd / math.sqrt(independent)
-    return Level(mean, mean - half, mean + half, sd, n)
+    return FinalMean(mean, mean - half, mean + half, sd, n)
 
 
 def autocorrelation(values: NDArray[np.float64]) -> float:
@@ -134,12 +134,12 @@ def autocorrelation(values: NDArray[np.float64]) -> float:
     return min(0.95, max(0.0, r + (1 + 4 * r) / n))
 
 
-def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: int = 42) -> Level:
+def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: int = 42) -> FinalMean:
     """Return the mean over repetitions (seeds, cases) with its 95 % interval.
 
     Up to 9 values: Student's t, which is exact for normal values; a bootstrap of so few draws the same few samples
     again and again. From 10 on: the bootstrap-t interval, which leans on no distribution. Repetitions that are all the
-    same have no interval: that they do not vary is no certainty, but a seed without effect or a metric of few values.
+    same have no interval: that they do not vary is not certainty, but a seed without effect or a metric of few values.
 
     Args:
         values: shape (n,), finite, n ≥ 1.
@@ -151,13 +151,13 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
 
     n, mean = len(values), mean_of(values)
     if n < 2:
-        return Level(mean, None, None, None, n)
+        return FinalMean(mean, None, None, None, n)
     sd = sd_of(values)
     if sd <= 1e-12 * abs(mean):
-        return Level(mean, None, None, 0.0, n)
+        return FinalMean(mean, None, None, 0.0, n)
     if n < BOOTSTRAP_FROM:
         half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n)
-        return Level(mean, mean - half, mean + half, sd, n)
+        return FinalMean(mean, mean - half, mean + half, sd, n)
     from exaid_evals.stats.bands import sup_t_band
     from exaid_evals.stats.bootstrap import bootstrap_means, resample_counts
 
@@ -166,7 +166,7 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
     counts = resample_counts(n, resamples, np.random.default_rng(seed))
     means, squares = bootstrap_means(column, counts), bootstrap_means(column**2, counts)
     low, high = sup_t_band(means, squares, np.zeros(1), np.array([sd]), np.array([n]), CONFIDENCE)[:, 0]
-    return Level(mean, mean + float(low), mean + float(high), sd, n)
+    return FinalMean(mean, mean + float(low), mean + float(high), sd, n)
 
 
 BOOTSTRAP_FROM = 10

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exaid_evals.cli.showing import shown
+from exaid_evals.cli.display import shown
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.config.requests import REPLAY, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
@@ -25,7 +25,7 @@ _PASSED_BY_REPLAY = ("openai", REPLAY)
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BuildSpec:
     """What stages 01 to 03 are asked to do, but for the folder."""
 
     traces: TracesRequest
@@ -50,17 +50,17 @@ def holds_cases_of(campaign: Campaign, expected: Expected) -> bool:
     return manifest.stub and found == (expected.cases, expected.case_source, expected.seed)
 
 
-def default_recipe(request: VerifyRequest) -> Recipe:
+def default_recipe(request: VerifyRequest) -> BuildSpec:
     """Return what the default stub campaign is made of: synthetic cases, whatever else could be had here."""
     synthetic = {} if request.source else {"source": "synthetic", "sources": {"source": "verify"}}
-    return Recipe(
+    return BuildSpec(
         request.derive(TracesRequest, stub=True, **synthetic),
         request.derive(RunsRequest, stub=True),
         request.derive(MetricsRequest, against=None),
     )
 
 
-def recipe_of(campaign: Campaign, request: VerifyRequest) -> Recipe:
+def build_spec_of(campaign: Campaign, request: VerifyRequest) -> BuildSpec:
     """Read from a campaign what it takes to make it again: cases, seed and source; the rest is configuration.
 
     Raises:
@@ -86,24 +86,24 @@ def recipe_of(campaign: Campaign, request: VerifyRequest) -> Recipe:
     live = {"stub": True} if manifest.stub else {"llm": REPLAY}
     replayed = any(client in _PASSED_BY_REPLAY for client in clients)
     answers = {"llm": REPLAY, "sources": {"llm": "the recording"}} if replayed else {"stub": True}
-    return Recipe(
+    return BuildSpec(
         request.derive(TracesRequest, cases=generation.ordered_case_list, **live, **chosen, sources=sources),
         request.derive(RunsRequest, variants=tuple(variants), **answers),
         request.derive(MetricsRequest, variants=(), against=None),
     )
 
 
-def make_again(again: Campaign, recipe: Recipe, stages: Sequence[Stage], given: Campaign | None) -> None:
+def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given: Campaign | None) -> None:
     """Run the chosen stages in another folder. Their reports are of no interest there, and are not shown.
 
     Args:
         again: an empty folder.
-        recipe: what the campaign is made of.
+        spec: what the campaign is made of.
         stages: those to run; what comes before the first and between them is copied from `given`.
         given: the campaign that has it; None where all is made anew.
 
     Raises:
-        ConfigError: the talk is live and has no recording.
+        ConfigError: the conversation is live and has no recording.
     """
     last = max(int(stage.number) for stage in stages)
     chosen = {stage.number for stage in stages}
@@ -112,7 +112,7 @@ def make_again(again: Campaign, recipe: Recipe, stages: Sequence[Stage], given: 
     with contextlib.redirect_stdout(io.StringIO()):
         for stage in STAGES[:last]:
             if stage.number in chosen:
-                _RUN[stage.number](again, recipe)
+                _RUN[stage.number](again, spec)
             elif given is not None:
                 _copy(given, again, stage)
             else:
@@ -129,22 +129,22 @@ def _copy(given: Campaign, again: Campaign, stage: Stage) -> None:
             shutil.copytree(given.root / name, again.root / name)
 
 
-def _make_traces(again: Campaign, recipe: Recipe) -> None:
+def _make_traces(again: Campaign, spec: BuildSpec) -> None:
     from exaid_evals.cli.make_traces import run
 
-    if not recipe.traces.simulated and not any(again.cassettes.glob("mac-*.jsonl.gz")):
+    if not spec.traces.simulated and not any(again.cassettes.glob("mac-*.jsonl.gz")):
         raise ConfigError(
             "live traces without a recording cannot be made again",
             where=shown(again.cassettes),
             remedy="verify what is made from them: --from 02",
         )
-    run(recipe.traces.change(data_dir=again.root))
+    run(spec.traces.change(data_dir=again.root))
 
 
-def _run_variants(again: Campaign, recipe: Recipe) -> None:
+def _run_variants(again: Campaign, spec: BuildSpec) -> None:
     from exaid_evals.cli.run_variants import run
 
-    if run(recipe.runs.change(data_dir=again.root)):
+    if run(spec.runs.change(data_dir=again.root)):
         raise DataError(
             "some runs could not be made again",
             where="stage 02 run-variants",
@@ -152,13 +152,13 @@ def _run_variants(again: Campaign, recipe: Recipe) -> None:
         )
 
 
-def _compute_metrics(again: Campaign, recipe: Recipe) -> None:
+def _compute_metrics(again: Campaign, spec: BuildSpec) -> None:
     from exaid_evals.cli.compute_metrics import run
 
-    run(recipe.metrics.change(data_dir=again.root))
+    run(spec.metrics.change(data_dir=again.root))
 
 
-def _export(again: Campaign, _: Recipe) -> None:
+def _export(again: Campaign, _: BuildSpec) -> None:
     from exaid_evals.cli.export import run
 
     run([again.root], again.exports, names=[EXPORTED_AS])

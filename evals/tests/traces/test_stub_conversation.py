@@ -1,4 +1,4 @@
-"""The simulated talk: MAC's shape, stated distributions, and a stream for each case alone."""
+"""The simulated conversations: MAC's shape, stated distributions, and a stream for each case alone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from exaid_evals.artifacts.gold import MentionKind
 from exaid_evals.config.mas_generation import LogNormal, MasGenerationConfig
 from exaid_evals.errors import CaseFailedError
 from exaid_evals.traces.model import Message, Trace
-from exaid_evals.traces.stub.dice import Dice
 from exaid_evals.traces.stub.discussion import DOCTORS, discuss
 from exaid_evals.traces.stub.findings import read_case, split_sentences
 from exaid_evals.traces.stub.generator import StubSource
 from exaid_evals.traces.stub.phrasing import Phrasebook, inflect
+from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.timing import chunks_of
-from stub_talks import CASES, PROVENANCE, TALKS, generated
+from stub_conversations import CASES, CONVERSATIONS, PROVENANCE, generated
 
 
 def doctors(trace: Trace) -> list[Message]:
@@ -31,7 +31,7 @@ def doctors(trace: Trace) -> list[Message]:
 
 def test_shape_of_the_group_chat() -> None:
     """The supervisor opens with the case and closes with TERMINATE; every doctor speaks; 9 to 13 messages in all."""
-    for trace in TALKS:
+    for trace in CONVERSATIONS:
         agents = [message.agent_id for message in trace.messages]
         assert agents[0] == agents[-1] == "supervisor"
         assert agents[1:4] == list(DOCTORS)
@@ -50,8 +50,8 @@ def test_opening_holds_the_whole_case() -> None:
 
 
 def test_summary_is_json_with_four_parts() -> None:
-    """The last message holds one JSON object; its leading diagnosis is no rival of itself."""
-    for trace in TALKS:
+    """The last message holds one JSON object; its leading diagnosis is not a rival of itself."""
+    for trace in CONVERSATIONS:
         found = re.search(r"```json\n(.*?)\n```", trace.messages[-1].content, re.DOTALL)
         assert found is not None
         state = json.loads(found[1])
@@ -67,7 +67,7 @@ def test_summary_is_json_with_four_parts() -> None:
 
 def test_streams_add_up_and_times_never_decrease() -> None:
     """Chunks add up to the message, begin with it, and end before the next message begins."""
-    for trace in TALKS:
+    for trace in CONVERSATIONS:
         end = -1
         for message in trace.messages:
             times = [t_ms for t_ms, _ in message.stream]
@@ -80,7 +80,7 @@ def test_streams_add_up_and_times_never_decrease() -> None:
 
 def test_lengths_follow_the_configuration() -> None:
     """Doctors' messages keep to 2,000 code points; their median lies near the configured aim."""
-    lengths = [len(message.content) for trace in TALKS for message in doctors(trace)]
+    lengths = [len(message.content) for trace in CONVERSATIONS for message in doctors(trace)]
     assert max(lengths) <= 2000
     assert min(lengths) > 300
     assert 900 < statistics.median(lengths) < 1500
@@ -90,7 +90,7 @@ def test_pauses_follow_the_configuration() -> None:
     """About one chunk in twenty is preceded by a pause of seconds; none where the probability is 0."""
     gaps = [
         later - earlier
-        for trace in TALKS
+        for trace in CONVERSATIONS
         for message in trace.messages[1:]
         for (earlier, _), (later, _) in zip(message.stream, message.stream[1:], strict=False)
     ]
@@ -105,16 +105,16 @@ def test_pauses_follow_the_configuration() -> None:
     assert slowest <= 1000 / 25 + 1
 
 
-def test_talk_repeats_negates_abbreviates_and_paraphrases() -> None:
+def test_conversation_repeats_negates_abbreviates_and_paraphrases() -> None:
     """Every kind of mention occurs, and a short form is spelled out before it is used."""
-    text = "\n".join(message.content for trace in TALKS for message in doctors(trace))
+    text = "\n".join(message.content for trace in CONVERSATIONS for message in doctors(trace))
     for words in ("no fever" if "no fever" in text else "weight loss", "(VSD)", "Doctor1", "“", "**"):
         assert words in text
     kinds = Counter[MentionKind]()
     for number, case in enumerate(CASES):
-        dice = Dice(number, case.case_id, "talk")
+        sampler = Sampler(number, case.case_id, "talk")
         config = MasGenerationConfig().stub.talk
-        turns = discuss(case, case.initial_presentation, ["R one", "R two", "R three", "R four"], config, 13, dice)
+        turns = discuss(case, case.initial_presentation, ["R one", "R two", "R three", "R four"], config, 13, sampler)
         spoken = "\n".join(turn.content for turn in turns[1:])
         if re.search(r"(?<!\()\bVSD\b", spoken):
             assert spoken.index("(VSD)") < re.search(r"(?<!\()\bVSD\b", spoken).start()  # type: ignore[union-attr]
@@ -127,7 +127,7 @@ def test_talk_repeats_negates_abbreviates_and_paraphrases() -> None:
 
 
 def test_each_case_has_a_stream_of_its_own() -> None:
-    """Neither order nor the other selected cases change a talk; another seed changes all."""
+    """Neither order nor the other selected cases change a conversation; another seed changes all."""
     forward = {trace.case_id: trace for trace in generated()}
     backward = {trace.case_id: trace for trace in generated(cases=CASES[::-1])}
     assert forward == backward
@@ -136,7 +136,7 @@ def test_each_case_has_a_stream_of_its_own() -> None:
 
 
 def test_failures_are_planted_at_the_stated_rate() -> None:
-    """Rate 0 plants none, rate 1 all, and the talks of the others do not change."""
+    """Rate 0 plants none, rate 1 all, and the conversations of the others do not change."""
     config = MasGenerationConfig.model_validate({"stub": {"failure_rate": 0.5}})
     source = StubSource(config, PROVENANCE, CASES)
     spared, reasons = [], []
@@ -219,16 +219,16 @@ def test_inflection_is_careful(phrase: str, other: str) -> None:
 def test_short_forms_are_introduced_first() -> None:
     """A phrase is spelled out with its short form once, and abbreviated from then on."""
     config = MasGenerationConfig.model_validate({"stub": {"talk": {"abbreviate": 1}}}).stub.talk
-    book = Phrasebook({"bizarre thing": "BT"}, config, Dice(1, "case-x", "talk"))
+    book = Phrasebook({"bizarre thing": "BT"}, config, Sampler(1, "case-x", "talk"))
     assert [book.name("bizarre thing").surface for _ in range(3)] == ["bizarre thing (BT)", "BT", "BT"]
 
 
 def test_dice_follow_their_law() -> None:
     """A cut-off log-normal has its median, and no value beyond its ends."""
-    dice = Dice(1, "case-x", "test")
+    sampler = Sampler(1, "case-x", "test")
     law = LogNormal(median=100, sigma=0.5, low=50, high=300)
-    values = [dice.log_normal(law) for _ in range(4000)]
+    values = [sampler.log_normal(law) for _ in range(4000)]
     assert 95 < statistics.median(values) < 105
     assert min(values) == 50
     assert max(values) == 300
-    assert sorted(dice.sample(range(5), 9)) == [0, 1, 2, 3, 4]
+    assert sorted(sampler.sample(range(5), 9)) == [0, 1, 2, 3, 4]

@@ -16,7 +16,7 @@ _PAUSES = (0.5, 2.0)
 """Seconds before the second and the third attempt."""
 
 
-class Courier:
+class AlertSender:
     """A bounded queue and a daemon thread. `submit` never waits; `close` waits until its deadline and no longer.
 
     The thread begins with the first alert, also in a forked process, which has none of its parent's threads.

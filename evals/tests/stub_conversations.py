@@ -1,4 +1,4 @@
-"""Simulated talks about the small source's cases, for tests of what the generator says and of its labels."""
+"""Simulated conversations about the small source's cases, for tests of what the generator says and of its labels."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CASES = load()
 
 
 def generated(seed: int = 42, cases: Sequence[Case] = CASES, **stub: float) -> list[Trace]:
-    """Return the talks about some cases."""
+    """Return the conversations about some cases."""
     config = MasGenerationConfig.model_validate({"seed": seed, "stub": stub})
     source = StubSource(config, PROVENANCE, CASES)
     return [source.generate(case) for case in cases]
 
 
-TALKS = [trace for seed in range(8) for trace in generated(seed)]
+CONVERSATIONS = [trace for seed in range(8) for trace in generated(seed)]

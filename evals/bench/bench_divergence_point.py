@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import Run
+from exaid_evals.analysis.compare.divergence_point import part
 from exaid_evals.analysis.compare.groups import Group
-from exaid_evals.analysis.compare.parting import part
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.runs.history import History, Point, Series
 
@@ -63,7 +63,7 @@ def share_parted(n: int, related: float, fall: float, pairs: int) -> float:
 def share_of_searches(n: int, related: float, fall: float, searches: int) -> float:
     """Return the share of searches of ten groups in which the best one parts from another, or from the one that falls.
 
-    The best is chosen by its level first, as a comparison does: what is held against the others is no random group.
+    The best is chosen by its level first, as a comparison does: what is held against the others is not a random group.
     """
     rng = np.random.default_rng([GROUPS, n, round(10 * related), round(1000 * fall)])
     found = 0

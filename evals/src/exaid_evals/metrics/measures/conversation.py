@@ -1,4 +1,4 @@
-"""How large the talk is that the middleware listens to: the same under every variant."""
+"""How large the conversation is that the middleware listens to: the same under every variant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from exaid_evals.metrics.observation import Observation
 
 
 def measures(_: MetricsConfig) -> list[Measure]:
-    """Declare the family. The talk's CTU is `trace_ctu`, of the family volume."""
+    """Declare the family. The conversation's CTU is `trace_ctu`, of the family volume."""
     return [
         Measure("trace_messages", "count", "neither", trace_messages),
         Measure("trace_concepts", "count", "neither", trace_concepts),
@@ -25,7 +25,7 @@ def trace_messages(seen: Observation) -> float:
 
 
 def trace_concepts(seen: Observation) -> float:
-    """|K(T)|, the number of distinct concepts that the talk states: what coverage is a share of.
+    """|K(T)|, the number of distinct concepts that the conversation states: what coverage is a share of.
 
     Edge case: 0 where the extractor finds none, and coverage is undefined.
 

@@ -7,16 +7,16 @@ import math
 from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
 from exaid_evals.monitor.detectors.running_median import RunningMedian
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.claim import Claim
+from exaid_evals.monitor.recovery.folder_lock import FolderLock
 from exaid_evals.monitor.recovery.ranking import Ranking
-from exaid_evals.monitor.recovery.trainee import Trainee
+from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig
 
 _WINDOW, _LEAST = 16, 5
 _DIFFERENCE_TO_SIGMA = MAD_TO_SIGMA / math.sqrt(2)
 
 
-class Keeper:
+class CheckpointPolicy:
     """Keeps the states that are better than every one before, and later ones that are as good.
 
     The best of many noisy values is mostly luck, and may be old: what lies between it and now is lost when a training
@@ -25,19 +25,21 @@ class Keeper:
     by value always stays, so that equals of equals do not lead downwards.
     """
 
-    def __init__(self, config: AutoRecoveryConfig, ranking: Ranking, store: CheckpointStore, claim: Claim) -> None:
-        self._config, self._ranking, self._store, self._claim = config, ranking, store, claim
+    def __init__(
+        self, config: AutoRecoveryConfig, ranking: Ranking, store: CheckpointStore, folder_lock: FolderLock
+    ) -> None:
+        self._config, self._ranking, self._store, self._folder_lock = config, ranking, store, folder_lock
         self._differences = RunningMedian(_WINDOW)
         self._last: float | None = None
         self._kept_at = -math.inf
 
-    def look(self, step: float, value: float, trainee: Trainee, *, spoiled: bool) -> None:
+    def look(self, step: float, value: float, training_state: TrainingState, *, spoiled: bool) -> None:
         """Look at a finite value of the ranking metric, and keep the state that it is of, if that is worth it.
 
         Args:
             step: that was made.
             value: of the ranking metric.
-            trainee: gives the state.
+            training_state: gives the state.
             spoiled: whether the state is none to come back to.
 
         Raises:
@@ -48,10 +50,10 @@ class Keeper:
             self._differences.add(abs(value - self._last))
         self._last = value
         metric = self._ranking.metric
-        if spoiled or metric is None or not self._wanted(step, value) or not trainee.finite():
+        if spoiled or metric is None or not self._wanted(step, value) or not training_state.finite():
             return
-        self._claim.take()
-        self._store.save(trainee.state(), step, metric, value)
+        self._folder_lock.take()
+        self._store.save(training_state.state(), step, metric, value)
         self._kept_at = step
 
     def _wanted(self, step: float, value: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from exaid_evals.cli.showing import printable
+from exaid_evals.cli.display import printable
 
 if TYPE_CHECKING:
     from exaid_evals.export.aggregate import Aggregate, Ranked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.showing import printable
+from exaid_evals.cli.display import printable
 
 if TYPE_CHECKING:
     from exaid_evals.verification.compare import Comparison, Difference
@@ -21,7 +21,7 @@ _SHOWN_PER_STAGE = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Reporting:
     """Compares, and prints what was found.
 
     Attributes:

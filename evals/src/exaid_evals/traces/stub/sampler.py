@@ -14,7 +14,7 @@ from exaid_evals.config.mas_generation import LogNormal
 Item = TypeVar("Item")
 
 
-class Dice:
+class Sampler:
     """Draws from a stream that is seeded by the generation's seed, the case and the purpose.
 
     No case's draws depend on another's, and none of a purpose's on another's: planting failures does not change

@@ -3,8 +3,8 @@
 With repetitions, a band is mean ± c · s/√n. s² is the variance between repetitions at a step, averaged over
 neighbouring steps; it is the larger of the group's own and of the one pooled over both groups, whose degrees of freedom
 ν = Σ(nᵢ − 1) count. c is Student's t for ν at 1 − 0.05/2mk for k pairs that are looked at: m is the number of
-independent points that the curves amount to (Bonferroni over m; source of m as in `levels.within_run`). For a group
-of one run the spread is pooled over all groups that have repetitions. Without any, the band is the run's running
+independent points that the curves amount to (Bonferroni over m; source of m as in `final_means.within_run`). For a
+group of one run the spread is pooled over all groups that have repetitions. Without any, the band is the run's running
 median ± what noise within the run moves it by, and ± 5 % of the range of both curves: two seeds of one configuration
 differ by more than the noise within each, and how much more is not known then.
 
@@ -19,27 +19,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.analysis.anomalies.robust import difference_sigma, rolling_around
+from exaid_evals.analysis.compare.final_means import CONFIDENCE, autocorrelation
 from exaid_evals.analysis.compare.groups import Group
-from exaid_evals.analysis.compare.levels import CONFIDENCE, autocorrelation
 from exaid_evals.runs.history import CleanSeries
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PartingBasis = Literal["seeds", "borrowed", "within_run"]
+DivergenceBasis = Literal["seeds", "borrowed", "within_run"]
 LEAST_GRID = 8
 """Common points below which nothing is said."""
 ALLOWANCE = 0.05
 """Of the range of both curves: what one run's level may differ from another seed's, where nothing tells."""
 OTHER_UNIT = 10.0
 """Times by which last steps differ that count different things, or of which one is a run that was cut."""
-_LEAST_APART = 3
-_APART_SHARE = 0.05
+_LEAST_DIVERGENT = 3
+_DIVERGENT_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class DivergencePoint:
     """Whether and where two groups' histories part.
 
     Attributes:
@@ -60,13 +60,13 @@ class Parting:
     step: float | None
     not_before: float | None
     higher: str | None
-    basis: PartingBasis | None
+    basis: DivergenceBasis | None
     n_points: int
     last_common: float | None
     why_not: str | None = None
 
 
-def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pairs: int = 1) -> Parting:
+def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pairs: int = 1) -> DivergencePoint:
     """Return where two groups part.
 
     Args:
@@ -82,14 +82,14 @@ def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pair
     one, other = curves_of(first, metric), curves_of(second, metric)
     why, grid = common_grid([*one, *other])
     if why is not None:
-        return Parting(metric, first.name, second.name, None, None, None, None, len(grid), None, why)
+        return DivergencePoint(metric, first.name, second.name, None, None, None, None, len(grid), None, why)
     window = _window(len(grid))
     a, b = _smooth(_on(grid, one), window), _smooth(_on(grid, other), window)
     lent = _lenders(metric, first, second, groups, grid) if min(len(a), len(b)) < 2 else []
     repeated = [curves for curves in (a, b, *(_smooth(_on(grid, one), window) for one in lent)) if len(curves) > 1]
     if repeated:
         half_a, half_b = _between(a, repeated, error), _between(b, repeated, error)
-        basis: PartingBasis = "seeds" if len(a) > 1 and len(b) > 1 else "borrowed"
+        basis: DivergenceBasis = "seeds" if len(a) > 1 and len(b) > 1 else "borrowed"
     else:
         raw_a, raw_b = _on(grid, one)[0], _on(grid, other)[0]
         reach = float(max(a.max(), b.max()) - min(a.min(), b.min()))
@@ -98,14 +98,14 @@ def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pair
         )
         basis = "within_run"
     gap = a.mean(axis=0) - b.mean(axis=0)
-    apart = np.where(np.abs(gap) > half_a + half_b, np.sign(gap), 0.0)
-    at = _from_where(apart)
+    separable = np.where(np.abs(gap) > half_a + half_b, np.sign(gap), 0.0)
+    at = _from_where(separable)
     last = float(grid[-1])
     if at is None:
-        return Parting(metric, first.name, second.name, None, None, None, basis, len(grid), last)
+        return DivergencePoint(metric, first.name, second.name, None, None, None, basis, len(grid), last)
     before = float(grid[max(0, at - 1 - window // 2)])
-    higher = first.name if apart[-1] > 0 else second.name
-    return Parting(metric, first.name, second.name, float(grid[at]), before, higher, basis, len(grid), last)
+    higher = first.name if separable[-1] > 0 else second.name
+    return DivergencePoint(metric, first.name, second.name, float(grid[at]), before, higher, basis, len(grid), last)
 
 
 def curves_of(group: Group, metric: str) -> list[CleanSeries]:
@@ -214,9 +214,9 @@ def _within(raw: NDArray[np.float64], smooth: NDArray[np.float64], window: int, 
     return np.full(len(raw), float(norm.ppf(1 - error / (2 * max(1.0, points)))) * moved)
 
 
-def _from_where(apart: NDArray[np.float64]) -> int | None:
+def _from_where(separable: NDArray[np.float64]) -> int | None:
     """Return the first point from which on all are apart to the same side; None where too few are."""
-    n, at = len(apart), len(apart)
-    while at > 0 and apart[at - 1] != 0 and apart[at - 1] == apart[-1]:
+    n, at = len(separable), len(separable)
+    while at > 0 and separable[at - 1] != 0 and separable[at - 1] == separable[-1]:
         at -= 1
-    return at if n - at >= max(_LEAST_APART, math.ceil(_APART_SHARE * n)) else None
+    return at if n - at >= max(_LEAST_DIVERGENT, math.ceil(_DIVERGENT_SHARE * n)) else None

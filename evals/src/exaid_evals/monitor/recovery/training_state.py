@@ -41,7 +41,7 @@ class Rate:
             setattr(self.holder, self.name, value)
 
 
-class Trainee:
+class TrainingState:
     """A model, and what belongs to its training as far as it is given: optimiser, scheduler, further parts.
 
     Attributes:

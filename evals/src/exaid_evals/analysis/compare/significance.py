@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.compare.levels import CONFIDENCE, Level, over_repetitions
+from exaid_evals.analysis.compare.final_means import CONFIDENCE, FinalMean, over_repetitions
 from exaid_evals.runs.metric_names import Direction
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _POWER_QUANTILE = 0.841621
 _MOST_NEEDED = 2**20
 
 
-def lead_of(first: Performance, other: Performance, direction: Direction) -> Level | None:
+def lead_of(first: Performance, other: Performance, direction: Direction) -> FinalMean | None:
     """Return by how much the first is better, over the repetitions that both have; positive where it is.
 
     Returns:
@@ -44,7 +44,7 @@ def lead_of(first: Performance, other: Performance, direction: Direction) -> Lev
     return over_repetitions(np.array([sign * (first.repetitions[one] - other.repetitions[one]) for one in shared]))
 
 
-def apart(first: Performance, other: Performance, leads: Mapping[str, Level]) -> bool:
+def separable(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> bool:
     """Tell whether the first is better than another group for certain.
 
     Args:
@@ -61,7 +61,7 @@ def apart(first: Performance, other: Performance, leads: Mapping[str, Level]) ->
     return one.low > held.high or held.low > one.high
 
 
-def runs_needed(first: Performance, other: Performance, leads: Mapping[str, Level]) -> int | None:
+def runs_needed(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> int | None:
     """Return runs of each group with which the two would be told apart in 80 % of cases, by the same rule as now.
 
     For intervals that must not overlap, the least n with d ≥ t(n − 1)·(s₁ + s₂)/√n + 0.842·√((s₁² + s₂²)/n); for
