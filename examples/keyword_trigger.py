@@ -21,6 +21,6 @@ class KeywordTrigger:
         self._words = [word.lower() for word in settings.words]
 
     def decide(self, request):
-        """Decide on the window `request.text`; at the end of the conversation (`request.final`) nothing is held back."""
+        """Decide on the window `request.text`; at the end (`request.final`) nothing is held back."""
         said = any(word in request.text.lower() for word in self._words)
         return Verdict(SUMMARIZE if said or request.final else HOLD, {**dict.fromkeys(FILTERS), "value": said})

@@ -1,4 +1,4 @@
-"""How well the lexicon extractor reads simulated conversations whose content is known, and docs/extractor_validity.md from it.
+"""How well the lexicon reads simulated conversations whose content is known, and docs/extractor_validity.md from it.
 
 Run: ``python evals/bench/extractor_validity.py`` writes the page; ``--check`` says instead whether it is what the code
 gives, and needs a few minutes as well. MAC's cases are looked for in EXAID_MAC_DIR, third_party/mac and ../shared/mac;
@@ -36,7 +36,7 @@ STOP_ENTITIES = ROOT / "evals" / "configs" / "stop_entities.txt"
 DEVELOPMENT = (1, 2, 3, 1001, 1002, 1003)
 """Seeds whose conversations were looked at while the extractor was built."""
 HELD_OUT = (2001, 2002, 2003)
-"""Seeds that were first used when the extractor was done: of the conversations, of the choice of cases, of synthetic cases."""
+"""Seeds that were first used when the extractor was done: of conversations, the choice of cases, synthetic cases."""
 if not LexiconExtractor.development_seeds.issuperset(DEVELOPMENT) or LexiconExtractor.development_seeds & {*HELD_OUT}:
     raise SystemExit("the seeds here are not those that the lexicon extractor says were in view while it was built")
 CASES_PER_SEED = 40

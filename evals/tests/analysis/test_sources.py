@@ -201,7 +201,7 @@ def test_a_campaign_has_a_run_for_each_variant(campaign: Campaign) -> None:
     assert history.steps_are == "case"
     assert "coverage" in history.series
     assert history.directions["coverage"] == "higher"
-    assert any("no talk" in warning for warning in history.warnings)
+    assert any("no conversation" in warning for warning in history.warnings)
 
 
 def test_a_name_that_nothing_has_is_told_with_those_there_are(tmp_path: Path) -> None:

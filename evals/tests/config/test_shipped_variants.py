@@ -37,7 +37,7 @@ def test_each_ablation_leaves_out_one_thing() -> None:
 
 
 def test_what_is_calibrated_and_frozen_says_so() -> None:
-    """V1, V3, V4 and the ablations' gates are as recorded; V3's record names simulated conversations as such, and its cases."""
+    """V1, V3, V4 and the ablations' gates are as recorded; V3's record says that it is of stub data, and its cases."""
     variants = [variant for folder in IDS for variant in load_variants(configs_dir() / folder)]
     frozen = {variant.variant_id: variant.frozen for variant in variants if variant.frozen is not None}
     assert sorted(frozen) == ["A0", "A2", "A3", "A4", "V1", "V3", "V4"]

@@ -91,7 +91,7 @@ def shell() -> Iterator[LiveShell]:
 
 
 def _answer(received: Received) -> str:
-    """Answer the middleware as the stub model would, and MAC's agents with a conversation that ends after three rounds."""
+    """Answer the middleware as the stub model would, and MAC's agents so that they end after three rounds."""
     system = received.messages[0][1]
     if not system.startswith("You are Doctor") and not system.startswith("You are Supervisor"):
         return default_answer(received)

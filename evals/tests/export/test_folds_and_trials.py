@@ -89,5 +89,5 @@ def test_a_trial_without_the_metric_comes_last_without_a_rank(tmp_path: Path) ->
 def test_grouping_by_what_the_runs_are_not_is_refused() -> None:
     """Seeds are not folds, and the message says what folds are called."""
     runs = read_runs([GOLD / "digits" / "results_4"]).runs
-    with pytest.raises(ConfigError, match="1 of 1 runs are not folds: results_4"):
+    with pytest.raises(ConfigError, match="1 of 1 runs have no fold: results_4"):
         consolidate(runs, by="fold")

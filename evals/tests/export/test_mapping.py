@@ -162,7 +162,7 @@ def test_links_out_of_a_run_are_refused(tmp_path: Path) -> None:
         ("metrics: {a: {file: x.json}}", ["metrics.a", "either `key` or `column`"]),
         ("metrics: {a: {file: ../x.json, key: a}}", ["metrics.a.file", "inside the run's folder"]),
         ("metrics: {a: {file: /etc/passwd, key: a}}", ["metrics.a.file"]),
-        ("metrics: {a: {path: '('}}", ["no regular expression"]),
+        ("metrics: {a: {path: '('}}", ["not a regular expression"]),
         ("metrics: {a: {path: 'x'}}", ["needs a group"]),
         ("metrics: {a: {value: 1, path: '(x)'}}", ["exactly one of"]),
         ("metrics: {a: {value: 1}}\nprimary_metric: b", ["b: no such metric"]),

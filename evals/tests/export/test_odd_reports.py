@@ -1,4 +1,4 @@
-"""Model reports as people write them: thousands apart, lines that are duplicates, other folders, calls without numbers."""
+"""Model reports as people write them: commas in thousands, duplicate lines, other folders, calls without numbers."""
 
 from __future__ import annotations
 

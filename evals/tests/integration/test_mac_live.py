@@ -106,7 +106,7 @@ def test_live_and_replayed(real_mac: Path, tmp_path: Path) -> None:
 
 
 def _is_as_forecast(data: Path) -> None:
-    """Check that each call holds the instructions that a forecast counts on, and the conversation so far beside them."""
+    """Check that each call holds the instructions that a forecast counts on, and the conversation so far."""
     known = INSTRUCTIONS[PINNED][Stage.INITIAL]
     [path] = Campaign(data).cassettes.iterdir()
     calls = [record["request"]["messages"] for record in read_recording(path)[0] if record["record_type"] == "mac_call"]

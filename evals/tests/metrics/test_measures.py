@@ -247,7 +247,7 @@ def test_a_failed_update_takes_room_and_states_nothing() -> None:
 
 
 def test_an_invented_concept_is_unsupported() -> None:
-    """GOUT is nowhere in the conversation; FEVER is, but not in the second update's window, and the first update had it."""
+    """GOUT is nowhere in the conversation; FEVER is, not in the second window, and the first update had it."""
     trace = conversation("FEVER.", "RASH.")
     base = passed_through(trace)
     first, second = base.summaries

@@ -291,7 +291,7 @@ def test_hostile_headers_are_damage_like_any_other(header: bytes) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
         packed.writestr("a0.npy", header)
-    with pytest.raises(DataError, match="no state of a model"):
+    with pytest.raises(DataError, match="not a state of a model"):
         read_state(stream.getvalue(), "x")
 
 

@@ -79,7 +79,7 @@ def test_a_journal_that_is_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
 def test_a_journal_of_odd_records_is_an_error_of_ours(tmp_path: Path, line: str) -> None:
     """Too deep, and an index without end."""
     (tmp_path / "recovery.jsonl").write_text(f"{line}\n")
-    with pytest.raises(DataError, match="no record of a recovery"):
+    with pytest.raises(DataError, match="not a record of a recovery"):
         recovery(tmp_path, Model(), resume=True)
 
 

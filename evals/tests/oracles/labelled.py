@@ -1,4 +1,4 @@
-"""Random conversations whose words are labelled, and updates that mostly copy them; what a word means depends on it alone.
+"""Random conversations whose words are labelled, and updates that mostly copy them; a word's meaning is its own.
 
 `conversations.WordExtractor` finds every word of two or more capitals. Against that, the words below are labelled as a
 generator might have meant them, so that it is right, wrong, blind or fooled, word by word.
@@ -69,7 +69,7 @@ def labelled(
 
 @st.composite
 def labelled_runs(draw: st.DrawFn) -> tuple[Trace, RunLog]:
-    """Draw a conversation with labels, and updates made of its sentences, of beginnings of them, or of something else."""
+    """Draw a conversation with labels, and updates of its sentences, of beginnings of them, or of something else."""
     trace, log = draw(runs(st.sampled_from(_LONG)))
     trace = replace(trace, messages=tuple(one.labelled(labels_of(one.content)) for one in trace.messages))
     updates = tuple(_copying(draw, trace, update) for update in log.summaries)

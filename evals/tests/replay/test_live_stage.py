@@ -186,7 +186,7 @@ def test_what_costs_nothing_is_done_without_a_budget(tmp_path: Path, point_at: P
 
 
 def test_a_failing_case_fails_alone(tmp_path: Path, point_at: PointAt) -> None:
-    """What the server refuses about one conversation fails it by variant, and the others go on; next time it is tried again."""
+    """What the server refuses about one conversation fails it by variant; the others go on, and it is tried again."""
 
     def refuse_women(received: Received, _number: int) -> Answer | Fail:
         return Fail(413, "too long") if "hepatomegaly" in received.messages[1][1] else Answer()

@@ -1,4 +1,4 @@
-"""What the simulated conversation states is labelled: where the words are, with the right concepts, from no extractor."""
+"""What the simulated conversation states is labelled: the words' places, the right concepts, by no extractor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from stub_conversations import CASES, CONVERSATIONS, generated
 
 
 def test_labels_lie_where_their_words_are() -> None:
-    """Each gold label of a conversation covers, in the message, the words by which it was made; none stands there twice."""
+    """Each gold label covers, in the message, the words by which it was made; none is a duplicate."""
     config = MasGenerationConfig().stub.talk
     for number, case in enumerate(CASES):
         sampler = Sampler(number, case.case_id, "talk")

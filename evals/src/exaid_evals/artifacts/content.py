@@ -26,7 +26,7 @@ def content_chunks(path: Path) -> Iterator[bytes]:
     try:
         # A pipe or a device would be waited for without end, so it is refused before it is opened.
         if not path.is_file() and path.exists():
-            kind = "a folder" if path.is_dir() else "no ordinary file"
+            kind = "a folder" if path.is_dir() else "not an ordinary file"
             raise DataError(f"is {kind}, where a file must stand", where=where, remedy="move or rename it")
         with path.open("rb") as stream:
             yield from _unpacked(stream) if path.suffix == ".gz" else _plain(stream)

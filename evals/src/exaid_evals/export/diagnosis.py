@@ -163,7 +163,7 @@ def _is_share(name: str, aggregate: Aggregate) -> bool:
 def _same_seeds(runs: Sequence[Run]) -> list[str]:
     groups = _grouped([run for run in runs if run.seed is not None], lambda run: (run.seed, run.fold, run.trial))
     return [
-        f"duplicate seed {members[0].seed}: {_names(members)}: they are not independent runs; look whether one is a copy"
+        f"duplicate seed {members[0].seed}: {_names(members)}: not independent runs; look whether one is a copy"
         for members in groups.values()
         if len(members) > 1
     ]

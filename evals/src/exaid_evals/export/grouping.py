@@ -70,7 +70,7 @@ def resolve(by: str | None, runs: Sequence[Run]) -> str:
     lacking = [run.name for run in runs if by in (FOLD, TRIAL) and getattr(run, by) is None]
     if lacking:
         raise ConfigError(
-            f"{len(lacking)} of {len(runs)} runs are no {by}: {', '.join(lacking[:5])}",
+            f"{len(lacking)} of {len(runs)} runs have no {by}: {', '.join(lacking[:5])}",
             where="--group-by",
             remedy=f"name the {by}s alone (their folders are called {by}_0 and so on), or group by something else",
         )

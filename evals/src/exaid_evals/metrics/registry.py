@@ -73,7 +73,7 @@ def _declared(family: str, config: MetricsConfig) -> list[Measure]:
     strangers = [measure for measure in measures if not isinstance(measure, Measure)]
     if strangers:
         raise ConfigError(
-            f"declares {type(strangers[0]).__name__}, which is no Measure",
+            f"declares {type(strangers[0]).__name__}, which is not a Measure",
             where=f"measures: {family}",
             remedy="return a list of `exaid_evals.metrics.base.Measure`",
         )

@@ -81,7 +81,7 @@ def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: st
         raise ConfigError(error.what, where=where, remedy=error.remedy) from error
     settings_type: type[Config] = getattr(kind, "Settings", Config)
     if not (isinstance(settings_type, type) and issubclass(settings_type, Config)):
-        what = f"the Settings of {part.kind} are no class derived from exaid_evals.config.base.Config"
+        what = f"Settings of {part.kind} is not a class derived from exaid_evals.config.base.Config"
         raise ConfigError(what, where=where, remedy="derive them from it, or leave them out")
     try:
         settings = settings_type.model_validate(part.settings)

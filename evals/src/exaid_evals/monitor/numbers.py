@@ -32,7 +32,7 @@ def row_of(metrics: Mapping[Any, Any], problem: Callable[[str], None]) -> Row:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a logged value as a float; None for what is not a number: text, None, a list, a tensor of several elements.
+    """Return a logged value as a float; None for what is not a number: text, None, a list, a tensor of elements.
 
     NaN and infinities are numbers here.
     """

@@ -113,7 +113,7 @@ def forecast(campaign: Campaign, settings: Settings, plan: Plan, client: LLMClie
 
 
 def forecast_of_conversation(settings: Settings, client: LLMClient, traces: Sequence[Trace]) -> Iterator[Forecast]:
-    """Yield what each variant would ask about conversations that are not frozen, such as simulated ones in place of others."""
+    """Yield what each variant would ask about conversations that are not frozen, such as simulated ones."""
     for variant in settings.variants:
         run = eval_run(variant, settings.summarizer, client, "")
         conversations = [(trace, "") for trace in traces]

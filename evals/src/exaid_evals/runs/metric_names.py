@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 Direction = Literal["higher", "lower"]
 Role = Literal["metric", "contested", "schedule", "counter", "system", "unknown"]
-"""`contested` is a term that its method does not minimise (an adversarial or policy loss): its course is not a verdict."""
+"""`contested` is a term that its method does not minimise (adversarial, policy): its course is not a verdict."""
 
 Split = Literal["train", "validation"]
 _T = TypeVar("_T")

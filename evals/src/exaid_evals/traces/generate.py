@@ -178,7 +178,7 @@ _Outcomes = Generator[tuple[Case, "Trace | str | None"], None, None]
 def _conversation(
     plan: Plan, jobs: int, on_note: Callable[[str], None], budget: Budget
 ) -> Iterator[tuple[TraceSource, Callable[[Sequence[Case]], _Outcomes]]]:
-    """Yield where the conversation comes from, and how it is had of many cases: each with its trace, or why it failed."""
+    """Yield where the conversation comes from, and how many cases get theirs: each a trace, or why it failed."""
     if plan.live is None:
         # Imported here: a freeze that needs no work needs no numpy either.
         from exaid_evals.traces.stub.generator import StubSource

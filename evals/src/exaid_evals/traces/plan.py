@@ -228,7 +228,7 @@ def _require_macs_cases(settings: Settings) -> Path:
 
 
 def _live(problems: Problems, settings: Settings, plan: Plan | None, *, mac_is_here: bool) -> Plan | None:
-    """Complete the plan of a live conversation: its clock, and what MAC needs, which is checked only if it is to run."""
+    """Complete the plan of a live conversation: its clock, and what MAC needs, checked only if it is to run."""
     # Imported here: a simulated conversation needs nothing of what MAC runs on.
     from exaid_evals.traces.mac.prepare import LiveRequest, decoding_note, prepare, started_at
     from exaid_evals.traces.mac.recording import recording_file

@@ -260,7 +260,7 @@ def test_what_is_no_image_is_an_error_of_the_caller() -> None:
     """Normalised floats would be measured wrongly, and thresholds without meaning filter nothing."""
     with pytest.raises(DataError, match="outside 0 to 1"):
         ImageQualityFilter().assess_image_quality(np.full((40, 40, 3), -1.5))
-    with pytest.raises(DataError, match="no image"):
+    with pytest.raises(DataError, match="not an image"):
         ImageQualityFilter().assess_image_quality(3)
     with pytest.raises(ConfigError, match="min_resolution"):
         ImageQualityFilter(min_resolution=0)

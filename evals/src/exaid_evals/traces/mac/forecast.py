@@ -1,4 +1,4 @@
-"""What a live conversation would ask of MAC's model, by what MAC's code does; see its `main.py` and autogen's group chat.
+"""What a live conversation would ask of MAC's model, by MAC's code; see its `main.py` and autogen's group chat.
 
 A case has at most `n_round` messages. The first, the case's presentation, is made by no model. Each further one takes
 one call that says it and at least one that chooses its speaker: autogen asks again, up to `n_round // (1 + doctors)`
@@ -191,7 +191,7 @@ def _recorded(path: Path) -> _Recorded:
 
 
 def _kind(request: dict[str, Any]) -> str:
-    """Tell a call that chooses a speaker: autogen ends it with an instruction, where every other ends with the conversation."""
+    """Tell a call that chooses a speaker: it ends with an instruction, where every other ends with the conversation."""
     messages = request.get("messages") or [{}]
     return SPEAKER if len(messages) > 1 and messages[-1].get("role") == "system" else MESSAGE
 
