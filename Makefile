@@ -126,6 +126,11 @@ torch-test: $(TORCH_READY)  ## Run the tests that need PyTorch. ARGS="-k vision"
 torch-bench: $(TORCH_READY)  ## Measure run_eval's memory and time
 	@exec $(TORCH_VENV)/bin/python evals/bench/bench_run_eval.py
 
+.PHONY: newest-test
+newest-test: $(READY)  ## Test the package beside the newest releases of others, in environments of its own, as CI does
+	@.ci/newest packages
+	.ci/newest torch
+
 # CI asks before it runs torch-test.
 .PHONY: torch-python
 torch-python:  ## Print the interpreter that torch-setup would take; nothing where there is none

@@ -170,6 +170,7 @@ def test_texts_stay_on_the_page_and_off_each_other(name: str, n_variants: int) -
     variants = tuple(variant(f"V{number}", (0.0, 0.5, 0.6, 0.7, 0.8 + number / 100)) for number in range(n_variants))
     lanes = tuple(dataclasses.replace(EXAMPLE.lanes[0], variant_id=one.variant_id) for one in variants)
     figure = drawn(name, Results(variants, (), dataclasses.replace(EXAMPLE, lanes=lanes)))
+    figure.set_dpi(canvas.PNG_DPI)  # as it is written: glyphs are set on whole pixels, which at less widens small print
     boxes = text_boxes(figure)
     width, height = figure.get_size_inches() * figure.dpi
     assert len(boxes) > n_variants

@@ -11,7 +11,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import exaid_evals  # noqa: E402
 from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.config.resources import configs_dir  # noqa: E402
 from small_torch import files_in  # noqa: E402
@@ -44,7 +43,7 @@ def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_scripts_are_the_verbs() -> None:
     """`python src/run_eval.py --help` works as the other stages' scripts do."""
     for script, verb in (("run_eval.py", "run-eval"), ("run_training.py", "run-training")):
-        path = Path(exaid_evals.__file__).parents[1] / script
+        path = Path(__file__).parents[2] / "src" / script
         environment = {"PYTHONPATH": str(path.parent)}
         done = subprocess.run(
             [sys.executable, str(path), "--help"], capture_output=True, text=True, check=True, env=environment
