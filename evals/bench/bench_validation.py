@@ -22,9 +22,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from exaid_evals.artifacts.schemas import load_schema
-from exaid_evals.validation.scan.file import check_file
-from exaid_evals.validation.scan.targets import Target, campaign_targets
-from exaid_evals.validation.surroundings import Surroundings
+from exaid_evals.validation.base import Surroundings
+from exaid_evals.validation.scan import Target, campaign_targets, check_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.validation.scan.file import check_file
-from exaid_evals.validation.scan.targets import Target, campaign_targets
-from exaid_evals.validation.surroundings import Surroundings
+from exaid_evals.validation.base import Surroundings
+from exaid_evals.validation.scan import Target, campaign_targets, check_file
 from factories import Record
 
 Change = Callable[[list[Any]], object]

@@ -159,9 +159,9 @@ def test_an_unreadable_file_is_one_finding(readable_by_all: Path) -> None:
 _MEASURE = """
 import resource, sys
 from pathlib import Path
-from exaid_evals.validation.scan.file import check_file
-from exaid_evals.validation.scan.targets import Target
-from exaid_evals.validation.surroundings import Surroundings
+from exaid_evals.validation.scan import check_file
+from exaid_evals.validation.scan import Target
+from exaid_evals.validation.base import Surroundings
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 report = check_file(Target(Path(sys.argv[1])), Surroundings(), keep=5)
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

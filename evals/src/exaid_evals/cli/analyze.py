@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,50 +10,38 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
+    HistoryRequest,
     analysis_config_of,
-    analysis_config_option,
-    better_option,
-    from_option,
-    history_source_option,
-    output_dir_option,
     places_of,
-    primary_metric_option,
     require_writable,
     warn,
 )
-from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import option
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.stage import Analysis
 
 
-@click.command("analyze")
-@option("--run-name", required=True, metavar="NAME", help="Name of the run, or the file or folder it lies in.")
-@history_source_option
-@from_option
-@option(
-    "--data-dir",
-    "image_dir",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=None,
-    envvar="EXAID_IMAGE_DIR",  # EXAID_DATA_DIR is the campaign, here as everywhere
-    help="Folder of the images that the run's batches name.",
-)
-@output_dir_option("experiment_reports", "Folder to write; the run gets a folder of its own in it.")
-@primary_metric_option()
-@better_option
-@analysis_config_option
-@debug_option
-def command(
-    run_name: str,
-    source: str | None,
-    place: Path | None,
-    image_dir: Path | None,
-    output_dir: Path,
-    primary_metric: str | None,
-    better: str | None,
-    analysis_config: Path | None,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeRequest(HistoryRequest):
+    """Which run is analysed."""
+
+    run_name: str = option("Name of the run, or the file or folder it lies in.", required=True, metavar="NAME")
+    image_dir: Path | None = option(
+        "Folder of the images that the run's batches name.",
+        "--data-dir",
+        path={"file_okay": False, "exists": True},
+        variables=("EXAID_IMAGE_DIR",),  # EXAID_DATA_DIR is the campaign, here as everywhere
+    )
+    output_dir: Path = option(
+        "Folder to write; the run gets a folder of its own in it.",
+        default=Path("experiment_reports"),
+        path={"file_okay": False},
+    )
+
+
+def run(request: AnalyzeRequest) -> int:
     """Say what went wrong in a run, when, and why.
 
     Reads the run's history wherever it was logged, finds anomalies, ranks the causes of the worst drop, and writes
@@ -63,15 +52,18 @@ def command(
     from exaid_evals.analysis.stage import analyse
     from exaid_evals.runs.registry import find_run
 
-    config = analysis_config_of(analysis_config, primary_metric, better)
-    require_writable(output_dir)
-    history = find_run(run_name, places_of(place), source)
+    config = analysis_config_of(request)
+    require_writable(request.output_dir)
+    history = find_run(request.run_name, places_of(request.place), request.source)
     warn(history.warnings)
-    analysis = analyse(history, config, image_dir)
-    folder = write_report(analysis, output_dir)
+    analysis = analyse(history, config, request.image_dir)
+    folder = write_report(analysis, request.output_dir)
     _show(analysis)
     click.echo(f"wrote {shown(folder / REPORT_HTML)}")
     return 0
+
+
+command = verb("analyze", AnalyzeRequest, run)
 
 
 def _show(analysis: Analysis) -> None:

@@ -3,64 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import argument, flag, names_of, option
+from exaid_evals.config.requests import JobsRequest
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.images.audit import Audit
-    from exaid_evals.analysis.images.settings import AuditSettings
 
 _RECORDS, _SHEET = "images.jsonl", "contact_sheet.html"
 _SOME_UNREAD = 3
 
 
-@click.command("audit-images")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@option(
-    "--output-dir",
-    "--out",
-    "output_dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("image_audit"),
-    show_default=True,
-    help="Folder to write.",
-)
-@option(
-    "--audit-config",
-    "--config",
-    "config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="YAML with thresholds; see docs/image_audit.md.",
-)
-@option("--expect-mode", default=None, metavar="MODE", help="Colour mode of every image.  [default: the majority's]")
-@option("--fail-on", default=None, metavar="A,B", help="Exit with 1 where one of these checks finds something.")
-@option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Images measured at the same time.",
-)
-@option("--resume", is_flag=True, help="Take over what an earlier audit has measured of files that have not changed.")
-@debug_option
-def command(
-    folder: Path,
-    output_dir: Path,
-    config: Path | None,
-    expect_mode: str | None,
-    fail_on: str | None,
-    jobs: int,
-    resume: bool,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class AuditRequest(JobsRequest):
+    """Whose images are audited, and how."""
+
+    folder: Path = argument("DIR", default=None, required=True, path={"exists": True, "file_okay": False})
+    output_dir: Path = option(
+        "Folder to write.", "--output-dir", "--out", default=Path("image_audit"), path={"file_okay": False}
+    )
+    config: Path | None = option(
+        "YAML with thresholds; see docs/image_audit.md.", "--audit-config", "--config", path={"dir_okay": False}
+    )
+    expect_mode: str | None = option(
+        "Colour mode of every image.  [default: the majority's]", metavar="MODE", key="audit:expect_mode"
+    )
+    fail_on: tuple[str, ...] = option(
+        "Exit with 1 where one of these checks finds something.", default=(), metavar="A,B", parse=names_of
+    )
+    jobs: int = option("Images measured at the same time.", "-j", "--jobs", default=1, minimum=1)
+    resume: bool = flag("Take over what an earlier audit has measured of files that have not changed.")
+
+
+def run(request: AuditRequest) -> int:
     """Say what is wrong with the images of a folder.
 
     Writes images.jsonl (a record for each image, then a summary) and contact_sheet.html. Findings are results, not
@@ -71,15 +55,24 @@ def command(
     from exaid_evals.analysis.images.contact_sheet import render
     from exaid_evals.analysis.images.files import list_images
     from exaid_evals.analysis.images.records import records
+    from exaid_evals.analysis.images.settings import AuditSettings
     from exaid_evals.artifacts.atomic import write_text
     from exaid_evals.artifacts.jsonl import write_jsonl
+    from exaid_evals.config.base import load_config
 
-    failing = _checks(fail_on)
-    settings = _settings(config, expect_mode)
+    failing = _known_checks(request.fail_on)
+    settings = load_config(AuditSettings, request.config, request.overrides("audit")).value
+    folder, output_dir = request.folder, request.output_dir
     listing = list_images(folder)
     with Progress("audit-images", len(listing.images), unit="image") as progress:
         audit = audit_folder(
-            folder, settings, output_dir, jobs=jobs, resume=resume, listing=listing, advance=progress.advance
+            folder,
+            settings,
+            output_dir,
+            jobs=request.jobs,
+            resume=request.resume,
+            listing=listing,
+            advance=progress.advance,
         )
     write_jsonl(output_dir / _RECORDS, records(audit))
     write_text(output_dir / _SHEET, render(audit))
@@ -94,24 +87,17 @@ def command(
     return _SOME_UNREAD if audit.unread else 0
 
 
-def _checks(text: str | None) -> tuple[str, ...]:
+command = verb("audit-images", AuditRequest, run)
+
+
+def _known_checks(names: tuple[str, ...]) -> tuple[str, ...]:
     from exaid_evals.analysis.images.checks.registry import NAMES
 
-    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         remedy = f"there are {', '.join(NAMES)}"
         raise ConfigError(f"no check {', '.join(map(repr, unknown))}", where="--fail-on", remedy=remedy)
     return names
-
-
-def _settings(path: Path | None, expect_mode: str | None) -> AuditSettings:
-    from exaid_evals.analysis.images.settings import AuditSettings
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.override import Override
-
-    overrides = {} if expect_mode is None else {"expect_mode": Override(expect_mode, "--expect-mode")}
-    return load_config(AuditSettings, path, overrides).value
 
 
 def _show(audit: Audit) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,22 +11,16 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
+    RunsOfHistoryRequest,
     analysis_config_of,
-    analysis_config_option,
-    better_option,
     exit_status_of,
-    from_option,
-    history_source_option,
-    output_dir_option,
-    pool_option,
-    primary_metric_option,
     read_runs,
     require_writable,
-    runs_option,
     tell_notes,
 )
-from exaid_evals.cli.options import debug_option, option
 from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import option
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
@@ -39,42 +34,24 @@ _SHOWN = 5
 """Columns of the ranking on the console."""
 
 
-@click.command("compare")
-@runs_option
-@history_source_option
-@from_option
-@option(
-    "--group-by",
-    default="seed",
-    show_default=True,
-    metavar="KEY",
-    help="Runs that differ in this setting alone are repetitions; `none`: each stands alone.",
-)
-@primary_metric_option()
-@better_option
-@option(
-    "--statistic",
-    type=click.Choice(["level", "best", "final"]),
-    default="level",
-    show_default=True,
-    help="What a run counts by: the mean of its last fifth, its best or its last value.",
-)
-@pool_option
-@analysis_config_option
-@output_dir_option("comparison_reports")
-@debug_option
-def command(
-    runs: str,
-    source: str | None,
-    place: Path | None,
-    group_by: str,
-    primary_metric: str | None,
-    better: str | None,
-    statistic: str,
-    pool_code_versions: bool,
-    analysis_config: Path | None,
-    output_dir: Path,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class CompareRequest(RunsOfHistoryRequest):
+    """Which runs are compared, and by what."""
+
+    group_by: str = option(
+        "Runs that differ in this setting alone are repetitions; `none`: each stands alone.",
+        default="seed",
+        metavar="KEY",
+    )
+    statistic: str = option(
+        "What a run counts by: the mean of its last fifth, its best or its last value.",
+        default="level",
+        choices=("level", "best", "final"),
+    )
+    output_dir: Path = option("Folder to write.", default=Path("comparison_reports"), path={"file_okay": False})
+
+
+def run(request: CompareRequest) -> int:
     """Say which of several runs is best, how certainly, and where they part.
 
     Writes dashboard.html (sort, filter, overlay; no server), comparison.md with plots, comparison.csv and
@@ -84,17 +61,26 @@ def command(
     from exaid_evals.analysis.compare.stage import ExperimentComparator
     from exaid_evals.analysis.compare.write import write_comparison
 
-    config = analysis_config_of(analysis_config, primary_metric, better)
-    require_writable(output_dir)
-    found = read_runs(runs, place, source)
+    config = analysis_config_of(request)
+    require_writable(request.output_dir)
+    found = read_runs(request)
     comparator = ExperimentComparator(
-        runs, (), source, config, pool_code_versions, group_by=group_by, statistic=cast("Statistic", statistic)
+        request.runs,
+        (),
+        request.source,
+        config,
+        request.pool_code_versions,
+        group_by=request.group_by,
+        statistic=cast("Statistic", request.statistic),
     )
     with Progress("comparing", len(found.runs), unit="run") as progress:
         comparison = comparator.of(found, progress.advance)
     _show(comparison, found)
-    click.echo(f"wrote {shown(write_comparison(comparison, output_dir))}")
+    click.echo(f"wrote {shown(write_comparison(comparison, request.output_dir))}")
     return exit_status_of(found)
+
+
+command = verb("compare", CompareRequest, run)
 
 
 def _show(comparison: Comparison, found: Collected) -> None:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.concepts_text import RENDERERS, Annotated
-from exaid_evals.cli.options import (
-    config_dir_of,
-    config_dir_option,
-    debug_option,
-    extractor_option,
-    option,
-    overrides_of,
-)
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import ConfigRequest, argument, flag, option
+from exaid_evals.config.requests import ExtractorRequest
 from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,38 +22,27 @@ if TYPE_CHECKING:
 _BATCH = 256  # documents that are held at the same time
 
 
-@click.command("concepts")
-@click.argument("file", default="-", metavar="[FILE]")
-@option(
-    "--input",
-    "kind",
-    type=click.Choice(["auto", "text", "jsonl"]),
-    default="auto",
-    show_default=True,
-    help="One text, or JSON Lines of {id, text}; auto: JSON Lines where the first character is a brace.",
-)
-@option(
-    "--format",
-    "form",
-    type=click.Choice(list(RENDERERS)),
-    default="jsonl",
-    show_default=True,
-    help="JSON Lines for programs; a table or a page with the concepts highlighted for people.",
-)
-@option("--html", is_flag=True, help="The same as --format html.")
-@config_dir_option
-@extractor_option
-@debug_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    file: str,
-    kind: str,
-    form: str,
-    html: bool,
-    config_dir: Path | None,
-    extractor: str | None,  # noqa: ARG001 - read from the context, with its source
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ConceptsRequest(ExtractorRequest, ConfigRequest):
+    """Whose concepts are shown, and how."""
+
+    file: str = argument("[FILE]", default="-")
+    kind: str = option(
+        "One text, or JSON Lines of {id, text}; auto: JSON Lines where the first character is a brace.",
+        "--input",
+        default="auto",
+        choices=("auto", "text", "jsonl"),
+    )
+    form: str = option(
+        "JSON Lines for programs; a table or a page with the concepts highlighted for people.",
+        "--format",
+        default="jsonl",
+        choices=tuple(RENDERERS),
+    )
+    html: bool = flag("The same as --format html.")
+
+
+def run(request: ConceptsRequest) -> int:
     """Show which clinical concepts the extractor sees in FILE; without one, or with -, in standard input.
 
     Offsets count code points. Every mention is listed. `negated` marks what the text denies and `experiencer` what it
@@ -70,10 +55,8 @@ def command(
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
 
-    folder = config_dir_of(config_dir)
-    config = load_config(
-        MetricsConfig, folder / "metrics.yaml", overrides_of(ctx, {"extractor": "extractor.name"})
-    ).value
+    folder = request.configs
+    config = load_config(MetricsConfig, folder / "metrics.yaml", request.overrides("metrics.yaml")).value
     found = load_extractor(
         config.extractor.name,
         config.extractor.settings,
@@ -85,13 +68,16 @@ def command(
         find, name_of = found.annotate, found.name_of
 
     def annotated() -> Iterator[Annotated]:
-        for batch in _batches(_documents(file, kind)):
+        for batch in _batches(_documents(request.file, request.kind)):
             mentions = find([text for _, text in batch])
             yield from (Annotated(*document, one, name_of) for document, one in zip(batch, mentions, strict=True))
 
-    for line in RENDERERS["html" if html else form](annotated()):
+    for line in RENDERERS["html" if request.html else request.form](annotated()):
         click.echo(line)
     return 0
+
+
+command = verb("concepts", ConceptsRequest, run)
 
 
 def _batches(documents: Iterator[tuple[object, str]]) -> Iterator[list[tuple[object, str]]]:

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from dataclasses import dataclass
 
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.cli.options import (
-    campaign_of,
-    config_dir_of,
-    config_dir_option,
-    data_dir_option,
-    debug_option,
-    mac_dir_option,
-    option,
-)
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, ConfigRequest, flag, option
+from exaid_evals.config.requests import MacRequest
 
 _PURPOSES = ("stub", "live", "paper", "docker", "analysis")
 
 
-@click.command("doctor")
-@option(
-    "--for",
-    "purposes",
-    type=click.Choice(_PURPOSES),
-    multiple=True,
-    help="What must work; may be given several times.  [default: stub]",
-)
-@option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@data_dir_option
-@config_dir_option
-@mac_dir_option
-@debug_option
-def command(
-    purposes: tuple[str, ...],
-    as_json: bool,
-    data_dir: Path | None,
-    config_dir: Path | None,
-    mac_dir: Path | None,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest(MacRequest, CampaignRequest, ConfigRequest):
+    """What is looked for."""
+
+    purposes: tuple[str, ...] = option(
+        "What must work; may be given several times.  [default: stub]", "--for", default=(), choices=_PURPOSES
+    )
+    as_json: bool = flag("Print one JSON document.", "--json")
+
+
+def run(request: DoctorRequest) -> int:
     """Say what is installed here, what is missing, and how to get it. Nothing is changed, nothing is sent.
 
     Of API keys it says whether they are set, and never what they are. Exit status: 0 where everything is there that
@@ -50,13 +35,11 @@ def command(
     from exaid_evals.doctor.base import PURPOSES, Environment, fails
     from exaid_evals.doctor.registry import examine
 
-    wanted = [purpose for purpose in PURPOSES if purpose in (purposes or ("stub",))]
-    environment = Environment(
-        campaign_of(data_dir), config_dir_of(config_dir), mac_dir or default_mac_dir(), dict(os.environ)
-    )
+    wanted = [purpose for purpose in PURPOSES if purpose in (request.purposes or ("stub",))]
+    environment = Environment(request.campaign, request.configs, request.mac_dir or default_mac_dir(), dict(os.environ))
     findings = examine(environment)
     failing = fails(findings, wanted)
-    if as_json:
+    if request.as_json:
         from exaid_evals.artifacts.canonical import canonical_json
 
         document = {
@@ -91,3 +74,6 @@ def command(
     else:
         click.echo(f"ready for {names}")
     return 1 if failing else 0
+
+
+command = verb("doctor", DoctorRequest, run)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.options import (
-    campaign_of,
-    config_dir_of,
-    config_dir_option,
-    data_dir_option,
-    debug_option,
-    option,
-)
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, ConfigRequest, argument, flag
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
@@ -28,30 +22,22 @@ if TYPE_CHECKING:
 _LABEL = 13
 
 
-@click.command("explain")
-@click.argument("table")
-@click.argument("row")
-@click.argument("column")
-@option(
-    "--cases",
-    "with_cases",
-    is_flag=True,
-    envvar="EXAID_WITH_CASES",  # EXAID_CASES is a list of ids, for the stages
-    help="List every case behind the number, with its files.",
-)
-@option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@data_dir_option
-@config_dir_option
-@debug_option
-def command(
-    table: str,
-    row: str,
-    column: str,
-    with_cases: bool,
-    as_json: bool,
-    data_dir: Path | None,
-    config_dir: Path | None,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ExplainRequest(CampaignRequest, ConfigRequest):
+    """Which number is explained."""
+
+    table: str = argument(required=True)
+    row: str = argument(required=True)
+    column: str = argument(required=True)
+    with_cases: bool = flag(
+        "List every case behind the number, with its files.",
+        "--cases",
+        variables=("EXAID_WITH_CASES",),  # EXAID_CASES is a list of ids, for the stages
+    )
+    as_json: bool = flag("Print one JSON document.", "--json")
+
+
+def run(request: ExplainRequest) -> int:
     """Say where a number of a TABLE comes from: the record, the files and their hashes, the cases, the definition.
 
     TABLE goes by its name (main), its file or its number in the paper (table-2). ROW is a variant (V3), or for
@@ -68,19 +54,22 @@ def command(
     from exaid_evals.provenance.tables import find_table, primary_variant, table_name
     from exaid_evals.report.paper import OVER_SEEDS
 
-    campaign = campaign_of(data_dir)
-    config = load_config(MetricsConfig, config_dir_of(config_dir) / "metrics.yaml").value
-    if table_name(table) == OVER_SEEDS:
-        over_seeds = seeds_lineage_of(campaign, row, column, config)
+    campaign, with_cases, as_json = request.campaign, request.with_cases, request.as_json
+    config = load_config(MetricsConfig, request.configs / "metrics.yaml").value
+    if table_name(request.table) == OVER_SEEDS:
+        over_seeds = seeds_lineage_of(campaign, request.row, request.column, config)
         _print(_seeds_lines(over_seeds, with_cases=with_cases), _seeds_document(over_seeds), as_json=as_json)
         return 0
-    place = find_cell(find_table(campaign, table), row, column)
+    place = find_cell(find_table(campaign, request.table), request.row, request.column)
     if place.empty:
         _print(_empty_lines(place), _cell_document(place), as_json=as_json)
         return 0
     lineage = lineage_of(campaign, place, config, primary_variant(campaign))
     _print(_lines(campaign, lineage, with_cases=with_cases), _document(lineage), as_json=as_json)
     return 0
+
+
+command = verb("explain", ExplainRequest, run)
 
 
 def _print(lines: Iterable[tuple[str, str]], document: dict[str, Any], *, as_json: bool) -> None:

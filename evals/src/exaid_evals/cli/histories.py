@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.cli.options import option
+from exaid_evals.config.request import Request, campaign_of, flag, option
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,45 +21,36 @@ if TYPE_CHECKING:
 SOME_FAILED = 3
 _SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
 
-runs_option = option("--runs", required=True, metavar="A,B,…", help="Names, files, folders or quoted patterns of runs.")
-history_source_option = option(
-    "--source",
-    type=click.Choice(_SOURCES),
-    default=None,
-    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
-    help="Where a run was logged.  [default: found out for each]",
-)
-from_option = option(
-    "--from",
-    "place",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder to look for runs in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
-)
-better_option = option("--better", type=click.Choice(["higher", "lower"]), default=None, help="Which way it improves.")
-pool_option = option(
-    "--pool-code-versions",
-    is_flag=True,
-    help="Take runs of different versions of the code (git_hash, commit, …) for one configuration.",
-)
-analysis_config_option = option(
-    "--analysis-config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="YAML with thresholds and directions; see docs/analysis.md.",
-)
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRequest(Request):
+    """What is asked of the histories of runs."""
+
+    source: str | None = option(
+        "Where a run was logged.  [default: found out for each]",
+        choices=_SOURCES,
+        variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
+    )
+    place: Path | None = option(
+        "Folder to look for runs in.  [default: here, wandb, mlruns, runs, logs, lightning_logs, the campaign]",
+        "--from",
+    )
+    primary_metric: str | None = option("The metric that counts.  [default: a validation metric]", metavar="NAME")
+    better: str | None = option("Which way it improves.", choices=("higher", "lower"))
+    analysis_config: Path | None = option(
+        "YAML with thresholds and directions; see docs/analysis.md.", path={"dir_okay": False}
+    )
+    output_dir: Path = option("Folder to write.", default=Path("reports"), path={"file_okay": False})
 
 
-def primary_metric_option(*names: str) -> Callable[[Any], Any]:
-    """Return the option that names the metric that counts, also under other names that a verb has for it."""
-    told = "The metric that counts.  [default: a validation metric]"
-    return option(*names, "--primary-metric", "primary_metric", default=None, metavar="NAME", help=told)
+@dataclass(frozen=True, kw_only=True)
+class RunsOfHistoryRequest(HistoryRequest):
+    """What is asked of several runs."""
 
-
-def output_dir_option(default: str, told: str = "Folder to write.") -> Callable[[Any], Any]:
-    """Return the option of a verb's folder of reports."""
-    kind = click.Path(file_okay=False, path_type=Path)
-    return option("--output-dir", type=kind, default=Path(default), show_default=True, help=told)
+    runs: str = option("Names, files, folders or quoted patterns of runs.", required=True, metavar="A,B,…")
+    pool_code_versions: bool = flag(
+        "Take runs of different versions of the code (git_hash, commit, …) for one configuration."
+    )
 
 
 def require_writable(folder: Path) -> None:
@@ -84,7 +76,6 @@ def places_of(place: Path | None) -> list[Path]:
     Raises:
         ConfigError: the one that is named does not exist.
     """
-    from exaid_evals.cli.options import campaign_of
     from exaid_evals.runs.registry import USUAL_PLACES
 
     if place is None:
@@ -95,18 +86,19 @@ def places_of(place: Path | None) -> list[Path]:
     return [place]
 
 
-def analysis_config_of(path: Path | None, primary: str | None, better: str | None) -> AnalysisConfig:
+def analysis_config_of(request: HistoryRequest) -> AnalysisConfig:
     """Return the settings of a file, with what the options say of the metric that counts.
 
     Raises:
         ConfigError: the file is wrong, or a direction is said of no metric.
     """
+    primary, better = request.primary_metric, request.better
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.config.base import load_config
     from exaid_evals.config.override import Override
 
     overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
-    config = load_config(AnalysisConfig, path, overrides).value
+    config = load_config(AnalysisConfig, request.analysis_config, overrides).value
     if better is None:
         return config
     if config.primary_metric is None:
@@ -114,7 +106,7 @@ def analysis_config_of(path: Path | None, primary: str | None, better: str | Non
     return config.model_copy(update={"directions": {**config.directions, config.primary_metric: better}})
 
 
-def read_runs(runs: str, place: Path | None, source: str | None) -> Collected:
+def read_runs(request: RunsOfHistoryRequest) -> Collected:
     """Read the runs of a list, and name those that are left out on standard error.
 
     Raises:
@@ -123,7 +115,7 @@ def read_runs(runs: str, place: Path | None, source: str | None) -> Collected:
     """
     from exaid_evals.analysis.compare.collect import collect
 
-    found = collect(runs, places_of(place), source)
+    found = collect(request.runs, places_of(request.place), request.source)
     warn(f"left out: {line}" for line in found.unreadable)
     return found
 

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.histories import (
+    RunsOfHistoryRequest,
     analysis_config_of,
-    analysis_config_option,
-    better_option,
     exit_status_of,
-    from_option,
-    history_source_option,
-    output_dir_option,
-    pool_option,
-    primary_metric_option,
     read_runs,
     require_writable,
-    runs_option,
     tell_notes,
 )
-from exaid_evals.cli.options import debug_option
 from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import option
 
 
-@click.command("impact")
-@runs_option
-@history_source_option
-@from_option
-@primary_metric_option("--metric")
-@better_option
-@pool_option
-@analysis_config_option
-@output_dir_option("impact_reports")
-@debug_option
-def command(
-    runs: str,
-    source: str | None,
-    place: Path | None,
-    primary_metric: str | None,
-    better: str | None,
-    pool_code_versions: bool,
-    analysis_config: Path | None,
-    output_dir: Path,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ImpactRequest(RunsOfHistoryRequest):
+    """Whose hyper-parameters are looked at."""
+
+    primary_metric: str | None = option(
+        "The metric that counts.  [default: a validation metric]", "--metric", "--primary-metric", metavar="NAME"
+    )
+    output_dir: Path = option("Folder to write.", default=Path("impact_reports"), path={"file_okay": False})
+
+
+def run(request: ImpactRequest) -> int:
     """Say which hyper-parameters go with how runs end.
 
     Rank correlations of numbers, anomaly rates of categories, permutation importance, each with its n; where there are
@@ -57,10 +43,10 @@ def command(
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
     from exaid_evals.analysis.impact.write import write_impact
 
-    config = analysis_config_of(analysis_config, primary_metric, better)
-    require_writable(output_dir)
-    found = read_runs(runs, place, source)
-    analyzer = HyperparameterAnalyzer(runs, (), source, config, pool_code_versions)
+    config = analysis_config_of(request)
+    require_writable(request.output_dir)
+    found = read_runs(request)
+    analyzer = HyperparameterAnalyzer(request.runs, (), request.source, config, request.pool_code_versions)
     with Progress("analysing", len(found.runs), unit="run") as progress:
         impact = analyzer.of(found, progress.advance)
     n_numeric = sum(one.numeric for one in impact.parameters.varying)
@@ -72,5 +58,8 @@ def command(
     if impact.importance.withheld is not None:
         click.echo(f"importance is withheld: {printable(impact.importance.withheld)}")
     tell_notes(impact.notes, found)
-    click.echo(f"wrote {shown(write_impact(impact, output_dir))}")
+    click.echo(f"wrote {shown(write_impact(impact, request.output_dir))}")
     return exit_status_of(found)
+
+
+command = verb("impact", ImpactRequest, run)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.options import (
-    campaign_of,
-    data_dir_option,
-    debug_option,
-    dry_run_option,
-    option,
-)
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, argument, flag, option
+from exaid_evals.config.requests import DryRunRequest
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
@@ -25,60 +22,41 @@ NO_COMMIT = "0" * 40
 _SHOWN_NOTICES = 50
 
 
-def _commit(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch("[0-9a-f]{40}", value):
-        raise click.BadParameter("must be the 40 digits of a commit")
-    return value
+def _commit(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{40}", text):
+        raise ValueError("must be the 40 digits of a commit")
+    return text
 
 
-def _not_blank(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not value.strip() or not value.isprintable():
-        raise click.BadParameter("must be a printable name")
-    return value.strip()
+def _not_blank(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be a printable name")
+    return text.strip()
 
 
-@click.command("import-traces")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILES…"
-)
-@option(
-    "--format",
-    "format_name",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="auto, autogen, openai, langchain, otel, csv or module:attribute.",
-)
-@option("--model", required=True, metavar="NAME", callback=_not_blank, help="The agents' language model.")
-@option(
-    "--agents",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=None,
-    metavar="MAPPING.yaml",
-    help="Who is supervisor, doctor0, doctor1, doctor2, or null to be left out.  [default: by first appearance]",
-)
-@option("--note", default="", metavar="TEXT", help="How the conversation came about, for the manifest.")
-@option(
-    "--mac-commit", default=NO_COMMIT, metavar="SHA", callback=_commit, help="MAC's commit.  [default: zeros, not MAC]"
-)
-@option("--skip-unmapped", is_flag=True, help="Leave out what does not map, and count it, rather than refuse it.")
-@option("--simulated", is_flag=True, help="The conversation is simulated: mark as stub whatever is made from it.")
-@dry_run_option
-@data_dir_option
-@debug_option
-def command(
-    *,
-    files: tuple[Path, ...],
-    format_name: str,
-    model: str,
-    agents: Path | None,
-    note: str,
-    mac_commit: str,
-    skip_unmapped: bool,
-    simulated: bool,
-    dry_run: bool,
-    data_dir: Path | None,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest(DryRunRequest, CampaignRequest):
+    """What is imported, and how it is read."""
+
+    files: tuple[Path, ...] = argument("FILES…", required=True, path={"exists": True, "dir_okay": False})
+    format_name: str = option(
+        "auto, autogen, openai, langchain, otel, csv or module:attribute.", "--format", default="auto", metavar="NAME"
+    )
+    model: str = option("The agents' language model.", required=True, metavar="NAME", parse=_not_blank)
+    agents: Path | None = option(
+        "Who is supervisor, doctor0, doctor1, doctor2, or null to be left out.  [default: by first appearance]",
+        metavar="MAPPING.yaml",
+        path={"exists": True, "dir_okay": False},
+    )
+    note: str = option("How the conversation came about, for the manifest.", default="", metavar="TEXT")
+    mac_commit: str = option(
+        "MAC's commit.  [default: zeros, not MAC]", default=NO_COMMIT, metavar="SHA", parse=_commit
+    )
+    skip_unmapped: bool = flag("Leave out what does not map, and count it, rather than refuse it.")
+    simulated: bool = flag("The conversation is simulated: mark as stub whatever is made from it.")
+
+
+def run(request: ImportRequest) -> int:
     """Freeze conversations that another system has had, as traces of a new campaign.
 
     FILES are AutoGen chat histories, OpenAI-style messages (JSON Lines), LangChain or LangGraph messages,
@@ -94,18 +72,18 @@ def command(
     from exaid_evals.traces.importers.registry import AUTO, importer_named, importer_of
     from exaid_evals.traces.model import Provenance
 
-    campaign = campaign_of(data_dir)
-    named = None if format_name == AUTO else importer_named(format_name)
-    casting = read_casting(agents) if agents else None
+    campaign, files, dry_run = request.campaign, request.files, request.dry_run
+    named = None if request.format_name == AUTO else importer_named(request.format_name)
+    casting = read_casting(request.agents) if request.agents else None
     refuse_frozen(campaign)
     with Progress("import-traces", len(files)) as progress:
         imported = read_conversations(
             files,
             importer_of if named is None else lambda _: named,
             casting=casting,
-            provenance=Provenance("", mac_commit, model, simulated),
-            note=note,
-            skip_unmapped=skip_unmapped,
+            provenance=Provenance("", request.mac_commit, request.model, request.simulated),
+            note=request.note,
+            skip_unmapped=request.skip_unmapped,
             on_file=lambda path: progress.advance(path.name),
         )
     for text in [*imported.problems[:_SHOWN_NOTICES], *imported.notices[:_SHOWN_NOTICES]]:
@@ -114,6 +92,9 @@ def command(
         freeze_traces(campaign, imported.traces, note=imported.note)
     _tell(campaign, imported, dry_run=dry_run)
     return 0
+
+
+command = verb("import-traces", ImportRequest, run)
 
 
 def _tell(campaign: Campaign, imported: Imported, *, dry_run: bool) -> None:

@@ -19,7 +19,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.printable import printable_lines
 from exaid_evals.errors import DEBUG_VARIABLE, ExaidError
 
-# verb → (module, help). The help stands here so that `exaid-evals --help` imports no verb.
+# verb → (module[:attribute], help). The help stands here so that `exaid-evals --help` imports no verb.
 VERBS = {
     "validate": ("validate", "Stage 00: check records against their schemas and each other."),
     "make-traces": ("make_traces", "Stage 01: freeze the agents' conversation about the selected cases."),
@@ -35,7 +35,7 @@ VERBS = {
     "verify": ("verify", "Make a campaign again elsewhere, and compare every file, record and field."),
     "report": ("report", "Write tables and figures from the metrics, without measuring again."),
     "report-pack": ("report_pack", "Copy tables and figures into an article, and fill its marked blocks."),
-    "tables": ("tables", "Write the tables alone; --check says which are not what the metrics give."),
+    "tables": ("report:tables", "Write the tables alone; --check says which are not what the metrics give."),
     "explain": ("explain", "Say where a number of a table comes from."),
     "analyze": ("analyze", "Say what went wrong in a run of any experiment, when and why (extra analysis)."),
     "compare": ("compare", "Say which of several runs is best, how certainly, and where they part (extra analysis)."),
@@ -61,8 +61,8 @@ class _LazyVerbs(click.Group):
         """Import a verb's module and return its command."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"exaid_evals.cli.{VERBS[cmd_name][0]}")
-        command: click.Command = module.command
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"exaid_evals.cli.{module}"), name or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

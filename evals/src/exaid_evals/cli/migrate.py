@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, dry_run_option
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, argument
+from exaid_evals.config.requests import DryRunRequest
 
 
-@click.command("migrate")
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|CAMPAIGN]...")
-@dry_run_option
-@data_dir_option
-@debug_option
-def command(paths: tuple[Path, ...], dry_run: bool, data_dir: Path | None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class MigrateRequest(DryRunRequest, CampaignRequest):
+    """What is rewritten."""
+
+    paths: tuple[Path, ...] = argument("[FILE|CAMPAIGN]...", path={"exists": True})
+
+
+def run(request: MigrateRequest) -> int:
     """Rewrite traces and manifests of older versions to the current one; without PATH those of the campaign.
 
     What a record says is kept; what can be derived is added (the time since the first message, content hashes, and in
@@ -27,14 +32,14 @@ def command(paths: tuple[Path, ...], dry_run: bool, data_dir: Path | None) -> in
     from exaid_evals.migration.files import migrate, plan_migration, record_files
 
     found: list[Path] = []
-    for path in paths or (campaign_of(data_dir).root,):
+    for path in request.paths or (request.campaign.root,):
         found += record_files(Campaign(path.resolve())) if path.is_dir() else [path.resolve()]
     rewritings, n_current = plan_migration(found)
-    if not dry_run:
+    if not request.dry_run:
         migrate(rewritings)
     for rewriting in rewritings:
         step = f"{', '.join(rewriting.before)} → {rewriting.after}"
-        click.echo(f"{'would rewrite' if dry_run else 'rewrote'} {shown(rewriting.path)}: {step}")
+        click.echo(f"{'would rewrite' if request.dry_run else 'rewrote'} {shown(rewriting.path)}: {step}")
     campaigns = {rewriting.path.parent.parent for rewriting in rewritings if rewriting.path.parent.name == "traces"}
     for root in sorted(campaigns):
         if (root / "runs").is_dir():
@@ -42,6 +47,9 @@ def command(paths: tuple[Path, ...], dry_run: bool, data_dir: Path | None) -> in
             click.echo(
                 f"the run logs in {shown(root)} name the traces' hashes of before: {call} makes them again", err=True
             )
-    would = "would be " if dry_run else ""
+    would = "would be " if request.dry_run else ""
     click.echo(f"{len(rewritings)} files {would}rewritten, {n_current} current")
     return 0
+
+
+command = verb("migrate", MigrateRequest, run)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.options import debug_option, option
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import Request, argument, flag, option
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,61 +25,34 @@ _SEVERITIES = ("low", "medium", "high", "critical")
 _SOURCES = ("jsonl", "csv", "parquet", "tensorboard", "mlflow", "wandb")
 
 
-@click.command("monitor")
-@click.argument("history", required=False, type=click.Path(path_type=Path))
-@option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    envvar="EXAID_EXPERIMENT_CONFIG",  # EXAID_CONFIG is that of run-eval
-    help="experiment_config.yaml; see docs/monitoring.md.",
-)
-@option(
-    "--source",
-    type=click.Choice(_SOURCES),
-    default=None,
-    envvar="EXAID_HISTORY_SOURCE",  # EXAID_SOURCE is that of cases
-    help="Format of the history.  [default: found out]",
-)
-@option("--run-name", default=None, metavar="NAME", help="Run of a folder that holds several; also named in alerts.")
-@option("--follow", is_flag=True, help="Go on as the history grows; it need not exist yet.")
-@option(
-    "--until-idle",
-    type=click.FloatRange(min=0),
-    default=None,
-    metavar="SECONDS",
-    help="With --follow: end when nothing has come for so long.",
-)
-@option(
-    "--interval",
-    type=click.FloatRange(min=0.01),
-    default=1.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="With --follow: time between two looks.",
-)
-@option(
-    "--fail-on",
-    type=click.Choice(_SEVERITIES),
-    default=None,
-    help="Exit with 1 if an anomaly was this severe or more.",
-)
-@option("--check-config", is_flag=True, help="Print the configuration that holds, secrets by name, and end.")
-@option("--test-alerts", is_flag=True, help="Send a test message over every channel, and end.")
-@debug_option
-def command(
-    history: Path | None,
-    config_file: Path | None,
-    source: str | None,
-    run_name: str | None,
-    follow: bool,
-    until_idle: float | None,
-    interval: float,
-    fail_on: str | None,
-    check_config: bool,
-    test_alerts: bool,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class MonitorRequest(Request):
+    """What is watched, and how."""
+
+    history: Path | None = argument(default=None)
+    config_file: Path | None = option(
+        "experiment_config.yaml; see docs/monitoring.md.",
+        "--config",
+        path={"dir_okay": False},
+        variables=("EXAID_EXPERIMENT_CONFIG",),  # EXAID_CONFIG is that of run-eval
+    )
+    source: str | None = option(
+        "Format of the history.  [default: found out]",
+        choices=_SOURCES,
+        variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
+    )
+    run_name: str | None = option("Run of a folder that holds several; also named in alerts.", metavar="NAME")
+    follow: bool = flag("Go on as the history grows; it need not exist yet.")
+    until_idle: float | None = option(
+        "With --follow: end when nothing has come for so long.", minimum=0, metavar="SECONDS"
+    )
+    interval: float = option("With --follow: time between two looks.", default=1.0, minimum=0.01, metavar="SECONDS")
+    fail_on: str | None = option("Exit with 1 if an anomaly was this severe or more.", choices=_SEVERITIES)
+    check_config: bool = flag("Print the configuration that holds, secrets by name, and end.")
+    test_alerts: bool = flag("Send a test message over every channel, and end.")
+
+
+def run(request: MonitorRequest) -> int:
     """Watch the HISTORY of a training for anomalies, and alert about them.
 
     HISTORY is a file or folder that another process writes: JSON Lines and CSV are read as they grow; TensorBoard,
@@ -87,40 +62,37 @@ def command(
     """
     from exaid_evals.monitor.settings import load_experiment_config
 
-    loaded = load_experiment_config(config_file)
+    loaded = load_experiment_config(request.config_file)
     config = loaded.value.experiment_monitoring
-    if check_config:
+    if request.check_config:
         return _show_config(loaded)
-    if test_alerts:
-        return _test_alerts(config, run_name or "test")
+    if request.test_alerts:
+        return _test_alerts(config, request.run_name or "test")
+    history, follow = request.history, request.follow
     if history is None:
         raise ConfigError("no history is named", where="monitor", remedy="name the file or folder that is written")
-    for name, seconds in (("--interval", interval), ("--until-idle", until_idle)):
+    for name, seconds in (("--interval", request.interval), ("--until-idle", request.until_idle)):
         if seconds is not None and not 0 <= seconds <= _LONGEST:
             remedy = "give seconds, at most a year"
             raise ConfigError(f"is not a time to wait (got {seconds:g})", where=name, remedy=remedy)
-    if until_idle is not None and not follow:
+    if request.until_idle is not None and not follow:
         raise ConfigError("says nothing without --follow", where="--until-idle", remedy="add --follow")
     if not follow and not history.exists():
         remedy = "check the path, or wait for it with --follow"
         raise ConfigError("no such file or folder", where=shown(history), remedy=remedy)
-    return _watch(history, config, source, run_name, (follow, until_idle, interval), fail_on)
+    return _watch(history, config, request)
 
 
-def _watch(
-    place: Path,
-    config: MonitoringConfig,
-    source: str | None,
-    run_name: str | None,
-    how: tuple[bool, float | None, float],
-    fail_on: str | None,
-) -> int:
+command = verb("monitor", MonitorRequest, run)
+
+
+def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> int:
     from exaid_evals.monitor.settings import AutoRecoveryConfig, ReportingConfig
     from exaid_evals.monitor.training_monitor import TrainingMonitor
     from exaid_evals.monitor.watching import watch
     from exaid_evals.runs.registry import follower
 
-    followed = follower(place, source, run_name)
+    followed = follower(place, request.source, request.run_name)
     if config.auto_recovery.enable:
         click.echo("note: auto_recovery acts inside a training only; here it is off", err=True)
     # The history is another's: it is not written again. Anomalies are printed, so the log is not needed.
@@ -128,12 +100,18 @@ def _watch(
     config = config.model_copy(
         update={"auto_recovery": AutoRecoveryConfig(), "reporting": ReportingConfig(), "alerts": alerts}
     )
-    follow, until_idle, interval = how
-    with TrainingMonitor(config, run_name=run_name or place.stem, watch_stalls=False) as monitor:
-        seen = watch(followed, monitor, _tell, follow=follow, until_idle=until_idle, interval=interval)
+    with TrainingMonitor(config, run_name=request.run_name or place.stem, watch_stalls=False) as monitor:
+        seen = watch(
+            followed,
+            monitor,
+            _tell,
+            follow=request.follow,
+            until_idle=request.until_idle,
+            interval=request.interval,
+        )
     for warning in [*followed.warnings, *monitor.reported_problems]:
         click.echo(f"warning: {printable(warning)}", err=True)
-    status = _summary(seen, fail_on)
+    status = _summary(seen, request.fail_on)
     if seen.interrupted and status == 0:
         return INTERRUPTED
     return status

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exaid_evals.cli.display import shown
-from exaid_evals.config.campaign import EXPORTED_AS, Campaign
-from exaid_evals.config.requests import REPLAY, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.requests import REPLAY, ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.verification.origins import STAGES, Stage
 
@@ -161,7 +161,7 @@ def _compute_metrics(again: Campaign, spec: BuildSpec) -> None:
 def _export(again: Campaign, _: BuildSpec) -> None:
     from exaid_evals.cli.export import run
 
-    run([again.root], again.exports, names=[EXPORTED_AS])
+    run(ExportRequest(data_dir=again.root, jobs=1, log_file=False))
 
 
 _RUN = {"01": _make_traces, "02": _run_variants, "03": _compute_metrics, "04": _export}

@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, flag
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
     from exaid_evals.provenance.reported import Reference
 
-check_option = option(
-    "--check", is_flag=True, help="Write nothing; fail where a file on disk is not what the metrics give."
-)
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest(CampaignRequest):
+    """Whether tables and figures are written or checked."""
+
+    check: bool = flag("Write nothing; fail where a file on disk is not what the metrics give.")
 
 
-@click.command("report")
-@check_option
-@data_dir_option
-@debug_option
-def command(check: bool, data_dir: Path | None) -> int:
+def run_report(request: ReportRequest) -> int:
     """Write every table and figure anew from the metrics files, without measuring.
 
     With --check nothing is written: each file that is missing, was edited, or was made from other metrics is named with
     the first line that differs, and the exit status is 1. Files are compared by content, never by time.
     """
-    return run(campaign_of(data_dir), "report", check=check, with_figures=True)
+    return _run(request, "report", with_figures=True)
 
 
-def run(campaign: Campaign, verb: str, *, check: bool, with_figures: bool) -> int:
-    """Write or check tables, and figures too; return the exit status: 0, or 1 where a check failed."""
+def run_tables(request: ReportRequest) -> int:
+    """Write every table anew from the metrics files, without measuring: CSV, Markdown and LaTeX.
+
+    With --check nothing is written: each file that is missing, was edited, or was made from other metrics is named with
+    the first line that differs, and the exit status is 1. Files are compared by content, never by time.
+    """
+    return _run(request, "tables", with_figures=False)
+
+
+command = verb("report", ReportRequest, run_report)
+tables = verb("tables", ReportRequest, run_tables)
+
+
+def _run(request: ReportRequest, name: str, *, with_figures: bool) -> int:
     from exaid_evals.provenance.reported import reference_report, reference_tables, stale_metrics
 
+    campaign = request.campaign
     wanted = reference_report(campaign) if with_figures else reference_tables(campaign)
     stale = stale_metrics(campaign)
-    if not check:
+    if not request.check:
         return _write(campaign, wanted, stale)
     folders = [campaign.tables, campaign.figures] if with_figures else [campaign.tables]
-    return _check(campaign, verb, wanted, stale, folders)
+    return _check(campaign, name, wanted, stale, folders)
 
 
 def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], folders: Sequence[Path]) -> int:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.options import debug_option, dry_run_option, option
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import flag, option
+from exaid_evals.config.requests import DryRunRequest
 
 
-@click.command("report-pack")
-@option(
-    "--from",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder that export wrote, or a campaign's.",
-)
-@option("--to", "article", required=True, type=click.Path(path_type=Path), help="The article's folder.")
-@option("--check", is_flag=True, help="Write nothing; exit 1 and say the first line that differs.")
-@dry_run_option
-@debug_option
-def command(source: Path, article: Path, check: bool, dry_run: bool) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ReportPackRequest(DryRunRequest):
+    """What is copied, and where to."""
+
+    source: Path = option("Folder that export wrote, or a campaign's.", "--from", required=True)
+    article: Path = option("The article's folder.", "--to", required=True)
+    check: bool = flag("Write nothing; exit 1 and name the first line that differs.")
+
+
+def run(request: ReportPackRequest) -> int:
     r"""Copy tables and figures into an article's folder, and fill the marked blocks of its .tex files.
 
     Tables go to tables/, figures to figures/. Between `% exaid:begin NAME` and `% exaid:end` stands then the table of
@@ -32,8 +32,9 @@ def command(source: Path, article: Path, check: bool, dry_run: bool) -> int:
     from exaid_evals.errors import DataError
     from exaid_evals.export.report_pack import apply, names, plan
 
+    source, article, dry_run = request.source, request.article, request.dry_run
     pack = plan(source, article)
-    if check and pack.changes:
+    if request.check and pack.changes:
         first, *others = pack.changes
         # An article's own line says more than that of a copy.
         first = next((change for change in pack.changes if change.target.suffix == ".tex" and change.before), first)
@@ -41,7 +42,7 @@ def command(source: Path, article: Path, check: bool, dry_run: bool) -> int:
         remedy = "give the command without --check"
         raise DataError(f"{first.first_difference()}{also}", remedy=remedy)
     summary = f"{pack.n_copies} files, {pack.n_blocks} blocks"
-    if check:
+    if request.check:
         click.echo(f"{shown(article)} is as {shown(source)} says: {summary}")
         return 0
     if not dry_run:
@@ -54,3 +55,6 @@ def command(source: Path, article: Path, check: bool, dry_run: bool) -> int:
     if pack.unused:
         click.echo(f"note: no block asks for {printable(names(pack.unused))}", err=True)
     return 0
+
+
+command = verb("report-pack", ReportPackRequest, run)

@@ -10,8 +10,9 @@ import click
 
 from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.campaign import EXPORTED_AS, Campaign
+from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import (
+    ExportRequest,
     MetricsRequest,
     ReproduceRequest,
     RunsRequest,
@@ -52,7 +53,10 @@ def run(request: ReproduceRequest) -> int:
 
     _heading("04 export")
     roots = [member.campaign.root for member in members]
-    status = max(status, export(roots, campaign.exports, names=None if request.seeds else [EXPORTED_AS]))
+    exported = ExportRequest(data_dir=campaign.root, jobs=1, log_file=False)
+    if request.seeds:
+        exported = exported.change(runs=tuple(roots), out=campaign.exports)
+    status = max(status, export(exported))
     _heading("00 validate what was written")
     places = tuple(str(place) for place in [*roots, campaign.exports])
     status = max(status, validate(ValidateRequest(paths=places, brief=True)))

@@ -3,92 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.options import campaign_of, data_dir_option, debug_option, option, overrides_of
-from exaid_evals.config.override import Override
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import CampaignRequest, option
 from exaid_evals.config.resources import configs_dir
 
 FOLDER = "run_eval"
 
-model_config_option = option(
-    "--config",
-    "config_file",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON or YAML file that says what is done, such as configs/run_eval/vision_tiny.json.",
-)
-model_seed_option = option("--seed", type=click.IntRange(min=0), default=None, help="Seed, in place of the file's.")
-device_option = option("--device", default=None, metavar="NAME", help="cpu, cuda:0, … or auto.")
-out_option = option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder to write, in place of DATA's."
-)
-wandb_option = option(
-    "--wandb/--no-wandb", "use_wandb", default=None, help="Log to W&B, offline unless the file says otherwise."
-)
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest(CampaignRequest):
+    """What is done with a model."""
+
+    config_file: Path = option(
+        "JSON or YAML file that says what is done, such as configs/run_eval/vision_tiny.json.",
+        "--config",
+        required=True,
+        path={"dir_okay": False},
+    )
+    seed: int | None = option("Seed, in place of the file's.", minimum=0, key="config:seed")
+    device: str | None = option("cpu, cuda:0, … or auto.", metavar="NAME", key="config:device")
+    use_wandb: bool | None = option(
+        "Log to W&B, offline unless the file says otherwise.", "--wandb/--no-wandb", key="config:use_wandb"
+    )
+    out: Path | None = option("Folder to write, in place of DATA's.", path={"file_okay": False})
+
+    @property
+    def config_path(self) -> Path:
+        """The configuration's path: as it is, else beside the configurations that ship.
+
+        `configs/run_eval/vision_tiny.json` is then found from any folder, and from an installed package.
+        """
+        path = self.config_file
+        shipped = configs_dir().parent / path
+        return shipped if not path.exists() and not path.is_absolute() and shipped.exists() else path
 
 
-@click.command("run-eval")
-@model_config_option
-@option(
-    "--trained",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    metavar="RUN",
-    help="Folder of a training run, whose model is evaluated in place of the file's.",
-)
-@option("--split", default=None, metavar="NAME", help="train, val or test, in place of the file's.")
-@option("--batch-size", type=click.IntRange(min=1), default=None, help="Examples at a time.")
-@option("--max-batches", type=click.IntRange(min=1), default=None, help="Only the first N batches.")
-@model_seed_option
-@device_option
-@wandb_option
-@out_option
-@data_dir_option
-@debug_option
-@click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    config_file: Path,
-    trained: Path | None,
-    out: Path | None,
-    data_dir: Path | None,
-    **_: Any,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class RunEvalRequest(ModelRequest):
+    """What is evaluated."""
+
+    trained: Path | None = option(
+        "Folder of a training run, whose model is evaluated in place of the file's.",
+        metavar="RUN",
+        path={"file_okay": False},
+    )
+    split: str | None = option("train, val or test, in place of the file's.", metavar="NAME", key="config:eval.split")
+    batch_size: int | None = option("Examples at a time.", minimum=1, key="config:eval.batch_size")
+    max_batches: int | None = option("Only the first N batches.", minimum=1, key="config:eval.max_batches")
+
+
+def run(request: RunEvalRequest) -> int:
     """Evaluate a model on a held-out set, with the metrics of its modality.
 
     Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/val_metrics.json and
     val_predictions.csv into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
     """
-    names = {"seed": "seed", "device": "device", "use_wandb": "use_wandb"}
-    names |= {name: f"eval.{name}" for name in ("split", "batch_size", "max_batches")}
-    given = overrides_of(ctx, names)
-    return run(config_path(config_file), overrides=given, trained=trained, out=out, data=campaign_of(data_dir).root)
-
-
-def run(
-    config_file: Path, *, overrides: Mapping[str, Override], trained: Path | None, out: Path | None, data: Path
-) -> int:
-    """Evaluate and report it; return the exit status.
-
-    Args:
-        config_file: says what is evaluated.
-        overrides: what the command line says in its place.
-        trained: folder of a training run, for its model and weights.
-        out: folder to write; None takes one below `data`.
-        data: the campaign's folder.
-    """
     from exaid_evals.config.base import load_config
     from exaid_evals.run_eval import import_with_torch
     from exaid_evals.run_eval.config import RunEvalConfig
 
-    config = load_config(RunEvalConfig, config_file, overrides).value
-    done = import_with_torch("stage").evaluate_file(config, trained=trained, out=out, root=data / FOLDER)
+    config = load_config(RunEvalConfig, request.config_path, request.overrides("config")).value
+    done = import_with_torch("stage").evaluate_file(
+        config, trained=request.trained, out=request.out, root=request.campaign.root / FOLDER
+    )
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)
     rows = [("task", f"{config.task}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
@@ -100,6 +84,9 @@ def run(
     return 0
 
 
+command = verb("run-eval", RunEvalRequest, run)
+
+
 def _formatted(value: float, interval: tuple[float, float] | None) -> str:
     return f"{value:.4f}" + (f"  [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "")
 
@@ -107,12 +94,3 @@ def _formatted(value: float, interval: tuple[float, float] | None) -> str:
 def _counts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
     named = (("examples", "n_examples"), ("tokens", "n_tokens"))
     return [(label, str(details[key])) for label, key in named if key in details]
-
-
-def config_path(path: Path) -> Path:
-    """Return a configuration's path: as it is, else beside the configurations that ship.
-
-    `configs/run_eval/vision_tiny.json` is then found from any folder, and from an installed package.
-    """
-    shipped = configs_dir().parent / path
-    return shipped if not path.exists() and not path.is_absolute() and shipped.exists() else path

@@ -14,8 +14,7 @@ from exaid_evals.config.requests import ValidateRequest
 
 if TYPE_CHECKING:
     from exaid_evals.validation.base import Finding
-    from exaid_evals.validation.scan.file import FileReport
-    from exaid_evals.validation.scan.targets import Target
+    from exaid_evals.validation.scan import FileReport, Target
 
 _SHOWN_PER_FILE = 5
 _SHOWN_PER_FILE_VERBOSE = 1000
@@ -29,7 +28,7 @@ def run(request: ValidateRequest) -> int:
     Without arguments: every manifest, case, trace, run, metrics file and export of the campaign. Exit status: 0 all
     valid, or nothing to check; 1 problems, each on a line of its own; 2 a path that does not exist.
     """
-    from exaid_evals.validation.scan.targets import campaign_targets, named_targets
+    from exaid_evals.validation.scan import campaign_targets, named_targets
 
     paths, campaign = request.paths, request.campaign
     targets = named_targets(paths) if paths else campaign_targets(campaign)
@@ -52,8 +51,8 @@ command = verb("validate", ValidateRequest, run)
 
 def _check(targets: Sequence[Target], *, keep: int) -> list[FileReport]:
     from exaid_evals.cli.progress import Progress
-    from exaid_evals.validation.scan.file import check_file
-    from exaid_evals.validation.surroundings import Surroundings
+    from exaid_evals.validation.base import Surroundings
+    from exaid_evals.validation.scan import check_file
 
     surroundings = Surroundings()
     reports = []

@@ -6,7 +6,7 @@ import inspect
 import os
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -39,8 +39,9 @@ def _parameter(name: str, declared: Option, hint: Any, default: Any) -> click.Pa
     settings: dict[str, Any] = {"metavar": declared.metavar, "type": _click_type(type_, declared)}
     several = several and declared.parse is None
     if declared.argument:
-        required = declared.required or (default is MISSING)
-        return click.Argument([name], nargs=-1 if several else 1, required=required, **settings)
+        required = declared.required
+        fallback = {} if default in ((), None) else {"default": default}
+        return click.Argument([name], nargs=-1 if several else 1, required=required, **settings, **fallback)
     long = declared.long_name(name)
     names = declared.names if any(one.startswith("--") for one in declared.names) else (*declared.names, long)
     if type_ is bool:

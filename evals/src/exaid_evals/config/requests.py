@@ -101,13 +101,19 @@ class LiveRequest(StubRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceRequest(Request):
+class MacRequest(Request):
+    """What looks for MAC."""
+
+    mac_dir: Path | None = option("Folder of MAC with dataset/.  [default: third_party/mac]", path={"file_okay": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRequest(MacRequest):
     """Where cases come from."""
 
     source: str | None = option(
         "Source of cases: auto, mac, synthetic or module:attribute.", metavar="NAME", key="dataset.yaml:source"
     )
-    mac_dir: Path | None = option("Folder of MAC with dataset/.  [default: third_party/mac]", path={"file_okay": False})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +229,41 @@ class MetricsRequest(
         metavar="VARIANT",
         key="metrics.yaml:comparisons.against",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest(DryRunRequest, CampaignRequest):
+    """Stage 04."""
+
+    runs: tuple[Path, ...] = option("Folder of a finished run; repeatable.", "--run", default=())
+    pattern: str | None = option("Folders of finished runs, as a quoted pattern.", "--runs", metavar="GLOB")
+    out: Path | None = option(
+        "Folder to write.  [default: RUN/export for one --run, else DATA/exports]", path={"file_okay": False}
+    )
+    primary_metric: str | None = option("Metric that ranks the runs, such as V3.coverage.", metavar="NAME")
+    better: str | None = option(
+        "Which way the primary metric improves, where its name does not say.", choices=("higher", "lower")
+    )
+    group_by: str | None = option(
+        "What the runs differ in.  [default: fold or trial where all are such, else seed]",
+        choices=("seed", "fold", "trial", "none"),
+    )
+    mapping: Path | None = option("YAML: where metrics lie.", path={"dir_okay": False})
+    patterns: Path | None = option("YAML: names of models.", path={"dir_okay": False})
+    require_prompts: tuple[str, ...] = option(
+        "Only models with reports for all these prompts.", default=(), metavar="A,B", parse=names_of
+    )
+    on_failure: str = option(
+        "Export the others when a run cannot be read, or nothing.", default="skip", choices=("skip", "raise")
+    )
+    log_level: str = option(
+        "From which level on messages go to the terminal; the log file has all.",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+    )
+    jobs: int | None = option("Processes at most.  [default: number of cores]", "-j", "--jobs", minimum=1)
+    force: bool = flag("Read also runs that have not changed since the last export.")
+    log_file: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,107 @@
-"""What a check of one kind of record is: it is fed a file's records in order and says what does not hold."""
+"""What a check of one kind of record is, and what it may ask about other files."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from exaid_evals.validation.surroundings import Surroundings
+from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.schemas import violations
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+
+
+class TraceFacts(NamedTuple):
+    """What a manifest says of a trace, as the file itself tells it."""
+
+    sha256: str
+    n_records: int
+    text_units_ctu: int
+    status: str
+
+
+class FrozenFacts(NamedTuple):
+    """What a manifest says to the runs over its traces.
+
+    Attributes:
+        trace_sha256: case id → hash; None in a manifest of version 1.0.0.
+    """
+
+    mas_run_id: str
+    stub: bool | None
+    trace_dataset_hash: str | None
+    trace_sha256: Mapping[str, str] | None
+
+
+class Surroundings:
+    """Answers what one file's check must know of others, whether those are checked too or not."""
+
+    def __init__(self) -> None:
+        self._traces: dict[Path, TraceFacts | None] = {}
+        self._frozen: dict[Path, FrozenFacts | None] = {}
+        self._cases: dict[tuple[Path, str], str] = {}
+
+    def note_trace(self, path: Path, facts: TraceFacts | None) -> None:
+        """Keep what a check has read of a trace; None where the file is not a sound trace."""
+        self._traces[path] = facts
+
+    def trace(self, path: Path) -> TraceFacts | None:
+        """Return what a trace's file holds; None where it is not a sound trace."""
+        if path not in self._traces:
+            self._traces[path] = _read_trace_facts(path)
+        return self._traces[path]
+
+    def frozen(self, root: Path) -> FrozenFacts | None:
+        """Return what the manifest of a campaign says; None where there is no sound one."""
+        if root not in self._frozen:
+            self._frozen[root] = _read_frozen_facts(Campaign(root).manifest_file)
+        return self._frozen[root]
+
+    def first_place_of_case(self, folder: Path, case_id: str, place: str) -> str | None:
+        """Note where a case stands, and return where it stood before, if anywhere."""
+        earlier = self._cases.setdefault((folder, case_id), place)
+        return None if earlier == place else earlier
+
+
+def _read_trace_facts(path: Path) -> TraceFacts | None:
+    digest = hashlib.sha256()
+    n_records, units, statuses = 0, 0, set()
+    for line in scan_jsonl(path, digest=digest):
+        if line.value is None or not _is_valid(line.value, "exaid.trace"):
+            return None
+        n_records += 1
+        units += line.value["text_units_ctu"]
+        statuses.add(line.value["metadata"]["status"])
+    if len(statuses) != 1:
+        return None
+    return TraceFacts(f"sha256:{digest.hexdigest()}", n_records, units, statuses.pop())
+
+
+def _read_frozen_facts(path: Path) -> FrozenFacts | None:
+    if not path.is_file():
+        return None
+    values = [line.value for line in scan_jsonl(path)]
+    manifest = values[0] if len(values) == 1 else None
+    if manifest is None or not _is_valid(manifest, "exaid.manifest"):
+        return None
+    traces = manifest.get("traces")
+    return FrozenFacts(
+        mas_run_id=manifest["mas_generation_config"]["mas_run_id"],
+        stub=manifest.get("stub"),
+        trace_dataset_hash=manifest.get("trace_dataset_hash"),
+        trace_sha256=None if traces is None else {entry["case_id"]: entry["sha256"] for entry in traces},
+    )
+
+
+def _is_valid(record: Mapping[str, Any], schema: str) -> bool:
+    try:
+        return record.get("schema_name") == schema and not any(violations(record))
+    except DataError:
+        return False
+
 
 Record = Mapping[str, Any]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.validation.base import FileCheck, Finding, Record
+from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 from exaid_evals.validation.comparisons import Comparisons
-from exaid_evals.validation.surroundings import Surroundings
 
 _SUFFIX = ".metrics"
 # Means and their terms are each rounded to 6 decimals.
@@ -128,13 +127,7 @@ _ORDER = (("min", "median"), ("median", "max"), ("min", "mean"), ("mean", "max")
 def disorder(aggregate: Record) -> Iterator[str]:
     """Yield what an aggregate's numbers contradict in each other."""
     defined = {name: aggregate.get(name) for pair in _ORDER for name in pair}
-    for low, high in (
-        ("min", "median"),
-        ("median", "max"),
-        ("min", "mean"),
-        ("mean", "max"),
-        ("ci95_low", "ci95_high"),
-    ):
+    for low, high in _ORDER:
         below, above = defined[low], defined[high]
         if below is not None and above is not None and below > above and not _close(below, above):
             yield f"{low} {below} exceeds {high} {above}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from exaid_evals.validation.base import FileCheck, Finding, Record
-from exaid_evals.validation.surroundings import Surroundings
+from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 
 
 class RecoveryCheck(FileCheck):

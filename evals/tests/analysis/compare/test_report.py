@@ -73,24 +73,6 @@ def test_drops_and_recoveries_are_told_of_their_runs(tmp_path: Path) -> None:
     assert any("lr0.1-none-s1" in line for line in record["recommendations"])
 
 
-def test_the_check_notices_what_does_not_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A value, a verdict or a group that was changed by hand fails validation."""
-    write_search(tmp_path / "runs", seeds=2)
-    out = write_comparison(ExperimentComparator(f"{tmp_path}/runs/*").compare(), tmp_path / "out").parent
-    path = out / "comparison.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    record["metrics"][0]["performances"][1]["value"] += 0.01
-    record["metrics"][0]["tied"] = []
-    record["groups"][0]["runs"] = record["groups"][1]["runs"]
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    assert cli(["validate", str(path)]) == 1
-    told = "".join(capsys.readouterr())
-    assert "its runs make another mean" in told
-    assert "counts as told apart, and its interval holds 0" in told
-    assert "do not hold every run once" in told
-
-
 def test_small_numbers_are_not_told_as_nothing(tmp_path: Path) -> None:
     """Errors of 2e-7 and learning rates of 1e-7 keep their digits in every file, which are valid all the same."""
     rng = np.random.default_rng(6)
@@ -111,10 +93,6 @@ def test_small_numbers_are_not_told_as_nothing(tmp_path: Path) -> None:
     assert float(rows[0]["value"]) == pytest.approx(2e-7, rel=0.2)
     assert {float(row["setting.lr"]) for row in rows} == {1e-7, 0.00161931}
     assert cli(["validate", str(out / "comparison.json")]) == 0
-    first["values"] = dict.fromkeys(first["values"], "9e-07")
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    (out / "comparison.json").write_text(text + "\n", encoding="utf-8")
-    assert cli(["validate", str(out / "comparison.json")]) == 1
 
 
 def test_names_are_cut_on_the_console_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,6 +123,9 @@ def test_each_fault_is_found_and_what_is_sound_is_not_accused(folder: Path, tmp_
     assert {path: checks for path, checks in found.items() if checks != wanted.get(path)} == {}
     assert set(found) == set(wanted)
     assert run(["validate", str(out / "images.jsonl")]) == 0
+    whole = (out / "images.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (out / "cut.jsonl").write_text("".join(whole[:-1]), encoding="utf-8")
+    assert run(["validate", str(out / "cut.jsonl")]) == 1
     summary = read_jsonl(out / "images.jsonl")[-1]
     assert (summary["n_images"], summary["n_other_files"]) == (len(wanted), 1)
 

