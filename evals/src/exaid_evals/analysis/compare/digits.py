@@ -19,7 +19,7 @@ _KEPT = 1e-3
 def rounded(value: float) -> float | str:
     """Return a number as it is written.
 
-    >>> told(0.1234567), told(2.1234567891e-7), told(0.0), told(float(1))
+    >>> rounded(0.1234567), rounded(2.1234567891e-7), rounded(0.0), rounded(float(1))
     (0.1234567, '2.123457e-07', 0.0, 1.0)
     """
     if math.isfinite(value) and abs(round(value, FLOAT_DECIMALS) - value) > _KEPT * abs(value):
