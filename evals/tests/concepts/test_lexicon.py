@@ -175,7 +175,9 @@ def test_surfaces_are_keys_of_their_concept(
     """What a mention covers normalises to a key that the compiled table maps to the mention's concept."""
     compiled, tokenize = tables
     text = ". ".join(names)
-    for mention in lexicon.mentions([text])[0]:
+    mentions = lexicon.mentions([text])[0]
+    assert mentions
+    for mention in mentions:
         codes = tokenize(text[mention.start : mention.end]).codes
         assert (
             compiled.tables.table[phrase_key([code for code in codes if code and code[0].isalnum()])]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, MetricsConfig
 from exaid_evals.errors import ConfigError
@@ -77,6 +78,8 @@ def test_each_statistic_is_that_of_a_loop_and_of_scipy_and_statsmodels() -> None
         assert one.mean_difference == pytest.approx(differences.mean(), abs=1e-9)
         assert [one.ci95_low, one.ci95_high] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=1e-9)
         p_values.append(stats.wilcoxon(differences).pvalue)
+        detectable = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8) * differences.std(ddof=1)
+        assert one.smallest_detectable_difference == pytest.approx(detectable, rel=1e-4)
     assert [one.wilcoxon_p for one in found] == pytest.approx(p_values, abs=1e-9)
     assert [one.holm_p for one in found] == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-9)
 

@@ -179,7 +179,9 @@ def test_a_forecast_writes_nothing(tmp_path: Path, point_at: PointAt) -> None:
 def test_conversation_that_is_not_frozen(tmp_path: Path) -> None:
     """Simulated conversation in place of the real one gives the same numbers as if it were frozen."""
     frozen = forecasts(freeze(tmp_path, CONVERSATIONS))
-    for found in forecast_of_conversation(SETTINGS, client(), CONVERSATIONS):
+    simulated = forecast_of_conversation(SETTINGS, client(), CONVERSATIONS)
+    assert [found.variant_id for found in simulated] == list(frozen)
+    for found in simulated:
         assert (found.flushes, found.high.calls) == (
             frozen[found.variant_id].flushes,
             frozen[found.variant_id].high.calls,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from exaid_evals.stats import bootstrap
-from exaid_evals.stats.bootstrap import bootstrap_means, percentile_intervals, resample_counts
+from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, percentile_intervals, resample_counts
 
 NAN = float("nan")
 cells = st.one_of(st.just(NAN), st.integers(-1000, 1000).map(lambda value: value / 8))
@@ -65,6 +65,16 @@ def test_intervals_by_hand() -> None:
     assert percentile_intervals(np.array([[0.0], [1.0]]), counts)[:, 0] == pytest.approx([0.025, 0.975])
 
 
+@pytest.mark.parametrize("resamples", [1, 2, 11, 400, 401, 10_000])
+def test_bounds_are_numpys_quantiles_to_the_last_bit(resamples: int) -> None:
+    """2.5 % and 97.5 % unless told otherwise, of every column, though there be more columns than cases."""
+    means = np.random.default_rng(resamples).normal(size=(5, resamples))
+    tails = [(1 - 0.95) / 2, (1 + 0.95) / 2]
+    assert (percentile_bounds(means, np.full(5, 3)) == np.quantile(means, tails, axis=1)).all()
+    values = np.random.default_rng(0).random((3, 5))
+    assert np.isfinite(percentile_intervals(values, resample_counts(3, resamples, np.random.default_rng(1)))).all()
+
+
 @given(matrices())
 def test_bounds_are_ordered_and_lie_within_the_data(values: np.ndarray) -> None:
     """No mean leaves the range of its values; fewer than two defined values have no interval, never NaN otherwise."""
@@ -94,12 +104,13 @@ def test_integers_are_summed_exactly() -> None:
     assert (bootstrap_means(values, counts) == bootstrap_means(values[order], counts[:, order])).all()
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few columns fit into memory at once, the bounds are the same."""
+@pytest.mark.parametrize("cells", [700, 1])
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    """However few columns fit into memory at once, were it none, the bounds are the same."""
     values = np.rint(np.random.default_rng(5).random((20, 9)) * 1e6)
     counts = resample_counts(20, 300, np.random.default_rng(6))
     whole = percentile_intervals(values, counts)
-    monkeypatch.setattr(bootstrap, "_CHUNK_CELLS", 700)
+    monkeypatch.setattr(bootstrap, "_CHUNK_CELLS", cells)
     assert (percentile_intervals(values, counts) == whole).all()
 
 

@@ -73,12 +73,14 @@ def test_the_effect_follows_from_scipys_statistic(values: list[int]) -> None:
     assert rank_biserial(-differences) == -found
 
 
-@pytest.mark.slow
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
-def test_holm_is_statsmodels(p_values: list[float]) -> None:
-    """The function multipletests(method="holm") of statsmodels gives the same adjusted p values, in the same order."""
-    expected = multipletests(p_values, method="holm")[1]
-    assert holm(p_values) == pytest.approx(expected, abs=1e-9)
+@pytest.mark.parametrize(("n", "scale"), [(1, 1.0), (2, 0.1), (12, 0.1), (40, 1.0)])
+def test_holm_is_statsmodels(n: int, scale: float) -> None:
+    """The function multipletests(method="holm") of statsmodels gives the same adjusted p values, in the same order.
+
+    Two decimals make ties, and zeros among small ones. The oracle collects garbage at each call, so there are few.
+    """
+    p_values = np.round(np.random.default_rng(n).random(n) * scale, 2).tolist()
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
 
 
 def test_nothing_tested_needs_no_adjustment() -> None:

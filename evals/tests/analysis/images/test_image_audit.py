@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image, ImageDraw, ImageFont
 
 from exaid_evals.analysis.images.audit import JOURNAL
@@ -267,11 +266,3 @@ def test_what_is_no_image_is_an_error_of_the_caller() -> None:
         ImageQualityFilter().assess_image_quality(3)
     with pytest.raises(ConfigError, match="min_resolution"):
         ImageQualityFilter(min_resolution=0)
-
-
-def test_help_names_every_option() -> None:
-    """The verb is registered under its name."""
-    from exaid_evals.cli.audit_images import command
-
-    text = CliRunner().invoke(command, ["--help"]).output
-    assert all(option in text for option in ("--output-dir", "--config", "--jobs", "--resume", "--fail-on"))

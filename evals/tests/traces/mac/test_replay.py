@@ -87,7 +87,8 @@ def test_latency_of_recorded_answers_counts(tmp_path: Path, mac: Checkout) -> No
         made(tmp_path, mac, provider.base_url, cases=("case-1002",))
     times = [record["end_t_rel_ms"] for record in read_jsonl(Campaign(tmp_path).trace_file("case-1002"))]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert all(gap >= 240 for gap in gaps), gaps
+    assert len(gaps) > 4
+    assert min(gaps) >= 240
 
 
 @pytest.mark.parametrize(
