@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from simulated_runs import DEVELOPMENT, HELD_OUT, KINDS, N_CLEAN, N_PER_KIND, simulate
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES
+from exaid_evals.anomalies.base import SEVERITIES
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.runs.following import merged
 from exaid_evals.runs.rows import history_of

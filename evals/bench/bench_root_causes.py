@@ -17,9 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
-from exaid_evals.analysis.causes.rank import diagnose
-from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.analysis.stage import analyse
 from exaid_evals.runs.rows import history_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -54,15 +52,12 @@ class Result:
 
 def examined(run: SimulatedRun) -> tuple[str | None, str, str]:
     """Return a run's planted kind, what the analysis names first, and a line about it."""
-    config = AnalysisConfig()
-    history = history_of(run.name, "jsonl", run.rows)
-    ways = directions_in(history, config)
-    diagnosis = diagnose(history, find_anomalies(history, config, ways), ways, config)
+    diagnosis = analyse(history_of(run.name, "jsonl", run.rows)).diagnosis
     if diagnosis is None:
         return run.kind, NOTHING, f"{run.name} {run.kind} at {run.onset}: nothing found"
     lines = [
-        f"{run.name} {run.kind} at {run.onset}: {diagnosis.named}, {diagnosis.incident.anomaly.metric} "
-        f"{diagnosis.incident.interval}"
+        f"{run.name} {run.kind} at {run.onset}: {diagnosis.named}, {diagnosis.onset.anomaly.metric} "
+        f"{diagnosis.onset.interval}"
     ]
     for one in diagnosis.hypotheses[:3]:
         lines.append(f"    {one.family} {one.score:.1f}")

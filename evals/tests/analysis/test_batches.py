@@ -168,5 +168,5 @@ def test_the_analysis_names_batches_that_carry_the_drop() -> None:
     assert analysis.batches is not None
     assert analysis.diagnosis is not None
     assert analysis.batches.worst
-    assert min(row.step for row in analysis.batches.worst) > analysis.diagnosis.incident.interval[0]
+    assert min(row.step for row in analysis.batches.worst) > analysis.diagnosis.onset.interval[0]
     assert {one.name for one in analysis.batches.correlations} >= {"contrast", "brightness"}

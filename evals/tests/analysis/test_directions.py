@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from exaid_evals.analysis.anomalies.registry import directions_in
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.analysis.stage import analyse
+from exaid_evals.anomalies.registry import directions_in
 from exaid_evals.runs.metric_names import direction_of, direction_of_name
 from exaid_evals.runs.rows import history_of
 

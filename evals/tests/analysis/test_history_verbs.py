@@ -11,7 +11,6 @@ import pytest
 
 from analysis.compare.runs import curve, run, write_run
 from analysis.histories import series
-from exaid_evals.analysis.anomalies.not_finite import NotFinite
 from exaid_evals.analysis.compare.configuration import flat_settings
 from exaid_evals.analysis.compare.final_means import ends_differ, ends_undefined
 from exaid_evals.analysis.compare.groups import group_runs
@@ -19,6 +18,8 @@ from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.impact.parameters import parameters_of
 from exaid_evals.analysis.report.files import write_files
+from exaid_evals.anomalies.registry import streamed
+from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.cli.histories import require_writable
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError
@@ -99,8 +100,8 @@ def test_the_greatest_value_that_counts_is_computed_with() -> None:
     assert len(over.clean) == 5
     assert [one.kind for one in over.irregularities] == ["infinite"]
     assert ends_undefined(over)
-    (found,) = NotFinite().find(over, "lower")
-    assert (found.step, found.end_step, found.evidence["n_infinite"]) == (5.0, 9.0, 5)
+    first, *_ = streamed({over.metric: over}, DetectionSettings(), {over.metric: "lower"})
+    assert (first.kind, first.step, first.evidence["value"]) == ("not_finite", 5.0, "infinite")
 
 
 def test_whole_numbers_beyond_all_floats_are_settings() -> None:
@@ -140,7 +141,7 @@ def test_the_only_configuration_is_told_as_one() -> None:
 
 def test_rhythms_of_long_series_are_found_by_their_spectrum() -> None:
     """The products of 9,000 points are those of NumPy's correlate, and a swing of 60 points is found among them."""
-    from exaid_evals.analysis.anomalies.oscillation import _LONG, Oscillation, _products
+    from exaid_evals.anomalies.retrospective import _LONG, Oscillation, _products
 
     values = np.random.default_rng(1).normal(0, 1, 4 * _LONG + 1000)
     expected = np.correlate(values, values, "full")[len(values) : len(values) + 50]

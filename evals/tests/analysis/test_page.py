@@ -29,8 +29,12 @@ def test_the_settings_that_are_shown_are_read() -> None:
 def test_the_thresholds_that_are_told_are_the_defaults() -> None:
     """The table of detectors says what the configuration says."""
     defaults = AnalysisConfig()
-    assert f"relative threshold ({defaults.sudden_drop.relative:.0%}".replace("%", " %") in PAGE
-    assert f"and {defaults.sudden_drop.min_z:g} σ above" in PAGE
-    assert f"| {defaults.robust_z.threshold:g} and more" in PAGE
-    assert f"penalty {defaults.change_point.penalty:g} · log n" in PAGE
-    assert f"last {defaults.plateau.share:.0%}".replace("%", " %") in PAGE
+    watched = defaults.anomaly_detection
+    shown = PAGE.replace(" %", "%")
+    assert f"{watched.performance_drop_threshold:.0%} of the level" in shown
+    assert f"{watched.drop_min_z:g} σ above both" in shown
+    assert f"| {watched.outlier_threshold:g} and more" in shown
+    assert defaults.change_point.penalty == 1  # of the information criterion that the page names
+    assert (
+        f"less than {watched.plateau_tolerance:.0%} of what was gained before, in {watched.plateau_patience}" in shown
+    )

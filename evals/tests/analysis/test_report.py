@@ -72,7 +72,7 @@ def test_the_verb_names_the_planted_cause(tmp_path: Path, capsys: pytest.Capture
         "Executive summary",
         "Metrics",
         "Plots",
-        "Anomalies",
+        "Incidents",
         "Root cause",
         "Data quality",
         "Configuration",
@@ -177,7 +177,7 @@ def test_a_second_analysis_in_the_file_is_noticed(tmp_path: Path, capsys: pytest
         (["--run-name", "run-a", "--primary-metric", "nope"], 2, "the run has"),
         (["--run-name", "run-a", "--primary-metric", "lr"], 2, "--better"),
         (["--run-name", "run-a", "--better", "lower"], 2, "--primary-metric"),
-        (["--run-name", "run-a", "--analysis-config", "bad.yaml"], 2, "sudden_drop"),
+        (["--run-name", "run-a", "--analysis-config", "bad.yaml"], 2, "overfitting"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
@@ -190,7 +190,7 @@ def test_mistakes_are_told_without_a_traceback(
 ) -> None:
     """Each mistake of a user's has its exit status and says what to do; nothing is written."""
     planted(tmp_path)
-    (tmp_path / "bad.yaml").write_text("sudden_dorp: {relative: 0.1}\n", encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text("overfiting: {min_rise: 0.1}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert cli(["analyze", "--from", str(tmp_path), *arguments]) == status
     assert told in capsys.readouterr().err

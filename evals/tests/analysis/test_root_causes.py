@@ -8,17 +8,14 @@ import sys
 import pytest
 
 from analysis.histories import BENCH, simulated
-from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
-from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
-from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.analysis.causes.rank import Diagnosis
+from exaid_evals.analysis.stage import analyse
 from exaid_evals.runs.history import History
 
 
 def diagnosis_of(history: History) -> Diagnosis | None:
     """Rank the causes with the default settings."""
-    config = AnalysisConfig()
-    ways = directions_in(history, config)
-    return diagnose(history, find_anomalies(history, config, ways), ways, config)
+    return analyse(history).diagnosis
 
 
 @pytest.mark.parametrize(
@@ -48,7 +45,7 @@ def test_the_interval_holds_the_onset() -> None:
     run = simulate(31, 1004, "wrong_labels")
     found = diagnosis_of(simulated("wrong_labels", 1004))
     assert found is not None
-    low, high = found.incident.interval
+    low, high = found.onset.interval
     assert run.onset is not None
     assert low - 2 <= run.onset <= high + 2
 

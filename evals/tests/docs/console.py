@@ -1,7 +1,8 @@
 """The commands that the documentation shows, and what they really print.
 
 A fenced block of `console` holds commands behind `$ ` and the standard output of each, in which a line `…` stands for
-any number of lines. `python evals/tests/docs/console.py` runs them all and writes what they print into the documents.
+any number of lines. `python evals/tests/docs/console.py [DOCUMENT…]` runs them all and writes what they print into the
+documents.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _updated(text: str, shell: Shell) -> str:
 
 def main() -> None:
     """Write what the commands print into the documents; blocks that still match keep their ellipses."""
-    for name in DOCUMENTS:
+    for name in sys.argv[1:] or DOCUMENTS:
         path = ROOT / name
         with tempfile.TemporaryDirectory() as folder:
             path.write_text(_updated(path.read_text(encoding="utf-8"), Shell(Path(folder))), encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exaid_evals.analysis.anomalies.base import Anomaly, Severity
+from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.errors import ConfigError, MissingDependencyError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.alerts.alert_sender import AlertSender

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.watching import watch

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exaid_evals.analysis.anomalies.base import Anomaly, AnomalyKind, Severity
+from exaid_evals.anomalies.base import Anomaly, AnomalyKind, Severity
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.cli.main import run
 from exaid_evals.errors import ConfigError, DataError

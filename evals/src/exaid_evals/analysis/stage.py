@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
-from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.batches.images import bad_images, measure, with_image_profile
 from exaid_evals.analysis.batches.profile import Correlation, correlations
-from exaid_evals.analysis.batches.suspect_items import Concentration, affected_batches, badness, concentration
+from exaid_evals.analysis.batches.suspect_items import (
+    Concentration,
+    affected_batches,
+    badness,
+    batches_of,
+    concentration,
+)
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
+from exaid_evals.analysis.incidents import Incident, incidents_of, settled
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.registry import directions_in, find_anomalies
+from exaid_evals.anomalies.robust import worsening
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction, is_validation
@@ -73,6 +80,7 @@ class Analysis:
     directions: Mapping[str, Direction]
     performance: tuple[Performance, ...]
     anomalies: tuple[Anomaly, ...]
+    incidents: tuple[Incident, ...]
     diagnosis: Diagnosis | None
     batches: BatchFindings | None
 
@@ -95,7 +103,7 @@ def analyse(history: History, config: AnalysisConfig | None = None, image_dir: P
     directions = directions_in(history, config)
     _check_primary(history, directions, config)
     history, bad, n_images = _with_images(history, image_dir)
-    anomalies = tuple(find_anomalies(history, config, directions))
+    anomalies = settled(history, find_anomalies(history, config, directions), directions)
     diagnosis = diagnose(history, anomalies, directions, config, bad_items=bad)
     performance = tuple(
         found
@@ -103,7 +111,8 @@ def analyse(history: History, config: AnalysisConfig | None = None, image_dir: P
         if (found := _performance(history, metric, directions.get(metric))) is not None
     )
     batches = _batches(history, diagnosis, config, bad, n_images) if history.batches else None
-    return Analysis(history, config, directions, performance, anomalies, diagnosis, batches)
+    incidents = incidents_of(history, anomalies, directions)
+    return Analysis(history, config, directions, performance, anomalies, incidents, diagnosis, batches)
 
 
 def key_metric(analysis: Analysis) -> str | None:
@@ -111,7 +120,9 @@ def key_metric(analysis: Analysis) -> str | None:
     if analysis.config.primary_metric:
         return analysis.config.primary_metric
     if analysis.diagnosis is not None:
-        return analysis.diagnosis.incident.anomaly.metric
+        return analysis.diagnosis.onset.anomaly.metric
+    if analysis.incidents:
+        return analysis.incidents[0].lead.metric
     known = [one.metric for one in analysis.performance if one.direction is not None]
     return next((metric for metric in known if is_validation(metric)), next(iter(known), None))
 
@@ -165,21 +176,22 @@ def _performance(history: History, metric: str, direction: Direction | None) -> 
 def _batches(
     history: History, diagnosis: Diagnosis | None, config: AnalysisConfig, bad: dict[str, str] | None, n_images: int
 ) -> BatchFindings:
-    rows = [row for row in history.batches if row.phase == "train"] or list(history.batches)
+    metric = None if diagnosis is None else diagnosis.onset.anomaly.metric
+    rows = batches_of(history.batches, metric)
     after: Sequence[BatchRow] = rows
     held = None
     if diagnosis is not None:
-        low = diagnosis.incident.interval[0]
+        low = diagnosis.onset.interval[0]
         span = max((float(one.clean.steps[-1]) for one in history.series.values() if len(one.clean)), default=1.0)
         horizon = config.root_cause.horizon * span
         after = [row for row in rows if low < row.step <= low + horizon] or rows
-        held = concentration(rows, low, horizon)
-    return BatchFindings(len(history.batches), _worst(after), held, correlations(after), bad, n_images)
+        held = concentration(rows, low, horizon, metric)
+    return BatchFindings(len(history.batches), _worst(after, metric), held, correlations(after), bad, n_images)
 
 
-def _worst(rows: Sequence[BatchRow], n: int = 10) -> tuple[BatchRow, ...]:
+def _worst(rows: Sequence[BatchRow], metric: str | None, n: int = 10) -> tuple[BatchRow, ...]:
     import numpy as np
 
-    bad, affected = badness(rows), affected_batches(rows)
+    bad, affected = badness(rows, metric), affected_batches(rows, metric)
     order = sorted(np.flatnonzero(np.isfinite(bad) & affected), key=lambda at: (-bad[at], rows[at].step))
     return tuple(rows[int(at)] for at in order[:n])

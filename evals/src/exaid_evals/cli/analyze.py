@@ -68,7 +68,7 @@ command = verb("analyze", AnalyzeRequest, run)
 
 def _show(analysis: Analysis) -> None:
     """Print the finding, the worst anomalies and the ranked causes."""
-    from exaid_evals.analysis.report.sentences import believed, described, key_finding, recommendation
+    from exaid_evals.analysis.report.sentences import believed, key_finding, recommendation, sentence
 
     history = analysis.history
     steps = max((len(one.points) for one in history.series.values()), default=0)
@@ -78,13 +78,25 @@ def _show(analysis: Analysis) -> None:
     )
     click.echo(f"finding         {printable(key_finding(analysis))}")
     click.echo(f"recommendation  {recommendation(analysis)}")
-    worst = [one for one in analysis.anomalies if one.severity in ("high", "critical")]
-    for one in worst[:5]:
-        click.echo(f"  {one.severity:<9} {printable(described(one))}")
-    if len(worst) > 5:
-        click.echo(f"  and {len(worst) - 5} more of these, {len(analysis.anomalies) - len(worst)} lesser ones")
+    for one in analysis.incidents[:3]:
+        click.echo(f"  {one.severity:<9} {printable(sentence(one))}")
+    if len(analysis.incidents) > 3:
+        click.echo(f"  and {len(analysis.incidents) - 3} lesser incidents")
+    unknown = [one.metric for one in analysis.performance if one.direction is None and _is_metric(one.metric)]
+    if unknown:
+        named = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        click.echo(
+            f"note            looked at for shape alone, since it is not known how they improve: {printable(named)}"
+        )
     if analysis.diagnosis is not None:
         for hypothesis, share in zip(analysis.diagnosis.hypotheses, analysis.diagnosis.shares, strict=True):
             click.echo(f"  {believed(share):>8} {hypothesis.family}")
             for part in [part for part in hypothesis.evidence if part.weight > 0][:3] if share >= 0.05 else ():
                 click.echo(f"           {part.weight:+.1f} {printable(part.text)}")
+
+
+def _is_metric(name: str) -> bool:
+    """Tell whether a column may be a metric: no rate, no counter, no term that nobody minimises."""
+    from exaid_evals.runs.metric_names import role_of_column
+
+    return role_of_column(name) in ("metric", "unknown")

@@ -14,7 +14,7 @@ from exaid_evals.config.request import Request, argument, flag, option
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exaid_evals.analysis.anomalies.base import Anomaly
+    from exaid_evals.anomalies.base import Anomaly
     from exaid_evals.config.base import Loaded
     from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig
     from exaid_evals.monitor.watching import Watched
@@ -118,7 +118,7 @@ def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> in
 
 
 def _tell(one: Anomaly) -> None:
-    from exaid_evals.analysis.anomalies.base import evidence_of
+    from exaid_evals.anomalies.base import evidence_of
     from exaid_evals.monitor.wording import described
 
     click.echo(f"{one.severity:<9} {printable(described(one))} ({printable(evidence_of(one))})")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.monitor.numbers import number_of
 
 _MOST_ITEMS = 20

@@ -17,15 +17,11 @@ def write_run_report(history: Path, config: MonitoringConfig) -> Path:
     from exaid_evals.analysis.report.write import write_report
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.analysis.stage import analyse
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.override import Override
+    from exaid_evals.anomalies.settings import DetectionSettings
     from exaid_evals.runs.formats.jsonl_file import JsonlFormat
     from exaid_evals.runs.registry import read_history
 
-    watched = config.anomaly_detection
-    given = {
-        "directions": Override(watched.directions, "directions"),
-        "sudden_drop.relative": Override(watched.performance_drop_threshold, "performance_drop_threshold"),
-    }
-    settings = load_config(AnalysisConfig, None, given).value
+    shared = config.anomaly_detection.model_dump(include=set(DetectionSettings.model_fields))
+    detection = DetectionSettings.model_validate(shared)
+    settings = AnalysisConfig(anomaly_detection=detection)
     return write_report(analyse(read_history(JsonlFormat(), history.parent), settings), config.reporting.output_dir)

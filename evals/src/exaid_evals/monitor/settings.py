@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from exaid_evals.analysis.anomalies.base import Severity
+from exaid_evals.anomalies.base import Severity
+from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.config.base import Config as BaseConfig
 from exaid_evals.config.base import Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
@@ -31,7 +32,6 @@ def _named(value: Any) -> Any:
 
 
 Folder = Annotated[Path, BeforeValidator(_named)]
-Way = Literal["higher", "lower"]
 _RUNS = Path("runs")
 
 
@@ -41,32 +41,17 @@ class Config(BaseConfig):
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
-class AnomalyDetectionConfig(Config):
-    """When a value is an anomaly. The thresholds are those of the analysis after a run, seen from the present."""
+class AnomalyDetectionConfig(DetectionSettings):
+    """When a value is an anomaly, and what only a training that goes on can tell: a stall."""
 
-    performance_drop_threshold: Share = 0.05
-    """A fall of this share of the level before is a drop, if it also stands above the noise."""
-    drop_window: Annotated[int, Field(ge=3, le=1000)] = 8
-    """Values of the level before a drop."""
-    drop_min_z: Positive = 4.5
-    """A fall over the noise of the level before and of what came after; below it, a fall is noise however large."""
-    outlier_window: Annotated[int, Field(ge=5, le=1000)] = 25
-    outlier_threshold: Positive = 7.0
-    """Distance from the median, in units of the robust noise."""
-    divergence_factor: Annotated[float, Field(gt=1)] = 3.0
-    """A loss this many times its best has diverged; another metric, when it has lost 1 − 1/factor of its gain."""
-    plateau_patience: Annotated[int, Field(ge=5)] = 100
-    """Values of a metric without an improvement, after which it is on a plateau."""
-    plateau_tolerance: Share = 0.01
-    """An improvement by less than this share of all that was gained is none."""
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     stall_factor: Annotated[float, Field(gt=1)] = 10.0
     """No step for this many times the usual time between steps is a stall."""
     stall_min_seconds: NotNegative = 60.0
     """…but never sooner than this."""
     metrics: list[str] | None = None
     """Only these metrics are watched; null watches all."""
-    directions: dict[str, Way] = Field(default_factory=dict)
-    """How metrics improve whose name does not tell."""
 
 
 class AutoRecoveryConfig(Config):

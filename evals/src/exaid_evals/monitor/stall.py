@@ -7,8 +7,8 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.monitor.detectors.running_median import RunningMedian
+from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.running_median import RunningMedian
 from exaid_evals.monitor.settings import AnomalyDetectionConfig
 
 STEPS = "steps"

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.analysis.anomalies.base import Anomaly, Severity
+from exaid_evals.anomalies.base import Anomaly, Severity
+from exaid_evals.anomalies.watches import Watches
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.dispatch import Alerts
 from exaid_evals.monitor.batch_info import evidence_with, log_batch
-from exaid_evals.monitor.detectors.watches import Watches
 from exaid_evals.monitor.history_log import history_log
 from exaid_evals.monitor.numbers import number_of, row_of
 from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
@@ -67,7 +67,7 @@ class TrainingMonitor:
         self.run_name = run_name
         self._alerts = Alerts(self.config.alerts, run_name, clock=clock)
         self._lock = threading.RLock()
-        self._watches = Watches(self.config.anomaly_detection)
+        self._watches = Watches(self.config.anomaly_detection, metrics=self.config.anomaly_detection.metrics)
         self.anomalies: deque[Anomaly] = deque(maxlen=_REMEMBERED)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.problems: Counter[str] = Counter()
@@ -76,7 +76,7 @@ class TrainingMonitor:
         self._stalls: deque[Anomaly] = deque(maxlen=_REMEMBERED)
         self._history = history_log(self.config, run_name)
         self._n_calls = 0
-        self._closed = False
+        self._closed = self._finished = False
         self._stall = StallWatch(self.config.anomaly_detection, clock, weakref.WeakMethod(self._stalled))
         self._watches_stalls = watch_stalls and self.config.enable_real_time_analysis
 
@@ -239,6 +239,17 @@ class TrainingMonitor:
         if self.problems[what] == 1 and not logged:
             _log.warning("%s: %s; further ones are only counted", printable(self.run_name), printable(what))
 
+    def finish(self) -> list[Anomaly]:
+        """Return what the end of the training makes certain: a fall that no further value can confirm."""
+        with self._lock:
+            if self._finished or not self.config.enable_real_time_analysis:
+                return []
+            self._finished = True
+            found = self._watches.finish()
+            for one in found:
+                self.tell(one)
+            return found
+
     def close(self) -> None:
         """End the watch, deliver what is queued (until the deadline), and write the report if that is configured."""
         if self._closed:
@@ -246,6 +257,7 @@ class TrainingMonitor:
         self._closed = True
         self._stall.stop()
         for part, end in (
+            ("monitor", self.finish),
             ("recovery", self._close_recovery),
             ("history", self._close_history),
             ("alerts", self._alerts.close),

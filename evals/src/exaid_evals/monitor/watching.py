@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.monitor.stall import StallWatch
 from exaid_evals.monitor.training_monitor import TrainingMonitor
 from exaid_evals.runs.following import Follower, Row
@@ -65,6 +65,9 @@ def watch(
             raise
         seen.interrupted = True
     _feed(follower.finish(), monitor, tell, seen)
+    for one in monitor.finish():
+        seen.anomalies.append(one)
+        tell(one)
     return seen
 
 

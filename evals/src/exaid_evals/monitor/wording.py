@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 
 _WHAT = {
     "sudden_drop": "got worse at once",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 IrregularityKind = Literal["gap", "repeated_step", "unordered_step", "nan", "infinite", "not_a_number", "missing"]
 
+
 LARGEST = 1e100
 """A greater value counts as infinite: it is a run that overflows, and its square has no floating-point number."""
 

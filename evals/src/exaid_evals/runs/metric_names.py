@@ -142,6 +142,7 @@ METRICS: tuple[MetricName, ...] = (
         """
         generator_loss | generator loss | g_loss gen_loss loss_g loss_gen generator_error err_g errg g_error lossg gloss
         discriminator_loss | discriminator loss | d_loss disc_loss loss_d loss_disc err_d errd lossd dloss
+        value_loss | value loss | vf_loss critic_loss value_function_loss qf_loss q_loss loss_value loss_critic loss_qf
         adversarial_loss | adversarial loss | adv_loss loss_adv gan_loss loss_gan
         policy_loss | policy loss | policy_gradient_loss pg_loss actor_loss loss_policy loss_actor loss_pi pi_loss
         entropy_loss | entropy loss | loss_entropy ent_loss
@@ -153,6 +154,7 @@ METRICS: tuple[MetricName, ...] = (
     ),
     *_rows(
         """
+        gradient_norm | gradient norm | grad_norm gradnorm gnorm
         approximate_kl | approximate KL | approx_kl
         entropy | entropy
         discriminator_score | discriminator score | d_real d_fake d_x d_g_z
@@ -180,7 +182,7 @@ def _set(words: str) -> frozenset[str]:
 
 _COUNTERS = _set(
     "step steps epoch epochs iter iters iteration iterations batch batches samples tokens timesteps updates episodes "
-    "count num total index seed rank examples images hours progress"
+    "count num total items index seed rank examples images hours progress"
 )
 _SYSTEM = _set("memory mem gpu cpu rss ram util utilization utilisation power temp eta timestamp disk network")
 

@@ -281,8 +281,8 @@ def test_runs_of_different_lengths_are_told_of() -> None:
 
 def test_recovery_is_the_time_until_nine_tenths_are_won_back() -> None:
     """A planted fall of 0.3 that ends after 12 steps has recovered then; one that lasts has not."""
-    from exaid_evals.analysis.anomalies.registry import find_anomalies
     from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.anomalies.registry import find_anomalies
 
     values = np.random.default_rng(12).normal(0.9, 0.005, 100)
     values[40:52] -= 0.3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exaid_evals.runs.history import BatchRow
-from exaid_evals.runs.metric_names import direction_of
+from exaid_evals.runs.metric_names import direction_of, is_validation, metric_named, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LEAST = 20
 """Batches below which nothing is tested."""
+BELIEVED = 0.01
+"""Items are named only where the test says that items make batches bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Concentration:
     """Whether items that were bad in one half of the batches make batches of the other half bad.
 
     Attributes:
-        p: of Fisher's exact test, one-sided.
+        p: that the items of one half say nothing about the other; one-sided.
         odds_ratio: of a batch to be bad that holds many of these items.
         n_batches: of both halves.
         items: those that stand mostly in bad batches, the most telling first, with times in bad batches and in all.
@@ -57,26 +59,57 @@ class BadShare:
     odds_ratio: float
 
 
-def badness(rows: Sequence[BatchRow]) -> NDArray[np.float64]:
-    """Return how bad each batch is: its loss, else what its first metric with a direction says; NaN where unknown."""
+def batches_of(rows: Sequence[BatchRow], metric: str | None) -> Sequence[BatchRow]:
+    """Return the batches that tell of items: those of the training, else of evaluations for a metric of validation.
+
+    Args:
+        rows: all batches of a run.
+        metric: that fell; None takes those of the training.
+    """
+    trained = [row for row in rows if row.phase == "train"]
+    if any(row.items for row in trained) or metric is None or not is_validation(metric):
+        return trained or list(rows)
+    evaluated = [row for row in rows if row.phase == "eval" and row.items]
+    return evaluated if len({row.step for row in evaluated}) > 1 else trained or list(rows)
+
+
+def batch_metric(rows: Sequence[BatchRow], wanted: str | None = None) -> str | None:
+    """Return the metric that batches are judged by: the one that fell, else their loss, else any with a direction.
+
+    Args:
+        rows: batches.
+        wanted: the metric that fell, as the run calls it: `val/recall` is the batches' `recall`.
+    """
+    names = sorted({name for row in rows for name, value in row.metrics.items() if value is not None})
+    if wanted is not None:
+        asked = set(words_of(wanted))
+        same = [name for name in names if direction_of(name) and set(words_of(name)) <= asked]
+        entry = metric_named(wanted)
+        same = same or [name for name in names if entry is not None and metric_named(name) is entry]
+        if same:
+            return max(same, key=lambda name: (len(words_of(name)), name))
+    known = [name for name in names if direction_of(name)]
+    return next((name for name in known if direction_of(name) == "lower"), next(iter(known), None))
+
+
+def badness(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.float64]:
+    """Return how bad each batch is, by `batch_metric`; NaN where that is not known."""
     import numpy as np
 
-    names = sorted({name for row in rows for name, value in row.metrics.items() if value is not None})
-    ways = {name: direction_of(name) for name in names}
-    name = next((one for one in names if ways[one] == "lower"), next((one for one in names if ways[one]), None))
+    name = batch_metric(rows, wanted)
     if name is None:
         return np.full(len(rows), np.nan)
     values = np.array(
         [np.nan if row.metrics.get(name) is None else row.metrics[name] for row in rows], dtype=np.float64
     )
-    return values if ways[name] == "lower" else -values
+    return values if direction_of(name) == "lower" else -values
 
 
-def affected_batches(rows: Sequence[BatchRow]) -> NDArray[np.bool_]:
+def affected_batches(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.bool_]:
     """Tell which batches are worse than their neighbours: above the running mean of 15, for a trend makes none bad."""
     import numpy as np
 
-    values = badness(rows)
+    values = badness(rows, wanted)
     known = np.isfinite(values)
     if known.sum() < 3:
         return np.zeros(len(rows), dtype=bool)
@@ -87,71 +120,133 @@ def affected_batches(rows: Sequence[BatchRow]) -> NDArray[np.bool_]:
     return known & (values > mean)
 
 
-def concentration(rows: Sequence[BatchRow], onset: float, horizon: float) -> Concentration | None:
+def concentration(
+    rows: Sequence[BatchRow], onset: float, horizon: float, wanted: str | None = None
+) -> Concentration | None:
     """Test whether the same items make batches bad.
 
-    Of the batches within the horizon after the onset, every second one tells which items stand in bad batches; the
-    others are then split by how many of these items they hold, and that is held against whether they are bad. So
-    nothing is tested on what it was chosen by.
+    Of the batches within the horizon after the onset, one half tells by how much batches with an item are worse than
+    their neighbours; the mean of this over the items of each batch of the other half is then held against how bad that
+    batch is (Spearman's ρ, one-sided). So nothing is tested on what it was chosen by. The batches of an evaluation
+    stay together: each half has every second evaluation, or every second batch of a training.
 
     Args:
-        rows: of the training.
+        rows: of the training, or of evaluations.
         onset: last good step.
         horizon: in steps.
+        wanted: the metric that fell.
 
     Returns:
         None where too few batches name their items.
     """
     import numpy as np
-    from scipy.stats import fisher_exact
+    from scipy.stats import spearmanr
 
     chosen = [row for row in rows if onset < row.step <= onset + horizon and row.items]
     if len(chosen) < _LEAST:
         return None
-    bad = affected_batches(chosen)
+    bad = affected_batches(chosen, wanted)
+    excess = _excess_over_neighbours(chosen, wanted)
+    if chosen[0].phase == "eval":
+        excess = excess - _usual([row for row in rows if row.step <= onset and row.items], chosen, wanted)
+    half = _halves(chosen)
     best: tuple[float, float] | None = None
-    for half in (0, 1):
-        scores = _scores(chosen[half::2], bad[half::2])
-        held = np.array([_mean_score(row, scores) for row in chosen[1 - half :: 2]])
-        many, is_bad = held > np.median(held), bad[1 - half :: 2]
-        table = [
-            [int((many & is_bad).sum()), int((many & ~is_bad).sum())],
-            [int((~many & is_bad).sum()), int((~many & ~is_bad).sum())],
-        ]
-        odds, p = fisher_exact(table, alternative="greater")
+    for told in (0, 1):
+        scores = _scores([row for row, at in zip(chosen, half, strict=True) if at == told], excess[half == told])
+        others = [row for row, at in zip(chosen, half, strict=True) if at != told]
+        held, truth = np.array([_mean_score(row, scores) for row in others]), excess[half != told]
+        usable = np.isfinite(truth)
+        if usable.sum() < _LEAST // 2 or np.ptp(held[usable]) == 0 or np.ptp(truth[usable]) == 0:
+            continue
+        p = float(spearmanr(held[usable], truth[usable], alternative="greater").pvalue)
         if best is None or p < best[0]:
-            best = (float(p), _bounded(float(odds)))
-    assert best is not None  # noqa: S101 - the loop has two rounds
+            best = (p, _odds(held, bad[half != told]))
+    if best is None:
+        return None
     times, times_bad = Counter[str](), Counter[str]()
     for row, is_bad_one in zip(chosen, bad, strict=True):
         times.update(set(row.items))
         if is_bad_one:
             times_bad.update(set(row.items))
-    telling = sorted(times, key=lambda item: (-_excess(times_bad[item], times[item], float(bad.mean())), item))
-    items = tuple((item, times_bad[item], times[item]) for item in telling[:20] if times_bad[item] >= 2)
-    indices = tuple(int(at) for at in np.flatnonzero(bad))
     # The better of two halves was taken: Bonferroni's factor.
-    return Concentration(min(1.0, 2 * best[0]), best[1], len(chosen), items, indices)
+    p = min(1.0, 2 * best[0])
+    every = _scores(chosen, excess)
+    telling = sorted(times, key=lambda item: (-every.get(item, 0.0), item)) if p < BELIEVED else []
+    items = tuple((item, times_bad[item], times[item]) for item in telling[:20] if every.get(item, 0.0) > 0)
+    indices = tuple(int(at) for at in np.flatnonzero(bad))
+    return Concentration(p, best[1], len(chosen), items, indices)
 
 
-def _scores(rows: Sequence[BatchRow], bad: NDArray[np.bool_]) -> dict[str, float]:
-    """Return item → how much more often than expected it stood in bad batches."""
-    share = float(bad.mean()) if len(bad) else 0.0
-    scores: Counter[str] = Counter()
-    for row, is_bad in zip(rows, bad, strict=True):
-        for item in set(row.items):
-            scores[item] += (1 - share) if is_bad else -share  # type: ignore[assignment]
-    return dict(scores)
+def _usual(before: Sequence[BatchRow], rows: Sequence[BatchRow], wanted: str | None) -> NDArray[np.float64]:
+    """Return by how much each batch of an evaluation was worse than the others before the onset; 0 for new ones.
+
+    Batches of an evaluation differ in difficulty, and always in the same way: that is no fault of their items.
+    """
+    import numpy as np
+
+    known: dict[tuple[str, ...], list[float]] = {}
+    if before:
+        for row, value in zip(before, _excess_over_neighbours(before, wanted), strict=True):
+            if np.isfinite(value):
+                known.setdefault(tuple(sorted(row.items)), []).append(float(value))
+    return np.array([float(np.mean(known.get(tuple(sorted(row.items)), [0.0]))) for row in rows])
+
+
+def _halves(rows: Sequence[BatchRow]) -> NDArray[np.int64]:
+    """Return 0 or 1 for each batch: alternately, batches of one step together."""
+    import numpy as np
+
+    steps = {step: at for at, step in enumerate(sorted({row.step for row in rows}))}
+    return np.array([steps[row.step] % 2 for row in rows], dtype=np.int64)
+
+
+def _excess_over_neighbours(rows: Sequence[BatchRow], wanted: str | None) -> NDArray[np.float64]:
+    """Return by how much each batch is worse than the median of those around it; of an evaluation, than its median."""
+    import numpy as np
+
+    values = badness(rows, wanted)
+    steps = np.array([row.step for row in rows])
+    if len(np.unique(steps)) <= len(rows) // 3:
+        medians = {step: np.nanmedian(values[steps == step]) for step in np.unique(steps).tolist()}
+        apart: NDArray[np.float64] = values - np.array([medians[step] for step in steps.tolist()])
+        return apart
+    width = min(15, len(rows))
+    starts = np.clip(np.arange(len(rows)) - width // 2, 0, len(rows) - width)
+    medians = np.nanmedian(np.lib.stride_tricks.sliding_window_view(values, width), axis=1)
+    rest: NDArray[np.float64] = values - medians[starts]
+    return rest
+
+
+def _odds(held: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
+    """Return the odds ratio of a batch to be bad that holds many telling items."""
+    import numpy as np
+    from scipy.stats import fisher_exact
+
+    many = held > np.median(held)
+    table = [
+        [int((many & bad).sum()), int((many & ~bad).sum())],
+        [int((~many & bad).sum()), int((~many & ~bad).sum())],
+    ]
+    return _bounded(float(fisher_exact(table)[0]))
+
+
+def _scores(rows: Sequence[BatchRow], excess: NDArray[np.float64]) -> dict[str, float]:
+    """Return item → by how much batches that hold it are worse; drawn to 0 for items that are seen seldom."""
+    import numpy as np
+
+    centre = float(np.nanmean(excess)) if np.isfinite(excess).any() else 0.0
+    sums: dict[str, float] = {}
+    times: Counter[str] = Counter()
+    for row, value in zip(rows, excess, strict=True):
+        if np.isfinite(value):
+            for item in set(row.items):
+                sums[item] = sums.get(item, 0.0) + float(value) - centre
+                times[item] += 1
+    return {item: total / (times[item] + 2) for item, total in sums.items()}
 
 
 def _mean_score(row: BatchRow, scores: Mapping[str, float]) -> float:
     return sum(scores.get(item, 0.0) for item in row.items) / len(row.items)
-
-
-def _excess(bad: int, every: int, share: float) -> float:
-    """Return by how many standard deviations an item is in more bad batches than the share of these would make it."""
-    expected = every * share
-    return float((bad - expected) / max((expected * (1 - share)) ** 0.5, 1e-9))
 
 
 def repetition(rows: Sequence[BatchRow], low: float, high: float, horizon: float) -> Repetition | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.settings import RootCauseSettings
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction
 
@@ -61,7 +61,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Incident:
+class Onset:
     """What a cause is looked for.
 
     Attributes:
@@ -82,14 +82,14 @@ class Context:
     Attributes:
         history: of the run.
         directions: metric → how it improves.
-        incident: what is to be explained.
+        onset: what is to be explained.
         settings: how it is weighed.
         bad_items: items whose images an audit found bad → why; None where no images were given.
     """
 
     history: History
     directions: Mapping[str, Direction]
-    incident: Incident
+    onset: Onset
     settings: RootCauseSettings
     bad_items: Mapping[str, str] | None = None
 
@@ -102,12 +102,12 @@ class Context:
     @cached_property
     def window(self) -> tuple[float, float]:
         """The steps in which a cause may lie: some before the last good step, up to the first bad one."""
-        low, high = self.incident.interval
+        low, high = self.onset.interval
         return low - self.settings.lookback * self.span, high
 
     def near(self, step: float) -> float:
         """Return how well a step fits in time: 1 within the interval, less before it, 0 outside the window."""
-        low = self.incident.interval[0]
+        low = self.onset.interval[0]
         first, last = self.window
         if step < first or step > last:
             return 0.0

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from exaid_evals.analysis.batches.profile import input_shift
-from exaid_evals.analysis.batches.suspect_items import concentration, repetition
+from exaid_evals.analysis.batches.suspect_items import BELIEVED, batches_of, concentration, repetition
 from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.analysis.causes.optimisation import training_moved
+from exaid_evals.runs.metric_names import is_validation
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
 
@@ -23,7 +24,7 @@ class Data(Cause):
         """Weigh what was logged of the batches."""
         evidence: list[Evidence] = []
         unseen = []
-        if any(row.items for row in context.train_batches):
+        if any(row.items for row in context.history.batches):
             evidence += [*_items(context), *_repeated(context), *_bad_images(context)]
         else:
             unseen.append("the items of each batch (log_batch_metrics)")
@@ -47,23 +48,26 @@ class Data(Cause):
 
 
 def _items(context: Context) -> Iterator[Evidence]:
-    found = concentration(context.train_batches, context.incident.interval[0], context.settings.horizon * context.span)
+    metric = context.onset.anomaly.metric
+    horizon = context.settings.horizon * context.span
+    found = concentration(batches_of(context.history.batches, metric), context.onset.interval[0], horizon, metric)
     if found is None:
         return
     numbers = {"p": found.p, "odds_ratio": found.odds_ratio, "n_batches": found.n_batches}
-    if found.p < 1e-3:
+    test = f"Spearman's ρ between halves of {found.n_batches} batches: p = {found.p:.1e}"
+    if found.p < BELIEVED:
         text = (
-            f"the bad batches after the onset hold the same items: which batches are bad follows from items that were "
-            f"bad in other batches (Fisher's exact test on {found.n_batches} batches: p = {found.p:.1e})"
+            "the bad batches after the onset hold the same items: which batches are bad follows from items that were "
+            f"bad in other batches ({test})"
         )
-        yield Evidence(text, min(6.0, -0.8 * math.log10(found.p)), None, numbers)
-    elif found.p > 0.05 and found.n_batches >= 20:
-        text = f"no items make a batch bad (Fisher's exact test on {found.n_batches} batches: p = {found.p:.2f})"
-        yield Evidence(text, -1.5, None, numbers)
+        most = 3.0 if is_validation(metric) and not context.train_batches else 6.0  # new items differ in difficulty
+        yield Evidence(text, min(most, -0.9 * math.log10(max(found.p, 1e-300))), None, numbers)
+    elif found.p > 0.05:
+        yield Evidence(f"no items make a batch bad ({test})", -1.5, None, numbers)
 
 
 def _repeated(context: Context) -> Iterator[Evidence]:
-    low, high = context.incident.interval
+    low, high = context.onset.interval
     found = repetition(context.train_batches, low, high, context.settings.horizon * context.span)
     if found is None:
         return
@@ -78,7 +82,7 @@ def _repeated(context: Context) -> Iterator[Evidence]:
 
 
 def _inputs(context: Context) -> Iterator[Evidence]:
-    low, high = context.incident.interval
+    low, high = context.onset.interval
     found = input_shift(context.train_batches, low, high, context.settings.horizon * context.span)
     if found is None:
         return
@@ -100,7 +104,7 @@ def _bad_images(context: Context) -> Iterator[Evidence]:
     from exaid_evals.analysis.batches.suspect_items import bad_in_affected
 
     found = bad_in_affected(
-        context.train_batches, context.bad_items, context.incident.interval[0], context.settings.horizon * context.span
+        context.train_batches, context.bad_items, context.onset.interval[0], context.settings.horizon * context.span
     )
     if found is None:
         return

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.analysis.causes.optimisation import training_moved
+from exaid_evals.runs.metric_names import is_validation
 
 _SIZE = re.compile(
     r"(n|num|count|size)[/._-]?(val|eval|valid|test)|(val|eval|valid|test)[/._-]?(n|num|size|count)([/._-]|$)"
@@ -30,6 +31,9 @@ class Evaluation(Cause):
             unseen.append("the items of each evaluation (log_batch_metrics with phase='eval')")
         evidence += _sizes(context)
         evidence += training_moved(context, for_training=False)
+        metric = context.onset.anomaly.metric
+        if not is_validation(metric):
+            evidence.append(Evidence(f"{metric} is not called a metric of an evaluation", -2.0))
         return Hypothesis(
             self.family,
             "The evaluation changed, and not the model: its set, the set's size, or the order of its items.",
@@ -54,9 +58,9 @@ def _changed(context: Context, sets: Sequence[tuple[float, tuple[str, ...]]]) ->
     for (_, before), (step, after) in pairwise(sets):
         if before == after:
             continue
-        fits = context.near(step) if step > context.incident.interval[0] else 0.3 * context.near(step)
+        fits = context.near(step) if step > context.onset.interval[0] else 0.3 * context.near(step)
         # An evaluation lies after what the training's metrics say: it is the first one after the onset that counts.
-        fits = max(fits, 1.0 if abs(step - context.incident.anomaly.step) < 1e-9 else 0.0)
+        fits = max(fits, 1.0 if abs(step - context.onset.anomaly.step) < 1e-9 else 0.0)
         if fits == 0:
             elsewhere += 1
             continue
@@ -80,7 +84,7 @@ def _sizes(context: Context) -> Iterator[Evidence]:
             continue
         steps, values = series.clean.steps, series.clean.values
         for at in range(1, len(values)):
-            here = context.near(float(steps[at])) or float(float(steps[at]) == context.incident.anomaly.step)
+            here = context.near(float(steps[at])) or float(float(steps[at]) == context.onset.anomaly.step)
             if values[at] != values[at - 1] and here:
                 text = f"{name} went from {values[at - 1]:g} to {values[at]:g} at step {steps[at]:g}"
                 yield Evidence(text, 3.0 * here, float(steps[at]), {"before": values[at - 1], "after": values[at]})

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.robust import difference_sigma, worsening
-from exaid_evals.analysis.causes.base import Incident
+from exaid_evals.analysis.causes.base import Onset
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly
+from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.metric_names import Direction, is_validation
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_DROPS = ("sudden_drop", "change_point", "not_finite")
+_DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
 """A shift of a training metric alone is believed from here on: losses of batches have heavy tails."""
 _BATCH_LOSS = "batch metrics"
@@ -31,21 +31,23 @@ class Reaction:
         z: shift for the worse over its noise, of the medians of the points after and before.
         relative: shift over the level before.
         interval: last good and first bad step, where it reacted; else the drop's own.
+        undefined: whether it was NaN or infinite there.
     """
 
     metric: str
     z: float
     relative: float
     interval: tuple[float, float]
+    undefined: bool = False
 
 
-def incidents(
+def onsets(
     history: History,
     anomalies: Sequence[Anomaly],
     directions: Mapping[str, Direction],
     primary: str | None = None,
     most: int = 6,
-) -> list[Incident]:
+) -> list[Onset]:
     """Return the drops that a cause may be looked for, the most telling first.
 
     Args:
@@ -62,36 +64,42 @@ def incidents(
         return []
     worst = max(drops, key=lambda one: (_rank(one, primary), -one.step))
     # Of drops that are nearly as bad the first is what the others follow from.
-    peers = [one for one in drops if _rank(one, primary)[0] == _rank(worst, primary)[0] and _z(one) >= 0.5 * _z(worst)]
+    peers = [
+        one for one in drops if _rank(one, primary)[:2] == _rank(worst, primary)[:2] and _z(one) >= 0.5 * _z(worst)
+    ]
     first = min(peers, key=lambda one: (one.step, -_z(one)))
-    rest = sorted((one for one in drops if one is not first), key=lambda one: (-_z(one), one.step))
-    return [_incident(history, directions, one) for one in [first, *rest][:most]]
+    order = {one: at for at, one in enumerate(reversed(SEVERITIES))}
+    rest = sorted((one for one in drops if one is not first), key=lambda one: (order[one.severity], -_z(one), one.step))
+    return [_onset(history, directions, one) for one in [first, *rest][:most]]
 
 
-def _incident(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Incident:
+def _onset(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Onset:
     interval = drop.interval or (drop.step, drop.step)
     train = training_reaction(history, directions, drop, interval)
     if train is not None and train.z >= 5 and drop.metric != train.metric:
         interval = train.interval
-    return Incident(drop, interval, train)
+    return Onset(drop, interval, train)
 
 
 def _sure(one: Anomaly, primary: str | None) -> bool:
-    """Tell whether an anomaly is a drop that needs a cause.
+    """Tell whether an anomaly is a drop that a cause is looked for.
 
-    A validation metric drifts, for it is taken on the same items every time: only what comes suddenly counts. A
-    training metric has heavy tails, for it is taken on other items every time: only what lasts counts.
+    A validation metric drifts, for it is taken on the same items every time: what comes suddenly counts, or is high. A
+    training metric has heavy tails, for it is taken on other items every time: what lasts counts, or is high.
     """
-    if one.kind == "not_finite":
-        return one.severity == "critical"
+    if one.severity in ("high", "critical"):
+        return True
+    if one.severity == "low" or one.kind == "not_finite":
+        return False
     if is_validation(one.metric) or one.metric == primary:
         return one.kind == "sudden_drop"
-    return one.kind == "change_point" and _z(one) >= _TRAIN_Z
+    return one.kind in ("change_point", "sudden_drop") and _z(one) >= _TRAIN_Z
 
 
-def _rank(one: Anomaly, primary: str | None) -> tuple[int, float]:
-    preferred = 2 if one.metric == primary else int(is_validation(one.metric))
-    return preferred, _z(one)
+def _rank(one: Anomaly, primary: str | None) -> tuple[int, bool, float]:
+    undefined = one.kind == "not_finite" and one.severity == "critical"  # what follows from NaN explains nothing
+    preferred = 3 if one.metric == primary else 2 if undefined else int(is_validation(one.metric))
+    return preferred, one.severity in ("high", "critical"), _z(one)
 
 
 def _z(one: Anomaly) -> float:
@@ -132,6 +140,9 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
 
     steps, values = series.clean.steps, worsening(series.clean.values, direction)
     low, high = interval
+    lost = _undefined_from(series, interval)
+    if lost is not None:
+        return Reaction(series.metric, 1e6, 1.0, lost, undefined=True)
     spacing = max(high - low, float(np.median(np.diff(steps))) if len(steps) > 1 else 1.0)
     n_around = 20
     before = np.flatnonzero(steps <= low - 3 * spacing)[-2 * n_around :]
@@ -153,6 +164,26 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
         z = shift / (noise * float(np.sqrt(1 / 5 + np.pi / (2 * len(before)))))
     exact = (float(steps[at - 1]), float(steps[at])) if at else interval
     return Reaction(series.metric, z, relative, exact if z >= 5 else interval)
+
+
+def _undefined_from(series: Series, interval: tuple[float, float]) -> tuple[float, float] | None:
+    """Return last good and first bad step of a metric that is NaN or infinite at a drop, three times or to the end."""
+    low, high = interval
+    last_good, first_bad, run = low, high, 0
+    for point in series.points:
+        if not isinstance(point.value, float | int) or point.step < low - (high - low):
+            continue
+        if point.finite:
+            if point.step > high:
+                return None
+            last_good, run = point.step, 0
+            continue
+        if run == 0:
+            first_bad = point.step
+        run += 1
+        if run >= 3 or point is series.points[-1]:
+            return last_good, first_bad
+    return None
 
 
 def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray[np.int64], n_middle: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
 from exaid_evals.runs.history import CleanSeries, Series
+from exaid_evals.runs.metric_names import is_validation, role_of_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +111,12 @@ def _scale(context: Context, series: Series) -> Iterator[Evidence]:
 
 
 def _undefined(context: Context) -> Iterator[Evidence]:
-    low, high = context.window[0], context.incident.interval[1] + context.settings.lookback * context.span
+    metric, one = context.onset.anomaly.metric, context.onset.anomaly
+    if one.kind == "not_finite" and one.severity == "critical":
+        # Sound weights give finite values on sound inputs: it is mostly the weights that are not.
+        yield Evidence(f"{metric} was NaN or infinite from step {context.onset.interval[1]:g} on", 4.0, one.step)
+        return
+    low, high = context.window[0], context.onset.interval[1] + context.settings.lookback * context.span
     for series in context.history.series.values():
         found = [
             point.step
@@ -118,13 +124,14 @@ def _undefined(context: Context) -> Iterator[Evidence]:
             if low <= point.step <= high and isinstance(point.value, float) and not point.finite
         ]
         if found:
+            lasting = len(found) >= 3 and role_of_column(series.metric) != "unknown"
             text = f"{series.metric} was NaN or infinite at {len(found)} steps from step {found[0]:g} on"
-            yield Evidence(text, 1.5, found[0], {"count": len(found)})
+            yield Evidence(text, 3.0 if lasting else 1.5, found[0], {"count": len(found)})
             return
 
 
 def _exploded(context: Context) -> Iterator[Evidence]:
-    train = context.incident.train
+    train = context.onset.train
     if train is not None and train.relative >= 3 and train.z >= 10:
         text = (
             f"{train.metric} rose to {1 + train.relative:.1f} times its level: steps were far too large for the model"
@@ -139,17 +146,27 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
         context: with the reaction of the training.
         for_training: whether the hypothesis is that the model was harmed.
     """
-    train = context.incident.train
+    train = context.onset.train
     if train is None:
         return
     sign = 1.0 if for_training else -1.0
-    if train.z >= 5 and train.relative >= 0.1:
-        size = f"{train.relative:+.0%}, z = {train.z:.1f}"
-        text = f"{train.metric} got worse with it ({size}), first at step {train.interval[1]:g}"
+    if train.undefined:
+        text = f"{train.metric} was NaN or infinite with it, first at step {train.interval[1]:g}"
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"undefined": True})
+    elif train.z >= 5 and train.relative >= 0.1:
+        text = (
+            f"{train.metric} got worse with it ({_size(train.relative, train.z)}), first at step {train.interval[1]:g}"
+        )
         yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"z": train.z})
-    elif train.z < 3:
-        text = f"{train.metric} did not move ({train.relative:+.0%}, z = {train.z:.1f})"
+    elif train.z < 3 and (for_training or is_validation(context.onset.anomaly.metric)):
+        # A reward that falls is not an evaluation on other data, and says nothing about one.
+        text = f"{train.metric} did not move ({_size(train.relative, train.z)})"
         yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
+
+
+def _size(relative: float, z: float) -> str:
+    share = f"{relative:+.0%}" if abs(relative) < 10 else f"{1 + relative:.3g} times its level"
+    return f"{share}, z = {z:.1f}" if abs(z) < 1e5 else share
 
 
 def _inside(context: Context, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:

@@ -6,17 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.causes.base import Cause, Context, Hypothesis, Incident
+from exaid_evals.analysis.causes.base import Cause, Context, Hypothesis, Onset
 from exaid_evals.analysis.causes.data import Data
 from exaid_evals.analysis.causes.evaluation import Evaluation
-from exaid_evals.analysis.causes.onset import incidents
+from exaid_evals.analysis.causes.onset import onsets
 from exaid_evals.analysis.causes.optimisation import Optimisation
 from exaid_evals.analysis.causes.system import System
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction
 
+_MOST = 0.5
 CAUSES: tuple[Cause, ...] = (Data(), Optimisation(), Evaluation(), System())
 
 
@@ -25,19 +26,24 @@ class Diagnosis:
     """What is to be explained, and what explains it.
 
     Attributes:
-        incident: the drop.
+        onset: the drop.
         hypotheses: the best supported first; `unknown` is among them.
         shares: of belief in each hypothesis, in the same order; exp(score) over their sum.
     """
 
-    incident: Incident
+    onset: Onset
     hypotheses: tuple[Hypothesis, ...]
     shares: tuple[float, ...]
 
     @property
     def named(self) -> str:
-        """The family that is named first."""
-        return self.hypotheses[0].family
+        """The family that is named: the first, if more than half of the belief is its own; else `unknown`."""
+        return self.hypotheses[0].family if self.shares[0] > _MOST else "unknown"
+
+    @property
+    def first(self) -> Hypothesis:
+        """The hypothesis that is named."""
+        return next(one for one in self.hypotheses if one.family == self.named)
 
 
 def diagnose(
@@ -50,7 +56,7 @@ def diagnose(
 ) -> Diagnosis | None:
     """Rank the causes of a run's worst drop; None where nothing dropped, and for cases, which have no order.
 
-    A critical drop is always explained, by `unknown` at worst. A lesser one counts where a cause explains it.
+    A drop that is high or critical is always explained, by `unknown` at worst; a lesser one where a cause explains it.
 
     Args:
         history: of the run.
@@ -61,16 +67,16 @@ def diagnose(
     """
     if history.steps_are == "case":
         return None
-    for incident in incidents(history, anomalies, directions, config.primary_metric):
-        context = Context(history, directions, incident, config.root_cause, bad_items)
+    for onset in onsets(history, anomalies, directions, config.primary_metric):
+        context = Context(history, directions, onset, config.root_cause, bad_items)
         weighed = [cause.weigh(context) for cause in CAUSES]
         explained = max(one.score for one in weighed) >= config.root_cause.explains
-        if explained or incident.anomaly.severity == "critical":
-            return _ranked(incident, weighed, config)
+        if explained or onset.anomaly.severity in ("high", "critical"):
+            return _ranked(onset, weighed, config)
     return None
 
 
-def _ranked(incident: Incident, weighed: Sequence[Hypothesis], config: AnalysisConfig) -> Diagnosis:
+def _ranked(onset: Onset, weighed: Sequence[Hypothesis], config: AnalysisConfig) -> Diagnosis:
     unknown = Hypothesis(
         "unknown",
         "Something that was not logged, or the training's own noise.",
@@ -81,4 +87,4 @@ def _ranked(incident: Incident, weighed: Sequence[Hypothesis], config: AnalysisC
     ranked = sorted([*weighed, unknown], key=lambda one: -scores[id(one)])
     top = scores[id(ranked[0])]
     beliefs = [math.exp(scores[id(one)] - top) for one in ranked]
-    return Diagnosis(incident, tuple(ranked), tuple(one / sum(beliefs) for one in beliefs))
+    return Diagnosis(onset, tuple(ranked), tuple(one / sum(beliefs) for one in beliefs))

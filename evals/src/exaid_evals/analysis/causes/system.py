@@ -47,7 +47,7 @@ def _every(context: Context) -> dict[str, Series]:
 
 def _prompt(context: Context, step: float) -> float:
     """Return how well a disturbance at a step fits: it shows at once, so that one long before the drop does not."""
-    low, high = context.incident.interval
+    low, high = context.onset.interval
     slack = max(3.0, 0.01 * context.span)  # steps that are counted again shift what is logged around them
     if low - slack <= step <= high + slack:
         return 1.0
@@ -105,7 +105,7 @@ def _slow(context: Context, series: Series) -> Iterator[Evidence]:
     if len(earlier) < 5:
         return
     usual = float(np.median(earlier))
-    low, high = context.incident.interval
+    low, high = context.onset.interval
     inside = values[(steps >= low - 3) & (steps <= high + 5)]
     if len(inside) and usual > 0 and float(inside.max()) >= 3 * usual:
         n_slow = int((inside >= 3 * usual).sum())

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from exaid_evals.analysis.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.analysis.compare.final_means import CONFIDENCE, autocorrelation
 from exaid_evals.analysis.compare.groups import Group
+from exaid_evals.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.runs.history import CleanSeries
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from exaid_evals.analysis.anomalies.robust import worsening
+from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import Direction
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     Statistic,
@@ -17,6 +16,7 @@ from exaid_evals.analysis.compare.final_means import (
 )
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.analysis.compare.significance import lead_of, runs_needed, separable
+from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.history import CleanSeries
 from exaid_evals.runs.metric_names import Direction
 

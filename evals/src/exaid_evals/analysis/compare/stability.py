@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
-from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.collect import Run
 from exaid_evals.analysis.compare.final_means import LEAST_POINTS, last_stretch, sd_of
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly
+from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.metric_names import Direction
 
 REGAINED = 0.9

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.divergence_point import DivergencePoint, part
@@ -15,6 +14,7 @@ from exaid_evals.analysis.compare.limits import limits_of_lengths, limits_of_log
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.stability import Stability, stability_of
 from exaid_evals.analysis.settings import AnalysisConfig
+from exaid_evals.anomalies.registry import directions_in, find_anomalies
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.metric_names import Direction, is_validation
 

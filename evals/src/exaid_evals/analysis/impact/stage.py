@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.registry import find_anomalies
-from exaid_evals.analysis.anomalies.robust import worsening
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.configuration import passed_over
@@ -20,6 +18,8 @@ from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_corre
 from exaid_evals.analysis.impact.family import adjusted_together
 from exaid_evals.analysis.impact.importance import Importance, importance
 from exaid_evals.analysis.impact.parameters import Parameters, parameters_of
+from exaid_evals.anomalies.registry import find_anomalies
+from exaid_evals.anomalies.robust import worsening
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.metric_names import Direction
 

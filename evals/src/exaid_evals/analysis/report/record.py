@@ -8,10 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from exaid_evals import __version__
-from exaid_evals.analysis.anomalies.base import Anomaly
 from exaid_evals.analysis.causes.base import Hypothesis
-from exaid_evals.analysis.report.sentences import key_finding, recommendation
+from exaid_evals.analysis.incidents import Incident
+from exaid_evals.analysis.report.sentences import key_finding, recommendation, sentence
 from exaid_evals.analysis.stage import Analysis, BatchFindings
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.runs.files.tracked import plain
@@ -49,11 +50,12 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
             "batches": _batches(analysis.batches) if analysis.batches else None,
         },
         "anomalies": [_anomaly(one) for one in analysis.anomalies],
+        "incidents": [_incident(one) for one in analysis.incidents],
         "root_cause": None
         if diagnosis is None
         else {
-            "metric": diagnosis.incident.anomaly.metric,
-            "interval": list(diagnosis.incident.interval),
+            "metric": diagnosis.onset.anomaly.metric,
+            "interval": list(diagnosis.onset.interval),
             "named": diagnosis.named,
             "hypotheses": [
                 _hypothesis(one, share) for one, share in zip(diagnosis.hypotheses, diagnosis.shares, strict=True)
@@ -68,6 +70,19 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
 
 def _anomaly(one: Anomaly) -> dict[str, Any]:
     return {**asdict(one), "evidence": dict(one.evidence), "interval": list(one.interval) if one.interval else None}
+
+
+def _incident(one: Incident) -> dict[str, Any]:
+    return {
+        "severity": one.severity,
+        "metrics": list(one.metrics),
+        "onset": list(one.onset),
+        "course": one.course,
+        "recovered_at": one.recovered_at,
+        "times": one.times,
+        "n_anomalies": len(one.anomalies),
+        "text": sentence(one),
+    }
 
 
 def _hypothesis(one: Hypothesis, share: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exaid_evals.analysis.report.sentences import described, key_finding, number, questions
+from exaid_evals.analysis.report.sentences import key_finding, number, questions, sentence
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.formats.markdown import escape
@@ -25,8 +25,8 @@ def render(analysis: Analysis) -> str:
         at = "" if one.best_step is None else f" at step {one.best_step:g}"
         context.append(f"{_text(one.metric)}: best {number(one.best)}{at}, final {number(one.final)}.")
     details = [
-        f"- {_text(described(anomaly))} ({anomaly.severity}, {anomaly.detector})"
-        for anomaly in analysis.anomalies[:_MOST]
+        f"- {_text(sentence(one))} ({one.severity}, {len(one.anomalies)} anomalies)"
+        for one in analysis.incidents[:_MOST]
     ]
     for hypothesis in analysis.diagnosis.hypotheses[:2] if analysis.diagnosis else ():
         details += [
@@ -41,7 +41,7 @@ def render(analysis: Analysis) -> str:
         f"# Request for an analysis: {_text(history.run_name)}\n\n## Context\n\n"
         + "\n\n".join(context)
         + "\n\n## Technical details\n\n"
-        + ("\n".join(details) or "No anomaly was found.")
+        + ("\n".join(details) or "No incident was found.")
         + "\n\n### Configuration\n\n"
         + ("\n".join(settings) or "The source holds none.")
         + "\n\n## Questions, the most pressing first\n\n"

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.anomalies.base import evidence_of
 from exaid_evals.analysis.report.sentences import (
-    WHAT,
     believed,
     key_finding,
     number,
+    percent,
     recommendation,
-    shown_anomalies,
+    sentence,
 )
 from exaid_evals.analysis.stage import Analysis, BatchFindings
+from exaid_evals.anomalies.base import evidence_of
 
 _MOST_SETTINGS = 200
 _MOST_ITEMS = 15
+_MOST_INCIDENTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Section:
 
 def sections(analysis: Analysis) -> list[Section]:
     """Return the report, in order."""
-    found = [_summary(analysis), _performance(analysis), _anomalies(analysis), _causes(analysis)]
+    found = [_summary(analysis), _performance(analysis), _incidents(analysis), _causes(analysis)]
     if analysis.batches is not None:
         found.append(_batches(analysis.batches))
     return [*found, _quality(analysis), _configuration(analysis)]
@@ -56,7 +57,7 @@ def _summary(analysis: Analysis) -> Section:
 def _performance(analysis: Analysis) -> Section:
     rows = [["metric", "better", "best", "at step", "final", "drop", "drop %", "points"]]
     for one in analysis.performance:
-        share = "–" if one.drop_relative is None else f"{one.drop_relative:.1%}"
+        share = percent(one.drop_relative)
         rows.append(
             [
                 one.metric,
@@ -72,20 +73,25 @@ def _performance(analysis: Analysis) -> Section:
     return Section("Metrics", [Block(table=rows)])
 
 
-def _anomalies(analysis: Analysis) -> Section:
-    shown = shown_anomalies(analysis)
-    if not shown:
-        return Section("Anomalies", [Block(paragraphs=["None."])])
-    rows = [["severity", "metric", "what", "step", "lies within", "magnitude", "detector", "evidence"]]
+def _incidents(analysis: Analysis) -> Section:
+    """Return a handful of incidents; their anomalies one by one are in summary.json."""
+    if not analysis.incidents:
+        n = len(analysis.anomalies)
+        none = f"None; summary.json has {n} slight anomalies." if n else "None."
+        return Section("Incidents", [Block(paragraphs=[none])])
+    shown = analysis.incidents[:_MOST_INCIDENTS]
+    rows = [["severity", "what", "began", "course", "anomalies", "evidence of the worst"]]
     for one in shown:
-        within = "–" if one.interval is None else f"{one.interval[0]:g} – {one.interval[1]:g}"
-        size = number(one.magnitude)
-        rows.append(
-            [one.severity, one.metric, WHAT[one.kind], f"{one.step:g}", within, size, one.detector, evidence_of(one)]
-        )
-    more = len(analysis.anomalies) - len(shown)
-    told = [f"The {len(shown)} worst of {len(analysis.anomalies)}; summary.json has all."] if more else []
-    return Section("Anomalies", [Block(paragraphs=told, table=rows)])
+        low, high = one.onset
+        began = f"{high:g}" if low == high else f"{low:g} – {high:g}"
+        course = {"lasting": "lasts", "recovered": "came back", "repeated": f"{one.times} times"}[one.course]
+        if one.course == "recovered" and one.recovered_at is not None:
+            course += f" by {one.recovered_at:g}"
+        rows.append([one.severity, f"{sentence(one)}.", began, course, str(len(one.anomalies)), evidence_of(one.lead)])
+    more = len(analysis.incidents) - len(shown)
+    told = [f"Anomalies that belong together in time are one incident; summary.json has all {len(analysis.anomalies)}."]
+    told += [f"{more} lesser incidents are not shown."] if more else []
+    return Section("Incidents", [Block(paragraphs=told, table=rows)])
 
 
 def _causes(analysis: Analysis) -> Section:
@@ -94,14 +100,14 @@ def _causes(analysis: Analysis) -> Section:
         why = (
             "The steps of a campaign are cases, whose order means nothing: there is no before and after."
             if analysis.history.steps_are == "case"
-            else "No drop that needs a cause."
+            else "No incident for which a cause is looked for."
         )
         return Section("Root cause", [Block(paragraphs=[why])])
-    low, high = diagnosis.incident.interval
+    low, high = diagnosis.onset.interval
     blocks = [
         Block(
             paragraphs=[
-                f"What is to be explained: {diagnosis.incident.anomaly.metric}, between steps {low:g} and {high:g}. "
+                f"What is to be explained: {diagnosis.onset.anomaly.metric}, between steps {low:g} and {high:g}. "
                 "Weights are added up per hypothesis; exp(score) over their sum is its share of the belief."
             ]
         )
@@ -126,7 +132,8 @@ def _batches(found: BatchFindings) -> Section:
         blocks.append(Block("The worst batches", table=rows))
     held = found.concentration
     if held is not None and held.items:
-        told = f"Fisher's exact test that the same items make batches bad: p = {held.p:.2g}, {held.n_batches} batches."
+        test = f"Spearman's ρ between halves of {held.n_batches} batches: p = {held.p:.2g}"
+        told = f"The same items make batches bad ({test})."
         rows = [["item", "in bad batches", "in batches"]]
         rows += [[item, str(bad), str(n)] for item, bad, n in held.items[:_MOST_ITEMS]]
         blocks.append(Block("Items that stand mostly in bad batches", [told], table=rows))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.analysis.causes.rank import Diagnosis
+from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.stage import Analysis
+from exaid_evals.anomalies.base import Anomaly
 
 WHAT = {
     "sudden_drop": "got worse at once",
@@ -14,14 +16,30 @@ WHAT = {
     "plateau": "stopped improving",
     "divergence": "diverged",
     "not_finite": "was NaN or infinite",
+    "no_progress": "never improved: the model does not learn",
     "oscillation": "oscillated",
-    "overfitting_gap": "got worse while the training improved",
+    "overfitting_gap": "got worse while the training improved (overfitting)",
 }
 
 
 def number(value: float | None) -> str:
-    """Return a number as reports show it: four digits, a dash where it is undefined."""
+    """Return a number as reports show it: four digits, a dash where it is undefined.
+
+    >>> number(0.26281), number(1.093e-21), number(None)
+    ('0.2628', '1.093e-21', '–')
+    """
     return "–" if value is None else f"{value:.4g}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage; as a multiple, where a percentage would have more than three digits.
+
+    >>> percent(0.1234), percent(29469696.142), percent(None)
+    ('12.3%', '2.947e+07 times', '–')
+    """
+    if share is None:
+        return "–"
+    return f"{share:.1%}" if abs(share) < 10 else f"{share:.4g} times"
 
 
 def believed(share: float) -> str:
@@ -34,46 +52,105 @@ def believed(share: float) -> str:
 
 
 def key_finding(analysis: Analysis) -> str:
-    """Return the finding that a reader must know."""
+    """Return the finding that a reader must know: the drop with its cause, else the worst incident.
+
+    Whatever is high or critical is spoken of: what the finding does not name, it counts.
+    """
     diagnosis = analysis.diagnosis
-    if diagnosis is None:
-        worst = next((one for one in analysis.anomalies if one.severity in ("high", "critical")), None)
-        if worst is None:
-            return "No metric dropped, and nothing of weight stands out."
-        return f"No sudden drop that needs a cause. Most notable: {described(worst)}."
-    drop = diagnosis.incident.anomaly
-    low, high = diagnosis.incident.interval
+    worst = [one for one in analysis.incidents if one.severity in ("high", "critical")]
+    if diagnosis is not None:
+        return _explained(analysis, diagnosis) + _others(worst, diagnosis.onset.anomaly)
+    if worst:
+        return f"{sentence(worst[0])}.{_others(worst, worst[0].lead)}"
+    noted = next((one for one in analysis.anomalies if one.kind == "not_finite"), None)
+    if noted is not None:
+        return f"No metric dropped. Noted: {described(noted)}."
+    if analysis.incidents:
+        return f"No metric got much worse. Noted: {sentence(analysis.incidents[0])}."
+    return "No metric dropped, and nothing of weight stands out."
+
+
+def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
+    drop = diagnosis.onset.anomaly
+    low, high = diagnosis.onset.interval
     began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
     # The drop shows at an evaluation; the training's own metrics may tell more exactly when it began.
     where = began if drop.interval == (low, high) else f"at step {drop.step:g}; it began {began}"
-    before, after = drop.evidence.get("before"), drop.evidence.get("after")
-    size = f" from {number(before)} to {number(after)}" if before is not None else ""
-    share = f"{believed(diagnosis.shares[0])} of the belief"
+    before, after = drop.evidence.get("before", drop.evidence.get("best")), drop.evidence.get("after")
+    after = drop.evidence.get("now") if after is None else after
+    size = f" from {number(before)} to {number(after)}" if before is not None and after is not None else ""
     cause = (
-        "what was logged explains it by none of the known causes"
+        "the cause is not determined: what was logged speaks for none of the known ones"
         if diagnosis.named == "unknown"
-        else f"the evidence points to {diagnosis.named} ({share})"
+        else f"the evidence points to {diagnosis.named} ({believed(diagnosis.shares[0])} of the belief)"
     )
-    return f"{drop.metric} {WHAT[drop.kind]}{size} {where}; {cause}."
+    incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
+    course = "" if incident is None else _course(incident)
+    return f"{drop.metric} {WHAT[drop.kind]}{size} {where}{course}; {cause}."
+
+
+def _others(worst: Sequence[Incident], named: Anomaly) -> str:
+    rest = [one for one in worst if named not in one.anomalies]
+    if not rest:
+        return ""
+    more = f", and {len(rest) - 1} more" if len(rest) > 1 else ""
+    return f" Also: {sentence(rest[0])}{more}."
+
+
+def sentence(one: Incident) -> str:
+    """Return an incident as a clause: what the metrics did, when, and what came of it."""
+    lead = one.lead
+    others = f" (and {len(one.metrics) - 1} further metrics)" if len(one.metrics) > 1 else ""
+    low, high = one.onset
+    began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
+    if lead.kind in ("overfitting_gap", "no_progress"):
+        end = "" if lead.end_step is None else f" to {lead.end_step:g}"
+        began = f"from step {lead.step:g}{end}"
+    before, after = lead.evidence.get("before", lead.evidence.get("best")), lead.evidence.get("after")
+    after = lead.evidence.get("now", lead.evidence.get("end")) if after is None else after
+    size = f" from {number(before)} to {number(after)}" if before is not None and after is not None else ""
+    return f"{lead.metric}{others} {WHAT[lead.kind]}{size}, {began}{_course(one)}"
+
+
+def _course(one: Incident) -> str:
+    if one.course == "repeated":
+        return f", {one.times} times"
+    if one.recovered_at is not None:
+        return f", and was back by step {one.recovered_at:g}"
+    return ""
 
 
 def recommendation(analysis: Analysis) -> str:
     """Return what to do now."""
+    worst = [one for one in analysis.incidents if one.severity in ("high", "critical")]
+    kinds = {one.lead.kind for one in worst}
+    if analysis.diagnosis is not None and analysis.diagnosis.named != "unknown":
+        return analysis.diagnosis.first.remedy
+    for kind, advice in _ADVICE.items():
+        if kind in kinds:
+            return advice
     if analysis.diagnosis is not None:
-        return analysis.diagnosis.hypotheses[0].remedy
-    kinds = {one.kind for one in analysis.anomalies if one.severity != "low"}
-    if "not_finite" in kinds:
-        return "Find the first step whose loss is not a number, and look at its batch and gradient norm."
-    if "overfitting_gap" in kinds:
-        return "Stop at the best validation point, or regularise more: the training goes on at the validation's cost."
-    if "divergence" in kinds:
-        return "Lower the learning rate or clip gradients, and go on from the best checkpoint."
+        return analysis.diagnosis.first.remedy
+    if any(one.kind == "not_finite" for one in analysis.anomalies):
+        return "None, if a value that is NaN for once is known to happen: look at what the metric divides by."
+    if analysis.incidents:
+        return "Look at the steps that are named, if the difference matters."
     return "Nothing needs to be done on the strength of this run alone."
+
+
+_ADVICE = {
+    "not_finite": "Find the first step whose loss is not a number, and look at its batch and gradient norm.",
+    "no_progress": "Check that gradients reach the weights, the learning rate, and that inputs fit their labels.",
+    "overfitting_gap": (
+        "Stop at the best validation point, or regularise more: the training goes on at the validation's cost."
+    ),
+    "divergence": "Lower the learning rate or clip gradients, and go on from the best checkpoint.",
+}
 
 
 def described(one: Anomaly) -> str:
     """Return an anomaly as a clause."""
-    size = f" by {number(abs(one.magnitude))}" if one.magnitude else ""
+    size = f" by {number(abs(one.magnitude))}" if one.magnitude and one.kind != "plateau" else ""
     end = f" to {one.end_step:g}" if one.end_step is not None else ""
     return f"{one.metric} {WHAT[one.kind]}{size}, step {one.step:g}{end}"
 
@@ -88,8 +165,8 @@ def questions(analysis: Analysis) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     diagnosis = analysis.diagnosis
     if diagnosis is not None:
-        low, high = diagnosis.incident.interval
-        first = diagnosis.hypotheses[0]
+        low, high = diagnosis.onset.interval
+        first = diagnosis.first
         asked = {
             "data": "Which data came into the training there: a new shard, another augmentation, items made anew?",
             "optimisation": "What changed the optimiser there: schedule, warm restart, clipping, mixed precision?",
@@ -98,7 +175,7 @@ def questions(analysis: Analysis) -> list[tuple[str, str]]:
             "unknown": "What changed there that was not logged?",
         }
         found.append(("high", f"Steps {low:g} to {high:g}: {asked[first.family]}"))
-        second = diagnosis.hypotheses[1]
+        second = next(one for one in diagnosis.hypotheses if one is not first)
         if diagnosis.shares[1] >= 0.1 and second.family != "unknown":
             found.append(("high", f"Can {second.family} be ruled out? {asked[second.family]}"))
         unseen = dict.fromkeys(what for one in diagnosis.hypotheses for what in one.unseen)

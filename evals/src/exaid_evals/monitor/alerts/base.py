@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from exaid_evals.analysis.anomalies.base import Severity
+from exaid_evals.anomalies.base import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.alert_sender import AlertSender

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
-from exaid_evals.monitor.detectors.running_median import RunningMedian
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA
+from exaid_evals.anomalies.running_median import RunningMedian
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.folder_lock import FolderLock
 from exaid_evals.monitor.recovery.ranking import Ranking

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from exaid_evals.analysis.anomalies.base import Anomaly
-from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
+from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA
 
 
 @dataclass

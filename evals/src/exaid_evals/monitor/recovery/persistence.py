@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 
 
 def is_over(one: Anomaly, latest: Mapping[str, float]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from exaid_evals.analysis.anomalies.base import SEVERITIES, Anomaly
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.monitor.recovery.persistence import is_over
 from exaid_evals.monitor.recovery.ranking import Ranking
 from exaid_evals.monitor.settings import AutoRecoveryConfig

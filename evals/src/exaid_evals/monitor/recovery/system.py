@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from exaid_evals.analysis.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.config.base import load_config
 from exaid_evals.config.override import Override
 from exaid_evals.errors import ConfigError, ExaidError

@@ -1,17 +1,18 @@
-"""One metric as it comes: what the detectors share about it, in a bounded amount of memory."""
+"""One metric as it comes: what the streaming detectors share about it, in a bounded amount of memory."""
 
 from __future__ import annotations
 
 import math
 
-from exaid_evals.analysis.anomalies.robust import MAD_TO_SIGMA
-from exaid_evals.monitor.detectors.running_median import RunningMedian
-from exaid_evals.monitor.settings import AnomalyDetectionConfig
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA
+from exaid_evals.anomalies.running_median import RunningMedian
+from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.runs.metric_names import Direction
 
 # The difference of two values has √2 times the σ of one.
 _DIFFERENCE_TO_SIGMA = MAD_TO_SIGMA / math.sqrt(2)
-_NOISE_WINDOW, _SHORT_WINDOW = 64, 5
+_NOISE_WINDOW, _SHORT_WINDOW, _SWING_WINDOW = 64, 5, 128
+_LEAST_LEVEL = 4
 
 
 class Stream:
@@ -30,14 +31,15 @@ class Stream:
         around: the last values, of the window that an outlier is held against.
         short: the last five; their median is what divergence and plateau go by, so that one value moves neither.
         first, best: median of the first five, and the least median of five so far; None before the fifth value.
+        excused: until which step a drop belongs to the method, as after a warm restart of the learning rate.
     """
 
     __slots__ = (
-        "_differences", "_last", "around", "best", "direction", "first", "last_step", "level", "metric", "n", "short",
-        "sign",
+        "_differences", "_last", "_slow", "_swings", "around", "best", "direction", "excused", "first", "last_step",
+        "level", "metric", "n", "short", "sign",
     )  # fmt: skip
 
-    def __init__(self, metric: str, direction: Direction | None, config: AnomalyDetectionConfig) -> None:
+    def __init__(self, metric: str, direction: Direction | None, config: DetectionSettings) -> None:
         self.metric = metric
         self.direction = direction
         self.sign = -1.0 if direction == "higher" else 1.0
@@ -48,13 +50,18 @@ class Stream:
         self.short = RunningMedian(_SHORT_WINDOW)
         self.first: float | None = None
         self.best: float | None = None
+        self.excused = -math.inf
         self._differences = RunningMedian(_NOISE_WINDOW)
+        self._swings = RunningMedian(_SWING_WINDOW)
+        self._slow = RunningMedian(_SWING_WINDOW)
         self._last = 0.0
 
     def add(self, step: float, worse: float) -> None:
         """Take a finite value, after the detectors have seen it."""
         if self.n:
             self._differences.add(abs(worse - self._last))
+        if self.knows_level:
+            self._swings.add(worse - self.level.median)
         self._last = worse
         self.n += 1
         self.last_step = step
@@ -63,10 +70,17 @@ class Stream:
         self.short.add(worse)
         if self.short.full:
             now = self.short.median
+            if self.around.full:
+                self._slow.add(now - self.around.median)
             if self.first is None:
                 self.first = now
             if self.best is None or now < self.best:
                 self.best = now
+
+    @property
+    def knows_level(self) -> bool:
+        """Whether enough values have come that a fall can be told."""
+        return len(self.level) >= _LEAST_LEVEL
 
     @property
     def noise(self) -> float:
@@ -79,6 +93,24 @@ class Stream:
         return _DIFFERENCE_TO_SIGMA * self._differences.median or self._differences.mean / math.sqrt(2)
 
     @property
+    def swing(self) -> float:
+        """Robust σ of how far values stood above the level before them; where neighbours are alike, above the noise.
+
+        Single values count, and medians of five above those of the longer window, for a metric may wander slowly. It
+        goes by those above alone, since a trend for the better has the others. 0.0 where too few are known.
+        """
+        return MAD_TO_SIGMA * max(self._swings.positive_median(5), self._slow.positive_median(5))
+
+    @property
+    def quick_swing(self) -> float:
+        """The part of `swing` that single values make: what creeps does not raise it."""
+        return MAD_TO_SIGMA * self._swings.positive_median(5)
+
+    @property
     def gained(self) -> float:
         """By how much the metric has improved since its start; 0.0 before there is a best."""
         return self.first - self.best if self.first is not None and self.best is not None else 0.0
+
+    def scale(self, level: float) -> float:
+        """Return what a loss is measured by: the level, or all that was gained, if that is more."""
+        return max(abs(level), self.gained) or 1.0

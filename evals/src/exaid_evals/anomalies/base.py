@@ -1,13 +1,16 @@
-"""What an anomaly is, and what a detector is: a file that looks at one series, or at a history, for one kind of it."""
+"""What an anomaly is, and what a series is to a detector."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from exaid_evals.runs.history import History, Series
 from exaid_evals.runs.metric_names import Direction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -18,6 +21,7 @@ AnomalyKind = Literal[
     "plateau",
     "divergence",
     "not_finite",
+    "no_progress",
     "oscillation",
     "overfitting_gap",
     "stall",  # told of during a training only
@@ -51,31 +55,60 @@ class Anomaly:
     end_step: float | None = None
 
 
-class Detector(Protocol):
-    """Finds one kind of anomaly in one metric. Its settings are its constructor's argument."""
+class CleanPoints(Protocol):
+    """Finite values in ascending order of their steps, each array of shape (n,)."""
 
     @property
-    def name(self) -> str:
-        """The detector's name."""
-
-    def find(self, series: Series, direction: Direction | None) -> Sequence[Anomaly]:
-        """Return the anomalies of a series, in order of their steps.
-
-        Args:
-            series: of one metric.
-            direction: in which the metric improves; None where that is not known, and no drop can be told from a rise.
-        """
-
-
-class HistoryDetector(Protocol):
-    """Finds one kind of anomaly that several metrics show together."""
+    def steps(self) -> NDArray[np.float64]:
+        """Strictly ascending."""
 
     @property
-    def name(self) -> str:
-        """The detector's name."""
+    def values(self) -> NDArray[np.float64]:
+        """Finite."""
 
-    def find_in(self, history: History, directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
-        """Return the anomalies of a history, in order of their steps."""
+
+class LoggedPoint(Protocol):
+    """One logged value."""
+
+    @property
+    def step(self) -> float:
+        """Of the training."""
+
+    @property
+    def value(self) -> float | str | None:
+        """As logged."""
+
+
+class MetricSeries(Protocol):
+    """One metric over a run."""
+
+    @property
+    def metric(self) -> str:
+        """Its name."""
+
+    @property
+    def points(self) -> Sequence[LoggedPoint]:
+        """All that was logged, in order of logging."""
+
+    @property
+    def clean(self) -> CleanPoints:
+        """What can be computed with."""
+
+
+class MetricHistory(Protocol):
+    """A run: its metrics, and how they improve."""
+
+    @property
+    def series(self) -> Mapping[str, Any]:
+        """Metric → its series (`MetricSeries`)."""
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """Metric → how it improves, where the source knows."""
+
+    @property
+    def steps_are(self) -> Literal["step", "case"]:
+        """What a step counts; the order of cases means nothing."""
 
 
 def by_relative_size(relative: float, z: float | None = None) -> Severity:

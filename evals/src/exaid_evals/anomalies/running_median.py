@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
 
@@ -53,6 +53,13 @@ class RunningMedian:
         distances = sorted([abs(value - center) for value in self._sorted])
         middle = len(distances) >> 1
         return distances[middle] if len(distances) & 1 else 0.5 * (distances[middle - 1] + distances[middle])
+
+    def positive_median(self, least: int) -> float:
+        """Return the median of the values above zero; 0.0 where there are fewer than `least`."""
+        ordered = self._sorted
+        first = bisect_right(ordered, 0.0)
+        n = len(ordered) - first
+        return ordered[first + n // 2] if n >= least else 0.0
 
     def clear(self) -> None:
         """Forget every value."""

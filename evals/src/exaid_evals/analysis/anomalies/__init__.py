@@ -1,1 +1,0 @@
-"""What is wrong with a series: one detector a file."""

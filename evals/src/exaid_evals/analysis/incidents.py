@@ -1,0 +1,235 @@
+"""Anomalies that belong together in time and direction, as one incident: its onset, its course, its recovery."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
+from exaid_evals.anomalies.robust import worsening
+from exaid_evals.runs.history import History
+from exaid_evals.runs.metric_names import Direction, is_validation
+
+Course = Literal["lasting", "recovered", "repeated"]
+_STEP_LIKE = ("sudden_drop", "change_point", "divergence")
+_COLLAPSE = 0.6
+"""Of what was gained: who loses more has lost what was learnt, however soon it comes back."""
+_BACK = 0.25
+"""Of a fall, that may be left where it is over."""
+_TOGETHER = 0.05
+"""Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
+_REGULAR = 0.12
+_APART = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What happened.
+
+    Attributes:
+        lead: the anomaly that says it best: the worst, validation metrics first, then the earliest.
+        anomalies: all of them, in order of steps.
+        metrics: that show it, the lead's first.
+        severity: the worst of the anomalies.
+        onset: the last step before it, and the first at which it shows.
+        course: whether it lasts to the end, came back once, or came more than once.
+        recovered_at: step from which on the lead's metric is back; None where it is not.
+        times: how often it came.
+    """
+
+    lead: Anomaly
+    anomalies: tuple[Anomaly, ...]
+    metrics: tuple[str, ...]
+    severity: Severity
+    onset: tuple[float, float]
+    course: Course
+    recovered_at: float | None
+    times: int
+
+
+def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction]) -> tuple[Anomaly, ...]:
+    """Return the anomalies with what only the end of the run tells: how bad those were that came back.
+
+    A fall after which the metric came back to where it was is medium at most, unless it lost most of what had been
+    gained; falls that come back at regular distances belong to the method (warm restarts, epochs), and are low.
+
+    Args:
+        history: of the run.
+        anomalies: as detectors found them.
+        directions: metric → how it improves.
+    """
+    back = {id(one): recovered_at(history, one, directions) for one in anomalies if one.kind in _STEP_LIKE}
+    regular = {metric for metric in history.series if _is_regular(metric, anomalies, back, history)}
+    found = []
+    for one in anomalies:
+        if back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
+            if _is_collapse(history, one, directions):
+                found.append(one)
+            elif one.metric in regular:
+                found.append(replace(one, severity="low", evidence={**one.evidence, "regular": True}))
+            else:
+                found.append(replace(one, severity="medium", evidence={**one.evidence, "recovered": True}))
+        else:
+            found.append(one)
+    return tuple(sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind)))
+
+
+def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float | None:
+    """Return the step from which on a metric that fell is back where it was, to within a quarter of the fall.
+
+    It is back where the median of three points is (of the last ones, fewer); None where it never is.
+    """
+    import numpy as np
+
+    direction = directions.get(one.metric)
+    before = one.evidence.get("before", one.evidence.get("best"))
+    if direction is None or before is None or not one.magnitude:
+        return None
+    clean = history.series[one.metric].clean
+    worse = worsening(clean.values, direction)
+    level = float(before) if direction == "lower" else -float(before)
+    first = int(np.searchsorted(clean.steps, one.step))
+    goal = level + _BACK * abs(one.magnitude)
+    after = worse[first + 1 :]
+    if len(after) >= 3:
+        medians = np.median(np.lib.stride_tricks.sliding_window_view(after, 3), axis=1)
+        hits = np.flatnonzero((medians <= goal) & (after[: len(medians)] <= goal))
+        if len(hits):
+            return float(clean.steps[first + 1 + int(hits[0])])
+    return None
+
+
+def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
+    """Tell whether a fall lost most of what had been gained by then."""
+    import numpy as np
+
+    clean = history.series[one.metric].clean
+    worse = worsening(clean.values, directions[one.metric])
+    at = int(np.searchsorted(clean.steps, one.step))
+    ahead = worse[:at]
+    if len(ahead) < 3:
+        return False
+    n = max(1, min(5, len(ahead) // 3))
+    gained = float(np.median(ahead[:n]) - np.median(ahead[-n:]))
+    return gained > 0 and abs(one.magnitude or 0.0) >= _COLLAPSE * gained
+
+
+def _is_regular(metric: str, anomalies: Sequence[Anomaly], back: Mapping[int, float | None], history: History) -> bool:
+    """Tell whether the falls of a metric come at regular distances and all pass: the n-th at n times the first."""
+    falls = [one for one in anomalies if one.metric == metric and one.kind in ("sudden_drop", "change_point")]
+    steps: list[float] = []
+    spacing = _APART * _span(history)
+    for one in sorted(falls, key=lambda one: one.step):
+        if not steps or one.step - steps[-1] > spacing:
+            steps.append(one.step)
+    if len(steps) < 2 or any(back.get(id(one)) is None and not _late(one, history) for one in falls):
+        return False
+    gaps = [later - earlier for earlier, later in itertools.pairwise(steps)]
+    usual = min(gaps)
+    if len(steps) == 2 and abs(steps[0] - usual) > _REGULAR * usual:
+        return False  # two events have one distance: it must be that from the start, too
+    return all(abs(gap / usual - round(gap / usual)) <= _REGULAR for gap in gaps)
+
+
+def _late(one: Anomaly, history: History) -> bool:
+    """Tell whether a fall is so near the end that it could not have come back."""
+    return one.step > 0.85 * _span(history)
+
+
+def _span(history: History) -> float:
+    return max((float(one.clean.steps[-1]) for one in history.series.values() if len(one.clean)), default=1.0) or 1.0
+
+
+def incidents_of(
+    history: History, anomalies: Sequence[Anomaly], directions: Mapping[str, Direction]
+) -> tuple[Incident, ...]:
+    """Return the incidents of anomalies that are medium or worse, the most important first.
+
+    Args:
+        history: of the run.
+        anomalies: settled.
+        directions: metric → how it improves.
+    """
+    together = _TOGETHER * _span(history)
+    groups: list[list[Anomaly]] = []
+    ends: list[float] = []
+    for one in sorted((one for one in anomalies if one.severity != "low"), key=lambda one: (one.step, one.metric)):
+        end = _end(history, one, directions)
+        at = next((at for at in range(len(groups) - 1, -1, -1) if _joins(groups[at], ends[at], one, together)), None)
+        if at is None:
+            groups.append([one])
+            ends.append(end)
+        else:
+            groups[at].append(one)
+            ends[at] = max(ends[at], end)
+    found = [_incident(history, group, directions) for group in groups]
+    merged = _repeats(found)
+    return tuple(sorted(merged, key=lambda one: (-SEVERITIES.index(one.severity), one.onset[1])))
+
+
+def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) -> bool:
+    """Tell whether an anomaly belongs to a group: it begins with it, or is of a metric that is not back yet."""
+    if _apart(group, one):
+        return False
+    return one.step <= group[-1].step + together or (
+        one.step <= end and any(one.metric == other.metric for other in group)
+    )
+
+
+def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:
+    """Tell whether an anomaly is another story than a group: overfitting is slow, and begins where all is well."""
+    slow = ("overfitting_gap", "no_progress", "plateau", "oscillation")
+    return (one.kind in slow) != (group[0].kind in slow)
+
+
+def _end(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float:
+    if one.kind in _STEP_LIKE:
+        back = recovered_at(history, one, directions)
+        return _span(history) if back is None else back
+    if one.kind == "not_finite":
+        later = [point.step for point in history.series[one.metric].points if point.step > one.step and point.finite]
+        return min(later, default=_span(history))
+    return one.step if one.end_step is None else one.end_step
+
+
+def _incident(history: History, group: Sequence[Anomaly], directions: Mapping[str, Direction]) -> Incident:
+    lead = min(group, key=lambda one: (-SEVERITIES.index(one.severity), -_weight(one), one.step))
+    worst = [one for one in group if one.severity == lead.severity]
+    interval = min((one.interval for one in worst if one.interval), key=lambda one: one[1], default=None)
+    first = min(one.step for one in worst)
+    onset = interval if interval is not None and interval[1] <= first else (first, first)
+    back = recovered_at(history, lead, directions) if lead.kind in _STEP_LIKE else None
+    metrics = tuple(dict.fromkeys([lead.metric, *(one.metric for one in group)]))
+    course: Course = "lasting" if back is None else "recovered"
+    return Incident(lead, tuple(group), metrics, lead.severity, onset, course, back, 1)
+
+
+def _weight(one: Anomaly) -> float:
+    """Return how much an anomaly says: what is not finite first, validation and sudden falls before others."""
+    kind = {"not_finite": 4.0, "no_progress": 2.0, "overfitting_gap": 2.0, "sudden_drop": 1.5, "divergence": 1.0}
+    return kind.get(one.kind, 0.5) + (1.0 if is_validation(one.metric) else 0.0)
+
+
+def _repeats(found: Sequence[Incident]) -> list[Incident]:
+    """Return the incidents with those made one that are the same again: of one metric and kind, back in between."""
+    kept: list[Incident] = []
+    for one in found:
+        for at, other in enumerate(kept):
+            if other.lead.metric == one.lead.metric and other.lead.kind == one.lead.kind and other.recovered_at:
+                worst = min((other, one), key=lambda each: -SEVERITIES.index(each.severity))
+                kept[at] = replace(
+                    other,
+                    lead=worst.lead,
+                    anomalies=(*other.anomalies, *one.anomalies),
+                    metrics=tuple(dict.fromkeys([*other.metrics, *one.metrics])),
+                    severity=worst.severity,
+                    course="repeated",
+                    recovered_at=one.recovered_at,
+                    times=other.times + one.times,
+                )
+                break
+        else:
+            kept.append(one)
+    return kept

@@ -1,0 +1,98 @@
+"""All anomalies of a history: what the monitor would have told, and what the whole run shows besides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
+from exaid_evals.anomalies.change_point import ChangePoint
+from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap, case_outliers
+from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
+from exaid_evals.anomalies.watches import Watches
+from exaid_evals.runs.history import LARGEST
+from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column
+
+_LONG = 20_000
+"""Points of a metric from which on groups of points are watched by their medians: each more takes time, and tells no
+more."""
+
+
+def directions_in(history: MetricHistory, config: AnomalySettings) -> dict[str, Direction]:
+    """Return metric → direction of those metrics whose direction the user, the source or the name tells.
+
+    A time, a throughput and the like have none here: a training is not judged by them.
+    """
+    told = {**config.anomaly_detection.directions, **config.directions}
+    known = {**history.directions, **told}
+    found = {
+        metric: direction_of(metric, known)
+        for metric in history.series
+        if metric in told or role_of_column(metric) != "system"
+    }
+    return {metric: direction for metric, direction in found.items() if direction is not None}
+
+
+def find_anomalies(
+    history: MetricHistory, config: AnomalySettings, directions: Mapping[str, Direction] | None = None
+) -> Sequence[Anomaly]:
+    """Return all anomalies of a history's metrics, the worst first, then by step and metric.
+
+    The steps of a campaign are cases, whose order means nothing: there only single cases that stand out are looked for.
+    """
+    ways = directions_in(history, config) if directions is None else directions
+    if history.steps_are == "case":
+        found = case_outliers(history.series, ways, config.anomaly_detection)
+    else:
+        found = list(streamed(history.series, config.anomaly_detection, ways))
+        for metric, series in history.series.items():
+            for detector in (ChangePoint(config.change_point), Oscillation(config.oscillation)):
+                found += detector.find(series, ways.get(metric))
+        found += OverfittingGap(config.overfitting).find_in(history.series, ways)
+        found += NoProgress().find_in(history.series, ways)
+    return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind))
+
+
+def streamed(
+    series: Mapping[str, Any], settings: DetectionSettings, directions: Mapping[str, Direction]
+) -> Iterator[Anomaly]:
+    """Yield what a monitor would have told of, in order: the series are fed to its detectors step by step.
+
+    Args:
+        series: metric → `MetricSeries`.
+        settings: of the detectors.
+        directions: metric → how it improves.
+    """
+    watches = Watches(settings, directions=directions)
+    for step, row in _rows(series):
+        yield from watches.update(step, row, lambda _what: None)
+    yield from watches.finish()
+
+
+def _rows(series: Mapping[str, Any]) -> Iterator[tuple[float, dict[str, float]]]:
+    """Yield the numbers of each step, in ascending order of steps; of a step that comes twice, the last."""
+    rows: dict[float, dict[str, float]] = {}
+    for metric, one in series.items():
+        numbers = {point.step: float(point.value) for point in one.points if isinstance(point.value, float | int)}
+        for step, value in _thinned(numbers).items():
+            rows.setdefault(step, {})[metric] = value if abs(value) <= LARGEST or math.isnan(value) else math.inf
+    for step in sorted(rows):
+        yield step, rows[step]
+
+
+def _thinned(numbers: Mapping[float, float]) -> Mapping[float, float]:
+    """Return at most `_LONG` points: of equal groups the median, at the step of the first; NaN where most are."""
+    if len(numbers) <= _LONG:
+        return numbers
+    import numpy as np
+
+    steps = np.array(sorted(numbers))
+    values = np.array([numbers[step] for step in steps.tolist()])
+    group = -(-len(steps) // _LONG)
+    whole = len(steps) // group * group
+    parts = values[:whole].reshape(-1, group)
+    bad = ~(np.abs(parts) <= LARGEST)
+    medians = np.median(np.where(bad, np.inf, parts), axis=1)
+    medians = np.where(bad.sum(axis=1) > group // 2, np.nan, medians)
+    return dict(zip(steps[:whole:group].tolist(), medians.tolist(), strict=True))

@@ -1,0 +1,280 @@
+"""What only the whole run shows: a rhythm, a validation metric that leaves the training behind, a loss that stays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
+from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
+from exaid_evals.anomalies.settings import DetectionSettings, OscillationSettings, OverfittingSettings
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_LONG = 2000
+"""Points from which on the products of all pairs would take seconds."""
+_CHANCE = 0.01
+_INSANE = 1e9
+"""No loss that anybody minimises on purpose stays above this."""
+
+
+class Oscillation:
+    """Looks at the autocorrelation of the second half, its trend taken away.
+
+    A swing has a period at which the series resembles itself, and half a period at which it is its opposite; noise has
+    neither. White noise of n points passes ±2/√n in one of twenty lags, which is far below the threshold.
+    """
+
+    name = "oscillation"
+
+    def __init__(self, settings: OscillationSettings | None = None) -> None:
+        self._settings = settings or OscillationSettings()
+
+    def find(self, series: MetricSeries, direction: Direction | None) -> Sequence[Anomaly]:
+        """Return the oscillation of the second half, if there is one."""
+        import numpy as np
+
+        steps, values = series.clean.steps, series.clean.values
+        half = len(values) // 2
+        if direction is None or len(values) - half < self._settings.min_points:
+            return []
+        last = values[half:]
+        trend = np.polyval(np.polyfit(np.arange(len(last)), last, 2), np.arange(len(last)))
+        rest = last - trend
+        median, spread = rolling_around(rest, len(rest))
+        # A single drop is not a swing: what stands out is cut before the rhythm is looked for.
+        rest = np.clip(rest, median - 3 * spread, median + 3 * spread)
+        amplitude = float(np.sqrt(2) * rest.std())
+        level = float(abs(np.median(last)))
+        if amplitude < self._settings.min_amplitude * level:
+            return []
+        period, strength = _rhythm(rest, self._settings.min_autocorrelation)
+        if period is None:
+            return []
+        return [
+            Anomaly(
+                series.metric,
+                "oscillation",
+                float(steps[half]),
+                amplitude,
+                "medium" if amplitude >= 3 * self._settings.min_amplitude * level else "low",
+                self.name,
+                {
+                    "period_points": period,
+                    "autocorrelation": strength,
+                    "threshold": self._settings.min_autocorrelation,
+                },
+                end_step=float(steps[-1]),
+            )
+        ]
+
+
+class OverfittingGap:
+    """Compares the end of a validation metric with its best, while the training metric beside it improves.
+
+    It is overfitting where the validation metric has lost `min_rise` of its best, slowly (the medians of the thirds
+    since the best get worse one after the other; of fewer than eight values, each is worse than the one before), and
+    the training metric has improved since. From a quarter of the best it is high, from all of it critical.
+    """
+
+    name = "overfitting_gap"
+
+    def __init__(self, settings: OverfittingSettings | None = None) -> None:
+        self._settings = settings or OverfittingSettings()
+
+    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+        """Return a gap for each pair that has one."""
+        found = []
+        # A summary at the end, such as a trainer's `train_loss`, is not a course.
+        long = {name: one for name, one in series.items() if len(one.clean.steps) >= self._settings.min_points}
+        for metric, one in long.items():
+            beside = counterpart(metric, long) if is_validation(metric) else None
+            direction = directions.get(metric)
+            if beside is not None and direction is not None:
+                found += self._pair(one, series[beside], direction)
+        return sorted(found, key=lambda anomaly: anomaly.step)
+
+    def _pair(self, validation: MetricSeries, training: MetricSeries, direction: Direction) -> list[Anomaly]:
+        import numpy as np
+
+        steps, values = validation.clean.steps, worsening(validation.clean.values, direction)
+        if min(len(values), len(training.clean.steps)) < self._settings.min_points:
+            return []
+        best = int(np.argmin(values))
+        since = values[best:]
+        if len(since) < 3:
+            return []
+        thirds = [float(np.median(part)) for part in np.array_split(since, 3)]
+        few = len(since) < 6
+        end = float(since[-1]) if few else thirds[2]
+        lost = end - float(values[best])
+        relative = lost / max(abs(float(values[best])), 1e-12)
+        rising = bool((np.diff(since) > 0).all()) if few else thirds[0] < thirds[1] < thirds[2]
+        if relative < self._settings.min_rise or not rising:
+            return []
+        noise = difference_sigma(values)
+        # A step down is a drop and no overfitting: most of the loss must not fall on one point.
+        if not few and (float(np.diff(since).max()) > 0.5 * lost + 2 * noise or lost < 4 * noise):
+            return []
+        gained = _gained_since(training, float(steps[best]), direction)
+        if gained <= 0:
+            return []
+        sign = 1.0 if direction == "lower" else -1.0
+        severity: Severity = "critical" if relative >= 1 else "high" if relative >= 0.25 else "medium"
+        evidence = {
+            "best": sign * float(values[best]),
+            "end": sign * end,
+            "relative": relative,
+            "training_metric": training.metric,
+            "training_gained_since": gained,
+        }
+        return [
+            Anomaly(
+                validation.metric,
+                "overfitting_gap",
+                float(steps[best]),
+                sign * lost,
+                severity,
+                self.name,
+                evidence,
+                end_step=float(steps[-1]),
+            )
+        ]
+
+
+def _gained_since(training: MetricSeries, step: float, direction: Direction) -> float:
+    """Return by how much a training metric improved since a step, beyond its noise; 0 where it did not."""
+    import numpy as np
+
+    own = worsening(training.clean.values, direction)
+    n = max(1, min(5, len(own) // 4))
+    at_best = own[training.clean.steps <= step][-n:]
+    if not len(at_best):
+        return 0.0
+    gained = float(np.median(at_best)) - float(np.median(own[-n:]))
+    return gained if gained > difference_sigma(own) / math.sqrt(n) else 0.0
+
+
+class NoProgress:
+    """Finds a loss that never falls: from its first values to its last it gains less than a hundredth of its level.
+
+    It must be nearly still (its noise is below a hundredth too), or stand at the logarithm of a small number of
+    classes, where a classifier stands that guesses; a run that goes on from a good checkpoint is neither. A loss that
+    ends above 10⁹ is stuck whatever it does.
+    """
+
+    name = "no_progress"
+
+    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+        """Return the losses without progress; of training and validation loss, that of the training."""
+        found = [
+            one
+            for metric, part in series.items()
+            if directions.get(metric) == "lower" and (one := self._of(part, series)) is not None
+        ]
+        trained = [one for one in found if not is_validation(one.metric)]
+        return trained or found
+
+    def _of(self, part: MetricSeries, series: Mapping[str, MetricSeries]) -> Anomaly | None:
+        import numpy as np
+
+        steps, values = part.clean.steps, part.clean.values
+        entry = metric_named(part.metric)
+        if len(values) < 10 or entry is None or entry.name not in ("loss", "cross_entropy", "negative_log_likelihood"):
+            return None
+        n = max(3, len(values) // 10)
+        first, last = float(np.median(values[:n])), float(np.median(values[-n:]))
+        level, noise = abs(first) or 1.0, difference_sigma(values)
+        flat = abs(first - last) < 0.01 * level and float(values.min()) > last - max(0.02 * level, 6 * noise)
+        still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
+        guesses = noise < 0.05 * level and _at_chance(last, series)
+        if last < _INSANE and not (flat and first > 0 and (still or guesses)):
+            return None
+        evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses}
+        return Anomaly(
+            part.metric, "no_progress", float(steps[0]), None, "high", self.name, evidence, end_step=float(steps[-1])
+        )
+
+
+def _at_chance(loss: float, series: Mapping[str, MetricSeries]) -> bool:
+    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged."""
+    import numpy as np
+
+    accuracies = [
+        float(np.median(one.clean.values))
+        for name, one in series.items()
+        if (entry := metric_named(name)) is not None and entry.name == "accuracy" and len(one.clean.values)
+    ]
+    return any(
+        abs(loss - math.log(classes)) < _CHANCE * loss
+        and (not accuracies or any(abs(value * classes - 1) < 0.25 for value in accuracies))
+        for classes in range(2, 1001 if accuracies else 21)
+    )
+
+
+def case_outliers(
+    series: Mapping[str, Any], directions: Mapping[str, Direction], settings: DetectionSettings
+) -> list[Anomaly]:
+    """Return cases that stand far from the median of their metric; what is worse, where a direction is known.
+
+    Args:
+        series: metric → `MetricSeries`, whose steps are cases.
+        directions: metric → how it improves.
+        settings: threshold, in units of 1.4826 · MAD.
+    """
+    import numpy as np
+
+    found = []
+    for metric, one in series.items():
+        values = one.clean.values
+        if len(values) < 5:
+            continue
+        direction = directions.get(metric)
+        median, spread = rolling_around(values, settings.outlier_window)
+        sigma = np.maximum(spread, difference_sigma(values))
+        scores = np.where(sigma > 0, (values - median) / np.where(sigma > 0, sigma, 1.0), 0.0)
+        bad = scores < 0 if direction == "higher" else scores > 0 if direction == "lower" else scores != 0
+        for at in map(int, np.flatnonzero((np.abs(scores) >= settings.outlier_threshold) & bad)):
+            evidence = {
+                "value": float(values[at]),
+                "median": float(median[at]),
+                "z": float(scores[at]),
+                "threshold": settings.outlier_threshold,
+            }
+            severity: Severity = "low" if direction is None else "medium"
+            size = float(values[at] - median[at])
+            found.append(Anomaly(metric, "outlier", float(one.clean.steps[at]), size, severity, "outlier", evidence))
+    return found
+
+
+def _rhythm(rest: NDArray[np.float64], least: float) -> tuple[int | None, float]:
+    """Return the period in points with the strongest autocorrelation, and that; None where there is no rhythm."""
+    import numpy as np
+
+    n = len(rest)
+    power = float((rest**2).sum())
+    if power == 0:
+        return None, 0.0
+    lags = np.arange(1, n // 3 + 1)
+    # Divided by what n − k terms would sum to, so that long periods are not thought weak for having fewer terms.
+    auto = _products(rest, len(lags)) / power * n / (n - lags)
+    best, strength = None, least
+    for lag in range(2, len(auto) + 1):
+        if auto[lag - 1] >= strength and auto[max(0, lag // 2 - 1)] <= -least:
+            best, strength = lag, float(auto[lag - 1])
+    return best, strength if best else 0.0
+
+
+def _products(rest: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return Σ restᵢ·restᵢ₊ₖ for k = 1 … most, shape (most,); of a long series by its spectrum, which takes no n²."""
+    import numpy as np
+
+    if len(rest) <= _LONG:
+        return np.array([float((rest[lag:] * rest[:-lag]).sum()) for lag in range(1, most + 1)])
+    spectrum = np.fft.rfft(rest, 2 ** (2 * len(rest) - 1).bit_length())
+    products: NDArray[np.float64] = np.fft.irfft(spectrum * spectrum.conj())[1 : most + 1]
+    return products

@@ -1,1 +1,0 @@
-"""Detectors that see one value at a time."""
