@@ -14,6 +14,7 @@ from pathlib import Path
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.registry import BUILT_IN
+from exaid_evals.metrics.texts import COMPARED, TEXTS
 from exaid_evals.provenance.definitions import comparison_fields, constants_of, definition_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,6 +41,7 @@ def render() -> str:
     """Return the whole page."""
     config = MetricsConfig()
     parts = [_INTRODUCTION, *_contents(config)]
+    parts += list(_texts())
     for family in BUILT_IN:
         parts += list(_family(family, config))
     parts += list(_comparisons())
@@ -64,6 +66,14 @@ def _contents(config: MetricsConfig) -> Iterator[str]:
         lines.append(f"| [{family}](#{family.replace('_', '-')}) | {names} | {title} |")
     lines.append("| [comparisons](#comparisons) | | differences between two variants |")
     yield "\n".join(lines)
+
+
+def _texts() -> Iterator[str]:
+    yield "## Which text is compared with which"
+    yield "\n".join(["| text | |", "|---|---|", *(f"| {symbol} | {text} |" for symbol, text in TEXTS.items())])
+    rows = [f"| `{one.pattern}` | {', '.join(one.texts) or 'gold labels'} | {one.how} |" for one in COMPARED]
+    yield "\n".join(["| measures | texts | what is compared |", "|---|---|---|", *rows])
+    yield "The first row that matches counts. A measure that is in no row compares no two texts."
 
 
 def _family(name: str, config: MetricsConfig) -> Iterator[str]:

@@ -9,13 +9,13 @@ import pytest
 from docstrings import check_examples, modules_with_examples
 from exaid_evals.artifacts.gold import MentionKind
 from exaid_evals.concepts.base import Mention
-from exaid_evals.metrics.observation import Decision, Observation, Update
+from exaid_evals.metrics.observation import Decision, Flush, Observation, Update
 from oracles.labelled import labelled
 
 MODULES = [name for name in modules_with_examples() if not name.startswith("exaid_evals.run_eval.")]
 # Measures explain themselves to readers of docs/measures.md, with names that their modules need not import.
 _NAMES_OF_MEASURES: dict[str, Any] = {
-    part.__name__: part for part in (Observation, Update, Decision, Mention, MentionKind, labelled)
+    part.__name__: part for part in (Observation, Update, Flush, Decision, Mention, MentionKind, labelled)
 }
 
 

@@ -156,8 +156,8 @@ def test_measures_are_named_or_matched() -> None:
     """A pattern stands for what it matches, also nothing; a name that no measure has is refused by name."""
     names = list(compared_measures(MetricsConfig()))
     assert names[:1] == ["compression"]
-    assert {"coverage", "coverage_at_250", "coverage_at_2000", "redundancy_0.90"} <= set(names)
-    assert not [name for name in names if name.startswith("redundancy_text")]
+    assert {"coverage", "coverage_at_250", "coverage_at_2000", "restated"} <= set(names)
+    assert not [name for name in names if name.startswith("redundancy_")]
     nothing = MetricsConfig(comparisons=ComparisonsConfig(measures=("no_such_*",)))
     assert compared_measures(nothing) == {}
     unknown = MetricsConfig(comparisons=ComparisonsConfig(measures=("coverage", "coverge")))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +19,14 @@ from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
+from exaid_evals.metrics.measures.coverage import coverage
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
 from exaid_evals.metrics.measures.coverage_gold import coverage_gold, coverage_gold_at_budget
 from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.observe import observe_case, window_texts
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.registry import check_measures, load_measures
+from exaid_evals.middleware.summarizers.base import FIELDS, SEMANTIC_FIELDS, render
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
 from exaid_evals.traces.model import Trace
 from oracles import measures as oracle
@@ -30,14 +34,22 @@ from oracles.labelled import labelled_runs
 from oracles.random_runs import META, runs
 
 SMALL = MetricsConfig(budget_list=(1, 3, 10), curve_step_ctu=2)
+LAGS = ("", "_ctu", "_without_latency", "_ctu_without_latency")
 DEFAULT_NAMES = {
     "update_count", "output_ctu", "trace_ctu", "compression", "ctu_saved",
     "trace_messages", "trace_concepts",
-    "coverage", "coverage_at_250", "coverage_at_500", "coverage_at_1000", "coverage_at_2000", "coverage_auc",
+    "coverage", "concepts_told", "concepts_never_told", "anticipated",
+    "coverage_at_250", "coverage_at_500", "coverage_at_1000", "coverage_at_2000", "coverage_auc",
     "redundancy_0.85", "redundancy_0.90", "redundancy_0.95",
-    "redundancy_text_0.85", "redundancy_text_0.90", "redundancy_text_0.95",
+    "jaccard_mean", "restated", "redundancy_text_0.85", "redundancy_text_0.90", "redundancy_text_0.95",
     "unsupported", "unsupported_per_update", "window_unsupported", "contract_unsupported",
     "time_to_first_update_ms", "concept_delay_ms_p50", "concept_delay_ms_p95",
+    "concept_delay_km_p50", "concept_delay_rmst",
+    *(f"lag_{kind}{rest}" for kind in ("al", "laal", "dal") for rest in LAGS),
+    "silence_count", "silence_ms_total", "silence_ms_max", "updates_per_minute", "output_ctu_per_minute",
+    "flush_count", "flush_ctu_p50", "flush_words_p50", "flush_interval_ms_p50", "flush_interval_ms_p95",
+    *(f"flush_share_{reason}" for reason in oracle.REASONS),
+    "latency_share_trigger", "latency_share_summarizer",
     "latency_ms_mean", "latency_ms_p50", "latency_ms_p95",
     "trigger_latency_ms_mean", "trigger_latency_ms_p50", "trigger_latency_ms_p95",
     "llm_calls", "prompt_ctu", "completion_ctu", "trigger_calls", "trigger_ctu",
@@ -216,7 +228,8 @@ def test_the_baseline_keeps_all_and_invents_nothing(run: tuple[Trace, RunLog]) -
     found = measured(observed(trace, passed_through(trace)))
     if found["coverage"] is not None:
         assert (found["coverage"], found["unsupported"]) == (1, 0)
-        assert found["concept_delay_ms_p50"] >= 0  # type: ignore[operator]
+        assert found["concept_delay_ms_p50"] == found["concept_delay_km_p50"] or found["concepts_told"] > 1  # type: ignore[operator]
+        assert found["anticipated"] == 0
     if trace.messages[0].gold_mentions is not None:
         known = not any("II" in message.content for message in trace.messages)
         stated = any(message.gold_concepts for message in trace.messages)
@@ -227,9 +240,61 @@ def test_the_baseline_keeps_all_and_invents_nothing(run: tuple[Trace, RunLog]) -
     assert (found["window_unsupported"], found["contract_unsupported"], found["llm_calls"]) == (0, 0, 0)
 
 
+class EveryWord:
+    """An extractor that finds a concept in every word, as a statistical one may in the names of agents."""
+
+    id = "every-word-1"
+
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """Find the words."""
+        return [tuple(Mention(one.group().lower(), *one.span()) for one in re.finditer(r"\w+", text)) for text in texts]
+
+
+@given(runs() | labelled_runs(), st.sampled_from(["cut", "whole_updates"]), st.sampled_from([EveryWord, WordExtractor]))
+def test_reading_on_never_covers_less(
+    run: tuple[Trace, RunLog], policy: str, extractor: type[EveryWord] | type[WordExtractor]
+) -> None:
+    """For every run, extractor and budget coverage_at_B ≤ coverage, and all that is read covers all that is told."""
+    (seen,) = observe_case(run[0], [run[1]], extractor())
+    whole = coverage(seen)
+    values = [coverage_at_budget(seen, budget, policy) for budget in (0, 1, 2, 5, 10, 50, 10_000)]
+    assert values[-1] == whole
+    assert all((value is None) == (whole is None) and (value or 0) <= (whole or 0) for value in values)
+
+
+def test_what_only_names_agents_is_no_concept_of_an_update() -> None:
+    """`agent_contributions` takes room to read, and states nothing: coverage and coverage_at_B read the same text."""
+    trace = conversation("Fever and rash.", ms_per_char=1)
+    content = {**dict.fromkeys(FIELDS, "fever"), "agent_contributions": "rash"}
+    semantics, rendered = render(content, SEMANTIC_FIELDS), render(content, FIELDS)
+    flush = passed_through(trace).flushes
+    update = Summary(0, "u0", 900, 0, 0, (0,), True, None, content, semantics, rendered, 99, None, (), None, 0)
+    (seen,) = observe_case(trace, [RunLog(META, flush, (), (update,))], EveryWord())
+    assert len(seen.trace_concepts) == 3
+    assert [coverage(seen), coverage_at_budget(seen, 10_000)] == [pytest.approx(1 / 3)] * 2
+
+
+def test_a_guess_that_comes_true_is_no_promptness() -> None:
+    """An update states RASH before anyone says it: anticipated, told only when it is stated again, and no delay < 0."""
+    trace = conversation("FEVER.", "RASH.", gap_ms=1000)
+    flushes = passed_through(trace).flushes
+    first = Summary(0, "u0", 100, 0, 0, (0,), True, None, None, "FEVER RASH", "FEVER RASH", 3, None, (), None, 0)
+    again = Summary(1, "u1", 5000, 1, 1, (1,), True, None, None, "RASH", "RASH", 1, None, (), None, 0)
+    alone, both = (measured(observed(trace, RunLog(META, flushes, (), told))) for told in ((first,), (first, again)))
+    assert (alone["coverage"], alone["coverage_at_10"], alone["anticipated"], alone["unsupported"]) == (
+        0.5,
+        0.5,
+        0.5,
+        0,
+    )
+    assert (both["coverage"], both["anticipated"], both["concepts_never_told"]) == (1, 0.5, 0)
+    rash_whole = 1060 + 40
+    assert both["concept_delay_ms_p95"] == pytest.approx(0.95 * (5000 - rash_whole) + 0.05 * 50)
+
+
 def test_a_mention_that_the_cut_divides_does_not_count() -> None:
     """A concept counts from the budget at which its last code point is read, not its first."""
-    update = Update(mentions=(Mention("A", 2, 9),), length=9)
+    update = Update(concepts=frozenset("A"), mentions=(Mention("A", 2, 9),), length=9)
     seen = Observation(stated_ms={"A": 0}, updates=(update,))
     assert [coverage_at_budget(seen, budget) for budget in (2, 3)] == [0, 1]
 
@@ -263,7 +328,7 @@ def test_an_invented_concept_is_unsupported() -> None:
 
 def test_updates_count_in_order_of_emission() -> None:
     """A slow summary that is emitted after a later one is read after it."""
-    trace = conversation("FEVER. RASH.")
+    trace = conversation("FEVER. RASH.", ms_per_char=1)
     flush = passed_through(trace).flushes
     slow = Summary(0, "u0", 900, 0, 0, (0,), True, None, None, "FEVER", "FEVER" + " " * 11, 4, None, (), None, 800)
     fast = Summary(1, "u1", 300, 0, 0, (0,), True, None, None, "RASH", "RASH", 1, None, (), None, 10)

@@ -10,6 +10,10 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from statistics import mean
+from typing import Any
+
+import numpy as np
+from statsmodels.duration.survfunc import SurvfuncRight
 
 from exaid_evals.replay.run_log import RunLog, Summary
 from exaid_evals.traces.model import Trace
@@ -17,6 +21,10 @@ from oracles.extraction import labelled_measures
 
 BUDGETS = (250, 500, 1000, 2000)
 TAUS = (0.85, 0.90, 0.95)
+REASONS = (
+    *("min_words", "max_words", "boundary_cue", "silence", "max_wait"),
+    *("fixed_ctu", "message", "turn_end", "end_of_trace"),
+)
 
 
 def measures(
@@ -27,7 +35,9 @@ def measures(
     said = set().union(*(concepts(text) for text in conversation))
     updates = sorted(log.summaries, key=lambda update: (update.t_ms, update.event_index))
     valid = [update for update in updates if update.schema_ok]
-    told = set().union(*(concepts(update.semantics_text) for update in valid))
+    stated = set().union(*(concepts(update.semantics_text) for update in valid))
+    said_at, over_at = heard(trace)
+    told_at = told(valid, said_at)
     calls = [event.llm_usage for event in (*log.summaries, *log.decisions) if event.llm_usage]
     of_trigger = [event.llm_usage for event in log.decisions if event.llm_usage]
     output, input_ = sum(units(update.rendered_text) for update in updates), sum(map(units, conversation))
@@ -39,8 +49,11 @@ def measures(
         "trace_concepts": len(said),
         "compression": output / input_ if input_ else None,
         "ctu_saved": (input_ - output) / input_ if input_ else None,
-        "coverage": len(said & told) / len(said) if said else None,
-        "unsupported": len(told - said) / len(told) if told else None,
+        "coverage": len(told_at) / len(said) if said else None,
+        "concepts_told": len(told_at),
+        "concepts_never_told": len(said) - len(told_at),
+        "anticipated": len(early(valid, said_at)) / len(stated) if stated else None,
+        "unsupported": len(stated - said) / len(stated) if stated else None,
         "unsupported_per_update": average([outside(concepts(update.semantics_text), said) for update in valid]),
         "window_unsupported": average(
             [outside(concepts(update.semantics_text), window(trace, log, update)) for update in valid]
@@ -55,8 +68,8 @@ def measures(
             ]
         ),
         "time_to_first_update_ms": min([update.t_ms for update in valid], default=None),
-        "concept_delay_ms_p50": percentile(delays(trace, valid, said), 50),
-        "concept_delay_ms_p95": percentile(delays(trace, valid, said), 95),
+        "concept_delay_ms_p50": percentile([t_ms - said_at[one] for one, t_ms in told_at.items()], 50),
+        "concept_delay_ms_p95": percentile([t_ms - said_at[one] for one, t_ms in told_at.items()], 95),
         "llm_calls": sum(usage["calls"] for usage in calls),
         "prompt_ctu": sum(usage["prompt_ctu"] for usage in calls),
         "completion_ctu": sum(usage["completion_ctu"] for usage in calls),
@@ -69,17 +82,29 @@ def measures(
         found[f"{prefix}_mean"] = average(times)
         found[f"{prefix}_p50"] = percentile(times, 50)
         found[f"{prefix}_p95"] = percentile(times, 95)
+    last_at = max([over_at, *(update.t_ms for update in updates)])
+    found |= waits(said_at, told_at, last_at)
+    found |= lags(trace, log, updates, valid, said_at)
+    found |= flow(log, valid, over_at, last_at, output)
     for budget in budgets:
-        found[f"coverage_at_{budget}"] = coverage_of_first(4 * budget, updates, said, policy)
+        found[f"coverage_at_{budget}"] = coverage_of_first(4 * budget, updates, said_at, policy)
     largest = 4 * max(budgets)
     # The exact area under a step function that can step only at whole characters.
-    heights = [coverage_of_first(n_chars, updates, said, policy) for n_chars in range(largest)] if said else []
+    heights = [coverage_of_first(n_chars, updates, said_at, policy) for n_chars in range(largest)] if said else []
     found["coverage_auc"] = sum(heights) / largest if said else None
     texts = [update.semantics_text if update.schema_ok else "" for update in updates]
     for tau in TAUS:
         for name, alike in (("redundancy", jaccard), ("redundancy_text", cosine)):
-            pairs = [alike(texts[i], texts[i + 1]) >= tau for i in range(len(texts) - 1)]
+            pairs: list[bool] = [alike(texts[i], texts[i + 1]) >= tau for i in range(len(texts) - 1)]
             found[f"{name}_{tau:.2f}"] = sum(pairs) / len(pairs) if pairs else None
+    alike_by = [jaccard(texts[i], texts[i + 1]) for i in range(len(texts) - 1)]
+    found["jaccard_mean"] = average(alike_by)
+    again = [
+        any(concept in concepts(earlier) for earlier in texts[:i])
+        for i in range(len(texts))
+        for concept in concepts(texts[i])
+    ]
+    found["restated"] = sum(again) / len(again) if again else None
     return found | labelled_measures(trace, log, updates, found["coverage"], budgets, policy)
 
 
@@ -114,9 +139,9 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
     return float(ordered[low] + (position - low) * (ordered[high] - ordered[low]))
 
 
-def coverage_of_first(n_chars: int, updates: Sequence[Summary], said: set[str], policy: str) -> float | None:
+def coverage_of_first(n_chars: int, updates: Sequence[Summary], said_at: dict[str, int], policy: str) -> float | None:
     """Coverage of the first characters of the output, by walking through it update by update."""
-    if not said:
+    if not said_at:
         return None
     reached: set[str] = set()
     left = n_chars
@@ -124,13 +149,15 @@ def coverage_of_first(n_chars: int, updates: Sequence[Summary], said: set[str], 
         text = update.rendered_text
         fits = len(text) <= left
         if update.schema_ok and (fits or policy == "cut"):
-            for match in re.finditer(r"\b[A-Z]{2,}\b", text):
-                if match.end() <= left:
+            for match in re.finditer(r"\b[A-Z]{2,}\b", update.semantics_text):
+                place = text.find(update.semantics_text)
+                end = len(text) if place < 0 else place + match.end()
+                if end <= left and said_at.get(match.group(), math.inf) <= update.t_ms:
                     reached.add(match.group())
         if not fits:
             break
         left -= len(text)
-    return len(reached & said) / len(said)
+    return len(reached) / len(said_at)
 
 
 def window(trace: Trace, log: RunLog, update: Summary) -> set[str]:
@@ -149,21 +176,141 @@ def window(trace: Trace, log: RunLog, update: Summary) -> set[str]:
     return found
 
 
-def delays(trace: Trace, valid: Sequence[Summary], said: set[str], ms_per_char: int = 10) -> list[int]:
-    """Waiting time of each concept that is both said and told; text arrives at 10 ms a character."""
+def heard(trace: Trace, ms_per_char: int = 10) -> tuple[dict[str, int], int]:
+    """When each concept was first said, whole, and when all was said; from a start text arrives at 10 ms a character.
+
+    `conversations.talk` leaves room for that between its messages.
+    """
     said_at: dict[str, int] = {}
-    free_at = 0
     for message in trace.messages:
-        start = max(message.t_rel_ms, free_at)
-        free_at = start + len(message.content) * ms_per_char
         for match in re.finditer(r"\b[A-Z]{2,}\b", message.content):
-            said_at.setdefault(match.group(), start + match.end() * ms_per_char)
-    waits = []
-    for concept in sorted(said):
-        told_at = [update.t_ms for update in valid if concept in concepts(update.semantics_text)]
-        if told_at:
-            waits.append(told_at[0] - said_at[concept])
-    return waits
+            said_at.setdefault(match.group(), (message.t_rel_ms or 0) + match.end() * ms_per_char)
+    last = trace.messages[-1]
+    return said_at, (last.t_rel_ms or 0) + len(last.content) * ms_per_char
+
+
+def said_units(trace: Trace, t_ms: int, ms_per_char: int = 10) -> int:
+    """CTU that had been said by a time, character by character."""
+    total = 0
+    for message in trace.messages:
+        start = message.t_rel_ms or 0
+        arrived = sum(start + (char + 1) * ms_per_char <= t_ms for char in range(len(message.content)))
+        total += math.ceil(arrived / 4)
+    return total
+
+
+def told(valid: Sequence[Summary], said_at: dict[str, int]) -> dict[str, int]:
+    """When the first update stated each concept after it had been said."""
+    found = {}
+    for concept, t_ms in sorted(said_at.items()):
+        times = [one.t_ms for one in valid if concept in concepts(one.semantics_text) and one.t_ms >= t_ms]
+        if times:
+            found[concept] = times[0]
+    return found
+
+
+def early(valid: Sequence[Summary], said_at: dict[str, int]) -> list[str]:
+    """Concepts whose first statement in an update came before they were said."""
+    found = []
+    for concept, t_ms in sorted(said_at.items()):
+        times = [one.t_ms for one in valid if concept in concepts(one.semantics_text)]
+        if times and times[0] < t_ms:
+            found.append(concept)
+    return found
+
+
+def waits(said_at: dict[str, int], told_at: dict[str, int], last_at: int, horizon: int = 60_000) -> dict[str, Any]:
+    """Kaplan–Meier by statsmodels, and the area under its curve in steps of what it gives."""
+    if not said_at:
+        return {"concept_delay_km_p50": None, "concept_delay_rmst": None}
+    names = sorted(said_at)
+    times = [told_at.get(name, last_at) - said_at[name] for name in names]
+    fitted = SurvfuncRight(np.array(times, dtype=float), np.array([name in told_at for name in names], dtype=float))
+    steps = list(zip(fitted.surv_times.tolist(), fitted.surv_prob.tolist(), strict=True))
+    half = [time for time, survival in steps if survival <= 0.5 + 1e-9]
+    area, last, height = 0.0, 0.0, 1.0
+    for time, survival in steps:
+        area += (min(time, horizon) - min(last, horizon)) * height
+        last, height = time, survival
+    return {
+        "concept_delay_km_p50": half[0] if half else None,
+        "concept_delay_rmst": area + max(0, horizon - last) * height,
+    }
+
+
+def lags(
+    trace: Trace, log: RunLog, updates: Sequence[Summary], valid: Sequence[Summary], said_at: dict[str, int]
+) -> dict[str, float | None]:
+    """Every lag, unit by unit."""
+    found: dict[str, float | None] = {}
+    for ending in ("", "_without_latency"):
+
+        def came(update: Summary, ending: str = ending) -> int:
+            return max(log.flushes[index].t_ms for index in update.flush_indices) if ending else update.t_ms
+
+        of_concepts = []
+        for concept, t_ms in told(valid, said_at).items():
+            first = next(one for one in valid if one.t_ms == t_ms and concept in concepts(one.semantics_text))
+            of_concepts.append(sum(said <= came(first) for said in said_at.values()))
+        of_units = [
+            said_units(trace, came(update))
+            for update in sorted(updates, key=came)
+            for _ in range(units(update.rendered_text))
+        ]
+        length = sum(units(message.content) for message in trace.messages)
+        for over, delays_, source, target in (
+            ("", sorted(of_concepts), len(said_at), len(said_at)),
+            ("_ctu", of_units, length, len(of_units)),
+        ):
+            found[f"lag_al{over}{ending}"] = lagging(delays_, source, target)
+            found[f"lag_laal{over}{ending}"] = lagging(delays_, source, max(target, len(delays_)))
+            found[f"lag_dal{over}{ending}"] = differentiable(delays_, source)
+    return found
+
+
+def lagging(delays_: Sequence[int], source: int, target: int) -> float | None:
+    """Average lagging as the paper writes it: up to the first unit at which all had been said."""
+    if not delays_ or not source or not target:
+        return None
+    whole = [number for number, delay in enumerate(delays_, start=1) if delay >= source]
+    tau = whole[0] if whole else len(delays_)
+    return float(sum(Fraction(delays_[i]) - Fraction(i * source, target) for i in range(tau)) / tau)
+
+
+def differentiable(delays_: Sequence[int], source: int) -> float | None:
+    """Differentiable average lagging as the paper writes it."""
+    if not delays_ or not source:
+        return None
+    step = Fraction(source, len(delays_))
+    slowed: list[Fraction] = []
+    for delay in delays_:
+        slowed.append(max(Fraction(delay), slowed[-1] + step) if slowed else Fraction(delay))
+    return float(sum(one - number * step for number, one in enumerate(slowed)) / len(slowed))
+
+
+def flow(log: RunLog, valid: Sequence[Summary], over_at: int, last_at: int, output: int) -> dict[str, float | None]:
+    """Silences, what comes in a minute, flushes, and whose latency it is."""
+    times = [0, *(update.t_ms for update in valid)]
+    gaps = [times[i + 1] - times[i] for i in range(len(times) - 1)] + [max(0, over_at - times[-1])]
+    reasons = [flush.reason for flush in log.flushes]
+    between = [log.flushes[i + 1].t_ms - log.flushes[i].t_ms for i in range(len(reasons) - 1)]
+    of_trigger = sum(decision.latency_ms for decision in log.decisions)
+    of_both = of_trigger + sum(summary.latency_ms for summary in log.summaries)
+    return {
+        "silence_count": len([gap for gap in gaps if gap >= 15_000]),
+        "silence_ms_total": sum(gap for gap in gaps if gap >= 15_000),
+        "silence_ms_max": max(gaps),
+        "updates_per_minute": len(valid) / (last_at / 60_000) if last_at else None,
+        "output_ctu_per_minute": output / (last_at / 60_000) if last_at else None,
+        "flush_count": len(reasons),
+        "flush_ctu_p50": percentile([flush.ctu for flush in log.flushes], 50),
+        "flush_words_p50": percentile([flush.words for flush in log.flushes], 50),
+        "flush_interval_ms_p50": percentile(between, 50),
+        "flush_interval_ms_p95": percentile(between, 95),
+        **{f"flush_share_{name}": reasons.count(name) / len(reasons) if reasons else None for name in REASONS},
+        "latency_share_trigger": of_trigger / of_both if of_both else None,
+        "latency_share_summarizer": (of_both - of_trigger) / of_both if of_both else None,
+    }
 
 
 def jaccard(one: str, other: str) -> float:

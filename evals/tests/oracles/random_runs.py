@@ -45,7 +45,7 @@ def runs(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -> tuple[Tra
     t_ms = 0
     if flushes:
         for number in range(draw(st.integers(0, 4))):
-            t_ms += draw(st.sampled_from([0, 100, 900]))
+            t_ms += draw(st.sampled_from([0, 100, 900, 16_000]))
             first = draw(st.integers(0, len(flushes) - 1))
             last = draw(st.integers(first, len(flushes) - 1))
             ok = draw(st.sampled_from([True, True, True, False]))
@@ -58,7 +58,10 @@ def runs(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -> tuple[Tra
 
 
 def _flush(number: int, start: tuple[int, int], end: tuple[int, int]) -> GateFlush:
-    return GateFlush(number, 0, start[0], end[0], start[1], end[1], 0, 0, "message", "")
+    reasons = ("message", "silence", "max_words")
+    return GateFlush(
+        number, 300 * number, start[0], end[0], start[1], end[1], 7 * number % 5, number, reasons[number % 3], ""
+    )
 
 
 def _summary(draw: st.DrawFn, number: int, t_ms: int, ok: bool, indices: range) -> Summary:

@@ -10,7 +10,7 @@ import pytest
 from checking import Change, found_after, found_in
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import read_jsonl
-from exaid_evals.traces.mac.recording import Call, Outcome, RecordedRun, Recording
+from exaid_evals.traces.mac.recording import Call, Outcome, RecordedRun, Recording, SaidAt
 
 NAME = "mac-mas-0123456789abcdef.jsonl.gz"
 
@@ -25,7 +25,7 @@ def records(tmp_path: Path) -> list[dict[str, Any]]:
             request = {"model": "m", "messages": [{"role": "user", "content": text}]}
             recording.add_call(Call("case-a", sha256_structure(request), 0, request, {"choices": [text]}, 7))
         digest = f"sha256:{'0' * 64}"
-        recording.add_outcome("case-a", Outcome(1, messages=((digest, 0), (digest, 9))))
+        recording.add_outcome("case-a", Outcome(1, messages=(SaidAt(digest, 0), SaidAt(digest, 9))))
         recording.add_outcome("case-b", Outcome(3, failure_reason="no"))
     assert found_in(path) == []
     return read_jsonl(path)

@@ -182,11 +182,13 @@ class LiveConfig(Config):
         retry: when a case is tried again.
         report_required: whether a case fails when MAC cannot read the diagnosis out of a conversation that is complete
             and written. Off, since the conversation is what is evaluated, never the diagnosis.
+        stream: whether answers are asked for chunk by chunk where the service can, so that it is known when text came.
     """
 
     time_limit_s: float = Field(default=1800, gt=0)
     retry: RetryConfig = RetryConfig()
     report_required: bool = False
+    stream: bool = True
 
 
 class MasGenerationConfig(Config):

@@ -39,10 +39,11 @@ class ComparisonsConfig(Config):
         "coverage_at_*",
         "coverage_auc",
         "compression",
-        "redundancy_[0-9]*",
+        "restated",
         "unsupported",
         "window_unsupported",
         "concept_delay_ms_p50",
+        "concept_delay_rmst",
         "llm_calls",
     )
 
@@ -57,6 +58,8 @@ class MetricsConfig(Config):
         budget_policy: `cut` stops the output within an update; `whole_updates` counts only what fits whole.
         tau_list: thresholds of similarity from which two consecutive updates count as redundant.
         curve_step_ctu: distance between points of the coverage curve.
+        delay_horizon_ms: up to which waiting counts in the restricted mean of the delay.
+        silence_ms: time without an update from which it is a silence.
         bootstrap: the resamples.
         comparisons: which variants are compared in which measures.
         primary_variant: the variant that others are compared with, set in bold in tables.
@@ -71,6 +74,8 @@ class MetricsConfig(Config):
         default=(0.85, 0.90, 0.95), min_length=1
     )
     curve_step_ctu: int = Field(default=25, ge=1)
+    delay_horizon_ms: int = Field(default=60_000, ge=1)
+    silence_ms: int = Field(default=15_000, ge=1)
     bootstrap: BootstrapConfig = BootstrapConfig()
     comparisons: ComparisonsConfig = ComparisonsConfig()
     primary_variant: str = Field(default="V3", pattern=VARIANT_ID_PATTERN)

@@ -22,12 +22,14 @@ class Measure:
         unit: `share`, `CTU`, `ms` or `count`.
         better: the direction in which a middleware improves; `neither` for what describes.
         compute: returns the number, or None where it is undefined for this observation.
+        version: of the definition: 1 more each time that what the name stands for changes. Records carry it.
     """
 
     name: str
     unit: str
     better: Better
     compute: Compute
+    version: int = 1
 
     @property
     def definition(self) -> str:

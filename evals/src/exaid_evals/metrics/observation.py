@@ -21,7 +21,7 @@ class Update:
         ok: whether it kept the schema. A failed update states nothing: its concept sets and mentions are empty.
         text: s_i, what it means; empty for a failed update.
         concepts: K(s_i).
-        mentions: of f_i, what is shown; offsets in code points of f_i.
+        mentions: of s_i, the fields of f_i but `agent_contributions`; offsets in code points of f_i.
         length: code points of f_i.
         ctu: CTU of f_i.
         window_concepts: K(W_i), of the text that it covers.
@@ -29,6 +29,9 @@ class Update:
         usage: calls and CTU of the language model; None where none was called.
         gold: mentions of s_i by their gold labels; None where it is not copied from a labelled conversation.
         prefix: whether f_i begins with s_i, so that the places of `gold` are the same in both.
+        flushed_ms: when the last of its window had left the gate: without latency it would be there then.
+        said_ctu: CTU of the conversation that had arrived at `t_ms`.
+        flushed_said_ctu: CTU of the conversation that had arrived at `flushed_ms`.
     """
 
     t_ms: int = 0
@@ -43,6 +46,9 @@ class Update:
     usage: Usage | None = None
     gold: tuple[Mention, ...] | None = None
     prefix: bool = True
+    flushed_ms: int = 0
+    said_ctu: int = 0
+    flushed_said_ctu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,16 @@ class Decision:
 
     latency_ms: int = 0
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """A chunk that left the gate: when, in virtual ms, its CTU and words, and why."""
+
+    t_ms: int = 0
+    ctu: int = 0
+    words: int = 0
+    reason: str = ""
 
 
 _OffsetOf = Callable[[int, Mention, Update], int]
@@ -68,6 +84,8 @@ class Observation:
         stated_ms: concept of K(T) → when its first mention had arrived whole, in virtual ms.
         updates: in order of emission.
         decisions: in order.
+        flushes: in order.
+        end_ms: when the conversation was over, in virtual ms.
         labels: what the conversation really states; None where its messages carry no gold labels.
     """
 
@@ -77,6 +95,8 @@ class Observation:
     updates: tuple[Update, ...] = ()
     decisions: tuple[Decision, ...] = ()
     labels: LabelledConversation | None = None
+    flushes: tuple[Flush, ...] = ()
+    end_ms: int = 0
 
     @cached_property
     def trace_concepts(self) -> frozenset[str]:
@@ -87,6 +107,26 @@ class Observation:
     def output_concepts(self) -> frozenset[str]:
         """K(∪s)."""
         return frozenset[str]().union(*(update.concepts for update in self.updates))
+
+    @cached_property
+    def told_by(self) -> Mapping[str, Update]:
+        """Concept of K(T) → the first update that states it after it was said; none for what is never told."""
+        told: dict[str, Update] = {}
+        for update in self.updates:
+            for concept in update.concepts:
+                if concept not in told and self.was_said(concept, update):
+                    told[concept] = update
+        return told
+
+    def was_said(self, concept: str, update: Update) -> bool:
+        """Whether somebody had said a concept, whole, when an update was emitted: whether it is in K(T_i)."""
+        said_ms = self.stated_ms.get(concept)
+        return said_ms is not None and said_ms <= update.t_ms
+
+    @property
+    def last_ms(self) -> int:
+        """The end of what was observed: of the conversation, or of the last update where that came later."""
+        return max([self.end_ms, *(update.t_ms for update in self.updates)])
 
     @cached_property
     def faithful_updates(self) -> tuple[Update, ...]:
@@ -107,34 +147,39 @@ class Observation:
 
     @cached_property
     def completed_at(self) -> Mapping[str, int]:
-        """Concept of K(T) → code points of f_1 f_2 … that must be read until a mention of it is whole."""
-        return self._earliest(_mentions, _until_mention, self.trace_concepts)
+        """Concept told → code points of f_1 f_2 … that must be read until a mention of it is whole."""
+        return self._earliest(_mentions, _until_mention, self.was_said)
 
     @cached_property
     def shown_whole_at(self) -> Mapping[str, int]:
-        """Concept of K(T) → code points of f_1 f_2 … that must be read until an update stating it is whole."""
-        return self._earliest(_mentions, _until_update, self.trace_concepts)
+        """Concept told → code points of f_1 f_2 … that must be read until an update stating it is whole."""
+        return self._earliest(_mentions, _until_update, self.was_said)
 
     @cached_property
     def gold_completed_at(self) -> Mapping[str, int] | None:
         """The same as `completed_at` for gold concepts; None where that is not known of each update."""
-        return self._earliest(_gold, _until_mention, self.gold_concepts) if self._gold_placed else None
+        return self._earliest(_gold, _until_mention, self._is_gold) if self._gold_placed else None
 
     @cached_property
     def gold_shown_whole_at(self) -> Mapping[str, int] | None:
         """The same as `shown_whole_at` for gold concepts; None where that is not known of each update."""
-        return self._earliest(_gold, _until_update, self.gold_concepts) if self._gold_placed else None
+        return self._earliest(_gold, _until_update, self._is_gold) if self._gold_placed else None
 
     @property
     def _gold_placed(self) -> bool:
         return self.gold_output is not None and all(update.prefix for update in self.updates)
 
-    def _earliest(self, mentions_of: _MentionsOf, offset_of: _OffsetOf, wanted: frozenset[str]) -> dict[str, int]:
+    def _is_gold(self, concept: str, _: Update) -> bool:
+        return concept in self.gold_concepts
+
+    def _earliest(
+        self, mentions_of: _MentionsOf, offset_of: _OffsetOf, wanted: Callable[[str, Update], bool]
+    ) -> dict[str, int]:
         earliest: dict[str, int] = {}
         start = 0
         for update in self.updates:
             for mention in mentions_of(update):
-                if mention.concept_id in wanted:
+                if wanted(mention.concept_id, update):
                     offset = offset_of(start, mention, update)
                     earliest[mention.concept_id] = min(earliest.get(mention.concept_id, offset), offset)
             start += update.length

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
-from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
 from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
 from exaid_evals.metrics.copied import CopiedText, Span
 from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
-from exaid_evals.metrics.observation import Decision, Observation, Update
+from exaid_evals.metrics.observation import Decision, Flush, Observation, Update
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
 from exaid_evals.traces.model import Trace
@@ -30,12 +30,12 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
     )
     labels = _labels(trace, found)
     copied = CopiedText(trace) if labels else None
-    stated: dict[float, dict[str, int]] = {}
+    heard: dict[float, _Heard] = {}
     for log in logs:
         speed = _chars_per_second(log)
-        if speed not in stated:
-            stated[speed] = _stated_ms(trace, speed, found)
-    observed = [_observe(trace, log, stated[_chars_per_second(log)], found) for log in logs]
+        if speed not in heard:
+            heard[speed] = _Heard(trace, speed, found)
+    observed = [_observe(trace, log, heard[_chars_per_second(log)], found) for log in logs]
     if labels is None or copied is None:
         return observed
     return [_labelled(seen, trace, log, labels, copied) for seen, log in zip(observed, logs, strict=True)]
@@ -101,7 +101,7 @@ def _texts(trace: Trace, log: RunLog) -> list[str]:
         text
         for summary in log.summaries
         if summary.schema_ok
-        for text in (summary.semantics_text, summary.rendered_text, *_window(trace, log, summary))
+        for text in (summary.semantics_text, *_window(trace, log, summary))
     ]
 
 
@@ -113,41 +113,70 @@ def _chars_per_second(log: RunLog) -> float:
     return float(log.meta["config"]["stream"]["chars_per_second"])
 
 
-def _stated_ms(trace: Trace, chars_per_second: float, found: CachedExtractor) -> dict[str, int]:
-    """Return concept → when its first mention in the conversation had arrived whole."""
-    stated: dict[str, int] = {}
-    mentions = found.mentions([message.content for message in trace.messages])
-    for arrival, in_message in zip(arrivals(trace, chars_per_second), mentions, strict=True):
-        for mention in in_message:
-            t_ms = arrival.time_of(mention.end)
-            stated[mention.concept_id] = min(stated.get(mention.concept_id, t_ms), t_ms)
-    return stated
+class _Heard:
+    """A conversation as it arrives at one speed.
+
+    Attributes:
+        stated_ms: concept → when its first mention had arrived whole.
+        end_ms: when all of it was there.
+    """
+
+    def __init__(self, trace: Trace, chars_per_second: float, found: CachedExtractor) -> None:
+        self._arrivals = arrivals(trace, chars_per_second)
+        self.end_ms = max((arrival.end_ms for arrival in self._arrivals), default=0)
+        self.stated_ms: dict[str, int] = {}
+        mentions = found.mentions([message.content for message in trace.messages])
+        for arrival, in_message in zip(self._arrivals, mentions, strict=True):
+            for mention in in_message:
+                t_ms = arrival.time_of(mention.end)
+                self.stated_ms[mention.concept_id] = min(self.stated_ms.get(mention.concept_id, t_ms), t_ms)
+
+    def ctu_at(self, t_ms: int) -> int:
+        """Return the CTU that had arrived by a time, each message rounded up as everywhere."""
+        return sum(-(-arrival.chars_at(t_ms) // CHARS_PER_CTU) for arrival in self._arrivals)
 
 
-def _observe(trace: Trace, log: RunLog, stated_ms: dict[str, int], found: CachedExtractor) -> Observation:
+def _observe(trace: Trace, log: RunLog, heard: _Heard, found: CachedExtractor) -> Observation:
     return Observation(
         trace_ctu=trace.text_units_ctu,
         trace_messages=len(trace.messages),
-        stated_ms=stated_ms,
-        updates=tuple(_update(trace, log, summary, found) for summary in _in_order(log)),
+        stated_ms=heard.stated_ms,
+        updates=tuple(_update(trace, log, summary, heard, found) for summary in _in_order(log)),
         decisions=tuple(Decision(decision.latency_ms, decision.llm_usage) for decision in log.decisions),
+        flushes=tuple(Flush(flush.t_ms, flush.ctu, flush.words, flush.reason) for flush in log.flushes),
+        end_ms=heard.end_ms,
     )
 
 
-def _update(trace: Trace, log: RunLog, summary: Summary, found: CachedExtractor) -> Update:
-    text, shown, windows = "", "", list[str]()
+def _placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+    """Return the mentions of s_i where they stand in f_i; at its end where s_i is no part of it as a whole."""
+    start = summary.rendered_text.find(summary.semantics_text)
+    if start == 0:
+        return tuple(mentions)
+    if start > 0:
+        return tuple(replace(one, start=start + one.start, end=start + one.end) for one in mentions)
+    length = len(summary.rendered_text)
+    return tuple(replace(one, start=length, end=length) for one in mentions)
+
+
+def _update(trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: CachedExtractor) -> Update:
+    text, windows = "", list[str]()
     if summary.schema_ok:
-        text, shown, windows = summary.semantics_text, summary.rendered_text, _window(trace, log, summary)
-    mentions: tuple[Mention, ...] = found.mentions([shown])[0] if shown else ()
+        text, windows = summary.semantics_text, _window(trace, log, summary)
+    mentions: tuple[Mention, ...] = found.mentions([text])[0] if text else ()
+    flushed_ms = max(log.flushes[index].t_ms for index in summary.flush_indices)
     return Update(
         t_ms=summary.t_ms,
         ok=summary.schema_ok,
         text=text,
-        concepts=concept_ids(found.mentions([text])[0]) if text else frozenset(),
-        mentions=mentions,
+        concepts=concept_ids(mentions),
+        mentions=_placed(summary, mentions),
         length=len(summary.rendered_text),
         ctu=ctu(summary.rendered_text),
         window_concepts=concept_ids(chain.from_iterable(found.mentions(windows))),
         latency_ms=summary.latency_ms,
         usage=summary.llm_usage,
+        flushed_ms=flushed_ms,
+        said_ctu=heard.ctu_at(summary.t_ms),
+        flushed_said_ctu=heard.ctu_at(flushed_ms),
     )

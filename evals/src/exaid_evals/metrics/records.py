@@ -97,6 +97,7 @@ class MadeFrom:
         generation_seed: of the stub generator; None for a live or imported conversation.
         extractor_held_out: whether conversations of that seed were kept from sight while the concept extractor was
             built; None where there is no such seed, or the extractor does not say.
+        definitions: measure → version of its definition, of those whose definition has changed since the first.
     """
 
     trace_dataset_hash: str
@@ -106,6 +107,7 @@ class MadeFrom:
     better: Mapping[str, str]
     generation_seed: int | None = None
     extractor_held_out: bool | None = None
+    definitions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

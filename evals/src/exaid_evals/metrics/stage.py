@@ -181,7 +181,8 @@ def _write_variants(
 
     stub = plan.signature.stub
     aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
-    better = {measure.name: measure.better for measure in load_measures(settings.config)}
+    measures = load_measures(settings.config)
+    better = {measure.name: measure.better for measure in measures}
     for variant, over_cases in aggregated.items():
         made_from = MadeFrom(
             trace_dataset_hash=plan.manifest.trace_dataset_hash,
@@ -191,6 +192,7 @@ def _write_variants(
             better=better,
             generation_seed=plan.manifest.generation.generation_seed,
             extractor_held_out=held_out(plan.extractor, plan.manifest.generation.generation_seed),
+            definitions={measure.name: measure.version for measure in measures if measure.version > 1},
         )
         signed = replace(over_cases, made_from=made_from)
         write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])

@@ -6,7 +6,7 @@ start and an end; whole at an end that alone is known. A speed is assumed only w
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -45,6 +45,17 @@ class MessageArrival:
         if self.ends:
             return self.times[bisect_left(self.ends, end_char)]
         return self.start_ms + -(-end_char * (self.end_ms - self.start_ms) // self.n_chars)
+
+    def chars_at(self, t_ms: int) -> int:
+        """Return how many code points have arrived by a time."""
+        if t_ms >= self.end_ms:
+            return self.n_chars
+        if t_ms < self.start_ms:
+            return 0
+        if self.ends:
+            arrived = bisect_right(self.times, t_ms)
+            return self.ends[arrived - 1] if arrived else 0
+        return (t_ms - self.start_ms) * self.n_chars // (self.end_ms - self.start_ms)
 
 
 def arrivals(trace: Trace, chars_per_second: float) -> list[MessageArrival]:

@@ -9,7 +9,17 @@ from exaid_evals.metrics.records import VariantMetrics
 
 STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
 _NAMED_AT_MOST = 5
-TIME_MEASURES = ("time_to_first_update_ms", "concept_delay", "lag_", "silence_", "flush_interval_")
+TIME_MEASURES = (
+    "time_to_first_update_ms",
+    "concept_delay",
+    "lag_",
+    "silence_",
+    "flush_interval_",
+    "flush_share_silence",
+    "flush_share_max_wait",
+    "updates_per_minute",
+    "output_ctu_per_minute",
+)
 """How the names of measures begin that rest on when the text arrived."""
 MIXED = "Mixed signatures: rows were made differently and must not be compared."
 

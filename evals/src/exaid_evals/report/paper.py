@@ -34,6 +34,7 @@ TABLES = {
     OVER_SEEDS: "Results over seeds",
     "extractor_validity": "The concept extractor against gold labels",
     "coverage_gold": "Coverage by the extractor and by gold labels",
+    "delays": "How long concepts wait, and how far the clinician lags behind",
 }
 _TABLE_FORMS, _FIGURE_FORMS = ("tex", "md", "csv"), ("pdf", "png", "csv")
 _OF_TIME = ("concept_delay", "timeline")

@@ -12,6 +12,7 @@ TABLES = {
     "main": f"{_ROOM}.tables.main",
     "coverage_at_budget": f"{_ROOM}.tables.coverage_at_budget",
     "comparisons": f"{_ROOM}.tables.comparisons",
+    "delays": f"{_ROOM}.tables.delays",
     "extractor_validity": f"{_ROOM}.tables.extractor_validity",
     "coverage_gold": f"{_ROOM}.tables.coverage_gold",
 }

@@ -110,6 +110,6 @@ class MacCassetteCheck(FileCheck):
             self.found(line, "failure_reason belongs to failed cases, and to each of them")
         if failed == bool(record["messages"]):
             self.found(line, "messages belong to successful cases, and to each of them")
-        times = [message["t_rel_ms"] for message in record["messages"]]
+        times = [message.get("end_t_rel_ms", message.get("t_rel_ms")) for message in record["messages"]]
         if times != sorted(times) or (times and times[0] != 0):
             self.found(line, "t_rel_ms must begin at 0 and never go back")

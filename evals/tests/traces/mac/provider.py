@@ -72,7 +72,8 @@ def conversation(asked: Asked, _before: int = 0) -> Says:
 class Provider:
     """The service. It listens while the `with` block lasts; `asked` grows with every request."""
 
-    def __init__(self, script: Script = conversation) -> None:
+    def __init__(self, script: Script = conversation, *, streams: bool = False) -> None:
+        self.streams = streams
         self.asked: list[Asked] = []
         self.script = script
         self._lock = threading.Lock()
@@ -115,6 +116,9 @@ class Provider:
         if says.status == 0:  # hang up
             handler.close_connection = True
             return
+        if self.streams and body.get("stream") and says.status == 200 and says.body is None:
+            self._stream(handler, asked, says)
+            return
         content = says.body if says.body is not None else self._completion(asked, says)
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         handler.send_response(says.status)
@@ -126,6 +130,28 @@ class Provider:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(data)
+
+    def _stream(self, handler: BaseHTTPRequestHandler, asked: Asked, says: Says) -> None:
+        """Send an answer word by word; one whose content ends in `…` breaks off there."""
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        head = {"id": "chatcmpl-1", "created": 1734609600, "model": asked.body["model"]}
+        for word in re.findall(r"\s*\S+\s*", says.content):
+            choice = {"index": 0, "delta": {"content": word}, "finish_reason": None}
+            handler.wfile.write(f"data: {json.dumps({**head, 'choices': [choice]})}\n\n".encode())
+            handler.wfile.flush()
+            time.sleep(0.002)
+        if says.content.endswith("…"):
+            return
+        n = len(says.content) // 4
+        usage = {"prompt_tokens": 1, "completion_tokens": n, "total_tokens": n + 1}
+        last = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        for event in (last, {**head, "choices": [], "usage": usage}):
+            handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        handler.wfile.write(b"data: [DONE]\n\n")
 
     @property
     def n_repeated(self) -> int:

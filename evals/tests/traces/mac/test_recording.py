@@ -10,7 +10,7 @@ import pytest
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.errors import DataError
-from exaid_evals.traces.mac.recording import Call, Outcome, RecordedRun, Recording, read_recording
+from exaid_evals.traces.mac.recording import Call, Outcome, RecordedRun, Recording, SaidAt, read_recording
 
 RUN = RecordedRun("mas-0123456789abcdef", "2024-12-19T12:00:00Z", "0" * 40, "gpt-4o-mini")
 
@@ -27,7 +27,7 @@ def recorded(path: Path) -> None:
         for item in (call("case-b", "x"), call("case-a", "y"), call("case-a", "x"), call("case-a", "x", 1)):
             recording.add_call(item)
         recording.add_outcome("case-a", Outcome(1, failure_reason="no"))
-        recording.add_outcome("case-a", Outcome(2, messages=(("sha256:" + "0" * 64, 5),)))
+        recording.add_outcome("case-a", Outcome(2, messages=(SaidAt("sha256:" + "0" * 64, 5),)))
 
 
 def test_found_again_and_sorted(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_found_again_and_sorted(tmp_path: Path) -> None:
             assert answer is not None
             assert answer.response == item.response
         assert recording.find("case-b", call("case-a", "y").request_sha256, 0) is None
-        assert recording.outcome("case-a") == Outcome(2, messages=(("sha256:" + "0" * 64, 5),))
+        assert recording.outcome("case-a") == Outcome(2, messages=(SaidAt("sha256:" + "0" * 64, 5),))
     order = [(r["record_type"], r.get("case_id"), r.get("call_index")) for r in read_jsonl(path)]
     assert order == [
         ("mac_run", None, None),

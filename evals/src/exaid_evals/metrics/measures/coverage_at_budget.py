@@ -21,6 +21,7 @@ def measures(config: MetricsConfig) -> list[Measure]:
             "share",
             "higher",
             partial(coverage_at_budget, budget=budget, policy=config.budget_policy),
+            version=2,
         )
         for budget in config.budget_list
     ]
@@ -29,11 +30,12 @@ def measures(config: MetricsConfig) -> list[Measure]:
 def coverage_at_budget(seen: Observation, budget: int, policy: str = "cut") -> float | None:
     """Coverage of the first 4·B code points of the output f_1 f_2 … in order of emission.
 
-    A concept of K(T) counts when one of its mentions lies whole within the cut. Mentions are those of the whole
-    updates, found before the cut, so that a cut can neither make nor change one, and coverage never falls as B
-    grows. Under the policy `whole_updates` it counts only when the whole update that mentions it fits.
-    f_i is what is shown (all six fields), s_i only what it means (five), so that the limit for large B may exceed
-    `coverage` by concepts that stand in the sixth field alone.
+    A concept counts when one of its mentions in an update that came after it was said lies whole within the cut.
+    Mentions are those of the whole updates, found before the cut, so that a cut can neither make nor change one, and
+    coverage never falls as B grows. Under the policy `whole_updates` it counts only when the whole update that mentions
+    it fits. All of f_i takes room, as the clinician reads it; concepts are those of s_i, its fields without
+    `agent_contributions`, in the places that they have in f_i. So it never exceeds `coverage`, and reaches it when all
+    is read.
 
     Edge cases: undefined where the conversation states no concept; a failed update takes its room and adds nothing.
 

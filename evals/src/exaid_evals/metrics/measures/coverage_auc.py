@@ -14,7 +14,7 @@ from exaid_evals.metrics.observation import Observation
 def measures(config: MetricsConfig) -> list[Measure]:
     """Declare the family."""
     compute = partial(coverage_auc, largest=config.budget_list[-1], policy=config.budget_policy)
-    return [Measure("coverage_auc", "share", "higher", compute)]
+    return [Measure("coverage_auc", "share", "higher", compute, version=2)]
 
 
 def coverage_auc(seen: Observation, largest: int, policy: str = "cut") -> float | None:

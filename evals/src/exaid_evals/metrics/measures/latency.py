@@ -21,6 +21,9 @@ def measures(_: MetricsConfig) -> list[Measure]:
         Measure(f"{prefix}_{suffix}", "ms", "lower", partial(function, q=q))
         for prefix, function in kinds
         for suffix, q in (("mean", None), ("p50", 0.50), ("p95", 0.95))
+    ] + [
+        Measure("latency_share_trigger", "share", "neither", latency_share_trigger),
+        Measure("latency_share_summarizer", "share", "neither", latency_share_summarizer),
     ]
 
 
@@ -47,6 +50,31 @@ def trigger_latency_ms(seen: Observation, q: float | None) -> float | None:
     45.0
     """
     return _location(seen.decisions, q)
+
+
+def latency_share_trigger(seen: Observation) -> float | None:
+    """Σ latency of decisions / Σ latency of decisions and updates: the trigger's part of the time that work takes.
+
+    Edge case: undefined where nothing takes any time.
+
+    >>> latency_share_trigger(Observation(updates=(Update(latency_ms=300),), decisions=(Decision(latency_ms=100),)))
+    0.25
+    """
+    of_trigger = sum(decision.latency_ms for decision in seen.decisions)
+    total = of_trigger + sum(update.latency_ms for update in seen.updates)
+    return of_trigger / total if total else None
+
+
+def latency_share_summarizer(seen: Observation) -> float | None:
+    """1 − `latency_share_trigger`: the summarizer's part.
+
+    Edge case: undefined where nothing takes any time.
+
+    >>> latency_share_summarizer(Observation(updates=(Update(latency_ms=300),), decisions=(Decision(latency_ms=100),)))
+    0.75
+    """
+    share = latency_share_trigger(seen)
+    return None if share is None else 1 - share
 
 
 def _location(timed: Sequence[Update] | Sequence[Decision], q: float | None) -> float | None:

@@ -13,7 +13,11 @@ from exaid_evals.metrics.observation import Observation
 
 def measures(config: MetricsConfig) -> list[Measure]:
     """Declare one measure per threshold."""
-    return [Measure(f"redundancy_{tau:.2f}", "share", "lower", partial(redundancy, tau=tau)) for tau in config.tau_list]
+    return [
+        *(Measure(f"redundancy_{tau:.2f}", "share", "lower", partial(redundancy, tau=tau)) for tau in config.tau_list),
+        Measure("jaccard_mean", "share", "lower", jaccard_mean),
+        Measure("restated", "share", "lower", restated),
+    ]
 
 
 def redundancy(seen: Observation, tau: float) -> float | None:
@@ -32,6 +36,40 @@ def redundancy(seen: Observation, tau: float) -> float | None:
     if not pairs:
         return None
     return sum(jaccard(one, other) >= tau for one, other in pairs) / len(pairs)
+
+
+def jaccard_mean(seen: Observation) -> float | None:
+    """Mean Jaccard(K(s_i), K(s_{i+1})) of consecutive updates.
+
+    Edge cases: undefined below two updates; two empty sets count 0.
+
+    {A, B} and {A, B} agree fully, {A, B} and {A, C} by 1/3.
+
+    >>> updates = tuple(Update(concepts=set(ids)) for ids in ("AB", "AB", "AC"))
+    >>> round(jaccard_mean(Observation(updates=updates)), 3)
+    0.667
+    """
+    pairs = list(pairwise(update.concepts for update in seen.updates))
+    return sum(jaccard(one, other) for one, other in pairs) / len(pairs) if pairs else None
+
+
+def restated(seen: Observation) -> float | None:
+    """Σ_i |K(s_i) ∩ ∪_{j<i} K(s_j)| / Σ_i |K(s_i)|: of what updates state, the share that an earlier one had stated.
+
+    Edge case: undefined where the updates state no concept; the first update restates nothing.
+
+    Of {A, B}, {A, C} and {B, C}, three of six had been stated before.
+
+    >>> restated(Observation(updates=tuple(Update(concepts=set(ids)) for ids in ("AB", "AC", "BC"))))
+    0.5
+    """
+    earlier: set[str] = set()
+    again = 0
+    for update in seen.updates:
+        again += len(earlier & update.concepts)
+        earlier |= update.concepts
+    total = sum(len(update.concepts) for update in seen.updates)
+    return again / total if total else None
 
 
 def jaccard(one: Set[str], other: Set[str]) -> float:

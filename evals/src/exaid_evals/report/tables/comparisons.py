@@ -54,7 +54,8 @@ def _measures(results: Results) -> list[str]:
         f"coverage_at_{nearest_parameter(results, 'coverage_at_', 500)}",
         "coverage_auc",
         "concept_delay_ms_p50",
-        f"redundancy_{nearest_parameter(results, 'redundancy_', 0.90)}",
+        "concept_delay_rmst",
+        "restated",
         "unsupported",
         "llm_calls",
     ]

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.budget import Budget, StoppedError
 from exaid_evals.traces.mac.recording import Answer, Call, Recording
+from exaid_evals.traces.mac.streamed import Deltas
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,14 @@ class Reply:
         body: without secrets, canonical where it is JSON, so that it is the same bytes now and in a replay.
         headers: what MAC's client looks at before it asks again.
         trouble: None where the call was answered.
+        deltas: when which part of a streamed answer's text came; empty where that is not known.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     trouble: Trouble | None = None
+    deltas: Deltas = ()
 
 
 Forward = Callable[[bytes], Reply]
@@ -81,7 +84,7 @@ class CaseCalls:
             repeat: given the request's hash, how often the same request has been answered in this try.
 
         Returns:
-            The reply, the request's hash, and the recorded answer that it is; None where it is new.
+            The reply, the request's hash, and the answer, recorded before or now; None where there is none.
         """
         try:
             request = json.loads(body)
@@ -94,7 +97,8 @@ class CaseCalls:
             number = repeat(request_sha256)
             recorded = self._recording.find(self.case_id, request_sha256, number)
             if recorded is not None:
-                return Reply(200, canonical_bytes(recorded.response)), request_sha256, recorded
+                reply = Reply(200, canonical_bytes(recorded.response), deltas=recorded.deltas)
+                return reply, request_sha256, recorded
             if self._forward is None:
                 difference = self._recording.nearest_difference(self.case_id, request)
                 return _refusal(f"a request that was not recorded: {difference}"), request_sha256, None
@@ -109,9 +113,27 @@ class CaseCalls:
                 response = json.loads(reply.body)
                 self._budget.settle(completion_ctu(response))
                 self._recording.add_call(
-                    Call(self.case_id, request_sha256, number, request, response, latency_ms=latency_ms)
+                    Call(
+                        self.case_id,
+                        request_sha256,
+                        number,
+                        request,
+                        response,
+                        latency_ms=latency_ms,
+                        deltas=reply.deltas,
+                    )
                 )
+                return reply, request_sha256, Answer(response, latency_ms, reply.deltas, new=True)
             return reply, request_sha256, None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An answer of a try: its text, when it was complete, and when which part of it came."""
+
+    text: str
+    end_ms: int
+    stream: Deltas
 
 
 class Session:
@@ -128,6 +150,7 @@ class Session:
         self._calls = calls
         self._answered: Counter[str] = Counter()
         self._credits: list[tuple[int, int]] = []
+        self._spoken: list[Spoken] = []
 
     def answer(self, body: bytes) -> tuple[Reply, str]:
         """Answer a request, and return the hash under which it counts once it is delivered."""
@@ -135,7 +158,13 @@ class Session:
         self.trouble = reply.trouble
         self.stopped = self.stopped or (reply.trouble is not None and reply.trouble.stopped)
         if recorded is not None:
-            self._credits.append((time.monotonic_ns(), recorded.latency_ms))
+            now_ns = time.monotonic_ns()
+            if not recorded.new:
+                self._credits.append((now_ns, recorded.latency_ms))
+            end_ms = self.moment_ms(now_ns)
+            started_ms = end_ms - recorded.latency_ms
+            stream = tuple((started_ms + t_ms, n_chars) for t_ms, n_chars in recorded.deltas)
+            self._spoken.append(Spoken(_text_of(recorded.response), end_ms, stream))
         return reply, request_sha256
 
     def delivered(self, request_sha256: str) -> None:
@@ -145,6 +174,25 @@ class Session:
     def undelivered(self, request_sha256: str) -> None:
         """Take an answer back that could not be delivered after all: it is there for whoever asks again."""
         self._answered[request_sha256] -= 1
+
+    def moment_ms(self, t_ns: int) -> int:
+        """Return a moment of the machine's clock on that of the conversation, in ms since some beginning."""
+        return t_ns // 1_000_000 + self.saved_ms(t_ns)
+
+    def streams(self, said: Sequence[tuple[str, int]]) -> list[Deltas]:
+        """Return how each message streamed in, on the clock of `moment_ms`; empty for one that no call gave.
+
+        Args:
+            said: text and moment of completion of each message, in order.
+        """
+        found: list[Deltas] = []
+        left = list(self._spoken)
+        for text, end_ms in said:
+            match = next((one for one in left if one.text == text and one.stream and one.stream[-1][0] <= end_ms), None)
+            if match is not None:
+                left.remove(match)
+            found.append(match.stream if match is not None else ())
+        return found
 
     def saved_ms(self, t_ns: int) -> int:
         """Return by how much answers from the recording have shortened the conversation until then.
@@ -166,6 +214,14 @@ def completion_ctu(response: Mapping[str, Any]) -> int:
     choices = response.get("choices")
     listed = choices if isinstance(choices, list) else []
     return sum(_content_ctu(choice.get("message")) for choice in listed if isinstance(choice, dict))
+
+
+def _text_of(response: Mapping[str, Any]) -> str:
+    choices = response.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = first.get("message") if isinstance(first, dict) else None
+    content = message.get("content") if isinstance(message, dict) else None
+    return content if isinstance(content, str) else ""
 
 
 def _content_ctu(message: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -11,12 +12,14 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.clients.retry import passes, retry_after_s
 from exaid_evals.traces.mac.calls import Reply, Trouble
+from exaid_evals.traces.mac.streamed import StreamedAnswer, as_streamed
 
 _PATH = "/chat/completions"
 # What MAC's client reads of an error before it decides to ask again.
 _KEPT_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 _FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key"})
 _UNAUTHORIZED = 401
+_NO_STREAM = (400, 404, 405, 422, 501)
 _MAX_SHOWN = 200
 
 
@@ -26,9 +29,12 @@ class Forwarder:
     Args:
         endpoint: the service and the key.
         timeout_s: of one call; MAC's client has the same patience.
+        stream: whether answers are asked for chunk by chunk where the service can, so that it is known when text came.
+            MAC gets them whole, as it asked for them.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout_s: float) -> None:
+    def __init__(self, endpoint: Endpoint, timeout_s: float, *, stream: bool = True) -> None:
+        self._stream = stream
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         # No redirects: they would carry the key to wherever they lead.
@@ -36,14 +42,46 @@ class Forwarder:
 
     def __call__(self, body: bytes) -> Reply:
         """Send one request's body."""
-        headers = {"Authorization": f"Bearer {self._endpoint.key}", "Content-Type": "application/json"}
+        streamed = as_streamed(body) if self._stream else None
         try:
-            response = self._client.post(self._endpoint.base_url + _PATH, content=body, headers=headers)
+            if streamed is not None:
+                reply = self._streamed(streamed)
+                if reply is not None:
+                    return reply
+                self._stream = False
+            response = self._client.post(self._endpoint.base_url + _PATH, content=body, headers=self._headers())
         except httpx.TimeoutException:
             return self._unreachable(504, f"no answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return self._unreachable(502, f"no connection ({type(error).__name__}: {error})")
         return self._reply(response)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._endpoint.key}", "Content-Type": "application/json"}
+
+    def _streamed(self, body: bytes) -> Reply | None:
+        """Send a request for a streamed answer; None where the service says that it does not stream."""
+        started_s = time.monotonic()
+        url = self._endpoint.base_url + _PATH
+        with self._client.stream("POST", url, content=body, headers=self._headers()) as response:
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                response.read()
+                refused = response.status_code in _NO_STREAM and b"stream" in response.content.lower()
+                return None if refused else self._reply(response)
+            answer = StreamedAnswer(started_s)
+            try:
+                answer.key(response.iter_lines())
+            except (ValueError, AttributeError, TypeError, RecursionError):
+                return self._unreachable(502, "a stream that nobody can read")
+            if answer.error is not None or not answer.whole:
+                return self._unreachable(502, f"a stream that broke off ({answer.error or 'before its end'})")
+        whole = json.dumps(answer.plain())
+        safe = self._endpoint.redactor.stored(whole)
+        try:
+            reply = Reply(200, canonical_bytes(json.loads(safe)), deltas=answer.deltas if safe == whole else ())
+        except ValueError:
+            return self._unreachable(502, "a text that no file can hold")
+        return reply
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -24,6 +24,7 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.clients.nearest import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.traces.mac.streamed import Deltas
 
 SCHEMA = "exaid.mac_cassette"
 _REMEDY = "restore it; or remove it, and the calls are made again"
@@ -51,6 +52,7 @@ class Call:
         request: the body of the request.
         response: the body of the answer.
         latency_ms: how long the answer took.
+        deltas: when which part of it came; empty where it was not streamed.
     """
 
     case_id: str
@@ -59,14 +61,26 @@ class Call:
     request: Mapping[str, Any]
     response: Mapping[str, Any]
     latency_ms: int
+    deltas: Deltas = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is kept in memory of a call."""
+    """What is kept in memory of a call; `new` is one that was made just now."""
 
     response: Mapping[str, Any]
     latency_ms: int
+    deltas: Deltas = ()
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaidAt:
+    """A message of a conversation: the hash of its text, when it was complete, and when which part of it came, in ms."""
+
+    content_sha256: str
+    end_ms: int
+    stream: Deltas = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +91,13 @@ class Outcome:
         tries: how many it took.
         failure_reason: None for a successful case.
         note: what MAC raised after a complete conversation; None where it raised nothing.
-        messages: `(content_sha256, t_rel_ms)` of a successful case.
+        messages: of a successful case, with their times since the first was complete.
     """
 
     tries: int
     failure_reason: str | None = None
     note: str | None = None
-    messages: tuple[tuple[str, int], ...] = ()
+    messages: tuple[SaidAt, ...] = ()
 
 
 def recording_file(campaign: Campaign, mas_run_id: str) -> Path:
@@ -154,6 +168,10 @@ class Recording:
         """Record an answer; when this returns, it is on the disk."""
         with self._lock:
             fields = {**asdict(call), "call_index": self._n_calls.get(call.case_id, 0)}
+            if call.deltas:
+                fields["deltas"] = [list(delta) for delta in call.deltas]
+            else:
+                del fields["deltas"]
             self._add({"record_type": "mac_call", "mas_run_id": self.run.mas_run_id, **fields})
 
     def add_outcome(self, case_id: str, outcome: Outcome) -> None:
@@ -162,7 +180,14 @@ class Recording:
             "case_id": case_id,
             "status": "success" if outcome.failure_reason is None else "failed",
             "tries": outcome.tries,
-            "messages": [{"content_sha256": sha256, "t_rel_ms": t_rel_ms} for sha256, t_rel_ms in outcome.messages],
+            "messages": [
+                {
+                    "content_sha256": one.content_sha256,
+                    "end_t_rel_ms": one.end_ms,
+                    **({"stream": [list(chunk) for chunk in one.stream]} if one.stream else {}),
+                }
+                for one in outcome.messages
+            ],
         }
         fields |= {
             name: text
@@ -206,7 +231,7 @@ class Recording:
     def _take(self, record: Mapping[str, Any]) -> None:
         if record["record_type"] == "mac_call":
             key = (record["case_id"], record["request_sha256"], record["repeat"])
-            self._answers[key] = Answer(record["response"], record["latency_ms"])
+            self._answers[key] = Answer(record["response"], record["latency_ms"], _pairs(record.get("deltas", ())))
             self._n_calls[record["case_id"]] = self._n_calls.get(record["case_id"], 0) + 1
         elif record["record_type"] == "mac_case":
             self._outcomes[record["case_id"]] = _outcome_of(record)
@@ -281,8 +306,16 @@ def _run_of(record: Mapping[str, Any]) -> RecordedRun:
 
 
 def _outcome_of(record: Mapping[str, Any]) -> Outcome:
-    messages = tuple((message["content_sha256"], message["t_rel_ms"]) for message in record["messages"])
+    # Version 1.0.0 called the moment of completion t_rel_ms.
+    messages = tuple(
+        SaidAt(one["content_sha256"], one.get("end_t_rel_ms", one.get("t_rel_ms")), _pairs(one.get("stream", ())))
+        for one in record["messages"]
+    )
     return Outcome(record["tries"], record.get("failure_reason"), record.get("note"), messages)
+
+
+def _pairs(values: Sequence[Sequence[int]]) -> Deltas:
+    return tuple((first, second) for first, second in values)
 
 
 def _latest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from exaid_evals.traces.mac.check import agent_of
 from exaid_evals.traces.mac.forward import Forwarder
 from exaid_evals.traces.mac.process import End, Said, Try, run_child
 from exaid_evals.traces.mac.proxy import Address, Proxy
-from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording
+from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording, SaidAt
 from exaid_evals.traces.mac.verdict import Verdict, verdict_on
 from exaid_evals.traces.model import Message, Provenance, Trace
 
@@ -95,7 +95,7 @@ class MacSource:
             replay = settings.endpoint is None
             self._recording = self._open.enter_context(Recording(settings.recording, run, read_only=replay))
             if settings.endpoint is not None:
-                self._forward = Forwarder(settings.endpoint, settings.model.timeout)
+                self._forward = Forwarder(settings.endpoint, settings.model.timeout, stream=settings.live.stream)
                 self._open.callback(self._forward.close)
             self._proxy = self._open.enter_context(Proxy())
             self._open = self._open.pop_all()
@@ -160,15 +160,21 @@ class MacSource:
             raise CaseFailedError(reason, where=case.case_id)
         if verdict.note is not None:
             self._on_note(f"{case.case_id}: {verdict.note}")
-        if known is not None and tuple(sha256 for sha256, _ in known.messages) == hashes:
-            times = [t_rel_ms for _, t_rel_ms in known.messages]
+        if known is not None and tuple(one.content_sha256 for one in known.messages) == hashes:
+            times = known.messages
         else:
-            times = _times(result.said, session)
-            outcome = Outcome(tries, note=verdict.note, messages=tuple(zip(hashes, times, strict=True)))
-            self._recording.add_outcome(case.case_id, outcome)
+            times = _times(result.said, hashes, session)
+            self._recording.add_outcome(case.case_id, Outcome(tries, note=verdict.note, messages=times))
         messages = tuple(
-            Message(agent_of(item.name), item.content, provider_token_count=item.tokens, end_t_rel_ms=end_ms)
-            for item, end_ms in zip(result.said, times, strict=True)
+            Message(
+                agent_of(item.name),
+                item.content,
+                at.stream[0][0] if at.stream else None,
+                at.stream,
+                item.tokens,
+                end_t_rel_ms=None if at.stream else at.end_ms,
+            )
+            for item, at in zip(result.said, times, strict=True)
         )
         return Trace(case.case_id, self._epoch, messages, self._provenance)
 
@@ -219,7 +225,7 @@ class MacSource:
     def _require_as_recorded(
         self, case_id: str, known: Outcome | None, verdict: Verdict, hashes: tuple[str, ...]
     ) -> None:
-        recorded = tuple(sha256 for sha256, _ in known.messages) if known else ()
+        recorded = tuple(one.content_sha256 for one in known.messages) if known else ()
         if verdict.failure is None and hashes == recorded:
             return
         if verdict.failure is not None:
@@ -235,10 +241,22 @@ class MacSource:
         raise DataError(what, where=case_id, remedy=remedy)
 
 
-def _times(said: list[Said], session: Session) -> list[int]:
-    """Return when each message was emitted, in ms since the first; what recorded answers saved is added."""
-    moments = [item.t_ns // 1_000_000 + session.saved_ms(item.t_ns) for item in said]
-    return [moment - moments[0] for moment in moments]
+def _times(said: list[Said], hashes: Sequence[str], session: Session) -> tuple[SaidAt, ...]:
+    """Return when each message was there, in ms since the first; what recorded answers saved is added.
+
+    A message that is, word for word, a streamed answer came as that did; of any other it is known when it was complete.
+    """
+    moments = [session.moment_ms(item.t_ns) for item in said]
+    streams = session.streams([(item.content, moment) for item, moment in zip(said, moments, strict=True)])
+    found: list[SaidAt] = []
+    last_ms = 0
+    for sha256, moment, stream in zip(hashes, moments, streams, strict=True):
+        shifted = tuple((t_ms - moments[0], n_chars) for t_ms, n_chars in stream)
+        # A chunk before the message above was there would be another message's.
+        kept = shifted if shifted and shifted[0][0] >= last_ms else ()
+        found.append(SaidAt(sha256, moment - moments[0], kept))
+        last_ms = kept[0][0] if kept else moment - moments[0]
+    return tuple(found)
 
 
 def _stopped(case_id: str) -> ExaidError:

@@ -1,0 +1,106 @@
+"""The table of which text each measure reads is what the code does: each text changed by itself, and who notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from exaid_evals.concepts.base import Mention
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.metrics.observation import Observation, Update
+from exaid_evals.metrics.registry import load_measures
+from exaid_evals.metrics.texts import COMPARED, CONVERSATION, RENDERED, SEMANTICS, TEXTS, WINDOW, compared_by
+
+MEASURES = {
+    measure.name: measure
+    for measure in load_measures(MetricsConfig(budget_list=(5, 9), tau_list=(0.20, 0.40)))
+    # What copies state by their labels needs labelled conversations, and has an oracle of its own.
+    if not measure.name.startswith(("coverage_gold", "coverage_error", "extractor_", "gold_mentions"))
+}
+
+
+def update(t_ms: int, ids: str, *, window: str, text: str, said_ctu: int) -> Update:
+    """Return an update that states one-letter concepts, four characters apart."""
+    mentions = tuple(Mention(one, 4 * place, 4 * place + 1) for place, one in enumerate(ids))
+    return Update(
+        t_ms=t_ms,
+        text=text,
+        concepts=frozenset(ids),
+        mentions=mentions,
+        length=16,
+        ctu=4,
+        window_concepts=frozenset(window),
+        flushed_ms=t_ms - 5,
+        said_ctu=said_ctu,
+        flushed_said_ctu=said_ctu - 1,
+    )
+
+
+SEEN = Observation(
+    trace_ctu=40,
+    stated_ms={"A": 10, "B": 20, "C": 150, "D": 30},
+    updates=(
+        update(100, "ABC", window="AB", text="fever is mild", said_ctu=10),
+        update(200, "ACX", window="AC", text="fever is high", said_ctu=20),
+        update(300, "BCD", window="D", text="no rash was seen", said_ctu=30),
+    ),
+    end_ms=400,
+)
+
+
+def _each(change: Callable[[Update], Update]) -> Observation:
+    return replace(SEEN, updates=tuple(map(change, SEEN.updates)))
+
+
+def _other_statements(one: Update) -> Update:
+    ids = {"A": "D", "B": "B", "C": "A", "D": "Y", "X": "C"}
+    mentions = tuple(replace(mention, concept_id=ids[mention.concept_id]) for mention in one.mentions)
+    kept = mentions[: 1 + one.t_ms // 200]
+    concepts = frozenset(mention.concept_id for mention in kept)
+    return replace(one, mentions=kept, concepts=concepts, text="rash and fever " + "and pain " * (one.t_ms == 100))
+
+
+CHANGED = {
+    CONVERSATION: [
+        replace(
+            _each(lambda one: replace(one, said_ctu=one.said_ctu + 7, flushed_said_ctu=one.flushed_said_ctu + 9)),
+            trace_ctu=90,
+            stated_ms={"A": 15, "C": 250, "D": 30, "E": 40, "X": 250},
+        ),
+        replace(SEEN, stated_ms={"B": 10, "D": 40, "A": 150}),
+    ],
+    SEMANTICS: [
+        _each(_other_statements),
+        _each(lambda one: replace(one, mentions=(), concepts=frozenset(), text="")),
+    ],
+    RENDERED: [_each(lambda one: replace(one, length=5, ctu=one.t_ms // 25))],
+    WINDOW: [_each(lambda one: replace(one, window_concepts=frozenset("B")))],
+}
+
+
+def texts_read(name: str) -> set[str]:
+    """Return the texts on which a measure depends."""
+    compute = MEASURES[name].compute
+    before = compute(SEEN)
+    return {text for text, others in CHANGED.items() if any(compute(other) != before for other in others)}
+
+
+def test_each_measure_reads_the_texts_of_its_row_and_no_other() -> None:
+    """A row names what its measures depend on; f_i counts for coverage_at_* only where the budget is smaller."""
+    for name in MEASURES:
+        row = compared_by(name)
+        if row is not None:
+            assert texts_read(name) == set(row.texts), name
+
+
+def test_what_is_in_no_row_compares_no_two_texts() -> None:
+    """Other measures depend on one text at most."""
+    others = [name for name in MEASURES if compared_by(name) is None]
+    assert {name: texts_read(name) for name in others if len(texts_read(name)) > 1} == {}
+
+
+def test_every_row_is_of_measures_and_texts_that_there_are() -> None:
+    """No row is left behind by a measure that went."""
+    every = [measure.name for measure in load_measures(MetricsConfig())]
+    assert all(set(row.texts) <= set(TEXTS) for row in COMPARED)
+    assert {row.pattern for row in COMPARED} == {row.pattern for name in every if (row := compared_by(name))}
