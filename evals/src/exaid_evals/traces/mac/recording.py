@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SaidAt:
-    """A message of a conversation: the hash of its text, when it was complete, and when which part of it came, in ms."""
+    """A message: the hash of its text, when it was complete, and when which part of it came, in ms."""
 
     content_sha256: str
     end_ms: int
