@@ -10,7 +10,7 @@ import pytest
 
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
-from exaid_evals.cli.validate import run as validate
+from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
@@ -91,7 +91,7 @@ def test_a_case_that_fails_is_written_counted_and_left_out(tmp_path: Path) -> No
     assert (one.n, [(left.case_id, left.reason) for left in one.left_out]) == (2, [("case-2", "failed_run")])
     tables, _ = build_tables(read_results(campaign, ["V1", "V3"]), "V3")
     assert "1 of 3 failed and is left out (in the replay case-2) (V1)" in " ".join(tables["main"].notes)
-    assert validate([], data_dir=campaign.root) == 0
+    assert run(["validate", "--data-dir", str(campaign.root)]) == 0
 
 
 def test_a_failed_case_is_tried_again_by_the_same_command(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
     for figure in (load(target) for key, target in FIGURES.items() if key != "timeline" or chosen is not None):
         assert figure.data_csv(results)
         assert figure.draw(results, "V3").axes
-    assert validate([], data_dir=campaign.root) == 0
+    assert run(["validate", "--data-dir", str(campaign.root)]) == 0
