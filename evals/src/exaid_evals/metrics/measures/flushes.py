@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
-from exaid_evals.metrics.observation import Flush, Observation
+from exaid_evals.metrics.observation import Observation
 from exaid_evals.stats.quantiles import quantile
 
 REASONS = (
@@ -29,8 +28,8 @@ def measures(_: MetricsConfig) -> list[Measure]:
     """Declare the family."""
     return [
         Measure("flush_count", "count", "neither", flush_count),
-        Measure("flush_ctu_p50", "CTU", "neither", partial(flush_size, size=_ctu)),
-        Measure("flush_words_p50", "count", "neither", partial(flush_size, size=_words)),
+        Measure("flush_ctu_p50", "CTU", "neither", partial(flush_size, of="ctu")),
+        Measure("flush_words_p50", "count", "neither", partial(flush_size, of="words")),
         Measure("flush_interval_ms_p50", "ms", "neither", partial(flush_interval_ms, q=0.50)),
         Measure("flush_interval_ms_p95", "ms", "neither", partial(flush_interval_ms, q=0.95)),
         *(
@@ -49,15 +48,15 @@ def flush_count(seen: Observation) -> float:
     return len(seen.flushes)
 
 
-def flush_size(seen: Observation, size: Callable[[Flush], int]) -> float | None:
+def flush_size(seen: Observation, of: str) -> float | None:
     """The median size of a chunk, in CTU or in words.
 
     Edge case: undefined without flushes.
 
-    >>> flush_size(Observation(flushes=(Flush(ctu=10), Flush(ctu=30))), size=lambda flush: flush.ctu)
+    >>> flush_size(Observation(flushes=(Flush(ctu=10), Flush(ctu=30))), of="ctu")
     20.0
     """
-    return quantile([size(flush) for flush in seen.flushes], 0.50)
+    return quantile([flush.ctu if of == "ctu" else flush.words for flush in seen.flushes], 0.50)
 
 
 def flush_interval_ms(seen: Observation, q: float) -> float | None:
@@ -80,11 +79,3 @@ def flush_share(seen: Observation, reason: str) -> float | None:
     0.5
     """
     return sum(flush.reason == reason for flush in seen.flushes) / len(seen.flushes) if seen.flushes else None
-
-
-def _ctu(flush: Flush) -> int:
-    return flush.ctu
-
-
-def _words(flush: Flush) -> int:
-    return flush.words
