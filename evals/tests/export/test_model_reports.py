@@ -285,7 +285,8 @@ def test_only_models_with_all_prompts_are_kept_where_that_is_asked(tmp_path: Pat
     """--require-prompts leaves out models that lack one, names them, and tells spelling apart from another prompt."""
     for model, prompts in (("a", ("zero-shot", "few_shot")), ("b", ("zero_shot",)), ("c", ("zero_shot", "few_shot"))):
         for prompt in prompts:
-            pair(tmp_path, model, prompt, metrics(prompt_type=prompt), f"Prompt type: {prompt}\n")
+            written = metrics(prompt_type=prompt, model_name=model)
+            pair(tmp_path, model, prompt, written, f"Prompt type: {prompt}\n")
     runs = read(tmp_path, require_prompts=("zero_shot", "few_shot"))
     assert sorted({run.attributes["model"] for run in runs}) == ["a", "c"]
     assert [warning for run in runs for warning in run.warnings] == [

@@ -29,7 +29,9 @@ def test_wandb_logs_say_what_was_logged() -> None:
     assert len(runs) == 2
     for run in runs.values():
         wanted = expected[run.attributes["wandb_run_id"]]
-        assert {key: run.metrics[key] for key in wanted} == pytest.approx(wanted)
+        logged = {**run.metrics, **run.attributes["beside_metrics"]}
+        assert {key: logged[key] for key in wanted} == pytest.approx(wanted)
+        assert "epoch" not in run.metrics
         assert set(run.metrics) == {*wanted, "undefined"}
         assert run.metrics["undefined"] is None
         assert run.config == {

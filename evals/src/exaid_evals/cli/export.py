@@ -42,7 +42,7 @@ def run(request: ExportRequest) -> int:
     from exaid_evals.runs.base import Settings
 
     log = logging.getLogger("exaid_evals.export")
-    settings = Settings(request.mapping, request.patterns, request.require_prompts)
+    settings = Settings(request.mapping, request.patterns, request.require_prompts, request.metric_value)
     matched, obstacles = _matches(request.pattern, settings)
     itself = not request.runs and request.pattern is None
     folders = [request.campaign.root] if itself else [*request.runs, *matched]

@@ -235,7 +235,7 @@ class MetricsRequest(
 class ExportRequest(DryRunRequest, CampaignRequest):
     """Stage 04."""
 
-    runs: tuple[Path, ...] = option("Folder of a finished run; repeatable.", "--run", default=())
+    runs: tuple[Path, ...] = option("Finished run, a folder or file; repeatable.", "--run", default=())
     pattern: str | None = option("Folders of finished runs, as a quoted pattern.", "--runs", metavar="GLOB")
     out: Path | None = option(
         "Folder to write.  [default: RUN/export for one --run, else DATA/exports]", path={"file_okay": False}
@@ -248,6 +248,11 @@ class ExportRequest(DryRunRequest, CampaignRequest):
         "What the runs differ in.  [default: fold or trial where all are such, else seed]",
         choices=("seed", "fold", "trial", "none"),
     )
+    metric_value: str = option(
+        "Which of a metric's logged values counts, in runs that are read from their histories.",
+        default="last",
+        choices=("last", "best", "min", "max"),
+    )
     mapping: Path | None = option("YAML: where metrics lie.", path={"dir_okay": False})
     patterns: Path | None = option("YAML: names of models.", path={"dir_okay": False})
     require_prompts: tuple[str, ...] = option(
@@ -259,7 +264,7 @@ class ExportRequest(DryRunRequest, CampaignRequest):
     log_level: str = option(
         "From which level on messages go to the terminal; the log file has all.",
         default="info",
-        choices=("debug", "info", "warning", "error"),
+        choices=("debug", "info", "warning", "error", "critical"),
     )
     jobs: int | None = option("Processes at most.  [default: number of cores]", "-j", "--jobs", minimum=1)
     force: bool = flag("Read also runs that have not changed since the last export.")

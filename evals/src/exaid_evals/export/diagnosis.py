@@ -129,9 +129,13 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
         if len(groups) > 1:
             lines.append(
                 f"configuration drift: {key} is {_listed(groups)}: runs that should differ in {by} alone differ in "
-                "it; look at each summary.json"
+                f"it; look at {_where_settings_stand(configured)}"
             )
     return lines
+
+
+def _where_settings_stand(runs: Sequence[Run]) -> str:
+    return "each summary.json" if all(run.format == "training_run" for run in runs) else "their settings"
 
 
 def _all_alike(values: Sequence[object]) -> bool:

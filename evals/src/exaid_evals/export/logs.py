@@ -16,7 +16,7 @@ from pathlib import Path
 from exaid_evals.artifacts.printable import printable_lines
 
 FOLDER = "logs"
-LEVELS = ("debug", "info", "warning", "error")
+LEVELS = ("debug", "info", "warning", "error", "critical")
 _LOGGER = "exaid_evals.export"
 
 

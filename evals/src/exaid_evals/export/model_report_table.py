@@ -34,7 +34,10 @@ _PRINTED = (
 
 
 def render_csv(runs: Sequence[Run], signature: str) -> str:
-    """Return every number of every pair; empty where unknown, durations in nanoseconds as ollama gives them."""
+    """Return every number of every pair; empty where unknown, durations in nanoseconds as ollama gives them.
+
+    Numbers that no pair has have no column.
+    """
     header = [
         *_IDENTITY,
         *(f"{name}_attempts" for name in ATTEMPTS),
@@ -48,12 +51,15 @@ def render_csv(runs: Sequence[Run], signature: str) -> str:
         "warnings",
         "signature",
     ]
-    lines = []
+    rows = []
     for run in runs:
         warnings = [str(warning) for warning in run.attributes["report_warnings"]]
         values = {**run.attributes, **run.metrics, "n_warnings": len(warnings), "warnings": "; ".join(warnings)}
-        lines.append([cell(values.get(name)) for name in header[:-1]] + [signature])
-    return write_csv(header, lines)
+        rows.append({**values, "signature": signature})
+    kept = [name for name in header if any(row.get(name) not in (None, "") for row in rows)]
+    return write_csv(
+        kept, [[cell(row.get(name)) if name != "signature" else signature for name in kept] for row in rows]
+    )
 
 
 def table(runs: Sequence[Run], folder: str, signature: str) -> Table:

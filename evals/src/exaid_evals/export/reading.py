@@ -83,6 +83,7 @@ class _Outcome(NamedTuple):
         known: of the files of a run that is remembered.
         run: the run itself, where it is not plain data.
         error: why it cannot be read.
+        label: what the run calls itself.
         left_out: what lies beside the folder's runs and is none; stands with the first of them.
     """
 
@@ -94,6 +95,7 @@ class _Outcome(NamedTuple):
     run: Run | None = None
     error: ExaidError | None = None
     left_out: tuple[str, ...] = ()
+    label: str = ""
 
 
 def read_runs(
@@ -128,7 +130,8 @@ def read_runs(
         raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
     found = _outcomes(resolved, settings or Settings(), jobs, cache, advance)
     sources = [
-        Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part) for folder, outcome in found
+        Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part, outcome.label)
+        for folder, outcome in found
     ]
     called = names if names is not None and len(names) == len(found) else run_names(sources)
     taken = _Taken(cache)
@@ -241,7 +244,7 @@ class _Work:
                 raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
         except Exception as error:
             return [_Outcome(str(folder), "", error=_described(error, folder))]
-        outcomes = [self._source(reader, source, folder, known) for source in sources]
+        outcomes = [self._source(reader, source, folder, known)._replace(label=source.label) for source in sources]
         outcomes[0] = outcomes[0]._replace(left_out=_left_out(folder, sources))
         return outcomes
 

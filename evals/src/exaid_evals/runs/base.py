@@ -63,10 +63,12 @@ class Source:
     Attributes:
         path: its folder or file.
         part: which run it is of several in one file or folder; empty where the path says it all.
+        label: what the run calls itself, where that says more than its path; need not be unique.
     """
 
     path: Path
     part: str = ""
+    label: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
         settings: which of a metric's values counts.
     """
     values = {metric: value_of(series, settings.metric_value, history) for metric, series in history.series.items()}
-    metrics = {metric: value for metric, value in values.items() if not _is_beside(metric)}
+    metrics = {metric: value for metric, value in values.items() if not is_beside(metric)}
     others = {metric: value for metric, value in values.items() if metric not in metrics}
     flat = flat_settings(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
@@ -74,7 +74,7 @@ def leading_metric(metrics: Mapping[str, float | None], known: Mapping[str, Any]
     return min(ranked)[-1] if ranked else None
 
 
-def _is_beside(name: str) -> bool:
+def is_beside(name: str) -> bool:
     """Tell whether a column counts, times or sets the training rather than measuring what came of it."""
     return is_no_metric(name) or role_of_column(name) in ("counter", "schedule", "system")
 

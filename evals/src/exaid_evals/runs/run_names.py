@@ -17,7 +17,21 @@ def run_names(sources: Sequence[Source]) -> list[str]:
     ['seed-1', 'seed-2']
     >>> run_names([Source(Path("/a/x/results"), "7"), Source(Path("/a/y/results"), "7")])
     ['x/results/7', 'y/results/7']
+    >>> run_names([Source(Path("/a/results_1.json"), label="small"), Source(Path("/a/results_2.json"), label="large")])
+    ['small', 'large']
     """
+    counts = Counter(source.label for source in sources)
+    own = {
+        at: printable(source.label) for at, source in enumerate(sources) if counts[source.label] == 1 and source.label
+    }
+    others = _by_paths([source for at, source in enumerate(sources) if at not in own])
+    # Of runs that call themselves alike the path tells which is which.
+    names = iter(others)
+    found = [own[at] if at in own else next(names) for at in range(len(sources))]
+    return found if len(set(found)) == len(found) else _by_paths(sources)
+
+
+def _by_paths(sources: Sequence[Source]) -> list[str]:
     if not sources:
         return []
     depth, deepest = 1, max(len(source.path.parts) for source in sources)

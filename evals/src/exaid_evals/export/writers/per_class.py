@@ -11,9 +11,13 @@ def sheet(export: Export, signature: str) -> Sheet | None:
     if not export.per_class:
         return None
     metrics = tuple(next(iter(export.per_class.values())))
-    support = {
-        of: sum(run.predictions.support.get(of, 0) for run in export.runs if run.predictions) for of in export.per_class
-    }
+    # Of a run whose report names other classes than its predictions nothing says which items are of which.
+    counted = [
+        run.predictions.support
+        for run in export.runs
+        if run.predictions and run.per_class.keys() <= run.predictions.support.keys()
+    ]
+    support = {of: sum(one.get(of, 0) for one in counted) for of in export.per_class}
     rows = tuple((of, (*(one[name] for name in metrics), support[of] or None)) for of, one in export.per_class.items())
     n = sum(bool(run.per_class) for run in export.runs)
     notes = (f"Mean ± σ over {n} runs; σ is the population form (ddof 0). Items are those of all runs together.",)

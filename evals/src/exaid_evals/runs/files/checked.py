@@ -9,6 +9,7 @@ from exaid_evals.runs.files import classification
 from exaid_evals.runs.files.classification import as_records
 from exaid_evals.runs.files.predictions import Counted
 from exaid_evals.runs.files.reported import Reported
+from exaid_evals.runs.files.scores import in_order
 from exaid_evals.runs.files.standard_names import AUC, KAPPA, PER_CLASS, STANDARD, is_share
 
 TOLERANCE = 1e-3
@@ -25,6 +26,7 @@ class Checked:
     Attributes:
         metrics, per_class: as reported, and where nothing is reported as computed.
         computed: the metrics that were computed.
+        labels: class of the predictions → the name that the report has for it, where the two number them differently.
     """
 
     counted: Counted
@@ -32,6 +34,7 @@ class Checked:
     metrics: dict[str, float | None] = field(default_factory=dict)
     per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
     computed: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _tolerance: float = TOLERANCE
 
@@ -119,6 +122,11 @@ class Checked:
         classes = self.counted.classes
         known = as_records(classes, classification.per_class_from_counts(self.counted.counts))
         given = _by_class(self.reported.per_class, classes)
+        if given is None and (labels := self._shifted(known)):
+            self.labels = labels
+            given = {of: self.reported.per_class[name] for of, name in labels.items()}
+            shown = ", ".join(f"{of} is {name}" for of, name in labels.items())
+            self.warnings.append(f"its classes are numbered otherwise than the predictions': {shown[:120]}")
         if given is None:
             names = ", ".join(sorted(self.reported.per_class))[:80]
             self.warnings.append(f"metrics of classes {names} for predictions of {', '.join(classes)[:80]}")
@@ -131,7 +139,7 @@ class Checked:
         else:
             known_by = known
         for of in classes:
-            self.per_class[of] = dict(known_by[of])
+            self.per_class[of] = dict(known_by[of])  # under the report's names in the end
             for name, value in given.get(of, {}).items():
                 if value is None:
                     continue
@@ -148,6 +156,33 @@ class Checked:
                         f"{name} of class {of} is reported as {value:.4f}, and the predictions make {right:.4f}"
                     )
                 self.per_class[of][name] = value
+        if self.labels:
+            self.per_class = {self.labels[of]: values for of, values in self.per_class.items()}
+
+    def _shifted(self, known: dict[str, dict[str, float | None]]) -> dict[str, str]:
+        """Return class of the predictions → name in the report, where both are numbers in a row and their values agree.
+
+        Scripts number classes from 0 for the loss and from 1 for people. Values that disagree say that it is otherwise,
+        and then nothing is matched.
+        """
+        classes, names = self.counted.classes, in_order(self.reported.per_class)
+        if len(classes) != len(names) or not (_in_a_row(classes) and _in_a_row(names)):
+            return {}
+        labels = dict(zip(classes, names, strict=True))
+        agree = [
+            abs(value - right) <= self._tolerance
+            for of, name in labels.items()
+            for metric, value in self.reported.per_class[name].items()
+            if value is not None and (right := known[of].get(metric)) is not None
+        ]
+        return labels if agree and all(agree) else {}
+
+
+def _in_a_row(labels: list[str]) -> bool:
+    """Tell whether labels are whole numbers without a gap."""
+    if not all(label.isdigit() for label in labels):
+        return False
+    return [int(label) for label in labels] == [*range(int(labels[0]), int(labels[0]) + len(labels))]
 
 
 def _tolerance(reported: Reported) -> float:

@@ -65,6 +65,7 @@ def read_run(path: Path, run_id: str) -> MlflowRun:
             )
         }
     run.name = run.name or tags.get("mlflow.runName", "")
+    run.parent = tags.get("mlflow.parentRunId", "").strip()
     run.commit = tags.get("mlflow.source.git.commit") or None
     run.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
     return run

@@ -33,6 +33,7 @@ class MlflowRun:
         params: name → text, for MLflow keeps no other kind.
         commit: of the code.
         dirty: whether the code had changes that were not committed; None where unknown.
+        parent: id of the run that it is nested in; empty for none.
         warnings: what is odd.
     """
 
@@ -44,6 +45,7 @@ class MlflowRun:
     params: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
     dirty: bool | None = None
+    parent: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -95,9 +97,10 @@ def read_run(folder: Path) -> MlflowRun:
     tags = {
         name: _short_text(path, run.warnings)
         for name, path in _entries(folder / "tags", run.warnings)
-        if name in ("mlflow.source.git.commit", "mlflow.source.git.dirty", "mlflow.runName")
+        if name in ("mlflow.source.git.commit", "mlflow.source.git.dirty", "mlflow.runName", "mlflow.parentRunId")
     }
     run.name = run.name or tags.get("mlflow.runName", "")
+    run.parent = tags.get("mlflow.parentRunId", "").strip()
     run.commit = tags.get("mlflow.source.git.commit") or None
     run.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from exaid_evals.runs.files.model_reports_numbers import (
 )
 
 _EXECUTION = {"mean": ("avg", "mean"), "median": ("median",), "sd": ("sd", "std")}
+_OF_CALLS = re.compile(r"meta_?data_(\w+)")
+_STATISTICS = {
+    "mean": ("averages", "average", "avg", "mean", "means"),
+    "median": ("median", "medians"),
+    "sd": ("sd", "std", "stdev", "standard_deviation", "standard_deviations", "sds"),
+}
 _COUNTS = {
     "tp": ("tp", "true_positives", "true_positive"),
     "tn": ("tn", "true_negatives", "true_negative"),
@@ -50,6 +57,7 @@ def read_metrics_json(path: Path) -> Report:
     report.auc_roc = None if auc is None else area_of(auc, "auc_roc", report.warnings)
     report.confusion = _confusion(data.get("confusion_matrix"), report.warnings)
     _durations(data.get("meta_data", data.get("metadata")), report)
+    _averages(data, report)
     if not _says_something(report):
         raise DataError(
             "has none of the fields of a model report",
@@ -108,6 +116,29 @@ def _durations(value: object, report: Report) -> None:
         calls = []  # a mapping for each duration, and not one for each call
     for name in DURATIONS:
         _duration(name, value, calls, report)
+
+
+def _averages(data: Mapping[str, Any], report: Report) -> None:
+    """Take durations over calls that stand as averages alone: `meta_data_averages`, `meta_data_sd` and the like.
+
+    Keys of such a name that are not understood are told of, for their numbers would be missed without a word.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for key, value in data.items():
+        match = _OF_CALLS.fullmatch(key)
+        if match is None or not isinstance(value, Mapping):
+            continue
+        statistic = next((name for name, words in _STATISTICS.items() if match[1] in words), None)
+        if statistic is None:
+            report.warnings.append(f"{key} holds numbers of calls, and is not understood: its numbers are left out")
+            continue
+        for name in DURATIONS:
+            number = finite(value.get(name))
+            if number is not None and number >= 0:
+                found.setdefault(name, {})[statistic] = number
+    for name, one in found.items():
+        if name not in report.durations:
+            report.durations[name] = Duration(one.get("mean"), one.get("median"), one.get("sd"))
 
 
 def _duration(name: str, value: object, calls: Sequence[Mapping[str, object]], report: Report) -> None:

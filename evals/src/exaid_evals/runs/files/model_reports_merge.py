@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION, Report
+from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION, PER_CENT, Report
 
 # The JSON may itself be rounded; beyond this it says something else than the confusion matrix.
 _ACCURACY_TOLERANCE = 0.005
@@ -16,6 +16,7 @@ def merge(metrics: Report | None, text: Report | None) -> Report:
         report = metrics or text or Report()
     else:
         report = metrics
+        report.warnings = [one for one in report.warnings if not _is_settled(one, metrics, text)]
         report.warnings += [*text.warnings, *_disagreements(metrics, text)]
         report.model = metrics.model or text.model
         report.prompt_type = metrics.prompt_type or text.prompt_type
@@ -54,6 +55,13 @@ def metrics_of(report: Report) -> dict[str, float | None]:
             for statistic in EXECUTION
         },
     }
+
+
+def _is_settled(warning: str, metrics: Report, text: Report) -> bool:
+    """Tell whether a warning says that a share was read as per cent, and the text, which has the sign, agrees."""
+    if not warning.endswith(PER_CENT) or metrics.accuracy is None or text.accuracy is None:
+        return False
+    return abs(metrics.accuracy - text.accuracy) <= text.digits["accuracy"] + 1e-9
 
 
 def _disagreements(metrics: Report, text: Report) -> list[str]:

@@ -11,6 +11,8 @@ from statistics import fmean, median, stdev
 DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 ATTEMPTS = ("total", "successful", "failed", "timeout")
 EXECUTION = ("mean", "median", "sd")
+PER_CENT = "was read as per cent"
+"""How the warning about a share above 1 ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def share_of(written: float, name: str, warnings: list[str]) -> float | None:
     if 0 <= written <= 1:
         return written
     if 1 < written <= 100:
-        warnings.append(f"{name} {written:g} was read as per cent")
+        warnings.append(f"{name} {written:g} {PER_CENT}")
         return written / 100
     warnings.append(f"{name} {written:g} is no share and was left out")
     return None

@@ -17,6 +17,7 @@ _HASHES = ("git_hash", "git_commit", "git_sha", "git_rev", "commit", "commit_has
 # What names, places or times a run: it differs between runs that are made alike. Whole last parts of keys, never words
 # within them: `batch_size_per_device`, `time_steps`, `train_file`, `model_id` and `dataset_version` are settings.
 _INCIDENTAL_NAMES = """
+    tracker_run_name tracker_run_id tracker_project
     run_name run_id run_uuid run_dir run_path run_url run_number exp_name exp_id exp_dir experiment experiment_name
     experiment_id experiment_dir trial trial_id trial_number trial_name fold fold_id job_name job_id
     slurm_job_id uuid output output_dir output_path out_dir out_path log_dir log_path log_file logdir logging_dir
@@ -38,7 +39,7 @@ _RUN_PARTS = frozenset(_RUN_PART_NAMES.split())
 _OF_RANKING = ("signature", "primary_metric", "lower_is_better", "stub")
 _LONGEST_LINE = 500
 _OUTCOME = re.compile(
-    r"^(best|final|last|val|valid|validation|test|train|n_params|num_params|metrics|results?|status)(_|$)"
+    r"^(top_k$|topk$|best|final|last|val|valid|validation|test|train|n_params|num_params|metrics|results?|status)(_|$)"
 )
 
 

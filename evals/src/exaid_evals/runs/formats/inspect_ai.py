@@ -131,8 +131,11 @@ def _scores(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _logs_in(folder: Path) -> list[Path]:
     try:
-        with os.scandir(folder) as entries:
-            files = sorted(Path(entry.path) for entry in entries if entry.is_file())
+        if folder.is_file():
+            files = [folder]
+        else:
+            with os.scandir(folder) as entries:
+                files = sorted(Path(entry.path) for entry in entries if entry.is_file())
     except OSError:
         return []
     return [

@@ -13,10 +13,21 @@ from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.tracked import numbers_of, plain, undefined_warning
 
-_FILE = re.compile(r"(?:.*_)?results(?:_.*)?\.json")
-# The harness writes its results first. A training script's results.json has no task within.
-_BEGINNING = re.compile(rb'^(?:\xef\xbb\xbf)?\s*\{\s*"results"\s*:\s*\{')
+# The harness writes its results first, by task; a training script's results hold metrics and no task. Only old versions
+# write no more than versions and config behind them, and their files bear any name.
+_BEGINNING = re.compile(
+    rb'^(?:\xef\xbb\xbf)?\s*\{\s*"results"\s*:\s*\{(?:\s*\}|\s*"[^"]*"\s*:\s*[{\[]|\s*$|\s*"[^"]*$)'
+)
+_END = re.compile(
+    rb'"(?:lm_eval_version|model_args|num_fewshot|n-samples|n-shot|bootstrap_iters|configs|versions)"\s*:'
+)
+_USUAL_NAME = re.compile(r"(?:.*_)?results(?:_.*)?\.json")
+_TAIL_BYTES = 256 * 1024
+_TIME = re.compile(r"_(\d{4}-\d{2}-\d{2}T[\d.:-]+)$")
+_PRETRAINED = re.compile(r"(?:^|,)(?:pretrained|model|engine|path)=([^,]+)")
 _SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
+_DEFAULT_SEEDS = (0, 1234, 1234, 1234)
+"""What the harness takes where nobody names a seed: such a run has none."""
 # What says where or on what a run was made, but not what was measured.
 _PLACES = {"device", "use_cache", "batch_sizes", "bootstrap_iters", *_SEEDS}
 
@@ -31,14 +42,12 @@ class LmEvalFormat(Format):
         return bool(_results_in(folder))
 
     def sources(self, folder: Path) -> Sequence[Source]:
-        """Return a run a file: a model that was evaluated twice has two."""
-        found = _results_in(folder)
-        alone = len(found) == 1 and found[0].parent == folder
-        return [Source(folder if alone else path) for path in found]
+        """Return a run a file, called by its model, and by its task where there is but one."""
+        return [Source(path, label=_label(path)) for path in _results_in(folder)]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the file."""
-        return _results_in(source.path) if source.path.is_dir() else [source.path]
+        return [source.path]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a file.
@@ -46,7 +55,7 @@ class LmEvalFormat(Format):
         Raises:
             DataError: it is not JSON, or holds no task.
         """
-        path = _results_in(source.path)[0] if source.path.is_dir() else source.path
+        path = source.path
         twice: list[str] = []
         data = read_object(path, warnings=twice)
         tasks = _mapping(data.get("results"))
@@ -69,21 +78,21 @@ class LmEvalFormat(Format):
                     (higher if says else lower).add(label)
         undefined = [label for label, value in metrics.items() if value is None]
         config = _mapping(data.get("config"))
-        seed = config.get("random_seed")
         return Run(
             name=name,
             format=self.name,
             metrics=metrics,
             config=_config(config, data),
-            seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+            seed=_seed(config),
             git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
             attributes={
-                "model": plain(data.get("model_name") or config.get("model")),
+                "model": _model(data) or plain(config.get("model")),
                 "n_samples": {task: plain(value) for task, value in _mapping(data.get("n-samples")).items()},
                 "task_versions": {task: plain(value) for task, value in _mapping(data.get("versions")).items()},
                 "stderr": spread,
                 "lm_eval_version": plain(data.get("lm_eval_version")),
-            },
+            }
+            | ({"samples_files": samples} if (samples := _samples(path)) else {}),
             lower_is_better=frozenset(lower),
             higher_is_better=frozenset(higher),
             warnings=tuple(
@@ -111,18 +120,62 @@ def _oddities(data: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _results_in(folder: Path) -> list[Path]:
-    """Return the results files in a folder and in those just below it, by name, which has the time in it."""
-    found = [path for path in _files(folder) if _begins_so(path)]
+def _seed(config: Mapping[str, Any]) -> int | None:
+    """Return the seed that somebody set; None for the harness' own defaults."""
+    seed = config.get("random_seed")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        return None
+    defaults = dict(zip(_SEEDS, _DEFAULT_SEEDS, strict=True))
+    return None if all(config.get(name) in (None, value) for name, value in defaults.items()) else seed
+
+
+def _model(data: Mapping[str, Any]) -> str:
+    """Return the model's name; empty where the file does not say."""
+    config = _mapping(data.get("config"))
+    if isinstance(data.get("model_name"), str) and data["model_name"]:
+        return str(data["model_name"])
+    given = config.get("model_args")
+    if isinstance(given, Mapping):
+        return str(given.get("pretrained") or given.get("model") or "")
+    found = _PRETRAINED.search(given) if isinstance(given, str) else None
+    return found[1].strip() if found else ""
+
+
+def _label(path: Path) -> str:
+    """Return what a run is called: its model, and its task where it has one; empty where the file cannot be read."""
+    try:
+        data = read_object(path)
+    except DataError:
+        return ""  # reading the run tells what is wrong
+    tasks = list(_mapping(data.get("results")))
+    model = _model(data).rstrip("/").rpartition("/")[2]
+    return " ".join(part for part in (model, tasks[0] if len(tasks) == 1 else "") if part) if model else ""
+
+
+def _samples(path: Path) -> list[str]:
+    """Return the names of the files of samples that were written with a results file: they bear its time."""
+    found = _TIME.search(path.stem)
+    try:
+        names = sorted(one.name for one in os.scandir(path.parent) if one.name.startswith("samples_"))
+    except OSError:
+        return []
+    return [name for name in names if found and name.endswith((f"_{found[1]}.jsonl", f"_{found[1]}.json"))]
+
+
+def _results_in(place: Path) -> list[Path]:
+    """Return the results files: the place itself, those in a folder, else those just below it, by name."""
+    if place.is_file():
+        return [place] if place.suffix == ".json" and _is_results(place) else []
+    found = [path for path in _files(place) if _is_results(path)]
     if found:
         return found
-    return [path for below in _folders(folder) for path in _files(below) if _begins_so(path)]
+    return [path for below in _folders(place) for path in _files(below) if _is_results(path)]
 
 
 def _files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if _FILE.fullmatch(entry.name) and entry.is_file())
+            return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".json") and entry.is_file())
     except OSError:
         return []
 
@@ -135,10 +188,14 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def _begins_so(path: Path) -> bool:
+def _is_results(path: Path) -> bool:
+    """Tell by the file's beginning and end, whatever it is called; one that breaks off only by its usual name."""
     try:
         with path.open("rb") as stream:
-            return _BEGINNING.match(stream.read(256)) is not None
+            if _BEGINNING.match(stream.read(512)) is None:
+                return False
+            stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return _END.search(stream.read()) is not None or _USUAL_NAME.fullmatch(path.name) is not None
     except OSError:
         return False
 

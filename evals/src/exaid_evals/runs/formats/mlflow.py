@@ -14,6 +14,7 @@ from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_database, mlflow_files
 from exaid_evals.runs.files.mlflow_files import FINISHED
 from exaid_evals.runs.files.tracked import seed_in, settings_of, undefined_warning
+from exaid_evals.runs.finished import value_of
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.history_files import batch_rows
 from exaid_evals.runs.rows import split_system
@@ -33,7 +34,9 @@ class MlflowFormat(Format):
         self._stores: dict[Path, dict[str, Path | str]] = {}
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a run, an experiment, a store or a folder with one lies here."""
+        """Tell whether a run, an experiment, a store or a folder with one lies here, or is a store's database."""
+        if folder.is_file():
+            return mlflow_database.is_store(folder)
         return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)
 
     def sources(self, folder: Path) -> Sequence[Source]:
@@ -45,7 +48,7 @@ class MlflowFormat(Format):
         if mlflow_files.is_run(folder):
             return [Source(folder)]
         # A folder may hold a store, or be one; where there are files and a database, both are read.
-        places = [folder, folder / "mlruns", _database(folder)]
+        places = [folder, *([] if folder.is_file() else [folder / "mlruns", _database(folder)])]
         found = [Source(place, label) for place in places if place for label in self._runs_in(place)]
         if not found:
             remedy = "was MLflow told to write to another place?"
@@ -66,6 +69,8 @@ class MlflowFormat(Format):
         place = self.run_of(source)
         run = mlflow_files.read_run(place) if isinstance(place, Path) else mlflow_database.read_run(source.path, place)
         warnings = [*run.warnings, *undefined_warning([key for key, value in run.metrics.items() if value is None])]
+        if self.settings.metric_value != "last":
+            run.metrics = self._other_values(source, name)
         if run.status and run.status != FINISHED:
             warnings.append(f"the run's status is {run.status}: its numbers may not be final")
         if not run.metrics:
@@ -76,6 +81,8 @@ class MlflowFormat(Format):
             metrics=dict(sorted(run.metrics.items())),
             config=settings_of(run.params),
             seed=seed_in(run.params),
+            trial=(run.name or run.run_id[:8]) if run.parent else None,
+            group=self._name_of(source, run.parent) if run.parent else None,
             git_hash=run.commit,
             git_dirty=run.dirty,
             attributes={
@@ -87,6 +94,13 @@ class MlflowFormat(Format):
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
             origin=source.path,
         )
+
+    def _other_values(self, source: Source, name: str) -> dict[str, float | None]:
+        """Return the best, least or greatest value of each metric, as the user asks for."""
+        history = self.history(source, name)
+        return {
+            metric: value_of(series, self.settings.metric_value, history) for metric, series in history.series.items()
+        }
 
     def named(self, place: Path) -> Mapping[str, Source]:
         """Return the runs by their own names where a name stands once, else by experiment, name and id."""
@@ -139,6 +153,13 @@ class MlflowFormat(Format):
         if run is None:
             raise DataError(f"the run {source.part!r} is gone", where=str(source.path))
         return run
+
+    def _name_of(self, source: Source, run_id: str) -> str:
+        """Return what the run of an id is called, as far as the store still has it."""
+        for label, run in self._runs_in(source.path).items() if source.part else ():
+            if (run.name if isinstance(run, Path) else run) == run_id:
+                return label.rpartition("/")[2]
+        return run_id[:8]
 
     def _runs_in(self, place: Path) -> dict[str, Path | str]:
         """Return label → run of a store."""

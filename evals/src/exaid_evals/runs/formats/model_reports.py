@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +178,18 @@ def read_pair(pair: Pair) -> tuple[Report, list[str]]:
     if halves["json"] is None and halves["txt"] is None:
         raise problems[0]
     report = merge(halves["json"], halves["txt"])
-    return report, warnings + report.warnings
+    return report, warnings + report.warnings + _other_model(pair, report)
+
+
+def _other_model(pair: Pair, report: Report) -> list[str]:
+    """Say that a report names another model than its folder does: a copy in the wrong folder shows in nothing else."""
+    folder, said = (re.sub(r"[^a-z0-9]+", "", one.lower()) for one in (pair.folder.name, report.model or ""))
+    last = re.sub(r"[^a-z0-9]+", "", (report.model or "").lower().rpartition("/")[2]).removesuffix("latest")
+    if not said or any(one and (one in folder or folder in one) for one in (said, last)):
+        return []
+    return [
+        f"model_name is {report.model!r}, and the folder is {pair.folder.name!r}: look whether it lies in the wrong one"
+    ]
 
 
 def _prompt(pair: Pair, report: Report) -> str:
@@ -184,7 +197,9 @@ def _prompt(pair: Pair, report: Report) -> str:
 
 
 def _same(prompt: str) -> str:
-    return prompt.strip().lower().replace("-", "_").replace(" ", "_")
+    """Return a prompt type as it is compared: of a member of an enumeration (`PromptType.SYSTEM1`) the member."""
+    member = re.sub(r"^[A-Za-z_]\w*\.(?=\w)", "", prompt.strip())
+    return member.lower().replace("-", "_").replace(" ", "_")
 
 
 def _attributes(
@@ -193,7 +208,13 @@ def _attributes(
     """Return what identifies the pair, its counts, and what the table says of it beside the metrics."""
     from exaid_evals.runs.model_names import UNKNOWN, parse_model_name
 
+    # `deepseek-r1:1.5b` says what `deepseek_r1_1_5b` leaves to be guessed.
     named = parse_model_name(pair.folder.name, patterns)
+    own = parse_model_name(report.model or "", patterns)
+    if report.model and re.search(r"[:.]", report.model):
+        if own.billions is not None:
+            named = replace(named, billions=own.billions, rule=own.rule)
+        named = replace(named, quantisation=named.quantisation or own.quantisation)
     matrix = report.confusion
     return {
         "model": pair.model,

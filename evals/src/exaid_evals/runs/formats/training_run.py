@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.base import Format, Predictions, Run, Settings, Source
 from exaid_evals.runs.files import optional_files
 from exaid_evals.runs.files.checked import Checked
 from exaid_evals.runs.files.listing import Listing
@@ -97,7 +98,7 @@ class TrainingRunFormat(Format):
             group=position.group or (folder.parent.name or None if is_member else None),
             git_hash=summary.git_hash,
             git_dirty=summary.git_dirty,
-            predictions=counted.summary,
+            predictions=_relabelled(counted.summary, checked.labels),
             training=training,
             attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
             | ({"computed": sorted(checked.computed)} if checked.computed else {})
@@ -109,6 +110,13 @@ class TrainingRunFormat(Format):
             default_primary=ranking[0] if ranking else BALANCED,
             warnings=tuple(f"{name}: {one}" for one in warnings),
         )
+
+
+def _relabelled(predictions: Predictions, labels: Mapping[str, str]) -> Predictions:
+    """Return what is known of predictions under the names that the report has for their classes."""
+    if not labels:
+        return predictions
+    return replace(predictions, support={labels[of]: count for of, count in predictions.support.items()})
 
 
 def _ranking(summary: Summary, metrics: Mapping[str, float | None]) -> tuple[list[str], list[str]]:

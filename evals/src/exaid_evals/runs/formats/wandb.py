@@ -16,6 +16,7 @@ from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.tracked import numbers_of, plain, seed_in, settings_of, undefined_warning
 from exaid_evals.runs.files.wandb_log import WandbLog, each_row, flat, read_log
 from exaid_evals.runs.files.wandb_rows import STEP, logged, system_series
+from exaid_evals.runs.finished import is_beside
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows
 from exaid_evals.runs.rows import Row, history_of
@@ -36,13 +37,20 @@ class WandbFormat(Format):
         return _is_run(folder) or bool(_runs_in(folder))
 
     def sources(self, folder: Path) -> Sequence[Source]:
-        """Return the runs; the link `latest-run` is one of them by another name, and is passed over."""
-        return [Source(folder)] if _is_run(folder) else [Source(path) for path in _runs_in(folder)]
+        """Return the runs; the link `latest-run` is one of them by another name, and is passed over.
+
+        A run that was resumed has a folder each time, under one id: the last of them stands for all.
+        """
+        if _is_run(folder):
+            return [Source(folder)]
+        last = {_id_of(path): path for path in _runs_in(folder)}
+        return [Source(path) for path in sorted(last.values())]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the log and the files."""
-        log = _log_in(source.path)
-        return [*([log] if log else []), source.path / _SUMMARY, source.path / _CONFIG]
+        parts = _parts_of(source.path)
+        logs = [log for part in parts if (log := _log_in(part)) is not None]
+        return [*logs, *(part / name for part in parts for name in (_SUMMARY, _CONFIG))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run.
@@ -50,9 +58,12 @@ class WandbFormat(Format):
         Raises:
             DataError: neither log nor summary can be read.
         """
-        log = _read(source.path)
+        log = _joined([_read(part) for part in _parts_of(source.path)])
         summary = {key: value for key, value in log.summary.items() if not key.startswith("_")}
-        metrics, undefined = numbers_of(summary)
+        numbers, undefined = numbers_of(_without_media(_as_defined(summary)))
+        metrics = {key: value for key, value in numbers.items() if not is_beside(key)}
+        others = {key: value for key, value in numbers.items() if key not in metrics}
+        undefined = [key for key in undefined if key in metrics]
         config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
         warnings = [*log.warnings, *undefined_warning(undefined)]
         if not any(value is not None for value in metrics.values()):
@@ -70,6 +81,7 @@ class WandbFormat(Format):
             git_hash=log.run.get("commit"),
             attributes={
                 "steps": log.n_steps,
+                **({"beside_metrics": others} if others else {}),
                 **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
             },
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
@@ -127,6 +139,59 @@ class WandbFormat(Format):
         from exaid_evals.runs.files import wandb_online
 
         return wandb_online.read_online(run_name) if wandb_online.is_online(run_name) else None
+
+
+def _id_of(folder: Path) -> str:
+    found = _RUN_FOLDER.fullmatch(folder.name)
+    return found["id"] if found else folder.name
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    """Return the folders of a run in the order in which they were written: those before it that bear its id, and it."""
+    if _RUN_FOLDER.fullmatch(folder.name) is None:
+        return [folder]
+    beside = [path for path in _folders_beside(folder) if _id_of(path) == _id_of(folder) and _is_run(path)]
+    return [*(path for path in beside if path.name < folder.name), folder]
+
+
+def _folders_beside(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder.parent) as entries:
+            return sorted(
+                Path(entry.path)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and _RUN_FOLDER.fullmatch(entry.name)
+            )
+    except OSError:
+        return []
+
+
+def _joined(parts: Sequence[WandbLog]) -> WandbLog:
+    """Return one log of a run that was resumed: later values replace earlier ones, and its end is that of the last."""
+    last = parts[-1]
+    for earlier in reversed(parts[:-1]):
+        last.summary = {**earlier.summary, **last.summary}
+        last.config = {**earlier.config, **last.config}
+        last.run = {**earlier.run, **last.run}
+        last.n_steps += earlier.n_steps
+        last.warnings = [*earlier.warnings, *last.warnings]
+    return last
+
+
+def _as_defined(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary in which a metric has the value that `define_metric` asks for, in place of the last one."""
+    found = dict(summary)
+    for key in summary:
+        name, _, which = key.rpartition(".")
+        if which in ("max", "min", "mean", "best", "last") and name in summary:
+            found[name] = found.pop(key)
+    return found
+
+
+def _without_media(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary without what stands for an image or a table: their sizes measure nothing."""
+    media = tuple(f"{key.removesuffix('._type')}." for key in summary if key.endswith("._type"))
+    return {key: value for key, value in summary.items() if not media or not key.startswith(media)}
 
 
 def _read(folder: Path) -> WandbLog:
