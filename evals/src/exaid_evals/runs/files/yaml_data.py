@@ -11,21 +11,11 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.files.content import content_of
 
 MAX_BYTES = 4 * 1024 * 1024
-_MOST_NODES = 200_000
+_MOST_VALUES = 200_000
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """A safe loader that counts what it makes: an alias of aliases is a small file and a large structure."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.n_nodes = 0
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        self.n_nodes += 1
-        if self.n_nodes > _MOST_NODES:
-            raise yaml.YAMLError("holds too many values")
-        return super().construct_object(node, deep=True)
+    """A safe loader for which every tag stands for plain data."""
 
 
 def _plain(loader: _PlainLoader, _: str, node: yaml.Node) -> Any:
@@ -54,7 +44,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     text = content_of(path, MAX_BYTES).decode("utf-8-sig", errors="replace")
     loader = _PlainLoader(text)
     try:
-        found = loader.get_single_data()
+        node = loader.get_single_node()
+        if node is not None and _n_values(node, {}) > _MOST_VALUES:
+            raise yaml.YAMLError("it stands for too many values")
+        found = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise DataError(
@@ -67,3 +60,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DataError("holds no mapping of names to values", where=str(path), remedy="is it the right file?")
     return {str(key): value for key, value in found.items()}
+
+
+def _n_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for, written out: aliases of aliases are a small file and a large structure.
+
+    A node within itself counts as too many.
+    """
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = _MOST_VALUES + 1
+    if isinstance(node, yaml.MappingNode):
+        n = 1 + sum(_n_values(key, known) + _n_values(value, known) for key, value in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        n = 1 + sum(_n_values(value, known) for value in node.value)
+    else:
+        n = 1
+    known[id(node)] = n
+    return n
