@@ -37,6 +37,7 @@ VERBS = {
     "report-pack": ("report_pack", "Copy tables and figures into an article, and fill its marked blocks."),
     "tables": ("report:tables", "Write the tables alone; --check says which are not what the metrics give."),
     "explain": ("explain", "Say where a number of a table comes from."),
+    "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),
     "analyze": ("analyze", "Say what went wrong in a run of any experiment, when and why (extra analysis)."),
     "compare": ("compare", "Say which of several runs is best, how certainly, and where they part (extra analysis)."),
     "impact": ("impact", "Say what hyper-parameters have to do with how runs end (extra analysis)."),

@@ -353,6 +353,16 @@ class CalibrateRequest(VariantsRequest, JobsRequest, CampaignRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReplicateRequest(ExtractorRequest, ConfigRequest):
+    """A published evaluation, recomputed."""
+
+    folder: Path = argument("DIR", required=True, path={"file_okay": False, "exists": True})
+    concepts: bool = option("Compute what rests on concepts too.", "--concepts/--no-concepts", default=True)
+    page: Path | None = option("Write the comparison as a page in Markdown.", metavar="FILE", path={"dir_okay": False})
+    as_json: bool = flag("Write one JSON document to stdout.", "--json")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidateRequest(CampaignRequest):
     """Stage 00."""
 

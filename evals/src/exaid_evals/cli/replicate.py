@@ -1,0 +1,122 @@
+"""`exaid-evals replicate`: a published evaluation recomputed from its own records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.requests import ReplicateRequest
+
+if TYPE_CHECKING:
+    from exaid_evals.concepts.base import Extractor
+    from exaid_evals.replication.compare import Cell
+    from exaid_evals.replication.stage import Replication
+
+
+def run(request: ReplicateRequest) -> int:
+    """Recompute the published EXAIM evaluation, and say which numbers and conclusions hold.
+
+    DIR is laid out as upstream lays it out: traces/ (trace 2.0.0), runs/V*/ (run 1.5.0), manifests/ and metrics/
+    (2.2.0). Counts, usage, latency and compliance are compared digit by digit. What rests on concepts is computed by
+    our extractor, and stands beside the published numbers without being held to be equal. Exit status: 1 where a
+    number differs.
+    """
+    from exaid_evals.artifacts.atomic import write_bytes
+    from exaid_evals.artifacts.canonical import canonical_json
+    from exaid_evals.cli.progress import Progress
+    from exaid_evals.replication.page import page
+    from exaid_evals.replication.published import Publication
+    from exaid_evals.replication.stage import n_steps, replicate
+
+    publication = Publication(request.folder)
+    extractor = _extractor(request) if request.concepts else None
+    with Progress("replicate", n_steps(publication, concepts=request.concepts), unit="file") as progress:
+        found = replicate(publication, extractor, on_step=progress.advance)
+    if request.page is not None:
+        write_bytes(request.page, page(publication, found).encode())
+    if request.as_json:
+        click.echo(canonical_json(_document(found)))
+    else:
+        _tell(found, request.page)
+    return 0 if all(cell.equal for cell in (*found.recomputed.cells, *found.recomputed.case_cells)) else 1
+
+
+command = verb("replicate", ReplicateRequest, run)
+
+
+def _extractor(request: ReplicateRequest) -> Extractor:
+    from exaid_evals.concepts.registry import load_extractor
+    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.metrics import MetricsConfig
+
+    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
+    stop_entities = read_stop_entities(request.configs / config.stop_entities)
+    return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
+
+
+def _document(found: Replication) -> dict[str, object]:
+    recomputed = found.recomputed
+    return {
+        "cells": [_cell(cell) for cell in recomputed.cells],
+        "cases": {
+            "n": len(recomputed.case_cells),
+            "n_equal": sum(cell.equal for cell in recomputed.case_cells),
+            "different": [{**_cell(cell), "case_id": cell.case_id} for cell in recomputed.case_cells if not cell.equal],
+        },
+        "variants": [asdict(one) for one in recomputed.variants],
+        "n_traces_hashed": recomputed.n_hashed,
+        "not_compared": list(recomputed.beyond),
+        "concepts": {
+            "extractor": found.extractor,
+            "definition": "upstream",
+            "tables": [asdict(table) for table in found.concepts],
+        },
+        "orderings": [{**asdict(one), "survives": one.survives} for one in found.orderings],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, object]:
+    return {
+        "variant": cell.variant,
+        "measure": cell.measure,
+        "published": cell.published,
+        "recomputed": cell.recomputed,
+        "equal": cell.equal,
+    }
+
+
+def _tell(found: Replication, page: Path | None) -> None:
+    recomputed = found.recomputed
+    for one in recomputed.variants:
+        ours = f" ({one.ours} here)" if one.ours else ""
+        click.echo(f"{printable(one.variant)}: {printable(one.policy)}{ours}: {one.meaning}, {one.n_cases} cases")
+    click.echo(f"variants  {_equal(recomputed.cells)} published numbers equal")
+    click.echo(f"cases     {_equal(recomputed.case_cells)} published numbers equal")
+    for cell in [cell for cell in (*recomputed.cells, *recomputed.case_cells) if not cell.equal][:20]:
+        where = " ".join(filter(None, (cell.variant, cell.case_id, cell.measure)))
+        click.echo(f"differs   {printable(where)}: published {cell.published}, recomputed {cell.recomputed}")
+    for table in found.concepts:
+        shares = [means["m5_unsupported.global_rate_mean"] for means in table.means.values()]
+        known = [share for share in shares if share is not None]
+        if known:
+            text = "as it was said" if table.basis == "said" else "joined by blanks, as published"
+            candidates = "" if table.candidates == 1 else f", {table.candidates} candidates a mention"
+            click.echo(f"unsupported by {found.extractor}, {text}{candidates}: {min(known):.3f} to {max(known):.3f}")
+    if found.orderings:
+        n_surviving = sum(one.survives for one in found.orderings)
+        click.echo(
+            f"orderings {n_surviving} of {len(found.orderings)} published orderings of variants survive a paired test"
+        )
+    if page is not None:
+        click.echo(f"page      {shown(page)}")
+
+
+def _equal(cells: Sequence[Cell]) -> str:
+    return f"{sum(cell.equal for cell in cells):,} of {len(cells):,}"

@@ -1,0 +1,138 @@
+"""A whole replication: published numbers beside ours, concepts by an extractor of ours, and what survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exaid_evals.concepts.base import CachedExtractor, Extractor
+from exaid_evals.errors import DataError
+from exaid_evals.replication.compare import Recomputed, leaves, recompute
+from exaid_evals.replication.concept_measures import (
+    TextBasis,
+    aggregate_concepts,
+    candidates_of,
+    concept_measures,
+    ids_of,
+)
+from exaid_evals.replication.conclusions import Ordering, orderings
+from exaid_evals.replication.published import (
+    Publication,
+    PublishedRun,
+    PublishedTrace,
+    read_published_run,
+    read_published_trace,
+)
+
+CANDIDATES = 10
+"""As in the published run_meta: linker_max_entities_per_mention."""
+
+# Published mean of a variant → the measure of a case whose mean it is.
+CONCLUSIONS = {
+    "m1_update_count_mean": "m1_update_count",
+    "m2_output_ctu_mean": "m2_output_ctu",
+    "m9_usage_ctu_mean.total": "m9_total_llm_ctu",
+    "m8_latency_ms_mean.summary": "m8_summary_latency_ms_mean",
+    "m4_trace_coverage.mean": "m4_trace_coverage",
+    "m5_unsupported.global_rate_mean": "m5_unsupported_global_rate",
+    "m6b.mean": "m6b_mean",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptTable:
+    """Measures that rest on concepts, by one way of reading.
+
+    Attributes:
+        basis: the conversation's text, as it was said or torn by blanks as upstream builds it.
+        candidates: concepts per mention: 1, or the simulated candidates of a linker.
+        means: variant → published name → mean over cases.
+    """
+
+    basis: TextBasis
+    candidates: int
+    means: Mapping[str, Mapping[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """All that was found.
+
+    Attributes:
+        recomputed: numbers that need no extractor.
+        extractor: id of ours; None where concepts were left out.
+        concepts: measures by ours, a table for each way of reading.
+        orderings: the published orderings of variants, each tested.
+    """
+
+    recomputed: Recomputed
+    extractor: str | None
+    concepts: tuple[ConceptTable, ...]
+    orderings: tuple[Ordering, ...]
+
+
+def replicate(
+    publication: Publication, extractor: Extractor | None, *, on_step: Callable[[str], None] = lambda _: None
+) -> Replication:
+    """Read a publication and recompute it.
+
+    Args:
+        publication: the folder.
+        extractor: reads concepts; None leaves them out.
+        on_step: is told what has been done: each trace, each variant's logs, each variant's concepts.
+
+    Raises:
+        DataError: a file is damaged, or a run has no trace; names file and line.
+    """
+    traces, runs = read_all(publication, on_step)
+    found = recompute(publication, traces, runs)
+    per_case: dict[str, Mapping[str, Mapping[str, float | None]]] = dict(found.per_case)
+    tables: list[ConceptTable] = []
+    if extractor is not None:
+        cached = CachedExtractor(extractor)
+        ways: tuple[tuple[TextBasis, int], ...] = (("said", 1), ("torn", 1), ("said", CANDIDATES), ("torn", CANDIDATES))
+        for basis, k in ways:
+            read = ids_of(cached) if k == 1 else candidates_of(cached, k)
+            means = {}
+            for variant, logs in runs.items():
+                cases = {case_id: concept_measures(traces[case_id], run, read, basis) for case_id, run in logs.items()}
+                means[variant] = aggregate_concepts(list(cases.values()))
+                if (basis, k) == ("said", 1):
+                    for case_id, values in cases.items():
+                        for measure, value in leaves(values):
+                            of_measure: dict[str, Any] = per_case.setdefault(measure, {})  # type: ignore[assignment]
+                            of_measure.setdefault(variant, {})[case_id] = value
+                on_step(f"concepts of {variant}")
+            tables.append(ConceptTable(basis, k, means))
+    tested = []
+    for name, measure in CONCLUSIONS.items():
+        published = {variant: dict(leaves(values)).get(name) for variant, values in publication.aggregate.items()}
+        if measure in per_case:
+            tested += orderings(name, published, per_case[measure])
+    return Replication(found, extractor.id if extractor else None, tuple(tables), tuple(tested))
+
+
+def read_all(
+    publication: Publication, on_step: Callable[[str], None] = lambda _: None
+) -> tuple[dict[str, PublishedTrace], dict[str, dict[str, PublishedRun]]]:
+    """Read every trace and run log: case id → trace; variant → case id → run."""
+    traces = {}
+    for case_id, path in publication.trace_files.items():
+        traces[case_id] = read_published_trace(path)
+        on_step(case_id)
+    runs: dict[str, dict[str, PublishedRun]] = {}
+    for variant in publication.variants:
+        runs[variant] = {}
+        for case_id, path in publication.run_files(variant).items():
+            if case_id not in traces:
+                raise DataError("no trace of this case", where=str(path), remedy="add the trace, or remove the run log")
+            runs[variant][case_id] = read_published_run(path)
+        on_step(variant)
+    return traces, runs
+
+
+def n_steps(publication: Publication, *, concepts: bool) -> int:
+    """Return how often `on_step` is called."""
+    n_variants = len(publication.variants)
+    return len(publication.trace_files) + n_variants + (4 * n_variants if concepts else 0)
