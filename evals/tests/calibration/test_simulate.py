@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import REASONS, Simulator
-from exaid_evals.calibration.word_stream import word_stream
+from exaid_evals.calibration.simulate import REASONS, Simulator, word_stream
 from exaid_evals.traces.model import Message, Trace
 from policies import SPEED, policies, real_chunks, streams
 

@@ -150,7 +150,7 @@ def test_stage_01_names_every_problem(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No MAC, no key, no campaign to exclude, a wrong setting: `plan` and `make-traces` name the same."""
-    monkeypatch.setattr("exaid_evals.traces.preflight.default_mac_dir", lambda: tmp_path / "nowhere")
+    monkeypatch.setattr("exaid_evals.traces.plan.default_mac_dir", lambda: tmp_path / "nowhere")
     monkeypatch.setattr("exaid_evals.traces.mac.prepare.require_autogen", lambda: None)
     (configs / "dataset.yaml").write_text("n_cases: 0\n", encoding="utf-8")
     arguments = ["--data-dir", str(tmp_path / "data"), "--config-dir", str(configs)]

@@ -13,8 +13,7 @@ from conversations import ScriptedLLM
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.budget import Budget
-from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, read_cassette
-from exaid_evals.clients.nearest import first_difference
+from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, first_difference, read_cassette
 from exaid_evals.clients.recording import RecordingClient
 from exaid_evals.clients.replay import ReplayClient
 from exaid_evals.config.campaign import Campaign

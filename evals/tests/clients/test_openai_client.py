@@ -235,9 +235,10 @@ def test_a_refusal_for_another_reason_changes_no_format() -> None:
 
 def test_the_server_answers_our_prompts_by_itself() -> None:
     """Without a script, trigger and summary prompts get answers that can be parsed."""
-    from exaid_evals.middleware.prompts import summary_request, trigger_request
     from exaid_evals.middleware.summarizers.base import FIELDS, SummaryInput
+    from exaid_evals.middleware.summarizers.structured import summary_request
     from exaid_evals.middleware.triggers.base import FILTERS, TriggerInput
+    from exaid_evals.middleware.triggers.llm import trigger_request
 
     turns = [("doctor0", "The patient has hepatomegaly.\nAnd fever."), ("doctor1", "Likely Gaucher disease.")]
     with OpenAIServer() as server:

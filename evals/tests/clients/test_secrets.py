@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.clients.endpoint import endpoint_of
-from exaid_evals.clients.redaction import REDACTED, Redactor
+from exaid_evals.clients.endpoint import REDACTED, Redactor, endpoint_of
 from exaid_evals.errors import ConfigError
 
 KEY = "sk-planted/+key=0123456789"

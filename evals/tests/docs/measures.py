@@ -15,7 +15,7 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.registry import BUILT_IN
 from exaid_evals.metrics.texts import COMPARED, TEXTS
-from exaid_evals.provenance.definitions import comparison_fields, constants_of, definition_of
+from exaid_evals.provenance.lineage import comparison_fields, constants_of, definition_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGET = ROOT / "docs" / "measures.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from docs.measures import COMMAND, TARGET, render
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.registry import load_measures
-from exaid_evals.provenance.definitions import comparison_fields, definition_of
+from exaid_evals.provenance.lineage import comparison_fields, definition_of
 
 
 def test_the_page_is_current() -> None:

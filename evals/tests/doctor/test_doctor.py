@@ -16,7 +16,7 @@ import pytest
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
-from exaid_evals.doctor import concepts, docker, keys, mac, machine, packages
+from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.base import PURPOSES, STUB, Environment, Finding, fails
 from exaid_evals.doctor.registry import CHECKS, examine
 
@@ -101,7 +101,7 @@ def test_secrets_are_never_told(
 @pytest.mark.parametrize("url", ["not a url hunter2", "ftp://user:hunter2@host/", "https://host:hunter2/"])
 def test_a_base_url_that_is_none_is_a_problem_and_is_not_shown(tmp_path: Path, url: str) -> None:
     """The variable is named, and not what stands in it."""
-    found = named(keys.servers(environment(tmp_path, OPENAI_BASE_URL=url)), "openai")
+    found = named(settings.servers(environment(tmp_path, OPENAI_BASE_URL=url)), "openai")
     assert found.state == "problem"
     assert "OPENAI_BASE_URL" in found.what
     assert "hunter2" not in f"{found}"
@@ -112,14 +112,14 @@ def test_a_base_url_that_is_none_is_a_problem_and_is_not_shown(tmp_path: Path, u
 )
 def test_a_key_is_there_or_not_or_malformed(tmp_path: Path, value: str, state: str) -> None:
     """The one fact that is told of a key."""
-    found = named(keys.keys(environment(tmp_path, OPENAI_API_KEY=value)), "OPENAI_API_KEY")
+    found = named(settings.keys(environment(tmp_path, OPENAI_API_KEY=value)), "OPENAI_API_KEY")
     assert found.state == state
     assert not value.strip() or value not in f"{found}"
 
 
 def test_the_key_of_the_configured_provider_is_the_one_that_is_needed(tmp_path: Path) -> None:
     """OpenAI's, as MAC's configuration ships; without it a live run cannot be."""
-    found = list(keys.keys(environment(tmp_path)))
+    found = list(settings.keys(environment(tmp_path)))
     assert named(found, "OPENAI_API_KEY").needed_for == {"live"}
     assert named(found, "GOOGLE_API_KEY").needed_for == frozenset()
     assert [one.name for one in fails(found, ["live"])] == ["OPENAI_API_KEY"]
@@ -128,13 +128,13 @@ def test_the_key_of_the_configured_provider_is_the_one_that_is_needed(tmp_path: 
 
 def test_another_version_than_the_pinned_one_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the range and off the lock: a problem that stops nothing. Off the range: one that stops stub mode."""
-    monkeypatch.setattr(packages, "_pins", lambda: {"tqdm": "0.0.1"})
-    off_the_lock = named(packages.requirements(environment(tmp_path)), "tqdm")
+    monkeypatch.setattr(installation, "_pins", lambda: {"tqdm": "0.0.1"})
+    off_the_lock = named(installation.requirements(environment(tmp_path)), "tqdm")
     assert off_the_lock.state == "problem"
     assert "0.0.1 is pinned" in off_the_lock.what
     assert off_the_lock.needed_for == frozenset()
-    monkeypatch.setattr(packages, "_installed", lambda name: "1.0" if name == "spacy" else None)
-    found = list(packages.requirements(environment(tmp_path)))
+    monkeypatch.setattr(installation, "_installed", lambda name: "1.0" if name == "spacy" else None)
+    found = list(installation.requirements(environment(tmp_path)))
     assert named(found, "spacy").state == "problem"
     assert named(found, "numpy").state == "missing"
     assert {"spacy", "numpy"} <= {one.name for one in fails(found, ["stub"])}
@@ -144,7 +144,7 @@ def test_another_version_than_the_pinned_one_is_flagged(tmp_path: Path, monkeypa
 
 def test_the_lock_file_is_read_with_its_markers() -> None:
     """Packages of other systems are not missing here, and every one of ours is as pinned."""
-    pins = packages._pins()
+    pins = installation._pins()
     assert pins["spacy"] == "3.7.4"
     assert "colorama" not in pins or os.name == "nt"
     assert len(pins) > 60
@@ -152,13 +152,13 @@ def test_the_lock_file_is_read_with_its_markers() -> None:
 
 def test_mac_is_told_apart_from_no_mac_and_another_mac(tmp_path: Path) -> None:
     """Missing, or there and not what was pinned; cases too."""
-    absent = list(mac.checkout(environment(tmp_path)))
+    absent = list(settings.checkout(environment(tmp_path)))
     assert [one.state for one in absent] == ["missing", "missing"]
     folder = tmp_path / "mac"
     (folder / "dataset").mkdir(parents=True)
     (folder / "main.py").write_text("print('other')", encoding="utf-8")
     (folder / "dataset" / "rare_disease_302.json").write_text('{"Cases": []}', encoding="utf-8")
-    other = list(mac.checkout(environment(tmp_path)))
+    other = list(settings.checkout(environment(tmp_path)))
     assert [one.state for one in other] == ["problem", "problem"]
     assert all(one.remedy for one in other)
 
@@ -178,21 +178,21 @@ def test_docker_answers_or_not(tmp_path: Path, script: str, state: str, said: st
     program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    found = named(docker.docker(dataclasses.replace(environment(tmp_path, PATH=path), timeout_s=0.5)), "engine")
+    found = named(installation.docker(dataclasses.replace(environment(tmp_path, PATH=path), timeout_s=0.5)), "engine")
     assert found.state == state
     assert said in found.what
 
 
 def test_no_docker_on_the_path(tmp_path: Path) -> None:
     """Without the program nothing is asked."""
-    [found] = docker.docker(environment(tmp_path, PATH=str(tmp_path)))
+    [found] = installation.docker(environment(tmp_path, PATH=str(tmp_path)))
     assert (found.state, found.needed_for) == ("missing", {"docker"})
 
 
 def test_a_data_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     """A file stands where the folder must be."""
     (tmp_path / "data").write_text("x", encoding="utf-8")
-    [found] = machine.data_folder(environment(tmp_path))
+    [found] = installation.data_folder(environment(tmp_path))
     assert (found.state, found.needed_for) == ("problem", STUB)
 
 
@@ -217,9 +217,9 @@ def test_an_extractor_without_its_vocabulary_says_how_to_get_it(
     def missing(*_: object, **__: object) -> str:
         raise MissingDependencyError("the package hpo3==1.5.1 is not installed", remedy="run: pip install hpo3==1.5.1")
 
-    monkeypatch.setattr(concepts, "fingerprint", missing)
-    monkeypatch.setattr(concepts, "load_extractor", missing)
-    found = [*concepts.vocabularies(environment(tmp_path)), *concepts.extractors(environment(tmp_path))]
+    monkeypatch.setattr(installation, "fingerprint", missing)
+    monkeypatch.setattr(installation, "load_extractor", missing)
+    found = [*installation.vocabularies(environment(tmp_path)), *installation.extractors(environment(tmp_path))]
     lexicon = named(found, "lexicon")
     assert (lexicon.state, lexicon.remedy) == ("missing", "run: pip install hpo3==1.5.1")
     assert "lexicon" in {one.name for one in fails(found, ["stub"])}
@@ -229,9 +229,9 @@ def test_every_check_is_registered() -> None:
     """A check that nobody runs checks nothing: each public generator of the room's modules is in the list."""
     import inspect
 
-    from exaid_evals.doctor import configuration
+    from exaid_evals.doctor import settings
 
-    modules = (packages, configuration, concepts, mac, keys, docker, machine)
+    modules = (installation, settings)
     public = {
         function
         for module in modules

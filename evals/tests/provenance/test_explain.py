@@ -77,9 +77,8 @@ def test_a_statistic_is_explained_by_its_own_words(capsys: pytest.CaptureFixture
 def test_every_cell_of_every_table_can_be_explained(pristine: Campaign) -> None:
     """No table is without a way back: each cell has a record, and its shown value is the one explained."""
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.provenance.cells import find_cell
     from exaid_evals.provenance.lineage import lineage_of
-    from exaid_evals.provenance.tables import primary_variant
+    from exaid_evals.provenance.tables import find_cell, primary_variant
 
     tables = build_tables(pristine)
     assert {"main", "coverage_at_budget", "comparisons", "data_set"} <= set(tables)

@@ -20,7 +20,7 @@ from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval import build_task, train  # noqa: E402
 from exaid_evals.run_eval.config import TrainingConfig  # noqa: E402
 from exaid_evals.run_eval.registry import build_model  # noqa: E402
-from exaid_evals.run_eval.training.run_folder import load_weights  # noqa: E402
+from exaid_evals.run_eval.training import load_weights  # noqa: E402
 from small_torch import files_in  # noqa: E402
 
 CONFIGS = configs_dir() / "run_eval"

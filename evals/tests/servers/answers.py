@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from exaid_evals.clients.stub_summary import write_summary
-from exaid_evals.clients.stub_trigger import decide
+from exaid_evals.clients.stub import decide, write_summary
 from exaid_evals.config.summarizer import StubLLMConfig
 from servers.steps import Received
 

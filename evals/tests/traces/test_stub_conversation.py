@@ -17,10 +17,9 @@ from exaid_evals.errors import CaseFailedError
 from exaid_evals.traces.model import Message, Trace
 from exaid_evals.traces.stub.discussion import DOCTORS, discuss
 from exaid_evals.traces.stub.findings import read_case, split_sentences
-from exaid_evals.traces.stub.generator import StubSource
-from exaid_evals.traces.stub.phrasing import Phrasebook, inflect
+from exaid_evals.traces.stub.generator import StubSource, chunks_of
 from exaid_evals.traces.stub.sampler import Sampler
-from exaid_evals.traces.stub.timing import chunks_of
+from exaid_evals.traces.stub.wording import Phrasebook, inflect
 from stub_conversations import CASES, CONVERSATIONS, PROVENANCE, generated
 
 

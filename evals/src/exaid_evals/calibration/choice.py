@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import Flags
 from exaid_evals.calibration.sweep import Floats
-from exaid_evals.calibration.word_stream import Flags
 from exaid_evals.config.calibration import CalibrationConfig
 from exaid_evals.errors import DataError
 

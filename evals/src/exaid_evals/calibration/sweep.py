@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import REASONS, TIMERS, Simulator
-from exaid_evals.calibration.word_stream import Ints, word_stream
+from exaid_evals.calibration.simulate import REASONS, TIMERS, Ints, Simulator, word_stream
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.execution.local import Processes

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.display import Progress, printable, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import argument, flag, names_of, option
 from exaid_evals.config.requests import JobsRequest

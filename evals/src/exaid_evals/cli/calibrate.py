@@ -39,7 +39,7 @@ def run(request: CalibrateRequest) -> int:
     from exaid_evals.calibration.interval import interval_gate
     from exaid_evals.calibration.stage import calibrate, plan_calibration
     from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set, frozen_blocks
-    from exaid_evals.cli.progress import Progress
+    from exaid_evals.cli.display import Progress
     from exaid_evals.config.base import load_config
     from exaid_evals.config.calibration import CalibrationConfig
     from exaid_evals.config.summarizer import SummarizerConfig

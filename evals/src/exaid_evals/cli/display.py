@@ -1,11 +1,18 @@
-"""How paths and foreign text are shown to a user."""
+"""How paths, foreign text and progress are shown to a user."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Never, Self, TextIO
 
 from exaid_evals.artifacts.printable import printable, printable_lines
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["printable", "printable_lines", "shown"]
 
@@ -15,3 +22,52 @@ def shown(path: Path) -> str:
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would rename links
     below = Path.cwd().as_posix().rstrip("/") + "/"
     return printable(absolute.removeprefix(below))
+
+
+_PLAIN_INTERVAL_S = 5.0
+
+
+class Progress:
+    """Counts finished items of one piece of work.
+
+    On a terminal it draws a bar; elsewhere it writes a line at most every few seconds and one at the end, so
+    that a log stays readable.
+    """
+
+    def __init__(self, label: str, total: int, *, unit: str = "case", stream: TextIO | None = None) -> None:
+        self._label = label
+        self._total = total
+        self._stream = stream or sys.stderr
+        self._done = 0
+        self._last_line = time.monotonic()
+        self._bar: tqdm[Never] | None = None
+        if self._stream.isatty():
+            from tqdm import tqdm  # here: verbs are asked for their help, and then count nothing
+
+            self._bar = tqdm(total=total, desc=label, unit=unit, file=self._stream, leave=True, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the bar, or write the last line."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._total:
+            self._line()
+
+    def advance(self, note: str = "") -> None:
+        """Count one item; `note` is shown beside the bar."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._last_line >= _PLAIN_INTERVAL_S:
+            self._line()
+
+    def _line(self) -> None:
+        self._last_line = time.monotonic()
+        print(f"{self._label}: {self._done}/{self._total}", file=self._stream, flush=True)

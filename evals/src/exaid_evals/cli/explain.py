@@ -15,9 +15,9 @@ from exaid_evals.config.request import CampaignRequest, ConfigRequest, argument,
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
-    from exaid_evals.provenance.cells import Place
     from exaid_evals.provenance.lineage import Lineage
     from exaid_evals.provenance.seeds_lineage import SeedsLineage
+    from exaid_evals.provenance.tables import Place
 
 _LABEL = 13
 
@@ -48,10 +48,9 @@ def run(request: ExplainRequest) -> int:
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.provenance.cells import find_cell
     from exaid_evals.provenance.lineage import lineage_of
     from exaid_evals.provenance.seeds_lineage import seeds_lineage_of
-    from exaid_evals.provenance.tables import find_table, primary_variant, table_name
+    from exaid_evals.provenance.tables import find_cell, find_table, primary_variant, table_name
     from exaid_evals.report.paper import OVER_SEEDS
 
     campaign, with_cases, as_json = request.campaign, request.with_cases, request.as_json

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import Progress, printable, shown
 from exaid_evals.cli.histories import (
     RunsOfHistoryRequest,
     analysis_config_of,
@@ -16,7 +16,6 @@ from exaid_evals.cli.histories import (
     require_writable,
     tell_notes,
 )
-from exaid_evals.cli.progress import Progress
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import option
 

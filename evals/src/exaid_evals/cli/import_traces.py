@@ -65,7 +65,7 @@ def run(request: ImportRequest) -> int:
     --skip-unmapped leaves it out. Nothing is invented: where a file says no times the traces have none, and whatever
     is replayed from them says that its time is assumed.
     """
-    from exaid_evals.cli.progress import Progress
+    from exaid_evals.cli.display import Progress
     from exaid_evals.traces.freeze import freeze_traces, refuse_frozen
     from exaid_evals.traces.importers.agents import read_casting
     from exaid_evals.traces.importers.assemble import read_conversations

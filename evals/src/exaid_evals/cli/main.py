@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +19,46 @@ import click
 from exaid_evals import __version__
 from exaid_evals.artifacts.printable import printable_lines
 from exaid_evals.errors import DEBUG_VARIABLE, ExaidError
+
+PREFIX = "EXAID_"
+# Read by no option of a verb: by the concept cache, the tracebacks of single cases, tests, containers and scripts.
+_OTHERS = frozenset({"EXAID_CACHE_DIR", "EXAID_CONTAINER_LAB", "EXAID_DEBUG", "EXAID_IMAGE"})
+_OF_TESTS = "EXAID_REQUIRE_"
+
+
+def variables_of(command: click.Command) -> set[str]:
+    """Return the variables that the options of a verb read."""
+    found: set[str] = set()
+    for parameter in command.params:
+        if isinstance(parameter.envvar, str):
+            found.add(parameter.envvar)
+        else:
+            found.update(parameter.envvar or ())
+    return found
+
+
+def unread(set_ones: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Say of each EXAID_ variable that nobody reads that it is so, and which one may have been meant.
+
+    >>> unread(["EXAID_JOB", "HOME", "EXAID_CACHE_DIR"], ["EXAID_JOBS"])
+    ['EXAID_JOB is not read; did you mean EXAID_JOBS?']
+    """
+    names = sorted({*known, *_OTHERS})
+    told = []
+    for name in sorted(set_ones):
+        if not name.startswith(PREFIX) or name in names or name.startswith(_OF_TESTS):
+            continue
+        near = difflib.get_close_matches(name, names, n=1)
+        told.append(f"{name} is not read" + (f"; did you mean {near[0]}?" if near else " by any command"))
+    return told
+
+
+def warn_of_unread(commands: Iterable[click.Command]) -> None:
+    """Warn on stderr of every EXAID_ variable that no verb reads."""
+    known = set().union(*(variables_of(command) for command in commands))
+    for line in unread(os.environ, known):
+        click.echo(f"warning: {line}", err=True)
+
 
 # verb → (module[:attribute], help). The help stands here so that `exaid-evals --help` imports no verb.
 VERBS = {
@@ -82,8 +123,6 @@ def root() -> None:
     """
     # A mistyped name would change nothing, without a word. Only where one is set are the verbs asked what they read.
     if any(name.startswith("EXAID_") for name in os.environ):
-        from exaid_evals.cli.environment import warn_of_unread
-
         context = click.get_current_context()
         found = [root.get_command(context, verb) for verb in root.list_commands(context)]
         warn_of_unread(command for command in found if command is not None)

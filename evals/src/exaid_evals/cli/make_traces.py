@@ -29,7 +29,7 @@ def run(request: TracesRequest) -> int:
     """
     from exaid_evals.clients.budget import Budget
     from exaid_evals.traces.generate import make_traces
-    from exaid_evals.traces.preflight import preflight
+    from exaid_evals.traces.plan import preflight
     from exaid_evals.verification.configuration import note_configuration
 
     plan = preflight(request).required()
@@ -41,7 +41,7 @@ def run(request: TracesRequest) -> int:
     if plan.frozen is not None:
         result = make_traces(plan)
     else:
-        from exaid_evals.cli.progress import Progress
+        from exaid_evals.cli.display import Progress
 
         with Progress("make-traces", len(plan.cases)) as progress:
             result = make_traces(

@@ -28,7 +28,7 @@ def run(request: PlanRequest) -> int:
     from exaid_evals.cli.plan_facts import Facts, facts_of_runs, facts_of_traces, status_of, with_cost
     from exaid_evals.cli.plan_text import text_of
     from exaid_evals.replay import preflight as runs
-    from exaid_evals.traces import preflight as traces
+    from exaid_evals.traces import plan as traces
 
     frozen = request.campaign.manifest_file.exists()
     stages = [request.stage] if request.stage else [RUN_VARIANTS] if frozen else [MAKE_TRACES, RUN_VARIANTS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from exaid_evals.cli.progress import Progress
+from exaid_evals.cli.display import Progress
 from exaid_evals.clients.forecast import Count
 from exaid_evals.config.base import Config, Loaded
 from exaid_evals.config.campaign import Campaign
@@ -14,7 +14,7 @@ from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_conversation
 from exaid_evals.replay.preflight import Preflight as RunsPreflight
 from exaid_evals.traces.plan import Plan as TracesPlan
-from exaid_evals.traces.preflight import Preflight as TracesPreflight
+from exaid_evals.traces.plan import Preflight as TracesPreflight
 
 Facts = dict[str, Any]
 _FIRST = 5

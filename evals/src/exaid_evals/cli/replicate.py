@@ -29,7 +29,7 @@ def run(request: ReplicateRequest) -> int:
     """
     from exaid_evals.artifacts.atomic import write_bytes
     from exaid_evals.artifacts.canonical import canonical_json
-    from exaid_evals.cli.progress import Progress
+    from exaid_evals.cli.display import Progress
     from exaid_evals.replication.page import page
     from exaid_evals.replication.published import Publication
     from exaid_evals.replication.stage import n_steps, replicate

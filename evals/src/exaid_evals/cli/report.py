@@ -60,8 +60,7 @@ def _run(request: ReportRequest, name: str, *, with_figures: bool) -> int:
 
 
 def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], folders: Sequence[Path]) -> int:
-    from exaid_evals.provenance.exported import with_export
-    from exaid_evals.provenance.reported import defects, files_below, with_copies
+    from exaid_evals.provenance.reported import defects, files_below, with_copies, with_export
 
     here = files_below(campaign, *folders)
     if not stale:  # stale metrics are not exported, so there is nothing to hold the export against
@@ -89,7 +88,7 @@ def _check(campaign: Campaign, verb: str, wanted: Reference, stale: list[str], f
 
 def _remedies(campaign: Campaign, verb: str, folders: set[str]) -> Iterator[str]:
     """Yield the commands that write these folders of the campaign anew, in their order."""
-    from exaid_evals.provenance.exported import call_of_export
+    from exaid_evals.provenance.reported import call_of_export
 
     if folders - {campaign.exports.name, "paper"}:
         yield campaign.call(verb)

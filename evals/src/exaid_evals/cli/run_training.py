@@ -13,7 +13,7 @@ from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import option
 
 if TYPE_CHECKING:
-    from exaid_evals.run_eval.training.train import Epoch
+    from exaid_evals.run_eval.training import Epoch
 
 FOLDER = "training"
 
@@ -38,7 +38,7 @@ def run(request: RunTrainingRequest) -> int:
 
     config = load_config(TrainingConfig, request.config_path, request.overrides("config")).value
     folder = request.out or request.campaign.root / FOLDER / folder_name(config.task) / f"results_{config.seed}"
-    train = import_with_torch("training.train").train
+    train = import_with_torch("training").train
 
     def tell(epoch: Epoch) -> None:
         values = {"train_loss": epoch.train_loss, **{f"val_{name}": value for name, value in epoch.val.items()}}

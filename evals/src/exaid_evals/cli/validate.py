@@ -50,7 +50,7 @@ command = verb("validate", ValidateRequest, run)
 
 
 def _check(targets: Sequence[Target], *, keep: int) -> list[FileReport]:
-    from exaid_evals.cli.progress import Progress
+    from exaid_evals.cli.display import Progress
     from exaid_evals.validation.base import Surroundings
     from exaid_evals.validation.scan import check_file
 

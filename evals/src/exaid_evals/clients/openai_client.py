@@ -12,9 +12,8 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import CallContext, ConceptReader, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.budget import Budget
-from exaid_evals.clients.completion import Completion, complete_once
+from exaid_evals.clients.completion import Completion, Negotiation, as_parameter, complete_once
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
-from exaid_evals.clients.response_format import Negotiation, as_parameter
 from exaid_evals.clients.retry import Clock, with_retries
 from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError, MissingDependencyError

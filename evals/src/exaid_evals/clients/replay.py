@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse
-from exaid_evals.clients.cassette import SUFFIX, CallKey, CallKeys, Recorder, canonical_request, read_cassette
-from exaid_evals.clients.nearest import first_difference
+from exaid_evals.clients.cassette import (
+    SUFFIX,
+    CallKey,
+    CallKeys,
+    Recorder,
+    canonical_request,
+    first_difference,
+    read_cassette,
+)
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
-from exaid_evals.clients.redaction import Redactor
-from exaid_evals.doctor import concepts, configuration, docker, keys, mac, machine, packages
+from exaid_evals.clients.endpoint import PROVIDERS, Redactor, endpoint_of
+from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.base import Check, Environment, Finding
 
 CHECKS: tuple[Check, ...] = (
-    packages.python,
-    packages.requirements,
-    packages.locked,
-    configuration.configurations,
-    configuration.schemas,
-    concepts.vocabularies,
-    concepts.extractors,
-    concepts.models,
-    mac.checkout,
-    mac.autogen,
-    keys.keys,
-    keys.servers,
-    docker.docker,
-    machine.hardware,
-    machine.data_folder,
-    machine.fonts,
+    installation.python,
+    installation.requirements,
+    installation.locked,
+    settings.configurations,
+    settings.schemas,
+    installation.vocabularies,
+    installation.extractors,
+    installation.models,
+    settings.checkout,
+    settings.autogen,
+    settings.keys,
+    settings.servers,
+    installation.docker,
+    installation.hardware,
+    installation.data_folder,
+    installation.fonts,
 )
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.clients.sentences import split_sentences
-from exaid_evals.clients.stub_summary import NOTHING
+from exaid_evals.clients.stub import NOTHING
 from exaid_evals.concepts.base import Mention
 from exaid_evals.traces.model import Trace
 

@@ -9,10 +9,9 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.provenance.cells import Place, find_cell
-from exaid_evals.provenance.exported import Remade, exported_files, seeds_table, summary_file
 from exaid_evals.provenance.lineage import Lineage, lineage_of
-from exaid_evals.provenance.tables import find_table, primary_variant
+from exaid_evals.provenance.reported import Remade, exported_files, seeds_table, summary_file
+from exaid_evals.provenance.tables import Place, find_cell, find_table, primary_variant
 from exaid_evals.report.base import Table
 from exaid_evals.report.paper import OVER_SEEDS
 from exaid_evals.report.tables import main

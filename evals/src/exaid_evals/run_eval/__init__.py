@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exaid_evals.run_eval.ranking import compute_topk_accuracy
     from exaid_evals.run_eval.registry import build_eval_config, build_task
     from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
-    from exaid_evals.run_eval.training.train import train
+    from exaid_evals.run_eval.training import train
 
 __all__ = [
     "CausalLMAdapter",
@@ -64,7 +64,7 @@ _MODULES = {
     "compute_topk_accuracy": "ranking",
     "evaluate": "loop",
     "run_eval": "loop",
-    "train": "training.train",
+    "train": "training",
 }
 
 

@@ -11,7 +11,7 @@ from exaid_evals.run_eval.config import ModelConfig, RunEvalConfig
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_model, build_task
-from exaid_evals.run_eval.training.run_folder import load_weights, model_of_run
+from exaid_evals.run_eval.training import load_weights, model_of_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, Protocol
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
@@ -19,7 +20,21 @@ from exaid_evals.execution.local import Processes, map_threads
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
 from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
 from exaid_evals.traces.plan import Plan
-from exaid_evals.traces.source import TraceSource
+
+
+class TraceSource(Protocol):
+    """Makes the trace of a case; the result depends on the case and the source's own settings alone."""
+
+    def generate(self, case: Case) -> Trace:
+        """Return the conversation about a case.
+
+        Raises:
+            CaseFailedError: there is none; the message's `what` is the reason.
+        """
+
+    def inputs(self, case: Case) -> Mapping[str, Any]:
+        """Return, as plain data, everything that the trace of a case depends on, for the ledger."""
+
 
 __all__ = ["CaseDone", "Plan", "Result", "make_traces"]
 

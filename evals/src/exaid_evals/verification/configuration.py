@@ -11,8 +11,8 @@ from typing import Any
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.verification.compare import ABSENT, both_shown
 from exaid_evals.verification.contents import flattened
-from exaid_evals.verification.values import ABSENT, both_shown
 
 StageConfiguration = dict[str, Any]
 """File name in the folder of configurations → what was resolved from it: a mapping, or the sorted stop entities."""

@@ -10,6 +10,7 @@ from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
+    Performance,
     ends_undefined,
     over_repetitions,
     run_final_mean,
@@ -17,7 +18,7 @@ from exaid_evals.analysis.compare.final_means import (
     within_run,
 )
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.performance import Performance, Ranking, rank
+from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.significance import runs_needed

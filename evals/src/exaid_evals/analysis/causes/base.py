@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from exaid_evals.analysis.settings import RootCauseSettings
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.runs.history import BatchRow, History
 from exaid_evals.runs.metric_names import Direction
 
-if TYPE_CHECKING:
-    from exaid_evals.analysis.causes.onset import Reaction
-
 Family = Literal["data", "optimisation", "evaluation", "system", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """How the training's metric moved where the drop is.
+
+    Attributes:
+        metric: its name.
+        z: shift for the worse over its noise, of the medians of the points after and before.
+        relative: shift over the level before.
+        interval: last good and first bad step, where it reacted; else the drop's own.
+        undefined: whether it was NaN or infinite there.
+    """
+
+    metric: str
+    z: float
+    relative: float
+    interval: tuple[float, float]
+    undefined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

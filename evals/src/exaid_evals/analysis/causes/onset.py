@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.causes.base import Onset
+from exaid_evals.analysis.causes.base import Onset, Reaction
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History, Point, Series
@@ -20,25 +19,6 @@ _DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
 """A shift of a training metric alone is believed from here on: losses of batches have heavy tails."""
 _BATCH_LOSS = "batch metrics"
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """How the training's metric moved where the drop is.
-
-    Attributes:
-        metric: its name.
-        z: shift for the worse over its noise, of the medians of the points after and before.
-        relative: shift over the level before.
-        interval: last good and first bad step, where it reacted; else the drop's own.
-        undefined: whether it was NaN or infinite there.
-    """
-
-    metric: str
-    z: float
-    relative: float
-    interval: tuple[float, float]
-    undefined: bool = False
 
 
 def onsets(

@@ -1,10 +1,10 @@
-"""The number that stands for a run, and how far noise within the run moves it."""
+"""The number that stands for a run or a group of runs, and how far noise within a run moves it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.anomalies.robust import worsening
@@ -182,3 +182,42 @@ def sd_of(values: NDArray[np.float64]) -> float:
     """Return the standard deviation of a sample (ddof 1) of two and more."""
     mean = mean_of(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values.tolist()) / (len(values) - 1))
+
+
+Basis = Literal["seeds", "cases", "within_run", "none"]
+"""What an interval is of: the variation between seeds, between cases, or the noise within one run; or there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A group by a metric.
+
+    Attributes:
+        group: its name.
+        level: mean over its runs, with the interval.
+        basis: of the interval.
+        values: run → the number that stands for it; None where the run lacks the metric.
+        best: the best value of any of its runs, with run and step; None where the direction is not known.
+        last_step: the last steps of its runs, least and greatest.
+        diverged: its runs that end in NaN or infinite values, and so have no level.
+        repetitions: seed, fold or case → value; by these its runs are paired with those of other groups.
+    """
+
+    group: str
+    level: FinalMean
+    basis: Basis
+    values: Mapping[str, float | None]
+    best: tuple[float, str, float] | None
+    last_step: tuple[float, float]
+    diverged: tuple[str, ...] = ()
+    repetitions: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def n_missing(self) -> int:
+        """Runs that lack the metric, or end without a number of it."""
+        return sum(value is None for value in self.values.values())
+
+    @property
+    def identical(self) -> bool:
+        """Whether several repetitions all have one value."""
+        return self.basis == "none" and self.level.sd == 0 and len(self.values) - self.n_missing > 1

@@ -8,6 +8,7 @@ from typing import Literal
 
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
+    Performance,
     Statistic,
     ends_undefined,
     over_repetitions,
@@ -20,44 +21,7 @@ from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.history import CleanSeries
 from exaid_evals.runs.metric_names import Direction
 
-Basis = Literal["seeds", "cases", "within_run", "none"]
-"""What an interval is of: the variation between seeds, between cases, or the noise within one run; or there is none."""
 Verdict = Literal["better", "ahead", "not_told_apart", "alone", "direction_unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """A group by a metric.
-
-    Attributes:
-        group: its name.
-        level: mean over its runs, with the interval.
-        basis: of the interval.
-        values: run → the number that stands for it; None where the run lacks the metric.
-        best: the best value of any of its runs, with run and step; None where the direction is not known.
-        last_step: the last steps of its runs, least and greatest.
-        diverged: its runs that end in NaN or infinite values, and so have no level.
-        repetitions: seed, fold or case → value; by these its runs are paired with those of other groups.
-    """
-
-    group: str
-    level: FinalMean
-    basis: Basis
-    values: Mapping[str, float | None]
-    best: tuple[float, str, float] | None
-    last_step: tuple[float, float]
-    diverged: tuple[str, ...] = ()
-    repetitions: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def n_missing(self) -> int:
-        """Runs that lack the metric, or end without a number of it."""
-        return sum(value is None for value in self.values.values())
-
-    @property
-    def identical(self) -> bool:
-        """Whether several repetitions all have one value."""
-        return self.basis == "none" and self.level.sd == 0 and len(self.values) - self.n_missing > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from exaid_evals.analysis.compare.configuration import setting_text
-from exaid_evals.analysis.compare.final_means import FinalMean, ends_differ
-from exaid_evals.analysis.compare.performance import Performance, Ranking
+from exaid_evals.analysis.compare.final_means import FinalMean, Performance, ends_differ
+from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.report.sentences import number

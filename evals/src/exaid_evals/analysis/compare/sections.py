@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from exaid_evals.analysis.compare.configuration import ABSENT, setting_text
-from exaid_evals.analysis.compare.performance import Performance, Ranking
+from exaid_evals.analysis.compare.final_means import Performance
+from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.recommend import interval, recommendations, spanned, verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed

@@ -13,13 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.compare.final_means import CONFIDENCE, FinalMean, over_repetitions
+from exaid_evals.analysis.compare.final_means import CONFIDENCE, FinalMean, Performance, over_repetitions
 from exaid_evals.runs.metric_names import Direction
-
-if TYPE_CHECKING:
-    from exaid_evals.analysis.compare.performance import Performance
 
 _POWER_QUANTILE = 0.841621
 """Of the normal distribution, at 80 %."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from exaid_evals.artifacts.summary_fields import field_problems
-from exaid_evals.clients.base import LLMClient
+from exaid_evals.artifacts.summary_fields import MAX_FIELD_CHARS, field_problems
+from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.prompts import summary_request
+from exaid_evals.middleware.prompts import history_section, object_schema, turns_section
 from exaid_evals.middleware.retry_invalid import ask_at_most_twice
 from exaid_evals.middleware.summarizers.base import (
     FIELDS,
@@ -17,6 +17,14 @@ from exaid_evals.middleware.summarizers.base import (
     SummaryInput,
     Update,
     render,
+)
+
+_SUMMARY_SYSTEM = (
+    "You write short updates for a clinician who follows a discussion between several physicians. Report only what "
+    "was said; add no knowledge of your own and do not repeat earlier updates. Answer with one JSON object of six "
+    f"texts, each of 1 to {MAX_FIELD_CHARS} characters: status_action (what is going on), key_findings, "
+    "differential_rationale (diagnoses considered, and why), uncertainty_confidence, recommendation_next_step, "
+    'agent_contributions (who contributed what). Write "None stated." where nothing was said.'
 )
 
 
@@ -62,3 +70,11 @@ def parse_summary(text: str) -> tuple[Mapping[str, str] | None, str | None]:
         return None, str(error)
     problems = field_problems(answer)
     return (None, "; ".join(problems)) if problems else ({field: answer[field] for field in FIELDS}, None)
+
+
+def summary_request(request: SummaryInput) -> LLMRequest:
+    """Return the summarizer's request."""
+    prompt = f"{history_section(request.history)}\n\nDISCUSSION SINCE THEN\n{turns_section(request.turns)}"
+    schema = object_schema({name: {"type": "string", "minLength": 1, "maxLength": MAX_FIELD_CHARS} for name in FIELDS})
+    inputs = {"turns": list(request.turns), "history": list(request.history)}
+    return LLMRequest("summary", (ChatMessage("system", _SUMMARY_SYSTEM), ChatMessage("user", prompt)), schema, inputs)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from exaid_evals.clients.base import LLMClient
+from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
-from exaid_evals.middleware.prompts import trigger_request
+from exaid_evals.middleware.prompts import history_section, object_schema, turns_section
 from exaid_evals.middleware.retry_invalid import ask_until_readable
 from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
 
 FilterName = Literal["completeness", "value", "novelty"]
+
+_TRIGGER_SYSTEM = (
+    "You watch several physicians discuss a case and decide whether a clinician should get an update now. "
+    "Answer with one JSON object and nothing else."
+)
+_QUESTIONS = {
+    "completeness": "completeness: do the new words form a finished thought?",
+    "value": "value: do they hold something that matters for the care of this patient?",
+    "novelty": "novelty: do they hold something that the earlier updates do not say?",
+}
 
 
 class LLMTriggerSettings(Config):
@@ -82,3 +92,18 @@ def _parse(text: str, filters: tuple[str, ...]) -> tuple[Mapping[str, bool] | No
     if not all(isinstance(answers.get(name), bool) for name in filters):
         return None, f"no true or false for each of {', '.join(filters)}"
     return {name: answers[name] for name in filters}, None
+
+
+def trigger_request(request: TriggerInput, filters: Sequence[str]) -> LLMRequest:
+    """Return the trigger's request for the enabled filters."""
+    questions = "\n".join(_QUESTIONS[name] for name in filters)
+    window = f"{history_section(request.history)}\n\nNEW WORDS\n{turns_section(request.turns)}"
+    prompt = f"{window}\n\nAnswer true or false:\n{questions}"
+    schema = object_schema({name: {"type": "boolean"} for name in filters})
+    inputs = {
+        "window": request.text,
+        "history": list(request.history),
+        "filters": list(filters),
+        "final": request.final,
+    }
+    return LLMRequest("trigger", (ChatMessage("system", _TRIGGER_SYSTEM), ChatMessage("user", prompt)), schema, inputs)

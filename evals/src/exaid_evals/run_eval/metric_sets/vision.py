@@ -11,12 +11,91 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
-from exaid_evals.run_eval.calibration import CalibrationBins
-from exaid_evals.run_eval.intervals import topk_intervals
 from exaid_evals.run_eval.losses import LossTotal, checked_losses
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 from exaid_evals.runs.files.classification import as_records, from_counts, per_class_from_counts
+from exaid_evals.stats.bootstrap import percentile_intervals
+
+
+class CalibrationBins:
+    """How sure the model was, and how often it was right, by bins of its confidence."""
+
+    def __init__(self, bins: int) -> None:
+        self._edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
+        self._count = np.zeros(bins)
+        self._confidence = np.zeros(bins)
+        self._right = np.zeros(bins)
+        self._brier = 0.0
+
+    def add(self, probabilities: Tensor, predicted: Tensor, labels: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            probabilities: shape (N, C), float64, on the CPU.
+            predicted: shape (N,).
+            labels: shape (N,).
+        """
+        confidence = probabilities.gather(1, predicted[:, None])[:, 0]
+        n_bins = len(self._count)
+        # Bins are closed below, as torchmetrics has them; a confidence of 1 belongs to the last.
+        index = torch.bucketize(confidence, self._edges, right=True).sub(1).clamp(0, n_bins - 1)
+        right = (predicted == labels).double()
+        truth = torch.nn.functional.one_hot(labels, probabilities.shape[1])
+        self._count += torch.bincount(index, minlength=n_bins).numpy()
+        self._confidence += torch.bincount(index, weights=confidence, minlength=n_bins).numpy()
+        self._right += torch.bincount(index, weights=right, minlength=n_bins).numpy()
+        self._brier += float((probabilities - truth).square().sum())
+
+    def ece(self) -> float:
+        """Return the expected calibration error: the mean of |share right − mean confidence| weighted by bin size.
+
+        Source: C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural Networks* (2017).
+        """
+        return float(np.abs(self._right - self._confidence).sum() / self._count.sum())
+
+    def brier(self) -> float:
+        """Return the mean over examples of Σ_c (p_c − y_c)², between 0 and 2 (G. W. Brier 1950)."""
+        return float(self._brier / self._count.sum())
+
+    def table(self) -> list[dict[str, float | int | None]]:
+        """Return a row per bin: bounds, count, mean confidence and share right (None where it is empty)."""
+        edges = self._edges.tolist()
+        return [
+            {
+                "low": edges[index],
+                "high": edges[index + 1],
+                "n": int(count),
+                "confidence": float(self._confidence[index] / count) if count else None,
+                "accuracy": float(self._right[index] / count) if count else None,
+            }
+            for index, count in enumerate(self._count)
+        ]
+
+
+def topk_intervals(
+    ranks: NDArray[np.int64], ks: Sequence[int], *, resamples: int, rng: np.random.Generator
+) -> list[tuple[float, float] | None]:
+    """Return the 95 % percentile interval of each top-k accuracy, over the same resamples.
+
+    Args:
+        ranks: shape (R,), how many examples have their true class at rank 0, 1, …; the last counts all behind.
+        ks: each below R.
+        resamples: number of resamples.
+        rng: the source of randomness.
+
+    Returns:
+        Lower and upper bounds; None for fewer than two examples.
+    """
+    n = int(ranks.sum())
+    if n < 2:
+        return [None] * len(ks)
+    counts = rng.multinomial(n, ranks / n, size=resamples).astype(np.float64)
+    within = (np.arange(len(ranks))[:, np.newaxis] < np.asarray(ks)).astype(np.float64)
+    # The mean is over rows of values, which are ranks here: rescaled to be over the examples they stand for.
+    low, high = percentile_intervals(within * (len(ranks) / n), counts)
+    return [(float(below), float(above)) for below, above in zip(low, high, strict=True)]
+
 
 WORDS = frozenset({"image", "vision"})
 TOP_K = {1: "accuracy", 3: "top3_accuracy", 5: "top5_accuracy"}

@@ -21,7 +21,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.clients.nearest import first_difference
+from exaid_evals.clients.cassette import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.mac.streamed import Deltas

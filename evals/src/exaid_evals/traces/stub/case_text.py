@@ -4,15 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from exaid_evals.cases.base import Case
 from exaid_evals.cases.phenotypes import spoken
 from exaid_evals.cases.synthetic import SOURCE
+from exaid_evals.ontologies import load_vocabulary
 from exaid_evals.ontologies.hpo import phenotypes_of
-from exaid_evals.traces.stub.linking import without_article
+from exaid_evals.traces.stub.glossary import ENTRIES
 from exaid_evals.traces.stub.statements import Mention, MentionKind, Statement
 
-# How synthetic case reports deny: the only way (`exaid_evals.cases.vignette`).
+
+def concept_of(phrase: str) -> str | None:
+    """Return the concept that a phrase names; None where it is the name of none.
+
+    >>> concept_of("Fever"), concept_of("a remarkable state of affairs")
+    ('HP:0001945', None)
+    """
+    key = without_article(phrase).casefold()
+    if key in ENTRIES:
+        return ENTRIES[key].concept_id or None
+    phenotypes, diseases = _names()
+    other = key.removesuffix("s") if key.endswith("s") else f"{key}s"
+    return phenotypes.get(key) or phenotypes.get(other) or diseases.get(key)
+
+
+def without_article(phrase: str) -> str:
+    """Return a phrase without the indefinite article that a report puts before it."""
+    return phrase.removeprefix("a ").removeprefix("an ")
+
+
+@cache
+def _names() -> tuple[dict[str, str], dict[str, str]]:
+    """Names of phenotypes and of diseases in lower case → concept. Made once a process, in a second or two."""
+    phenotypes: dict[str, str] = {}
+    terms = load_vocabulary("hpo").terms
+    for term in terms:
+        phenotypes.setdefault(term.name.casefold(), term.id)
+    for term in terms:
+        phenotypes.setdefault(without_article(spoken(term)).casefold(), term.id)
+    diseases: dict[str, str] = {}
+    terms = load_vocabulary("mesh").terms
+    above = {term.id.rpartition(".")[0] for term in terms}
+    for term in terms:
+        every = [name.casefold() for name in (term.name, *(() if term.id in above else term.synonyms))]
+        same = {phenotypes[name] for name in every if name in phenotypes}
+        concept = phenotypes.get(every[0]) or (same.pop() if len(same) == 1 else term.id)
+        for name in every:
+            diseases.setdefault(name, concept)
+    return phenotypes, diseases
+
+
+# How synthetic case reports deny: the only way (`exaid_evals.cases.synthetic`).
 _DENIED = re.compile(r"\bthere was no (?:history of )?(?P<list>[^.;]+)", re.IGNORECASE)
 _BETWEEN_DENIED = re.compile(r" or (?:an? )?| and no ")
 

@@ -16,9 +16,9 @@ from exaid_evals.traces.stub import wording
 from exaid_evals.traces.stub.case_text import CaseText
 from exaid_evals.traces.stub.findings import read_case
 from exaid_evals.traces.stub.moves import Conversation, diagnosis_name
-from exaid_evals.traces.stub.phrasing import Phrasebook
 from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.statements import Block, Mention, Statement, Turn, filled
+from exaid_evals.traces.stub.wording import Phrasebook
 from exaid_evals.traces.stub.workup import tests_for
 
 SUPERVISOR = "supervisor"

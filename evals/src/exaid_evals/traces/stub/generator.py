@@ -2,18 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.cases.base import Case, content_of
-from exaid_evals.config.mas_generation import MasGenerationConfig, Stage
+from exaid_evals.config.mas_generation import MasGenerationConfig, Stage, TimingConfig
 from exaid_evals.errors import CaseFailedError
-from exaid_evals.traces.model import Provenance, Trace
+from exaid_evals.traces.model import Message, Provenance, Trace
+from exaid_evals.traces.stub.case_text import concept_of
 from exaid_evals.traces.stub.discussion import discuss
-from exaid_evals.traces.stub.failures import planted_failure
-from exaid_evals.traces.stub.labels import gold_mentions
 from exaid_evals.traces.stub.sampler import Sampler
-from exaid_evals.traces.stub.timing import schedule
+from exaid_evals.traces.stub.statements import Mention, Turn
+
+_REASONS = (
+    "timeout: the model gave no answer within 300 s (round {round})",
+    "rate limit: the provider answered 429 to five attempts (round {round})",
+    "no termination: 13 rounds without TERMINATE",
+    "malformed answer: the supervisor's summary is no JSON (round {round})",
+)
+
+
+def planted_failure(sampler: Sampler, rate: float) -> str | None:
+    """Return why the case fails, or None for one that does not; `rate` is the probability of failing."""
+    if not sampler.chance(rate):
+        return None
+    return sampler.pick(_REASONS).format(round=2 + sampler.below(11))
+
+
+def gold_mentions(turn: Turn) -> tuple[GoldMention, ...]:
+    """Return the labels of a message, in the order of its text, each place and form once."""
+    return tuple(sorted({_labelled(mention) for mention in turn.mentions}, key=lambda label: label.order))
+
+
+def _labelled(mention: Mention) -> GoldMention:
+    known = mention.kind not in (MentionKind.UNJUDGED, MentionKind.COPIED)
+    return GoldMention(mention.start, mention.end, mention.kind, concept_of(mention.source) if known else None)
+
+
+# A chunk ends behind a clause or a line, with the blanks that follow.
+_CHUNK = re.compile(r".+?(?:[.?!;:,](?=\s)\s*|\n\s*|\Z)", re.DOTALL)
+
+
+def chunks_of(text: str) -> list[str]:
+    r"""Split a text into clauses and lines that add up to it.
+
+    >>> chunks_of("No fever, no rash.\nWe agree.")
+    ['No fever, ', 'no rash.\n', 'We agree.']
+    """
+    return _CHUNK.findall(text)
+
+
+def schedule(said: Iterable[tuple[str, str]], config: TimingConfig, sampler: Sampler) -> tuple[Message, ...]:
+    """Give each message its times.
+
+    A chunk arrives whole at its time; the next follows after the time that typing it takes, and now and then after a
+    pause. A message begins after the last one's typing has ended.
+
+    Args:
+        said: `(agent id, text)` of each message, the supervisor's opening first.
+        config: the distributions.
+        sampler: a stream for timing alone.
+
+    Returns:
+        The messages with `t_rel_ms` and `stream`; times never decrease.
+    """
+    messages: list[Message] = []
+    now = 0
+    for agent_id, text in said:
+        if not messages:
+            speed, pause_probability = config.presentation_speed, 0.0
+        else:
+            now += round(sampler.log_normal(config.reading_ms if len(messages) == 1 else config.first_token_ms))
+            speed, pause_probability = sampler.log_normal(config.typing_speed), config.pause_probability
+        start = now
+        stream: list[tuple[int, int]] = []
+        for chunk in chunks_of(text):
+            if stream and sampler.chance(pause_probability):
+                now += round(sampler.log_normal(config.pause_ms))
+            stream.append((now, len(chunk)))
+            now += max(1, round(1000 * len(chunk) / speed))
+        messages.append(Message(agent_id, text, start, tuple(stream)))
+    return tuple(messages)
+
 
 _MAX_RIVALS = 12
 

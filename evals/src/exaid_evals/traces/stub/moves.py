@@ -12,9 +12,9 @@ from exaid_evals.traces.stub import wording
 from exaid_evals.traces.stub.case_text import CaseText
 from exaid_evals.traces.stub.findings import Reading
 from exaid_evals.traces.stub.glossary import PERTINENT_NEGATIVES
-from exaid_evals.traces.stub.phrasing import Phrasebook, clause, inside, retell
 from exaid_evals.traces.stub.sampler import Sampler
 from exaid_evals.traces.stub.statements import Block, Mention, MentionKind, Statement, filled
+from exaid_evals.traces.stub.wording import Phrasebook, clause, inside, retell
 from exaid_evals.traces.stub.workup import Test
 
 _QUOTE_CHARS = 230
