@@ -32,6 +32,18 @@ ifneq ($(shell [ -x $(VENV)/bin/python ] || echo gone)$(if $(PYTHON),$(shell \
 .PHONY: $(DEPENDENCIES)
 endif
 
+# Installs lock files ($(2)) into an environment ($(1)), checked by hash. uv, which the lock has too, does in seconds what
+# takes pip minutes: pip brings it, and it brings the rest. `--no-compile`, as uv does: what is imported is compiled
+# then; compiling every package would take as long as getting them.
+define install_locked
+awk '/^[^ #]/ {here = /^uv==/} here' $(LOCKS) > $(1)/uv.txt
+$(1)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps -r $(1)/uv.txt
+$(1)/bin/uv pip install --quiet --python $(1)/bin/python --require-hashes --no-deps $(addprefix -r ,$(2)) || {
+  echo "uv cannot (it reads no pip.conf); pip installs instead" >&2
+  $(1)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps $(addprefix -r ,$(2))
+}
+endef
+
 ifeq ($(origin SEED),command line)
 $(error SEED is not read: write SEEDS="$(SEED)", or ARGS="--seed $(SEED)" for the default campaign)
 endif
@@ -157,7 +169,7 @@ $(TORCH_DEPENDENCIES):
 	echo "setting up $(TORCH_VENV) with $$python; PyTorch is some hundred MB" >&2
 	rm -rf $(TORCH_VENV)
 	"$$python" -m venv $(TORCH_VENV)
-	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps -r evals/requirements-evals.txt
+	$(call install_locked,$(TORCH_VENV),evals/requirements-evals.txt)
 	# What the lock files pin stays as it is; a file of constraints with hashes would ask for a hash of PyTorch too.
 	$(TORCH_VENV)/bin/python -m pip freeze --disable-pip-version-check > $(TORCH_VENV)/constraints.txt
 	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-compile -c $(TORCH_VENV)/constraints.txt -r evals/requirements-torch.txt
@@ -220,20 +232,13 @@ if [ -z "$$python" ]; then
 fi
 endef
 
-# `--no-compile`: what is imported is compiled then; compiling every package would take as long as getting them.
-# uv, which the lock has too, does in seconds what takes pip minutes: pip brings it, and it brings the rest.
 $(DEPENDENCIES):
 	@$(find_python)
 	echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
 	rm -rf $(VENV)
 	"$$python" -m venv $(VENV)
 	echo "installing $$(cat $(LOCKS) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
-	awk '/^[^ #]/ {here = /^uv==/} here' $(LOCKS) > $(VENV)/uv.txt
-	$(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps -r $(VENV)/uv.txt
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps $(addprefix -r ,$(LOCKS)) || {
-	  echo "uv cannot (it reads no pip.conf); pip installs instead" >&2
-	  $(VENV)/bin/python -m pip install $(QUIETLY) --no-compile --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
-	}
+	$(call install_locked,$(VENV),$(LOCKS))
 	touch $@
 
 $(READY): $(DEPENDENCIES)

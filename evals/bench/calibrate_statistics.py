@@ -30,11 +30,18 @@ Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
 
 N_CASES = 40
-RESAMPLES, BOOTSTRAP_SEED = 4_000, 42
-DATA_SETS = 10_000
-TESTED_DATA_SETS = 2_000
-BAND_DATA_SETS, BAND_RESAMPLES = 600, 1_000
-SEED_DATA_SETS, SEED_RESAMPLES = 1_000, 1_000
+RESAMPLES, BAND_RESAMPLES, SEED_RESAMPLES = 4_000, 1_000, 1_000
+BOOTSTRAP_SEED = 42
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """How many are simulated of each kind; these are the page's."""
+
+    intervals: int = 10_000
+    tested: int = 2_000
+    bands: int = 600
+    seeds: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -105,38 +112,38 @@ NULLS: tuple[tuple[str, int, Draw], ...] = (
 )
 
 
-def interval_coverage() -> dict[str, tuple[float, float]]:
+def interval_coverage(data_sets: int) -> dict[str, tuple[float, float]]:
     """Return population → share of intervals that hold the true mean, and that miss it from below, in %."""
     counts = resample_counts(N_CASES, RESAMPLES, np.random.default_rng(BOOTSTRAP_SEED))
     found = {}
     for number, population in enumerate(POPULATIONS):
         rng = np.random.default_rng([1, number])
-        values = np.rint(population.draw(rng, (N_CASES, DATA_SETS)) * 1e6)
+        values = np.rint(population.draw(rng, (N_CASES, data_sets)) * 1e6)
         low, high = percentile_intervals(values, counts)
         truth = population.mean * 1e6
         found[population.name] = (_percent((low <= truth) & (truth <= high)), _percent(high < truth))
     return found
 
 
-def false_positives() -> dict[str, float]:
+def false_positives(data_sets: int) -> dict[str, float]:
     """Return kind of data without a difference → share of tests with p ≤ 0.05, in %."""
     found = {}
     for number, (name, n, draw) in enumerate(NULLS):
-        data = draw(np.random.default_rng([2, number]), (n, TESTED_DATA_SETS))
+        data = draw(np.random.default_rng([2, number]), (n, data_sets))
         p = [wilcoxon_p(column) for column in data.T]
         found[name] = _percent(np.array([value is not None and value <= 0.05 for value in p]))
     return found
 
 
-def detected() -> tuple[float, float]:
+def detected(data_sets: int) -> tuple[float, float]:
     """Return how often the paired t test and the signed-rank test find the smallest detectable difference, in %."""
-    data = np.random.default_rng(3).normal(detectable_effect(N_CASES), 1, (N_CASES, DATA_SETS))
+    data = np.random.default_rng(3).normal(detectable_effect(N_CASES), 1, (N_CASES, data_sets))
     t_test = stats.ttest_1samp(data, 0.0, axis=0).pvalue
     signed_rank = stats.wilcoxon(data, axis=0).pvalue
     return _percent(t_test <= 0.05), _percent(signed_rank <= 0.05)
 
 
-def band_coverage() -> dict[int, tuple[float, float]]:
+def band_coverage(data_sets: int) -> dict[int, tuple[float, float]]:
     """Return n → share of simultaneous bands, and of all pointwise intervals together, that hold the curve, in %."""
     budgets = np.arange(0, 2001, 50)
     found = {}
@@ -144,7 +151,7 @@ def band_coverage() -> dict[int, tuple[float, float]]:
         rng = np.random.default_rng([4, n])
         counts = resample_counts(n, BAND_RESAMPLES, np.random.default_rng(BOOTSTRAP_SEED))
         truth = 0.75 * (1 - np.exp(-budgets / 600)) * 1e6
-        hits = np.array([_holds(_curves(rng, n, budgets), counts, truth) for _ in range(BAND_DATA_SETS)])
+        hits = np.array([_holds(_curves(rng, n, budgets), counts, truth) for _ in range(data_sets)])
         found[n] = (_percent(hits[:, 0]), _percent(hits[:, 1]))
     return found
 
@@ -168,7 +175,7 @@ def _within(bounds: Floats, truth: Floats) -> bool:
     return bool(((bounds[0] <= truth + 1) & (truth - 1 <= bounds[1])).all())
 
 
-def seed_coverage() -> dict[tuple[int, float], tuple[float, ...]]:
+def seed_coverage(data_sets: int) -> dict[tuple[int, float], tuple[float, ...]]:
     """Return (seeds, their sd) → coverage in %, of the interval for the same cases under each seed, and of wrong ones.
 
     In order: crossed, nested and pooled intervals of data with the same cases under every seed; then the nested
@@ -179,8 +186,8 @@ def seed_coverage() -> dict[tuple[int, float], tuple[float, ...]]:
         for number, sd_seed in enumerate((0.0, 0.03)):
             rng = np.random.default_rng([5, n_seeds, number])
             draws = np.random.default_rng(BOOTSTRAP_SEED)
-            same = _seeds(rng, n_seeds, sd_seed, same_cases=True)
-            other = _seeds(rng, n_seeds, sd_seed, same_cases=False)
+            same = _seeds(rng, (n_seeds, data_sets), sd_seed, same_cases=True)
+            other = _seeds(rng, (n_seeds, data_sets), sd_seed, same_cases=False)
             counts = resample_counts(N_CASES * n_seeds, SEED_RESAMPLES, draws)
             intervals = (
                 hierarchical_interval(same, SEED_RESAMPLES, draws, crossed=True)[1],
@@ -193,12 +200,12 @@ def seed_coverage() -> dict[tuple[int, float], tuple[float, ...]]:
     return found
 
 
-def _seeds(rng: np.random.Generator, n_seeds: int, sd_seed: float, *, same_cases: bool) -> list[Floats]:
+def _seeds(rng: np.random.Generator, sizes: tuple[int, int], sd_seed: float, *, same_cases: bool) -> list[Floats]:
     """Return one array per seed, shape (cases, data sets)."""
-    shape = (N_CASES, SEED_DATA_SETS)
+    shape = (N_CASES, sizes[1])
     shared = rng.normal(0.7, 0.12, shape)
     groups = []
-    for shift in rng.normal(0, sd_seed, (n_seeds, SEED_DATA_SETS)):
+    for shift in rng.normal(0, sd_seed, sizes):
         cases = shared if same_cases else rng.normal(0.7, 0.12, shape)
         groups.append(np.rint((cases + shift + rng.normal(0, 0.06, shape)) * 1e6))
     return groups
@@ -219,15 +226,21 @@ class Results:
     seeds: dict[tuple[int, float], tuple[float, ...]]
 
 
-def simulate() -> Results:
+def simulate(n: DataSets) -> Results:
     """Run every simulation."""
-    return Results(interval_coverage(), false_positives(), detected(), band_coverage(), seed_coverage())
+    return Results(
+        interval_coverage(n.intervals),
+        false_positives(n.tested),
+        detected(n.intervals),
+        band_coverage(n.bands),
+        seed_coverage(n.seeds),
+    )
 
 
-def page(results: Results) -> str:
-    """Return the page."""
+def parts(results: Results) -> dict[str, list[str]]:
+    """Return the lines of each part of the page that holds numbers."""
     t_test, signed_rank = results.detected
-    parts = {
+    return {
         "intervals": [f"| {name} | {hit:.1f} | {low:.1f} |" for name, (hit, low) in results.intervals.items()],
         "false_positives": [f"| {name} | {share:.1f} |" for name, share in results.false_positives.items()],
         "bands": [f"| {n} | {band:.1f} | {points:.1f} |" for n, (band, points) in results.bands.items()],
@@ -238,15 +251,19 @@ def page(results: Results) -> str:
         "t_test": [f"{t_test:.1f}"],
         "signed_rank": [f"{signed_rank:.1f}"],
     }
+
+
+def page(results: Results) -> str:
+    """Return the page."""
     text = TEMPLATE.read_text(encoding="utf-8")
-    for name, lines in parts.items():
+    for name, lines in parts(results).items():
         text = text.replace(f"{{{{ {name} }}}}", "\n".join(lines))
     return text
 
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check it; return the exit status."""
-    text = page(simulate())
+    text = page(simulate(DataSets()))
     if "--check" not in arguments:
         PAGE.write_text(text, encoding="utf-8")
         print(f"wrote {PAGE}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from exaid_evals.config.campaign import Campaign
 from factories import write_campaign
+from sharing import FOLDER
 
 # Examples are the same in every run, so a red test is red for everybody; `--hypothesis-profile=explore` looks further.
 _QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
@@ -21,6 +24,21 @@ settings.load_profile("fixed")
 # In the background of a script a process ignores Ctrl-C, and so would those that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a folder for what its processes share; those that xdist starts inherit the variable."""
+    if not hasattr(config, "workerinput"):
+        os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="exaid-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests alone are asked for, import only files that have some: the others need half a minute."""
+    only_slow = str(config.option.markexpr).startswith("slow")
+    if only_slow and collection_path.name.startswith("test_") and collection_path.is_file():
+        return True if "mark.slow" not in collection_path.read_text(encoding="utf-8") else None
+    return None
 
 
 @pytest.fixture(autouse=True)

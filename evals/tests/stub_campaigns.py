@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import gzip
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
+from sharing import shared_folder
 
 ARGUMENTS = ("--stub", "--source", "small_cases:load", "--jobs", "1", "--n-cases", "12")
 
@@ -25,12 +23,19 @@ def make_campaign(folder: Path, *, limit: int = 2) -> Campaign:
     return Campaign(folder.resolve())
 
 
-@functools.cache
 def shared_campaign() -> Campaign:
-    """Return a campaign of two cases, made once in a test process; whoever changes anything takes a copy."""
-    folder = Path(tempfile.mkdtemp(prefix="exaid-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return make_campaign(folder / "data")
+    """Return a campaign of two cases, made once in a test run; whoever changes anything takes a copy."""
+    return Campaign(shared_folder("campaign", lambda folder: make_campaign(folder / "data")).resolve() / "data")
+
+
+def shared_seeds() -> Campaign:
+    """Return a campaign with two more beside it, of other seeds, and an export and a paper over them; made once too."""
+    return Campaign(shared_folder("seeds", _make_seeds).resolve() / "data")
+
+
+def _make_seeds(folder: Path) -> None:
+    arguments = ["paper", *ARGUMENTS, "--limit", "2", "--seeds", "1 2", "--data-dir", str(folder / "data")]
+    assert run(arguments) == 0
 
 
 def copy_of(campaign: Campaign, folder: Path) -> Campaign:

@@ -98,7 +98,7 @@ def test_wandb_itself_reads_the_same_rows() -> None:
     """The server is W&B's as far as wandb's public Api can tell, which reads the rows and settings that we do."""
     script = (
         "import json, sys, wandb\n"
-        f"run = wandb.Api(timeout=20).run({PATH!r})\n"
+        f"run = wandb.Api(timeout=60).run({PATH!r})\n"
         "kept = [list(run.scan_history()), run.config, run.history(stream='system', pandas=False)]\n"
         "print('KEPT' + json.dumps(kept))\n"
     )

@@ -29,11 +29,12 @@ def test_table_on_stdout_and_exit_0(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (lines["failed"], lines["stub"]) == ("0", "yes")
     assert int(lines["messages"]) >= 12 * 9
     assert lines["traces"] == str(tmp_path / "traces")
-    assert err.endswith("make-traces: 12/12\n")
+    assert "make-traces: 12/12" in err.splitlines()
     assert run(arguments) == 0
     again, err = capsys.readouterr()
     assert again == out
-    assert err == "nothing to do: the same traces are frozen already\n"
+    assert "nothing to do: the same traces are frozen already" in err.splitlines()
+    assert "make-traces: " not in err
 
 
 def test_live_conversation_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""One compiled lexicon for all tests of this folder, in a cache of its own."""
+"""One lexicon for all tests of this folder, compiled once in a test run, into a cache of its own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.concepts import Extractor, load_extractor, read_stop_entities
+from sharing import shared_folder
 
 STOP_ENTITIES = Path(__file__).parents[2] / "configs" / "stop_entities.txt"
 
 
+def _compile(cache: Path) -> Extractor:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXAID_CACHE_DIR", str(cache))
+        return load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))
+
+
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder for the session, empty at first."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache_dir() -> Iterator[Path]:
+    """A cache folder of the test run, with the default extractor and the project's stop list, compiled into it."""
+    folder = shared_folder("concepts", _compile)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXAID_CACHE_DIR", str(folder))
         yield folder
@@ -23,6 +30,5 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def lexicon(cache_dir: Path) -> Extractor:
-    """The default extractor with the project's stop list, compiled here."""
-    assert not list(cache_dir.iterdir())  # else the tests would not see what the code compiles
-    return load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))
+    """That extractor."""
+    return _compile(cache_dir)

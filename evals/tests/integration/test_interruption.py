@@ -57,7 +57,7 @@ def started(campaign: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     for process in running:
         for pid in members(process.pid):
             os.kill(pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
 
 def members(session: int) -> list[int]:
@@ -86,7 +86,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 def at_work(process: subprocess.Popen[str]) -> bool:
     """Wait for the workers: beside the command and the two of them, Python starts a process that tracks resources."""
-    return within(20, lambda: len(members(process.pid)) >= 4)
+    return within(60, lambda: len(members(process.pid)) >= 4)
 
 
 def contents(campaign: Path) -> dict[str, str]:

@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs:
                 ["run-variants", "--data-dir", str(cut.root), *options],
                 env,
             )
-            time.sleep(0.05)  # for requests under way to be noted
+            time.sleep(0.5)  # for requests under way to be noted
             asked, recorded = len(server.requests) - before_server, n_recorded(cut) - before_recorded
             assert asked - jobs <= recorded <= asked
         left = n_calls - n_recorded(cut)

@@ -25,7 +25,7 @@ for step in range(44):
 """
 
 
-def waited(until: Callable[[], bool], seconds: float = 20) -> bool:
+def waited(until: Callable[[], bool], seconds: float = 120) -> bool:
     """Wait for something; False where it does not come."""
     end = time.monotonic() + seconds
     while not until() and time.monotonic() < end:
@@ -83,15 +83,18 @@ def test_monitors_that_are_forgotten_leave_no_thread(monkeypatch: pytest.MonkeyP
 def test_no_stall_is_told_of_a_training_that_has_ended() -> None:
     """A function that has returned and did not close its monitor is not hung."""
     told = []
+    now = [0.0]
 
     def train() -> None:
-        settings = {"alerts": {"log": False}, "anomaly_detection": {"stall_min_seconds": 0.2}}
-        monitor = TrainingMonitor(MonitoringConfig.model_validate(settings))
+        settings = {"alerts": {"log": False}, "anomaly_detection": {"stall_min_seconds": 0.04}}
+        monitor = TrainingMonitor(MonitoringConfig.model_validate(settings), clock=lambda: now[0])
         monitor._alerts.anomaly = told.append  # type: ignore[method-assign]
         for step in range(20):
+            now[0] += 0.01
             monitor.log_step(step, {"loss": 1.0})
 
     train()
+    now[0] += 100
     assert waited(lambda: not [one for one in threading.enumerate() if one.name == "exaid-stall-watch"])
     time.sleep(0.5)
     assert told == []
@@ -119,7 +122,7 @@ def farewell(answer: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
                     in_message = True
                     stream.write(b"354 go on\r\n")
                 elif line.upper().startswith(b"QUIT"):
-                    stream.write(answer) if answer else end.wait(20)
+                    stream.write(answer) if answer else end.wait(120)
                     return
                 else:
                     stream.write(b"250 fine\r\n")

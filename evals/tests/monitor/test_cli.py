@@ -71,7 +71,7 @@ def test_a_growing_history_is_followed(tmp_path: Path) -> None:
             assert process.poll() is None
     finally:
         process.terminate()
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
 
 
 def test_the_configuration_is_shown_without_its_secrets(

@@ -42,7 +42,7 @@ def webhook_server(*statuses: int, hangs: bool = False) -> Iterator[Webhook]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert self.path == f"/services/{SECRET}"
             hook.texts.append(body["text"])
-            hook.hang.wait(30)
+            hook.hang.wait(120)
             status = hook.statuses.pop(0) if len(hook.statuses) > 1 else hook.statuses[0]
             try:
                 self.send_response(status)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
-from stub_campaigns import ARGUMENTS, copy_of, shared_campaign
+from stub_campaigns import copy_of, shared_campaign, shared_seeds
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +17,9 @@ def pristine() -> Campaign:
 
 
 @pytest.fixture(scope="session")
-def of_seeds(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def of_seeds() -> Campaign:
     """Return a campaign with two more beside it, of other seeds, and an export and a paper over them."""
-    root = tmp_path_factory.mktemp("seeds") / "data"
-    assert run(["paper", *ARGUMENTS, "--limit", "2", "--seeds", "1 2", "--data-dir", str(root)]) == 0
-    return Campaign(root.resolve())
+    return shared_seeds()
 
 
 @pytest.fixture

@@ -160,13 +160,13 @@ def test_importance_finds_what_was_planted_and_ranks_it_as_scikit_learn_does() -
 
 @pytest.mark.slow
 def test_importance_is_withheld_where_the_model_predicts_nothing() -> None:
-    """Of 20 searches without any effect at most one is given."""
+    """Of 4 searches without any effect none is given."""
     rng = np.random.default_rng(5)
     given = 0
-    for _ in range(20):
+    for _ in range(4):
         columns = [number(f"x{at}", rng.normal(size=24)) for at in range(3)]
         given += importance(columns, rng.normal(size=24).tolist()).withheld is None
-    assert given <= 1
+    assert given == 0
 
 
 @pytest.mark.slow
@@ -265,12 +265,12 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
 
 @pytest.mark.slow
 def test_importance_does_not_recognise_configurations() -> None:
-    """Of 5 searches of 24 configurations with 4 seeds, at most one has an importance, as nothing logged matters."""
+    """Of 3 searches of 24 configurations with 4 seeds none has an importance, as nothing logged matters."""
     from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
 
     rng = np.random.default_rng(12)
     given = 0
-    for _ in range(5):
+    for _ in range(3):
         runs = seeded(rng, 24, 4)
         settings = [one.settings for one in runs]
         final_means = [float(one.history.series["val_accuracy"].clean.values.mean()) for one in runs]
@@ -278,7 +278,7 @@ def test_importance_does_not_recognise_configurations() -> None:
         found = importance([one.of(first_runs(of)) for one in varying], means(final_means, of))
         assert found.n == 24
         given += found.withheld is None
-    assert given <= 1
+    assert given == 0
 
 
 def test_the_analysis_counts_configurations() -> None:

@@ -50,7 +50,7 @@ def _own_temporary_folder(
         eventually(lambda: not list(folder.iterdir()), "temporary files are left")
 
 
-def eventually(holds: Callable[[], bool], claim: str, *, within_s: float = 10) -> None:
+def eventually(holds: Callable[[], bool], claim: str, *, within_s: float = 60) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + within_s
     while not holds():

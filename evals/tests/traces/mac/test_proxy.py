@@ -13,6 +13,7 @@ import pytest
 from exaid_evals.traces.mac.calls import CaseCalls, Reply, Session
 from exaid_evals.traces.mac.proxy import Address, Proxy
 from exaid_evals.traces.mac.recording import RecordedRun, Recording
+from traces.mac.conftest import eventually
 
 BODY = b'{"model":"m"}'
 ANSWER = b'{"choices":[1]}'
@@ -60,7 +61,7 @@ def test_impatient_client_is_given_the_answer_that_was_paid_for(address: Address
     lines += f"Authorization: Bearer {address.password}\r\n\r\n"
     with socket.create_connection((host, int(port))) as impatient:
         impatient.sendall(lines.encode() + BODY)
-        time.sleep(0.1)
+        eventually(lambda: slow.n == 1, "the service is not asked")
     for n_calls in (1, 2):  # the answer that was lost; and, asked once more, a new one
         assert ask(address, address.password).content == ANSWER
         assert slow.n == n_calls
