@@ -17,6 +17,7 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.replay import stage as replay_stage
+from stub_campaigns import copy_of
 
 TABLES = {
     f"{name}.{form}"
@@ -30,14 +31,14 @@ FIGURES = {
 }
 
 
-@pytest.fixture
-def campaign(tmp_path: Path) -> Campaign:
-    """Return a replayed campaign of three cases, one of which failed."""
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return a replayed campaign of three cases, one of which failed; whoever changes anything takes a copy."""
     conversations = [
         conversation("A boy with FEVER and SEIZURES.", "Likely MEASLES.", case_id="case-1"),
         conversation("A girl with HEPATOMEGALY.", "GAUCHER is likely. We should order an MRI.", case_id="case-2"),
     ]
-    campaign = freeze(tmp_path / "data", [*conversations, failed_conversation("case-3")])
+    campaign = freeze(tmp_path_factory.mktemp("replayed") / "data", [*conversations, failed_conversation("case-3")])
     wanted = replay_stage.Settings(
         variants=load_variants(configs_dir() / "variants", ["V0", "V3"]),
         summarizer=SummarizerConfig(stub=StubLLMConfig(concepts="conversations:build_words")),
@@ -48,10 +49,35 @@ def campaign(tmp_path: Path) -> Campaign:
     return campaign
 
 
+@pytest.fixture(scope="module")
+def made(replayed: Campaign, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return the same campaign, measured."""
+    folder = tmp_path_factory.mktemp("measured")
+    campaign = copy_of(replayed, folder / "data")
+    assert run(arguments(campaign, toy_configs(folder / "configs"))) == 0
+    return campaign
+
+
+@pytest.fixture
+def campaign(replayed: Campaign, tmp_path: Path) -> Campaign:
+    """Return a copy of the replayed campaign."""
+    return copy_of(replayed, tmp_path / "data")
+
+
+@pytest.fixture
+def measured(made: Campaign, tmp_path: Path) -> Campaign:
+    """Return a copy of the measured campaign."""
+    return copy_of(made, tmp_path / "data")
+
+
 @pytest.fixture
 def configs(tmp_path: Path) -> Path:
     """Return a folder of configurations that measures with the toy extractor."""
-    folder = tmp_path / "configs"
+    return toy_configs(tmp_path / "configs")
+
+
+def toy_configs(folder: Path) -> Path:
+    """Write configurations that measure with the toy extractor; return their folder."""
     folder.mkdir()
     data = yaml.safe_load((configs_dir() / "metrics.yaml").read_text(encoding="utf-8"))
     data |= {"extractor": {"name": "conversations:build_words"}, "bootstrap": {"resamples": 200}}
@@ -76,54 +102,50 @@ def test_numbers_tables_and_figures(campaign: Campaign, configs: Path, capsys: p
     assert str(campaign.figures) in out
 
 
-def test_a_second_run_does_nothing(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_does_nothing(measured: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing changed: no file is touched, and the table is printed again."""
-    run(arguments(campaign, configs))
-    before = {path: path.stat().st_mtime_ns for path in campaign.metrics.rglob("*.*")}
+    before = {path: path.stat().st_mtime_ns for path in measured.metrics.rglob("*.*")}
     capsys.readouterr()
-    assert run(arguments(campaign, configs)) == 0
-    assert {path: path.stat().st_mtime_ns for path in campaign.metrics.rglob("*.*")} == before
+    assert run(arguments(measured, configs)) == 0
+    assert {path: path.stat().st_mtime_ns for path in measured.metrics.rglob("*.*")} == before
     out = capsys.readouterr().out
     assert "Main results per variant" in out
     assert "nothing to measure; current: V0 V3; 0 tables and figures written" in out
 
 
-def test_a_second_run_loads_nothing_heavy(campaign: Campaign, configs: Path) -> None:
+def test_a_second_run_loads_nothing_heavy(measured: Campaign, configs: Path) -> None:
     """With nothing changed none of the slow libraries is imported."""
-    run(arguments(campaign, configs))
     script = (
         "import sys; from exaid_evals.cli.main import run; assert run(sys.argv[1:]) == 0;"
         "print(sorted({'spacy', 'pandas', 'matplotlib', 'numpy', 'scipy'} & sys.modules.keys()), file=sys.stderr)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-c", script, *arguments(campaign, configs)]
+    command = [sys.executable, "-c", script, *arguments(measured, configs)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
 
 
 def test_a_deleted_table_is_made_again_alone(
-    campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
+    measured: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is missing or edited is restored to the same bytes; the rest is left alone."""
-    run(arguments(campaign, configs))
-    table = campaign.tables / "main.tex"
-    figure = campaign.figures / "coverage_vs_budget.pdf"
+    table = measured.tables / "main.tex"
+    figure = measured.figures / "coverage_vs_budget.pdf"
     before = table.read_bytes(), figure.read_bytes()
     table.unlink()
     figure.write_bytes(b"edited")
     capsys.readouterr()
-    run(arguments(campaign, configs))
+    run(arguments(measured, configs))
     assert (table.read_bytes(), figure.read_bytes()) == before
     assert "2 tables and figures written" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_measuring_one_variant_leaves_the_others(campaign: Campaign, configs: Path) -> None:
+def test_measuring_one_variant_leaves_the_others(measured: Campaign, configs: Path) -> None:
     """A variant measured again alone gives the same bytes, and tables still show all."""
-    run(arguments(campaign, configs))
-    before = {path: path.read_bytes() for path in sorted(campaign.metrics.rglob("*.*"))}
-    assert run(arguments(campaign, configs, "V3", "--force")) == 0
-    assert {path: path.read_bytes() for path in sorted(campaign.metrics.rglob("*.*"))} == before
+    before = {path: path.read_bytes() for path in sorted(measured.metrics.rglob("*.*"))}
+    assert run(arguments(measured, configs, "V3", "--force")) == 0
+    assert {path: path.read_bytes() for path in sorted(measured.metrics.rglob("*.*"))} == before
 
 
 def test_dry_run_writes_nothing(campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:

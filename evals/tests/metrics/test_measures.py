@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations import WordExtractor, conversation
+from exaid_evals.cli.main import run as cli
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError
@@ -348,14 +347,10 @@ def test_a_window_is_whole_where_flushes_touch_and_divided_where_messages_end() 
 @pytest.mark.slow
 def test_every_update_of_a_stub_campaign_can_be_labelled(tmp_path: Path) -> None:
     """Under every shipped variant the updates about synthetic cases are copies, so that gold coverage is defined."""
-    for verb in (
-        ["make-traces", "--stub", "--source", "synthetic", "--limit", "3"],
-        ["run-variants"],
-        ["compute-metrics"],
-    ):
-        command = [sys.executable, "-m", "exaid_evals.cli", *verb, "--data-dir", str(tmp_path)]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(command, env=env, check=True, capture_output=True)
+    folder = ["--data-dir", str(tmp_path)]
+    assert cli(["make-traces", "--stub", "--source", "synthetic", "--limit", "3", *folder]) == 0
+    assert cli(["run-variants", *folder]) == 0
+    assert cli(["compute-metrics", *folder]) == 0
     for variant in ("V0", "V1", "V2", "V3", "V4"):
         measures = read_variant(tmp_path / "metrics" / f"{variant}.metrics.jsonl").measures
         assert measures["coverage_gold"].n == measures["coverage_gold_at_500"].n == 3
