@@ -66,7 +66,7 @@ test: $(READY)  ## Run the tests but for the slow ones. ARGS="-k replay"
 
 .PHONY: test-slow
 test-slow: $(READY)  ## Run the slow tests, as CI does
-	@exec $(VENV)/bin/python -m pytest -m "slow and not container" -n auto --dist loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -m "slow and not container" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: browser-test
 browser-test: $(READY)  ## Run the tests that open reports in Chromium
