@@ -86,12 +86,12 @@ def read_table(text: str, folder: Path) -> list[Step]:
     return steps
 
 
-def run(steps: list[Step]) -> None:
-    """Run the steps, and print each with all that it printed, in order."""
+def run(steps: list[Step], signals: list[int]) -> None:
+    """Run the steps, and print each with all that it printed, in order; stop where a signal has come."""
     begun = time.monotonic()
     by_name = {step.name: step for step in steps}
     printed = 0
-    while True:
+    while not signals:
         for step in steps:
             if step.state == "waiting" and any(by_name[name].state in {"FAILED", "not run"} for name in step.needs):
                 step.state = "not run"
@@ -104,11 +104,11 @@ def run(steps: list[Step]) -> None:
             sys.stdout.buffer.write(steps[printed].log.read_bytes())
             printed += 1
         if printed == len(steps):
-            break
+            close(steps, time.monotonic() - begun)
+            return
         time.sleep(0.02)
         for step in filter(Step.look, steps):
             say(f"== {time.monotonic() - begun:6.1f} s  {step.name}: {step.state} after {step.seconds:.1f} s")
-    close(steps, time.monotonic() - begun)
 
 
 def close(steps: list[Step], seconds: float) -> None:
@@ -137,16 +137,18 @@ def say(line: str) -> None:
 
 def main() -> int:
     """Run the table on standard input and return the exit status."""
+    # Noted, not raised at once: between the start of a command and the note of its number nothing could end it.
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
+        signal.signal(number, lambda got, _: signals.append(got))
     with tempfile.TemporaryDirectory() as folder:
         steps = read_table(sys.stdin.read(), Path(folder))
         try:
-            run(steps)
+            run(steps, signals)
         finally:
             for step in steps:
                 step.end()
-        return int(any(step.state == "FAILED" for step in steps))
+        return 128 + signals[0] if signals else int(any(step.state == "FAILED" for step in steps))
 
 
 if __name__ == "__main__":

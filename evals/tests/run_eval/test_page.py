@@ -24,8 +24,9 @@ def test_the_python_of_the_page_runs() -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_page_print_what_is_shown(tmp_path: Path) -> None:
+def test_the_commands_of_the_page_print_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, over a campaign of their own; `…` stands for what depends on the processor, within a line too."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # threads that wait for each other are slower over such small tensors
     shell = Shell(tmp_path)
     commands = shown_in(PAGE.read_text(encoding="utf-8"))
     assert len(commands) == 5
