@@ -13,7 +13,7 @@ import pytest
 from conversations import ScriptedLLM, conversation, freeze
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.plugins import source_hash
+from exaid_evals.config.plugins import Kind
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DEBUG_VARIABLE, CaseFailedError, ConfigError
@@ -259,10 +259,11 @@ def test_an_edit_of_an_own_part_makes_results_stale(tmp_path: Path, parts: Path)
 
 def test_the_source_of_what_ships_is_hashed_elsewhere() -> None:
     """A built-in part has no hash of its own; one without a file has none either."""
-    assert source_hash("message", {"message": "x:y"}, group="none") is None
-    assert source_hash("sys:exit", {}, group="none") is None
-    assert source_hash("no_such_module:x", {}, group="none") is None
-    assert len(source_hash("my_parts:Long", {}, group="none") or "") == 64
+    kind = Kind("part", "none", {"message": "x:y"})
+    assert kind.source_hash("message") is None
+    assert kind.source_hash("sys:exit") is None
+    assert kind.source_hash("no_such_module:x") is None
+    assert len(kind.source_hash("my_parts:Long") or "") == 64
 
 
 def test_debug_shows_the_traceback(

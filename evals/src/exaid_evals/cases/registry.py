@@ -7,11 +7,14 @@ from typing import cast
 
 from exaid_evals.cases import mac
 from exaid_evals.cases.base import Case, CaseSource, SourceContext, require_unique
-from exaid_evals.config.plugins import find_part
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import DataError
 
-BUILT_IN = {"mac": "exaid_evals.cases.mac:load", "synthetic": "exaid_evals.cases.synthetic:load"}
-GROUP = "exaid_evals.case_sources"
+CASE_SOURCES = Kind(
+    "source of cases",
+    "exaid_evals.case_sources",
+    {"mac": "exaid_evals.cases.mac:load", "synthetic": "exaid_evals.cases.synthetic:load"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def load_cases(context: SourceContext) -> CaseSet:
     name, reason = context.config.source, ""
     if name == "auto":
         name, reason = resolve_auto(context)
-    load = cast("CaseSource", find_part("source of cases", name, BUILT_IN, group=GROUP))
+    load = cast("CaseSource", CASE_SOURCES.find(name))
     cases = tuple(case if case.source == name else replace(case, source=name) for case in load(context))
     if not cases:
         raise DataError("the source holds no case", where=f"source {name}", remedy="name another source")

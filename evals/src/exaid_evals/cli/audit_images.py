@@ -51,6 +51,7 @@ def run(request: AuditRequest) -> int:
     folders could not be listed.
     """
     from exaid_evals.analysis.images.audit import audit_folder
+    from exaid_evals.analysis.images.checks.registry import check_names
     from exaid_evals.analysis.images.contact_sheet import render
     from exaid_evals.analysis.images.files import list_images
     from exaid_evals.analysis.images.records import records
@@ -59,8 +60,8 @@ def run(request: AuditRequest) -> int:
     from exaid_evals.artifacts.jsonl import write_jsonl
     from exaid_evals.config.base import load_config
 
-    failing = _known_checks(request.fail_on)
     settings = load_config(AuditSettings, request.config, request.overrides("audit")).value
+    failing = _known_checks(request.fail_on, check_names(settings))
     folder, output_dir = request.folder, request.output_dir
     listing = list_images(folder)
     with Progress("audit-images", len(listing.images), unit="image") as progress:
@@ -89,12 +90,10 @@ def run(request: AuditRequest) -> int:
 command = verb("audit-images", AuditRequest, run)
 
 
-def _known_checks(names: tuple[str, ...]) -> tuple[str, ...]:
-    from exaid_evals.analysis.images.checks.registry import NAMES
-
-    unknown = [name for name in names if name not in NAMES]
+def _known_checks(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in known]
     if unknown:
-        remedy = f"there are {', '.join(NAMES)}"
+        remedy = f"there are {', '.join(known)}"
         raise ConfigError(f"no check {', '.join(map(repr, unknown))}", where="--fail-on", remedy=remedy)
     return names
 

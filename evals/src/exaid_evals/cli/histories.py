@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from exaid_evals.analysis.settings import AnalysisConfig
 
 SOME_FAILED = 3
-_SOURCES = ("wandb", "mlflow", "tensorboard", "campaign", "csv", "jsonl", "parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,8 @@ class HistoryRequest(Request):
     """What is asked of the histories of runs."""
 
     source: str | None = option(
-        "Where a run was logged.  [default: found out for each]",
-        choices=_SOURCES,
+        "Format of the runs: wandb, csv, … or module:attribute.  [default: found out for each]",
+        metavar="FORMAT",
         variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
     )
     place: Path | None = option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import importlib
 import os
 import signal
 import sys
@@ -18,7 +17,8 @@ import click
 
 from exaid_evals import __version__
 from exaid_evals.artifacts.printable import printable_lines
-from exaid_evals.errors import DEBUG_VARIABLE, ExaidError
+from exaid_evals.config.plugins import Kind
+from exaid_evals.errors import DEBUG_VARIABLE, ConfigError, ExaidError
 
 PREFIX = "EXAID_"
 # Read by no option of a verb: by the concept cache, the tracebacks of single cases, tests, containers and scripts.
@@ -92,25 +92,34 @@ VERBS = {
 INTERRUPTED = 130
 
 
+def _kind() -> Kind:
+    """Return the verbs as a kind of part; other packages register a click.Command."""
+    modules = ((verb, module if ":" in module else f"{module}:command") for verb, (module, _) in VERBS.items())
+    return Kind("verb", "exaid_evals.verbs", {verb: f"exaid_evals.cli.{module}" for verb, module in modules})
+
+
 class _LazyVerbs(click.Group):
     """Loads a verb's module when the verb is used, so that `--help` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs in the order of the stages."""
-        return list(VERBS)
+        """Return the verbs in the order of the stages, then those of other packages."""
+        return _kind().names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb's module and return its command."""
-        if cmd_name not in VERBS:
+        if cmd_name not in VERBS and cmd_name not in _kind().others():
             return None
-        module, _, name = VERBS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"exaid_evals.cli.{module}"), name or "command")
+        command = _kind().find(cmd_name)
+        if not isinstance(command, click.Command):
+            what = f"the verb {cmd_name!r} is a {type(command).__name__}"
+            raise ConfigError(what, remedy="register a click.Command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+            shipped = [(verb, text) for verb, (_, text) in VERBS.items()]
+            formatter.write_dl([*shipped, *((verb, "Of another package.") for verb in _kind().others())])
 
 
 @click.group(cls=_LazyVerbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -124,7 +133,7 @@ def root() -> None:
     # A mistyped name would change nothing, without a word. Only where one is set are the verbs asked what they read.
     if any(name.startswith("EXAID_") for name in os.environ):
         context = click.get_current_context()
-        found = [root.get_command(context, verb) for verb in root.list_commands(context)]
+        found = [root.get_command(context, verb) for verb in VERBS]
         warn_of_unread(command for command in found if command is not None)
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _LONGEST = 365 * 86400.0
 _SEVERITIES = ("low", "medium", "high", "critical")
-_SOURCES = ("jsonl", "csv", "parquet", "tensorboard", "mlflow", "wandb")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +36,8 @@ class MonitorRequest(Request):
         variables=("EXAID_EXPERIMENT_CONFIG",),  # EXAID_CONFIG is that of run-eval
     )
     source: str | None = option(
-        "Format of the history.  [default: found out]",
-        choices=_SOURCES,
+        "Format of the history: jsonl, csv, … or module:attribute.  [default: found out]",
+        metavar="FORMAT",
         variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
     )
     run_name: str | None = option("Run of a folder that holds several; also named in alerts.", metavar="NAME")

@@ -10,16 +10,19 @@ from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.recording import RecordingClient
 from exaid_evals.clients.replay import REPLAY, ReplayClient, live_run
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.plugins import find_part
+from exaid_evals.config.plugins import Kind
 from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError
 
-BUILT_IN = {
-    "stub": "exaid_evals.clients.stub:build",
-    "openai": "exaid_evals.clients.openai_client:build",
-    REPLAY: "exaid_evals.clients.registry:build_recorded",
-}
-GROUP = "exaid_evals.clients"
+CLIENTS = Kind(
+    "LLM client",
+    "exaid_evals.clients",
+    {
+        "stub": "exaid_evals.clients.stub:build",
+        "openai": "exaid_evals.clients.openai_client:build",
+        REPLAY: "exaid_evals.clients.registry:build_recorded",
+    },
+)
 _READ_NO_CONCEPTS = frozenset({"openai"})
 
 
@@ -40,7 +43,7 @@ def build_client(config: SummarizerConfig, *, read_concepts: ConceptReader, read
     Raises:
         ConfigError: no client has that name.
     """
-    build = find_part("LLM client", config.llm.client, BUILT_IN, group=GROUP)
+    build = CLIENTS.find(config.llm.client)
     return cast("LLMClient", build(config, read_concepts=read_concepts, reader_id=reader_id))
 
 

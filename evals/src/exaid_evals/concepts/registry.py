@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from exaid_evals.concepts.base import Extractor
-from exaid_evals.config.plugins import build_part, find_part, source_hash
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 
-BUILT_IN = {
-    "lexicon": "exaid_evals.concepts.lexicon:build",
-    "scispacy": "exaid_evals.concepts.scispacy:build",
-}
-GROUP = "exaid_evals.extractors"
+EXTRACTORS = Kind(
+    "extractor",
+    "exaid_evals.extractors",
+    {"lexicon": "exaid_evals.concepts.lexicon:build", "scispacy": "exaid_evals.concepts.scispacy:build"},
+)
 """Each part is `build(settings: Mapping, *, stop_entities: frozenset[str]) -> Extractor`."""
 
 
@@ -30,8 +30,7 @@ def load_extractor(name: str, settings: Mapping[str, Any], *, stop_entities: fro
         MissingDependencyError: it needs something that is not installed. There is no fallback: with another
             extractor the same measures would mean something else.
     """
-    build = find_part("extractor", name, BUILT_IN, group=GROUP)
-    extractor = build_part("extractor", name, lambda: build(settings, stop_entities=stop_entities))
+    extractor = EXTRACTORS.build(name, settings, stop_entities=stop_entities)
     if not isinstance(getattr(extractor, "id", None), str) or not callable(getattr(extractor, "mentions", None)):
         raise ConfigError(
             f"the extractor {name!r} builds {type(extractor).__name__}, which is none",
@@ -42,4 +41,4 @@ def load_extractor(name: str, settings: Mapping[str, Any], *, stop_entities: fro
 
 def extractor_source(name: str) -> str | None:
     """Return the hash of an extractor's source; None for one that ships."""
-    return source_hash(name, BUILT_IN, group=GROUP)
+    return EXTRACTORS.source_hash(name)

@@ -1,4 +1,7 @@
-"""Finding a part by name: built in, by entry point, or by `module:attribute`."""
+"""Parts by name: those that ship, those that other packages register, and those named by `module:attribute`.
+
+Every kind of part that can be added has a `Kind`, which its room's `registry.py` declares.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,31 +19,102 @@ from exaid_evals.errors import ConfigError, ExaidError, show_if_debugging
 Part = TypeVar("Part")
 
 
-def find_part(noun: str, name: str, built_in: Mapping[str, str], *, group: str) -> Any:
-    """Return the class or function that a name stands for, importing only its module.
+class Kind(Mapping[str, str]):
+    """A kind of part: the mapping holds those that ship, by name, and other packages add theirs by entry point."""
 
-    Args:
-        noun: what is looked for, for messages (`gate`).
-        name: a built-in name, an entry point's name, or `module:attribute`.
-        built_in: name → `module:attribute` of the parts that ship with this package.
-        group: the entry point group in which other packages add theirs.
+    def __init__(self, noun: str, group: str, built_in: Mapping[str, str], *, needs: Sequence[str] = ()) -> None:
+        """Declare a kind.
 
-    Raises:
-        ConfigError: nothing has that name (near misses are named), its module cannot be imported, or what bears
-            the name cannot be called.
-    """
-    if name in built_in:
-        return _attribute(noun, built_in[name])
-    others = _others(group)
-    if name in others or ":" in name:
-        return _attribute(noun, others.get(name, name))
-    known = sorted([*built_in, *others])
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`? " if near else ""
-    raise ConfigError(
-        f"no {noun} is called {name!r}",
-        remedy=f"{hint}known are {', '.join(known)}; your own goes by `module:attribute`",
-    )
+        Args:
+            noun: what messages call it (`gate`).
+            group: the entry point group, `exaid_evals.<kind>`.
+            built_in: name → `module:attribute`, or `module` where the part is one.
+            needs: attributes that a part must have; without any it must be callable.
+        """
+        self.noun, self.group = noun, group
+        self._built_in, self._needs = dict(built_in), tuple(needs)
+
+    def __getitem__(self, name: str) -> str:
+        return self._built_in[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._built_in)
+
+    def __len__(self) -> int:
+        return len(self._built_in)
+
+    def others(self) -> list[str]:
+        """Return the names that other packages have registered, sorted."""
+        return sorted(set(self._targets()) - set(self._built_in))
+
+    def names(self) -> list[str]:
+        """Return the names of all parts: those that ship in their order, then others."""
+        return [*self._built_in, *self.others()]
+
+    def find(self, name: str) -> Any:
+        """Return the part that a name stands for, importing only its module.
+
+        Args:
+            name: a built-in name, an entry point's name, or `module:attribute`.
+
+        Raises:
+            ConfigError: nothing has that name (near misses are named), its module cannot be imported, or what bears
+                the name is not such a part.
+        """
+        if name in self._built_in:
+            return self._part(self._built_in[name])
+        others = self._targets()
+        if name in others or ":" in name:
+            return self._part(others.get(name, name))
+        known = self.names()
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        raise ConfigError(
+            f"no {self.noun} is called {name!r}",
+            remedy=f"{hint}known are {', '.join(sorted(known))}; your own goes by `module:attribute`",
+        )
+
+    def build(self, name: str, *arguments: Any, **settings: Any) -> Any:
+        """Find a part and call it.
+
+        Raises:
+            ConfigError: as `find`; or it cannot be built.
+        """
+        found = self.find(name)
+        return build_part(self.noun, name, lambda: found(*arguments, **settings))
+
+    def source_hash(self, name: str) -> str | None:
+        """Hash the source file of a part that does not ship with this package, so that an edit of it can be noticed.
+
+        Returns:
+            The hash of the file of the part's module, not of what that imports; None for a part that ships (this
+            package's source is hashed as a whole elsewhere), and for one without a source file.
+        """
+        if name in self._built_in:
+            return None
+        module_name = self._targets().get(name, name).partition(":")[0]
+        try:
+            spec = importlib.util.find_spec(module_name)
+            content = Path(spec.origin).read_bytes() if spec and spec.origin else None
+        except (ImportError, ValueError, OSError):
+            return None
+        return None if content is None else hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+    def _targets(self) -> dict[str, str]:
+        return {point.name: point.value for point in entry_points(group=self.group)}
+
+    def _part(self, target: str) -> Any:
+        found = _imported(self.noun, target)
+        lacks = [name for name in self._needs if not hasattr(found, name)]
+        if lacks:
+            remedy = f"such a part has {', '.join(self._needs)}"
+            raise ConfigError(f"the {self.noun} {target!r} lacks {', '.join(lacks)}", remedy=remedy)
+        if not self._needs and not callable(found):
+            raise ConfigError(
+                f"the {self.noun} {target!r} is a {type(found).__name__}, which cannot be called",
+                remedy="name a class or a function behind the colon",
+            )
+        return found
 
 
 def build_part(noun: str, name: str, build: Callable[[], Part]) -> Part:
@@ -61,34 +135,7 @@ def build_part(noun: str, name: str, build: Callable[[], Part]) -> Part:
         ) from error
 
 
-def source_hash(name: str, built_in: Mapping[str, str], *, group: str) -> str | None:
-    """Hash the source file of a part that does not ship with this package, so that an edit of it can be noticed.
-
-    Args:
-        name: as `find_part` takes it.
-        built_in: the parts that ship; this package's source is hashed as a whole elsewhere.
-        group: the entry point group.
-
-    Returns:
-        The hash of the file of the part's module, not of what that imports; None for a part that ships, and for
-        one without a source file.
-    """
-    if name in built_in:
-        return None
-    module_name = _others(group).get(name, name).partition(":")[0]
-    try:
-        spec = importlib.util.find_spec(module_name)
-        content = Path(spec.origin).read_bytes() if spec and spec.origin else None
-    except (ImportError, ValueError, OSError):
-        return None
-    return None if content is None else hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _others(group: str) -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=group)}
-
-
-def _attribute(noun: str, target: str) -> Any:
+def _imported(noun: str, target: str) -> Any:
     module_name, _, attribute = target.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -98,14 +145,9 @@ def _attribute(noun: str, target: str) -> Any:
             f"the {noun} {target!r} cannot be imported ({error})",
             remedy="install its package, or put it on PYTHONPATH",
         ) from error
-    found = getattr(module, attribute, None)
+    found = getattr(module, attribute, None) if attribute else module
     if found is None:
         raise ConfigError(
             f"the module {module_name!r} has no {attribute!r}", remedy="correct the name behind the colon"
-        )
-    if not callable(found):
-        raise ConfigError(
-            f"the {noun} {target!r} is a {type(found).__name__}, which cannot be called",
-            remedy="name a class or a function behind the colon",
         )
     return found

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exaid_evals import __version__
-from exaid_evals.concepts.registry import BUILT_IN, load_extractor
+from exaid_evals.concepts.registry import EXTRACTORS, load_extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.resources import checkout_root
 from exaid_evals.doctor.base import STUB, Environment, Finding, Purpose
@@ -243,7 +243,7 @@ def extractors(environment: Environment) -> Iterator[Finding]:
     except ExaidError as error:
         yield Finding("extractor", "stop_entities.txt", "problem", str(error), error.remedy or "", STUB)
         stop_entities = frozenset()
-    for name in BUILT_IN:
+    for name in EXTRACTORS:
         needed = _NEEDED.get(name, frozenset())
         if name == "scispacy" and find_spec(_MODEL) is None:
             # Without the model spaCy would be imported for seconds only to say so.

@@ -23,10 +23,9 @@ import orjson
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.ledger import source_hash
-from exaid_evals.config import plugins
 from exaid_evals.runs.base import Settings, Source
 from exaid_evals.runs.files.content import chunks
-from exaid_evals.runs.registry import BUILT_IN, GROUP
+from exaid_evals.runs.registry import FORMATS
 
 FILE = ".state/export_runs.jsonl"
 _SETTLED_AFTER_NS = 2_000_000_000
@@ -222,7 +221,7 @@ def _program(settings: Settings, reader_names: Sequence[str]) -> str:
     return sha256_structure(
         {
             "source": source_hash(),
-            "others": {name: plugins.source_hash(name, BUILT_IN, group=GROUP) for name in reader_names},
+            "others": {name: FORMATS.source_hash(name) for name in reader_names},
             "settings": {
                 "require_prompts": list(settings.require_prompts),
                 "metric_value": settings.metric_value,

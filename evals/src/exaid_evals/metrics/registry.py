@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.plugins import build_part, find_part, source_hash
+from exaid_evals.config.plugins import Kind, build_part
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
 
 _ROOM = "exaid_evals.metrics.measures"
-BUILT_IN = {
+_FAMILIES = {
     "volume": f"{_ROOM}.volume:measures",
     "talk": f"{_ROOM}.conversation:measures",
     "coverage": f"{_ROOM}.coverage:measures",
@@ -28,7 +28,7 @@ BUILT_IN = {
     "schema_failures": f"{_ROOM}.schema_failures:measures",
     "extractor_validity": f"{_ROOM}.extractor_validity:measures",
 }
-GROUP = "exaid_evals.measures"
+MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""
 
 
@@ -39,7 +39,7 @@ def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
         ConfigError: a family cannot be found, or two measures have one name.
     """
     found: dict[str, Measure] = {}
-    for family in (*BUILT_IN, *config.measures):
+    for family in (*MEASURES, *config.measures):
         for measure in _declared(family, config):
             if measure.name in found:
                 raise ConfigError(
@@ -67,12 +67,12 @@ def check_measures(config: MetricsConfig) -> None:
 
 def measure_sources(config: MetricsConfig) -> dict[str, str | None]:
     """Return, for each family that a configuration adds, the hash of its source."""
-    return {family: source_hash(family, BUILT_IN, group=GROUP) for family in config.measures}
+    return {family: MEASURES.source_hash(family) for family in config.measures}
 
 
 def _declared(family: str, config: MetricsConfig) -> list[Measure]:
-    find = find_part("family of measures", family, BUILT_IN, group=GROUP)
-    measures = build_part("family of measures", family, lambda: list(find(config)))
+    find = MEASURES.find(family)
+    measures = build_part(MEASURES.noun, family, lambda: list(find(config)))
     strangers = [measure for measure in measures if not isinstance(measure, Measure)]
     if strangers:
         raise ConfigError(

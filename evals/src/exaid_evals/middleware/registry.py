@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.base import Config
-from exaid_evals.config.plugins import build_part, find_part, source_hash
+from exaid_evals.config.plugins import Kind, build_part
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.middleware.gates.base import Gate
@@ -16,19 +16,31 @@ from exaid_evals.middleware.summarizers.base import Summarizer
 from exaid_evals.middleware.triggers.base import Trigger
 
 _ROOM = "exaid_evals.middleware"
-GATES = {
-    "message": f"{_ROOM}.gates.message:MessageGate",
-    "fixed_ctu": f"{_ROOM}.gates.fixed_ctu:FixedCtuGate",
-    "token_gate": f"{_ROOM}.gates.token_gate:TokenGate",
-}
-TRIGGERS = {
-    "always": f"{_ROOM}.triggers.always:AlwaysTrigger",
-    "llm": f"{_ROOM}.triggers.llm:LLMTrigger",
-}
-SUMMARIZERS = {
-    "passthrough": f"{_ROOM}.summarizers.passthrough:PassthroughSummarizer",
-    "structured": f"{_ROOM}.summarizers.structured:StructuredSummarizer",
-}
+GATES = Kind(
+    "gate",
+    "exaid_evals.gates",
+    {
+        "message": f"{_ROOM}.gates.message:MessageGate",
+        "fixed_ctu": f"{_ROOM}.gates.fixed_ctu:FixedCtuGate",
+        "token_gate": f"{_ROOM}.gates.token_gate:TokenGate",
+    },
+)
+TRIGGERS = Kind(
+    "trigger",
+    "exaid_evals.triggers",
+    {
+        "always": f"{_ROOM}.triggers.always:AlwaysTrigger",
+        "llm": f"{_ROOM}.triggers.llm:LLMTrigger",
+    },
+)
+SUMMARIZERS = Kind(
+    "summarizer",
+    "exaid_evals.summarizers",
+    {
+        "passthrough": f"{_ROOM}.summarizers.passthrough:PassthroughSummarizer",
+        "structured": f"{_ROOM}.summarizers.structured:StructuredSummarizer",
+    },
+)
 
 
 def build_gate(variant: VariantConfig) -> Gate:
@@ -37,7 +49,7 @@ def build_gate(variant: VariantConfig) -> Gate:
     Raises:
         ConfigError: the kind is unknown, or its settings are wrong.
     """
-    return cast("Gate", _build("gate", variant.gate, GATES, variant.variant_id))
+    return cast("Gate", _build(GATES, variant.gate, variant.variant_id))
 
 
 def build_trigger(variant: VariantConfig, client: LLMClient) -> Trigger:
@@ -46,7 +58,7 @@ def build_trigger(variant: VariantConfig, client: LLMClient) -> Trigger:
     Raises:
         ConfigError: the kind is unknown, or its settings are wrong.
     """
-    return cast("Trigger", _build("trigger", variant.trigger, TRIGGERS, variant.variant_id, client))
+    return cast("Trigger", _build(TRIGGERS, variant.trigger, variant.variant_id, client))
 
 
 def build_summarizer(variant: VariantConfig, client: LLMClient) -> Summarizer:
@@ -55,7 +67,7 @@ def build_summarizer(variant: VariantConfig, client: LLMClient) -> Summarizer:
     Raises:
         ConfigError: the kind is unknown, or its settings are wrong.
     """
-    return cast("Summarizer", _build("summarizer", variant.summarizer, SUMMARIZERS, variant.variant_id, client))
+    return cast("Summarizer", _build(SUMMARIZERS, variant.summarizer, variant.variant_id, client))
 
 
 def check_variant(variant: VariantConfig, client: LLMClient) -> list[ConfigError]:
@@ -73,10 +85,10 @@ def check_variant(variant: VariantConfig, client: LLMClient) -> list[ConfigError
     return problems
 
 
-def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: str, *arguments: Any) -> Any:
-    where = f"{variant_id}: {noun}"
+def _build(parts: Kind, part: PartConfig, variant_id: str, *arguments: Any) -> Any:
+    where = f"{variant_id}: {parts.noun}"
     try:
-        kind = find_part(noun, part.kind, built_in, group=f"exaid_evals.{noun}s")
+        kind = parts.find(part.kind)
     except ConfigError as error:
         raise ConfigError(error.what, where=where, remedy=error.remedy) from error
     settings_type: type[Config] = getattr(kind, "Settings", Config)
@@ -97,15 +109,12 @@ def _build(noun: str, part: PartConfig, built_in: dict[str, str], variant_id: st
             ]
         ) from None
     try:
-        return build_part(noun, part.kind, lambda: kind(settings, *arguments))
+        return build_part(parts.noun, part.kind, lambda: kind(settings, *arguments))
     except ConfigError as error:
         raise ConfigError(error.what, where=error.where or where, remedy=error.remedy) from error
 
 
 def part_sources(variant: VariantConfig) -> dict[str, str | None]:
     """Return, for gate, trigger and summarizer, the hash of the source of a part that does not ship."""
-    parts = {"gate": (variant.gate, GATES), "trigger": (variant.trigger, TRIGGERS)}
-    parts["summarizer"] = (variant.summarizer, SUMMARIZERS)
-    return {
-        noun: source_hash(part.kind, built_in, group=f"exaid_evals.{noun}s") for noun, (part, built_in) in parts.items()
-    }
+    parts = ((GATES, variant.gate), (TRIGGERS, variant.trigger), (SUMMARIZERS, variant.summarizer))
+    return {kind.noun: kind.source_hash(part.kind) for kind, part in parts}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from exaid_evals.anomalies.base import Severity
 from exaid_evals.anomalies.settings import DetectionSettings
@@ -15,14 +15,13 @@ from exaid_evals.config.base import Config as BaseConfig
 from exaid_evals.config.base import Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.override import Override
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import Reference, hidden, literals, secret_in_keys
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-StrategyName = Literal["rollback", "reduce_learning_rate", "early_stop"]
-_STRATEGIES: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
 
 
 def _named(value: Any) -> Any:
@@ -32,6 +31,28 @@ def _named(value: Any) -> Any:
 
 
 Folder = Annotated[Path, BeforeValidator(_named)]
+
+
+STRATEGIES = Kind(
+    "recovery strategy",
+    "exaid_evals.strategies",
+    {
+        "rollback": "exaid_evals.monitor.recovery.rollback:Rollback",
+        "reduce_learning_rate": "exaid_evals.monitor.recovery.reduce_learning_rate:ReduceLearningRate",
+        "early_stop": "exaid_evals.monitor.recovery.early_stop:EarlyStop",
+    },
+)
+"""Each part is a class without arguments; see `recovery.base.Strategy`. They are asked in this order by default."""
+
+
+def _strategy(value: str) -> str:
+    # The value is not repeated: it may be a secret in the wrong place.
+    if ":" not in value and value not in STRATEGIES.names():
+        raise ValueError(f"no such strategy; known are {', '.join(STRATEGIES.names())}, and your own module:attribute")
+    return value
+
+
+Strategy = Annotated[str, AfterValidator(_strategy)]
 _RUNS = Path("runs")
 
 
@@ -58,8 +79,8 @@ class AutoRecoveryConfig(Config):
     """What is done without being asked."""
 
     enable: bool = False
-    strategies: list[StrategyName] = Field(default_factory=lambda: [*_STRATEGIES], min_length=1)
-    """In the order in which they are asked."""
+    strategies: list[Strategy] = Field(default_factory=lambda: [*STRATEGIES], min_length=1)
+    """In the order in which they are asked; your own by its entry point's name or `module:attribute`."""
     checkpoint_dir: Folder | None = None
     """Where checkpoints and the journal of actions lie; null takes `checkpoints` in the folder of the run's history."""
     metric: Annotated[str, Field(min_length=1)] | None = None
@@ -121,6 +142,19 @@ class EmailConfig(Config):
         return self
 
 
+class ChannelConfig(Config):
+    """A channel of one's own: its kind, and whatever else it is told. A secret goes by `${NAME}`."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: Annotated[str, Field(min_length=1)]
+    """An entry point's name, or `module:attribute`."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands beside the kind."""
+        return dict(self.model_extra or {})
+
+
 class AlertsConfig(Config):
     """Who is told, and how often."""
 
@@ -128,6 +162,8 @@ class AlertsConfig(Config):
     log: bool = True
     slack_webhook: Reference | None = None
     email: EmailConfig | None = None
+    channels: list[ChannelConfig] = Field(default_factory=list)
+    """Others, that other packages have."""
     min_interval_seconds: NotNegative = 300.0
     """Between two alerts of one kind about one metric; what is held back is counted in the next one."""
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0

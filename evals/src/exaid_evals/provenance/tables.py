@@ -122,8 +122,8 @@ def find_table(campaign: Campaign, name: str) -> Table:
         DataError: there are no metrics, or they are damaged.
     """
     wanted = table_name(name)
-    if wanted not in TABLES:
-        raise unknown_table(name, [*TABLES, OVER_SEEDS])
+    if wanted not in TABLES.names():
+        raise unknown_table(name, [*TABLES.names(), OVER_SEEDS])
     tables = build_tables(campaign)
     if wanted not in tables:
         raise ConfigError(

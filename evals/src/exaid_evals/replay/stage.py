@@ -13,12 +13,9 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.clients.budget import Budget, Spent
-from exaid_evals.clients.registry import BUILT_IN as CLIENTS
-from exaid_evals.clients.registry import GROUP as CLIENT_GROUP
-from exaid_evals.clients.registry import build_client, check_client
+from exaid_evals.clients.registry import CLIENTS, build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.plugins import source_hash
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
@@ -240,7 +237,7 @@ def _made_from(settings: Settings, manifest: Manifest) -> dict[str, str]:
         "stop_entities": sorted(settings.stop_entities),
         "dataset": manifest.trace_dataset_hash,
         "reader": extractor_source(settings.summarizer.stub.concepts),
-        "client": source_hash(settings.summarizer.llm.client, CLIENTS, group=CLIENT_GROUP),
+        "client": CLIENTS.source_hash(settings.summarizer.llm.client),
     }
     return {
         variant.variant_id: fingerprint(variant=variant.model_dump(mode="json"), parts=part_sources(variant), **shared)

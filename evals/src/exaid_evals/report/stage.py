@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.plugins import build_part
+from exaid_evals.errors import ConfigError
 from exaid_evals.report.base import Table
 from exaid_evals.report.example_case import chosen_case, read_example
 from exaid_evals.report.notes import signatures_of
@@ -63,7 +66,9 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
     hashes = [sha256_file(path) for path in sources]
     inputs = fingerprint(metrics=hashes, variants=list(variants), primary=primary)
     inputs_of = {_NEEDS_EXAMPLE: fingerprint(metrics=inputs, case=[sha256_file(path) for path in case_files])}
-    outputs = _outputs(campaign, tables, [name for name in FIGURES if name not in left_out])
+    for kind in (TABLES, FIGURES):
+        inputs_of |= {name: fingerprint(metrics=inputs, part=kind.source_hash(name)) for name in kind.others()}
+    outputs = _outputs(campaign, tables, [name for name in FIGURES.names() if name not in left_out])
     remove_leftovers(campaign.tables, campaign.figures)
     with Ledger(campaign.state / "report.jsonl") as ledger:
         for key in set(ledger.recorded()) - set(outputs):
@@ -85,9 +90,22 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
 
 def build_tables(results: Results, primary: str) -> tuple[dict[str, Table], dict[str, str]]:
     """Return every table that the results give, by name, and why the others are missing."""
-    built = {name: load(target).build(results, primary) for name, target in TABLES.items()}
-    missing = {name: load(TABLES[name]).WHY_NOT for name, table in built.items() if table is None}
+    parts = {name: TABLES.find(name) for name in TABLES.names()}
+    built = {name: _built(name, part, results, primary) for name, part in parts.items()}
+    missing = {
+        name: getattr(parts[name], "WHY_NOT", "it gives none, and does not say why")
+        for name, table in built.items()
+        if table is None
+    }
     return {name: table for name, table in built.items() if table is not None}, missing
+
+
+def _built(name: str, part: Any, results: Results, primary: str) -> Table | None:
+    table = build_part(TABLES.noun, name, lambda: part.build(results, primary))
+    if table is not None and not isinstance(table, Table):
+        what = f"the table {name!r} builds a {type(table).__name__}"
+        raise ConfigError(what, remedy="return an exaid_evals.report.base.Table, or None")
+    return table
 
 
 def _example(campaign: Campaign, variants: Sequence[str]) -> tuple[tuple[str, int] | None, list[Path], str]:
@@ -119,19 +137,19 @@ def _table_files(tables: dict[str, Table], stale: dict[str, Path]) -> dict[str, 
 
 def _figure_files(results: Results, primary: str, stale: dict[str, Path]) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
-    wanted = {
-        name: target
-        for name, target in FIGURES.items()
+    wanted = [
+        name
+        for name in FIGURES.names()
         if any(path.stem == name and path.parent.name == "figures" for path in stale.values())
-    }
+    ]
     if not wanted:
         return made
     from exaid_evals.report.figures.canvas import style, to_pdf, to_png
 
     signature = "; ".join(signatures_of(results))
     forms: dict[str, Callable[..., bytes]] = {"pdf": to_pdf, "png": to_png}
-    for name, target in wanted.items():
-        module = load(target)
+    for name in wanted:
+        module = FIGURES.find(name)
         for key in _keys(stale, name, "csv", "figures"):
             made[key] = module.data_csv(results).encode()
         with style():

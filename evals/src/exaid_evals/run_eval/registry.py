@@ -10,26 +10,29 @@ import importlib
 import pkgutil
 import re
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
 from torch.utils.data import DataLoader, default_collate
 
-from exaid_evals.config.plugins import build_part, find_part
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval import metric_sets, models, tasks
 from exaid_evals.run_eval.base import Adapter, MetricSet, Task
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
-ADAPTERS = {
-    "vision_classification": "exaid_evals.run_eval.adapters.vision:VisionClassificationAdapter",
-    "timm": "exaid_evals.run_eval.adapters.vision:TimmAdapter",
-    "torchvision": "exaid_evals.run_eval.adapters.vision:TorchvisionAdapter",
-    "transformers_vision": "exaid_evals.run_eval.adapters.vision:TransformersVisionAdapter",
-    "causal_lm": "exaid_evals.run_eval.adapters.causal_lm:CausalLMAdapter",
-    "transformers_causal_lm": "exaid_evals.run_eval.adapters.causal_lm:TransformersCausalLMAdapter",
-}
+ADAPTERS = Kind(
+    "adapter",
+    "exaid_evals.adapters",
+    {
+        "vision_classification": "exaid_evals.run_eval.adapters.vision:VisionClassificationAdapter",
+        "timm": "exaid_evals.run_eval.adapters.vision:TimmAdapter",
+        "torchvision": "exaid_evals.run_eval.adapters.vision:TorchvisionAdapter",
+        "transformers_vision": "exaid_evals.run_eval.adapters.vision:TransformersVisionAdapter",
+        "causal_lm": "exaid_evals.run_eval.adapters.causal_lm:CausalLMAdapter",
+        "transformers_causal_lm": "exaid_evals.run_eval.adapters.causal_lm:TransformersCausalLMAdapter",
+    },
+)
 DEFAULT_MODALITY = "text"
 """Of a spec that says neither its modality nor a task type that tells."""
 
@@ -40,6 +43,11 @@ def files_of(room: ModuleType) -> dict[str, str]:
     return {name: f"{room.__name__}.{name}:build" for name in names}
 
 
+METRIC_SETS = Kind("metric set", "exaid_evals.metric_sets", files_of(metric_sets))
+MODELS = Kind("model", "exaid_evals.models", files_of(models))
+TASKS = Kind("task", "exaid_evals.tasks", files_of(tasks))
+
+
 def metric_set_of(spec: TaskSpec, config: EvalConfig) -> MetricSet:
     """Return an empty metric set of the spec's modality.
 
@@ -47,18 +55,13 @@ def metric_set_of(spec: TaskSpec, config: EvalConfig) -> MetricSet:
         ConfigError: the modality is unknown; the known ones are named.
     """
     modality = spec.modality or _inferred(spec.task_type)
-    known = files_of(metric_sets)
-    group = "exaid_evals.metric_sets"
-    if modality not in known and ":" not in modality:
-        others = sorted(point.name for point in entry_points(group=group))
-        if modality not in others:
-            raise ConfigError(
-                f"no metric set for the modality {modality!r}",
-                where="task_spec.modality",
-                remedy=f"known are {', '.join(sorted([*known, *others]))}; your own goes by `module:attribute`",
-            )
-    build = find_part("metric set", modality, known, group=group)
-    found: MetricSet = build_part("metric set", modality, lambda: build(spec, config))
+    if modality not in METRIC_SETS.names() and ":" not in modality:
+        raise ConfigError(
+            f"no metric set for the modality {modality!r}",
+            where="task_spec.modality",
+            remedy=f"known are {', '.join(sorted(METRIC_SETS.names()))}; your own goes by `module:attribute`",
+        )
+    found: MetricSet = METRIC_SETS.build(modality, spec, config)
     return found
 
 
@@ -67,7 +70,7 @@ def _inferred(task_type: str) -> str:
     words = set(re.split(r"[^a-z0-9]+", str(task_type).lower()))
     meant = [
         name
-        for name, target in files_of(metric_sets).items()
+        for name, target in METRIC_SETS.items()
         if words & set(getattr(importlib.import_module(target.partition(":")[0]), "WORDS", ()))
     ]
     if len(meant) > 1:
@@ -85,8 +88,7 @@ def build_adapter(name: str) -> Adapter:
     Raises:
         ConfigError: there is none, or it lacks `forward` or `compute_loss`.
     """
-    build = find_part("adapter", name, ADAPTERS, group="exaid_evals.adapters")
-    adapter = build_part("adapter", name, lambda: build())
+    adapter = ADAPTERS.build(name)
     if not isinstance(adapter, Adapter):
         raise ConfigError(f"the adapter {name!r} lacks forward or compute_loss", remedy="give it both")
     return adapter
@@ -98,8 +100,7 @@ def build_model(name: str, task: Task, settings: dict[str, Any]) -> Any:
     Raises:
         ConfigError: there is no such model, or it does not take these settings.
     """
-    build = find_part("model", name, files_of(models), group="exaid_evals.models")
-    return build_part("model", name, lambda: build(task, **settings))
+    return MODELS.build(name, task, **settings)
 
 
 @cache
@@ -109,8 +110,7 @@ def build_task(name: str) -> Task:
     Raises:
         ConfigError: there is none.
     """
-    build = find_part("task", name, files_of(tasks), group="exaid_evals.tasks")
-    task = build_part("task", name, lambda: build())
+    task = TASKS.build(name)
     if not isinstance(task, Task):
         raise ConfigError(
             f"the task {name!r} is a {type(task).__name__}", remedy="return an exaid_evals.run_eval.base.Task"

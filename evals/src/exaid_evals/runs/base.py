@@ -1,6 +1,6 @@
 """What a run is, whatever tool wrote it, and what a format does to read one.
 
-**To add a format**, write `formats/<format>.py` with a subclass of `Format`, and name it in `registry.BUILT_IN` (or, in
+**To add a format**, write `formats/<format>.py` with a subclass of `Format`, and name it in `registry.FORMATS` (or, in
 a package of your own, under the entry point group `exaid_evals.runs`). Export, analysis, comparison and monitor ask the
 formats in the order of the registry, in whichever process:
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from exaid_evals.config.plugins import build_part, find_part
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Settings, Source
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _ROOM = "exaid_evals.runs.formats"
 
 # In the order in which they are asked: who claims by a narrow sign comes before who claims by a broad one.
-BUILT_IN = {
+_BUILT_IN = {
     "mapping": f"{_ROOM}.mapping:MappingFormat",  # claims nothing unless a user gives a mapping
     "campaign": f"{_ROOM}.campaign:CampaignFormat",
     "run_eval": f"{_ROOM}.run_eval:RunEvalFormat",
@@ -53,7 +52,7 @@ BUILT_IN = {
     "jsonl": f"{_ROOM}.jsonl_file:JsonlFormat",
     "parquet": f"{_ROOM}.parquet_file:ParquetFormat",
 }
-GROUP = "exaid_evals.runs"
+FORMATS = Kind("format", "exaid_evals.runs", _BUILT_IN)
 USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")
 """Where runs are looked for by name."""
 
@@ -62,14 +61,7 @@ Found = TypeVar("Found")
 
 def formats(settings: Settings | None = None) -> list[Format]:
     """Return every format, built in ones first, then others by name."""
-    others = sorted(point.name for point in entry_points(group=GROUP))
-    return [_build(name, settings or Settings()) for name in [*BUILT_IN, *others]]
-
-
-def _build(name: str, settings: Settings) -> Format:
-    target = find_part("format", name, BUILT_IN, group=GROUP)
-    form: Format = build_part("format", name, lambda: target(settings))
-    return form
+    return [FORMATS.build(name, settings or Settings()) for name in FORMATS.names()]
 
 
 def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
@@ -108,12 +100,14 @@ def history_formats() -> Mapping[str, Format]:
 
 
 def chosen(source: str | None) -> list[Format]:
-    """Return the formats to ask for a history: the one that is named, else all.
+    """Return the formats to ask for a history: the one that is named, by `module:attribute` too, else all.
 
     Raises:
         ConfigError: there is no such format.
     """
     known = history_formats()
+    if source is not None and ":" in source:
+        return [FORMATS.build(source, Settings())]
     if source is not None and source not in known:
         raise ConfigError(f"no source {source!r}", where="--source", remedy=f"known are {', '.join(known)}")
     return [known[source]] if source else list(known.values())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.traces.importers import source as source_module
 from exaid_evals.traces.importers.base import Spot
-from exaid_evals.traces.importers.registry import BUILT_IN, importer_named
+from exaid_evals.traces.importers.registry import IMPORTERS, importer_named
 from exaid_evals.traces.importers.source import Source, parse_json
 from traces.importers.reading import read, said, write
 
@@ -150,7 +150,7 @@ _JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", IMPORTERS)
 @settings(max_examples=30)
 @given(value=_JSON)
 def test_any_json_is_read_or_refused(name: str, value: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from traces.importers.reading import write
 _CONVERSATION = "case_id,agent,content,t_ms\na1,House,A girl with fever.,0\na1,Wilson,JIA is likely.,4000\n"
 
 
-@pytest.fixture(name="talk")
+@pytest.fixture(name="conversation")
 def _conversation(tmp_path: Path) -> Path:
     return write(tmp_path / "talk.csv", _CONVERSATION)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.freeze import freeze_traces, verify_frozen
 from exaid_evals.traces.importers.csv_table import SPREADSHEET_ERRORS
-from exaid_evals.traces.importers.registry import BUILT_IN, importer_of
+from exaid_evals.traces.importers.registry import IMPORTERS, importer_of
 from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import Message, read_trace
 from traces.importers.reading import read
@@ -80,7 +80,7 @@ def test_each_format_is_claimed_by_its_importer(name: str, tmp_path: Path) -> No
 
 def test_every_importer_is_written_for() -> None:
     """No importer is without a round trip."""
-    assert {importer for _, importer, _, _ in WRITERS.values()} == set(BUILT_IN)
+    assert {importer for _, importer, _, _ in WRITERS.values()} == set(IMPORTERS)
 
 
 @pytest.mark.parametrize("name", WRITERS)

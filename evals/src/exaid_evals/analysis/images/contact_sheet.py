@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exaid_evals.analysis.images.audit import Audit
 from exaid_evals.analysis.images.checks.base import Finding
-from exaid_evals.analysis.images.checks.registry import NAMES
+from exaid_evals.analysis.images.checks.registry import check_names
 from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.opening import ImageProblemError, open_image, pillow
 from exaid_evals.analysis.images.records import signature
@@ -44,7 +44,7 @@ def render(audit: Audit) -> str:
     """Return the page. At most MOST_PER_CHECK images of each check are shown; the counts are of all."""
     counts = Counter(finding.check for findings in audit.findings for finding in findings)
     shown = _shown(audit)
-    checks = [name for name in NAMES if counts[name]]
+    checks = [name for name in check_names(audit.settings) if counts[name]]
     hide = "".join(f"#f-{name}:checked ~ .grid figure:not(.c-{name}) {{ display: none; }}\n" for name in checks)
     n_found = sum(map(bool, audit.findings))
     title = f"Images of {audit.root.name}"
@@ -65,7 +65,7 @@ def render(audit: Audit) -> str:
 
 def _shown(audit: Audit) -> list[int]:
     """Return the images to show: the first of each check, in the order of the folder."""
-    left = Counter(dict.fromkeys(NAMES, MOST_PER_CHECK))
+    left = Counter(dict.fromkeys(check_names(audit.settings), MOST_PER_CHECK))
     chosen = []
     for at, findings in enumerate(audit.findings):
         if any(left[finding.check] > 0 for finding in findings):

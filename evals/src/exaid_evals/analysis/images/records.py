@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals import __version__
-from exaid_evals.analysis.images.checks.registry import NAMES
+from exaid_evals.analysis.images.checks.registry import check_names
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.schemas import header, require_valid
 
@@ -58,7 +58,7 @@ def _summary(audit: Audit) -> dict[str, Any]:
         "n_with_findings": sum(bool(findings) for findings in audit.findings),
         "n_other_files": audit.n_others,
         "unread_folders": [{"path": path, "reason": reason} for path, reason in audit.unread],
-        "findings": {name: counts[name] for name in NAMES},
+        "findings": {name: counts[name] for name in check_names(audit.settings)},
         "modes": dict(sorted(Counter(image.mode for image in audit.images if image.mode).items())),
         "formats": dict(sorted(Counter(image.format for image in audit.images if image.format).items())),
         "settings": audit.settings.model_dump(mode="json"),

@@ -38,5 +38,7 @@ class AuditSettings(Config):
     """Degrees by which a document may be turned."""
     duplicate_distance: Annotated[int, Field(ge=0, le=12)] = 4
     """Bits of 64 in which the perceptual hashes of near duplicates differ at most."""
+    checks: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Further checks, by entry point or `module:attribute`."""
     expect_mode: str | None = None
     """Colour mode that every image should have (Pillow's name); None takes the folder's majority."""

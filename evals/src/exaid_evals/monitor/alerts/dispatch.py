@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import time
 import weakref
@@ -10,18 +11,23 @@ from collections.abc import Callable
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
 from exaid_evals.artifacts.printable import printable
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.alert_sender import AlertSender
 from exaid_evals.monitor.alerts.base import Alert, Channel
 from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
 from exaid_evals.monitor.alerts.webhook import WebhookChannel
-from exaid_evals.monitor.settings import AlertsConfig
+from exaid_evals.monitor.settings import AlertsConfig, ChannelConfig
 from exaid_evals.monitor.wording import described
 
 _log = logging.getLogger("exaid_evals.monitor")
 _LEVELS = {"low": logging.INFO, "medium": logging.WARNING, "high": logging.ERROR, "critical": logging.CRITICAL}
 
+
+CHANNELS = Kind("alert channel", "exaid_evals.channels", {})
+"""Each part is `build(settings: Mapping, *, timeout_seconds: float) -> Channel`; those that ship have keys of their own
+in the configuration."""
 
 _OPEN: weakref.WeakSet[Alerts]
 
@@ -111,7 +117,9 @@ def channels(config: AlertsConfig) -> list[Channel]:
     """
     found: list[Channel] = []
     problems: list[ConfigError] = []
-    for make in (_webhook, _mail):
+    others = (functools.partial(_other, one=one, where=f"alerts.channels.{n}") for n, one in enumerate(config.channels))
+    makers: list[Callable[[AlertsConfig], Channel | None]] = [_webhook, _mail, *others]
+    for make in makers:
         try:
             channel = make(config)
         except ConfigError as error:
@@ -129,3 +137,11 @@ def _webhook(config: AlertsConfig) -> Channel | None:
 
 def _mail(config: AlertsConfig) -> Channel | None:
     return MailChannel(config.email, config.timeout_seconds) if config.email else None
+
+
+def _other(config: AlertsConfig, *, one: ChannelConfig, where: str) -> Channel:
+    try:
+        channel: Channel = CHANNELS.build(one.kind, one.settings, timeout_seconds=config.timeout_seconds)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where or where, remedy=error.remedy) from error
+    return channel

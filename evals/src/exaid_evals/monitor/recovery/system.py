@@ -23,15 +23,13 @@ from exaid_evals.monitor.recovery.folder_lock import FolderLock
 from exaid_evals.monitor.recovery.judgement import ActionOutcome
 from exaid_evals.monitor.recovery.ranking import Ranking
 from exaid_evals.monitor.recovery.records import Records
-from exaid_evals.monitor.recovery.registry import STRATEGIES
 from exaid_evals.monitor.recovery.severity import Alarm
 from exaid_evals.monitor.recovery.training_state import TrainingState
-from exaid_evals.monitor.settings import AutoRecoveryConfig, StrategyName
+from exaid_evals.monitor.settings import STRATEGIES, AutoRecoveryConfig
 from exaid_evals.runs.metric_names import Direction
 
 __all__ = ["Action", "AutoRecoverySystem"]
 _log = logging.getLogger("exaid_evals.monitor")
-_ALL: tuple[StrategyName, ...] = ("rollback", "reduce_learning_rate", "early_stop")
 
 
 class AutoRecoverySystem:
@@ -43,7 +41,7 @@ class AutoRecoverySystem:
     def __init__(
         self,
         checkpoint_dir: Path | str,
-        strategies: Sequence[StrategyName] = _ALL,
+        strategies: Sequence[str] = tuple(STRATEGIES),
         *,
         metric: str | None = None,
         direction: Direction | None = None,
@@ -83,7 +81,7 @@ class AutoRecoverySystem:
         except ExaidError:
             self._folder_lock.release()  # whoever holds the exception holds this object, and with it the folder
             raise
-        self._strategies: list[Strategy] = [STRATEGIES[name]() for name in config.strategies]
+        self._strategies: list[Strategy] = [STRATEGIES.build(name) for name in config.strategies]
         self._training_state: TrainingState | None = None
         self._recent: deque[float] = deque(maxlen=config.judge_after)
         self._alarm = Alarm(config, self._ranking, known)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import cast
 
-from exaid_evals.config.plugins import build_part, find_part
+from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.base import Importer
 from exaid_evals.traces.importers.source import Source
 
 _ROOM = "exaid_evals.traces.importers"
 # In the order in which they are asked whether a file is theirs.
-BUILT_IN = {
+_IMPORTERS = {
     "otel": f"{_ROOM}.otel:OtelImporter",
     "langchain": f"{_ROOM}.langchain:LangchainImporter",
     "autogen": f"{_ROOM}.autogen:AutogenImporter",
     "openai": f"{_ROOM}.openai:OpenaiImporter",
     "csv": f"{_ROOM}.csv_table:CsvImporter",
 }
-GROUP = "exaid_evals.importers"
+IMPORTERS = Kind("format", "exaid_evals.importers", _IMPORTERS)
 AUTO = "auto"
 
 
@@ -29,7 +28,7 @@ def importer_named(name: str) -> Importer:
     Raises:
         ConfigError: none has that name, or it cannot be built.
     """
-    return cast("Importer", build_part("format", name, find_part("format", name, BUILT_IN, group=GROUP)))
+    return cast("Importer", IMPORTERS.build(name))
 
 
 def importer_of(source: Source) -> Importer:
@@ -40,8 +39,7 @@ def importer_of(source: Source) -> Importer:
     Raises:
         DataError: none does, or the file cannot be read.
     """
-    others = sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))
-    known = [importer_named(name) for name in [*others, *BUILT_IN]]
+    known = [importer_named(name) for name in [*IMPORTERS.others(), *IMPORTERS]]
     for importer in known:
         if importer.claims(source):
             return importer

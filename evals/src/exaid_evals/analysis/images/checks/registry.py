@@ -1,49 +1,70 @@
-"""The checks that ship, in the order in which findings are told. A check is added by a file and its line here."""
+"""The checks by name, in the order in which findings are told. To add one, write a file and name it here.
+
+Other packages add theirs by entry point; settings name those that are to judge, beside the ones that ship.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from functools import cache
 
 from exaid_evals.analysis.images.checks.base import Check, Finding
-from exaid_evals.analysis.images.checks.blurred import Blurred
-from exaid_evals.analysis.images.checks.colour_mode import ColourMode
-from exaid_evals.analysis.images.checks.decompression_bomb import DecompressionBomb
-from exaid_evals.analysis.images.checks.duplicates import Duplicates
-from exaid_evals.analysis.images.checks.exif_orientation import ExifOrientation
-from exaid_evals.analysis.images.checks.low_contrast import LowContrast
-from exaid_evals.analysis.images.checks.odd_aspect import OddAspect
-from exaid_evals.analysis.images.checks.rotated import Rotated
-from exaid_evals.analysis.images.checks.tiny import Tiny
-from exaid_evals.analysis.images.checks.too_bright import TooBright
-from exaid_evals.analysis.images.checks.too_dark import TooDark
-from exaid_evals.analysis.images.checks.truncated import Truncated
-from exaid_evals.analysis.images.checks.unreadable import Unreadable
 from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.config.plugins import Kind
+from exaid_evals.errors import ConfigError
 
-CHECKS: tuple[Check, ...] = (
-    Unreadable(),
-    Truncated(),
-    DecompressionBomb(),
-    Tiny(),
-    OddAspect(),
-    Blurred(),
-    TooDark(),
-    TooBright(),
-    LowContrast(),
-    Rotated(),
-    ExifOrientation(),
-    ColourMode(),
-    Duplicates(),
+_NAME = re.compile(r"[a-z_]+")
+_ROOM = "exaid_evals.analysis.images.checks"
+CHECKS = Kind(
+    "check of images",
+    "exaid_evals.image_checks",
+    {
+        "unreadable": f"{_ROOM}.unreadable:Unreadable",
+        "truncated": f"{_ROOM}.truncated:Truncated",
+        "decompression_bomb": f"{_ROOM}.decompression_bomb:DecompressionBomb",
+        "tiny": f"{_ROOM}.tiny:Tiny",
+        "odd_aspect": f"{_ROOM}.odd_aspect:OddAspect",
+        "blurred": f"{_ROOM}.blurred:Blurred",
+        "too_dark": f"{_ROOM}.too_dark:TooDark",
+        "too_bright": f"{_ROOM}.too_bright:TooBright",
+        "low_contrast": f"{_ROOM}.low_contrast:LowContrast",
+        "rotated": f"{_ROOM}.rotated:Rotated",
+        "exif_orientation": f"{_ROOM}.exif_orientation:ExifOrientation",
+        "colour_mode": f"{_ROOM}.colour_mode:ColourMode",
+        "duplicate": f"{_ROOM}.duplicates:Duplicates",
+    },
 )
-NAMES = tuple(check.name for check in CHECKS)
+"""Each part is a class without arguments; see `checks.base.Check`."""
 
 
-def judge(images: Sequence[ImageFacts], settings: AuditSettings, names: Sequence[str] = NAMES) -> list[list[Finding]]:
-    """Return the findings of each image, in the order of the checks."""
+@cache
+def _built(others: tuple[str, ...]) -> tuple[Check, ...]:
+    checks = tuple(CHECKS.build(name) for name in (*CHECKS, *others))
+    for kind, check in zip((*CHECKS, *others), checks, strict=True):
+        if not _NAME.fullmatch(check.name):  # it becomes a key of records and a class of pages
+            what = f"the check {kind!r} is called {check.name!r}"
+            raise ConfigError(what, where="checks", remedy="name it by lower-case letters and `_`")
+    return checks
+
+
+def check_names(settings: AuditSettings) -> tuple[str, ...]:
+    """Return the names of the checks that judge, in their order.
+
+    Raises:
+        ConfigError: the settings name a check that cannot be had.
+    """
+    return tuple(check.name for check in _built(settings.checks))
+
+
+def judge(
+    images: Sequence[ImageFacts], settings: AuditSettings, names: Collection[str] | None = None
+) -> list[list[Finding]]:
+    """Return the findings of each image, in the order of the checks; of all checks, or those of some names."""
     found: list[list[Finding]] = [[] for _ in images]
-    for check in CHECKS:
-        if check.name in names:
+    for check in _built(settings.checks):
+        if names is None or check.name in names:
             for at, finding in check.judge(images, settings).items():
                 found[at].append(finding)
     return found
