@@ -14,8 +14,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, first_difference, read_cassette
-from exaid_evals.clients.recording import RecordingClient
-from exaid_evals.clients.replay import ReplayClient
+from exaid_evals.clients.replay import RecordingClient, ReplayClient
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 

@@ -11,8 +11,7 @@ import click
 
 from exaid_evals.cli.display import Progress, printable, shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import argument, flag, names_of, option
-from exaid_evals.config.requests import JobsRequest
+from exaid_evals.config.request import JobsRequest, argument, flag, names_of, option
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:

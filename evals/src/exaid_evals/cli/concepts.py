@@ -13,8 +13,7 @@ import click
 
 from exaid_evals.cli.display import printable
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import ConfigRequest, argument, flag, option
-from exaid_evals.config.requests import ExtractorRequest
+from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
 from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:

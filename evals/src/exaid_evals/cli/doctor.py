@@ -9,8 +9,7 @@ import click
 
 from exaid_evals.cli.display import printable
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import CampaignRequest, ConfigRequest, flag, option
-from exaid_evals.config.requests import MacRequest
+from exaid_evals.config.request import CampaignRequest, ConfigRequest, MacRequest, flag, option
 
 _PURPOSES = ("stub", "live", "paper", "docker", "analysis")
 

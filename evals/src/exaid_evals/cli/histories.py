@@ -94,7 +94,7 @@ def analysis_config_of(request: HistoryRequest) -> AnalysisConfig:
     primary, better = request.primary_metric, request.better
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.config.base import load_config
-    from exaid_evals.config.override import Override
+    from exaid_evals.config.request import Override
 
     overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
     config = load_config(AnalysisConfig, request.analysis_config, overrides).value

@@ -11,8 +11,7 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import CampaignRequest, argument, flag, option
-from exaid_evals.config.requests import DryRunRequest
+from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument, flag, option
 
 if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign

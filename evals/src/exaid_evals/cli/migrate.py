@@ -9,8 +9,7 @@ import click
 
 from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import CampaignRequest, argument
-from exaid_evals.config.requests import DryRunRequest
+from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument
 
 
 @dataclass(frozen=True, kw_only=True)

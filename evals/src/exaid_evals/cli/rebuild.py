@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.cli.display import shown
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.requests import REPLAY, ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
+from exaid_evals.config.request import REPLAY
+from exaid_evals.config.requests import ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.verification.origins import STAGES, Stage
 

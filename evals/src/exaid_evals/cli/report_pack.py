@@ -9,8 +9,7 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import flag, option
-from exaid_evals.config.requests import DryRunRequest
+from exaid_evals.config.request import DryRunRequest, flag, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from typing import cast
 from exaid_evals.clients.base import ConceptReader, LLMClient
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.cassette import Recorder
-from exaid_evals.clients.recording import RecordingClient
-from exaid_evals.clients.replay import REPLAY, ReplayClient, live_run
+from exaid_evals.clients.replay import REPLAY, RecordingClient, ReplayClient, live_run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import Kind
 from exaid_evals.config.summarizer import LLMConfig, SummarizerConfig

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.override import Override
 from exaid_evals.config.request import (
+    OPENAI,
+    REPLAY,
+    STUB,
+    AllCoresRequest,
     CampaignRequest,
+    CasesRequest,
     ConfigRequest,
-    Request,
+    DryRunRequest,
+    ExtractorRequest,
+    ForceRequest,
+    JobsRequest,
+    LiveRequest,
+    Override,
+    SelectionRequest,
+    SourceRequest,
+    StubRequest,
+    VariantsRequest,
     argument,
     campaign_of,
     flag,
@@ -19,131 +32,12 @@ from exaid_evals.config.request import (
 )
 from exaid_evals.errors import ConfigError
 
-STUB, REPLAY, OPENAI = "stub", "replay", "openai"
-
-
-def _ids(text: str) -> tuple[str, ...]:
-    ids = names_of(text)
-    if not ids:
-        raise ValueError("names no case; write ids with commas between them, such as case-1,case-2")
-    return ids
-
 
 def _seeds(text: str) -> tuple[int, ...]:
     parts = text.replace(",", " ").split()
     if not all(part.isdecimal() for part in parts):
         raise ValueError('write whole numbers, such as "42 43 44"')
     return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobsRequest(Request):
-    """What can be done to several cases at the same time."""
-
-    jobs: int = option("Cases processed at the same time.", "-j", "--jobs", default=1, minimum=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AllCoresRequest(Request):
-    """The same, with all cores unless told otherwise."""
-
-    jobs: int | None = option(
-        "Cases processed at the same time.  [default: number of cores]", "-j", "--jobs", minimum=1
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForceRequest(Request):
-    """What is not done twice."""
-
-    force: bool = flag("Make again what exists.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DryRunRequest(Request):
-    """What can be tried."""
-
-    dry_run: bool = flag("Show what would be done, and do nothing.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CasesRequest(Request):
-    """What is done to cases."""
-
-    limit: int | None = option("Only the first N cases.", minimum=1)
-    cases: tuple[str, ...] | None = option("Only these cases.", parse=_ids, metavar="ID,ID")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StubRequest(Request):
-    """What can be simulated."""
-
-    stub: bool = flag("Simulate agents and model: no key, no network.", variables=("EXAID_STUB_MODE", "EXAID_STUB"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveRequest(StubRequest):
-    """What a live model may be asked."""
-
-    max_calls: int | None = option(
-        "Stop before more requests to a live model than these. What was done is kept.", minimum=1
-    )
-    max_ctu: int | None = option(
-        "Stop when prompts and answers of a live model have so many CTU (about four characters each).", minimum=1
-    )
-    llm: str | None = option("Client that answers.", metavar="CLIENT")
-
-    def __post_init__(self) -> None:
-        """Refuse a live model in stub mode."""
-        if self.stub and self.llm not in (None, STUB):
-            remedy = "leave out --stub and unset EXAID_STUB_MODE, or leave out --llm"
-            raise ConfigError("in stub mode", where=f"--llm {self.llm}", remedy=remedy)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MacRequest(Request):
-    """What looks for MAC."""
-
-    mac_dir: Path | None = option("Folder of MAC with dataset/.  [default: third_party/mac]", path={"file_okay": False})
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceRequest(MacRequest):
-    """Where cases come from."""
-
-    source: str | None = option(
-        "Source of cases: auto, mac, synthetic or module:attribute.", metavar="NAME", key="dataset.yaml:source"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectionRequest(SourceRequest):
-    """Which cases are selected."""
-
-    seed: int | None = option("Seed of the stub generator.", minimum=0, key="mas_generation.yaml:seed")
-    n_cases: int | None = option("Size of the seeded subset.", minimum=1, key="dataset.yaml:n_cases")
-
-
-@dataclass(frozen=True, kw_only=True)
-class VariantsRequest(ConfigRequest):
-    """What is done under variants."""
-
-    variants: tuple[str, ...] = argument("[VARIANT]...")
-    variants_dir: Path | None = option("Folder of variants.  [default: CONFIG/variants]")
-
-    @property
-    def variants_folder(self) -> Path:
-        """The folder of variants."""
-        return self.variants_dir or self.configs / "variants"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExtractorRequest(Request):
-    """What reads concepts."""
-
-    extractor: str | None = option(
-        "Concept extractor, in place of the configured one.", metavar="NAME", key="metrics.yaml:extractor.name"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.config.base import Config as BaseConfig
 from exaid_evals.config.base import Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
-from exaid_evals.config.override import Override
 from exaid_evals.config.plugins import Kind
+from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import Reference, hidden, literals, secret_in_keys
 

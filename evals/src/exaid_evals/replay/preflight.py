@@ -13,9 +13,8 @@ from exaid_evals.clients.endpoint import secrets_hidden
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.replay import REPLAY, ReplayClient
 from exaid_evals.concepts.stop_entities import read_stop_entities
-from exaid_evals.config.base import Loaded, load_config
+from exaid_evals.config.base import Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.problems import Problems, joined
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig, read_variants

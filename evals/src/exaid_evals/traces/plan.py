@@ -14,11 +14,10 @@ from exaid_evals.cases.base import Case, SourceContext, content_of
 from exaid_evals.cases.mac import data_file, require_named
 from exaid_evals.cases.registry import CaseSet, load_cases
 from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
-from exaid_evals.config.base import ConfigT, Loaded, load_config
+from exaid_evals.config.base import ConfigT, Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
-from exaid_evals.config.problems import Problems, joined
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.config.resources import default_mac_dir
 from exaid_evals.errors import ConfigError, ExaidError

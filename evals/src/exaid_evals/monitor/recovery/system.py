@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.config.base import load_config
-from exaid_evals.config.override import Override
+from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.action import Action, OutcomeName

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from exaid_evals.artifacts.timestamps import format_timestamp
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
+from exaid_evals.config.base import Problems
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
-from exaid_evals.config.problems import Problems
 from exaid_evals.errors import ConfigError
 from exaid_evals.traces.mac.checkout import AUTOGEN, require_autogen, require_mac
 from exaid_evals.traces.mac.recording import recorded_cases, recorded_run

@@ -18,12 +18,11 @@ from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.config.mas_generation import LiveConfig, MacConfig, MacModelConfig, Stage
 from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
 from exaid_evals.traces.mac.calls import CaseCalls, Session, Trouble
-from exaid_evals.traces.mac.check import agent_of
+from exaid_evals.traces.mac.check import Verdict, agent_of, verdict_on
 from exaid_evals.traces.mac.forward import Forwarder
 from exaid_evals.traces.mac.process import End, Said, Try, run_child
 from exaid_evals.traces.mac.proxy import Address, Proxy
 from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording, SaidAt
-from exaid_evals.traces.mac.verdict import Verdict, verdict_on
 from exaid_evals.traces.model import Message, Provenance, Trace
 
 # As MAC spells them.
