@@ -62,20 +62,22 @@ def run(case_id: str, variant_id: str, policy: str) -> list[dict[str, Any]]:
         return {"record_type": "tokengate_flush", **head, "flush_index": index, "timestamp": timestamp, **seqs,
                 "trigger_reason": reason}  # fmt: skip
 
-    def summary(index: int, text: str, *, ok: bool, latency_ms: int) -> dict[str, Any]:
-        latest = f"{case_id}-se-{index - 1}" if index else None
-        return {"record_type": "summary_event", **head, "event_index": index, "event_id": f"{case_id}-se-{index}",
-                "latency_ms": latency_ms, "llm_usage": usage(100, 20), "schema_ok": ok, "summary_ctu": 12,
-                "summary_semantics_text": text, "start_seq": 0, "end_seq": 7,
-                "latest_summary_event_id": latest}  # fmt: skip
+    def event(kind: str, latency_ms: int, prompt: int, completion: int, **more: Any) -> dict[str, Any]:
+        shared = {"start_seq": 0, "end_seq": 7, "timestamp": "2025-12-24T22:23:25.500Z", "latency_ms": latency_ms}
+        return {"record_type": kind, **head, **shared, "llm_usage": usage(prompt, completion), **more}
 
-    decision = {"record_type": "buffer_decision", **head, "decision_index": 0, "decision": "buffer", "latency_ms": 900,
-                "llm_usage": usage(50, 5), "start_seq": 0, "end_seq": 7}  # fmt: skip
+    def summary(index: int, text: str, *, ok: bool, latency_ms: int) -> dict[str, Any]:
+        names = {"event_index": index, "event_id": f"{case_id}-se-{index}"}
+        latest = f"{case_id}-se-{index - 1}" if index else None
+        texts = {"summary_semantics_text": text, "summary_ctu": 12, "latest_summary_event_id": latest}
+        return event("summary_event", latency_ms, 100, 20, schema_ok=ok, **names, **texts)
+
+    decision = event("buffer_decision", 900, 50, 5, decision_index=0, decision="buffer")
     return [
         {"record_type": "run_meta", **head, "schema_version": "1.5.0", "trigger_policy": policy, "history_k": 3},
-        flush(0, "2025-12-24T22:00:02.000Z", 0, 2, "boundary_cue"),
-        flush(1, "2025-12-24T22:00:01.000Z", 3, 5, "silence_timer"),
-        flush(2, "2025-12-24T22:00:05.500Z", 6, 7, "end_of_trace"),
+        flush(0, "2025-12-24T22:23:22.000Z", 0, 2, "boundary_cue"),
+        flush(1, "2025-12-24T22:23:21.000Z", 3, 5, "silence_timer"),
+        flush(2, "2025-12-24T22:23:25.500Z", 6, 7, "end_of_trace"),
         decision,
         summary(0, "Seizure reported.", ok=True, latency_ms=1000),
         summary(1, "", ok=False, latency_ms=2000),

@@ -39,6 +39,7 @@ def test_turns_overlap_and_late_deltas_are_kept(tmp_path: Path) -> None:
         ("run", lambda lines: [line.replace('"variant_id":"V0"', '"variant_id":"V9"', 1) if "event" in line else line
                                for line in lines], r"variant_id is 'V9', in a run of V0"),
         ("run", lambda lines: [*lines[:-1], lines[-1][:40]], "half a line"),
+        ("run", lambda lines: [line.replace("T22:23:21.000Z", "T22:23") for line in lines], r":3: timestamp is '2025"),
     ],
 )  # fmt: skip
 def test_what_was_cut_moved_or_repeated_is_named_by_line(tmp_path: Path, name: str, edit: object, message: str) -> None:

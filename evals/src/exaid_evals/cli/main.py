@@ -78,6 +78,7 @@ VERBS = {
     "report-pack": ("report_pack", "Copy tables and figures into an article, and fill its marked blocks."),
     "tables": ("report:tables", "Write the tables alone; --check says which are not what the metrics give."),
     "explain": ("explain", "Say where a number of a table comes from."),
+    "import-campaign": ("import_campaign", "Take a published evaluation's traces and runs as a campaign."),
     "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),
     "analyze": ("analyze", "Say what went wrong in a run of any experiment, when and why (extra analysis)."),
     "compare": ("compare", "Say which of several runs is best, how certainly, and where they part (extra analysis)."),

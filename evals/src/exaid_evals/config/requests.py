@@ -257,6 +257,13 @@ class ReplicateRequest(ExtractorRequest, ConfigRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportCampaignRequest(CampaignRequest):
+    """A published evaluation, taken as a campaign."""
+
+    folder: Path = argument("DIR", required=True, path={"file_okay": False, "exists": True})
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidateRequest(CampaignRequest):
     """Stage 00."""
 

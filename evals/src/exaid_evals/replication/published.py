@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,8 @@ def read_published_run(path: Path) -> PublishedRun:
         for name in ("case_id", "variant_id"):
             if record.get(name) != meta[name]:
                 wrong(path, number, f"{name} is {record.get(name)!r:.60}, in a run of {meta[name]}")
+        if not _is_moment(record["timestamp"]):
+            wrong(path, number, f"timestamp is {record['timestamp']!r:.40}, which is not a time with its offset")
         if kind in ("buffer_decision", "summary_event"):
             for unit in ("prompt_ctu", "completion_ctu"):
                 if not isinstance(record["llm_usage"].get(unit, 0), int):
@@ -177,6 +180,13 @@ def read_published_run(path: Path) -> PublishedRun:
         tuple(by_type["buffer_decision"]),
         tuple(by_type["summary_event"]),
     )
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class Publication:

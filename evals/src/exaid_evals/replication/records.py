@@ -44,6 +44,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     },
     "buffer_decision": {
         "decision_index": (int,),
+        "timestamp": (str,),
         "latency_ms": _NULLABLE_NUMBER,
         "llm_usage": (dict,),
         "start_seq": (int,),
@@ -51,6 +52,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     },
     "summary_event": {
         "event_index": (int,),
+        "timestamp": (str,),
         "event_id": (str,),
         "latency_ms": _NULLABLE_NUMBER,
         "llm_usage": (dict,),

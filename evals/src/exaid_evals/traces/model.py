@@ -39,6 +39,7 @@ class Message:
         gold_concepts: ids that the message states; stub traces only.
         gold_mentions: where and in which form it states them, and what it only seems to; stub traces only.
         end_t_rel_ms: when it was complete; None where that is not known, or the stream says it.
+        upstream: what the program that recorded it says beyond this, as plain data; enters no measure.
     """
 
     agent_id: str
@@ -49,6 +50,7 @@ class Message:
     gold_concepts: tuple[str, ...] | None = None
     gold_mentions: tuple[GoldMention, ...] | None = None
     end_t_rel_ms: int | None = None
+    upstream: Mapping[str, Any] | None = None
 
     @property
     def time_basis(self) -> str:
@@ -144,6 +146,8 @@ def _record(trace: Trace, sequence_num: int, message: Message, stamp_ms: int) ->
         metadata["gold_concepts"] = sorted(message.gold_concepts)
     if message.gold_mentions is not None:
         metadata["gold_mentions"] = [to_fields(mention) for mention in message.gold_mentions]
+    if message.upstream is not None:
+        metadata["upstream"] = dict(message.upstream)
     record: dict[str, Any] = {
         **header(SCHEMA),
         "trace_id": trace_id(trace.case_id, sequence_num),
@@ -261,4 +265,5 @@ def _message(record: Mapping[str, Any], *, epoch: str) -> Message:
         provider_token_count=record.get("provider_token_count"),
         gold_concepts=tuple(gold) if gold is not None else None,
         gold_mentions=tuple(map(from_fields, labels)) if labels is not None else None,
+        upstream=record["metadata"].get("upstream"),
     )

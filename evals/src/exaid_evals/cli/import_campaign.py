@@ -1,0 +1,41 @@
+"""`exaid-evals import-campaign`: a published evaluation as a campaign of ours."""
+
+from __future__ import annotations
+
+import click
+
+from exaid_evals.cli.display import Progress, shown
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.requests import ImportCampaignRequest
+
+
+def run(request: ImportCampaignRequest) -> int:
+    """Take a published evaluation's traces and runs as a campaign, on which every stage works.
+
+    DIR is laid out as `replicate` reads it. Traces are frozen with the times of their deltas; variants are called by
+    their policy (full_exaid, turn_end, …), since the published ids mean something else here. Then, for instance,
+    `compute-metrics --data-dir X` measures the published runs, and `run-variants --data-dir X` replays variants of
+    your own over the same conversations.
+    """
+    from exaid_evals.replication.campaign import import_publication
+    from exaid_evals.replication.published import POLICIES, Publication
+    from exaid_evals.replication.stage import read_all
+    from exaid_evals.traces.freeze import refuse_frozen
+
+    publication = Publication(request.folder)
+    campaign = request.campaign
+    refuse_frozen(campaign)
+    publication.check_manifest()
+    traces, runs = read_all(publication)
+    with Progress("import-campaign", sum(map(len, runs.values()))) as progress:
+        imported = import_publication(campaign, traces, runs, on_case=progress.advance)
+    click.echo(f"traces    {len(traces)} in {shown(campaign.traces)}")
+    for variant, count in imported.variants.items():
+        ours, meaning = POLICIES.get(variant, ("", "a policy that is not known here"))
+        click.echo(f"runs      {count} of {variant}{f' ({ours} here)' if ours else ''}: {meaning}")
+    if imported.left:
+        click.echo("left out  " + ", ".join(f"{name} ({count})" for name, count in sorted(imported.left.items())))
+    return 0
+
+
+command = verb("import-campaign", ImportCampaignRequest, run)
