@@ -12,12 +12,15 @@ import pytest
 
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.clients.endpoint import endpoint_of
+from exaid_evals.clients.openai_client import OpenAIClient
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError
+from exaid_evals.metrics.runs import llm_id
 from exaid_evals.metrics.stage import Settings as MetricsSettings
 from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.replay.run_log import read_run
@@ -343,3 +346,20 @@ def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: PointAt) 
     _, outcome = replayed(tmp_path / "replay", live, variants=load_variants(configs_dir() / "variants", ["V1"]))
     assert all(f"{path.name}:1: request_sha256" in problem for problem in outcome.failed.values())
     assert outcome.failed
+
+
+def test_the_trigger_may_have_a_model_of_its_own(tmp_path: Path, point_at: PointAt) -> None:
+    """Decisions are asked of one model and summaries of another; both stand in the run, and a replay needs neither."""
+    campaign = freeze(tmp_path / "live", CONVERSATIONS)
+    small = {"llm": {"trigger_model": "m-small"}}
+    with OpenAIServer() as server:
+        point_at(server)
+        do(campaign, settings(**small))
+        asked = {(one.body["model"], "novelty" in str(one.body)) for one in server.requests}
+    assert asked == {("m-small", True), ("m-1", False)}
+    meta = read_run(campaign.run_file("V3", "case-1")).meta
+    assert (meta["llm"]["model"], meta["llm"]["parameters"]["trigger_model"]) == ("m-1", "m-small")
+    assert llm_id(meta) == "openai/m-1(trigger:m-small)"
+    _, outcome = replayed(tmp_path / "replay", campaign, llm={"client": "replay", "trigger_model": "m-small"})
+    assert (outcome.failed, outcome.written) == ({}, 20)
+    assert "trigger_model" not in OpenAIClient(LIVE, endpoint_of("openai", {})).parameters

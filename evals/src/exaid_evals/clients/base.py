@@ -174,6 +174,17 @@ class BoundClient:
         return self._client.bind(context)
 
 
+TRIGGER_MODEL = "trigger_model"
+"""The parameter of a client that asks another model for the trigger's decisions."""
+_TRIGGER = "trigger"
+
+
+def model_of(client: LLMClient, request: LLMRequest) -> str:
+    """Return the model that a client asks for an answer to a request."""
+    of_trigger = client.parameters.get(TRIGGER_MODEL) if request.task == _TRIGGER else None
+    return of_trigger if isinstance(of_trigger, str) else client.model
+
+
 def describe(client: LLMClient) -> dict[str, Any]:
     """Return the `llm` of a run's meta record."""
     return {"client": client.name, "model": client.model, "parameters": dict(client.parameters)}

@@ -21,7 +21,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse, Usage, model_of
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.cassette"
@@ -62,7 +62,7 @@ def canonical_request(request: LLMRequest, client: LLMClient) -> dict[str, Any]:
         "task": request.task,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "response_schema": request.response_schema,
-        "model": client.model,
+        "model": model_of(client, request),
         "parameters": client.parameters,
     }
 

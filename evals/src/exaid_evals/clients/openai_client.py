@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.clients.base import CallContext, ConceptReader, LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import (
+    TRIGGER_MODEL,
+    CallContext,
+    ConceptReader,
+    LLMRequest,
+    LLMResponse,
+    Usage,
+    model_of,
+)
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.completion import Completion, Negotiation, as_parameter, complete_once
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
@@ -46,6 +54,8 @@ class OpenAIClient:
             "max_completion_tokens": config.max_completion_tokens,
             "response_format": config.response_format,
         }
+        if config.trigger_model not in (None, config.model):
+            self.parameters = {**self.parameters, TRIGGER_MODEL: config.trigger_model}
 
     def check(self) -> None:
         """Make sure that there is a key, a server's URL and the SDK.
@@ -108,7 +118,7 @@ class OpenAIClient:
 
     def _body(self, request: LLMRequest, form: str) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "model": self.model,
+            "model": model_of(self, request),
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_completion_tokens": self._config.max_completion_tokens,
         }

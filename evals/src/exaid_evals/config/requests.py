@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,12 @@ from exaid_evals.config.request import (
     option,
 )
 from exaid_evals.errors import ConfigError
+
+
+def _runs_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", text):
+        raise ValueError("write 1 to 20 letters, digits, `-` or `_`, such as gpt-5")
+    return text
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -102,6 +109,14 @@ class RunsRequest(
         key="summarizer.yaml:llm.client",
     )
     model: str | None = option("Live model, in place of the configured one.", key="summarizer.yaml:llm.model")
+    trigger_model: str | None = option(
+        "Live model of the trigger's calls, in place of the configured one.", key="summarizer.yaml:llm.trigger_model"
+    )
+    runs_name: str | None = option(
+        "Keep these runs beside others of the same variants, as V3-NAME; later stages compare them in one table.",
+        parse=_runs_name,
+        metavar="NAME",
+    )
     retry_failed: bool = flag("Ask a live model anew where a recorded answer fails its case.")
 
     @property

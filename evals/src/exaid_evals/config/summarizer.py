@@ -32,6 +32,7 @@ class LLMConfig(Config):
         client: `stub`, `openai`, `replay`, or one of the user's own.
         recorded: whose recorded answers `replay` gives.
         model: the live model; the stub's stands in its own settings.
+        trigger_model: the live model of the trigger's calls; None takes `model` for them too.
         provider: whose key and base URL are taken from the environment.
         temperature: None sends none, for models that refuse it.
         response_format: how JSON is asked for; `auto` takes the strictest that the server supports.
@@ -43,6 +44,7 @@ class LLMConfig(Config):
     client: str = "stub"
     recorded: str = "openai"
     model: str = Field(default="gpt-4o-mini", min_length=1)
+    trigger_model: str | None = Field(default=None, min_length=1)
     provider: Literal["openai", "google"] = "openai"
     temperature: float | None = Field(default=0.0, ge=0.0, le=2.0)
     max_completion_tokens: int = Field(default=800, ge=1)

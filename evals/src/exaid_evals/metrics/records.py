@@ -97,6 +97,7 @@ class MadeFrom:
         generation_seed: of the stub generator; None for a live or imported conversation.
         extractor_held_out: whether conversations of that seed were kept from sight while the concept extractor was
             built; None where there is no such seed, or the extractor does not say.
+        llm: client and model of the runs, as signatures show them; empty in files before version 1.2.0.
         definitions: measure → version of its definition, of those whose definition has changed since the first.
     """
 
@@ -107,6 +108,7 @@ class MadeFrom:
     better: Mapping[str, str]
     generation_seed: int | None = None
     extractor_held_out: bool | None = None
+    llm: str = ""
     definitions: Mapping[str, int] = field(default_factory=dict)
 
 

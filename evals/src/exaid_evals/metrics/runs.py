@@ -13,6 +13,7 @@ from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.time_basis import together
+from exaid_evals.clients.base import TRIGGER_MODEL
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.replay.run_log import SKIPPED_FAILED_TRACE
@@ -159,8 +160,10 @@ def any_case(campaign: Campaign, variant: str) -> str:
 
 
 def llm_id(meta: Mapping[str, Any]) -> str:
-    """Return client and model of a run, as signatures show them."""
-    return f"{meta['llm']['client']}/{meta['llm']['model']}"
+    """Return client and model of a run, as signatures show them; that of the trigger too where it is another."""
+    of_trigger = meta["llm"]["parameters"].get(TRIGGER_MODEL)
+    shown = f"{meta['llm']['client']}/{meta['llm']['model']}"
+    return f"{shown}(trigger:{of_trigger})" if of_trigger else shown
 
 
 def _some(cases: Sequence[str]) -> str:

@@ -65,6 +65,7 @@ class Plan:
         stale: those of them whose metrics are not current.
         inputs: variant → fingerprint of all that its metrics depend on.
         runs_hashes: variant → hash over its run logs.
+        llm_ids: variant → client and model of its runs.
         signature: of every number that this campaign's configuration gives.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     stale: tuple[str, ...]
     inputs: dict[str, str]
     runs_hashes: dict[str, str]
+    llm_ids: dict[str, str]
     signature: Signature
     extractor: Extractor
 
@@ -117,7 +119,16 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
             if settings.request.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
         )
     return Plan(
-        manifest, tuple(entries), tuple(present), tuple(wanted), stale, inputs, runs_hashes, signature, extractor
+        manifest=manifest,
+        entries=tuple(entries),
+        present=tuple(present),
+        wanted=tuple(wanted),
+        stale=stale,
+        inputs=inputs,
+        runs_hashes=runs_hashes,
+        llm_ids={one.variant_id: one.llm_id for one in runs},
+        signature=signature,
+        extractor=extractor,
     )
 
 
@@ -192,6 +203,7 @@ def _write_variants(
             better=better,
             generation_seed=plan.manifest.generation.generation_seed,
             extractor_held_out=held_out(plan.extractor, plan.manifest.generation.generation_seed),
+            llm=plan.llm_ids[variant],
             definitions={measure.name: measure.version for measure in measures if measure.version > 1},
         )
         signed = replace(over_cases, made_from=made_from)

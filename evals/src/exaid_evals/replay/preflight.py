@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,7 @@ from exaid_evals.config.base import Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.config.variant import VariantConfig, read_variants
+from exaid_evals.config.variant import VARIANT_ID_PATTERN, VariantConfig, read_variants
 from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
 from exaid_evals.replay.calibrated import remarks
 from exaid_evals.replay.eval_run import EvalRun, eval_run, run_case
@@ -77,6 +78,8 @@ def preflight(request: RunsRequest, *, traces_required: bool = True) -> Prefligh
     problems = Problems()
     config = problems.checked(partial(_load_hiding_secrets, request))
     variants, unsound = read_variants(request.variants_folder, request.variants)
+    variants, misnamed = _under_name(variants, request.runs_name)
+    problems.add(*misnamed)
     problems.add(*unsound)
     stop_entities = problems.checked(lambda: read_stop_entities(request.configs / "stop_entities.txt"))
     problems.add(*part_problems(config.value if config else SummarizerConfig(), variants, campaign))
@@ -100,6 +103,16 @@ def preflight(request: RunsRequest, *, traces_required: bool = True) -> Prefligh
     )
     sound = settings is not None and not unsound
     return Preflight(config, tuple(variants), settings, plan if sound else None, client, told, problems.found)
+
+
+def _under_name(variants: Sequence[VariantConfig], name: str | None) -> tuple[list[VariantConfig], list[ConfigError]]:
+    """Return variants under the name that keeps their runs beside others of the same variants."""
+    if name is None:
+        return list(variants), []
+    named = [variant.model_copy(update={"variant_id": f"{variant.variant_id}-{name}"}) for variant in variants]
+    long = [one.variant_id for one in named if not re.fullmatch(VARIANT_ID_PATTERN, one.variant_id)]
+    what = f"{', '.join(long)}: longer than the 32 characters of a variant's name"
+    return named, [ConfigError(what, where="--runs-name", remedy="choose a shorter one")] if long else []
 
 
 def _load_hiding_secrets(request: RunsRequest) -> Loaded[SummarizerConfig]:

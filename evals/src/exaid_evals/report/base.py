@@ -11,6 +11,7 @@ from exaid_evals.report.cells import MISSING, Cell, Digits, Mean, Text
 from exaid_evals.report.notes import (
     STUB_NOTE,
     cases_note,
+    models_note,
     rests_on_time,
     signature_lines,
     time_note,
@@ -188,6 +189,7 @@ def build_table(
     notes = [MEAN_NOTE, cases_note(variants)]
     undefined = undefined_note(((column.heading, column.measure) for column in kept), variants)
     notes += [undefined] if undefined else []
+    notes += filter(None, [models_note(variants)])
     notes += [assumed] if any(rests_on_time(column.measure) for column in kept) and assumed else []
     notes += [STUB_NOTE] if any(variant.stub for variant in variants) else []
     return Table(name, title, kept, rows, tuple(notes), primary)

@@ -80,6 +80,18 @@ def time_note(variants: Iterable[VariantMetrics]) -> str:
     )
 
 
+def models_note(variants: Iterable[VariantMetrics]) -> str:
+    """Return which language model each variant asked, where they asked different ones."""
+    by_model: dict[str, list[str]] = {}
+    for variant in variants:
+        if variant.made_from is not None and variant.made_from.llm:
+            by_model.setdefault(variant.made_from.llm, []).append(variant.variant_id)
+    if len(by_model) < 2:
+        return ""
+    told = "; ".join(f"{llm} ({', '.join(names)})" for llm, names in by_model.items())
+    return f"Language models: {told}."
+
+
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
     return ", ".join(names[:_NAMED_AT_MOST]) + more
