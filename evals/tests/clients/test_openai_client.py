@@ -128,7 +128,7 @@ def test_the_library_retries_nothing_itself() -> None:
     [
         (Fail(401, "bad key"), "HTTP 401: bad key; set OPENAI_API_KEY"),
         (Fail(403), "set OPENAI_API_KEY"),
-        (Fail(404, "no such model"), "check the model 'gpt-4o-mini'"),
+        (Fail(404, "no such model"), "name a model that it has in place of 'gpt-4o-mini'"),
         (Fail(429, "no money", code="insufficient_quota"), "no quota left"),
     ],
 )

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exaid_evals.migration.steps import migrated
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
-from exaid_evals.artifacts.schemas import current_versions
+from exaid_evals.artifacts.schemas import current_versions, violations
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.migration import files
 from exaid_evals.migration.files import migrate, plan_migration, record_files
 from exaid_evals.traces.freeze import verify_frozen
-from exaid_evals.traces.model import read_trace
-from factories import write_campaign
+from exaid_evals.traces.model import from_records, read_trace
+from factories import failed_trace_records, write_campaign
 
 ADDED_TO_TRACES = ("t_rel_ms", "stream", "content_sha256")
 ADDED_TO_METADATA = ("stub", "gold_concepts", "gold_mentions")
@@ -172,3 +173,21 @@ def test_single_files_can_be_named(old: Campaign) -> None:
     path = sorted(old.traces.iterdir())[1]
     assert run(["migrate", str(path)]) == 0
     assert read_jsonl(path)[0]["schema_version"] == current_versions()["exaid.trace"]
+
+
+def test_a_published_failure_record_validates_and_migrates() -> None:
+    """Of version 1.0.0, without `metadata.model`: a failed case need not say by which model it was not made."""
+    record = failed_trace_records()[0]
+    for name in ("t_rel_ms", "content_sha256", "time_basis"):
+        record.pop(name, None)
+    record["schema_version"] = "1.0.0"
+    record["metadata"] = {key: value for key, value in record["metadata"].items() if key not in ("model", "stub")}
+    assert list(violations(record)) == []
+    new = migrated(record, record, where="here")
+    assert (new["schema_version"], "model" in new["metadata"]) == ("1.3.0", False)
+    trace = from_records([new], where="here")
+    assert (trace.failed, trace.provenance.model) == (True, "unknown")
+    spoken = {**record, "agent_id": "doctor0", "content": "a", "text_units_ctu": 1}
+    spoken["metadata"] = {**record["metadata"], "status": "success"}
+    del spoken["metadata"]["failure_reason"]
+    assert [field for field, _ in violations(spoken)] == ["metadata"]

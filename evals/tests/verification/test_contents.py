@@ -9,6 +9,7 @@ import pytest
 from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.verification.contents import flattened, has_parts, read_parts
 from exaid_evals.verification.origins import STAGES, chosen_stages, in_order, made_from, stage_of
+from exaid_evals.verification.sides import files_of
 
 
 def test_records_are_named_by_what_they_are(tmp_path: Path) -> None:
@@ -101,3 +102,11 @@ def test_what_is_made_from_something_comes_behind_it() -> None:
 def test_stages_go_by_number_or_verb(name: str) -> None:
     """`--stages` takes what people write."""
     assert [stage.verb for stage in chosen_stages([name])] == ["run-variants"]
+
+
+def test_what_was_logged_is_no_result(tmp_path: Path) -> None:
+    """An export says with the time of day what it did; that is neither missing nor extra in a verification."""
+    for name in ("exports/exported_summary.json", "exports/logs/export-20241219T120000Z.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert files_of(tmp_path.resolve(), STAGES) == ["exports/exported_summary.json"]

@@ -15,6 +15,7 @@ from exaid_evals.config.summarizer import LLMConfig
 from exaid_evals.errors import LLMError
 
 if TYPE_CHECKING:
+    import httpx
     import openai
     from openai import OpenAI
 
@@ -139,6 +140,7 @@ def complete_once(
         LLMError: it failed for another reason.
     """
     started = monotonic()
+    failure: PassingError | LLMError
     try:
         if config.stream:
             text, finish_reason, usage = _streamed(sdk, body, lambda: monotonic() - started > config.timeout_s)
@@ -146,6 +148,8 @@ def complete_once(
             text, finish_reason, usage = _whole(sdk, body)
     except (PassingError, LLMError):
         raise
+    except _NoStreamError as error:
+        failure = StoppedError(error.what, where=endpoint.shown, remedy=error.remedy)
     except Exception as error:  # whatever the SDK and the HTTP library raise ends here, and is told without secrets
         failure = _failure(error, endpoint, config)
     else:
@@ -171,6 +175,7 @@ def _streamed(sdk: OpenAI, body: Mapping[str, Any], too_late: Callable[[], bool]
     parts: list[str] = []
     finish_reason = usage = None
     with sdk.chat.completions.create(**body, stream=True, stream_options={"include_usage": True}) as stream:
+        _require_stream(stream.response)
         for chunk in stream:
             if too_late():
                 raise PassingError("the stream did not end in time")
@@ -182,6 +187,34 @@ def _streamed(sdk: OpenAI, body: Mapping[str, Any], too_late: Callable[[], bool]
     if finish_reason is None:
         raise PassingError("the stream broke off")
     return "".join(parts), finish_reason, usage
+
+
+class _NoStreamError(Exception):
+    """The server answered, and not with a stream: it would do the same again."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.remedy = what, remedy
+
+
+def _require_stream(response: httpx.Response) -> None:
+    """Tell an answer that is no stream from one that breaks off.
+
+    Raises:
+        _NoStreamError: the server sent a page, or JSON at once.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "text/html":
+        what = "the server answered with a web page, which no model writes"
+        raise _NoStreamError(what, "check the base URL: it ends in /v1 on most servers")
+    if kind == "application/json":
+        try:
+            choices = json.loads(response.read()).get("choices")
+        except (ValueError, AttributeError):
+            choices = None
+        if choices:
+            raise _NoStreamError("the server answers whole, and not as a stream", "write `stream: false` under `llm`")
+        raise _NoStreamError("the server answered with JSON that holds no choices", "check the base URL and the model")
 
 
 def _text(content: Any) -> str:
@@ -225,7 +258,10 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint, config: LLMConfig
         remedy = f"set {endpoint.key_variable} to a key that this server accepts"
         return StoppedError(what, where=endpoint.shown, remedy=remedy)
     if status == 404:
-        remedy = f"check the model {config.model!r} and the base URL"
+        remedy = (
+            f"name a model that it has in place of {config.model!r}, as `model` under `llm` in summarizer.yaml or with "
+            f"--model; or correct the base URL"
+        )
         return StoppedError(what, where=endpoint.shown, remedy=remedy)
     if status in (400, 422):
         return RefusedError(what, where=endpoint.shown, remedy="the server takes no such request; see its message")

@@ -75,6 +75,13 @@ PROVIDERS = {
     "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
     "google": ("GOOGLE_API_KEY", "GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com/v1beta/openai"),
 }
+# Variable of a key → what to write to use it.
+_LINES_FOR = {
+    "GOOGLE_API_KEY": "write `provider: google` and `model: gemini-2.5-flash-lite` under `llm` in summarizer.yaml (for "
+    'stage 01 `"provider": "google"` and such a `"model"` in mac_model_config.json)',
+    "OPENAI_API_KEY": "write `provider: openai` and `model: gpt-4o-mini` under `llm` in summarizer.yaml (for stage 01 "
+    '`"provider": "openai"` and such a `"model"` in mac_model_config.json)',
+}
 _LONGEST_KEY = 4096
 _PUBLIC_PARAMETERS = frozenset({"api-version", "api_version", "alt"})
 
@@ -89,6 +96,7 @@ class Endpoint:
         key: the API key; empty where none is set.
         key_variable: the environment variable of the key.
         shown: the base URL as messages may show it: without user, password and query.
+        other_key: the variable of another provider's key, where that is set and this one's is not.
         redactor: takes the key and all that is secret in the base URL out of texts.
     """
 
@@ -98,6 +106,7 @@ class Endpoint:
     key_variable: str
     shown: str
     redactor: Redactor = field(repr=False)
+    other_key: str = ""
 
     def check(self) -> None:
         """Make sure that a request could be sent.
@@ -107,13 +116,10 @@ class Endpoint:
         """
         problems = []
         if not self.key:
-            problems.append(
-                ConfigError(
-                    "no API key",
-                    where=self.key_variable,
-                    remedy=f"set the environment variable {self.key_variable}; for recorded calls use --llm replay",
-                )
-            )
+            remedy = f"set the environment variable {self.key_variable}; for recorded calls use --llm replay"
+            if self.other_key:
+                remedy = f"{self.other_key} is set: {_LINES_FOR[self.other_key]}; or {remedy}"
+            problems.append(ConfigError("no API key", where=self.key_variable, remedy=remedy))
         elif not self.key.isascii() or not self.key.isprintable() or " " in self.key or len(self.key) > _LONGEST_KEY:
             what = "holds spaces or characters that no key has"
             problems.append(ConfigError(what, where=self.key_variable, remedy="set it again, without quotes"))
@@ -151,6 +157,7 @@ def endpoint_of(provider: str, environment: Mapping[str, str] | None = None) -> 
         key_variable=key_variable,
         shown=urlunsplit((parts.scheme, host, parts.path, "", "")),
         redactor=Redactor(secrets),
+        other_key="" if key else next((name for name in _LINES_FOR if environment.get(name, "").strip()), ""),
     )
 
 

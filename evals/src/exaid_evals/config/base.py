@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -65,8 +65,13 @@ def joined(problems: Iterable[ExaidError]) -> ExaidError | None:
 
 
 class Config(BaseModel):
-    """Base of every typed configuration: immutable, and a misspelt key is an error."""
+    """Base of every typed configuration: immutable, and a misspelt key is an error.
 
+    Attributes:
+        MOVED: dotted key that stood here once → where to write it now.
+    """
+
+    MOVED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
@@ -144,6 +149,9 @@ def _problems(
         source = sources.get(dotted) or (str(path) if path else "default")
         where = f"{source}: {dotted}" if dotted else source
         if item["type"] == "extra_forbidden":
+            if dotted in model.MOVED:
+                found.append(ConfigError("is no key of this file any more", where=where, remedy=model.MOVED[dotted]))
+                continue
             near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(model), n=1)
             remedy = f"did you mean `{near[0]}`?" if near else "remove it"
             found.append(ConfigError("unknown key", where=where, remedy=remedy))

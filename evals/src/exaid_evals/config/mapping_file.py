@@ -62,6 +62,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError("not valid (nested too deeply)", where=str(path), remedy="correct the file") from None
     if data is None:
         return {}
+    if isinstance(data, list):
+        remedy = 'write the mapping alone, such as {"model": "gpt-4o-mini"}; keys come from the environment'
+        raise ConfigError("holds a list", where=str(path), remedy=remedy)
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError("holds no mapping of names to values", where=str(path), remedy="write `key: value` lines")
     return data

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -192,7 +193,7 @@ class LiveConfig(Config):
 
 
 class MasGenerationConfig(Config):
-    """configs/mas_generation.yaml.
+    """configs/mas_generation.yaml; how answers are sampled stands in the file of the model.
 
     Attributes:
         seed: of the stub generator.
@@ -202,6 +203,9 @@ class MasGenerationConfig(Config):
         stub: its simulation.
     """
 
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "mac.decoding": "write `temperature` and the like into configs/mac_model_config.json"
+    }
     seed: int = Field(default=42, ge=0)
     epoch: str = "2024-12-19T12:00:00Z"
     mac: MacConfig = MacConfig()

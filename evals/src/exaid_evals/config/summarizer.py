@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -92,6 +93,9 @@ class StreamConfig(Config):
 class SummarizerConfig(Config):
     """The whole file."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {
+        "history_k": "write `history_k` into the variant's file, such as configs/variants/V3.yaml"
+    }
     llm: LLMConfig = LLMConfig()
     stub: StubLLMConfig = StubLLMConfig()
     stream: StreamConfig = StreamConfig()

@@ -208,7 +208,8 @@ def from_records(records: Sequence[Mapping[str, Any]], *, where: str) -> Trace:
     provenance = Provenance(
         mas_run_id=metadata["mas_run_id"],
         mac_commit=metadata["mac_commit"],
-        model=metadata["model"],
+        # A failed case of version 1.0.0 need not say by which model it was not made.
+        model=metadata.get("model", "unknown"),
         stub=bool(metadata.get("stub", False)),
     )
     if metadata["status"] == "failed":

@@ -17,6 +17,9 @@ from exaid_evals.verification.origins import STAGES, Stage, stage_of
 OWN_EXPORT = "campaign"
 """What the one run of a campaign's own export is called."""
 
+LOGS = "logs"
+"""Folders of what was said while something was done, with the time of day: no result."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
@@ -71,7 +74,7 @@ class FolderSide:
 def files_of(root: Path, stages: Iterable[Stage]) -> list[str]:
     """Return the paths inside a campaign of what stages have made, without hidden files; sorted."""
     folders = [root / folder for stage in stages for folder in stage.folders]
-    found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file() and path.parent.name != LOGS)
     names = (path.relative_to(root).as_posix() for path in found if not path.name.startswith("."))
     return sorted(name for name in names if stage_of(name) is not None)
 

@@ -1,0 +1,174 @@
+"""docs/time.md: how the order of variants depends on the speed at which text is taken to arrive.
+
+`python evals/tests/docs/time_page.py` writes it. The first table is of stub conversations; the second, written where
+`../shared/external/exaim` is present and kept as it stands where it is not, of the recorded streams there, as numbers.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.concepts.base import CachedExtractor
+from exaid_evals.concepts.registry import load_extractor
+from exaid_evals.config.mas_generation import MasGenerationConfig
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
+from exaid_evals.config.variant import load_variants
+from exaid_evals.metrics.measures.timeliness import concept_delay_ms, concept_delay_rmst, time_to_first_update_ms
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.replay.eval_run import eval_run, run_case
+from exaid_evals.replay.working import make_client
+from exaid_evals.traces.model import Message, Provenance, Trace
+from exaid_evals.traces.stub.generator import StubSource
+from small_cases import load
+
+ROOT = Path(__file__).resolve().parents[3]
+EXTERNAL = ROOT.parent / "shared" / "external" / "exaim" / "traces"
+TARGET = ROOT / "docs" / "time.md"
+COMMAND = "python evals/tests/docs/time_page.py"
+N_CASES = 4
+SPEEDS = (40, 120, 345, 1000)
+VARIANTS = ("V0", "V1")
+_PROVENANCE = Provenance("mas-0123456789abcdef", "0" * 40, "recorded", stub=True)
+_EPOCH = "2024-12-19T12:00:00Z"
+_AGENTS = ("doctor0", "doctor1", "doctor2", "supervisor")
+_TEXT = """\
+<!-- Made by `{command}`; do not edit. -->
+
+# Time: recorded, or assumed
+
+How long a clinician waits is measured on the clock of the conversation. Where a trace says when its text arrived,
+replay uses that, and shifts none of it. Where it does not, text arrives one message after the other at
+`stream.chars_per_second` of `configs/summarizer.yaml`, and every delay, first update and timer flush is that of an
+assumption. This page shows how much of one: the same conversations, once with their recorded times and once without
+them, at several assumed speeds, under V0 (the clinician reads every message) and V1 (an update every 500 CTU), with the
+stub model.
+
+`Delay p50` is the median over the concepts that an update tells of the time from their first mention to it;
+`restricted mean` is over all concepts, up to 60 s, with those that are never told. Both are means over cases.
+
+## Stub conversations
+
+{n} conversations of the stub generator, which types at about 80 characters a second and pauses.
+
+{stub}
+
+## Recorded streams
+
+{n} streamed conversations of gpt-4o-mini (AbemKW/EXAIM-MedGemma-Impact, evals/data/traces; the first by name).
+
+{recorded}
+
+What a slower or faster assumption does to one variant it does not do to another: V0 waits for the end of a message, V1
+for 500 CTU and for the model. Which of them tells a concept sooner is, without recorded times, a matter of the setting.
+So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns and captions say it where it is not
+`recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time unless it is told
+`--allow-assumed-time`.
+"""
+
+
+def stub_traces() -> list[Trace]:
+    """Return conversations of the stub generator; their streams are recorded on its own clock."""
+    source = StubSource(MasGenerationConfig(), _PROVENANCE, load())
+    return [source.generate(case) for case in load()[:N_CASES]]
+
+
+def recorded_traces() -> list[Trace]:
+    """Return recorded conversations; empty where they are not here."""
+    return [_read(path) for path in sorted(EXTERNAL.glob("*.jsonl.gz"))[:N_CASES]] if EXTERNAL.is_dir() else []
+
+
+def _read(path: Path) -> Trace:
+    turns: dict[int, list[dict[str, object]]] = {}
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for record in map(json.loads, lines):
+            if record["record_type"] == "stream_delta" and record["delta_text"]:
+                turns.setdefault(record["turn_id"], []).append(record)
+    messages = []
+    for deltas in sorted(turns.values(), key=lambda deltas: int(str(deltas[0]["seq"]))):
+        stream = tuple((int(str(one["t_rel_ms"])), len(str(one["delta_text"]))) for one in deltas)
+        agent = str(deltas[0]["agent_id"])
+        text = "".join(str(one["delta_text"]) for one in deltas)
+        messages.append(Message(agent if agent in _AGENTS else "supervisor", text, stream[0][0], stream))
+    case_id = f"case-{path.name.partition('.')[0].removeprefix('case-')}"
+    return Trace(case_id, _EPOCH, tuple(messages), _PROVENANCE)
+
+
+def without_times(trace: Trace) -> Trace:
+    """Return a trace of which nobody recorded when its text arrived."""
+    bare = tuple(replace(message, t_rel_ms=None, stream=(), end_t_rel_ms=None) for message in trace.messages)
+    return replace(trace, messages=bare)
+
+
+def rows(traces: Sequence[Trace]) -> Iterator[tuple[str, str, list[float]]]:
+    """Yield how time is known, the variant, and first update, median delay and restricted mean in s."""
+    summarizer = SummarizerConfig()
+    client = make_client(summarizer, frozenset())
+    extractor = CachedExtractor(load_extractor("lexicon", {}, stop_entities=frozenset()))
+    bare = [without_times(trace) for trace in traces]
+    assumed = [(f"assumed, {one} a second", bare, one) for one in SPEEDS]
+    for known, talks, speed in [("recorded", traces, 120), *assumed]:
+        at_speed = summarizer.model_copy(update={"stream": StreamConfig(chars_per_second=speed)})
+        for variant in VARIANTS:
+            yield known, variant, _means(talks, variant, at_speed, client, extractor)
+
+
+def _means(
+    traces: Sequence[Trace], name: str, summarizer: SummarizerConfig, client: LLMClient, extractor: CachedExtractor
+) -> list[float]:
+    [variant] = load_variants(configs_dir() / "variants", [name])
+    found = []
+    for trace in traces:
+        log = run_case(eval_run(variant, summarizer, client, "sha256:" + "0" * 64), trace, "sha256:" + "0" * 64, client)
+        (seen,) = observe_case(trace, [log], extractor)
+        measured = (time_to_first_update_ms(seen), concept_delay_ms(seen, 0.5), concept_delay_rmst(seen, 60_000))
+        found.append([value or 0.0 for value in measured])
+    return [fmean(column) / 1000 for column in zip(*found, strict=True)]
+
+
+def table(traces: Sequence[Trace]) -> str:
+    """Return a table of all rows, with which variant tells a concept sooner."""
+    lines = [
+        "| time | variant | first update (s) | Delay p50 (s) | restricted mean (s) | sooner by p50 |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    found = list(rows(traces))
+    for known in dict.fromkeys(row[0] for row in found):
+        both = [row for row in found if row[0] == known]
+        sooner = min(both, key=lambda row: row[2][1])[1]
+        for number, (_, variant, values) in enumerate(both):
+            shown = " | ".join(f"{value:.1f}" for value in values)
+            lines.append(f"| {known if not number else ''} | {variant} | {shown} | {sooner if not number else ''} |")
+    return "\n".join(lines)
+
+
+def render(*, recorded: str | None = None) -> str:
+    """Return the page; `recorded` is the table of recorded streams where those are not here."""
+    external = recorded_traces()
+    of_streams = table(external) if external else recorded or "Not here when this page was made."
+    return _TEXT.format(command=COMMAND, n=N_CASES, stub=table(stub_traces()), recorded=of_streams)
+
+
+def recorded_table(page: str) -> str | None:
+    """Return the second table of a page."""
+    tables = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
+    return tables[1].rstrip("\n") if len(tables) > 1 else None
+
+
+def main() -> None:
+    """Write the page."""
+    before = TARGET.read_text(encoding="utf-8") if TARGET.is_file() else ""
+    TARGET.write_text(render(recorded=recorded_table(before)), encoding="utf-8")
+    print(f"updated {TARGET.relative_to(ROOT)}")  # noqa: T201 - a script's report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
