@@ -150,7 +150,7 @@ def test_not_a_number_is_no_value(tmp_path: Path) -> None:
         ("[1, 2]: a\n", "stage.yaml:1: a key must be plain text; correct the line"),
         ("{a: 1}: a\n", "stage.yaml:1: a key must be plain text; correct the line"),
         ("name: [a\n", "stage.yaml:2: expected ',' or ']', but got '<stream end>'; correct the line"),
-        ("- a\n", "stage.yaml: holds no mapping of names to values; write `key: value` lines"),
+        ("- a\n", "stage.yaml: holds a list; write the mapping alone"),
         ("1: a\n", "stage.yaml: holds no mapping of names to values; write `key: value` lines"),
         ("name: !!python/object:os.system a\n", "stage.yaml:1: could not determine a constructor"),
         ("name: a\n---\nname: b\n", "stage.yaml:2: but found another document; correct the line"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exaid_evals.migration.steps import migrated
 
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import current_versions, violations
@@ -14,7 +13,7 @@ from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.migration import files
-from exaid_evals.migration.files import migrate, plan_migration, record_files
+from exaid_evals.migration.files import migrate, migrated, plan_migration, record_files
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import from_records, read_trace
 from factories import failed_trace_records, write_campaign

@@ -202,6 +202,7 @@ def _require_stream(response: httpx.Response) -> None:
 
     Raises:
         _NoStreamError: the server sent a page, or JSON at once.
+        PassingError: what it calls JSON is none.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/html":
@@ -209,9 +210,10 @@ def _require_stream(response: httpx.Response) -> None:
         raise _NoStreamError(what, "check the base URL: it ends in /v1 on most servers")
     if kind == "application/json":
         try:
-            choices = json.loads(response.read()).get("choices")
-        except (ValueError, AttributeError):
-            choices = None
+            answer: Any = json.loads(response.read())
+        except ValueError:
+            raise PassingError("the server's answer is no JSON") from None
+        choices = answer.get("choices") if isinstance(answer, dict) else None
         if choices:
             raise _NoStreamError("the server answers whole, and not as a stream", "write `stream: false` under `llm`")
         raise _NoStreamError("the server answered with JSON that holds no choices", "check the base URL and the model")
