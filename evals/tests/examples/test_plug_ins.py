@@ -73,6 +73,52 @@ def test_a_format_of_runs_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "mine (pairs): 1 metrics, 40 steps" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["stuck", "own_parts.stuck:Stuck"])
+def test_a_detector_serves_monitor_and_analysis(name: str) -> None:
+    """Ten equal values are told of by the detector that is named, during a training and after it."""
+    from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.anomalies.registry import find_anomalies
+    from exaid_evals.anomalies.settings import DetectionSettings
+    from exaid_evals.anomalies.watches import watch
+    from exaid_evals.runs.rows import history_of
+
+    values = [0.5 + step / 100 for step in range(10)] + [0.25] * 10
+    settings = DetectionSettings(detectors=(name,))
+    one = watch("accuracy", settings)
+    during = [found for step, value in enumerate(values) for found in one.update(step, value)]
+    history = history_of("run", "jsonl", [{"step": step, "accuracy": value} for step, value in enumerate(values)])
+    after = find_anomalies(history, AnalysisConfig(anomaly_detection=settings))
+    for told in (during, after):
+        assert [(found.kind, found.step) for found in told if found.detector == "stuck"] == [("plateau", 10)]
+    assert "detectors" not in DetectionSettings().model_dump()  # signatures without any stay as they were
+    assert not [one for one in find_anomalies(history, AnalysisConfig()) if one.detector == "stuck"]
+
+
+@pytest.mark.parametrize("name", ["overheated", "own_parts.overheated:Overheated"])
+def test_a_cause_is_weighed_beside_the_others(name: str) -> None:
+    """A drop with a hot GPU before it is explained by the cause that is named, and by another without it."""
+    from exaid_evals.analysis.settings import AnalysisConfig, RootCauseSettings
+    from exaid_evals.analysis.stage import analyse
+    from exaid_evals.runs.rows import history_of
+
+    rows = [
+        {
+            "step": step,
+            "val_accuracy": 0.9 - 0.001 * (step % 2) if step < 60 else 0.3,
+            "system/gpu_temperature": 99.0 if step in (58, 59) else 60.0,
+        }
+        for step in range(100)
+    ]
+    history = history_of("run", "jsonl", rows)
+    found = analyse(history, AnalysisConfig(root_cause=RootCauseSettings(causes=(name,)))).diagnosis
+    assert found is not None
+    assert found.hypotheses[0].claim == "The GPU overheated."
+    assert found.hypotheses[0].evidence[0].step == 58
+    without = analyse(history, AnalysisConfig()).diagnosis
+    assert without is not None
+    assert "The GPU overheated." not in [one.claim for one in without.hypotheses]
+
+
 @pytest.mark.parametrize("name", ["upright", "own_parts.upright:Upright"])
 def test_a_check_of_images_judges_where_the_settings_name_it(name: str) -> None:
     """A wide image is found by the check that is named, and by none where none is."""

@@ -23,6 +23,8 @@ class RootCauseSettings(Config):
     """`unknown` stands at this score: a hypothesis with less explains nothing."""
     explains: float = 4.0
     """A drop that is not critical by itself counts where a hypothesis has this score: small drops are often chance."""
+    causes: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Further causes to weigh, by entry point or `module:attribute`."""
 
 
 class AnalysisConfig(AnomalySettings):

@@ -45,6 +45,8 @@ class DetectionSettings(Config):
     """An improvement by less than this share of all that was gained is none."""
     directions: dict[str, Literal["higher", "lower"]] = Field(default_factory=dict)
     """How metrics improve whose name does not tell."""
+    detectors: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """Further detectors, by entry point or `module:attribute`."""
 
 
 class ChangePointSettings(Config):

@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA
 from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.anomalies.stream import Stream
-from exaid_evals.anomalies.streaming import Divergence, NotFinite, Outlier, Plateau, StreamDetector, SuddenDrop
+from exaid_evals.anomalies.streaming import NotFinite, StreamDetector, SuddenDrop
+from exaid_evals.config.plugins import Kind
 from exaid_evals.runs.history import LARGEST
 from exaid_evals.runs.metric_names import Direction, direction_of, metric_named, role_of_column
 
@@ -24,9 +26,32 @@ _SUPPORT = 2.0
 alarm, rather than 19, and no cause is lost."""
 
 
+_BUILT_IN = "exaid_evals.anomalies.streaming"
+DETECTORS = Kind(
+    "detector",
+    "exaid_evals.detectors",
+    {
+        "sudden_drop": f"{_BUILT_IN}:SuddenDrop",  # before the outlier that it would be
+        "outlier": f"{_BUILT_IN}:Outlier",
+        "divergence": f"{_BUILT_IN}:Divergence",
+        "plateau": f"{_BUILT_IN}:Plateau",
+    },
+)
+"""Each part is a class of the settings; see `streaming.StreamDetector`. Its anomalies are of a kind that there is."""
+
+
+@cache
+def _classes(others: tuple[str, ...]) -> tuple[Callable[[DetectionSettings], StreamDetector], ...]:
+    return tuple(DETECTORS.find(name) for name in (*DETECTORS, *others))
+
+
 def detectors(config: DetectionSettings) -> tuple[StreamDetector, ...]:
-    """Return new detectors of finite values, for one metric; a drop goes before the outlier that it would be."""
-    return (SuddenDrop(config), Outlier(config), Divergence(config), Plateau(config))
+    """Return new detectors of finite values, for one metric.
+
+    Raises:
+        ConfigError: the settings name one that cannot be had.
+    """
+    return tuple(found(config) for found in _classes(config.detectors))
 
 
 class Watch(NamedTuple):
@@ -107,7 +132,11 @@ class Watches:
             config: settings.
             metrics: those that are watched; None watches all.
             directions: metric → direction, as the source or the user says; None takes those of the settings.
+
+        Raises:
+            ConfigError: the settings name a detector that cannot be had.
         """
+        _classes(config.detectors)  # now, rather than when the first value comes
         self._config = config
         self._directions = directions
         self._chosen = frozenset(metrics or ())

@@ -5,20 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from exaid_evals.analysis.causes.base import Cause, Context, Hypothesis, Onset
-from exaid_evals.analysis.causes.data import Data
-from exaid_evals.analysis.causes.evaluation import Evaluation
 from exaid_evals.analysis.causes.onset import onsets
-from exaid_evals.analysis.causes.optimisation import Optimisation
-from exaid_evals.analysis.causes.system import System
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.config.plugins import Kind
 from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction
 
 _MOST = 0.5
-CAUSES: tuple[Cause, ...] = (Data(), Optimisation(), Evaluation(), System())
+_ROOM = "exaid_evals.analysis.causes"
+CAUSES = Kind(
+    "cause",
+    "exaid_evals.causes",
+    {
+        "data": f"{_ROOM}.data:Data",
+        "optimisation": f"{_ROOM}.optimisation:Optimisation",
+        "evaluation": f"{_ROOM}.evaluation:Evaluation",
+        "system": f"{_ROOM}.system:System",
+    },
+)
+"""Each part is a class without arguments; see `causes.base.Cause`. Its family is one that there is."""
+
+
+@cache
+def _causes(others: tuple[str, ...]) -> tuple[Cause, ...]:
+    return tuple(CAUSES.build(name) for name in (*CAUSES, *others))
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def diagnose(
         return None
     for onset in onsets(history, anomalies, directions, config.primary_metric):
         context = Context(history, directions, onset, config.root_cause, bad_items)
-        weighed = [cause.weigh(context) for cause in CAUSES]
+        weighed = [cause.weigh(context) for cause in _causes(config.root_cause.causes)]
         explained = max(one.score for one in weighed) >= config.root_cause.explains
         if explained or onset.anomaly.severity in ("high", "critical"):
             return _ranked(onset, weighed, config)
