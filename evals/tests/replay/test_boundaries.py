@@ -6,12 +6,13 @@ import re
 
 import pytest
 
-from conversations import EPOCH, PROVENANCE, conversation
+from conversations import EPOCH, PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.config.base import Config
+from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates.base import Chunk, Gate, Piece
 from exaid_evals.replay.clock import arrivals
-from exaid_evals.replay.engine import stream_chunks
+from exaid_evals.replay.engine import replay, stream_chunks
 from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Message, Trace
@@ -116,3 +117,15 @@ def test_a_timer_that_stays_where_it_was_is_an_error_and_no_endless_loop() -> No
     """The gate's author is told what to change."""
     with pytest.raises(DataError, match=r"(?s)stays where it was.*clear its deadline in on_timer"):
         list(stream_chunks(conversation("ab cd"), Alarm(500, stuck=True), 2.0))
+
+
+def test_the_middleware_is_free_from_the_first_moment() -> None:
+    """What is said at 0 ms is decided on and shown at 0 ms where neither takes time."""
+    parts = {"gate": "message", "trigger": "always", "summarizer": "passthrough"}
+    variant = VariantConfig.model_validate(
+        {"variant_id": "T", "history_k": 0, **{part: {"kind": kind} for part, kind in parts.items()}}
+    )
+    trace = Trace("case-1", EPOCH, (Message("doctor0", "ab", end_t_rel_ms=0),), PROVENANCE)
+    flushes, decisions, summaries = replay(trace, variant, ScriptedLLM([]), chars_per_second=1.0)
+    assert [one.t_ms for one in (*flushes, *decisions, *summaries)] == [0, 0, 0]
+    assert summaries[0].llm_usage is None
