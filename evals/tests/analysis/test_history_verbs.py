@@ -12,7 +12,7 @@ import pytest
 from analysis.compare.runs import curve, run, write_run
 from analysis.histories import series
 from exaid_evals.analysis.compare.configuration import flat_settings
-from exaid_evals.analysis.compare.final_means import ends_differ, ends_undefined
+from exaid_evals.analysis.compare.final_means import ends_differ, ends_diverged
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
@@ -99,7 +99,7 @@ def test_the_greatest_value_that_counts_is_computed_with() -> None:
     assert len(fine.clean) == 10
     assert len(over.clean) == 5
     assert [one.kind for one in over.irregularities] == ["infinite"]
-    assert ends_undefined(over)
+    assert ends_diverged(over)
     first, *_ = streamed({over.metric: over}, DetectionSettings(), {over.metric: "lower"})
     assert (first.kind, first.step, first.evidence["value"]) == ("not_finite", 5.0, "infinite")
 

@@ -14,7 +14,7 @@ from exaid_evals.runs.metric_names import Direction, is_validation
 
 Course = Literal["lasting", "recovered", "repeated"]
 _STEP_LIKE = ("sudden_drop", "change_point", "divergence")
-_COLLAPSE = 0.6
+_COLLAPSE = 0.75
 """Of what was gained: who loses more has lost what was learnt, however soon it comes back."""
 _BACK = 0.25
 """Of a fall, that may be left where it is over."""
@@ -79,7 +79,8 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
 def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> float | None:
     """Return the step from which on a metric that fell is back where it was, to within a quarter of the fall.
 
-    It is back where the median of three points is (of the last ones, fewer); None where it never is.
+    It is back where the median of the points after is, a twentieth of all (three at least, fifty at most): single good
+    batches are no recovery. None where it never is.
     """
     import numpy as np
 
@@ -93,8 +94,9 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
     first = int(np.searchsorted(clean.steps, one.step))
     goal = level + _BACK * abs(one.magnitude)
     after = worse[first + 1 :]
-    if len(after) >= 3:
-        medians = np.median(np.lib.stride_tricks.sliding_window_view(after, 3), axis=1)
+    window = max(3, min(50, len(worse) // 20))
+    if len(after) >= window:
+        medians = np.median(np.lib.stride_tricks.sliding_window_view(after, window), axis=1)
         hits = np.flatnonzero((medians <= goal) & (after[: len(medians)] <= goal))
         if len(hits):
             return float(clean.steps[first + 1 + int(hits[0])])

@@ -22,7 +22,7 @@ _LARGE = 0.5
 _SPIKE_WINDOW, _SPIKE = 7, 4.0
 _LEAST_VARIANCE = 1e-4
 """Of the whole series: a stretch that is nearly still must not outweigh all others by its logarithm."""
-_CLEAR = 8.0
+_CLEAR, _NEAR = 8.0, 8
 _AROUND = 40
 """Points on either side of a change from whose medians its size is taken."""
 
@@ -65,6 +65,8 @@ class ChangePoint:
 
         first, at, last = where
         before, after = values[max(first, at - _AROUND) : at], values[at : min(last, at + _AROUND)]
+        if _has_trend(before):
+            before = before[-_NEAR:]
         level, shift = float(np.median(before)), float(np.median(after)) - float(np.median(before))
         worse = shift if direction == "lower" else -shift
         noise = _noise(before, after, difference_sigma(values))
@@ -212,6 +214,16 @@ def _refined(values: NDArray[np.float64], where: tuple[int, int, int], group: in
     gain = sums[:-1] ** 2 / splits + (sums[-1] - sums[:-1]) ** 2 / (len(part) - splits)
     near = (splits >= at - low - group) & (splits <= at - low + group)
     return at if not near.any() else low + int(splits[near][int(np.argmax(gain[near]))])
+
+
+def _has_trend(values: NDArray[np.float64]) -> bool:
+    """Tell whether values rise or fall by far more than their noise."""
+    import numpy as np
+
+    third = len(values) // 3
+    if third < 3:
+        return False
+    return bool(abs(np.median(values[-third:]) - np.median(values[:third])) > 3 * difference_sigma(values))
 
 
 def _noise(before: NDArray[np.float64], after: NDArray[np.float64], least: float) -> float:

@@ -102,6 +102,11 @@ class Stream:
         return MAD_TO_SIGMA * max(self._swings.positive_median(5), self._slow.positive_median(5))
 
     @property
+    def knows_swing(self) -> bool:
+        """Whether enough is known of how the metric swings; else the spread of its last values has to serve."""
+        return len(self._swings) >= 10
+
+    @property
     def quick_swing(self) -> float:
         """The part of `swing` that single values make: what creeps does not raise it."""
         return MAD_TO_SIGMA * self._swings.positive_median(5)

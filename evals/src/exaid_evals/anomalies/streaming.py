@@ -76,9 +76,10 @@ class SuddenDrop:
 
     A fall must pass the thresholds (relative to the level, or to what was gained if that is more), stand `drop_min_z`
     times above σ · √(1/k + π/2w) for k values after and the median of w before, and as far above the series' own
-    swings; σ is the larger of 1.4826 · MAD of the window and of the noise of differences. It must last for `patience`
-    values, and be half as large again as any earlier one of this length that came back: what a metric does again and
-    again belongs to its method. In a short series one value is enough where it is unmistakable.
+    swings; σ is the noise of differences, and while swings are not known yet 1.4826 · MAD of the window if that is
+    more. It must last for `patience` values, and be half as large again as any earlier one of this length that came
+    back: what a metric does again and again belongs to its method. In a short series one value is enough where it is
+    unmistakable. Of a metric that is none of validation, in a series of fifty and more, less than half is medium.
     """
 
     name = "sudden_drop"
@@ -125,7 +126,9 @@ class SuddenDrop:
         needed = max(threshold.absolute, threshold.relative * stream.scale(level))
         if worse - level <= needed:
             return None
-        sigma = max(stream.noise, MAD_TO_SIGMA * stream.level.deviation(level))
+        sigma = stream.noise
+        if not stream.knows_swing or not sigma:
+            sigma = max(sigma, MAD_TO_SIGMA * stream.level.deviation(level))
         if worse - level < self._config.drop_min_z * sigma:
             return None
         interval = (stream.last_step, step)
@@ -153,8 +156,8 @@ class SuddenDrop:
         evidence: dict[str, Any] = {"before": sign * one.level, "after": after, "relative": relative, "z": z}
         severity = by_relative_size(relative, z)
         if stream.n >= _MANY and not is_validation(stream.metric) and relative < _HALF and severity != "low":
-            # What is taken on other data each time, and of a model that explores, goes up and down; a half is lost.
-            severity = SEVERITIES[SEVERITIES.index(severity) - 1]
+            # What is taken on other data each time, or of a model that explores, goes up and down by that much.
+            severity = "medium"
         if one.interval[1] <= stream.excused:
             severity, evidence["learning_rate_restart"] = "low", True
         return Anomaly(

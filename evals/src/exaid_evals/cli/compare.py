@@ -84,7 +84,7 @@ command = verb("compare", CompareRequest, run)
 
 def _show(comparison: Comparison, found: Collected) -> None:
     """Print the ranking by the metric that counts, verdicts of the others, and what follows."""
-    from exaid_evals.analysis.compare.recommend import recommendations, verdict
+    from exaid_evals.analysis.compare.recommend import recommendations, verdicts
     from exaid_evals.analysis.compare.sections import ranking_rows
     from exaid_evals.analysis.compare.words import counted
 
@@ -101,9 +101,9 @@ def _show(comparison: Comparison, found: Collected) -> None:
     if more > 0:
         click.echo(f"  and {more} more")
     names = [*(group.name for group in comparison.groups), *(run.name for run in comparison.runs)]
-    ranked = [one for one in others if one.direction is not None and one.verdict != "alone"][:6]
-    for told in (first, *ranked):
-        click.echo(_shortened(verdict(told), names))
+    ranked = [one for one in others if one.direction is not None and (one.verdict != "alone" or one.diverged)][:6]
+    for told in verdicts([first, *ranked]):
+        click.echo(_shortened(told, names))
     for line in recommendations(comparison):
         click.echo(f"- {_shortened(line, names)}")
     tell_notes([_shortened(line, names) for line in comparison.notes], found)

@@ -12,7 +12,7 @@ from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     autocorrelation,
     ends_differ,
-    ends_undefined,
+    ends_diverged,
     last_stretch,
     over_repetitions,
     run_final_mean,
@@ -71,7 +71,7 @@ def test_the_best_needs_a_direction() -> None:
 )
 def test_half_of_the_last_fifth_or_the_last_five(values: list[float], undefined: bool) -> None:
     """From half on, what a run had before is not a level that it ends at."""
-    assert ends_undefined(series(values)) is undefined
+    assert ends_diverged(series(values)) is undefined
 
 
 def test_a_run_that_ended_undefined_has_a_best_but_no_level() -> None:

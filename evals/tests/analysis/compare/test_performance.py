@@ -11,7 +11,7 @@ from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     Performance,
-    ends_undefined,
+    ends_diverged,
     over_repetitions,
     run_final_mean,
     run_value,
@@ -19,7 +19,7 @@ from exaid_evals.analysis.compare.final_means import (
 )
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import Ranking, rank
-from exaid_evals.analysis.compare.recommend import recommendations, verdict
+from exaid_evals.analysis.compare.recommend import recommendations, verdict, verdicts
 from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.significance import runs_needed
 from exaid_evals.analysis.compare.stability import stability_of
@@ -175,10 +175,11 @@ def test_a_configuration_that_diverged_is_not_recommended(at: int) -> None:
     found = ExperimentComparator("").of(Collected(diverging(np.random.default_rng(20), at), ()))
     ranking = found.rankings[0]
     assert (ranking.missing, ranking.diverged, ranking.verdict) == (("m=x",), ("m=x",), "alone")
-    assert "their runs end in NaN or infinite values: m=x" in verdict(ranking)
+    assert "m=x; all their runs end in NaN, infinite or exploded values" in verdict(ranking)
+    assert "is best" in verdict(ranking)
     assert not any(line.startswith("Take") for line in recommendations(found))
     (row,) = [row for row in ranking_rows(ranking) if row[0] == "m=x"]
-    assert row[2] == "– (ends in NaN or infinite values)"
+    assert row[2] == "– (ends in NaN, infinite or exploded values)"
 
 
 def test_a_configuration_of_which_some_runs_diverged_is_not_taken() -> None:
@@ -200,7 +201,7 @@ def test_a_single_value_that_is_infinite_is_no_divergence() -> None:
     values = curve(rng, 100)
     values[40:60], values[-1] = np.nan, np.inf
     one = run("a", {"val_accuracy": values}, {}).history.series["val_accuracy"]
-    assert not ends_undefined(one)
+    assert not ends_diverged(one)
     assert run_final_mean(one, "level", "higher") == pytest.approx(0.9, abs=0.03)
 
 
@@ -297,3 +298,18 @@ def test_recovery_is_the_time_until_nine_tenths_are_won_back() -> None:
         assert drop.steps_to_recover == expected
         assert drop.lost == pytest.approx(0.3, abs=0.02)
         assert drop.watched == 59
+
+
+def test_a_loss_that_exploded_is_worse_without_a_test() -> None:
+    """One run of each, 0.13 against 1.5e26: the second diverged, which is said; several such metrics, one sentence."""
+    rng = np.random.default_rng(4)
+    names = [f"{part}_loss" for part in ("box", "cls", "dfl", "obj", "train")]
+    good = {name: 2 * np.exp(-np.arange(60) / 10) + 0.13 + rng.normal(0, 0.01, 60) for name in names}
+    bad = {name: np.where(np.arange(60) < 30, good[name], 1.5e26) for name in names}
+    runs = (run("a", good, {"m": "x"}), run("b", bad, {"m": "y"}))
+    found = ExperimentComparator("").of(Collected(runs, ()))
+    told = verdicts(found.rankings)
+    assert len(told) == 1
+    assert "a is best" in told[0]
+    assert "Without a level: b; all their runs end in NaN, infinite or exploded values." in told[0]
+    assert "The same goes for" in told[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.history import CleanSeries, Series
-from exaid_evals.runs.metric_names import Direction
+from exaid_evals.runs.metric_names import Direction, direction_of, metric_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ Statistic = Literal["level", "best", "final"]
 STATISTICS: tuple[Statistic, ...] = ("level", "best", "final")
 LAST_SHARE = 0.2
 """Of a run's points, at its end, that its level is the mean of."""
+_FAR, _INSANE = 1e3, 1e9
 LEAST_POINTS = 5
 """Of a stretch; fewer have no level but their last value, and no interval."""
 CONFIDENCE = 0.95
@@ -69,22 +70,35 @@ def run_value(clean: CleanSeries, statistic: Statistic, direction: Direction | N
 
 def run_final_mean(series: Series, statistic: Statistic, direction: Direction | None) -> float | None:
     """Return the number that stands for a run by a metric; None for one that ended undefined, but for its best."""
-    if statistic != "best" and ends_undefined(series):
+    if statistic != "best" and ends_diverged(series):
         return None
     return run_value(series.clean, statistic, direction)
 
 
-def ends_undefined(series: Series) -> bool:
-    """Tell whether a run diverged: half of its last fifth as logged, or its last 5 points, are NaN or infinite.
+def ends_diverged(series: Series) -> bool:
+    """Tell whether a run diverged: half of its last fifth, or its last 5 points, are NaN or infinite, or it exploded.
 
-    What it had before is not a level that it ends at.
+    A positive metric that improves downwards has exploded where it ends a thousand times above its first values, or a
+    loss above 10⁹. What it had before is not a level that it ends at, and no test is needed to say that it is worse.
     """
     import numpy as np
 
     if not len(series.defined):
         return False
     undefined = 1.0 - series.defined.astype(np.float64)
-    return bool(last_stretch(undefined).mean() >= 0.5 or undefined[-LEAST_POINTS:].all())
+    return bool(last_stretch(undefined).mean() >= 0.5 or undefined[-LEAST_POINTS:].all()) or _exploded(series)
+
+
+def _exploded(series: Series) -> bool:
+    import numpy as np
+
+    values = series.clean.values
+    if len(values) < 2 or direction_of(series.metric) != "lower" or float(values.min()) <= 0:
+        return False
+    end = float(np.median(last_stretch(values)))
+    first = float(np.median(values[: max(1, len(values) // 10)]))
+    entry = metric_named(series.metric)
+    return end >= _FAR * first or (end >= _INSANE and entry is not None and entry.name == "loss")
 
 
 def ends_differ(steps: Sequence[float]) -> bool:
@@ -199,7 +213,7 @@ class Performance:
         values: run → the number that stands for it; None where the run lacks the metric.
         best: the best value of any of its runs, with run and step; None where the direction is not known.
         last_step: the last steps of its runs, least and greatest.
-        diverged: its runs that end in NaN or infinite values, and so have no level.
+        diverged: its runs that end in NaN, infinite or exploded values, and so have no level.
         repetitions: seed, fold or case → value; by these its runs are paired with those of other groups.
     """
 

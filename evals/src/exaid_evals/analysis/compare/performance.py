@@ -10,7 +10,7 @@ from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     Performance,
     Statistic,
-    ends_undefined,
+    ends_diverged,
     over_repetitions,
     run_final_mean,
     within_run,
@@ -40,7 +40,7 @@ class Ranking:
             where they are not paired their own intervals overlap, or one of the two has none.
         needed: runs for each of two groups so that in 80 % of cases the first and its rival can be told apart, if their
             difference is as large as it looks; None where no spread between runs is known, or nothing differs.
-        diverged: groups of `missing` that have no level because all their runs end in NaN or infinite values.
+        diverged: groups of `missing` that have no level because all their runs end in NaN, infinite or exploded values.
         leads: group → by how much the first one is better, with the interval; of groups with the same repetitions.
     """
 
@@ -147,7 +147,7 @@ def _cases(group: Group, clean: CleanSeries) -> dict[str, float]:
 
 def _diverged(group: Group, metric: str) -> tuple[str, ...]:
     return tuple(
-        run.name for run in group.runs if metric in run.history.series and ends_undefined(run.history.series[metric])
+        run.name for run in group.runs if metric in run.history.series and ends_diverged(run.history.series[metric])
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from exaid_evals.analysis.compare.configuration import setting_text
 from exaid_evals.analysis.compare.final_means import FinalMean, Performance, ends_differ
 from exaid_evals.analysis.compare.performance import Ranking
@@ -28,6 +30,8 @@ def _verdict(ranking: Ranking) -> str:
         if not ranking.missing:
             return f"{ranking.metric}: {interval(first)} of the one configuration there is."
         n = len(ranking.missing) + 1
+        if len(ranking.diverged) == len(ranking.missing):
+            return f"{ranking.metric}: {first.group} is best ({interval(first)}), since all others diverged."
         return f"{ranking.metric}: of {n} groups only {first.group} has a level ({interval(first)})."
     second = ranking.rival or first
     both = f"{interval(first)} against {interval(second)} of {second.group}{paired(ranking, second)}"
@@ -48,15 +52,32 @@ def _verdict(ranking: Ranking) -> str:
     )
 
 
+def verdicts(rankings: Sequence[Ranking]) -> list[str]:
+    """Return what is told of several metrics: those with one verdict about the same groups are one sentence."""
+    told: list[str] = []
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for ranking in rankings:
+        key = (ranking.verdict, ranking.first.group, ranking.tied, ranking.diverged, ranking.missing)
+        if key in alike:
+            alike[key].append(ranking.metric)
+        else:
+            alike[key] = []
+            told.append(verdict(ranking))
+    same = [(line, names) for line, names in zip(told, alike.values(), strict=True)]
+    return [f"{line} The same goes for {listed(names, 8)}." if names else line for line, names in same]
+
+
 def _against(ranking: Ranking) -> list[str]:
     """Say what makes numbers doubtful: runs that diverged, and runs that end at other steps."""
     told = []
     if ranking.diverged:
-        told.append(f"Without a level, since all their runs end in NaN or infinite values: {listed(ranking.diverged)}.")
+        told.append(
+            f"Without a level: {listed(ranking.diverged)}; all their runs end in NaN, infinite or exploded values."
+        )
     first, second = ranking.first, ranking.rival
     told += [
         f"{len(one.diverged)} of {counted(len(one.values), 'run')} of {one.group} "
-        f"{'ends' if len(one.diverged) == 1 else 'end'} in NaN or infinite values and count for nothing."
+        f"{'ends' if len(one.diverged) == 1 else 'end'} in NaN, infinite or exploded values and count for nothing."
         for one in (first, second)
         if one is not None and one.diverged
     ]

@@ -47,7 +47,7 @@ def ranking_rows(ranking: Ranking, most: int = MOST_ROWS) -> list[list[str]]:
         behind = _behind(ranking, one)
         rows.append([one.group, _runs(one), interval(one), _OF[one.basis], behind, number(value), run, at])
     for name in ranking.missing[: max(0, most - len(ranking.performances))]:
-        why = "ends in NaN or infinite values" if name in ranking.diverged else "no finite value"
+        why = "ends in NaN, infinite or exploded values" if name in ranking.diverged else "no finite value"
         rows.append([name, "0", f"– ({why})", _OF["none"], "–", "–", "–", "–"])
     return rows
 

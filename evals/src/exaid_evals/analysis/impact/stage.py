@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.configuration import passed_over
-from exaid_evals.analysis.compare.final_means import Statistic, ends_undefined, run_final_mean
+from exaid_evals.analysis.compare.final_means import Statistic, ends_diverged, run_final_mean
 from exaid_evals.analysis.compare.limits import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
 from exaid_evals.analysis.compare.words import counted, listed
@@ -113,7 +113,7 @@ class HyperparameterAnalyzer(Asked):
             on_run(run.name)
         if all(level is None for level in final_means):
             raise DataError(
-                f"no run has a level of {metric}: each lacks it, or ends in NaN or infinite values",
+                f"no run has a level of {metric}: each lacks it, or ends in NaN, infinite or exploded values",
                 where="--runs",
                 remedy="look at one with `exaid-evals analyze`, or name another metric with --metric",
             )
@@ -165,7 +165,7 @@ def _limits(runs: Sequence[Run], metric: str, final_means: Sequence[float | None
     diverged = [
         run.name
         for run in runs
-        if run.name in without and metric in run.history.series and ends_undefined(run.history.series[metric])
+        if run.name in without and metric in run.history.series and ends_diverged(run.history.series[metric])
     ]
     if diverged:
         notes.append(

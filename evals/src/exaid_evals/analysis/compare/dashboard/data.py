@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.analysis.compare.configuration import setting_text
-from exaid_evals.analysis.compare.final_means import ends_undefined, run_final_mean
+from exaid_evals.analysis.compare.final_means import ends_diverged, run_final_mean
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.artifacts.printable import printable
@@ -60,7 +60,7 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
                 "undefined": [
                     index
                     for index, metric in enumerate(metrics)
-                    if metric in run.history.series and ends_undefined(run.history.series[metric])
+                    if metric in run.history.series and ends_diverged(run.history.series[metric])
                 ],
                 "series": {
                     index: thinned(clean, most)

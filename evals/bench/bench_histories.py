@@ -1,0 +1,170 @@
+"""What monitor and analysis make of the histories of made_histories.py: alarms on clean runs, causes of faults.
+
+Run: ``python evals/bench/bench_histories.py`` prints the tables; ``--write`` writes them into docs/analysis.md;
+``--runs`` says how many of each kind (10). An alarm of the analysis is an incident that is high or critical, or a
+diagnosis; one of the monitor an anomaly that is high or critical. Seed 1 was looked at when thresholds were chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from made_histories import CLEAN, TROUBLED, Made
+from numpy.random import Generator, default_rng
+
+from exaid_evals.analysis.report.sentences import key_finding
+from exaid_evals.analysis.stage import analyse
+from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
+from exaid_evals.runs.rows import history_of
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "analysis.md"
+MARKS = ("<!-- histories: begin (bench_histories.py --write writes this) -->", "<!-- histories: end -->")
+DEVELOPMENT, HELD_OUT = 1, 2
+MOST_ALARMS, MOST_MONITOR_ALARMS, LEAST_DIAGNOSED, LEAST_RIGHT, LEAST_PRECISION = 0.05, 0.08, 0.9, 0.8, 0.9
+_SEVERE = ("high", "critical")
+
+
+@dataclass
+class Tally:
+    """What was said of the runs of one kind.
+
+    Attributes:
+        family: that is right; None where none is.
+        n: runs.
+        alarms: of the analysis.
+        monitor: alarms of the monitor.
+        named: family that was named → runs; `undetermined` where the cause was left open, `none` without a diagnosis.
+    """
+
+    family: str | None
+    n: int = 0
+    alarms: int = 0
+    monitor: int = 0
+    named: Counter[str] = field(default_factory=Counter)
+
+
+def examined(run: Made) -> tuple[bool, bool, str, str]:
+    """Return whether the analysis and the monitor alarm, which family is named, and the finding."""
+    analysis = analyse(history_of("run", "jsonl", [*run.rows, *run.batches]))
+    alarm = analysis.diagnosis is not None or any(one.severity in _SEVERE for one in analysis.incidents)
+    named = "none" if analysis.diagnosis is None else analysis.diagnosis.named.replace("unknown", "undetermined")
+    monitor = TrainingMonitor(MonitoringConfig.model_validate({"alerts": {"log": False}}), watch_stalls=False)
+    told = []
+    for row in run.rows:
+        told += monitor.log_step(row["step"], {name: value for name, value in row.items() if name != "step"})
+    told += monitor.finish()
+    monitor.close()
+    return alarm, any(one.severity in _SEVERE for one in told), named, key_finding(analysis)
+
+
+def _one(task: tuple[bool, int, int, int]) -> tuple[str, str | None, bool, bool, str, str]:
+    clean, kind, index, seed = task
+    kinds: Sequence[Callable[[Generator], Made]] = CLEAN if clean else TROUBLED
+    run = kinds[kind](default_rng([seed, kind, index]))
+    return (run.kind, run.family, *examined(run))
+
+
+def evaluate(seed: int, per_kind: int, jobs: int = 2) -> tuple[dict[str, Tally], dict[str, Tally]]:
+    """Return kind → tally of the clean runs, and of those with a fault."""
+    found: list[dict[str, Tally]] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for clean, kinds in ((True, CLEAN), (False, TROUBLED)):
+            tasks = [(clean, kind, index, seed) for kind in range(len(kinds)) for index in range(per_kind)]
+            tallies: dict[str, Tally] = {}
+            for kind, family, alarm, monitor, named, _ in pool.map(_one, tasks, chunksize=4):
+                one = tallies.setdefault(kind, Tally(family))
+                one.n += 1
+                one.alarms += alarm
+                one.monitor += monitor
+                one.named[named] += 1
+            found.append(tallies)
+    return found[0], found[1]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The figures that the bars are held against, each from 0 to 1."""
+
+    alarms: float
+    monitor_alarms: float
+    diagnosed: float
+    right: float
+    precision: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all bars are reached."""
+        return (
+            self.alarms <= MOST_ALARMS
+            and self.monitor_alarms <= MOST_MONITOR_ALARMS
+            and self.diagnosed >= LEAST_DIAGNOSED
+            and self.right >= LEAST_RIGHT
+            and self.precision >= LEAST_PRECISION
+        )
+
+
+def shares(clean: dict[str, Tally], troubled: dict[str, Tally]) -> Shares:
+    """Return alarms on clean runs, faults that are seen, causes that are right where one is, and that are if named."""
+    n_clean = sum(one.n for one in clean.values())
+    told = [one for one in troubled.values() if one.family is not None]
+    right = sum(one.named[str(one.family)] for one in told)
+    families = ("data", "optimisation", "evaluation", "system")
+    named = sum(one.named[family] for one in told for family in families)
+    return Shares(
+        sum(one.alarms for one in clean.values()) / n_clean,
+        sum(one.monitor for one in clean.values()) / n_clean,
+        sum(one.alarms for one in troubled.values()) / sum(one.n for one in troubled.values()),
+        right / sum(one.n for one in told),
+        right / max(named, 1),
+    )
+
+
+def tables(clean: dict[str, Tally], troubled: dict[str, Tally]) -> str:
+    """Return the tables of the page, in Markdown."""
+    lines = ["| clean course | runs | alarms of `analyze` | of `monitor` |", "| :-- | --: | --: | --: |"]
+    lines += [f"| {kind} | {one.n} | {one.alarms} | {one.monitor} |" for kind, one in clean.items()]
+    lines += ["", "| fault | right family | runs | told by `analyze` | by `monitor` | named |"]
+    lines += ["| :-- | :-- | --: | --: | --: | :-- |"]
+    for kind, one in troubled.items():
+        named = ", ".join(f"{family} {n}" for family, n in one.named.most_common())
+        lines.append(f"| {kind} | {one.family or '–'} | {one.n} | {one.alarms} | {one.monitor} | {named} |")
+    found = shares(clean, troubled)
+    lines += [
+        "",
+        f"Clean runs with an alarm: {found.alarms:.1%} (`monitor` {found.monitor_alarms:.1%}); faults told: "
+        f"{found.diagnosed:.1%}; cause right where one family is: {found.right:.1%}; named causes that are right: "
+        f"{found.precision:.1%}.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print or write the tables; 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10, help="of each kind")
+    parser.add_argument("--seed", type=int, default=HELD_OUT, help="1: looked at when thresholds were chosen")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/analysis.md")
+    asked = parser.parse_args()
+    began = time.process_time()
+    clean, troubled = evaluate(asked.seed, asked.runs)
+    told = tables(clean, troubled)
+    print(told)
+    print(f"{time.process_time() - began:.0f} s in this process", file=sys.stderr)
+    if asked.write:
+        text = PAGE.read_text(encoding="utf-8")
+        ahead, _, rest = text.partition(MARKS[0])
+        PAGE.write_text(f"{ahead}{MARKS[0]}\n\n{told}\n\n{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+    return 0 if shares(clean, troubled).passed else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
