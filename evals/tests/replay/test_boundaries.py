@@ -13,6 +13,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates.base import Chunk, Gate, Piece
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.engine import replay, stream_chunks
+from exaid_evals.replay.pieces import pieces_of
 from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Message, Trace
@@ -129,3 +130,11 @@ def test_the_middleware_is_free_from_the_first_moment() -> None:
     flushes, decisions, summaries = replay(trace, variant, ScriptedLLM([]), chars_per_second=1.0)
     assert [one.t_ms for one in (*flushes, *decisions, *summaries)] == [0, 0, 0]
     assert summaries[0].llm_usage is None
+
+
+def test_a_word_arrives_with_its_last_visible_character_or_with_the_line_end_behind_it() -> None:
+    """At a character a second; blanks behind a word are not waited for, unless a line ends among them."""
+    trace = conversation("ab  \ncd  ef\n")
+    [arrival] = arrivals(trace, 1.0)
+    found = [(piece.text, piece.t_ms) for piece in pieces_of(trace.messages[0], 0, arrival)]
+    assert found == [("ab  \n", 5000), ("cd  ", 7000), ("ef\n", 12000)]
