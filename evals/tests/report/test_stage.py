@@ -16,17 +16,36 @@ from exaid_evals.report.registry import FORMATS, TABLES
 from exaid_evals.report.results import measured_variants, read_results
 from exaid_evals.report.stage import Report, write_report
 from gold.examples import RESULTS, VARIANTS
+from stub_campaigns import copy_of
 
 NAMES = ["V0", "V3", "V10_b"]
+
+
+def metrics_alone(root: Path) -> Campaign:
+    """Return a campaign of metrics alone."""
+    campaign = Campaign(root)
+    write(campaign, VARIANTS)
+    write_comparisons(campaign.comparisons_file, [dataclasses.replace(one) for one in RESULTS.comparisons])
+    return campaign
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Campaign, Report]:
+    """Return such a campaign with its report, only to be read, and what making it told."""
+    campaign = metrics_alone(tmp_path_factory.mktemp("report") / "data")
+    return campaign, report(campaign)
 
 
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
     """Return a campaign of metrics alone."""
-    campaign = Campaign(tmp_path / "data")
-    write(campaign, VARIANTS)
-    write_comparisons(campaign.comparisons_file, [dataclasses.replace(one) for one in RESULTS.comparisons])
-    return campaign
+    return metrics_alone(tmp_path / "data")
+
+
+@pytest.fixture
+def reported(made: tuple[Campaign, Report], tmp_path: Path) -> Campaign:
+    """Return a copy of one with its report."""
+    return copy_of(made[0], tmp_path / "data")
 
 
 def write(campaign: Campaign, variants: Sequence[VariantMetrics]) -> None:
@@ -40,33 +59,31 @@ def report(campaign: Campaign, names: Sequence[str] = NAMES) -> Report:
     return write_report(campaign, names, primary="V3")
 
 
-def test_each_table_in_each_form(campaign: Campaign) -> None:
+def test_each_table_in_each_form(made: tuple[Campaign, Report]) -> None:
     """Every table of the registry, and every figure but the timeline, which has no run logs here."""
-    made = report(campaign)
+    campaign, told = made
     assert {path.name for path in campaign.tables.iterdir()} == {
         f"{name}.{form}" for name in TABLES for form in FORMATS
     }
-    assert made.left_out == {"timeline": "no case with a talk has been measured under every variant"}
-    assert set(made.written) == set(made.files) == {*campaign.tables.iterdir(), *campaign.figures.iterdir()}
+    assert told.left_out == {"timeline": "no case with a talk has been measured under every variant"}
+    assert set(told.written) == set(told.files) == {*campaign.tables.iterdir(), *campaign.figures.iterdir()}
 
 
-def test_comparisons_that_are_gone_take_their_table_with_them(campaign: Campaign) -> None:
+def test_comparisons_that_are_gone_take_their_table_with_them(reported: Campaign) -> None:
     """A table that the data no longer give is removed, and the reason is said."""
-    report(campaign)
-    campaign.comparisons_file.unlink()
-    assert "comparisons" in report(campaign).left_out
-    assert not list(campaign.tables.glob("comparisons.*"))
+    reported.comparisons_file.unlink()
+    assert "comparisons" in report(reported).left_out
+    assert not list(reported.tables.glob("comparisons.*"))
 
 
 @pytest.mark.slow
-def test_changed_comparisons_make_everything_anew(campaign: Campaign) -> None:
+def test_changed_comparisons_make_everything_anew(reported: Campaign) -> None:
     """Nothing to do the second time; other comparisons make files stale."""
-    report(campaign)
-    assert report(campaign).written == ()
+    assert report(reported).written == ()
     changed = dataclasses.replace(RESULTS.comparisons[0], mean_difference=0.5)
-    write_comparisons(campaign.comparisons_file, [changed])
-    assert campaign.tables / "comparisons.csv" in report(campaign).written
-    assert ",0.5," in (campaign.tables / "comparisons.csv").read_text(encoding="utf-8")
+    write_comparisons(reported.comparisons_file, [changed])
+    assert reported.tables / "comparisons.csv" in report(reported).written
+    assert ",0.5," in (reported.tables / "comparisons.csv").read_text(encoding="utf-8")
 
 
 def test_comparisons_with_variants_that_are_not_shown_are_not_shown(campaign: Campaign) -> None:

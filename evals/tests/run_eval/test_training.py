@@ -100,8 +100,8 @@ def test_a_trained_model_is_evaluated_from_its_folder(vision_runs: Path, tmp_pat
 def test_perplexity_falls_in_every_epoch_and_export_reads_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On real text; three seeds of it are consolidated, ranked by perplexity, the lowest first."""
-    for seed in (42, 43, 44):
+    """On real text; two seeds of it are consolidated, ranked by perplexity, the lowest first."""
+    for seed in (42, 43):
         arguments = ["--config", str(CONFIGS / "train_text.json"), "--data-dir", str(tmp_path), "--seed", str(seed)]
         assert run(["run-training", *arguments, "--epochs", "3"]) == 0
         perplexities = [epoch["val_perplexity"] for epoch in history(tmp_path / f"training/text_tiny/results_{seed}")]
@@ -116,7 +116,7 @@ def test_perplexity_falls_in_every_epoch_and_export_reads_it(
     assert run(["export", "--runs", runs, "--out", str(tmp_path / "out"), "--primary-metric", "perplexity"]) == 0
     export = json.loads((tmp_path / "out" / "exported_summary.json").read_text())
     found = export["aggregated"]["perplexity"]
-    assert found["n"] == 3
+    assert found["n"] == 2
     assert export["best_run"]["value"] == found["min"]
 
 
