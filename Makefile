@@ -97,6 +97,10 @@ expected: $(READY)  ## Write evals/expected anew, after a change that was meant 
 docs: $(READY)  ## Write docs/measures.md from the docstrings
 	@exec $(VENV)/bin/python evals/tests/docs/measures.py
 
+.PHONY: drawing
+drawing: $(READY)  ## Draw which package imports which anew, in CONTRIBUTING.md
+	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m docs.imports
+
 .PHONY: bench
 bench: $(READY)  ## Time the pipeline and print the table
 	@for script in evals/bench/bench_*.py; do $(VENV)/bin/python "$$script" $(ARGS); done
