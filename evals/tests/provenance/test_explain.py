@@ -48,7 +48,7 @@ def test_a_mean_is_traced_to_its_record_and_cases(capsys: pytest.CaptureFixture[
     assert found["manifest"]["sha256"] == sha256_file(pristine.manifest_file)
     assert found["signature"].startswith("exaid-evals/")
     assert "10,000 resamples, seed 42" in found["interval"]
-    assert found["definition"]["formula"].startswith("|K(∪s) ∩ K(T)| / |K(T)|")
+    assert found["definition"]["formula"].startswith("|∪(K(s_i) ∩ K(T_i))| / |K(T)|")
     assert set(found["tables"].values()) == {"current"}
     assert found["stale"] == []
 
