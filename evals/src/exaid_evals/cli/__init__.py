@@ -1,1 +1,1 @@
-"""The command line: one module a verb. It registers and presents; the rooms do the work."""
+"""The command line: one module a verb. It registers and presents; the other packages do the work."""

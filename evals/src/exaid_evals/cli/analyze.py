@@ -42,7 +42,7 @@ class AnalyzeRequest(HistoryRequest):
 
 
 def run(request: AnalyzeRequest) -> int:
-    """Say what went wrong in a run, when, and why.
+    """Diagnose a run: what went wrong, when, and why.
 
     Reads the run's history wherever it was logged, finds anomalies, ranks the causes of the worst drop, and writes
     report.md, report.html, analysis_request.md and summary.json. Exit status: 0 done; 1 there is no such run, or it

@@ -43,7 +43,7 @@ class AuditRequest(JobsRequest):
 
 
 def run(request: AuditRequest) -> int:
-    """Say what is wrong with the images of a folder.
+    """Find what is wrong with the images of a folder.
 
     Writes images.jsonl (a record for each image, then a summary) and contact_sheet.html. Findings are results, not
     failures. Exit status: 0 done; 1 there is no image, or a check of --fail-on found something; 2 wrong usage; 3 some

@@ -51,7 +51,7 @@ class CompareRequest(RunsOfHistoryRequest):
 
 
 def run(request: CompareRequest) -> int:
-    """Say which of several runs is best, how certainly, and where they part.
+    """Compare runs: which is best, how certainly, and where they diverge.
 
     Writes dashboard.html (sort, filter, overlay; no server), comparison.md with plots, comparison.csv and
     comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,

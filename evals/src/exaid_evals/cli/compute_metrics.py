@@ -72,7 +72,7 @@ command = verb("compute-metrics", MetricsRequest, run)
 
 
 def _tell(comparisons: ComparisonReport) -> None:
-    """Say what was compared, and what was not."""
+    """State what was compared, and what was not."""
     against = comparisons.against
     if comparisons.compared:
         n = len(comparisons.measures)

@@ -53,7 +53,7 @@ class Annotated(NamedTuple):
 
 
 def _said(row: dict[str, Any]) -> str:
-    """Say in a word or two how a concept is mentioned."""
+    """State in a word or two how a concept is mentioned."""
     parts = (["denied"] if row["negated"] else []) + (["of another"] if row["experiencer"] != "patient" else [])
     return ", ".join(parts) or "affirmed"
 

@@ -25,7 +25,7 @@ class DoctorRequest(MacRequest, CampaignRequest, ConfigRequest):
 
 
 def run(request: DoctorRequest) -> int:
-    """Say what is installed here, what is missing, and how to get it. Nothing is changed, nothing is sent.
+    """Show what is installed here, what is missing, and how to get it. Nothing is changed, nothing is sent.
 
     Of API keys it says whether they are set, and never what they are. Exit status: 0 where everything is there that
     stub mode needs (or what --for names), 1 where something is not.

@@ -38,7 +38,7 @@ class ExplainRequest(CampaignRequest, ConfigRequest):
 
 
 def run(request: ExplainRequest) -> int:
-    """Say where a number of a TABLE comes from: the record, the files and their hashes, the cases, the definition.
+    """Show where a number of a TABLE comes from: the record, the files and their hashes, the cases, the definition.
 
     TABLE goes by its name (main), its file or its number in the paper (table-2). ROW is a variant (V3), or for
     differences a measure and a pair (coverage/V0/V3, "V0 vs V3 / coverage"). COLUMN is a measure (coverage), a heading

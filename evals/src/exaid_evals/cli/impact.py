@@ -31,7 +31,7 @@ class ImpactRequest(RunsOfHistoryRequest):
 
 
 def run(request: ImpactRequest) -> int:
-    """Say which hyper-parameters go with how runs end.
+    """Show which hyper-parameters go with how runs end.
 
     Rank correlations of numbers, anomaly rates of categories, permutation importance, each with its n; where there are
     too few runs it says so. Writes impact.html, impact.md, impact.csv and impact.json. Exit status: 0 done; 1 a run

@@ -38,7 +38,7 @@ def variables_of(command: click.Command) -> set[str]:
 
 
 def unread(set_ones: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Say of each EXAID_ variable that nobody reads that it is so, and which one may have been meant.
+    """State of each EXAID_ variable that nobody reads that it is so, and which one may have been meant.
 
     >>> unread(["EXAID_JOB", "HOME", "EXAID_CACHE_DIR"], ["EXAID_JOBS"])
     ['EXAID_JOB is not read; did you mean EXAID_JOBS?']
@@ -77,15 +77,15 @@ VERBS = {
     "report": ("report", "Write tables and figures from the metrics, without measuring again."),
     "report-pack": ("report_pack", "Copy tables and figures into an article, and fill its marked blocks."),
     "tables": ("report:tables", "Write the tables alone; --check says which are not what the metrics give."),
-    "explain": ("explain", "Say where a number of a table comes from."),
+    "explain": ("explain", "Show where a number of a table comes from."),
     "import-campaign": ("import_campaign", "Take a published evaluation's traces and runs as a campaign."),
     "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),
-    "analyze": ("analyze", "Say what went wrong in a run of any experiment, when and why (extra analysis)."),
-    "compare": ("compare", "Say which of several runs is best, how certainly, and where they part (extra analysis)."),
-    "impact": ("impact", "Say what hyper-parameters have to do with how runs end (extra analysis)."),
-    "monitor": ("monitor", "Watch a training as it goes on, and tell of anomalies (extra analysis for webhooks)."),
-    "audit-images": ("audit_images", "Say what is wrong with the images of a folder (extra analysis)."),
-    "doctor": ("doctor", "Say what is installed, what is missing, and how to get it."),
+    "analyze": ("analyze", "Diagnose a run of any experiment: what went wrong, when and why (extra analysis)."),
+    "compare": ("compare", "Compare runs: which is best, how certainly, and where they diverge (extra analysis)."),
+    "impact": ("impact", "Show which hyper-parameters go with how runs end (extra analysis)."),
+    "monitor": ("monitor", "Watch a training as it goes on, and report anomalies (extra analysis for webhooks)."),
+    "audit-images": ("audit_images", "Find what is wrong with the images of a folder (extra analysis)."),
+    "doctor": ("doctor", "Show what is installed, what is missing, and how to get it."),
     "migrate": ("migrate", "Rewrite records of older versions to the current one."),
     "run-eval": ("run_eval", "Evaluate a vision or text model on a held-out set (extra torch)."),
     "run-training": ("run_training", "Train a small model, evaluating it after each epoch (extra torch)."),
@@ -193,7 +193,7 @@ _REMEDIES = {
 
 
 def _described(error: Exception) -> str:
-    """Say what went wrong in a place that nobody has foreseen, and what to do."""
+    """State what went wrong in a place that nobody has foreseen, and what to do."""
     remedy = "run it again with --debug for the traceback"
     if not isinstance(error, OSError) or not error.strerror:
         return f"{type(error).__name__}: {error}; {remedy}"

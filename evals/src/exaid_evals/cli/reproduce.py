@@ -86,7 +86,7 @@ def _measured(request: ReproduceRequest) -> MetricsRequest:
 
 
 def _plan(request: ReproduceRequest) -> None:
-    """Say what stages 01 to 03 would do: what is left to do of frozen traces, else everything."""
+    """State what stages 01 to 03 would do: what is left to do of frozen traces, else everything."""
     from exaid_evals.cli.make_traces import run as make_traces
     from exaid_evals.replay.preflight import preflight
     from exaid_evals.traces.freeze import verify_frozen

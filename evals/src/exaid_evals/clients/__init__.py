@@ -1,1 +1,1 @@
-"""Language-model clients. The only room that may use the network."""
+"""Language-model clients. Nothing else that the pipeline runs uses the network."""

@@ -36,7 +36,7 @@ def build_client(config: SummarizerConfig, *, read_concepts: ConceptReader, read
     Args:
         config: the whole summarizer configuration.
         read_concepts: how a client that reads no prose finds concepts. It is passed in because extractors
-            live in a room above this one.
+            live in a package above this one.
         reader_id: the id of that extractor, which determines the stub's answers.
 
     Raises:

@@ -64,7 +64,7 @@ class AnnotatingExtractor(Extractor, Protocol):
 
 
 def held_out(extractor: Extractor, seed: int | None) -> bool | None:
-    """Say whether stub conversations of a seed were kept from sight while an extractor was built.
+    """State whether stub conversations of a seed were kept from sight while an extractor was built.
 
     An extractor says so by an attribute `development_seeds`, the seeds whose conversations its authors have looked at.
     Measured on any other, its precision and recall are those of a held-out test.

@@ -1,6 +1,6 @@
 """Parts by name: those that ship, those that other packages register, and those named by `module:attribute`.
 
-Every kind of part that can be added has a `Kind`, which its room's `registry.py` declares.
+Every kind of part that can be added has a `Kind`, which its package's `registry.py` declares.
 """
 
 from __future__ import annotations

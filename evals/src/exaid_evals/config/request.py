@@ -67,14 +67,14 @@ class Option:
         return given.split("/")[0] if given else "--" + field.replace("_", "-")
 
 
-def option(told: str, *names: str, default: Any = None, **settings: Any) -> Any:
+def option(text: str, *names: str, default: Any = None, **settings: Any) -> Any:
     """Declare a field of a request that is an option; the settings are those of `Option`."""
-    return field(default=default, metadata={_OPTION: Option(told, names, **settings)})
+    return field(default=default, metadata={_OPTION: Option(text, names, **settings)})
 
 
-def flag(told: str, *names: str, **settings: Any) -> Any:
+def flag(text: str, *names: str, **settings: Any) -> Any:
     """Declare an option without a value, which is off where it is not given."""
-    return option(told, *names, default=False, **settings)
+    return option(text, *names, default=False, **settings)
 
 
 def argument(metavar: str | None = None, *, default: Any = (), **settings: Any) -> Any:

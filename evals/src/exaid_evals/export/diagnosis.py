@@ -83,7 +83,7 @@ def _of_run(run: Run) -> list[str]:
 
 
 def _incomplete(group: Group) -> list[str]:
-    """Say which folds of a cross-validation are not among those that were read."""
+    """State which folds of a cross-validation are not among those that were read."""
     lines = []
     if group.failed:
         named = ", ".join(f"{one.run} (fold {one.number})" for one in group.failed[:_NAMED_AT_MOST])
@@ -118,7 +118,7 @@ def _of_group(line: str, members: Sequence[Run], n_groups: int) -> str:
 
 
 def _drift(runs: Sequence[Run], by: str) -> list[str]:
-    """Say which settings differ among runs that should be alike but for their seed or fold."""
+    """State which settings differ among runs that should be alike but for their seed or fold."""
     configured = [run for run in runs if run.config]
     keys = sorted({key for run in configured for key in run.config})
     lines = []
@@ -229,7 +229,7 @@ def _git(runs: Sequence[Run]) -> list[str]:
 
 
 def _comparability(runs: Sequence[Run], by: str) -> list[str]:
-    """Say what makes numbers hard to compare: other settings, other cases, or stub beside real runs."""
+    """State what makes numbers hard to compare: other settings, other cases, or stub beside real runs."""
     lines = [
         f"{run.name}: its parts were made in {len(set(run.signatures.values()))} ways and must not be compared"
         for run in runs

@@ -7,26 +7,26 @@ from exaid_evals.config.plugins import Kind, build_part
 from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.base import Measure
 
-_ROOM = "exaid_evals.metrics.measures"
+_PACKAGE = "exaid_evals.metrics.measures"
 _FAMILIES = {
-    "volume": f"{_ROOM}.volume:measures",
-    "talk": f"{_ROOM}.conversation:measures",
-    "coverage": f"{_ROOM}.coverage:measures",
-    "coverage_at_budget": f"{_ROOM}.coverage_at_budget:measures",
-    "coverage_auc": f"{_ROOM}.coverage_auc:measures",
-    "coverage_gold": f"{_ROOM}.coverage_gold:measures",
-    "redundancy": f"{_ROOM}.redundancy:measures",
-    "redundancy_text": f"{_ROOM}.redundancy_text:measures",
-    "unsupported": f"{_ROOM}.unsupported:measures",
-    "window_support": f"{_ROOM}.window_support:measures",
-    "timeliness": f"{_ROOM}.timeliness:measures",
-    "lagging": f"{_ROOM}.lagging:measures",
-    "silences": f"{_ROOM}.silences:measures",
-    "flushes": f"{_ROOM}.flushes:measures",
-    "latency": f"{_ROOM}.latency:measures",
-    "usage": f"{_ROOM}.usage:measures",
-    "schema_failures": f"{_ROOM}.schema_failures:measures",
-    "extractor_validity": f"{_ROOM}.extractor_validity:measures",
+    "volume": f"{_PACKAGE}.volume:measures",
+    "talk": f"{_PACKAGE}.conversation:measures",
+    "coverage": f"{_PACKAGE}.coverage:measures",
+    "coverage_at_budget": f"{_PACKAGE}.coverage_at_budget:measures",
+    "coverage_auc": f"{_PACKAGE}.coverage_auc:measures",
+    "coverage_gold": f"{_PACKAGE}.coverage_gold:measures",
+    "redundancy": f"{_PACKAGE}.redundancy:measures",
+    "redundancy_text": f"{_PACKAGE}.redundancy_text:measures",
+    "unsupported": f"{_PACKAGE}.unsupported:measures",
+    "window_support": f"{_PACKAGE}.window_support:measures",
+    "timeliness": f"{_PACKAGE}.timeliness:measures",
+    "lagging": f"{_PACKAGE}.lagging:measures",
+    "silences": f"{_PACKAGE}.silences:measures",
+    "flushes": f"{_PACKAGE}.flushes:measures",
+    "latency": f"{_PACKAGE}.latency:measures",
+    "usage": f"{_PACKAGE}.usage:measures",
+    "schema_failures": f"{_PACKAGE}.schema_failures:measures",
+    "extractor_validity": f"{_PACKAGE}.extractor_validity:measures",
 }
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""

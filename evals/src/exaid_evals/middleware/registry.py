@@ -15,30 +15,30 @@ from exaid_evals.middleware.gates.base import Gate
 from exaid_evals.middleware.summarizers.base import Summarizer
 from exaid_evals.middleware.triggers.base import Trigger
 
-_ROOM = "exaid_evals.middleware"
+_PACKAGE = "exaid_evals.middleware"
 GATES = Kind(
     "gate",
     "exaid_evals.gates",
     {
-        "message": f"{_ROOM}.gates.message:MessageGate",
-        "fixed_ctu": f"{_ROOM}.gates.fixed_ctu:FixedCtuGate",
-        "token_gate": f"{_ROOM}.gates.token_gate:TokenGate",
+        "message": f"{_PACKAGE}.gates.message:MessageGate",
+        "fixed_ctu": f"{_PACKAGE}.gates.fixed_ctu:FixedCtuGate",
+        "token_gate": f"{_PACKAGE}.gates.token_gate:TokenGate",
     },
 )
 TRIGGERS = Kind(
     "trigger",
     "exaid_evals.triggers",
     {
-        "always": f"{_ROOM}.triggers.always:AlwaysTrigger",
-        "llm": f"{_ROOM}.triggers.llm:LLMTrigger",
+        "always": f"{_PACKAGE}.triggers.always:AlwaysTrigger",
+        "llm": f"{_PACKAGE}.triggers.llm:LLMTrigger",
     },
 )
 SUMMARIZERS = Kind(
     "summarizer",
     "exaid_evals.summarizers",
     {
-        "passthrough": f"{_ROOM}.summarizers.passthrough:PassthroughSummarizer",
-        "structured": f"{_ROOM}.summarizers.structured:StructuredSummarizer",
+        "passthrough": f"{_PACKAGE}.summarizers.passthrough:PassthroughSummarizer",
+        "structured": f"{_PACKAGE}.summarizers.structured:StructuredSummarizer",
     },
 )
 

@@ -49,7 +49,7 @@ def only_added_to(version: str) -> Step:
 
 
 def trace_1_2_0(record: Record, _: Record) -> Record:
-    """Say what is known of the time: the stream where there is one, else a start from which a speed is assumed."""
+    """State what is known of the time: the stream where there is one, else a start from which a speed is assumed."""
     if record["metadata"]["status"] == "failed":
         return record | {"schema_version": "1.3.0"}
     return record | {"schema_version": "1.3.0", "time_basis": RECORDED if record.get("stream") else ASSUMED}

@@ -290,7 +290,7 @@ def _cases(campaign: Campaign, variants: Sequence[str], measure: str) -> Iterato
 
 
 def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -> str | None:
-    """Say how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
+    """State how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
     values = [case.value for case in cases if case.value is not None]
     told = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
     if not values or told is None:
@@ -341,7 +341,7 @@ def _form_states(campaign: Campaign, place: Place) -> dict[str, str]:
 
 
 def _interval(record: _Record, place: Place) -> str | None:
-    """Say how the cell's interval came about, from the signature; None where it has none."""
+    """State how the cell's interval came about, from the signature; None where it has none."""
     if not any("ci95" in name for name in place.values):
         return None
     resamples, _, seed = _of_signature(record["signature"], "boot").partition("/")

@@ -32,7 +32,7 @@ def measured_variants(campaign: Campaign) -> list[str]:
 
 
 def stale_traces(campaign: Campaign, made_from: MadeFrom) -> str | None:
-    """Say how the frozen traces are not those that were measured; None where they are, or are not here."""
+    """State how the frozen traces are not those that were measured; None where they are, or are not here."""
     if not campaign.manifest_file.is_file():
         return None
     try:
@@ -45,7 +45,7 @@ def stale_traces(campaign: Campaign, made_from: MadeFrom) -> str | None:
 
 
 def stale_runs(campaign: Campaign, variant: str, made_from: MadeFrom) -> str | None:
-    """Say how the run logs are not those that were measured; None where they are, or are not here."""
+    """State how the run logs are not those that were measured; None where they are, or are not here."""
     cases = read_case_ids(campaign.metrics_file(variant))
     try:
         now = runs_on_disk(campaign, variant, cases)
@@ -57,7 +57,7 @@ def stale_runs(campaign: Campaign, variant: str, made_from: MadeFrom) -> str | N
 
 
 def stale_comparisons(campaign: Campaign) -> list[str]:
-    """Say which metrics have changed since variants were compared."""
+    """State which metrics have changed since variants were compared."""
     if not campaign.comparisons_file.is_file():
         return []
     made_from = {item for one in read_comparisons(campaign.comparisons_file) for item in one.made_from.items()}

@@ -196,6 +196,6 @@ def build_table(
 
 
 def _marked(column: Column) -> Column:
-    """Say beside a time that it is not recorded."""
+    """State beside a time that it is not recorded."""
     unit = f"{column.unit}, assumed" if column.unit else "assumed"
     return replace(column, unit=unit) if rests_on_time(column.measure) else column

@@ -7,19 +7,19 @@ from types import ModuleType
 
 from exaid_evals.config.plugins import Kind
 
-_ROOM = "exaid_evals.report"
+_PACKAGE = "exaid_evals.report"
 
 TABLES = Kind(
     "table",
     "exaid_evals.tables",
     {
-        "data_set": f"{_ROOM}.tables.data_set",
-        "main": f"{_ROOM}.tables.main",
-        "coverage_at_budget": f"{_ROOM}.tables.coverage_at_budget",
-        "comparisons": f"{_ROOM}.tables.comparisons",
-        "delays": f"{_ROOM}.tables.delays",
-        "extractor_validity": f"{_ROOM}.tables.extractor_validity",
-        "coverage_gold": f"{_ROOM}.tables.coverage_gold",
+        "data_set": f"{_PACKAGE}.tables.data_set",
+        "main": f"{_PACKAGE}.tables.main",
+        "coverage_at_budget": f"{_PACKAGE}.tables.coverage_at_budget",
+        "comparisons": f"{_PACKAGE}.tables.comparisons",
+        "delays": f"{_PACKAGE}.tables.delays",
+        "extractor_validity": f"{_PACKAGE}.tables.extractor_validity",
+        "coverage_gold": f"{_PACKAGE}.tables.coverage_gold",
     },
     needs=("build",),
 )
@@ -27,9 +27,9 @@ TABLES = Kind(
 returns None, and `WHY_NOT` says why."""
 
 FORMATS = {
-    "csv": f"{_ROOM}.formats.csv_table",
-    "md": f"{_ROOM}.formats.markdown",
-    "tex": f"{_ROOM}.formats.latex",
+    "csv": f"{_PACKAGE}.formats.csv_table",
+    "md": f"{_PACKAGE}.formats.markdown",
+    "tex": f"{_PACKAGE}.formats.latex",
 }
 """File suffix → module with `render(table) -> str`."""
 
@@ -37,11 +37,11 @@ FIGURES = Kind(
     "figure",
     "exaid_evals.figures",
     {
-        "coverage_vs_budget": f"{_ROOM}.figures.coverage_vs_budget",
-        "compression_vs_coverage": f"{_ROOM}.figures.compression_vs_coverage",
-        "redundancy_by_tau": f"{_ROOM}.figures.redundancy_by_tau",
-        "concept_delay": f"{_ROOM}.figures.concept_delay",
-        "timeline": f"{_ROOM}.figures.timeline",
+        "coverage_vs_budget": f"{_PACKAGE}.figures.coverage_vs_budget",
+        "compression_vs_coverage": f"{_PACKAGE}.figures.compression_vs_coverage",
+        "redundancy_by_tau": f"{_PACKAGE}.figures.redundancy_by_tau",
+        "concept_delay": f"{_PACKAGE}.figures.concept_delay",
+        "timeline": f"{_PACKAGE}.figures.timeline",
     },
     needs=("TITLE", "CAPTION", "draw", "data_csv"),
 )

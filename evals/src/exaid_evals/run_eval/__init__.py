@@ -85,7 +85,7 @@ def __dir__() -> list[str]:
 
 
 def import_with_torch(module: str) -> Any:
-    """Import a module of this room.
+    """Import a module of this package.
 
     Raises:
         MissingDependencyError: PyTorch, or what else the extra installs, is missing.

@@ -245,7 +245,7 @@ _END = object()
 
 @contextlib.contextmanager
 def _located(where: str) -> Iterator[None]:
-    """Say of an error about data in which batch it arose."""
+    """State of an error about data in which batch it arose."""
     try:
         yield
     except DataError as error:

@@ -37,10 +37,10 @@ DEFAULT_MODALITY = "text"
 """Of a spec that says neither its modality nor a task type that tells."""
 
 
-def files_of(room: ModuleType) -> dict[str, str]:
+def files_of(package: ModuleType) -> dict[str, str]:
     """Return name → `module:build` of the files in a folder."""
-    names = sorted(found.name for found in pkgutil.iter_modules(room.__path__) if not found.name.startswith("_"))
-    return {name: f"{room.__name__}.{name}:build" for name in names}
+    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+    return {name: f"{package.__name__}.{name}:build" for name in names}
 
 
 METRIC_SETS = Kind("metric set", "exaid_evals.metric_sets", files_of(metric_sets))

@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from exaid_evals.runs.following import Follower
     from exaid_evals.runs.history import History
 
-_ROOM = "exaid_evals.runs.formats"
+_PACKAGE = "exaid_evals.runs.formats"
 
 # In the order in which they are asked: who claims by a narrow sign comes before who claims by a broad one.
 _BUILT_IN = {
-    "mapping": f"{_ROOM}.mapping:MappingFormat",  # claims nothing unless a user gives a mapping
-    "campaign": f"{_ROOM}.campaign:CampaignFormat",
-    "run_eval": f"{_ROOM}.run_eval:RunEvalFormat",
-    "training_run": f"{_ROOM}.training_run:TrainingRunFormat",
-    "folds": f"{_ROOM}.folds:FoldsFormat",
-    "trials": f"{_ROOM}.trials:TrialsFormat",
-    "results_folders": f"{_ROOM}.results_folders:ResultsFoldersFormat",
-    "wandb": f"{_ROOM}.wandb:WandbFormat",
-    "mlflow": f"{_ROOM}.mlflow:MlflowFormat",
-    "inspect_ai": f"{_ROOM}.inspect_ai:InspectFormat",
-    "lm_eval": f"{_ROOM}.lm_eval:LmEvalFormat",
-    "model_reports": f"{_ROOM}.model_reports:ModelReportsFormat",
-    "ray_tune": f"{_ROOM}.ray_tune:RayTuneFormat",
-    "hf_trainer": f"{_ROOM}.hf_trainer:HfTrainerFormat",
-    "ultralytics": f"{_ROOM}.ultralytics:UltralyticsFormat",
-    "lightning": f"{_ROOM}.lightning:LightningFormat",
-    "timm": f"{_ROOM}.timm:TimmFormat",
-    "fastai": f"{_ROOM}.fastai:FastaiFormat",
-    "keras": f"{_ROOM}.keras:KerasFormat",
-    "mmengine": f"{_ROOM}.mmengine:MmengineFormat",
-    "nanogpt": f"{_ROOM}.nanogpt:NanogptFormat",
-    "sacred": f"{_ROOM}.sacred:SacredFormat",
-    "dvclive": f"{_ROOM}.dvclive:DvcliveFormat",
-    "optuna": f"{_ROOM}.optuna:OptunaFormat",
-    "sklearn": f"{_ROOM}.sklearn_cv:SklearnFormat",
-    "tensorboard": f"{_ROOM}.tensorboard_log:TensorBoardFormat",
-    "long_csv": f"{_ROOM}.long_csv:LongCsvFormat",
-    "csv": f"{_ROOM}.csv_file:CsvFormat",
-    "jsonl": f"{_ROOM}.jsonl_file:JsonlFormat",
-    "parquet": f"{_ROOM}.parquet_file:ParquetFormat",
+    "mapping": f"{_PACKAGE}.mapping:MappingFormat",  # claims nothing unless a user gives a mapping
+    "campaign": f"{_PACKAGE}.campaign:CampaignFormat",
+    "run_eval": f"{_PACKAGE}.run_eval:RunEvalFormat",
+    "training_run": f"{_PACKAGE}.training_run:TrainingRunFormat",
+    "folds": f"{_PACKAGE}.folds:FoldsFormat",
+    "trials": f"{_PACKAGE}.trials:TrialsFormat",
+    "results_folders": f"{_PACKAGE}.results_folders:ResultsFoldersFormat",
+    "wandb": f"{_PACKAGE}.wandb:WandbFormat",
+    "mlflow": f"{_PACKAGE}.mlflow:MlflowFormat",
+    "inspect_ai": f"{_PACKAGE}.inspect_ai:InspectFormat",
+    "lm_eval": f"{_PACKAGE}.lm_eval:LmEvalFormat",
+    "model_reports": f"{_PACKAGE}.model_reports:ModelReportsFormat",
+    "ray_tune": f"{_PACKAGE}.ray_tune:RayTuneFormat",
+    "hf_trainer": f"{_PACKAGE}.hf_trainer:HfTrainerFormat",
+    "ultralytics": f"{_PACKAGE}.ultralytics:UltralyticsFormat",
+    "lightning": f"{_PACKAGE}.lightning:LightningFormat",
+    "timm": f"{_PACKAGE}.timm:TimmFormat",
+    "fastai": f"{_PACKAGE}.fastai:FastaiFormat",
+    "keras": f"{_PACKAGE}.keras:KerasFormat",
+    "mmengine": f"{_PACKAGE}.mmengine:MmengineFormat",
+    "nanogpt": f"{_PACKAGE}.nanogpt:NanogptFormat",
+    "sacred": f"{_PACKAGE}.sacred:SacredFormat",
+    "dvclive": f"{_PACKAGE}.dvclive:DvcliveFormat",
+    "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
+    "sklearn": f"{_PACKAGE}.sklearn_cv:SklearnFormat",
+    "tensorboard": f"{_PACKAGE}.tensorboard_log:TensorBoardFormat",
+    "long_csv": f"{_PACKAGE}.long_csv:LongCsvFormat",
+    "csv": f"{_PACKAGE}.csv_file:CsvFormat",
+    "jsonl": f"{_PACKAGE}.jsonl_file:JsonlFormat",
+    "parquet": f"{_PACKAGE}.parquet_file:ParquetFormat",
 }
 FORMATS = Kind("format", "exaid_evals.runs", _BUILT_IN)
 USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")

@@ -222,7 +222,7 @@ def frozen_already(campaign: Campaign, planned: Manifest) -> Manifest | None:
 
 
 def _differences(frozen: Manifest, planned: Manifest) -> list[str]:
-    """Say in what two freezes differ, most telling first."""
+    """State in what two freezes differ, most telling first."""
     old, new = frozen.generation, planned.generation
     found = []
     if frozen.stub != planned.stub:

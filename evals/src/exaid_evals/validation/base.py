@@ -163,7 +163,7 @@ class FileCheck(ABC):
         """
 
     def found(self, line: int, what: str, remedy: str | None = None) -> None:
-        """Say what does not hold, with this kind's remedy where none is given."""
+        """State what does not hold, with this kind's remedy where none is given."""
         self._add(Finding(line, what, remedy or self.remedy))
 
     @property

@@ -16,15 +16,15 @@ from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction
 
 _MOST = 0.5
-_ROOM = "exaid_evals.analysis.causes"
+_PACKAGE = "exaid_evals.analysis.causes"
 CAUSES = Kind(
     "cause",
     "exaid_evals.causes",
     {
-        "data": f"{_ROOM}.data:Data",
-        "optimisation": f"{_ROOM}.optimisation:Optimisation",
-        "evaluation": f"{_ROOM}.evaluation:Evaluation",
-        "system": f"{_ROOM}.system:System",
+        "data": f"{_PACKAGE}.data:Data",
+        "optimisation": f"{_PACKAGE}.optimisation:Optimisation",
+        "evaluation": f"{_PACKAGE}.evaluation:Evaluation",
+        "system": f"{_PACKAGE}.system:System",
     },
 )
 """Each part is a class without arguments; see `causes.base.Cause`. Its family is one that there is."""

@@ -87,7 +87,7 @@ def _value(run: Run, key: str) -> str:
 
 
 def _remarks(runs: Sequence[Run]) -> list[str]:
-    """Say what sets runs apart or does not, though a user might think otherwise."""
+    """State what sets runs apart or does not, though a user might think otherwise."""
     settings = [run.settings for run in runs]
     versions = [key for key in differing(settings) if is_code_version(key)]
     notes = []

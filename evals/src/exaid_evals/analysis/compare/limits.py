@@ -18,7 +18,7 @@ _ODDITIES: dict[IrregularityKind, str] = {
 
 
 def limits_of_lengths(runs: Sequence[Run]) -> list[str]:
-    """Say in what the runs cannot be compared: length, and kind of steps."""
+    """State in what the runs cannot be compared: length, and kind of steps."""
     notes = []
     kinds = {run.history.steps_are for run in runs}
     if len(kinds) > 1:
@@ -35,7 +35,7 @@ def limits_of_lengths(runs: Sequence[Run]) -> list[str]:
 
 
 def limits_of_logging(runs: Sequence[Run]) -> list[str]:
-    """Say what was odd about the logs: what was put in order or left out, metrics without numbers, warnings."""
+    """State what was odd about the logs: what was put in order or left out, metrics without numbers, warnings."""
     notes = []
     for kind, told in _ODDITIES.items():
         odd = [run.name for run in runs if any(one.kind == kind for one in run.history.irregularities)]

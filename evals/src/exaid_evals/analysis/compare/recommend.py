@@ -68,7 +68,7 @@ def verdicts(rankings: Sequence[Ranking]) -> list[str]:
 
 
 def _against(ranking: Ranking) -> list[str]:
-    """Say what makes numbers doubtful: runs that diverged, and runs that end at other steps."""
+    """State what makes numbers doubtful: runs that diverged, and runs that end at other steps."""
     told = []
     if ranking.diverged:
         told.append(
@@ -160,7 +160,7 @@ def _choice(comparison: Comparison) -> list[str]:
 
 
 def _set_apart(comparison: Comparison, one: str, other: str) -> str:
-    """Say in which settings two groups differ, and that several at once tell nothing about each."""
+    """State in which settings two groups differ, and that several at once tell nothing about each."""
     groups = {group.name: group for group in comparison.groups}
     a, b = groups[one].settings, groups[other].settings
     keys = [key for key in comparison.grouping.differing if setting_text(a, key) != setting_text(b, key)]

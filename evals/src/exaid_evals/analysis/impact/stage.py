@@ -70,7 +70,7 @@ class Impact:
 
 @dataclass(frozen=True)
 class HyperparameterAnalyzer(Asked):
-    """Says what hyper-parameters have to do with how runs end.
+    """States what hyper-parameters have to do with how runs end.
 
     Attributes:
         seed: of permutations and folds.

@@ -38,7 +38,7 @@ class LLMTriggerSettings(Config):
     @classmethod
     def _once_each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("a filter stands twice")
+            raise ValueError("a filter is a duplicate")
         return tuple(name for name in FILTERS if name in value)
 
 

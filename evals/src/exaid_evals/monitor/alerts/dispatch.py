@@ -73,7 +73,7 @@ class Alerts:
             self._limiter.give_back((alert.kind, alert.metric), 1 + alert.held_back)
 
     def close(self) -> None:
-        """Say how many alerts were held back, deliver what is queued until the deadline, and count what was lost."""
+        """State how many alerts were held back, deliver what is queued until the deadline, and count what was lost."""
         if self._closed:
             return
         self._closed = True

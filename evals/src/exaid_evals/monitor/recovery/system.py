@@ -96,7 +96,7 @@ class AutoRecoverySystem:
     def attach(
         self, model: Any, optimizer: Any = None, scheduler: Any = None, parts: Mapping[str, Any] | None = None
     ) -> Self:
-        """Say what is trained; see `TrainingState`.
+        """State what is trained; see `TrainingState`.
 
         Args:
             model: has state_dict() and load_state_dict().

@@ -79,7 +79,7 @@ def _row(variant: VariantMetrics, kind: str) -> Row:
 
 
 def _seen(variant: VariantMetrics) -> str:
-    """Say whether this is a test on conversations that the extractor's authors had not seen."""
+    """State whether this is a test on conversations that the extractor's authors had not seen."""
     made_from = variant.made_from
     if made_from is None or made_from.generation_seed is None:
         return "Which seed generated the talks is not recorded."

@@ -62,7 +62,7 @@ def plain(value: Any, deep: int = 0) -> Any:
 
 
 def undefined_warning(names: list[str]) -> list[str]:
-    """Say which metrics are undefined."""
+    """State which metrics are undefined."""
     if not names:
         return []
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -83,7 +83,7 @@ def _path(run_name: str, server: WandbServer) -> RunPath:
 
 
 def _incomplete(info: RunInfo, n_rows: int, n_events: int) -> list[str]:
-    """Say where what came is not what the server holds; a run that goes on may have grown in the meantime."""
+    """State where what came is not what the server holds; a run that goes on may have grown in the meantime."""
     told = []
     if info.n_rows is None:
         told.append(f"W&B does not say how many rows its history has; {n_rows} were read")

@@ -121,7 +121,7 @@ class ModelReportsFormat(Format):
         return self._lacking[folder]
 
     def _left_out(self, source: Source) -> list[str]:
-        """Say with the folder's first run which models were left out, since they have no run of their own."""
+        """State with the folder's first run which models were left out, since they have no run of their own."""
         lacking = self._lacking_in(source.path) if self.settings.require_prompts else {}
         first = next(part for part, pair in self._pairs_in(source.path).items() if pair.model not in lacking)
         if not lacking or source.part != first:
@@ -182,7 +182,7 @@ def read_pair(pair: Pair) -> tuple[Report, list[str]]:
 
 
 def _other_model(pair: Pair, report: Report) -> list[str]:
-    """Say that a report names another model than its folder does: a copy in the wrong folder shows in nothing else."""
+    """State that a report names another model than its folder: a copy in the wrong folder shows in nothing else."""
     folder, said = (re.sub(r"[^a-z0-9]+", "", one.lower()) for one in (pair.folder.name, report.model or ""))
     last = re.sub(r"[^a-z0-9]+", "", (report.model or "").lower().rpartition("/")[2]).removesuffix("latest")
     if not said or any(one and (one in folder or folder in one) for one in (said, last)):

@@ -9,14 +9,14 @@ from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.base import Importer
 from exaid_evals.traces.importers.source import Source
 
-_ROOM = "exaid_evals.traces.importers"
+_PACKAGE = "exaid_evals.traces.importers"
 # In the order in which they are asked whether a file is theirs.
 _IMPORTERS = {
-    "otel": f"{_ROOM}.otel:OtelImporter",
-    "langchain": f"{_ROOM}.langchain:LangchainImporter",
-    "autogen": f"{_ROOM}.autogen:AutogenImporter",
-    "openai": f"{_ROOM}.openai:OpenaiImporter",
-    "csv": f"{_ROOM}.csv_table:CsvImporter",
+    "otel": f"{_PACKAGE}.otel:OtelImporter",
+    "langchain": f"{_PACKAGE}.langchain:LangchainImporter",
+    "autogen": f"{_PACKAGE}.autogen:AutogenImporter",
+    "openai": f"{_PACKAGE}.openai:OpenaiImporter",
+    "csv": f"{_PACKAGE}.csv_table:CsvImporter",
 }
 IMPORTERS = Kind("format", "exaid_evals.importers", _IMPORTERS)
 AUTO = "auto"

@@ -92,7 +92,7 @@ def started_at(recording: Path, *, anew: bool) -> str:
 
 
 def decoding_note(model: MacModelConfig) -> str:
-    """Say how the model is sampled."""
+    """State how the model is sampled."""
     return f"temperature {model.temperature:g}, no cache; MAC as released, on {' '.join(AUTOGEN)}"
 
 

@@ -198,7 +198,7 @@ class Recording:
             self._add({"record_type": "mac_case", "mas_run_id": self.run.mas_run_id, **fields})
 
     def nearest_difference(self, case_id: str, request: Mapping[str, Any]) -> str:
-        """Say in what a request differs from the nearest recorded one of its case."""
+        """State in what a request differs from the nearest recorded one of its case."""
         with self._lock:
             records = read_recording(self._path)[0] if self._path.exists() else []
         requests = [

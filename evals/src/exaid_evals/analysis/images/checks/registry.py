@@ -16,24 +16,24 @@ from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 
 _NAME = re.compile(r"[a-z_]+")
-_ROOM = "exaid_evals.analysis.images.checks"
+_PACKAGE = "exaid_evals.analysis.images.checks"
 CHECKS = Kind(
     "check of images",
     "exaid_evals.image_checks",
     {
-        "unreadable": f"{_ROOM}.unreadable:Unreadable",
-        "truncated": f"{_ROOM}.truncated:Truncated",
-        "decompression_bomb": f"{_ROOM}.decompression_bomb:DecompressionBomb",
-        "tiny": f"{_ROOM}.tiny:Tiny",
-        "odd_aspect": f"{_ROOM}.odd_aspect:OddAspect",
-        "blurred": f"{_ROOM}.blurred:Blurred",
-        "too_dark": f"{_ROOM}.too_dark:TooDark",
-        "too_bright": f"{_ROOM}.too_bright:TooBright",
-        "low_contrast": f"{_ROOM}.low_contrast:LowContrast",
-        "rotated": f"{_ROOM}.rotated:Rotated",
-        "exif_orientation": f"{_ROOM}.exif_orientation:ExifOrientation",
-        "colour_mode": f"{_ROOM}.colour_mode:ColourMode",
-        "duplicate": f"{_ROOM}.duplicates:Duplicates",
+        "unreadable": f"{_PACKAGE}.unreadable:Unreadable",
+        "truncated": f"{_PACKAGE}.truncated:Truncated",
+        "decompression_bomb": f"{_PACKAGE}.decompression_bomb:DecompressionBomb",
+        "tiny": f"{_PACKAGE}.tiny:Tiny",
+        "odd_aspect": f"{_PACKAGE}.odd_aspect:OddAspect",
+        "blurred": f"{_PACKAGE}.blurred:Blurred",
+        "too_dark": f"{_PACKAGE}.too_dark:TooDark",
+        "too_bright": f"{_PACKAGE}.too_bright:TooBright",
+        "low_contrast": f"{_PACKAGE}.low_contrast:LowContrast",
+        "rotated": f"{_PACKAGE}.rotated:Rotated",
+        "exif_orientation": f"{_PACKAGE}.exif_orientation:ExifOrientation",
+        "colour_mode": f"{_PACKAGE}.colour_mode:ColourMode",
+        "duplicate": f"{_PACKAGE}.duplicates:Duplicates",
     },
 )
 """Each part is a class without arguments; see `checks.base.Check`."""
