@@ -74,8 +74,6 @@ def test_nothing_is_left_out_where_negation_is_off(lexicon: Extractor) -> None:
     ("plain", "learned"),
     [
         ("an enlarged heart", "cardiomegaly"),
-        ("an enlarged liver and spleen", "hepatosplenomegaly"),
-        ("inflammation of the pancreas", "pancreatitis"),
         ("inflamed pericardium", None),
         ("muscle pain", "myalgia"),
         ("pain in the chest", "chest pain"),
@@ -84,10 +82,8 @@ def test_nothing_is_left_out_where_negation_is_off(lexicon: Extractor) -> None:
         ("low platelet count", "thrombocytopenia"),
         ("blood in the urine", "hematuria"),
         ("small jaw", "micrognathia"),
-        ("rapid breathing", "tachypnea"),
         ("overactive thyroid", "hyperthyroidism"),
         ("difficulty swallowing", "dysphagia"),
-        ("sensitivity to light", "photophobia"),
         ("impaired hearing", "hearing impairment"),
         ("heart failure", "cardiac failure"),
         ("growth delay", "growth retardation"),
@@ -95,7 +91,7 @@ def test_nothing_is_left_out_where_negation_is_off(lexicon: Extractor) -> None:
     ],
 )
 def test_plain_english_means_what_the_learned_name_means(lexicon: Extractor, plain: str, learned: str | None) -> None:
-    """Combining forms taken apart, adjectives and nouns of organs, heads of names; what no rule makes is not found."""
+    """Lay synonyms, parts of the body in English and Latin, word order; what no vocabulary has is not found."""
     (found,) = lexicon.mentions([plain])
     (expected,) = lexicon.mentions([learned]) if learned else ((),)
     assert {mention.concept_id for mention in found} == {mention.concept_id for mention in expected}

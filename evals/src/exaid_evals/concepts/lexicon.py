@@ -29,10 +29,8 @@ class LexiconExtractor:
 
     def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
-        self._tokenize = Tokenizer(compiled.rules)
-        self._matcher = Matcher(
-            compiled.tables.table, compiled.tables.capitalised, compiled.tables.reach, compiled.tables.modifiers
-        )
+        self._tokenize = Tokenizer()
+        self._matcher = Matcher(compiled.tables)
 
     @property
     def id(self) -> str:
@@ -43,9 +41,9 @@ class LexiconExtractor:
         """Find affirmed mentions; see the protocol."""
         annotated = self.annotate(texts)
         if not self._compiled.settings.negation:
-            return annotated
+            return [tuple(one for one in found if not one.nested) for found in annotated]
         return [
-            tuple(mention for mention in found if not mention.negated and mention.experiencer == "patient")
+            tuple(one for one in found if not (one.nested or one.negated or one.experiencer != "patient"))
             for found in annotated
         ]
 
@@ -59,20 +57,20 @@ class LexiconExtractor:
 
     def _annotate(self, text: str) -> tuple[Mention, ...]:
         tokens = self._tokenize(text)
-        matches = self._matcher.match(text, tokens)
+        matches = self._matcher.match(tokens)
         if tokens.short_forms:
             matches = resolve(text, tokens, matches, self._compiled.tables.acronyms)
         if not matches:
             return ()
-        denied, of_others = not_affirmed(text, tokens, matches)
-        starts, ends = tokens.starts, tokens.ends
+        denied, of_others = not_affirmed(tokens, matches)
         return tuple(
             Mention(
                 match.concept_id,
-                starts[match.first],
-                ends[match.last - 1],
+                tokens.starts[match.first],
+                tokens.end(match.last - 1),
                 index in denied,
                 "other" if index in of_others else "patient",
+                match.nested,
             )
             for index, match in enumerate(matches)
         )

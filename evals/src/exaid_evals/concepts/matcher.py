@@ -1,123 +1,301 @@
-"""Finding vocabulary phrases in tokens: leftmost, longest, in any word order, never overlapping."""
+"""Finding vocabulary phrases in a text: in any word order, across function words, shared over coordinations.
+
+The words of a phrase must stand in one noun phrase. Between them there may be function words and adverbs (*ears were
+very low-set*), and one coordination of which each part shares the rest: *ear and kidney anomalies* names both, and so
+do *short stature and limbs* and *anomalies of the ribs and spine*. A part that is a concept by itself shares nothing:
+*hypotonia and facial weakness*.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
-from exaid_evals.concepts.tokens import CLOSE, COMMA, OPEN, SKIP, STOP, Tokens
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
+from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
+from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Tokens
 
-EDGES = frozenset(["and", "or", "with", "without", "in", "on", "at", "to", "for", "by", "from", "as", "due", "during"])
-"""Words that no phrase begins or ends with, whatever order its words have."""
+_SPARE = 10  # tokens that a phrase may span beyond its own words
+_LONGEST_LIST = 5  # words that stand between a shared word and the rest
+_LONGEST_PART = 3  # words of the last part of a coordination before the head
+_HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
 
-# After one of these an inverted phrase has ended: "septal defect, ventricular." but not "cough, chronic bronchitis".
-_PHRASE_ENDS = EDGES | {COMMA, STOP, OPEN, CLOSE, "was", "were", "is", "are"}
+_ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
+_ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|ive|ary|id)$")
+# A noun and its adjective: hypotonia, hypotonic; microcephaly, microcephalic; pigmentation, pigmented.
+_QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
+_NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A phrase in a token list: the half-open range of its tokens, and the concept it names."""
+    """A phrase in a token list, and the concept it names.
+
+    Attributes:
+        first, last: half-open range of its tokens.
+        concept_id: the concept.
+        nested: whether it lies within a longer phrase that says more.
+    """
 
     first: int
     last: int
     concept_id: str
+    nested: bool = False
 
 
-def phrase_key(words: Sequence[str]) -> str:
-    """Key of a phrase: its words, sorted, so that *enlarged kidney* and *kidney, enlarged* agree.
+class _Found(NamedTuple):
+    """A phrase whose words stand in one noun phrase: its tokens in order, concept, flags, whether it is shared."""
 
-    Words of one or two characters say nothing alone and stay with the word before them (*vitamin d*, *type 2*).
-
-    Args:
-        words: word keys, at least one for a key that is not empty.
-    """
-    if len(words) == 1:
-        return words[0]
-    if min(map(len, words), default=3) < 3:
-        units: list[str] = []
-        for word in words:
-            if units and len(word) < 3:
-                units[-1] += "_" + word
-            else:
-                units.append(word)
-        words = units
-    return " ".join(sorted(words))
+    places: tuple[int, ...]
+    concept_id: str
+    flags: int
+    shared: bool
 
 
 class Matcher:
     """Looks phrases up in tables.
 
     Args:
-        table: phrase key to concept id.
-        capitalised: the same for single words that count only when written with a capital.
-        reach: for each word of any phrase, how many words the longest phrase that holds it has.
-        modifiers: words that stand before a head: *ventricular*.
+        tables: what to look up.
     """
 
-    def __init__(
-        self,
-        table: Mapping[str, str],
-        capitalised: Mapping[str, str],
-        reach: Mapping[str, int],
-        modifiers: Collection[str],
-    ) -> None:
-        self._table = table
-        self._capitalised = capitalised
-        self._reach = reach
-        self._modifiers = frozenset(modifiers)
+    def __init__(self, tables: Tables) -> None:
+        self._phrases = tables.phrases
+        self._anchors = tables.anchors
+        self._parents = tables.parents
+        self._vocabulary = frozenset(word for key in tables.phrases for word in key.split(" "))
+        self._parsed: dict[str, list[tuple[frozenset[str], str]]] = {}
+        self._ancestors: dict[str, frozenset[str]] = {}
 
-    def match(self, text: str, tokens: Tokens) -> list[Match]:
-        """Find phrases: at each word the longest that begins there, then on behind it.
-
-        A phrase is contiguous but for function words, and crosses no bracket and no end of a clause. It crosses at
-        most one comma, and then only as a heading does, a head followed by modifiers that end the phrase: *septal
-        defect, ventricular* is one, *broad thumb, clinodactyly* and *cough, chronic bronchitis* are not.
-        """
-        codes = tokens.codes
-        reaches = list(map(self._reach.get, codes))
-        lookup = self._table.get
+    def match(self, tokens: Tokens) -> list[Match]:
+        """Find phrases, ordered by first token; nested ones are marked."""
         found: list[Match] = []
-        n = len(codes)
-        i = 0
-        while i < n:
-            limit = reaches[i]
-            if limit is None or codes[i] in EDGES:
-                i += 1
+        anchors = self._anchors
+        for first, last in tokens.sentences():
+            stems = tokens.stems[first:last]
+            hits = [(first + offset, word) for offset, word in enumerate(stems) if word in anchors]
+            if hits:
+                found += self._resolve(tokens, list(self._in_sentence(tokens, first, stems, hits)))
+        return sorted(found, key=lambda match: (match.first, match.last, match.concept_id))
+
+    def _candidates(
+        self, first: int, stems: Sequence[str], hits: Sequence[tuple[int, str]]
+    ) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Yield the places of each phrase all of whose words a sentence has, near to each other."""
+        present = set(stems)
+        where: dict[str, list[int]] = {}
+        for place, anchor in hits:
+            for others, key in self._anchored(anchor):
+                if not others:
+                    yield (place,), key
+                elif others <= present:
+                    for offset, word in enumerate(() if where else stems, first):
+                        where.setdefault(word, []).append(offset)
+                    nearest = [min(where[word], key=lambda at: abs(at - place)) for word in others]
+                    places = tuple(sorted([place, *nearest]))
+                    if places[-1] - places[0] <= len(places) + _SPARE:
+                        yield places, key
+
+    def _anchored(self, anchor: str) -> list[tuple[frozenset[str], str]]:
+        """The phrases of an anchor, with their other words."""
+        parsed = self._parsed.get(anchor)
+        if parsed is None:
+            parsed = [(frozenset(key.split(" ")) - {anchor}, key) for key in self._anchors[anchor]]
+            self._parsed[anchor] = parsed
+        return parsed
+
+    def _in_sentence(
+        self, tokens: Tokens, first: int, stems: Sequence[str], hits: Sequence[tuple[int, str]]
+    ) -> Iterator[_Found]:
+        """Yield the phrases of a sentence, as far as their words stand in one noun phrase."""
+        whole, apart = [], []
+        for places, key in dict.fromkeys(self._candidates(first, stems, hits)):
+            entry = self._entry(tokens, places, key)
+            if entry is None:
                 continue
-            best = lookup(codes[i])
-            if best is None and codes[i] in self._capitalised and text[tokens.starts[i]].isupper():
-                best = self._capitalised[codes[i]]
-            end = i + 1
-            if limit > 1:
-                words = [codes[i]]
-                comma = False
-                j = i + 1
-                while j < n:
-                    code = codes[j]
-                    reach = reaches[j]
-                    if reach is None:
-                        if code == SKIP:
-                            j += 1
-                            continue
-                        if code == COMMA and not comma and codes[j - 1] not in self._modifiers:
-                            comma = True
-                            j += 1
-                            continue
-                        break
-                    if comma and code not in self._modifiers:
-                        break
-                    if reach < limit:
-                        limit = reach
-                    if len(words) >= limit:
-                        break
-                    words.append(code)
-                    j += 1
-                    concept = lookup(phrase_key(words))
-                    if concept is not None and code not in EDGES and (not comma or j >= n or codes[j] in _PHRASE_ENDS):
-                        best, end = concept, j
-            if best is None:
-                i += 1
-            else:
-                found.append(Match(i, end, best))
-                i = end
-        return found
+            gaps = _gaps(tokens, places)
+            if entry[1] & STRICT and not _contiguous(tokens, places):
+                continue
+            joined = entry[1] & JOINED and all(_joined(tokens, gap) for gap in gaps)
+            if not gaps or joined or (len(gaps) == 1 and _inverted(tokens, places, gaps[0])):
+                whole.append(_Found(places, *entry, shared=False))
+            elif len(gaps) == 1 and not entry[1] & STRICT:
+                apart.append((places, entry, gaps[0]))
+        yield from whole
+        closed = {found.places[-1] for found in whole if not found.flags & (JOINED | STRICT)}
+        for places, entry, gap in apart:
+            if self._shares(tokens, places, gap, closed):
+                yield _Found(places, *entry, shared=True)
+
+    def _entry(self, tokens: Tokens, places: tuple[int, ...], key: str) -> tuple[str, int] | None:
+        """The concept and flags of the entry that suits the words best; None where none does."""
+        keys = [tokens.keys[place] for place in places]
+        words = " ".join(sorted(keys))
+        best: tuple[int, str, str, int] | None = None
+        for concept_id, spelled, flags in self._phrases[key]:
+            if spelled != words and (flags & STRICT or not _specific_alike(keys, spelled.split(" "))):
+                continue
+            # What other vocabularies call so counts only where no phenotype is called nearly so.
+            agreement = -1 if flags & STRICT else len(set(spelled.split(" ")).difference(PART_KEYS).intersection(keys))
+            if best is None or agreement > best[0]:
+                best = (agreement, concept_id, spelled, flags)
+        if best is None:
+            return None
+        _, concept_id, spelled, flags = best
+        last = places[-1]
+        if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
+            return None
+        if flags & PLURAL and not tokens.words[last].endswith("s"):
+            return None
+        following = tokens.kinds[last + 1] if last + 1 < len(tokens.kinds) else BREAK
+        if (
+            following == CONTENT
+            and tokens.keys[last] not in spelled.split(" ")
+            and _ADJECTIVE.search(tokens.keys[last])
+        ):
+            return None  # "poor visual contact": the adjective belongs to what follows
+        adjacent = len(places) > 1 and places[-2] == last - 1 and not tokens.words[last - 1].endswith("ly")
+        ends_in_verb = adjacent and tokens.keys[last].endswith("ed")
+        if ends_in_verb and tokens.keys[last] not in spelled.split(" "):
+            return None  # "a small hand narrowed it down"
+        return concept_id, flags
+
+    def _shares(self, tokens: Tokens, places: tuple[int, ...], gap: list[int], closed: set[int]) -> bool:
+        """Whether what stands between the words of a phrase is the other part of a coordination that shares some."""
+        kinds, words = tokens.kinds, tokens.words
+        inner = [place for place in gap if kinds[place] == CONTENT]
+        joins = [words[place] for place in gap if kinds[place] == JOIN]
+        if not CONJUNCTIONS.intersection(joins) or len(inner) > _LONGEST_LIST:
+            return False
+        if any(tokens.keys[place].isdigit() for place in (*places, *inner)):
+            return False
+        known = sum(tokens.stems[place] in self._vocabulary for place in inner)
+        if any(kinds[place] == BREAK for place in gap) or 2 * known < len(inner):
+            return False
+        before = max(place for place in places if place < gap[0])
+        after = min(place for place in places if place > gap[-1])
+        if kinds[gap[0]] == JOIN and kinds[gap[-1]] != JOIN:  # "ear and kidney anomalies"
+            length = next(n for n, place in enumerate(reversed(gap)) if kinds[place] == JOIN)
+            plural = words[before].endswith("s") and words[before] != tokens.keys[before]
+            return length <= _LONGEST_PART and before not in closed and not plural
+        if kinds[gap[-1]] == JOIN and kinds[gap[0]] != JOIN:
+            if max(places) in closed:
+                return False
+            if any(word in _HEAD_OF for word in words[before + 1 : gap[0]]):  # "anomalies of the ribs and spine"
+                return True
+            return len(inner) == 1 and len(joins) == 1 and after == gap[-1] + 1  # "short stature and limbs"
+        return False
+
+    def _resolve(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
+        """Keep the longest of phrases that lie within each other, and of the others those that say less, marked."""
+        found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
+        found.sort(key=lambda one: (one.shared, -len(one.places), one.places[-1] - one.places[0], one.concept_id))
+        kept: list[_Found] = []
+        nested: list[_Found] = []
+        for one in found:
+            inside = set(one.places)
+            longer = [other for other in (*kept, *nested) if inside.issubset(other.places)]
+            if not longer:
+                kept.append(one)
+            elif all(self._says_less(one, other) for other in longer) and not _gaps(tokens, one.places) and _tight(one):
+                nested.append(one)
+        outer = [one for one in kept if not any(set(one.places) < set(other.places) for other in kept)]
+        return [
+            Match(one.places[0], one.places[-1] + 1, one.concept_id, nested=is_nested)
+            for group, is_nested in ((outer, False), (nested, True))
+            for one in group
+        ]
+
+    def _says_less(self, one: _Found, longer: _Found) -> bool:
+        if one.concept_id == longer.concept_id or len(one.places) == len(longer.places):
+            return False
+        if longer.concept_id not in self._parents:
+            return True  # a phenotype within the name of a disease or drug
+        return one.concept_id in self._above(longer.concept_id)
+
+    def _above(self, concept_id: str) -> frozenset[str]:
+        known = self._ancestors.get(concept_id)
+        if known is None:
+            parents = self._parents.get(concept_id, [])
+            known = self._ancestors[concept_id] = frozenset(parents).union(*map(self._above, parents))
+        return known
+
+
+def _tight(found: _Found) -> bool:
+    return found.places[-1] - found.places[0] <= len(found.places)
+
+
+def _gaps(tokens: Tokens, places: Sequence[int]) -> list[list[int]]:
+    """The tokens between the words of a phrase that it may not simply skip, run by run."""
+    gaps = []
+    kinds, stems = tokens.kinds, tokens.stems
+    own = {stems[place] for place in places}
+    for before, after in pairwise(places):
+        if after == before + 1:
+            continue
+        gap = [place for place in range(before + 1, after) if kinds[place] != FREE and stems[place] not in own]
+        numbers = tokens.keys[before].isdigit() and tokens.keys[after].isdigit()
+        if gap and not (numbers and len(gap) == 1 and tokens.words[gap[0]] in CONJUNCTIONS):
+            gaps.append(gap)
+    return gaps
+
+
+def _contiguous(tokens: Tokens, places: Sequence[int]) -> bool:
+    """Whether nothing stands between the words of a phrase but articles and *of*."""
+    between = set(tokens.words[places[0] : places[-1] + 1]) - {tokens.words[place] for place in places}
+    return between <= _ARTICLES
+
+
+def _inverted(tokens: Tokens, places: Sequence[int], gap: Sequence[int]) -> bool:
+    """Whether a phrase is a head, a comma and adjectives that end the clause: *septal defect, ventricular*."""
+    behind = [place for place in places if place > gap[-1]]
+    closed = behind[-1] + 1 == len(tokens.kinds) or tokens.kinds[behind[-1] + 1] not in (CONTENT, FREE)
+    adjectives = all(tokens.kinds[place] == FREE or _ADJECTIVE.search(tokens.keys[place]) for place in behind)
+    return len(gap) == 1 and tokens.words[gap[0]] == "," and closed and adjectives
+
+
+def _joined(tokens: Tokens, gap: Sequence[int]) -> bool:
+    return len(gap) == 1 and tokens.kinds[gap[0]] == JOIN
+
+
+def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found]) -> bool:
+    """Whether a name that is itself a coordination stands where all its parts are concepts: *cleft lip and palate*."""
+    if not one.flags & JOINED:
+        return False
+    near = range(one.places[0] - 1, one.places[-1] + 2)
+    whole = {tokens.stems[place] for place in one.places}
+    parts = [
+        {tokens.stems[place] for place in other.places}
+        for other in found
+        if len(other.places) > 1
+        and other.places[0] in near
+        and other.places[-1] in near
+        and other.concept_id != one.concept_id
+    ]
+    parts = [part for part in parts if part < whole]
+    return len(parts) > 1 and whole == set().union(*parts)
+
+
+def _specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
+    """Whether a phrase with one word that says what it is about says it in nearly the same word.
+
+    Of several such words their company tells what is meant; one alone may have the stem by chance (*affecting*,
+    *abnormal affect*).
+    """
+    one, other = ([key for key in words if stem(key) not in (ABNORMAL, IMPAIRED)] for words in (keys, spelled))
+    if len(one) != 1 or len(other) != 1 or one == other:
+        return True
+    (text,), (name,) = one, other
+    if text in PART_KEYS:
+        return True
+    if len(text) < 6:
+        return False
+    pairs = ((text, name), (name, text))
+    return any(
+        (_QUALIFIES.search(adjective) and _NAMES.search(noun))
+        or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
+        for adjective, noun in pairs
+    )

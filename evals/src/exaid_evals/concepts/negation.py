@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exaid_evals.concepts.tokens import CLOSE, COMMA
-
 REACH_BEFORE = 40
 """Tokens, marks included, that a preceding trigger reaches: an enumeration of about ten findings."""
 REACH_NEXT = 6
@@ -37,13 +35,15 @@ _SEEN = frozenset(
         "there",
     ]
 )
+_CLOSE = frozenset(")]")
+_LIST_ENDS = (",", ")", "]")
 _REFERRING = frozenset(["that", "this", "which", "it"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
 
 def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
-    """Comma-separated phrases as words; the tokenizer writes *cannot* as two."""
-    return tuple(tuple(phrase.replace("cannot", "can not").split()) for phrase in text.split(","))
+    """Comma-separated phrases as words."""
+    return tuple(tuple(phrase.split()) for phrase in text.split(","))
 
 
 _PSEUDO = _phrases(
@@ -61,7 +61,7 @@ _PSEUDO = _phrases(
     "no alternative explanation,no reason,not surprising,not uncommon,not unusual,not rare,not limited,not all,"
     "not every,"
     "without difficulty,without improvement,without response,without relief,without resolution,without treatment,"
-    "without delay,without doubt,gram negative,gram - negative,negative pressure,negative affect,negative predictive,"
+    "without delay,without doubt,gram negative,negative pressure,negative affect,negative predictive,"
     "free fluid,free air,until ruled out,to rule out,should rule out,must rule out,would rule out,should be ruled out,"
     "must be ruled out,to be ruled out,should exclude,must exclude,should be excluded,must be excluded,to be excluded,"
     "to exclude"
@@ -167,7 +167,7 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
         if _PSEUDO_KIND in kinds or _presupposes(words, position):
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
-        final = last >= len(words) or words[last] in (COMMA, CLOSE, "and", "or", "but", "on", "in", "by", "at", "with")
+        final = last >= len(words) or words[last] in (*_LIST_ENDS, "and", "or", "but", "on", "in", "by", "at", "with")
         if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
@@ -212,11 +212,11 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
     limit = min(len(words), start + (REACH_NEXT if short else REACH_BEFORE))
     comma = None
     for i in range(start, limit):
-        if words[i] == COMMA:
+        if words[i] == ",":
             if short:
                 return i
             comma = i
-        elif words[i] == CLOSE:  # "(no fever) with cough"
+        elif words[i] in _CLOSE:  # "(no fever) with cough"
             return i
         elif i in cues and _END_KIND in cues[i][1]:
             # "no fever, and the rash was itchy": the clause of the terminating verb began behind the last comma,
@@ -236,7 +236,7 @@ def _scope_behind(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], p
         plural = plural or words[end] in ("were", "are", "have")
     for i in range(end - 1, max(-1, end - 1 - REACH_AFTER), -1):
         # One verb in the singular has one subject: "fever, and the cough was absent".
-        if not plural and (words[i] == COMMA or (words[i] == "and" and end < position)):
+        if not plural and (words[i] == "," or (words[i] == "and" and end < position)):
             return i + 1
         if i in cues and _END_KIND in cues[i][1]:
             return cues[i][0]

@@ -1,8 +1,9 @@
-"""One spelling for each word: what is left when case, accents, inflection and the Atlantic are taken away.
+"""Two spellings of each word: its key, without case, accents, inflection and the Atlantic, and its stem.
 
-The result is a key, not a word to show: ``stenosis`` and ``stenoses`` both give ``stenos``. Both sides, vocabulary
-and text, go through the same rules, so a rule need not be linguistically right, only never merge two words that
-mean different things in a clinical text.
+The stem also takes away what makes an adjective of a noun (*hypoplastic*, *hypoplasia*; *retinal*, *retina*), and is
+one for words that names use alike (*renal*, *kidney*; *anomaly*, *malformation*). Phrases are looked up by stems; where
+several concepts share them, keys decide. Neither is a word to show. Vocabulary and text go through the same rules, so a
+rule need not be linguistically right, only never merge two words that mean different things in a clinical text.
 """
 
 from __future__ import annotations
@@ -10,24 +11,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-
-FUNCTION_WORDS = frozenset({"a", "an", "the", "of", "s", "its", "his", "her", "their"})
-"""Words that a phrase may gain or lose without naming something else: *pain of the back*."""
-
-# Words that mean the same before and behind the name of a part or measure; names use one, clinicians all of them.
-_SYNONYMS = {
-    word: group[0]
-    for group in (
-        ("increased", "elevated", "raised", "high", "elevation", "increase"),
-        ("decreased", "reduced", "low", "diminished", "lowered", "reduction", "decrease"),
-        ("abnormality", "abnormalities", "anomaly", "anomalies"),
-        ("enlarged", "enlargement"),
-        ("swelling", "swollen"),
-        ("delay", "delayed", "retardation", "retarded"),
-        ("distention", "distension", "distended"),
-    )
-    for word in group
-}
 
 _GREEK_NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
@@ -43,6 +26,113 @@ _ENDINGS = (
     (re.compile(r"our(s?)$"), r"or\1", 6),
     (re.compile(r"(b|t)re(s?)$"), r"\1er\2", 5),
 )
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth"
+_ROMAN = "i ii iii iv v vi vii viii ix x"
+# Roman numerals of one letter are left alone: they are letters far more often.
+_NUMBERS = {word: str(n) for n, word in enumerate(_ORDINALS.split(), 1)} | {
+    roman: str(n) for n, roman in enumerate(_ROMAN.split(), 1) if len(roman) > 1
+}
+_COUNTED = re.compile(r"(\d+)(?:st|nd|rd|th)")
+
+# A line: words that names use for the same part of the body, noun and adjectives.
+_PARTS = """
+kidney renal nephric
+heart cardiac
+liver hepatic
+lung pulmonary
+skin cutaneous dermal dermatological dermatologic
+brain encephalic
+cerebral cerebrum
+ear auricular auricle aural otic otologic
+nose nasal
+eye ocular ophthalmic ophthalmologic ophthalmological
+spleen splenic
+stomach gastric
+bowel intestinal intestine
+mouth oral
+tooth dental teeth dentition
+face facial facies
+digit digital
+thumb pollex
+foot feet
+hand manual
+bone osseous skeletal skeleton
+muscle muscular
+joint articular
+spine spinal vertebral vertebra
+abdomen abdominal
+pelvis pelvic
+skull cranial
+neck cervical
+chest thoracic thorax
+hearing auditory
+vision visual eyesight
+palate palatal
+artery arterial
+vein venous
+genitalia genital
+limb extremity
+anus anal
+tongue lingual
+lip labial
+nail ungual
+testis testicular testicle
+ovary ovarian
+uterus uterine
+vermis vermian
+"""
+# A line: words that say the same of any part.
+_QUALITIES = """
+behavior behavioral
+tumor neoplasm
+neuroma neurinoma
+abnormality abnormal abnormally anomaly anomalous malformation malformed defect deformity deformed dysmorphic
+    dysmorphism dysmorphia aberration involvement manifestation finding change lesion alteration atypical disturbance
+    disturbed
+disorder problem dysfunction deficit disability difficulty difficult impairment impaired impediment
+increased elevated raised high elevation increase elevate increasing
+decreased reduced low diminished lowered reduction decrease reduce decreasing
+enlarged enlargement large big dilated dilatation dilation dilatated
+swelling swollen edema edematous
+delay delayed retardation retarded
+distention distension distended
+absent absence agenesis missing lack lacking aplasia aplastic
+multiple numerous many
+prominent protruding
+frequent recurrent recurring repeated
+unsteady unstable
+neonatal newborn
+head occipitofrontal
+episode episodic bout burst outburst paroxysm paroxysmal
+short shortened shortening
+narrow narrowed narrowing
+long elongated elongation
+thick thickened thickening
+thin thinned thinning
+broad wide broadening widening widened
+curved curvature
+fused fusion
+stiff stiffness
+poor weak
+"""
+# Words whose stem would be that of a word of another meaning.
+_KEPT = (
+    "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic"
+)
+
+# Ending → what stands in its place, for words that keep four letters before it; the longest that fits is taken.
+_SUFFIX_TABLE = """
+phaly:phaly dactyly:dactyly megaly:megaly dactylous:dactyly phalous:phaly megalic:megaly phalic:phaly
+plastic:plasia plastica:plasia trophic:trophy trophied:trophy ositic:osis genetic:genesis genic:genesis
+rrhagic:rrhage otic:osis itic:itis ptic:psy atic: etic: iac: ization: ation: ition: ional: ated: ating: ate: ical:
+ular:l ula:l ial: ness: ment: ening: ened: ing: ed: ous: ic: al: ar: ary: ive: ion: ity: ism: ly: eum:e ium: um: us:
+ia: on: es:
+"""
+_SUFFIXES: dict[str, str] = {end: new for end, _, new in (pair.partition(":") for pair in _SUFFIX_TABLE.split())}
+_LONGEST_SUFFIX = max(map(len, _SUFFIXES))
+
+
+_IRREGULAR = {"feet": "foot", "teeth": "tooth"}
 
 
 def _fold(word: str) -> str:
@@ -57,6 +147,8 @@ def _fold(word: str) -> str:
 
 def _singular(word: str) -> str:
     """Strip English, and the commonest Latin and Greek, plural endings; see the module's remark on keys."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     n = len(word)
     if n < 4 or word.isdigit():
         return word
@@ -94,8 +186,10 @@ def word_key(word: str) -> str:
         The key: not empty, lower case, without spaces; a key's key is not in general the key itself.
     """
     key = _fold(word)
-    if key in _SYNONYMS:
-        return _SYNONYMS[key]
+    if key in _NUMBERS:
+        return _NUMBERS[key]
+    if found := _COUNTED.fullmatch(key):
+        return found[1]
     if len(key) >= 5:
         for pattern, replacement, least in _ENDINGS:
             if len(key) >= least:
@@ -105,3 +199,39 @@ def word_key(word: str) -> str:
         key = key.replace("ae", "e").replace("oe", "e")
         key = key.replace("sulph", "sulf")
     return key
+
+
+def _groups(table: str) -> dict[str, str]:
+    lines = table.strip().replace("\n    ", " ").splitlines()
+    groups = [[word_key(word) for word in line.split()] for line in lines]
+    return {key: group[0] for group in groups for key in group}
+
+
+PART_KEYS = frozenset(_groups(_PARTS))
+"""Keys of words that name a part of the body: which of them a text takes says nothing."""
+_STEMS = _groups(_PARTS) | _groups(_QUALITIES) | {word_key(word): word for word in _KEPT.split()}
+ABNORMAL, IMPAIRED = _STEMS["abnormality"], _STEMS["disorder"]
+"""Stems of the heads that say no more than that something is wrong."""
+
+
+@lru_cache(maxsize=1 << 17)
+def stem(key: str) -> str:
+    """Stem of a word, from its key."""
+    if key in _STEMS:
+        return _STEMS[key]
+    if len(key) < 5 or not key.isalpha():
+        return key
+    root = key
+    for length in range(min(_LONGEST_SUFFIX, len(key) - 4), 1, -1):
+        if key[-length:] in _SUFFIXES:
+            root = key[:-length] + _SUFFIXES[key[-length:]]
+            if key[-length:] == "ly" or (_SUFFIXES[key[-length:]] and root != key):
+                return stem(root)  # mentally, mental; hypoplastic, hypoplasia
+            break
+    if root in _STEMS:
+        return _STEMS[root]
+    if len(root) > 5 and root[-1] in "aeiy" and not root.endswith("ee"):
+        root = root[:-1]
+    if len(root) > 4 and root[-1] == root[-2] and root[-1] not in "lse":
+        root = root[:-1]
+    return _STEMS.get(root, root)

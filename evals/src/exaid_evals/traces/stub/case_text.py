@@ -22,9 +22,9 @@ def concept_of(phrase: str) -> str | None:
     ('HP:0001945', None)
     """
     key = without_article(phrase).casefold()
-    if key in ENTRIES:
-        return ENTRIES[key].concept_id or None
     phenotypes, diseases = _names()
+    if key in ENTRIES:
+        return phenotypes.get(key) or ENTRIES[key].concept_id or None
     other = key.removesuffix("s") if key.endswith("s") else f"{key}s"
     return phenotypes.get(key) or phenotypes.get(other) or diseases.get(key)
 
@@ -43,13 +43,17 @@ def _names() -> tuple[dict[str, str], dict[str, str]]:
         phenotypes.setdefault(term.name.casefold(), term.id)
     for term in terms:
         phenotypes.setdefault(without_article(spoken(term)).casefold(), term.id)
+    owners: dict[str, set[str]] = {}
+    for term in terms:
+        for name in (*term.synonyms, *term.related):
+            owners.setdefault(name.casefold(), set()).add(term.id)
+    phenotypes = {name: next(iter(one)) for name, one in owners.items() if len(one) == 1} | phenotypes
     diseases: dict[str, str] = {}
     terms = load_vocabulary("mesh").terms
     above = {term.id.rpartition(".")[0] for term in terms}
     for term in terms:
         every = [name.casefold() for name in (term.name, *(() if term.id in above else term.synonyms))]
-        same = {phenotypes[name] for name in every if name in phenotypes}
-        concept = phenotypes.get(every[0]) or (same.pop() if len(same) == 1 else term.id)
+        concept = phenotypes.get(every[0], term.id)
         for name in every:
             diseases.setdefault(name, concept)
     return phenotypes, diseases

@@ -107,11 +107,11 @@ elevated liver enzymes | HP:0002910 | | raised transaminases
 gallstones | MESH:C06.130.409.633 | | stones in the gallbladder
 anemia | HP:0001903 | | low hemoglobin
 thrombocytopenia | HP:0001873 | | low platelets; low platelet count
-leukocytosis | MESH:C15.378.553.475 | | raised white cell count
-leukopenia | MESH:C15.378.243.750 | | low white cell count
-neutropenia | MESH:C15.378.243.750.184.564 | | low neutrophil count
+leukocytosis | HP:0001974 | | raised white cell count
+leukopenia | HP:0001882 | | low white cell count
+neutropenia | HP:0001875 | | low neutrophil count
 pancytopenia | HP:0001876 | | fall of all three cell lines
-eosinophilia | MESH:C15.378.553.231 | | raised eosinophils
+eosinophilia | HP:0001880 | | raised eosinophils
 hemolytic anemia | HP:0001878 | | breakdown of red cells
 epistaxis | HP:0000421 | | nosebleeds
 proteinuria | HP:0000093 | | protein in the urine

@@ -1,0 +1,291 @@
+"""Which names of the vocabularies are safe to look for, and which concept each of them means.
+
+Vocabularies are written to be looked up by people; a program that finds every entry everywhere finds mostly noise.
+The rules below judge an entry by the vocabularies themselves, not by a list of errors seen in some corpus:
+
+* a name needs a word of three letters, a name of one word four;
+* an acronym needs three letters, one meaning in the first vocabulary that has it and no gene of that name; it matches
+  in capitals only;
+* a one-word synonym that other names use as a modifier rather than as their head (*combined*, *congenital*) is none;
+* a substance that phenotype names measure (*glucose*, *ferritin*) is a laboratory value, not a drug;
+* a short one-word trade name matches only when capitalised;
+* what the stop list or spaCy's stop words hold is not a concept.
+
+Phenotypes are looked up by stems and come with names that follow from their own by rule; diseases and drugs are looked
+up word by word. A disease whose preferred name is a phenotype's name is the same concept, so all its other names get
+the phenotype's id too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
+from exaid_evals.concepts.short_forms import aligned
+from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
+from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
+from exaid_evals.ontologies.base import Term, Vocabulary
+
+# How sure a name is that it means its concept; among equals the first one counts.
+_PREFERRED, _EXACT, _RELATED, _DERIVED, _COMPOSED = 0, 10, 20, 15, 35
+
+_CAPITALISED_BELOW = 8  # letters; longer trade names are not English words
+_MOST_COMPOSED = 5  # words
+
+# Where the head of a name ends: "Abnormality of the nose", "Seizure with fever", "Renal failure (acute)".
+_AFTER_HEAD = re.compile(r"[(,/]|\b(?:of|in|with|to|on|by|from|due|and|or|without|for|at|during|as)\b", re.IGNORECASE)
+# Systematic names and codes of substances (2-ME2, 5-fluoro-2'-deoxyuridine) are not what clinicians write.
+_PROSE = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}")
+_ARTICLE = re.compile(r"\ba\b")
+_ACRONYM = re.compile(r"[A-Z][A-Z0-9]{1,6}")
+_COORDINATION = re.compile(r" and |/|, ")
+_ABNORMAL_PART = re.compile(r"abnormal(?:ity of)?(?: the)? (.+?) (?:morphology|physiology)", re.IGNORECASE)
+_ABNORMAL_SYSTEM = re.compile(
+    r"abnormal(?:ity)? (?:of )?(?:the )?(.+?) system(?: morphology| physiology)?", re.IGNORECASE
+)
+_LEVEL = re.compile(
+    r"(elevated|increased|decreased|reduced|low|high) (?:circulating |serum |plasma |blood )?"
+    r"((?:(?! in | of ).)+?)(?: (?:concentration|levels?|activity))?",
+    re.IGNORECASE,
+)
+_MEASURED = re.compile(r"circulating|serum|plasma|level|concentration", re.IGNORECASE)
+_ADVERB = re.compile(r"(?i)(?!early|anomaly)\w+(?<!dacty)(?<!pha)(?<!mega)ly (?=\S+ \S)")
+_PLURAL = re.compile(r"[A-Za-z]+[^siu]s")
+
+
+def phrase_key(keys: Iterable[str]) -> str:
+    """Stems of some words, sorted and joined, so that *enlarged kidney* and *renal enlargement* agree."""
+    return " ".join(sorted({stem(key) for key in keys}))
+
+
+class _Namer:
+    """Keys of names, and what the names of all vocabularies say about their words."""
+
+    def __init__(self, vocabularies: Sequence[Vocabulary], stop: Iterable[str]) -> None:
+        self._tokenize = Tokenizer()
+        self._known: dict[str, tuple[str, ...]] = {}
+        self.stop = {" ".join(sorted(self.keys(entry))) for entry in stop}
+        heads, others = Counter[str](), Counter[str]()
+        self.parts: set[str] = set()
+        for vocabulary in vocabularies:
+            if vocabulary.source == "drugs":
+                continue
+            for term in vocabulary.terms:
+                for name in (term.name, *(synonym for synonym in term.synonyms if "," not in synonym)):
+                    keys = self.keys(_AFTER_HEAD.split(name, maxsplit=1)[0])
+                    heads.update(keys[-1:])
+                    others.update(keys[:-1])
+                if vocabulary.source == "hpo":
+                    keys = self.keys(term.name)
+                    n = len(keys)
+                    self.parts.update(
+                        " ".join(sorted(keys[i:j]))
+                        for i in range(n)
+                        for j in range(i + 1, min(i + 4, n) + 1)
+                        if j - i < n
+                    )
+        self._modifiers = {key for key, count in others.items() if count > heads[key]}
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """Word keys of a name, without marks and function words."""
+        keys = self._known.get(name)
+        if keys is None:
+            # Lower-cased vocabularies write "hepatitis a"; in a text only the capital tells that A from the article.
+            keys = self._known[name] = self._tokenize.name(_ARTICLE.sub("A", name))
+        return keys
+
+    def safe(self, name: str, *, preferred: bool) -> tuple[str, ...]:
+        """Word keys of a name that is safe to look for; none otherwise."""
+        keys = self.keys(name)
+        if not any(len(key) >= 3 and key.isalpha() for key in keys):
+            return ()
+        if len(keys) == 1 and (len(keys[0]) < 4 or (not preferred and keys[0] in self._modifiers)):
+            return ()
+        if " ".join(sorted(keys)) in self.stop or {stem(key) for key in keys} <= {ABNORMAL, IMPAIRED}:
+            return ()
+        return keys
+
+
+def _phenotype_names(term: Term) -> Iterator[tuple[str, int]]:
+    """The names of a phenotype and those that follow from them by rule, each with its rank."""
+    names = [(term.name, _PREFERRED), *((name, _EXACT) for name in term.synonyms)]
+    for name, rank in [*names, *((name, _RELATED) for name in term.related)]:
+        yield name, rank
+        if found := _ABNORMAL_PART.fullmatch(name):
+            yield f"abnormality {found[1]}", rank + _DERIVED
+        if found := _ABNORMAL_SYSTEM.fullmatch(name):
+            yield f"abnormality {found[1]}", rank + 7
+        if (found := _LEVEL.fullmatch(name)) and _MEASURED.search(name):
+            yield f"{found[1]} {found[2]}", rank + 12
+        if found := _ADVERB.match(name):
+            yield name[found.end() :], rank + 25
+
+
+class _Book:
+    """Collects entries."""
+
+    def __init__(self, namer: _Namer) -> None:
+        self._namer = namer
+        self._entries: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
+        self._taken: set[str] = set()
+        self.exact: dict[str, str] = {}
+
+    def add(self, keys: tuple[str, ...], rank: int, target: str, flags: int) -> None:
+        """Note that some words name a concept; of names with the same words the first one counts."""
+        words = " ".join(sorted(keys))
+        if not flags & STRICT or words not in self._taken:
+            self._entries[phrase_key(keys)].append((rank, target, words, flags))
+        if rank <= _EXACT:
+            self.exact.setdefault(words, target)
+        if rank <= _RELATED:
+            self._taken.add(words)
+
+    def phenotypes(self, vocabulary: Vocabulary) -> None:
+        """Add the names of all phenotypes."""
+        for term in vocabulary.terms:
+            for name, rank in _phenotype_names(term):
+                if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank == _PREFERRED)):
+                    continue
+                flags = JOINED if _COORDINATION.search(name) else 0
+                if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
+                    flags |= PLURAL
+                self.add(keys, rank, term.id, flags)
+                stems = [stem(key) for key in keys]
+                if len(keys) > 1 and stems.count(ABNORMAL) == 1:
+                    # "Ear disorder" is an abnormality of the ear, unless something is called so.
+                    key = " ".join(sorted({IMPAIRED if one == ABNORMAL else one for one in stems}))
+                    self._entries[key].append((rank + 20, term.id, " ".join(sorted(keys)), flags))
+
+    def compose(self, vocabulary: Vocabulary) -> None:
+        """Put the synonyms of a phenotype into the names of those below it: *bilateral renal aplasia*."""
+        keys, terms = self._namer.keys, {term.id: term for term in vocabulary.terms}
+        owner: dict[tuple[str, ...], str] = {}
+        for term in vocabulary.terms:
+            for name in (term.name, *term.synonyms):
+                owner.setdefault(keys(name), term.id)
+        made: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
+        for words, target in owner.items():
+            if not 2 <= len(words) <= _MOST_COMPOSED:
+                continue
+            above = _above(target, terms)
+            for cut in range(1, len(words)):
+                for rest, base in ((words[:cut], words[cut:]), (words[cut:], words[:cut])):
+                    of = owner.get(base)
+                    if of not in above or len(rest) > 2 or any(stem(key) in (ABNORMAL, IMPAIRED) for key in rest):
+                        continue
+                    for name in (terms[of].name, *terms[of].synonyms):
+                        other = keys(name)
+                        if other and other != base and len(other) < _MOST_COMPOSED:
+                            new = rest + other
+                            made[phrase_key(new)].append((_COMPOSED, target, " ".join(sorted(new)), 0))
+        for key, entries in made.items():
+            if key not in self._entries and len({target for _, target, _, _ in entries}) == 1:
+                self._entries[key] = entries
+
+    def others(self, vocabulary: Vocabulary, capitalised: dict[tuple[str, ...], str]) -> None:
+        """Add the names of diseases or drugs."""
+        drugs = vocabulary.source == "drugs"
+        for term in vocabulary.terms:
+            preferred = " ".join(sorted(self._namer.keys(term.name)))
+            if drugs and (preferred in self._namer.parts or preferred in self._namer.stop):
+                continue
+            names = [term.name, *(one for one in term.synonyms if not drugs or _PROSE.fullmatch(one))]
+            named = [(self._namer.safe(name, preferred=name == term.name), name) for name in names]
+            target = self.exact.get(preferred, term.id)
+            for keys, name in named:
+                if not keys or (name != term.name and _initialism(name, term)):
+                    continue
+                if drugs and " ".join(sorted(keys)) in self._namer.parts:
+                    continue
+                if drugs and name != term.name and len(keys) == 1 and len(keys[0]) < _CAPITALISED_BELOW:
+                    capitalised.setdefault(keys, target)
+                else:
+                    self.add(keys, _PREFERRED if name == term.name else _EXACT, target, STRICT)
+
+    def tables(self, acronyms: dict[str, str], parents: dict[str, list[str]]) -> Tables:
+        """Return what was collected, in an order that depends on the content alone."""
+        frequency = Counter(word for key in self._entries for word in key.split(" "))
+        anchors: defaultdict[str, list[str]] = defaultdict(list)
+        for key in sorted(self._entries):
+            anchors[min(key.split(" "), key=lambda word: (frequency[word], word))].append(key)
+        phrases = {
+            key: list(dict.fromkeys((target, words, flags) for _, target, words, flags in sorted(self._entries[key])))
+            for key in sorted(self._entries)
+        }
+        return Tables(phrases, dict(sorted(anchors.items())), acronyms, parents)
+
+
+def _above(identifier: str, terms: dict[str, Term]) -> set[str]:
+    found: set[str] = set()
+    waiting = [identifier]
+    while waiting:
+        for parent in terms[waiting.pop()].parents:
+            if parent in terms and parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def _initialism(name: str, term: Term) -> bool:
+    """Whether a one-word name is made of the initials of another name of the same term, or nearly so."""
+    if not (2 <= len(name) <= 7 and name.isalnum()):
+        return False
+    others = [other for other in (term.name, *term.synonyms) if "," not in other and " " in other]
+    parts = [re.findall(r"[^\W_]+", other.lower()) for other in others]
+    if any(part.startswith(name.lower()[:-1]) for words in parts for part in words):
+        return False  # apraxia beside "ideational apraxias": a word
+    return any(
+        aligned(name, other)
+        and 3 * sum(letter in {word[0] for word in words} for letter in name.lower()) >= 2 * len(name)
+        for other, words in zip(others, parts, strict=True)
+    )
+
+
+def _acronyms(vocabularies: Sequence[Vocabulary], namer: _Namer, book: _Book, genes: frozenset[str]) -> dict[str, str]:
+    """Acronym → the one concept that the first vocabulary which has it means."""
+    found: dict[str, str] = {}
+    for vocabulary in vocabularies:
+        meanings: defaultdict[str, set[str]] = defaultdict(set)
+        for term in vocabulary.terms if vocabulary.source != "drugs" else ():
+            target = book.exact.get(" ".join(sorted(namer.keys(term.name))), term.id)
+            for name in (*term.synonyms, *term.related):
+                if _ACRONYM.fullmatch(name) if vocabulary.source == "hpo" else _initialism(name, term):
+                    meanings[name.upper()].add(target)
+        for acronym, targets in meanings.items():
+            if len(targets) == 1 and len(acronym) >= 3 and acronym not in genes and acronym.lower() not in namer.stop:
+                found.setdefault(acronym, next(iter(targets)))
+    return dict(sorted(found.items()))
+
+
+def compile_tables(
+    vocabularies: Sequence[Vocabulary],
+    *,
+    stop_entities: Iterable[str],
+    stop_words: Iterable[str],
+    gene_symbols: frozenset[str],
+) -> Tables:
+    """Decide for each name which concept it means, if any.
+
+    Args:
+        vocabularies: in order of precedence.
+        stop_entities: names that are never concepts.
+        stop_words: function words of English.
+        gene_symbols: upper-case symbols of genes.
+    """
+    namer = _Namer(vocabularies, [*stop_entities, *(set(stop_words) - FUNCTION_WORDS)])
+    book = _Book(namer)
+    capitalised: dict[tuple[str, ...], str] = {}
+    parents: dict[str, list[str]] = {}
+    for vocabulary in vocabularies:
+        if vocabulary.source == "hpo":
+            book.phenotypes(vocabulary)
+            book.compose(vocabulary)
+            parents = {term.id: list(term.parents) for term in vocabulary.terms}
+        else:
+            book.others(vocabulary, capitalised)
+    for keys, target in capitalised.items():
+        if keys[0] not in book.exact and keys[0] not in namer.parts:
+            book.add(keys, _RELATED, target, STRICT | CAPITALISED)
+    return book.tables(_acronyms(vocabularies, namer, book, gene_symbols), parents)
