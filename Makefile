@@ -101,6 +101,10 @@ docs: $(READY)  ## Write docs/measures.md from the docstrings
 drawing: $(READY)  ## Draw which package imports which anew, in CONTRIBUTING.md
 	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m docs.imports
 
+.PHONY: external
+external: $(READY)  ## Measure the extractor on other people's annotated texts, where they are, and write its page's first part
+	@exec $(VENV)/bin/python evals/bench/external_validity.py
+
 .PHONY: bench
 bench: $(READY)  ## Time the pipeline and print the table
 	@for script in evals/bench/bench_*.py; do $(VENV)/bin/python "$$script" $(ARGS); done
