@@ -172,12 +172,12 @@ def incidents_of(
 
 
 def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) -> bool:
-    """Tell whether an anomaly belongs to a group: it begins with it, or is of a metric that is not back yet."""
+    """Tell whether an anomaly belongs to a group: it begins with it, or soon after of a metric that is not back yet."""
     if _apart(group, one):
         return False
-    return one.step <= group[-1].step + together or (
-        one.step <= end and any(one.metric == other.metric for other in group)
-    )
+    late = max((other.step for other in group if other.metric == one.metric), default=None)
+    again = late is not None and one.step <= min(end, late + 2 * together)
+    return again or one.step <= group[-1].step + together
 
 
 def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:

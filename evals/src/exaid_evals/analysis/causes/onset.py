@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
 """A shift of a training metric alone is believed from here on: losses of batches have heavy tails."""
+_PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 
 
@@ -69,8 +70,10 @@ def _sure(one: Anomaly, primary: str | None) -> bool:
     """
     if one.severity in ("high", "critical"):
         return True
-    if one.severity == "low" or one.kind == "not_finite":
+    if one.kind == "not_finite" or one.evidence.get("regular") or one.evidence.get("learning_rate_restart"):
         return False
+    if one.severity == "low":  # an episode that passed: a process that died and came back leaves no more than that
+        return one.kind == "change_point" and _z(one) >= _PASSED_Z
     if is_validation(one.metric) or one.metric == primary:
         return one.kind == "sudden_drop"
     return one.kind in ("change_point", "sudden_drop") and _z(one) >= _TRAIN_Z

@@ -81,13 +81,16 @@ def diagnose(
     """
     if history.steps_are == "case":
         return None
+    unexplained: Diagnosis | None = None
     for onset in onsets(history, anomalies, directions, config.primary_metric):
         context = Context(history, directions, onset, config.root_cause, bad_items)
         weighed = [cause.weigh(context) for cause in _causes(config.root_cause.causes)]
-        explained = max(one.score for one in weighed) >= config.root_cause.explains
-        if explained or onset.anomaly.severity in ("high", "critical"):
+        severe = onset.anomaly.severity in ("high", "critical")
+        if max(one.score for one in weighed) >= config.root_cause.explains and (severe or unexplained is None):
             return _ranked(onset, weighed, config)
-    return None
+        if severe and unexplained is None:
+            unexplained = _ranked(onset, weighed, config)  # unless another drop as bad as this has a cause
+    return unexplained
 
 
 def _ranked(onset: Onset, weighed: Sequence[Hypothesis], config: AnalysisConfig) -> Diagnosis:
