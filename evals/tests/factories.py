@@ -299,12 +299,16 @@ def export_record() -> Record:
         for name, value in (("seed-42", 0.5), ("seed-43", 0.75))
     ]
     spread = {"mean": 0.625, "std": 0.125, "std_sample": 0.176777, "min": 0.5, "max": 0.75}
+    of_t = {"ci95_t_low": -0.963275, "ci95_t_high": 2.213275}
     return {
         **opening("exaid.export"),
         "record_type": "export_summary",
         "runs": runs,
         "failed_runs": [],
-        "aggregated": {"coverage": {**spread, "ci95_low": 0.38, "ci95_high": 0.87, "cv": 0.2, "n": 2, "n_missing": 0}},
+        "aggregated": {
+            "coverage": {**spread, "ci95_low": 0.38, "ci95_high": 0.87, "cv": 0.2, "n": 2, "n_missing": 0} | of_t
+        },
+        "groups": [{"name": "", "runs": ["seed-42", "seed-43"], "aggregated": {}}],
         "per_class": {},
         "best_run": {"run": "seed-43", "value": 0.75},
         "worst_run": {"run": "seed-42", "value": 0.5},

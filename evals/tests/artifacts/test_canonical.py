@@ -40,10 +40,12 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], rng: random.Ra
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_floats_have_six_decimals_and_no_negative_zero(number: float) -> None:
-    """A float is written as its rounding to 6 decimals, and zero has one sign."""
+def test_floats_have_six_decimals_or_digits_and_no_negative_zero(number: float) -> None:
+    """A float keeps 6 decimals, and 6 significant digits where that is finer; zero has one sign."""
     written = json.loads(canonical_json(number))
-    assert written == round(number, 6)
+    significant = float(f"{number:.5e}")
+    assert written == (round(number, 6) if abs(number) >= 0.1 else significant)
+    assert abs(written - number) <= min(5.1e-7, 5.1e-6 * abs(number)) or abs(number) > 1e9
     assert math.copysign(1, written) == (1 if written == 0 else math.copysign(1, number))
 
 

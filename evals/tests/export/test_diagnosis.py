@@ -109,7 +109,7 @@ def test_cross_validations_are_compared_each_within_itself(tmp_path: Path) -> No
 
     lines = warnings_of(fold("a", 0, 0.1), fold("a", 1, 0.1), fold("b", 0, 0.2), fold("b", 1, 0.2))
     assert not any("drift" in line for line in lines)
-    assert any("means and best run are over 2 groups together: a (2 runs), b (2 runs)" in line for line in lines)
+    assert any("the best run is chosen over 2 groups together: a (2 runs), b (2 runs)" in line for line in lines)
     lines = warnings_of(fold("c", 0, 0.1), fold("c", 1, 0.3))
     assert [line for line in lines if line.startswith("configuration drift: lr is 0.1")]
     assert not any("together" in line for line in lines)

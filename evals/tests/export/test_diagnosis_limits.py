@@ -133,7 +133,7 @@ def test_groups_that_are_pooled(n: int, more: str) -> None:
     runs = [run(f"r{i}", fold=0, group=f"g{i}") for i in range(n)]
     (line,) = [line for line in warnings_of(runs, "fold") if "together: g0" in line]
     shown = ", ".join(f"g{i} (1 runs)" for i in range(min(n, 5)))
-    assert line.startswith(f"means and best run are over {n} groups together: {shown}{more}: they say nothing")
+    assert line.startswith(f"the best run is chosen over {n} groups together: {shown}{more}")
     assert not any("together" in line for line in warnings_of(named(3), "fold"))
 
 

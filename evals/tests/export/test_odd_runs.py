@@ -200,10 +200,10 @@ def test_a_number_is_the_same_setting_however_it_is_written() -> None:
 
 
 def test_a_tiny_setting_is_not_written_as_zero(tmp_path: Path) -> None:
-    """Six decimals are for results: a learning rate of 1e-7 stays one, in CSV and JSON."""
+    """Six decimals are for large numbers: a learning rate of 1e-7 stays one, in CSV and JSON."""
     write_run(tmp_path / "results_1", config={"lr": 1e-7, "wd": 0.01})
     assert cli(["export", "--run", str(tmp_path / "results_1"), "--out", str(tmp_path / "out")]) == 0
     with (tmp_path / "out" / "exported_metrics.csv").open(encoding="utf-8") as stream:
         assert [row["config.lr"] for row in csv.DictReader(stream)] == ["1e-07"]
     summary = json.loads((tmp_path / "out" / "exported_summary.json").read_text(encoding="utf-8"))
-    assert summary["runs"][0]["config"] == {"lr": "1e-07", "wd": 0.01}
+    assert summary["runs"][0]["config"] == {"lr": 1e-07, "wd": 0.01}

@@ -44,9 +44,9 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
     Several cross-validations or models are told one by one: a mean over all of them is nobody's.
     """
     from exaid_evals.export.aggregate import aggregate_all, best_and_worst
-    from exaid_evals.export.grouping import LEADERBOARDS, comparable
+    from exaid_evals.export.grouping import LEADERBOARDS
 
-    groups = comparable(export.runs, export.by)
+    groups = [(group.name, list(group.runs)) for group in export.groups]
     if len(groups) == 1:
         yield from _headline(export.aggregated)
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)

@@ -154,8 +154,7 @@ class ExportRequest(DryRunRequest, CampaignRequest):
         "Which way the primary metric improves, where its name does not say.", choices=("higher", "lower")
     )
     group_by: str | None = option(
-        "What the runs differ in.  [default: fold or trial where all are such, else seed]",
-        choices=("seed", "fold", "trial", "none"),
+        "What the runs differ in: seed, fold, trial, none, or any setting.  [default: found out]", metavar="KEY"
     )
     metric_value: str = option(
         "Which of a metric's logged values counts, in runs that are read from their histories.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.artifacts.canonical import rounded
 from exaid_evals.runs.base import Run
 
 Z_95 = 1.96
@@ -20,7 +21,9 @@ class Aggregate:
         mean: over the runs in which the metric is defined.
         std: population form (ddof 0), as in published mean ± σ tables.
         std_sample: sample form (ddof 1); undefined for one run.
-        ci95_low, ci95_high: mean ± 1.96 · std_sample / √n.
+        ci95_low, ci95_high: mean ± 1.96 · std_sample / √n, as published.
+        ci95_t_low, ci95_t_high: mean ± t · std_sample / √n with the 97.5 % point of Student's t with n − 1 degrees of
+            freedom: for few runs the former is too narrow (of 3 runs it covers 81 %).
         cv: coefficient of variation, std / |mean|; undefined for a mean of 0.
         n: runs in which the metric is defined.
         n_missing: runs in which it is not.
@@ -33,6 +36,8 @@ class Aggregate:
     max: float | None
     ci95_low: float | None
     ci95_high: float | None
+    ci95_t_low: float | None
+    ci95_t_high: float | None
     cv: float | None
     n: int
     n_missing: int = 0
@@ -68,12 +73,13 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     n = len(defined)
     n_missing = len(values) - n
     if n == 0:
-        return Aggregate(None, None, None, None, None, None, None, None, 0, n_missing)
+        return Aggregate(None, None, None, None, None, None, None, None, None, None, 0, n_missing)
     mean = math.fsum(defined) / n
     squares = math.fsum([away * away for away in [value - mean for value in defined]])
     std = math.sqrt(squares / n)
     sample = math.sqrt(squares / (n - 1)) if n > 1 else None
     half = Z_95 * sample / math.sqrt(n) if sample is not None else None
+    half_t = t_95(n) * sample / math.sqrt(n) if sample is not None else None
     return Aggregate(
         mean=mean,
         std=std,
@@ -82,10 +88,24 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
         max=max(defined),
         ci95_low=mean - half if half is not None else None,
         ci95_high=mean + half if half is not None else None,
+        ci95_t_low=mean - half_t if half_t is not None else None,
+        ci95_t_high=mean + half_t if half_t is not None else None,
         cv=std / abs(mean) if mean else None,
         n=n,
         n_missing=n_missing,
     )
+
+
+@lru_cache(maxsize=256)
+def t_95(n: int) -> float:
+    """Return the 97.5 % point of Student's t for the mean of n values, n > 1.
+
+    >>> round(t_95(3), 4), round(t_95(1000), 4)
+    (4.3027, 1.9623)
+    """
+    from scipy.special import stdtrit  # late: most of what imports this aggregates nothing
+
+    return float(stdtrit(n - 1, 0.975))
 
 
 def aggregate_all(runs: Sequence[Run]) -> dict[str, Aggregate]:
@@ -116,7 +136,7 @@ def ranked(runs: Sequence[Run], metric: str, *, lower: bool) -> list[Ranked]:
 def best_and_worst(runs: Sequence[Run], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
     """Return the best and worst run by a metric, None where no run defines it; ties go to the first name, and are told.
 
-    Ties are of six decimals, as numbers are written: a report that rounds must not win by its rounding.
+    Ties are of numbers as they are written: a report that rounds must not win by its rounding.
     There is no worst run where all have the same value, or only one has any: it would be the best one too.
     """
     order = ranked(runs, metric, lower=lower)
@@ -128,6 +148,6 @@ def best_and_worst(runs: Sequence[Run], metric: str, *, lower: bool) -> tuple[Ra
 
 def _with_ties(order: Sequence[Ranked], value: float) -> Ranked:
     """Return the first run that has a value, with the others; what is written alike is alike."""
-    written = round(value, FLOAT_DECIMALS)
-    same = sorted((item for item in order if round(item.value, FLOAT_DECIMALS) == written), key=lambda item: item.run)
+    written = rounded(value)
+    same = sorted((item for item in order if rounded(item.value) == written), key=lambda item: item.run)
     return Ranked(same[0].run, same[0].value, tuple(item.run for item in same[1:]))

@@ -108,8 +108,8 @@ def _pooled(groups: Mapping[object, Sequence[Run]]) -> list[str]:
     named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
     more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
     return [
-        f"means and best run are over {len(named)} groups together: {', '.join(named[:_NAMED_AT_MOST])}{more}: they "
-        "say nothing of any one of them; look at cv_summary for each, or export them one by one"
+        f"the best run is chosen over {len(named)} groups together: {', '.join(named[:_NAMED_AT_MOST])}{more}: it "
+        "says nothing of any one of them; means are taken over each"
     ]
 
 

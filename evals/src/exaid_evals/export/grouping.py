@@ -9,6 +9,7 @@ from pathlib import Path
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
 from exaid_evals.export.reading import Failure
+from exaid_evals.export.setting_values import compared
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.position import position_of
 from exaid_evals.runs.run_names import run_names
@@ -17,6 +18,9 @@ SEED, FOLD, TRIAL, NONE = "seed", "fold", "trial", "none"
 BY = (SEED, FOLD, TRIAL, NONE)
 LEADERBOARDS = ("model_reports",)
 """Formats whose runs are of different models: they should differ, and their mean is nobody's."""
+_KEPT_APART = ("wandb_group", "mlflow_experiment")
+"""Attributes by which people keep runs apart."""
+_SETTINGS_NAMED = 3
 _MODEL_KEYS = ("model", "model_name", "model.name", "arch", "architecture", "backbone")
 
 
@@ -63,6 +67,12 @@ def resolve(by: str | None, runs: Sequence[Run]) -> str:
     Raises:
         ConfigError: the runs cannot be grouped as was asked for.
     """
+    if by is not None and by not in BY:
+        if not any(by in run.config or by in run.attributes for run in runs):
+            known = sorted({key for run in runs for key in run.config})
+            remedy = f"write seed, fold, trial, none, or a setting: {', '.join(known[:12]) or 'the runs have none'}"
+            raise ConfigError(f"no run has a setting {by!r}", where="--group-by", remedy=remedy)
+        return by
     if by is None:
         if runs and all(run.fold is not None for run in runs):
             return FOLD
@@ -120,27 +130,64 @@ def held_together(runs: Iterable[Run]) -> dict[object, list[Run]]:
 
 
 def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
-    """Return the runs that may be summed up together, each group with its name: of one cross-validation and one model.
+    """Return the runs that may be summed up together, each group with its name: they differ in seed or fold alone.
+
+    Runs of another model, cross-validation, W&B group or MLflow experiment are another group, and so are runs over
+    seeds with another value of a setting that some of them share. A setting that is another in every run parts nothing:
+    it may name the run; that it differs is told elsewhere.
 
     Args:
         runs: in order of their names.
-        by: what they differ in; `none` and trials are one group, for there differing is the point.
+        by: what they differ in; `none` and trials are one group, for there differing is the point. Any other word is
+            the key of a setting or attribute, whose values part the runs.
     """
-    if by in (NONE, TRIAL):
+    if by in (NONE, TRIAL) or all(run.format in LEADERBOARDS for run in runs):
         return [("", list(runs))]
-    groups: dict[tuple[object, str], list[Run]] = {}
+    groups: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        groups.setdefault((holder_of(run) if run.group else None, _model_of(run)), []).append(run)
+        parts = (_said(run, by),) if by not in BY else _identity(run)
+        groups.setdefault((holder_of(run) if run.group else None, *parts), []).append(run)
+    if by == SEED:
+        groups = {
+            (*key, *of): members for key, all_of in groups.items() for of, members in _by_settings(all_of).items()
+        }
     if len(groups) == 1:
         return [("", list(runs))]
-    n_models = len({model for _, model in groups})
+    varying = [at for at in range(1, max(map(len, groups))) if len({key[at : at + 1] for key in groups}) > 1]
     found = []
-    for (holder, model), members in groups.items():
-        group = (members[0].group or "") if holder is not None else ""
-        parts = [group, model if n_models > 1 and model != group else ""]
-        found.append((" ".join(part for part in parts if part) or "others", members))
+    for key, members in groups.items():
+        group = (members[0].group or "") if key[0] is not None else ""
+        told = [group, *(str(key[at]) for at in varying if at < len(key) and key[at] not in ("", group))]
+        found.append((" ".join(part for part in told if part) or "others", members))
     names = [name for name, _ in found]
     return [(name if names.count(name) == 1 else f"{name} ({members[0].name} …)", members) for name, members in found]
+
+
+def _identity(run: Run) -> tuple[str, ...]:
+    """Return what a run is of, as its format or its tracker says."""
+    return (_model_of(run), *(str(run.attributes.get(key) or "") for key in _KEPT_APART))
+
+
+def _said(run: Run, key: str) -> str:
+    value = run.config.get(key, run.attributes.get(key))
+    return f"{key} {compared(value)}" if value is not None else f"no {key}"
+
+
+def _by_settings(runs: Sequence[Run]) -> dict[tuple[str, ...], list[Run]]:
+    """Return the runs by the values of those settings of which several runs share one and others have another."""
+    keys = sorted({key for run in runs for key in run.config if "seed" not in key.lower()})
+    parting = []
+    for key in keys:
+        values = [compared(run.config[key]) if key in run.config else "" for run in runs]
+        if 1 < len(set(values)) < len(values):
+            parting.append(key)
+    if not parting or len(runs) < 3:
+        return {(): list(runs)}
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        shown = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in parting]
+        groups.setdefault((", ".join(shown[:_SETTINGS_NAMED]), *shown[_SETTINGS_NAMED:]), []).append(run)
+    return groups
 
 
 def _model_of(run: Run) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 import orjson
 
-from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
+from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.export.run_data import STAND_IN
-from exaid_evals.export.setting_values import written
 from exaid_evals.runs.base import Run
 
 # What Python writes without an exponent.
@@ -25,8 +24,6 @@ def run_record(run: Run) -> dict[str, Any]:
     """Return a run as the summary has it; what a format does not have is left out."""
     record: dict[str, Any] = {"run": run.name, **{name: getattr(run, name) for name in _ALWAYS}}
     record |= {name: value for name in _WHERE_THERE if (value := getattr(run, name)) not in (None, {})}
-    if "config" in record:
-        record["config"] = {key: written(value) for key, value in run.config.items()}
     for name, part in (("predictions", run.predictions), ("history", run.training)):
         if part is not None:  # `asdict` copies deeply, which shows in thousands of runs
             record[name] = {one: getattr(part, one) for one in part.__slots__}
@@ -54,10 +51,10 @@ def _rounded(value: Any) -> Any:
     """
     kind = type(value)
     if kind is float:
-        rounded = round(value, FLOAT_DECIMALS) + 0.0
-        if rounded and not _LEAST <= abs(rounded) < _MOST:  # NaN lies nowhere
+        short = rounded(value)
+        if short and not _LEAST <= abs(short) < _MOST:  # NaN lies nowhere
             raise ValueError("written in another way")
-        return rounded
+        return short
     if kind is dict:
         return {key: item if type(item) is str else _rounded(item) for key, item in value.items()}
     if kind is list or kind is tuple:

@@ -1,4 +1,4 @@
-"""Settings of runs as they are compared and written: one number is one setting, however a file spells it."""
+"""Settings of runs as they are compared: one number is one setting, however a file spells it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import math
 import re
 from typing import Any
 
-from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
+from exaid_evals.artifacts.canonical import canonical_json
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_KEPT = 1e-3
-"""By what share of itself rounding may change a setting that is written as a number."""
 
 
 def compared(value: Any) -> str:
@@ -36,15 +34,3 @@ def compared(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{','.join(f'{key}:{compared(value[key])}' for key in sorted(value))}}}"
     return str(value)
-
-
-def written(value: Any) -> Any:
-    """Return a setting as files hold it: as text where the rounding of all numbers would make another number of it.
-
-    >>> written(1e-7), written(0.001), written(0.00161931)
-    ('1e-07', 0.001, 0.00161931)
-    """
-    if isinstance(value, float) and math.isfinite(value):
-        rounded = round(value, FLOAT_DECIMALS)
-        return repr(value) if abs(rounded - value) > _KEPT * abs(value) else value
-    return value

@@ -10,7 +10,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
 from exaid_evals.export.diagnosis import diagnose
 from exaid_evals.export.directions import LOWER, direction_of
-from exaid_evals.export.grouping import FOLD, NONE, SEED, TRIAL, Group, groups_of, resolve
+from exaid_evals.export.grouping import BY, FOLD, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.standard_names import standard_name
@@ -35,6 +35,7 @@ class Export:
         folds: cross-validations.
         trials: searches over hyper-parameters.
         failures: runs that were named and cannot be read.
+        groups: runs that differ in seed or fold alone, by the name of their group; one without a name where all do.
     """
 
     runs: tuple[Run, ...]
@@ -49,6 +50,7 @@ class Export:
     folds: tuple[Group, ...] = ()
     trials: tuple[Group, ...] = ()
     failures: tuple[Failure, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @property
     def signatures(self) -> tuple[str, ...]:
@@ -96,13 +98,18 @@ def consolidate(
         best=best,
         worst=worst,
         # What files hold may be anything; a warning is one line of text.
-        warnings=tuple(dict.fromkeys(printable(line) for line in (*notes, *diagnose(runs, aggregated, by, folds)))),
+        warnings=tuple(
+            dict.fromkeys(
+                printable(line) for line in (*notes, *diagnose(runs, aggregated, by if by in BY else NONE, folds))
+            )
+        ),
         by=by,
         lower=lower,
         per_class=aggregate_classes(runs),
         folds=tuple(folds),
         trials=tuple(groups_of(runs, TRIAL, failures)) if by not in (NONE, FOLD) else (),
         failures=tuple(failures),
+        groups=tuple(Group(name, tuple(members), aggregate_all(members)) for name, members in comparable(runs, by)),
     )
 
 

@@ -6,20 +6,35 @@ from exaid_evals.export.grouping import FOLD, SEED, TRIAL
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.sheet import Sheet, undefined_note
 
+_NAMED_AT_MOST = 6
 _OVER = {SEED: "runs", FOLD: "folds", TRIAL: "trials"}
 
 
 def sheet(export: Export, signature: str) -> Sheet:
-    """Return the table."""
+    """Return the table: a row a metric, and of each group of runs where they are of several kinds."""
     over = _OVER.get(export.by, "runs")
+    several = len(export.groups) > 1
+    groups = [(group.name, group.aggregated) for group in export.groups] if several else [("", export.aggregated)]
     rows = tuple(
-        (name, (one, one.min, one.max, one.ci95_low, one.ci95_high, one.n, one.n_missing))
-        for name, one in export.aggregated.items()
+        (
+            f"{name}: {metric}" if several else metric,
+            (one, one.min, one.max, one.ci95_t_low, one.ci95_t_high, one.n, one.n_missing),
+        )
+        for name, aggregated in groups
+        for metric, one in aggregated.items()
+        if not several or one.n
+    )
+    together = (
+        f"Mean ± σ over n = {len(export.runs)} {over}; σ is the population form (ddof 0). "
+        if not several
+        else f"Mean ± σ over the {over} of each of {len(groups)} groups, which differ in more than seed or fold "
+        f"({', '.join(name for name, _ in groups[:_NAMED_AT_MOST])}{' …' if len(groups) > _NAMED_AT_MOST else ''}); "
+        "σ is the population form (ddof 0). "
     )
     notes = (
-        f"Mean ± σ over n = {len(export.runs)} {over}; σ is the population form (ddof 0). "
-        "The interval is mean ± 1.96 · s/√n with s of the sample (ddof 1), and too narrow for few runs.",
-        *undefined_note(export.aggregated, over),
+        together + "The 95 % interval is mean ± t · s/√n with s of the sample (ddof 1) and Student's t; the CSV and "
+        "JSON have that with 1.96 in place of t beside it.",
+        *(() if several else undefined_note(export.aggregated, over)),
     )
     columns = ("mean ± σ", "Min", "Max", "CI low", "CI high", "n", "Missing")
     return Sheet(

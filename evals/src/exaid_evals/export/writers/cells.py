@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from exaid_evals.artifacts.canonical import FLOAT_DECIMALS, canonical_json
+from exaid_evals.artifacts.canonical import canonical_json, rounded
 
 # What a spreadsheet takes for a formula when a cell begins with it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -21,7 +21,7 @@ def cell(value: object) -> object:
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, float):
-        return round(value, FLOAT_DECIMALS) + 0.0 if math.isfinite(value) else None
+        return rounded(value) if math.isfinite(value) else None
     if isinstance(value, list | tuple | dict):
         return canonical_json(value)
     # Some spreadsheets cut blanks off before they look.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from exaid_evals.export.setting_values import written
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.cells import cell
 from exaid_evals.export.writers.sheet import Sheet, Value, undefined_note
@@ -49,7 +48,7 @@ def render(export: Export) -> str:
             *(cell(getattr(run, name)) for name in identity),
             *(_of_training(run, name) for name in training),
             *(cell(run.attributes.get(key)) for key in attributes),
-            *(cell(written(run.config.get(key))) for key in config),
+            *(cell(run.config.get(key)) for key in config),
             *(cell(run.metrics.get(name)) for name in metrics),
             UNKNOWN if run.stub is None else run.stub,
             cell(run.signature) if run.signatures else NO_SIGNATURE,

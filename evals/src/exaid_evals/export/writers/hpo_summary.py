@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.grouping import Group
-from exaid_evals.export.setting_values import compared, written
+from exaid_evals.export.setting_values import compared
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.csv_runs import shown_metrics
 from exaid_evals.export.writers.sheet import Sheet, Value
@@ -34,7 +34,7 @@ def to_record(export: Export, signature: str) -> dict[str, Any]:
                         "rank": rank,
                         "run": run.name,
                         "trial": run.trial,
-                        "config": {key: written(run.config.get(key)) for key in varying(group.runs)},
+                        "config": {key: run.config.get(key) for key in varying(group.runs)},
                         "metrics": dict(run.metrics),
                     }
                     for rank, run in _ranked(export, group)

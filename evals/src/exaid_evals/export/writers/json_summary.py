@@ -64,13 +64,23 @@ def files(export: Export, signature: str, texts: Mapping[str, str] | None = None
 
 def to_record(export: Export, signature: str) -> dict[str, Any]:
     """Return the export's one record, without its runs."""
+    several = len(export.groups) > 1
     return {
         **header(SCHEMA),
         "record_type": "export_summary",
         "runs": [],
         "failed_runs": [{"run": one.run, "problem": one.problem} for one in export.failures],
-        "aggregated": records_of(export.aggregated),
-        "per_class": {of: records_of(metrics) for of, metrics in export.per_class.items()},
+        # Over unlike runs no mean is taken: each group has its own.
+        "aggregated": {} if several else records_of(export.aggregated),
+        "groups": [
+            {
+                "name": group.name,
+                "runs": [run.name for run in group.runs],
+                "aggregated": records_of(group.aggregated) if several else {},
+            }
+            for group in export.groups
+        ],
+        "per_class": {} if several else {of: records_of(metrics) for of, metrics in export.per_class.items()},
         "best_run": _chosen(export.best),
         "worst_run": _chosen(export.worst),
         "primary_metric": export.primary_metric,

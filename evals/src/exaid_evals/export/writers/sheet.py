@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 from exaid_evals.export.aggregate import Aggregate
 from exaid_evals.export.writers.cells import cell
+from exaid_evals.export.writers.page_width import fitted
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text
 from exaid_evals.report.formats import csv_table, latex, markdown
+from exaid_evals.runs.files.standard_names import display_name
 
 FORMS = ("csv", "md", "tex")
 ROWS_AT_MOST = 200
@@ -84,7 +86,9 @@ class Sheet:
         """Return the sheet in every form, CSV among them unless it is made elsewhere: file name → content."""
         table = self.table()
         noted = replace(table, notes=(*table.notes, *warning_notes(self.warnings)))
-        forms = {"md": markdown.render(noted), "tex": latex.render(table)} | ({"csv": self.csv()} if csv else {})
+        forms = {"md": markdown.render(noted), "tex": latex.render(fitted(table))} | (
+            {"csv": self.csv()} if csv else {}
+        )
         return {f"{self.name}.{suffix}": text.encode() for suffix, text in forms.items()}
 
     def csv(self) -> str:
@@ -113,7 +117,8 @@ class Sheet:
         indices = [index for index, name in enumerate(self.columns) if not self.shown or name in self.shown]
         kinds = {index: _kind([row[index] for _, row in self.rows]) for index in indices}
         columns = tuple(
-            Column(self.columns[index], self.columns[index], "", _DECIMALS, holds=kinds[index]) for index in indices
+            Column(self.columns[index], display_name(self.columns[index]), "", _DECIMALS, holds=kinds[index])
+            for index in indices
         )
         rows = tuple(
             Row((name,), tuple(_cell(values[index], kinds[index]) for index in indices), self.stub, self.signature)

@@ -16,6 +16,18 @@ STANDARD = (ACCURACY, BALANCED, KAPPA, MACRO_F1, AUC)
 
 PER_CLASS = ("precision", "recall", "f1")
 
+_DISPLAYED = {
+    ACCURACY: "Accuracy",
+    BALANCED: "Bal. acc. (adj.)",
+    "balanced_accuracy": "Balanced acc.",
+    KAPPA: "Kappa",
+    MACRO_F1: "Macro F1",
+    AUC: "AUC (OvR)",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "loss": "Loss",
+}
 _ALIASES = {
     ACCURACY: ("acc", "top1", "top_1", "top_1_accuracy", "top1_accuracy"),
     BALANCED: (
@@ -68,6 +80,15 @@ def is_share(name: str) -> bool:
     (True, True, False)
     """
     return name in STANDARD or name in _SHARES or name.endswith("_accuracy")
+
+
+def display_name(name: str) -> str:
+    """Return what a table calls a metric; any other name is left as it is.
+
+    >>> display_name("balanced_accuracy_adjusted"), display_name("mAP50-95")
+    ('Bal. acc. (adj.)', 'mAP50-95')
+    """
+    return _DISPLAYED.get(name, name)
 
 
 @lru_cache(maxsize=4096)

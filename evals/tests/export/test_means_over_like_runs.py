@@ -1,0 +1,108 @@
+"""Means are taken over runs that differ in seed or fold alone, with intervals that hold for few runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from exaid_evals.errors import ConfigError
+from exaid_evals.export.aggregate import aggregate, best_and_worst
+from exaid_evals.export.stage import consolidate
+from exaid_evals.export.writers.aggregated import sheet
+from exaid_evals.export.writers.json_summary import to_record
+from exaid_evals.export.writers.page_width import fitted, width_of
+from exaid_evals.runs.base import Run
+
+
+def runs_with(**settings: list[object]) -> list[Run]:
+    """Return runs whose settings are those at the same place of each list; `model` and `wandb_group` are attributes."""
+    n = len(next(iter(settings.values())))
+    found = []
+    for at in range(n):
+        values = {key: column[at] for key, column in settings.items()}
+        attributes = {key: values.pop(key) for key in ("model", "wandb_group", "mlflow_experiment") if key in values}
+        found.append(Run(f"r{at}", "csv", {"accuracy": 0.5 + at / 100}, config=values, seed=at, attributes=attributes))
+    return found
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+def test_the_t_interval_is_scipys(n: int) -> None:
+    """Mean ± t · s/√n, as SciPy computes it."""
+    values = np.random.default_rng(n).normal(size=n).tolist()
+    low, high = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
+    one = aggregate(values)
+    assert (one.ci95_t_low, one.ci95_t_high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+
+
+def test_the_t_interval_covers_what_it_says_of_three_runs() -> None:
+    """Of 2,000 samples of three about 95 % of the intervals hold the mean, and of those with 1.96 about 81 %."""
+    samples = np.random.default_rng(7).normal(size=(2000, 3))
+    made = [aggregate(row) for row in samples.tolist()]
+    by_t = np.mean([(one.ci95_t_low or 0) <= 0 <= (one.ci95_t_high or 0) for one in made])
+    by_z = np.mean([(one.ci95_low or 0) <= 0 <= (one.ci95_high or 0) for one in made])
+    assert abs(by_t - 0.95) < 0.02
+    assert abs(by_z - 0.81) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups"),
+    [
+        ({"lr": [0.1, 0.1, 0.1]}, [["r0", "r1", "r2"]]),
+        ({"model": ["a", "b", "c"]}, [["r0"], ["r1"], ["r2"]]),
+        ({"model": ["a", "a", "b"]}, [["r0", "r1"], ["r2"]]),
+        ({"wandb_group": ["g", "h", "g"]}, [["r0", "r2"], ["r1"]]),
+        ({"mlflow_experiment": ["1", "2"]}, [["r0"], ["r1"]]),
+        ({"lr": [0.1, "1e-1", 0.2, 0.2]}, [["r0", "r1"], ["r2", "r3"]]),
+        ({"split_seed": [1, 1, 2, 2]}, [["r0", "r1", "r2", "r3"]]),
+        ({"note": ["x", "y", "z"]}, [["r0", "r1", "r2"]]),
+    ],
+)
+def test_unlike_runs_are_groups(settings: dict[str, list[object]], groups: list[list[str]]) -> None:
+    """Models, groups, experiments and shared settings part them; seeds, and what names each run, do not."""
+    export = consolidate(runs_with(**settings))
+    assert [[run.name for run in group.runs] for group in export.groups] == groups
+    record = to_record(export, "s")
+    assert bool(record["aggregated"]) == (len(groups) == 1)
+    if len(groups) > 1:
+        assert [one["runs"] for one in record["groups"]] == groups
+        notes = " ".join(sheet(export, "s").notes)
+        assert f"each of {len(groups)} groups" in notes
+
+
+def test_any_setting_groups_runs() -> None:
+    """`--group-by` names it; one that no run has is wrong usage."""
+    runs = runs_with(depth=[1, 2, 1, 2], lr=[1, 2, 3, 4])
+    export = consolidate(runs, by="depth")
+    assert [group.name for group in export.groups] == ["depth 1", "depth 2"]
+    with pytest.raises(ConfigError, match="no run has a setting 'width'"):
+        consolidate(runs, by="width")
+
+
+def test_small_numbers_are_numbers() -> None:
+    """2.3e-8 and 2.4e-8 are neither 0.0 nor tied."""
+    runs = [Run(f"r{at}", "csv", {"loss": value}) for at, value in enumerate((2.3e-8, 2.4e-8, 2.5e-8))]
+    best, worst = best_and_worst(runs, "loss", lower=True)
+    assert best is not None
+    assert worst is not None
+    assert (best.run, best.tied, worst.run) == ("r0", (), "r2")
+
+
+def test_wide_tables_stand_in_panels() -> None:
+    """No panel is wider than the text of a page, by widths that are rather too large; no column is lost."""
+    names = [f"a_rather_long_metric_{at}" for at in range(14)]
+    runs = [Run(f"run/with/a/long/name/{at}" * 3, "csv", dict.fromkeys(names, 0.123456), seed=at) for at in range(3)]
+    from exaid_evals.export.writers.csv_runs import sheet as per_run
+
+    table = fitted(per_run(consolidate(runs), "s").table())
+    assert len(table.panels) > 1
+    assert sorted(index for _, columns in table.panels for index in columns) == list(range(len(table.columns)))
+    for _, columns in table.panels:
+        width = max(width_of(row.name) for row in table.rows) + sum(
+            max(
+                width_of(table.columns[at].heading),
+                *(width_of(table.columns[at].shown(row.cells[at])) for row in table.rows),
+            )
+            for at in columns
+        )
+        assert width <= 345 or len(columns) == 1
