@@ -208,7 +208,7 @@ def test_a_wide_spread_within_a_group_names_it() -> None:
 def test_seeds_are_the_same_within_one_fold_and_trial() -> None:
     """Each fold may use seed 1 again, and so may each trial; a run without a seed is like no other."""
     same = [run("a", seed=1), run("b", seed=1), run("c", seed=2)]
-    assert warnings_of(same) == ["duplicate seed 1: a, b: they are not independent runs; look whether one is a copy"]
+    assert warnings_of(same) == ["duplicate seed 1: a, b: not independent runs; look whether one is a copy"]
     assert warnings_of([run("a", seed=1, fold=0), run("b", seed=1, fold=1)]) == []
     assert warnings_of([run("a", seed=1, trial="x"), run("b", seed=1, trial="y")]) == []
     assert warnings_of([run("a"), run("b")]) == []
