@@ -21,7 +21,7 @@ from stub_campaigns import copy_of
 
 TABLES = {
     f"{name}.{form}"
-    for name in ("data_set", "main", "coverage_at_budget", "comparisons")
+    for name in ("data_set", "main", "coverage_at_budget", "comparisons", "delays")
     for form in ("csv", "md", "tex")
 }
 FIGURES = {
