@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.stats.descriptive import describe, quantile
+from exaid_evals.stats.descriptive import describe
+from exaid_evals.stats.quantiles import quantile
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12)
 
