@@ -81,6 +81,7 @@ def test_the_benchmark_passes_and_its_page_tells_of_every_miss() -> None:
     assert named.keys() == bench.KINDS.keys()
     assert sum(held for _, held in named.values()) >= bench.LEAST_NAMED * bench.N_PER_KIND * len(named)
     assert int(alarms[1]) <= bench.MOST_ALARMS * bench.N_CLEAN
+    assert int(alarms[3]) <= bench.MOST_NAMED_CLEAN * bench.N_CLEAN
     for half, seed in enumerate(bench.HALVES.values()):
         result = bench.evaluate(seed, 2, n=2, clean=8)
         for kind, family in bench.KINDS.items():
