@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from exaid_evals.concepts import Extractor
+from exaid_evals.concepts.context import not_affirmed
+from exaid_evals.concepts.matcher import Match
+from exaid_evals.concepts.tokens import Tokenizer
+
+KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" / "negex_kit.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,32 @@ from exaid_evals.concepts import Extractor
         ("She doesn’t have seizures, and vomiting persists.", ["vomiting"]),
         ("No evidence of sarcoidosis or tuberculosis.", []),
         ("rather than pneumonia", []),
+        ("Fever, cough: -ve for rash, but +ve for vomiting.", ["Fever", "cough", "vomiting"]),
+        ("None jaundice.", []),
+        ("Allergic rhinitis: none. Asthma: mild.", ["Asthma"]),
+        ("Vomiting: none, cough.", ["cough"]),
+        ("Edema: none of the drugs helped.", ["Edema"]),
+        # What is over is not there.
+        ("The fever and the cough resolved.", []),
+        ("Pneumonia, resolved.", []),
+        ("He had some edema although that seemed to have resolved.", []),
+        ("The rash has not resolved.", ["rash"]),
+        # Doubt denies the object of its clause.
+        ("I do not believe the patient is having a stroke.", []),
+        ("We don't think that she has pneumonia.", []),
+        ("The films do not support a diagnosis of pneumonia or tuberculosis.", []),
+        ("The signs were not consistent with stroke, sepsis, or meningitis.", []),
+        ("No findings suggesting sepsis.", []),
+        ("Did not have any complaints of chest pain, vomiting or headache.", []),
+        # No change in functions lists what is not there; in findings, what is.
+        ("No change in vision, diplopia or headache.", []),
+        ("No change in the rash, edema or jaundice.", ["rash", "edema", "jaundice"]),
+        # An order to look for something says nothing of it.
+        ("Headache, rule out stroke.", ["Headache", "stroke"]),
+        ("These films rule out stroke.", []),
+        # A bracket that opens within an enumeration does not end it.
+        ("No vomiting (neither blood nor bile), cough or fever.", []),
+        ("No jaundice and positive for ascites.", ["ascites"]),
         # An enumeration is denied to its end, and no further.
         ("No fever, cough, or rash, but vomiting.", ["vomiting"]),
         ("No fever, cough, or rash was noted.", []),
@@ -73,3 +107,25 @@ def test_an_affirmed_mention_survives_a_denied_one(lexicon: Extractor) -> None:
 def test_triggers_match_in_any_case(lexicon: Extractor, before: str) -> None:
     """Capitals and odd spaces do not disarm a trigger."""
     assert lexicon.mentions([f"{before} fever"]) == [()]
+
+
+@pytest.mark.skipif(not KIT.is_file(), reason=f"{KIT} is absent")
+def test_denials_of_clinical_reports() -> None:
+    """On the sentences of the NegEx kit, judged by people, F1 stays above the 0.93 of NegEx's own program by far."""
+    tokenize = Tokenizer()
+    right = found = gold = 0
+    for line in KIT.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        text = row["sentence"]
+        at = max(text.find(row["phrase"].upper()), text.lower().find(row["phrase"].lower()))
+        if at < 0:
+            continue
+        tokens = tokenize(text)
+        end = at + len(row["phrase"])
+        inside = [i for i, start in enumerate(tokens.starts) if start < end and tokens.end(i) > at]
+        if not inside:
+            continue
+        says_no = bool(not_affirmed(tokens, [Match(inside[0], inside[-1] + 1, "any")])[0])
+        right, found, gold = right + (says_no and row["negated"]), found + says_no, gold + row["negated"]
+    assert gold > 400
+    assert 2 * right / (found + gold) >= 0.98

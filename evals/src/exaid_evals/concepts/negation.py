@@ -35,9 +35,13 @@ _SEEN = frozenset(
         "there",
     ]
 )
-_CLOSE = frozenset(")]")
+_OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 _LIST_ENDS = (",", ")", "]")
 _REFERRING = frozenset(["that", "this", "which", "it"])
+_NO_CHANGE = (("no", "change"), ("no", "changes"))
+_VERBS = frozenset(["is", "are", "was", "were", "has", "have", "had", "having", "been", "being"])
+_SUBJECT = 6  # words of the subject before its verb
+_SEEMING = frozenset(["seems", "seemed", "appears", "appeared", "to", "have", "has", "had"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
 
@@ -64,14 +68,21 @@ _PSEUDO = _phrases(
     "without delay,without doubt,gram negative,negative pressure,negative affect,negative predictive,"
     "free fluid,free air,until ruled out,to rule out,should rule out,must rule out,would rule out,should be ruled out,"
     "must be ruled out,to be ruled out,should exclude,must exclude,should be excluded,must be excluded,to be excluded,"
-    "to exclude"
+    "to exclude,not changed,not change,no diagnosis,no specific diagnosis,no definite diagnosis"
 )
 _BEFORE = _phrases(
-    "no,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
+    "no,none,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
     "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
     "fails to reveal,failed to reveal,failed to show,unremarkable for,argues against,argue against,arguing against,"
     "evidence against,no longer,rather than,instead of,nothing pointed to,nothing points to,nothing suggests,"
-    "nothing suggested,"
+    "nothing suggested,not support,not supported by,not suggest,not suggestive of,not indicative of,"
+    "not consistent with,not compatible with,not have any,not having any,not complain of,not complaining of,not reveal,"
+    + ",".join(
+        f"no {sign} {pointing}"
+        for sign in ("evidence", "finding", "findings", "sign", "signs", "symptom", "symptoms", "feature", "features")
+        for pointing in ("suggesting", "indicating", "consistent with", "suggested", "indicated")
+    )
+    + ","
     + ",".join(
         f"{nobody} {verb}"
         for nobody in ("nobody", "no one", "none")
@@ -92,14 +103,16 @@ _BEFORE = _phrases(
         )
     )
 )
+_DOUBTS = _phrases("not believe,not think,not feel that,not suspect,doubt that")
+"""Triggers whose clause has its own verb: *I do not believe that she has asthma*."""
 _NEXT = _phrases("not,cannot,absent,non")
 _AFTER = _phrases(
-    "absent,denied,ruled out,excluded,negative,unlikely,not present,not seen,not observed,not detected,not found,"
-    "not noted,not identified,not demonstrated,not evident,not reported,not documented,not confirmed,not supported,"
-    "not visualized,not appreciated,not likely,not been observed,not been detected,not been found,not been noted,"
-    "not been identified,not been demonstrated,not been reported,not been documented,not been confirmed,not been seen,"
-    "never observed,never reported,not described,not mentioned,not recorded,not been described,not been mentioned,"
-    "not been recorded"
+    "none,resolved,absent,denied,ruled out,excluded,negative,unlikely,not present,not seen,not observed,"
+    "not detected,not found,not noted,not identified,not demonstrated,not evident,not reported,not documented,"
+    "not confirmed,not supported,not visualized,not appreciated,not likely,not been observed,not been detected,"
+    "not been found,not been noted,not been identified,not been demonstrated,not been reported,"
+    "not been documented,not been confirmed,not been seen,never observed,never reported,not described,"
+    "not mentioned,not recorded,not been described,not been mentioned,not been recorded"
 )
 _TERMINATORS = _phrases(
     "but,however,although,though,except,apart from,aside from,nevertheless,nonetheless,yet,still,despite,besides,"
@@ -107,7 +120,8 @@ _TERMINATORS = _phrases(
     "presented,presents,presenting,showed,shows,showing,revealed,reveals,revealing,demonstrated,demonstrates,"
     "found,noted,had,has,have,developed,develops,reported,reports,complained,complains,complaining,admits,"
     "supports,consistent with,confirmed,confirms,became,experienced,experiences,underwent,exhibited,exhibits,"
-    "favors,favours,explains,makes,points,remain,while,whereas,whilst,with,then,would,could,should,may,might"
+    "favors,favours,explains,makes,points,positive for,remain,while,whereas,whilst,with,then,would,could,should,may,"
+    "might"
 ) + tuple((word,) for word in sorted(_COPULAS))
 
 _PSEUDO_KIND, _BEFORE_KIND, _NEXT_KIND, _AFTER_KIND, _END_KIND = range(5)
@@ -128,13 +142,13 @@ def _index(kinds: Iterable[tuple[int, Sequence[tuple[str, ...]]]]) -> dict[str, 
 _INDEX = _index(
     (
         (_PSEUDO_KIND, _PSEUDO),
-        (_BEFORE_KIND, _BEFORE),
+        (_BEFORE_KIND, _BEFORE + _DOUBTS),
         (_NEXT_KIND, _NEXT),
         (_AFTER_KIND, _AFTER),
         (_END_KIND, _TERMINATORS),
     )
 )
-TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _NEXT, _AFTER) for phrase in phrases)
+TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in phrases)
 """The words that triggers begin with: a sentence without one of them denies nothing."""
 
 
@@ -165,6 +179,8 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
     found: set[int] = set()
     for position, (last, kinds) in cues.items():
         if _PSEUDO_KIND in kinds or _presupposes(words, position):
+            low, high = _list_behind_change(words, cues, position, last)
+            found.update(index for index, span in enumerate(spans) if low <= span[0] < high)
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
         final = last >= len(words) or words[last] in (*_LIST_ENDS, "and", "or", "but", "on", "in", "by", "at", "with")
@@ -176,13 +192,43 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             if final or after_copula:
                 continue
         if kinds & {_BEFORE_KIND, _NEXT_KIND}:
+            if tuple(words[position:last]) in _DOUBTS:
+                last = _behind_verb(words, last)
             high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
             found.update(index for index, span in enumerate(spans) if last <= span[0] < high)
     return found
 
 
+def _behind_verb(words: Sequence[str], start: int) -> int:
+    """Where the object of the next clause's verb begins: *that the patient is having …*."""
+    for position in range(start, min(len(words), start + _SUBJECT)):
+        if words[position] in _VERBS:
+            while position < len(words) and words[position] in _VERBS:
+                position += 1
+            return position
+    return start
+
+
+def _list_behind_change(
+    words: Sequence[str], cues: dict[int, tuple[int, set[int]]], position: int, last: int
+) -> tuple[int, int]:
+    """What is denied in *no change in vision, diplopia or pain*: all but the first; of definite things nothing."""
+    if tuple(words[position:last]) not in _NO_CHANGE or tuple(words[last : last + 1]) != ("in",):
+        return 0, 0
+    high = _scope_ahead(words, cues, last, short=False)
+    listed = list(words[last:high])
+    if "," not in listed or not {"or", "nor"}.intersection(listed) or listed[1:2] in (["the"], ["his"], ["her"]):
+        return 0, 0
+    return last + listed.index(",") + 1, high
+
+
 def _presupposes(words: Sequence[str], position: int) -> bool:
-    """Whether *neither the rash nor the fever* speaks of what is there: definite, and not about having been seen."""
+    """Whether a trigger speaks of what may be there.
+
+    *Neither the rash nor the fever* does, definite, and not about having been seen; so does the order *rule out …*.
+    """
+    if tuple(words[position : position + 2]) == ("rule", "out"):
+        return position == 0 or not words[position - 1].isalpha()
     if words[position] not in ("neither", "nor") or words[position + 1 : position + 2] not in (
         ["the"],
         ["his"],
@@ -195,7 +241,7 @@ def _presupposes(words: Sequence[str], position: int) -> bool:
 def _refers_back(words: Sequence[str], position: int) -> bool:
     """Whether what is denied at a position is what was named just before: *rash, and that was not seen*."""
     end = position
-    while end > 0 and words[end - 1] in _COPULAS | {"have", "has", "had"}:
+    while end > 0 and words[end - 1] in _COPULAS | _SEEMING:
         end -= 1
     return 0 < end < position and words[end - 1] in _REFERRING
 
@@ -210,14 +256,18 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
         while start < len(words) and words[start] in ("have", "had", "has", "been", "be", "show", "shows"):
             start += 1
     limit = min(len(words), start + (REACH_NEXT if short else REACH_BEFORE))
-    comma = None
+    comma, depth = None, 0
     for i in range(start, limit):
         if words[i] == ",":
             if short:
                 return i
             comma = i
-        elif words[i] in _CLOSE:  # "(no fever) with cough"
-            return i
+        elif words[i] in _OPEN:
+            depth += 1
+        elif words[i] in _CLOSE:
+            depth -= 1
+            if depth < 0:  # "(no fever) with cough"
+                return i
         elif i in cues and _END_KIND in cues[i][1]:
             # "no fever, and the rash was itchy": the clause of the terminating verb began behind the last comma,
             # unless the enumeration itself goes on there ("no fever, chills, or rash was noted").
@@ -229,9 +279,9 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
 
 def _scope_behind(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], position: int) -> int:
     """Where a scope that ends before `position` begins."""
-    end = position
+    end = position - (position > 0 and words[position - 1] == ",")  # "pneumonia, resolved"
     plural = False
-    while end > 0 and (words[end - 1] in _COPULAS or words[end - 1] in ("have", "has", "had", "also", "therefore")):
+    while end > 0 and words[end - 1] in _COPULAS | _SEEMING | {"also", "therefore"}:
         end -= 1
         plural = plural or words[end] in ("were", "are", "have")
     for i in range(end - 1, max(-1, end - 1 - REACH_AFTER), -1):

@@ -39,7 +39,7 @@ _WORDS = r"[^\W\d_][^\W_]*|\d+(?:[.,]\d+)+|[^\W_]+|\n|[,/&()\[\]{}.;:!?…•|]"
 _TOKEN = re.compile(_WORDS)
 # Where a text has addresses or contractions: an address names no concept, whatever words it holds; n't is a word.
 _ADDRESS = re.compile(rf"\S*?(?:://|www\.|\w@\w)\S*|{_WORDS}")
-_CONTRACTED = re.compile(rf"n['’]t\b|[^\W_]+?(?=n['’]t\b)|{_WORDS}", re.IGNORECASE)
+_CONTRACTED = re.compile(rf"n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS}", re.IGNORECASE)
 _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
 _LETTERED = re.compile(r"(?<![^\W_])([A-Za-z])-(?=\d)")
@@ -156,7 +156,7 @@ def _kinds_of_absence(
 def _pattern(text: str) -> re.Pattern[str]:
     if "@" in text or "://" in text or "www." in text:
         return _ADDRESS
-    return _CONTRACTED if "n't" in text or "n’t" in text else _TOKEN
+    return _CONTRACTED if "n't" in text or "n’t" in text or "-ve" in text else _TOKEN
 
 
 def _piece(spelled: str) -> _Piece:
@@ -166,6 +166,8 @@ def _piece(spelled: str) -> _Piece:
         return word, word, word, _MARKS.get(spelled, STOP), spelled in ("\n", ".")
     if word in ("n't", "n’t"):
         return "not", "not", "not", CONTENT, False
+    if word == "-ve":
+        return "negative", "negative", "negative", CONTENT, False
     if not word.replace(_HYPHEN, "").isalnum():  # addresses, numbers
         return word, word, word, CONTENT, False
     if word in CONJUNCTIONS:
