@@ -64,7 +64,7 @@ def test_duplicate_seeds_and_copied_predictions_are_told(tmp_path: Path) -> None
     """A run that was copied counts twice in every mean, whatever it is called."""
     runs = [write_run(tmp_path / name, predictions=PREDICTIONS, seed=4) for name in ("results_4", "copy")]
     lines = warnings_of(*runs)
-    assert lines[0].startswith("duplicate seed 4: copy, results_4: they are not independent runs")
+    assert lines[0].startswith("duplicate seed 4: copy, results_4: not independent runs")
     assert lines[1].startswith("the same predictions under 2 names: copy, results_4: look whether a folder was copied")
 
 

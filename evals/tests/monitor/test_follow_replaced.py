@@ -47,7 +47,7 @@ def test_a_pipe_in_the_place_of_a_history_keeps_nobody_waiting(tmp_path: Path) -
     one.poll()
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(DataError, match="no plain file"):
+    with pytest.raises(DataError, match="not a plain file"):
         one.poll()
 
 
@@ -68,7 +68,7 @@ def test_a_store_that_is_just_being_written_is_waited_for(tmp_path: Path, monkey
     assert polled(one) == [(float(step), {"loss": 2.0}) for step in range(3)]
     path.write_bytes(whole[:50])
     assert [one.poll(), one.poll()] == [[], []]
-    with pytest.raises(DataError, match="no Parquet file"):
+    with pytest.raises(DataError, match="not a Parquet file"):
         one.poll()
 
 

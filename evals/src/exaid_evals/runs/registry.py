@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,7 +92,6 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
     )
 
 
-@cache
 def history_formats() -> Mapping[str, Format]:
     """Return name → format, of those that read what a training logged."""
     return {form.name: form for form in formats() if form.has_history}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.artifacts.canonical import rounded as canonical
 
 _KEPT = 1e-3
 """By what share of itself rounding may change a number."""
@@ -55,4 +56,4 @@ def csv_number(value: float | None) -> float | None:
     """Return a number of a table: rounded as in the record, with seven digits where it is small."""
     if value is None:
         return None
-    return float(f"{value:.7g}") if isinstance(rounded(value), str) else round(value, FLOAT_DECIMALS) + 0.0
+    return float(f"{value:.7g}") if isinstance(rounded(value), str) else canonical(value)
