@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from exaid_evals.config.plugins import Kind  # noqa: E402
 from exaid_evals.errors import ConfigError  # noqa: E402
 from exaid_evals.run_eval import (  # noqa: E402
     CausalLMAdapter,
@@ -87,6 +88,9 @@ def test_adding_a_metric_set_is_adding_a_file(tmp_path: Path, monkeypatch: pytes
     """A file in the folder is a modality: by its name, by the words of its task types, and among the known."""
     (tmp_path / "audio.py").write_text(_OWN)
     monkeypatch.setattr(metric_sets, "__path__", [*metric_sets.__path__, str(tmp_path)])
+    # As the next start finds it: the folder is read once.
+    found_at_start = Kind("metric set", registry.METRIC_SETS.group, registry.files_of(metric_sets))
+    monkeypatch.setattr(registry, "METRIC_SETS", found_at_start)
     for spec in (TaskSpec("audio"), TaskSpec(None, "audio_classification")):
         found = run_eval(Echo(), VisionClassificationAdapter(), config_of([random_set(8, 5)]), spec)
         assert found == {"count": 8.0}
