@@ -126,6 +126,9 @@ def test_enumerations_are_not_inverted_names(lexicon: Extractor, text: str, foun
         ("cleft lip and palate", {"HP:0410030", "HP:0000175"}),
         ("hypotonia and facial weakness", {"HP:0001252", "HP:0030319"}),
         ("a short sternum and small facial bones", {"HP:0000879"}),
+        ("renal dysplasia and anomalies", {"HP:0000110"}),
+        ("branchial fistulas and/or cysts", {"HP:0009795", "HP:0009796"}),
+        ("fistula secondary to an abscess and vesicoureteral reflux", {"HP:0000076"}),
         ("APGAR scores were 7 and 10 at 1 and 5 minutes", set()),
     ],
 )
@@ -149,6 +152,11 @@ def test_coordinations_share_what_they_leave_open(lexicon: Extractor, text: str,
         ("hypoplastic corpus callosum", "HP:0002079"),
         ("microcephalic", "HP:0000252"),
         ("malformed ears", "HP:0000377"),
+        ("a mentally retarded boy", "HP:0001249"),
+        ("He cannot walk.", "HP:0002540"),
+        ("elevated methionine", "HP:0003235"),
+        ("generalized tonic-clonic seizures", "HP:0002069"),
+        ("aggression", "HP:0000718"),
     ],
 )
 def test_other_words_for_a_phenotype(lexicon: Extractor, text: str, concept: str) -> None:
@@ -157,7 +165,15 @@ def test_other_words_for_a_phenotype(lexicon: Extractor, text: str, concept: str
 
 
 @pytest.mark.parametrize(
-    "text", ["poor visual contact", "abnormalities affecting the family", "a small hand narrowed it down"]
+    "text",
+    [
+        "poor visual contact",
+        "abnormalities affecting the family",
+        "a small hand narrowed it down",
+        "a disorder that affects both",
+        "the oral route",
+        "the tarsal bones",
+    ],
 )
 def test_adjectives_and_verbs_of_something_else_name_nothing(lexicon: Extractor, text: str) -> None:
     """The stem alone is not enough."""

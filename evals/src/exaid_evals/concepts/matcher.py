@@ -24,6 +24,22 @@ _LONGEST_PART = 3  # words of the last part of a coordination before the head
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
 
 _ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
+_PERSONS = frozenset(
+    """
+    patient patients child children boy boys girl girls man men woman women male males female females infant infants
+    newborn newborns neonate neonates adult adults individual individuals person persons people subject subjects
+    brother brothers sister sisters sibling siblings sib sibs twin twins son sons daughter daughters mother father
+    proband probands member members
+    """.split()  # noqa: SIM905 - a word list reads better than quoted strings
+)
+"""Who has a finding may follow it as an adjective: *a mentally retarded boy*."""
+_OTHER_CLAUSE = frozenset(
+    """
+    which who occur occurs occurred noted found seen showed shown revealed may can but because
+    """.split()  # noqa: SIM905
+)
+"""Between the words of a shared phrase these begin another statement."""
+_ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
 _ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|ive|ary|id)$")
 # A noun and its adjective: hypotonia, hypotonic; microcephaly, microcephalic; pigmentation, pigmented.
 _QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
@@ -148,11 +164,17 @@ class Matcher:
         last = places[-1]
         if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
             return None
+        if tokens.words[last - 1] in ("that", "which", "who") and len(places) > 1:
+            return None  # "a disorder that affects": a verb
+        behind = [tokens.words[place + 1 : place + 2] for place in places if tokens.words[place] == "secondary"]
+        if any(word and word[0] == "to" for word in behind):
+            return None
         if flags & PLURAL and not tokens.words[last].endswith("s"):
             return None
         following = tokens.kinds[last + 1] if last + 1 < len(tokens.kinds) else BREAK
         if (
             following == CONTENT
+            and tokens.words[last + 1] not in _PERSONS
             and tokens.keys[last] not in spelled.split(" ")
             and _ADJECTIVE.search(tokens.keys[last])
         ):
@@ -170,6 +192,8 @@ class Matcher:
         joins = [words[place] for place in gap if kinds[place] == JOIN]
         if not CONJUNCTIONS.intersection(joins) or len(inner) > _LONGEST_LIST:
             return False
+        if not _OTHER_CLAUSE.isdisjoint(words[places[0] : places[-1]]):
+            return False
         if any(tokens.keys[place].isdigit() for place in (*places, *inner)):
             return False
         known = sum(tokens.stems[place] in self._vocabulary for place in inner)
@@ -186,7 +210,9 @@ class Matcher:
                 return False
             if any(word in _HEAD_OF for word in words[before + 1 : gap[0]]):  # "anomalies of the ribs and spine"
                 return True
-            return len(inner) == 1 and len(joins) == 1 and after == gap[-1] + 1  # "short stature and limbs"
+            if tokens.stems[after] in (ABNORMAL, IMPAIRED):  # "renal dysplasia and anomalies"
+                return False
+            return len(inner) == 1 and joins in _ONE_JOIN and after == gap[-1] + 1  # "short stature and limbs"
         return False
 
     def _resolve(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
@@ -289,7 +315,7 @@ def _specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
     if len(one) != 1 or len(other) != 1 or one == other:
         return True
     (text,), (name,) = one, other
-    if text in PART_KEYS:
+    if text in PART_KEYS and name in PART_KEYS:
         return True
     if len(text) < 6:
         return False

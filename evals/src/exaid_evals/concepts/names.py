@@ -35,7 +35,9 @@ _CAPITALISED_BELOW = 8  # letters; longer trade names are not English words
 _MOST_COMPOSED = 5  # words
 
 # Where the head of a name ends: "Abnormality of the nose", "Seizure with fever", "Renal failure (acute)".
-_AFTER_HEAD = re.compile(r"[(,/]|\b(?:of|in|with|to|on|by|from|due|and|or|without|for|at|during|as)\b", re.IGNORECASE)
+_AFTER_HEAD = re.compile(
+    r"[(,/]|\b(?:of|in|with|to|on|by|from|due|and|or|without|for|at|during|as|towards?)\b", re.IGNORECASE
+)
 # Systematic names and codes of substances (2-ME2, 5-fluoro-2'-deoxyuridine) are not what clinicians write.
 _PROSE = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){0,3}")
 _ARTICLE = re.compile(r"\ba\b")
@@ -52,7 +54,15 @@ _LEVEL = re.compile(
 )
 _MEASURED = re.compile(r"circulating|serum|plasma|level|concentration", re.IGNORECASE)
 _ADVERB = re.compile(r"(?i)(?!early|anomaly)\w+(?<!dacty)(?<!pha)(?<!mega)ly (?=\S+ \S)")
+_IN_BLOOD = re.compile(
+    r"(elevated|increased|decreased|reduced|low|high) (.+) in (?:the )?(?:blood|serum|plasma)", re.IGNORECASE
+)
+_UNABLE = re.compile(r"inability to (.+)", re.IGNORECASE)
+_QUALIFIER = re.compile(r"(\S+ \S.*?) \(without [^()]+\)")
 _PLURAL = re.compile(r"[A-Za-z]+[^siu]s")
+
+
+_UNABLE_TO = ("unable to", "cannot", "could not", "not able to", "loss of ability to")
 
 
 def phrase_key(keys: Iterable[str]) -> str:
@@ -119,6 +129,12 @@ def _phenotype_names(term: Term) -> Iterator[tuple[str, int]]:
             yield f"abnormality {found[1]}", rank + 7
         if (found := _LEVEL.fullmatch(name)) and _MEASURED.search(name):
             yield f"{found[1]} {found[2]}", rank + 12
+        if found := _IN_BLOOD.fullmatch(name):
+            yield f"{found[1]} {found[2]}", rank + 12
+        if found := _UNABLE.fullmatch(name):
+            yield from ((f"{unable} {found[1]}", rank + _DERIVED) for unable in _UNABLE_TO)
+        if found := _QUALIFIER.fullmatch(name):
+            yield found[1], rank + _DERIVED
         if found := _ADVERB.match(name):
             yield name[found.end() :], rank + 25
 
@@ -148,6 +164,8 @@ class _Book:
             for name, rank in _phenotype_names(term):
                 if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank == _PREFERRED)):
                     continue
+                if rank != _PREFERRED and len(set(keys)) < len(keys) and set(keys) < set(self._namer.keys(term.name)):
+                    continue  # a garbled name, as "bone tarsal bone"
                 flags = JOINED if _COORDINATION.search(name) else 0
                 if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
                     flags |= PLURAL
