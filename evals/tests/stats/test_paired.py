@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -111,3 +113,14 @@ def test_no_spread_promises_nothing() -> None:
 def test_the_detectable_difference_is_in_units_of_the_spread(sd: float, n: int) -> None:
     """From two pairs on, however small the spread."""
     assert smallest_detectable_difference(sd, n) == sd * detectable_effect(n)
+
+
+@pytest.mark.parametrize("differences", [[0.5, 0.5, -0.5, 0.25], [-0.25, -0.25, 0.75, -0.5, 0.0]])
+def test_fractions_keep_their_sign(differences: list[float]) -> None:
+    """With ties or zeros p is that of all changes of sign, counted one by one; −½ is no gain."""
+    moved = np.array([value for value in differences if value])
+    ranks = stats.rankdata(np.abs(moved))
+    sums = [ranks[np.array(signs) > 0].sum() for signs in product([1, -1], repeat=len(moved))]
+    observed = ranks[moved > 0].sum()
+    tails = (np.mean(np.array(sums) <= observed), np.mean(np.array(sums) >= observed))
+    assert wilcoxon_p(np.array(differences)) == pytest.approx(min(1.0, 2 * min(tails)))
