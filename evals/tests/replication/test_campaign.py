@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from publications import publish
 
+from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run as exaid_evals
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.replay.run_log import read_run
+from exaid_evals.replication.published import POLICIES
 from exaid_evals.traces.model import read_trace
+
+EXAIM = Path(__file__).resolve().parents[4] / "shared" / "external" / "exaim"
 
 
 @pytest.fixture
@@ -62,3 +66,26 @@ def test_a_campaign_is_never_written_over(imported: Campaign, capsys: pytest.Cap
     published = imported.root.parent / "published"
     assert exaid_evals(["import-campaign", str(published), "--data-dir", str(imported.root)]) == 1
     assert "traces are frozen here" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not EXAIM.is_dir(), reason="the published evaluation is not here (../shared/external/exaim)")
+def test_over_recorded_runs_coverage_never_falls_when_reading_goes_on(tmp_path: Path) -> None:
+    """Of two published cases under five policies no budget covers more than the whole, and larger ones no less."""
+    some = sorted(path.name for path in (EXAIM / "traces").iterdir())[:2]
+    for folder in ("traces", *(f"runs/V{n}" for n in range(5))):
+        (tmp_path / "published" / folder).mkdir(parents=True)
+        for name in some:
+            (tmp_path / "published" / folder / name).symlink_to(EXAIM / folder / name)
+    data = ["--data-dir", os.fspath(tmp_path / "data")]
+    assert exaid_evals(["import-campaign", os.fspath(tmp_path / "published"), *data]) == 0
+    assert exaid_evals(["compute-metrics", *POLICIES, "--against", "full_exaid", "-j1", *data]) == 0
+    checked = 0
+    for path in (tmp_path / "data" / "metrics").glob("*.metrics.jsonl"):
+        for record in read_jsonl(path):
+            if record.get("record_type") == "case_metrics":
+                measures = record["measures"]
+                curve = [measures[f"coverage_at_{budget}"] for budget in (250, 500, 1000, 2000)]
+                assert curve == sorted(curve)
+                assert curve[-1] <= measures["coverage"]
+                checked += 1
+    assert checked == 2 * len(POLICIES)
