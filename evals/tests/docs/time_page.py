@@ -15,6 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+if __name__ == "__main__":  # as a script; a test imports it with evals/tests on the path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.concepts.base import CachedExtractor
 from exaid_evals.concepts.registry import load_extractor

@@ -114,8 +114,8 @@ def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     """`make lock` finds nothing to pin, drop or move: the locks were made from this pyproject.toml."""
     require_registry()
     locks = (LOCK, DEV_LOCK)
-    for lock in locks:
-        shutil.copy(lock, checkout / "evals" / lock.name)
+    for file in (*locks, ROOT / "evals" / "constraints-paper.txt"):
+        shutil.copy(file, checkout / "evals" / file.name)
     uv = Path(sys.executable).with_name("uv")
     subprocess.run(["make", "lock", f"UV={uv}"], cwd=checkout, env=ENVIRONMENT, capture_output=True, check=True)
     made = [pins(checkout / "evals" / lock.name) for lock in locks]
