@@ -192,6 +192,7 @@ def test_jsonl_and_the_batches_beside_it(tmp_path: Path) -> None:
     assert any("1 lines are not JSON objects" in warning for warning in history.warnings)
 
 
+@pytest.mark.slow
 def test_a_campaign_has_a_run_for_each_variant(campaign: Campaign) -> None:
     """Cases are the steps, measures the metrics, and the campaign itself says how they improve."""
     from exaid_evals.cli.main import run as cli

@@ -14,6 +14,7 @@ from exaid_evals.config.resources import configs_dir
 from stub_campaigns import copy_of, shared_campaign
 
 
+@pytest.mark.slow
 def test_runs_under_a_name_are_compared_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first runs stay as they are; the others stand beside them in every table, with their model in a note."""
     campaign = copy_of(shared_campaign(), tmp_path / "data")

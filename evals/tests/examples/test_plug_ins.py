@@ -44,6 +44,7 @@ def test_each_module_is_registered_and_short() -> None:
         assert len((PACKAGE / "own_parts" / f"{module}.py").read_text(encoding="utf-8").splitlines()) <= 30
 
 
+@pytest.mark.slow
 def test_a_table_and_a_figure_are_written_with_the_others(tmp_path: Path) -> None:
     """Table and figure come in all forms, are current the next time, and paper's numbers stay as they are."""
     from exaid_evals.config.campaign import Campaign

@@ -51,6 +51,7 @@ def test_variants_go_by_their_policy(imported: Campaign) -> None:
     assert log.decisions[0].decision == "hold"
 
 
+@pytest.mark.slow
 def test_every_stage_works_on_it(imported: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
     """It validates, is measured by its recorded time, and other variants replay over the same conversations."""
     data = ["--data-dir", os.fspath(imported.root)]
@@ -69,6 +70,7 @@ def test_a_campaign_is_never_written_over(imported: Campaign, capsys: pytest.Cap
 
 
 @pytest.mark.skipif(not EXAIM.is_dir(), reason="the published evaluation is not here (../shared/external/exaim)")
+@pytest.mark.slow
 def test_over_recorded_runs_coverage_never_falls_when_reading_goes_on(tmp_path: Path) -> None:
     """Of two published cases under five policies no budget covers more than the whole, and larger ones no less."""
     some = sorted(path.name for path in (EXAIM / "traces").iterdir())[:2]

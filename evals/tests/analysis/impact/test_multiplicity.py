@@ -34,6 +34,7 @@ def test_holm_goes_over_both_tables() -> None:
     assert [one.p_adjusted for one in also] == [pytest.approx(0.04), None]
 
 
+@pytest.mark.slow
 def test_numbers_and_categories_together_err_in_one_of_twenty_searches() -> None:
     """Of 150 searches in which nothing matters hardly more than 5 % name anything; two families would in 10 %."""
     rng = np.random.default_rng(21)
