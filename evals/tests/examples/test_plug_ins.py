@@ -6,6 +6,7 @@ import importlib
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ MODULES = sorted(path.stem for path in (PACKAGE / "own_parts").glob("[a-z]*.py")
 
 
 @pytest.fixture(autouse=True)
-def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install the example: its modules, and the metadata that a package manager makes of its pyproject.toml."""
     site = tmp_path / "site"
     shutil.copytree(PACKAGE / "own_parts", site / "own_parts", ignore=shutil.ignore_patterns("__pycache__"))
@@ -32,8 +33,12 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"[{group}]\n{name} = {target}\n" for group, points in GROUPS.items() for name, target in points.items()]
     (info / "entry_points.txt").write_text("".join(lines), encoding="utf-8")
     monkeypatch.syspath_prepend(str(site))
-    for name in ["own_parts", *(f"own_parts.{module}" for module in MODULES)]:
+    names = ["own_parts", *(f"own_parts.{module}" for module in MODULES)]
+    for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
+    yield
+    for name in names:  # other tests have a module of that name
+        sys.modules.pop(name, None)
 
 
 def test_each_module_is_registered_and_short() -> None:
