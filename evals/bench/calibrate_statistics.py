@@ -22,6 +22,7 @@ from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, perc
 from exaid_evals.stats.descriptive import describe
 from exaid_evals.stats.hierarchical import hierarchical_interval
 from exaid_evals.stats.paired import detectable_effect, wilcoxon_p
+from exaid_evals.stats.paired_scores import mcnemar_p, mean_difference, sign_flip_p
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 TEMPLATE = Path(__file__).resolve().with_name("statistics_page.md")
@@ -42,6 +43,7 @@ class DataSets:
     tested: int = 2_000
     bands: int = 600
     seeds: int = 1_000
+    logs: int = 5_000
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,104 @@ def _seeds(rng: np.random.Generator, sizes: tuple[int, int], sd_seed: float, *, 
     return groups
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Two systems on the same items.
+
+    Attributes:
+        shape: clusters, and items in each.
+        draw: (generator, effect) → B less A of each item, shape (clusters, items in each).
+        effect: where power is measured.
+        sd: of the mean difference of a cluster under that effect; None where McNemar's test is taken.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    draw: Callable[[np.random.Generator, float], Floats]
+    effect: float
+    sd: float | None = None
+
+
+def _right_and_wrong(rng: np.random.Generator, effect: float) -> Floats:
+    """Return differences of which a fifth is not zero, more of them +1 by the effect."""
+    return rng.choice([1.0, -1.0, 0.0], size=(200, 1), p=[0.1 + effect / 2, 0.1 - effect / 2, 0.8])
+
+
+def _epochs(rng: np.random.Generator, effect: float) -> Floats:
+    """Return differences of 60 items with 3 epochs each; how often each system solves an item is Beta distributed."""
+    solved = [rng.binomial(1, rng.beta(10 * p, 10 * (1 - p), (60, 1)), (60, 3)) for p in (0.5, 0.5 + effect)]
+    return (solved[1] - solved[0]).astype(np.float64)
+
+
+def _sd_of_epochs(effect: float) -> float:
+    """Return the sd of an item's mean difference: of Beta means, and of 3 draws from each."""
+    found = 0.0
+    for p in (0.5, 0.5 + effect):
+        of_items = p * (1 - p) / 11
+        found += of_items + (p * (1 - p) - of_items) / 3
+    return float(np.sqrt(found))
+
+
+SCORED = (
+    Scored("right or wrong, 200 items of which a fifth differs", (200, 1), _right_and_wrong, 0.09),
+    Scored("scores, 100 items", (100, 1), lambda rng, effect: rng.normal(effect, 1, (100, 1)), 0.28, 1.0),
+    Scored(
+        "scores, 30 clusters of 5 items, correlated by a half",
+        (30, 5),
+        lambda rng, effect: rng.normal(effect, np.sqrt(0.5), (30, 1)) + rng.normal(0, np.sqrt(0.5), (30, 5)),
+        0.42,
+        float(np.sqrt(0.5 + 0.5 / 5)),
+    ),
+    Scored("right or wrong, 60 items of 3 epochs", (60, 3), _epochs, 0.16, _sd_of_epochs(0.16)),
+)
+
+
+def compared_logs(data_sets: int) -> dict[str, tuple[float, ...]]:
+    """Return data → level, power, the power that theory has, and how often the interval holds the truth, in %."""
+    found = {}
+    for number, scored in enumerate(SCORED):
+        hits = []
+        for effect in (0.0, scored.effect):
+            rng = np.random.default_rng([6, number, int(effect > 0)])
+            clusters = np.repeat(np.arange(scored.shape[0]), scored.shape[1]) if scored.shape[1] > 1 else None
+            tested = []
+            for _ in range(data_sets):
+                d = scored.draw(rng, effect).ravel()
+                interval = mean_difference(d, clusters)
+                held = (
+                    interval.low is not None and interval.high is not None and interval.low <= effect <= interval.high
+                )
+                tested.append((_found(scored, d, rng, clusters), held))
+            hits.append(np.array(tested))
+        level, power = (_percent(one[:, 0]) for one in hits)
+        theory = round(100 * _power_in_theory(scored), 1)
+        found[scored.name] = (level, power, theory, _percent(np.vstack(hits)[:, 1]))
+    return found
+
+
+def _found(scored: Scored, d: Floats, rng: np.random.Generator, clusters: NDArray[np.int64] | None) -> bool:
+    if scored.sd is None:
+        both = mcnemar_p(int((d > 0).sum()), int((d < 0).sum()))
+    else:
+        both = sign_flip_p(d, rng, clusters, resamples=999)
+    return both is not None and both[1] <= 0.05
+
+
+def _power_in_theory(scored: Scored) -> float:
+    """Return the power of the t test on means of clusters; of McNemar's test, the sum over all of its outcomes."""
+    n = scored.shape[0]
+    if scored.sd is not None:
+        shift, critical = np.sqrt(n) * scored.effect / scored.sd, stats.t.isf(0.025, n - 1)
+        return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.sf(critical, n - 1, -shift))
+    total = 0.0
+    for differing in range(1, n + 1):
+        of_b = stats.binom.pmf(np.arange(differing + 1), differing, (0.1 + scored.effect / 2) / 0.2)
+        p = 2 * stats.binom.cdf(np.minimum(k := np.arange(differing + 1), differing - k), differing, 0.5)
+        p -= stats.binom.pmf(k, differing, 0.5)
+        total += stats.binom.pmf(differing, n, 0.2) * of_b[p <= 0.05].sum()
+    return float(total)
+
+
 def _percent(hits: NDArray[np.bool_]) -> float:
     return round(100 * float(np.mean(hits)), 1)
 
@@ -224,6 +324,7 @@ class Results:
     detected: tuple[float, float]
     bands: dict[int, tuple[float, float]]
     seeds: dict[tuple[int, float], tuple[float, ...]]
+    logs: dict[str, tuple[float, ...]]
 
 
 def simulate(n: DataSets) -> Results:
@@ -234,6 +335,7 @@ def simulate(n: DataSets) -> Results:
         detected(n.intervals),
         band_coverage(n.bands),
         seed_coverage(n.seeds),
+        compared_logs(n.logs),
     )
 
 
@@ -247,6 +349,10 @@ def parts(results: Results) -> dict[str, list[str]]:
         "seeds": [
             f"| {n} | {sd:.2f} | " + " | ".join(f"{share:.1f}" for share in shares) + " |"
             for (n, sd), shares in results.seeds.items()
+        ],
+        "logs": [
+            f"| {name} | " + " | ".join(f"{share:.1f}" for share in shares) + " |"
+            for name, shares in results.logs.items()
         ],
         "t_test": [f"{t_test:.1f}"],
         "signed_rank": [f"{signed_rank:.1f}"],

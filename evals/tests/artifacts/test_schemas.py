@@ -34,7 +34,8 @@ def test_every_kind_has_a_schema() -> None:
     """The records of DESIGN.md section 5 each have a schema; so have cases, calls, analyses, and what is expected."""
     kinds = (
         *("analysis", "case", "cassette", "expected", "export"),
-        *("image_audit", "impact", "mac_cassette", "manifest", "metrics", "recovery", "run", "run_comparison", "trace"),
+        *("image_audit", "impact", "log_comparison", "mac_cassette", "manifest", "metrics", "recovery", "run"),
+        *("run_comparison", "trace"),
     )
     assert list(current_versions()) == [f"exaid.{kind}" for kind in kinds]
 

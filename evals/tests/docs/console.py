@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCUMENTS = ("README.md", "evals/README.md", "docs/export.md")
+DOCUMENTS = ("README.md", "evals/README.md", "docs/export.md", "docs/comparing_logs.md")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*)$")
 ANY_LINES = "…"

@@ -82,6 +82,10 @@ VERBS = {
     "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),
     "analyze": ("analyze", "Diagnose a run of any experiment: what went wrong, when and why (extra analysis)."),
     "compare": ("compare", "Compare runs: which is best, how certainly, and where they diverge (extra analysis)."),
+    "compare-logs": (
+        "compare_logs",
+        "Compare two logs of an evaluation item by item (inspect, lm-eval, promptfoo, HELM, …).",
+    ),
     "impact": ("impact", "Show which hyper-parameters go with how runs end (extra analysis)."),
     "monitor": ("monitor", "Watch a training as it goes on, and report anomalies (extra analysis for webhooks)."),
     "audit-images": ("audit_images", "Find what is wrong with the images of a folder (extra analysis)."),

@@ -9,7 +9,13 @@ from exaid_evals.validation.manifest import ManifestCheck
 from exaid_evals.validation.metrics import MetricsCheck
 from exaid_evals.validation.recordings import CassetteCheck, MacCassetteCheck
 from exaid_evals.validation.recovery import RecoveryCheck
-from exaid_evals.validation.reports import AnalysisCheck, ImageAuditCheck, ImpactCheck, RunComparisonCheck
+from exaid_evals.validation.reports import (
+    AnalysisCheck,
+    ImageAuditCheck,
+    ImpactCheck,
+    LogComparisonCheck,
+    RunComparisonCheck,
+)
 from exaid_evals.validation.run import RunCheck
 from exaid_evals.validation.trace import TraceCheck
 
@@ -27,6 +33,7 @@ CHECKS: dict[str, type[FileCheck]] = {
         AnalysisCheck,
         ImageAuditCheck,
         RunComparisonCheck,
+        LogComparisonCheck,
         ImpactCheck,
         RecoveryCheck,
     )

@@ -1,4 +1,4 @@
-"""Reports that `analyze`, `impact`, `compare` and `audit-images` write: whole, and as their schemas say.
+"""Reports of `analyze`, `impact`, `compare`, `compare-logs` and `audit-images`: whole, and as their schemas say.
 
 Whether their numbers follow from the runs is not asked here: it would be the analysis a second time.
 """
@@ -36,6 +36,13 @@ class RunComparisonCheck(_OneRecordCheck):
 
     schema = "exaid.run_comparison"
     remedy = "compare the runs again with `exaid-evals compare`"
+
+
+class LogComparisonCheck(_OneRecordCheck):
+    """A comparison of two logs."""
+
+    schema = "exaid.log_comparison"
+    remedy = "compare the logs again with `exaid-evals compare-logs`"
 
 
 class ImageAuditCheck(FileCheck):

@@ -1,4 +1,4 @@
-"""One member of a log of inspect-ai, `*.eval`: a zip, of which nothing is unpacked to the disk.
+"""Members of a log of inspect-ai, `*.eval`: a zip, of which nothing is unpacked to the disk.
 
 Newer versions pack with Zstandard (method 93), which Python's zipfile does not know before 3.14. Where the archive's
 table says so, the member's bytes are taken from the file and unpacked with the package `zstandard`, an optional extra.
@@ -10,6 +10,7 @@ import importlib
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +41,31 @@ def read_member(path: Path, name: str) -> bytes:
         DataError: it is missing, damaged, encrypted, or larger than 64 MiB whatever the table says.
         MissingDependencyError: it is packed with Zstandard, and nothing that unpacks it is installed.
     """
-    where = f"{path}: {name}"
+    for _, data in read_members(path, lambda one: one == name):
+        return data
+    raise DataError("no such member", where=f"{path}: {name}", remedy="the log was not written to its end")
+
+
+def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the members that are wanted, in the order of the archive; raises as `read_member`."""
     with _opened(path) as archive:
-        try:
-            member = archive.getinfo(name)
-        except KeyError:
-            raise DataError("no such member", where=where, remedy="the log was not written to its end") from None
-        if member.flag_bits & 0x1:
-            raise DataError("is encrypted", where=where, remedy="write the log without a password")
-        if member.file_size > MAX_BYTES:
-            raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
-        try:
-            data = _zstandard(path, member) if member.compress_type == _ZSTANDARD else _plain(archive, member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
-            raise DataError(f"is damaged ({error})", where=where, remedy="copy the log again") from None
-    if len(data) > MAX_BYTES:
-        raise DataError(f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
-    return data
+        # Of members of one name the last is meant, as the table says.
+        members = {member.filename: member for member in archive.infolist() if wanted(member.filename)}
+        for name, member in members.items():
+            where = f"{path}: {name}"
+            if member.flag_bits & 0x1:
+                raise DataError("is encrypted", where=where, remedy="write the log without a password")
+            if member.file_size > MAX_BYTES:
+                raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
+            try:
+                data = _zstandard(path, member) if member.compress_type == _ZSTANDARD else _plain(archive, member)
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+                raise DataError(f"is damaged ({error})", where=where, remedy="copy the log again") from None
+            if len(data) > MAX_BYTES:
+                raise DataError(
+                    f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?"
+                )
+            yield name, data
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

@@ -46,7 +46,7 @@ class InspectFormat(Format):
         Raises:
             DataError: it is damaged, or holds no result.
         """
-        data = _header(source.path)
+        data = header_of(source.path)
         evaluation, results = _mapping(data.get("eval")), _mapping(data.get("results"))
         scores, undefined = numbers_of(dict(_scores(results)))
         spread = {label: value for label, value in scores.items() if label.endswith(".stderr")}
@@ -92,7 +92,12 @@ class InspectFormat(Format):
         )
 
 
-def _header(path: Path) -> Mapping[str, Any]:
+def header_of(path: Path) -> Mapping[str, Any]:
+    """Return the header of an archive, or the whole of a log as JSON.
+
+    Raises:
+        DataError: it is damaged.
+    """
     if path.suffix != _SUFFIX:
         try:
             return read_object(path)

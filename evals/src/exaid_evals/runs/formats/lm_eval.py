@@ -86,7 +86,7 @@ class LmEvalFormat(Format):
             seed=_seed(config),
             git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
             attributes={
-                "model": _model(data) or plain(config.get("model")),
+                "model": model_of(data) or plain(config.get("model")),
                 "n_samples": {task: plain(value) for task, value in _mapping(data.get("n-samples")).items()},
                 "task_versions": {task: plain(value) for task, value in _mapping(data.get("versions")).items()},
                 "stderr": spread,
@@ -129,7 +129,7 @@ def _seed(config: Mapping[str, Any]) -> int | None:
     return None if all(config.get(name) in (None, value) for name, value in defaults.items()) else seed
 
 
-def _model(data: Mapping[str, Any]) -> str:
+def model_of(data: Mapping[str, Any]) -> str:
     """Return the model's name; empty where the file does not say."""
     config = _mapping(data.get("config"))
     if isinstance(data.get("model_name"), str) and data["model_name"]:
@@ -148,7 +148,7 @@ def _label(path: Path) -> str:
     except DataError:
         return ""  # reading the run tells what is wrong
     tasks = list(_mapping(data.get("results")))
-    model = _model(data).rstrip("/").rpartition("/")[2]
+    model = model_of(data).rstrip("/").rpartition("/")[2]
     return " ".join(part for part in (model, tasks[0] if len(tasks) == 1 else "") if part) if model else ""
 
 

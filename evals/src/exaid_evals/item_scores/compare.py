@@ -1,0 +1,205 @@
+"""Two systems on the same items: per task and metric the paired difference, its test, and what to read first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.errors import ConfigError
+from exaid_evals.item_scores.align import Aligned, Pair
+from exaid_evals.item_scores.base import Item
+from exaid_evals.runs.metric_names import direction_of
+from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.paired_scores import MeanDifference, mcnemar_p, mean_difference, sign_flip_p
+
+ALPHA = 0.05
+ITEM, NONE = "item", "none"
+Direction = str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one task.
+
+    Attributes:
+        task, metric: names.
+        direction: `higher` or `lower` is better; None where neither the log nor the name says it.
+        pairs: those with a number on both sides.
+        undefined: items kept out since a side has no number.
+        clusters: cluster of each pair, by number; None where each item is its own.
+        mean_a, mean_b: over the pairs.
+        difference: B less A.
+        test: `McNemar`, or `permutation`; with clusters whole clusters change places.
+        p, p_exact: of that test; `p` is the mid-p where there is one. None where no item differs.
+        p_holm: adjusted over all comparisons of one report.
+        gained, lost: items on which B scores higher, and lower.
+    """
+
+    task: str
+    metric: str
+    direction: Direction
+    pairs: Sequence[Pair]
+    undefined: int
+    clusters: NDArray[np.int64] | None
+    mean_a: float
+    mean_b: float
+    difference: MeanDifference
+    test: str
+    p: float | None
+    p_exact: float | None
+    gained: int
+    lost: int
+    p_holm: float | None = None
+
+    @property
+    def better(self) -> str | None:
+        """`A` or `B`, where the difference is significant after Holm and a direction is known; else None."""
+        if self.direction is None or self.p_holm is None or self.p_holm > ALPHA or not self.difference.value:
+            return None
+        return "B" if (self.difference.value > 0) == (self.direction == "higher") else "A"
+
+    def differences(self) -> NDArray[np.float64]:
+        """Return B less A of each pair."""
+        return np.array([score(pair.b, self.metric) - score(pair.a, self.metric) for pair in self.pairs])
+
+
+def score(item: Item, metric: str) -> float:
+    """Return a score that is known to be there."""
+    value = item.scores[metric]
+    assert value is not None  # noqa: S101 - pairs without one are left out
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How two logs are compared.
+
+    Attributes:
+        metrics: only these; empty: all that both sides have.
+        cluster: key of an item's facts that says what belongs together; `item`: epochs of one item do; `none`: nothing
+            does; None: `item` where items have several epochs.
+        seed: of the permutations that are drawn.
+    """
+
+    metrics: Sequence[str] = ()
+    cluster: str | None = None
+    seed: int = 42
+
+
+def compare(aligned: Sequence[Aligned], settings: Settings) -> list[Comparison]:
+    """Return the comparisons, with p adjusted over all of them.
+
+    Raises:
+        ConfigError: no metric is common, one that is named is not there, or no item has the cluster's key.
+    """
+    found = []
+    for task in aligned:
+        for metric in _metrics(task, settings.metrics):
+            one = _of_metric(task, metric, settings)
+            if one is not None:
+                found.append(one)
+    missing = sorted(set(settings.metrics) - {one.metric for one in found})
+    if missing or not found:
+        there = sorted(
+            {metric for task in aligned for pair in task.pairs for metric in (*pair.a.scores, *pair.b.scores)}
+        )
+        what = f"no metric {missing[0]!r} on both sides" if missing else "no metric has numbers on both sides"
+        raise ConfigError(what, where="--metric", remedy=f"there are {', '.join(there[:12]) or 'none'}")
+    tested = [one for one in found if one.p is not None]
+    adjusted = dict(zip(map(id, tested), holm([one.p for one in tested if one.p is not None]), strict=True))
+    return [replace(one, p_holm=adjusted.get(id(one))) for one in found]
+
+
+def _metrics(task: Aligned, wanted: Sequence[str]) -> list[str]:
+    """Return the metrics that both sides score, in the order of A."""
+    of_a = dict.fromkeys(metric for pair in task.pairs for metric in pair.a.scores)
+    of_b = {metric for pair in task.pairs for metric in pair.b.scores}
+    return [metric for metric in of_a if metric in of_b and (not wanted or metric in wanted)]
+
+
+def _of_metric(task: Aligned, metric: str, settings: Settings) -> Comparison | None:
+    pairs = [pair for pair in task.pairs if None not in (pair.a.scores.get(metric), pair.b.scores.get(metric))]
+    if not pairs:
+        return None
+    a = np.array([score(pair.a, metric) for pair in pairs])
+    b = np.array([score(pair.b, metric) for pair in pairs])
+    differences = b - a
+    clusters = _clusters(pairs, settings.cluster)
+    gained, lost = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
+    binary = bool(np.isin(a, (0.0, 1.0)).all() and np.isin(b, (0.0, 1.0)).all())
+    if binary and clusters is None:
+        test, both = "McNemar", mcnemar_p(gained, lost)
+    else:
+        test = "permutation" if clusters is None else "permutation of clusters"
+        both = sign_flip_p(differences, np.random.default_rng(settings.seed), clusters)
+    p_exact, p = both or (None, None)
+    return Comparison(
+        task=task.task,
+        metric=metric,
+        direction=_direction(task, metric),
+        pairs=pairs,
+        undefined=len(task.pairs) - len(pairs),
+        clusters=clusters,
+        mean_a=float(a.mean()),
+        mean_b=float(b.mean()),
+        difference=mean_difference(differences, clusters),
+        test=test,
+        p=p,
+        p_exact=p_exact,
+        gained=gained,
+        lost=lost,
+    )
+
+
+def _direction(task: Aligned, metric: str) -> Direction:
+    for log in (task.a, task.b):
+        if metric in log.lower_is_better | log.higher_is_better:
+            return "lower" if metric in log.lower_is_better else "higher"
+    return direction_of(metric.partition("@")[0])
+
+
+def _clusters(pairs: Sequence[Pair], key: str | None) -> NDArray[np.int64] | None:
+    """Return the number of each pair's cluster; None where each pair is its own."""
+    if key is None:
+        key = ITEM if len({pair.a.id for pair in pairs}) < len(pairs) else NONE
+    if key == NONE:
+        return None
+    if key == ITEM:
+        names: list[object] = [pair.a.id for pair in pairs]
+    else:
+        known = [_facts(pair) for pair in pairs]
+        if not any(key in facts for facts in known):
+            there = ", ".join(sorted(dict.fromkeys(name for facts in known[:100] for name in facts))[:12])
+            raise ConfigError(f"no item has {key!r}", where="--cluster", remedy=f"there are {there or 'none'}")
+        # What has no such key belongs to nothing but itself, with its other epochs.
+        names = [
+            ("of", str(facts[key])) if key in facts else pair.a.id for pair, facts in zip(pairs, known, strict=True)
+        ]
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _facts(pair: Pair) -> Mapping[str, object]:
+    return {**pair.b.facts, **pair.a.facts}
+
+
+def unclustered(pairs: Sequence[Pair], key: str) -> int:
+    """Return how many pairs lack the key that says what belongs together."""
+    return sum(key not in _facts(pair) for pair in pairs)
+
+
+def read_first(comparison: Comparison, most: int) -> list[tuple[Pair, float]]:
+    """Return the items on which the two differ most, with B less A; of equal ones, those of either side take turns."""
+    ranked = sorted(
+        zip(comparison.pairs, comparison.differences().tolist(), strict=True),
+        key=lambda one: -abs(one[1]),
+    )
+    for_b = [one for one in ranked if one[1] > 0]
+    for_a = [one for one in ranked if one[1] < 0]
+    turns: list[tuple[Pair, float]] = []
+    for place in range(max(len(for_a), len(for_b))):
+        turns += [*for_a[place : place + 1], *for_b[place : place + 1]]
+    return sorted(turns, key=lambda one: -abs(one[1]))[:most]
