@@ -24,7 +24,8 @@ AnomalyKind = Literal[
     "no_progress",
     "oscillation",
     "overfitting_gap",
-    "stall",  # told of during a training only
+    "stall",  # this and the next are told of during a training only
+    "threshold",
 ]
 
 
@@ -53,6 +54,19 @@ class Anomaly:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     interval: tuple[float, float] | None = None
     end_step: float | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        """Return an attribute by its name, `type` for the kind, or `drop_magnitude` for the size without its sign.
+
+        Raises:
+            KeyError: there is no such thing.
+        """
+        if key == "drop_magnitude":
+            return None if self.magnitude is None else abs(self.magnitude)
+        name = "kind" if key == "type" else key
+        if name not in self.__slots__:
+            raise KeyError(key)
+        return getattr(self, name)
 
 
 class CleanPoints(Protocol):

@@ -62,7 +62,7 @@ def run(request: MonitorRequest) -> int:
     from exaid_evals.monitor.settings import load_experiment_config
 
     loaded = load_experiment_config(request.config_file)
-    config = loaded.value.experiment_monitoring
+    config = loaded.value.monitoring
     if request.check_config:
         return _show_config(loaded)
     if request.test_alerts:
@@ -143,7 +143,7 @@ def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
     from exaid_evals.monitor.environment import is_set, references
 
     click.echo(yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True), nl=False)
-    monitoring = loaded.value.experiment_monitoring
+    monitoring = loaded.value.monitoring
     if monitoring.history_dir is not None:
         run = monitoring.history_dir / "<run name>"
         click.echo(f"# history: {shown(run / 'history.jsonl')}")
@@ -151,7 +151,7 @@ def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
             click.echo(f"# checkpoints: {shown(monitoring.auto_recovery.checkpoint_dir or run / 'checkpoints')}")
     for reference in references(loaded.resolved()):
         click.echo(f"# {reference}: {'set' if is_set(reference) else 'not set'} in the environment")
-    channels(loaded.value.experiment_monitoring.alerts)
+    channels(loaded.value.monitoring.alerts)
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,13 +14,15 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from exaid_evals.anomalies.base import Severity
 from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.config.base import Config as BaseConfig
-from exaid_evals.config.base import Loaded, load_config
+from exaid_evals.config.base import ConfigT, Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.plugins import Kind
 from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import Reference, hidden, literals, secret_in_keys
+from exaid_evals.runs.metric_names import direction_of
 
+_log = logging.getLogger("exaid_evals.monitor")
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -45,7 +49,12 @@ STRATEGIES = Kind(
 """Each part is a class without arguments; see `recovery.base.Strategy`. They are asked in this order by default."""
 
 
+ALIASES = {"rollback_on_severe_drop": "rollback", "adjust_lr_on_plateau": "reduce_learning_rate"}
+"""Other names of strategies → ours."""
+
+
 def _strategy(value: str) -> str:
+    value = ALIASES.get(value, value)
     # The value is not repeated: it may be a secret in the wrong place.
     if ":" not in value and value not in STRATEGIES.names():
         raise ValueError(f"no such strategy; known are {', '.join(STRATEGIES.names())}, and your own module:attribute")
@@ -73,6 +82,16 @@ class AnomalyDetectionConfig(DetectionSettings):
     """…but never sooner than this."""
     metrics: list[str] | None = None
     """Only these metrics are watched; null watches all."""
+    alert_thresholds: dict[str, float] = Field(default_factory=dict)
+    """Metric → the value beyond which each value is told, whatever came before; it asks for no recovery."""
+
+    @model_validator(mode="after")
+    def _ways_are_known(self) -> Self:
+        unknown = [name for name in self.alert_thresholds if direction_of(name, self.directions) is None]
+        if unknown:
+            told = ", ".join(map(repr, unknown))
+            raise ValueError(f"it is not known how {told} improves: say it under directions, as higher or lower")
+        return self
 
 
 class AutoRecoveryConfig(Config):
@@ -202,9 +221,26 @@ class MonitoringConfig(Config):
 
 
 class ExperimentConfig(Config):
-    """The file."""
+    """The file. What belongs to the training itself is read by it, and may be anything under `trainer`."""
 
+    project_name: str | None = None
+    experiment_name: str | None = None
+    """The run's name in alerts, and of its history's folder, where no other is given."""
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    validation_interval: Annotated[int, Field(ge=1)] | None = None
+    """Steps between two validations."""
+    checkpoint_dir: Folder | None = None
+    """Of the recovery, where `auto_recovery` names none."""
     experiment_monitoring: MonitoringConfig = Field(default_factory=MonitoringConfig)
+
+    @property
+    def monitoring(self) -> MonitoringConfig:
+        """What the monitor is told, with the folder of checkpoints that stands above."""
+        found = self.experiment_monitoring
+        if self.checkpoint_dir is None or found.auto_recovery.checkpoint_dir is not None:
+            return found
+        recovery = found.auto_recovery.model_copy(update={"checkpoint_dir": self.checkpoint_dir})
+        return found.model_copy(update={"auto_recovery": recovery})
 
 
 def is_loopback(host: str) -> bool:
@@ -243,6 +279,72 @@ def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
     if secret_in_keys(data):
         what, remedy = "a key holds an address or a password", "write ${NAME}, the environment variable, as a value"
         raise ConfigError(what, where=str(path), remedy=remedy)
-    # A validation error shows the value that is wrong: one that was written where a reference belongs is covered first.
-    covered = {dotted: Override(hidden(), str(path)) for dotted in literals(data)}
-    return load_config(ExperimentConfig, path, covered)
+    return load_config(ExperimentConfig, path, _covered(data, str(path)))
+
+
+def monitoring_of(config: Any) -> tuple[MonitoringConfig, str | None]:
+    """Return what a monitor is told, and the name of the run if that is said, from a configuration of any form.
+
+    Args:
+        config: a configuration, the path of experiment_config.yaml, or a mapping: the file's content, its
+            `experiment_monitoring`, the `anomaly_detection` in that, or thresholds of metrics; None takes the defaults.
+
+    Raises:
+        ConfigError: it is none of these, or names every problem in it.
+    """
+    if config is None or isinstance(config, Path | str):
+        config = load_experiment_config(Path(config) if config is not None else None).value
+    elif isinstance(config, Mapping):
+        config = _of_mapping(config)
+    if isinstance(config, ExperimentConfig):
+        return config.monitoring, config.experiment_name
+    if isinstance(config, MonitoringConfig):
+        return config, None
+    what = f"a {type(config).__name__} is not a configuration"
+    raise ConfigError(what, where="TrainingMonitor", remedy="give the path of experiment_config.yaml, or a mapping")
+
+
+def _of_mapping(given: Mapping[str, Any]) -> ExperimentConfig | MonitoringConfig:
+    where, data = "TrainingMonitor", _copied(given)
+    if not set(data) - set(ExperimentConfig.model_fields):
+        return _loaded(ExperimentConfig, data, where).value
+    if set(data) & set(MonitoringConfig.model_fields):
+        return _loaded(MonitoringConfig, data, where).value
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in data.values())
+    if numbers and not set(data) & set(AnomalyDetectionConfig.model_fields):
+        data = {"alert_thresholds": data}
+    return _loaded(MonitoringConfig, {"anomaly_detection": data}, where).value
+
+
+def _copied(value: Any) -> Any:
+    return {str(key): _copied(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _loaded(model: type[ConfigT], data: dict[str, Any], where: str) -> Loaded[ConfigT]:
+    given = {key: Override(value, where) for key, value in data.items()}
+    return load_config(model, None, {**given, **_covered(data, where)})
+
+
+def _covered(data: Mapping[str, Any], where: str) -> dict[str, Override]:
+    """Return what takes the place of literal secrets: a validation error would show the value that is wrong.
+
+    An address that is written as an example, `https://hooks.slack.com/...`, is none, and counts as not given.
+    """
+    found = {}
+    for dotted in literals(data):
+        example = _is_example(dotted, data)
+        if example:
+            _log.warning(
+                "%s: %s is an example: no alert goes there; write ${NAME}, the variable with it", where, dotted
+            )
+        found[dotted] = Override(None if example else hidden(), where)
+    return found
+
+
+def _is_example(dotted: str, data: Any) -> bool:
+    *parents, last = dotted.split(".")
+    if last != "slack_webhook":
+        return False
+    for key in (*parents, last):
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return isinstance(data, str) and data.rstrip().endswith(("...", "\N{HORIZONTAL ELLIPSIS}"))

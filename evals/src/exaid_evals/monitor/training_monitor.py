@@ -6,14 +6,15 @@ import logging
 import threading
 import time
 import weakref
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from array import array
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from exaid_evals.anomalies.base import Anomaly, Severity
-from exaid_evals.anomalies.watches import Watches
+from exaid_evals.anomalies.watches import MOST_METRICS, Watches
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.dispatch import Alerts
@@ -21,12 +22,13 @@ from exaid_evals.monitor.batch_info import evidence_with, log_batch
 from exaid_evals.monitor.history_log import history_log
 from exaid_evals.monitor.numbers import number_of, row_of
 from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
-from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, load_experiment_config
+from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, monitoring_of
 from exaid_evals.monitor.stall import StallWatch
+from exaid_evals.monitor.thresholds import Thresholds, with_thresholds
 
 _log = logging.getLogger("exaid_evals.monitor")
 _REMEMBERED = 1000
-"""Anomalies that are remembered; `counts` has all."""
+"""Anomalies, and values of each metric, that are remembered; `counts` has all anomalies."""
 
 
 class TrainingMonitor:
@@ -45,17 +47,20 @@ class TrainingMonitor:
 
     def __init__(
         self,
-        config: MonitoringConfig | ExperimentConfig | Path | str | None = None,
+        config: MonitoringConfig | ExperimentConfig | Mapping[str, Any] | Path | str | None = None,
         *,
-        run_name: str = "run",
+        alert_thresholds: Mapping[str, float] | None = None,
+        run_name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         watch_stalls: bool = True,
     ) -> None:
         """Prepare; nothing is written or sent before the first step.
 
         Args:
-            config: settings, or the path of experiment_config.yaml; None takes the defaults.
-            run_name: in alerts, and of the history's folder.
+            config: settings, the path of experiment_config.yaml, or a mapping as `monitoring_of` takes it; None takes
+                the defaults.
+            alert_thresholds: metric → the value beyond which each value is told, besides those of the configuration.
+            run_name: in alerts, and of the history's folder; None takes the configuration's, else `run`.
             clock: seconds, monotonic.
             watch_stalls: whether a daemon thread looks for a training that has stopped making steps.
 
@@ -63,11 +68,16 @@ class TrainingMonitor:
             ConfigError: names everything that is wrong: keys, values, variables of secrets that are not set; or another
                 training goes on in the history that is to be resumed.
         """
-        self.config = _monitoring(config)
-        self.run_name = run_name
+        self.config, named = monitoring_of(config)
+        if alert_thresholds:
+            self.config = with_thresholds(self.config, alert_thresholds)
+        self.run_name = run_name = run_name or named or "run"
         self._alerts = Alerts(self.config.alerts, run_name, clock=clock)
         self._lock = threading.RLock()
         self._watches = Watches(self.config.anomaly_detection, metrics=self.config.anomaly_detection.metrics)
+        self._thresholds = Thresholds(self.config.anomaly_detection)
+        self._recent: dict[str, array[float]] = {}
+        self._latest_step = 0.0
         self.anomalies: deque[Anomaly] = deque(maxlen=_REMEMBERED)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.problems: Counter[str] = Counter()
@@ -166,23 +176,60 @@ class TrainingMonitor:
             self._problem(f"batch_info: a {type(batch_info).__name__} is not a mapping")
             batch_info = None
         row = row_of(metrics, self._problem)
-        found = self._watched(at, row)
+        self._latest_step = at
+        for name, value in row.items():
+            self._remember(name, value)
+        found = self.detect_real_time_anomalies(row)
         while self._stalls:
             found.append(self._stalls.popleft())
         if batch_info is not None and found:
             found = self._named(batch_info, found)
         self._write(at, row, batch_info)
-        for one in found:
-            if one.kind != "stall":
-                self.tell(one)
+        if found:
+            self.handle_anomalies(at, found, batch_info)
         if self._recovery is not None:
             self._recover(self._recovery, at, row, found)
         return found
 
-    def _watched(self, step: float, row: Mapping[str, float]) -> list[Anomaly]:
+    def detect_real_time_anomalies(self, current_metrics: Mapping[str, float]) -> list[Anomaly]:
+        """Return what the values of the step that is being logged make certain; a subclass may add to that.
+
+        Args:
+            current_metrics: metric → number; each is taken into account, so that `log_step` calls this once a step.
+        """
         if not self.config.enable_real_time_analysis:
             return []
-        return self._watches.update(step, row, self._problem)
+        found = self._watches.update(self._latest_step, current_metrics, self._problem)
+        return found + self._thresholds.beyond(self._latest_step, current_metrics)
+
+    def handle_anomalies(
+        self, step: float, anomalies: Sequence[Anomaly], batch_info: Mapping[str, Any] | None = None
+    ) -> None:
+        """Count the anomalies of a step, and alert about them; a subclass may do more.
+
+        Args:
+            step: that was logged.
+            anomalies: that `log_step` is about to return; of a stall the alert has gone out already.
+            batch_info: as logged.
+        """
+        for one in anomalies:
+            if one.kind != "stall":
+                self.tell(one)
+
+    @property
+    def metric_history(self) -> dict[str, list[float]]:
+        """The last thousand values of each metric, as they were logged."""
+        return defaultdict(list, {name: list(values[-_REMEMBERED:]) for name, values in self._recent.items()})
+
+    def _remember(self, name: str, value: float) -> None:
+        if name not in self._recent:
+            if len(self._recent) >= MOST_METRICS:
+                return
+            self._recent[name] = array("d")
+        values = self._recent[name]
+        values.append(value)
+        if len(values) >= 2 * _REMEMBERED:
+            del values[:_REMEMBERED]
 
     def _named(self, batch_info: Mapping[str, Any], found: list[Anomaly]) -> list[Anomaly]:
         try:
@@ -291,14 +338,3 @@ class TrainingMonitor:
     ) -> None:
         """Close it."""
         self.close()
-
-
-def _monitoring(config: MonitoringConfig | ExperimentConfig | Path | str | None) -> MonitoringConfig:
-    if isinstance(config, MonitoringConfig):
-        return config
-    if isinstance(config, ExperimentConfig):
-        return config.experiment_monitoring
-    if config is None or isinstance(config, Path | str):
-        return load_experiment_config(Path(config) if config is not None else None).value.experiment_monitoring
-    what = f"a {type(config).__name__} is not a configuration"
-    raise ConfigError(what, where="TrainingMonitor", remedy="give the path of experiment_config.yaml")

@@ -17,6 +17,8 @@ def described(one: Anomaly) -> str:
     """Return an anomaly as a clause."""
     if one.kind == "stall":
         return f"no step for {one.magnitude or 0:.3g} seconds, after step {one.step:g}"
+    if one.kind == "threshold":
+        return f"{one.metric} is {one.evidence['value']:.4g}, beyond {one.evidence['threshold']:.4g}, step {one.step:g}"
     size = f" by {abs(one.magnitude):.4g}" if one.magnitude else ""
     end = f" to {one.end_step:g}" if one.end_step is not None else ""
     return f"{one.metric} {_WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"

@@ -54,6 +54,7 @@ class Alarm:
         """
         return self.pending is not None or any(
             SEVERITIES.index(one.severity) >= _SPOILS
+            and one.kind != "threshold"  # a training begins beyond every threshold
             and (one.kind != "not_finite" or one.metric == self._ranking.metric)
             for one in anomalies
         )

@@ -1,293 +1,258 @@
-"""`AutoRecoverySystem`: keeps checkpoints, acts on anomalies, and undoes what made things worse."""
+"""`AutoRecoverySystem`: the recovery that acts by itself, and by single calls of a training loop."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections import deque
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import cached_property
+from typing import Any, cast
 
-from exaid_evals.anomalies.base import Anomaly
-from exaid_evals.config.base import load_config
-from exaid_evals.config.request import Override
-from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, AnomalyKind, Severity
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor.numbers import number_of
-from exaid_evals.monitor.recovery.action import Action, OutcomeName
-from exaid_evals.monitor.recovery.attaching import attached
-from exaid_evals.monitor.recovery.base import Context, Done, Strategy
-from exaid_evals.monitor.recovery.checkpoint_policy import CheckpointPolicy
-from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.folder_lock import FolderLock
+from exaid_evals.monitor.recovery.action import Action
+from exaid_evals.monitor.recovery.base import Context, Done, Strategy, rates_text
+from exaid_evals.monitor.recovery.early_stop import EarlyStop
+from exaid_evals.monitor.recovery.engine import RecoveryEngine
 from exaid_evals.monitor.recovery.judgement import ActionOutcome
-from exaid_evals.monitor.recovery.ranking import Ranking
-from exaid_evals.monitor.recovery.records import Records
-from exaid_evals.monitor.recovery.severity import Alarm
+from exaid_evals.monitor.recovery.reduce_learning_rate import ReduceLearningRate
+from exaid_evals.monitor.recovery.rollback import Rollback
+from exaid_evals.monitor.recovery.state_file import is_tensor
 from exaid_evals.monitor.recovery.training_state import TrainingState
-from exaid_evals.monitor.settings import STRATEGIES, AutoRecoveryConfig
-from exaid_evals.runs.metric_names import Direction
 
 __all__ = ["Action", "AutoRecoverySystem"]
-_log = logging.getLogger("exaid_evals.monitor")
+
+_ROLLED_BACK = frozenset({"sudden_drop", "divergence", "not_finite"})
+_TOLD_ONLY = frozenset(
+    {"outlier", "change_point", "oscillation", "overfitting_gap", "no_progress", "stall", "threshold"}
+)
+"""Kinds of anomalies that a person is told of, and that ask for nothing by themselves."""
+
+_ASKED = "the training loop asked for it"
 
 
-class AutoRecoverySystem:
-    """Answers anomalies of a training; at most `max_actions` times, with a cool-down, each time in the journal.
+class AutoRecoverySystem(RecoveryEngine):
+    """Answers anomalies of a training; at most `max_actions` times, each time in the journal.
 
-    `attach(model, optimizer)`, then `observe(step, metrics, monitor.log_step(step, metrics))` after each step.
+    By itself: `attach(model, optimizer)`, then `observe(step, metrics, monitor.log_step(step, metrics))` after each
+    step. Or as the loop asks: `keep_checkpoint(step, metrics, model.state_dict())` after each validation, and
+    `implement_recovery_strategy(anomaly, model.state_dict())` for an anomaly that is to be answered. Weights are put
+    back in place, so that the model whose state it is has them.
     """
 
-    def __init__(
-        self,
-        checkpoint_dir: Path | str,
-        strategies: Sequence[str] = tuple(STRATEGIES),
-        *,
-        metric: str | None = None,
-        direction: Direction | None = None,
-        directions: Mapping[str, Direction] | None = None,
-        **settings: Any,
-    ) -> None:
-        """Open the folder; nothing is written before the first checkpoint or action.
+    def implement_recovery_strategy(
+        self, anomaly: Anomaly | Mapping[str, Any], model_state: MutableMapping[str, Any] | None = None
+    ) -> Action | None:
+        """Answer an anomaly: a severe drop, divergence or NaN by a rollback, a plateau by a lower learning rate.
+
+        The training is to end where a severe anomaly is of a kind that nothing here answers, where all actions are used
+        up, and where the weights are not finite and there is no checkpoint. What is not severe is left alone, and so is
+        what only a person can judge (a threshold, an outlier). Nothing raises that the training meets: problems are in
+        `new_problems()` and the log.
 
         Args:
-            checkpoint_dir: of checkpoints and journal.
-            strategies: by name, in the order in which they are asked.
-            metric: by which checkpoints are ranked and actions judged; None takes the first validation metric that
-                comes and whose direction is known.
-            direction: in which it improves; None takes it from `directions` or the name.
-            directions: of metrics whose name does not tell, or tells wrongly.
-            settings: other keys of `auto_recovery` in experiment_config.yaml.
+            anomaly: as `log_step` returns it, or a mapping with `type`, `severity`, `metric`, `step`.
+            model_state: the model's state_dict(), into which a checkpoint is put back; not needed after `attach`.
+
+        Returns:
+            What was done; None for nothing.
 
         Raises:
-            ConfigError: a setting is wrong, the direction is not known, or the folder is another training's: one that
-                goes on, or one that left checkpoints or a journal.
-            DataError: the folder's journal is damaged.
+            ConfigError: nothing is attached and no state is given; the folder is another training's.
         """
-        given = {"checkpoint_dir": Path(checkpoint_dir), "strategies": list(strategies), "metric": metric, **settings}
-        overrides = {key: Override(value, "AutoRecoverySystem") for key, value in given.items()}
-        self._config = config = load_config(AutoRecoveryConfig, None, overrides).value
-        known = {**(directions or {}), **({metric: direction} if metric and direction else {})}
-        self._ranking = Ranking(metric, known, resume=config.resume)
-        folder = Path(checkpoint_dir)
-        self._folder_lock = FolderLock(folder)
-        self._folder_lock.take(make=False)
-        try:
-            self.store = CheckpointStore(
-                folder, config.keep_checkpoints, larger_is_worse=self._ranking.sign > 0, resume=config.resume,
-                metric=metric,
-            )  # fmt: skip
-            self._records = Records(folder, self.store, resume=config.resume)
-        except ExaidError:
-            self._folder_lock.release()  # whoever holds the exception holds this object, and with it the folder
-            raise
-        self._strategies: list[Strategy] = [STRATEGIES.build(name) for name in config.strategies]
-        self._training_state: TrainingState | None = None
-        self._recent: deque[float] = deque(maxlen=config.judge_after)
-        self._alarm = Alarm(config, self._ranking, known)
-        self._checkpoint_policy = CheckpointPolicy(config, self._ranking, self.store, self._folder_lock)
-        self._trial: ActionOutcome | None = None
-        self._quiet_until = -math.inf
-        self._counted = self._records.journal.n_counted
-        self._should_stop = False
-        self._latest_step = -math.inf
-        self._closed = False
-
-    def attach(
-        self, model: Any, optimizer: Any = None, scheduler: Any = None, parts: Mapping[str, Any] | None = None
-    ) -> Self:
-        """State what is trained; see `TrainingState`.
-
-        Args:
-            model: has state_dict() and load_state_dict().
-            optimizer: as PyTorch's, or with a learning rate as an attribute.
-            scheduler: of the learning rate.
-            parts: name → what else is to be in a checkpoint: a gradient scaler, generators of random numbers.
-
-        Raises:
-            ConfigError: something has no state that could be taken, or one that cannot be kept; no learning rate is
-                found that could be lowered, or the scheduler would undo that.
-        """
-        try:
-            self._training_state = attached(self._config, self._records.problem, model, optimizer, scheduler, parts)
-        except ConfigError:
-            self._folder_lock.release()  # whoever holds the exception holds this object, and with it the folder
-            raise
-        return self
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether the training is to end; the loop has to ask."""
-        return self._should_stop
-
-    @property
-    def journal_file(self) -> Path:
-        """Where actions are written."""
-        return self._records.journal.path
-
-    def new_problems(self) -> list[str]:
-        """Return what went wrong since the last call, and ended nothing; the log has it too."""
-        return self._records.new_problems()
-
-    def observe(self, step: float, metrics: Mapping[str, Any], anomalies: Sequence[Anomaly] = ()) -> Action | None:
-        """Look at a step that was made, and act if there is need.
-
-        Args:
-            step: of the training; one that is smaller than the last begins to count anew.
-            metrics: as logged.
-            anomalies: that the monitor found at this step.
-
-        Raises:
-            ConfigError: nothing is attached, its state holds what cannot be kept, or the folder is another training's.
-            OSError: a checkpoint cannot be written.
-        """
-        if self._training_state is None:
-            raise ConfigError("nothing is attached", where="AutoRecoverySystem", remedy="call attach(model, optimizer)")
-        if self._should_stop or self._closed:
+        one = _anomaly(anomaly, self._now)
+        severe = SEVERITIES.index(one.severity) >= SEVERITIES.index(self._config.rollback_severity)
+        if "plateau" in one.kind:
+            return self._lowered(one, self._config.learning_rate_factor)
+        if not severe or one.kind in _TOLD_ONLY or self._should_stop or self._closed:
             return None
+        if one.kind not in _ROLLED_BACK:
+            return self.trigger_early_stopping(f"nothing answers a {one.kind.replace('_', ' ')} of {one.metric}")
+        training_state = self._training(model_state)
+        context = self._context(training_state, one)
+        stop = EarlyStop().proposes(context)
+        if stop is not None:
+            return self._acted("early_stop", one, stop, lambda: EarlyStop().act(context))
+        return self._rolled_back(context)
+
+    def keep_checkpoint(
+        self, step: float, metrics: Mapping[str, Any], model_state: MutableMapping[str, Any] | None = None
+    ) -> None:
+        """Keep a state, if it is better than those that were kept, or as good and later.
+
+        Args:
+            step: of the training.
+            metrics: of the state; they are ranked by the metric that the constructor was told, else by the first
+                validation metric that comes and whose direction is known.
+            model_state: the model's state_dict(); not needed after `attach`.
+
+        Raises:
+            ConfigError: nothing is attached and no state is given; it holds what cannot be kept; the folder is another
+                training's.
+            OSError: the checkpoint cannot be written.
+        """
         row = {name: value for name, given in metrics.items() if (value := number_of(given)) is not None}
         self._alarm.take(row)
         self._ranking.settle(self._alarm.latest)
         self.store.larger_is_worse = self._ranking.sign > 0
-        metric = self._ranking.metric
-        value = row.get(metric) if metric is not None else None
-        if step < self._latest_step:  # steps are counted anew in each epoch, or since a restart
-            self._quiet_until = step + max(0.0, self._quiet_until - self._latest_step)
         self._latest_step = step
-        self._alarm.note(anomalies, self._training_state.finite)
-        undone = self._judge(step, value)
-        if undone is not None:
-            return undone
-        action = self._act(step, self._training_state, anomalies) if step >= self._quiet_until else None
-        if value is not None and metric is not None:
-            self._recent.append(self._ranking.worse(value))
-            if action is None and math.isfinite(value):
-                self._checkpoint_policy.look(step, value, self._training_state, spoiled=self._alarm.spoils(anomalies))
-        return action
+        value = row.get(self._ranking.metric or "")
+        if value is not None and value - value == 0:  # neither NaN nor infinite
+            self._checkpoint_policy.look(step, value, self._training(model_state), spoiled=False)
 
-    def close(self) -> None:
-        """Write what is not known yet of the last action, and give the folder back; nothing is done after that."""
-        self._closed = True
-        trial, self._trial = self._trial, None
-        if trial is not None:
-            self._write_outcome(trial, "open", self._latest_step)
-        self._folder_lock.release()
+    def rollback_to_checkpoint(self, model_state: MutableMapping[str, Any] | None = None) -> Action | None:
+        """Put the best checkpoint back; None where there is none, which is a problem and no error.
 
-    def _judge(self, step: float, value: float | None) -> Action | None:
-        """Hold the metric since the last action against that before, once there are values enough."""
-        trial = self._trial
-        if trial is None or value is None:
-            return None
-        trial.after.append(self._ranking.worse(value))
-        if len(trial.after) < self._config.judge_after:
-            return None
-        return self._conclude(step, "kept")
-
-    def _conclude(self, step: float, otherwise: OutcomeName) -> Action | None:
-        """End the trial of the last action: undo the action if it made things worse, and return that.
-
-        Args:
-            step: that was just made.
-            otherwise: the outcome of an action that did no harm, as far as is known.
+        Raises:
+            ConfigError: nothing is attached and no state is given; the folder is another training's.
         """
-        trial, self._trial = self._trial, None  # first: an undo that fails must not be tried at every step
-        if trial is None:
-            return None
-        if not trial.worse(self._config.tolerance):
-            known = trial.level_before() is not None
-            self._write_outcome(trial, otherwise if known or otherwise != "kept" else "not_judged", step)
-            return None
-        if not self._undone(trial):
-            self._write_outcome(trial, "not_undoable", step)
-            return None
-        _log.warning("recovery: %s of step %g is undone at step %g", trial.strategy, trial.step, step)
-        self._quiet_until = step + self._config.cooldown_steps
-        self._recent = deque(trial.before, maxlen=self._config.judge_after)
-        # What another metric told of may still be there: it is answered after the cool-down, unless it has passed.
-        ranks = trial.cause is None or trial.cause.metric == self._ranking.metric
-        self._alarm.pending = None if ranks else trial.cause
-        self._write_outcome(trial, "undone", step)
-        reason = f"{self._ranking.metric} is worse than before {trial.strategy}"
-        return Action(trial.index, step, "undo", reason, {"strategy": trial.strategy})
+        return self._rolled_back(self._context(self._training(model_state), None))
 
-    def _undone(self, trial: ActionOutcome) -> bool:
-        if trial.undo is None:
-            return False
-        try:
-            trial.undo()
-        except Exception as error:  # a model or an optimiser that has changed its form since
-            self._records.problem(f"{trial.strategy} cannot be undone: {type(error).__name__}: {error}")
-            return False
-        return True
+    def adjust_learning_rate(self, factor: float = 0.5) -> Action | None:
+        """Multiply every learning rate by a factor, but leave none below `min_learning_rate`.
 
-    def _write_outcome(self, trial: ActionOutcome, outcome: OutcomeName, step: float) -> None:
-        levels = [self._ranking.plain(level) for level in (trial.level_before(), trial.level_after())]
-        self._records.outcome(trial, outcome, step, self._ranking.metric, levels)
+        Raises:
+            ConfigError: the factor is not above 0, or nothing with a learning rate is attached.
+        """
+        if not factor > 0:
+            raise ConfigError(f"factor {factor}", where="adjust_learning_rate", remedy="give a number above 0")
+        if self._training_state is None or not self._training_state.rates():
+            remedy = "call attach(model, optimizer)"
+            raise ConfigError("no learning rate is attached", where="AutoRecoverySystem", remedy=remedy)
+        return self._lowered(None, factor)
 
-    def _act(self, step: float, training_state: TrainingState, anomalies: Sequence[Anomaly]) -> Action | None:
-        """Ask the strategies in order; the first that does something is the action."""
-        plateau = next((one for one in anomalies if one.kind == "plateau" and one.metric == self._ranking.metric), None)
-        if self._alarm.pending is None and plateau is None:
-            return None
+    def trigger_early_stopping(self, reason: str = _ASKED) -> Action:
+        """Ask for the end of the training: `should_stop` is true from now on."""
         self._folder_lock.take()
-        for strategy in self._strategies:
-            severe = self._alarm.pending
-            left = max(0, self._config.max_actions - self._counted)
-            context = Context(step, severe, plateau, left, training_state, self.store, self._config)
-            reason = strategy.proposes(context)
-            if reason is None:
-                continue
-            if strategy.counted:
-                # What is not judged yet must not stay for good: now is the last time to undo it.
-                undone = self._conclude(step, "superseded")
-                if undone is not None and severe is None:
-                    return undone
-                self._alarm.pending = severe  # still waits for its answer, if this strategy has none
-            before = tuple(self._before(severe))
-            try:
-                done = strategy.act(context)
-            except Exception as error:  # a state that does not fit raises whatever the model raises
-                self._failed(step, strategy, reason, error)
-                continue
-            finally:
-                self._records.refused()
-            if done is not None:
-                index = self._records.journal.n_records
-                return self._done(ActionOutcome(index, step, strategy.name, severe, before, done.undo), reason, done)
-        return None
+        trial = ActionOutcome(self._records.journal.n_records, self._now, "early_stop", None, (), None)
+        return self._done(trial, reason, Done({"restored_step": None}, stop=True, counted=False))
 
-    def _failed(self, step: float, strategy: Strategy, reason: str, error: Exception) -> None:
-        """Note an attempt; it uses up an action, or it would be made at every step."""
-        self._records.problem(f"{strategy.name} failed: {type(error).__name__}: {error}")
-        self._counted += strategy.counted
-        self._quiet_until = step + self._config.cooldown_steps
-        self._records.write(
-            "action", step=step, strategy=strategy.name, reason=reason, counted=strategy.counted, done=False,
-            details={"error": type(error).__name__},
-        )  # fmt: skip
+    @cached_property
+    def _rollback(self) -> Strategy:
+        """The configured strategy, or one of its own: it counts how often a checkpoint was put back."""
+        return next((one for one in self._strategies if one.name == Rollback.name), None) or Rollback()
 
-    def _done(self, trial: ActionOutcome, reason: str, done: Done) -> Action:
-        """Take note of an action. The log comes first, and a full disk takes nothing back."""
-        _log.warning("recovery: %s at step %g, since %s", trial.strategy, trial.step, reason)
-        self._alarm.pending = None
-        self._should_stop = self._should_stop or done.stop
-        if done.counted:
-            self._counted += 1
-            self._quiet_until = trial.step + self._config.cooldown_steps
-            self._trial = trial
-        details = dict(done.details)
-        self._records.write(
-            "action", step=trial.step, strategy=trial.strategy, reason=reason, counted=done.counted, done=True,
-            details=details,
-        )  # fmt: skip
-        return Action(trial.index, trial.step, trial.strategy, reason, details)
+    @property
+    def _now(self) -> float:
+        return self._latest_step if math.isfinite(self._latest_step) else 0.0
 
-    def _before(self, severe: Anomaly | None) -> list[float]:
-        """Return what an action is held against: the values of the ranking metric before it.
+    def _rolled_back(self, context: Context) -> Action | None:
+        if not self.store.ranked:
+            self._records.problem(f"no checkpoint is in {self.journal_file.parent}: nothing can be put back")
+            return None
+        reason = self._rollback.proposes(context) or _ASKED
+        return self._acted(Rollback.name, context.severe, reason, lambda: self._rollback.act(context))
 
-        Where that metric dropped, it is the latest value alone: those before the drop are what one comes back to.
-        """
-        latest = self._alarm.latest.get(severe.metric) if severe is not None else None
-        if severe is None or severe.metric != self._ranking.metric or latest is None:
-            return list(self._recent)
-        return [self._ranking.worse(latest)]
+    def _lowered(self, plateau: Anomaly | None, factor: float) -> Action | None:
+        training_state = self._training_state
+        if training_state is None or not training_state.rates():
+            self._records.problem("no learning rate is attached that could be lowered: call attach(model, optimizer)")
+            return None
+        config = self._config.model_copy(update={"learning_rate_factor": factor})
+        context = Context(self._now, None, plateau, 1, training_state, self.store, config)
+        before = [rate.get() for rate in training_state.rates()]
+        if factor < 1 and not any(rate > config.min_learning_rate for rate in before):
+            return None
+        reason = _ASKED if plateau is None else f"{plateau.metric} is on a plateau"
+        if factor < 1:
+            return self._acted(ReduceLearningRate.name, plateau, reason, lambda: ReduceLearningRate().act(context))
+
+        def raised() -> Done:
+            training_state.scale_rates([factor] * len(before))
+            after = rates_text([rate.get() for rate in training_state.rates()])
+            return Done({"learning_rate_before": rates_text(before), "learning_rate_after": after})
+
+        return self._acted(ReduceLearningRate.name, plateau, reason, raised)
+
+    def _acted(
+        self, strategy: str, cause: Anomaly | None, reason: str, act: Callable[[], Done | None]
+    ) -> Action | None:
+        """Act, and take note of it; what fails is noted too, since the training has to go on."""
+        self._folder_lock.take()
+        step = self._now if cause is None else cause.step
+        try:
+            done = act()
+        except Exception as error:  # a state that does not fit raises whatever the model raises
+            self._records.problem(f"{strategy} failed: {type(error).__name__}: {error}")
+            return None
+        finally:
+            self._records.refused()
+        if done is None:
+            return None
+        index = self._records.journal.n_records
+        return self._done(ActionOutcome(index, step, strategy, cause, (), done.undo), reason, done)
+
+    def _context(self, training_state: TrainingState, severe: Anomaly | None) -> Context:
+        left = max(0, self._config.max_actions - self._counted)
+        step = self._now if severe is None else severe.step
+        return Context(step, severe, None, left, training_state, self.store, self._config)
+
+    def _training(self, model_state: MutableMapping[str, Any] | None) -> TrainingState:
+        if self._training_state is not None:
+            return self._training_state
+        if model_state is None:
+            remedy = "call attach(model, optimizer), or give model.state_dict()"
+            raise ConfigError("nothing is attached", where="AutoRecoverySystem", remedy=remedy)
+        return TrainingState(_InPlace(model_state))
+
+
+class _InPlace:
+    """A model that is known by its state alone: arrays and tensors of it are written to, which are the weights."""
+
+    def __init__(self, state: MutableMapping[str, Any]) -> None:
+        self._state = state
+
+    def state_dict(self) -> MutableMapping[str, Any]:
+        return self._state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        _require_same_form(self._state, state, "model_state")
+        _write(self._state, state)
+
+
+def _require_same_form(held: Any, given: Any, where: str) -> None:
+    """Compare before anything is written.
+
+    Raises:
+        DataError: keys or shapes differ.
+    """
+    remedy = "give the state of the model whose checkpoints these are"
+    if isinstance(held, Mapping):
+        if not isinstance(given, Mapping) or set(held) != set(given):
+            raise DataError("has other entries than the checkpoint", where=where, remedy=remedy)
+        for key, value in held.items():
+            _require_same_form(value, given[key], f"{where}[{key!r}]")
+    elif getattr(held, "shape", None) != getattr(given, "shape", None):
+        raise DataError("has another shape in the checkpoint", where=where, remedy=remedy)
+
+
+def _write(held: Any, given: Mapping[str, Any]) -> None:
+    for key, value in given.items():
+        if isinstance(held[key], Mapping):
+            _write(held[key], value)
+        elif is_tensor(held[key]):
+            held[key].copy_(value)
+        elif hasattr(held[key], "shape") and hasattr(held[key], "__setitem__"):
+            held[key][...] = value
+        else:
+            held[key] = value
+
+
+def _anomaly(given: Anomaly | Mapping[str, Any], step: float) -> Anomaly:
+    """Return an anomaly as it is, or from a mapping; one that says nothing of its severity is severe.
+
+    Raises:
+        ConfigError: it has no type, or a severity that there is not.
+    """
+    if isinstance(given, Anomaly):
+        return given
+    kind, severity = given.get("type", given.get("kind")), given.get("severity", "high")
+    if not isinstance(kind, str) or severity not in SEVERITIES:
+        remedy = f"give type and severity ({', '.join(SEVERITIES)})"
+        raise ConfigError(f"{dict(given)!r:.200} is not an anomaly", where="implement_recovery_strategy", remedy=remedy)
+    size = number_of(given.get("drop_magnitude", given.get("magnitude")))
+    at = number_of(given.get("step"))
+    return Anomaly(
+        str(given.get("metric", "the metric")), cast("AnomalyKind", kind), step if at is None else at, size,
+        cast("Severity", severity), "training loop",
+    )  # fmt: skip
