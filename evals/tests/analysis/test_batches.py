@@ -48,13 +48,6 @@ def test_a_logged_batch_is_read_as_it_was_logged(tmp_path: Path, monkeypatch: py
     assert lines[1]["phase"] == "eval"
 
 
-def test_without_a_folder_the_log_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file appears in the working directory by surprise."""
-    monkeypatch.delenv("EXAID_BATCH_LOG_DIR", raising=False)
-    with pytest.raises(ConfigError, match="EXAID_BATCH_LOG_DIR"):
-        log_batch_metrics(0, 0, {"loss": 1.0})
-
-
 def test_an_active_run_of_wandb_gets_the_metrics_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The metrics go to the run of the process, without a step of their own; where none is active, to none."""
     sent: list[tuple[dict[str, Any], bool]] = []

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from exaid_evals.analysis.batches.loader import profile_validation_batches
+    from exaid_evals.analysis.batches.log import log_batch_metrics
+    from exaid_evals.analysis.compare.stage import ExperimentComparator
+    from exaid_evals.analysis.images.audit import audit_image_quality
+    from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
+    from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
+    from exaid_evals.analysis.report.short import generate_comprehensive_report
     from exaid_evals.analysis.statistical import detect_statistical_anomalies
 
-__all__ = ["detect_statistical_anomalies"]
+__all__ = [
+    "ExperimentComparator",
+    "HyperparameterAnalyzer",
+    "ImageQualityFilter",
+    "audit_image_quality",
+    "detect_statistical_anomalies",
+    "generate_comprehensive_report",
+    "log_batch_metrics",
+    "profile_validation_batches",
+]
+_WHERE = {
+    "ExperimentComparator": "compare.stage",
+    "HyperparameterAnalyzer": "impact.stage",
+    "ImageQualityFilter": "images.quality_filter",
+    "audit_image_quality": "images.audit",
+    "detect_statistical_anomalies": "statistical",
+    "generate_comprehensive_report": "report.short",
+    "log_batch_metrics": "batches.log",
+    "profile_validation_batches": "batches.loader",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the function when it is asked for: `--help` loads no NumPy."""
-    if name == "detect_statistical_anomalies":
-        from exaid_evals.analysis.statistical import detect_statistical_anomalies
-
-        return detect_statistical_anomalies
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import what is asked for when it is: `--help` loads no NumPy."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -16,6 +16,7 @@ from exaid_evals.analysis.batches.suspect_items import (
     concentration,
 )
 from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
+from exaid_evals.analysis.images.audit import Audit, look_through
 from exaid_evals.analysis.incidents import Incident, incidents_of, settled
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.base import Anomaly
@@ -83,6 +84,8 @@ class Analysis:
     incidents: tuple[Incident, ...]
     diagnosis: Diagnosis | None
     batches: BatchFindings | None
+    images: Audit | None = None
+    """Of the folder that was given, where no batch names its items, so that nothing ties images to a drop."""
 
 
 def analyse(history: History, config: AnalysisConfig | None = None, image_dir: Path | None = None) -> Analysis:
@@ -91,18 +94,25 @@ def analyse(history: History, config: AnalysisConfig | None = None, image_dir: P
     Args:
         history: as a source read it.
         config: settings; None takes the defaults.
-        image_dir: the images that the items of the batches name.
+        image_dir: the images that the items of the batches name; where none does, the folder is audited by itself.
 
     Raises:
-        ConfigError: the primary metric is none of the run's, or its direction is not known; images without batches.
-        DataError: the run holds no finite number.
+        ConfigError: the primary metric is none of the run's, or its direction is not known; the folder holds none of
+            the items.
+        DataError: the run holds no finite number; the folder holds no image.
     """
     config = config or AnalysisConfig()
     if not any(len(series.clean) for series in history.series.values()):
         raise DataError("no metric has a finite number", where=history.run_name, remedy="look at what the run logged")
     directions = directions_in(history, config)
     _check_primary(history, directions, config)
-    history, bad, n_images = _with_images(history, image_dir)
+    audit = None
+    bad: dict[str, str] | None = None
+    n_images = 0
+    if image_dir is not None and not any(row.items for row in history.batches):
+        audit = look_through(image_dir)
+    elif image_dir is not None:
+        history, bad, n_images = _with_images(history, image_dir)
     anomalies = settled(history, find_anomalies(history, config, directions), directions)
     diagnosis = diagnose(history, anomalies, directions, config, bad_items=bad)
     performance = tuple(
@@ -112,7 +122,7 @@ def analyse(history: History, config: AnalysisConfig | None = None, image_dir: P
     )
     batches = _batches(history, diagnosis, config, bad, n_images) if history.batches else None
     incidents = incidents_of(history, anomalies, directions)
-    return Analysis(history, config, directions, performance, anomalies, incidents, diagnosis, batches)
+    return Analysis(history, config, directions, performance, anomalies, incidents, diagnosis, batches, audit)
 
 
 def key_metric(analysis: Analysis) -> str | None:
@@ -139,16 +149,8 @@ def _check_primary(history: History, directions: Mapping[str, Direction], config
         raise ConfigError(f"it is not known how {primary!r} improves", where="--primary-metric", remedy=remedy)
 
 
-def _with_images(history: History, folder: Path | None) -> tuple[History, dict[str, str] | None, int]:
-    if folder is None:
-        return history, None, 0
+def _with_images(history: History, folder: Path) -> tuple[History, dict[str, str], int]:
     items = [item for row in history.batches for item in row.items]
-    if not items:
-        raise ConfigError(
-            "the run's batches name no items, so that images cannot be told apart",
-            where="--data-dir",
-            remedy="log them with log_batch_metrics(…, items=[…])",
-        )
     statistics, unreadable = measure(items, folder)
     if not statistics and not unreadable:
         raise ConfigError(f"holds none of the {len(set(items))} items", where=str(folder), remedy="check the folder")

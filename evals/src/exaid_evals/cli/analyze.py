@@ -29,7 +29,7 @@ class AnalyzeRequest(HistoryRequest):
 
     run_name: str = option("Name of the run, or the file or folder it lies in.", required=True, metavar="NAME")
     image_dir: Path | None = option(
-        "Folder of the images that the run's batches name.",
+        "Folder of the images that the run's batches name; audited by itself where none does.",
         "--data-dir",
         path={"file_okay": False, "exists": True},
         variables=("EXAID_IMAGE_DIR",),  # EXAID_DATA_DIR is the campaign, here as everywhere
@@ -88,6 +88,9 @@ def _show(analysis: Analysis) -> None:
         click.echo(
             f"note            looked at for shape alone, since it is not known how they improve: {printable(named)}"
         )
+    if analysis.images is not None:
+        bad = sum(bool(found) for found in analysis.images.findings)
+        click.echo(f"images          {bad} of {len(analysis.images.images)} have something wrong; no batch names them")
     if analysis.diagnosis is not None:
         for hypothesis, share in zip(analysis.diagnosis.hypotheses, analysis.diagnosis.shares, strict=True):
             click.echo(f"  {believed(share):>8} {hypothesis.family}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
@@ -16,6 +17,8 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.runs.history_files import BATCHES
 
 FOLDER_VARIABLE = "EXAID_BATCH_LOG_DIR"
+_USUAL = "runs/run"
+_log = logging.getLogger("exaid_evals.analysis")
 Phase = Literal["train", "eval"]
 
 
@@ -50,7 +53,7 @@ class BatchLog:
         batch_idx: int,
         step: float,
         metrics: Mapping[str, float | None],
-        items: Sequence[str] = (),
+        items: Sequence[str | os.PathLike[str]] = (),
         *,
         profile: Mapping[str, float | None] | None = None,
         phase: Phase = "train",
@@ -98,22 +101,39 @@ def log_batch_metrics(
     batch_idx: int,
     step: float,
     metrics: Mapping[str, float | None],
-    items: Sequence[str] = (),
+    items: Sequence[str | os.PathLike[str]] = (),
     *,
+    images_paths: Iterable[str | os.PathLike[str]] | None = None,
     profile: Mapping[str, float | None] | None = None,
     phase: Phase = "train",
     folder: Path | None = None,
 ) -> None:
     """Write one batch into the folder that is given, or that EXAID_BATCH_LOG_DIR names; see `BatchLog`.
 
+    Args:
+        batch_idx: as in `BatchLog`.
+        step: the same.
+        metrics: the same.
+        items: the same.
+        profile: the same.
+        phase: the same.
+        images_paths: the items, where they are images.
+        folder: of the run's history; None takes the variable's, and without one `runs/run`, where a monitor writes.
+
     Raises:
-        ConfigError: neither is given.
+        ConfigError: both items and images_paths are given.
         OSError: the file cannot be written.
     """
-    named = folder or (Path(os.environ[FOLDER_VARIABLE]) if os.environ.get(FOLDER_VARIABLE) else None)
-    if named is None:
-        raise ConfigError("no folder for the batch log", where=FOLDER_VARIABLE, remedy="set it, or give folder=")
-    log = _logs.setdefault(named.resolve(), BatchLog(named))
+    if images_paths is not None:
+        if len(items):
+            raise ConfigError("items and images_paths are two names of one thing", remedy="give one of them")
+        items = [os.fspath(path) for path in images_paths]
+    named = folder or Path(os.environ.get(FOLDER_VARIABLE) or _USUAL)
+    log = _logs.get(named.resolve())
+    if log is None:
+        log = _logs[named.resolve()] = BatchLog(named)
+        if folder is None and not os.environ.get(FOLDER_VARIABLE):
+            _log.warning("batches are written to %s; %s names another folder", log.path, FOLDER_VARIABLE)
     log.log_batch_metrics(batch_idx, step, metrics, items, profile=profile, phase=phase)
 
 

@@ -52,7 +52,7 @@ class Collected:
     unreadable: tuple[str, ...]
 
 
-def collect(listed: str, places: Sequence[Path], source: str | None = None) -> Collected:
+def collect(listed: str | Sequence[str], places: Sequence[Path], source: str | None = None) -> Collected:
     """Read the runs of a list.
 
     A part of the list is, in this order: an existing file or folder (every run in it), a pattern of files and folders,
@@ -60,7 +60,7 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
     told of while the others go on.
 
     Args:
-        listed: parts with commas between them; a path that holds a comma may stand alone.
+        listed: parts, or text with commas between them; a path that holds a comma may stand alone.
         places: files or folders in which names are looked for.
         source: only this one.
 
@@ -69,7 +69,10 @@ def collect(listed: str, places: Sequence[Path], source: str | None = None) -> C
         DataError: a name or pattern that nothing has, or no run could be read.
     """
     asked = chosen(source)
-    parts = [listed] if _exists(listed) else [part.strip() for part in listed.split(",") if part.strip()]
+    if isinstance(listed, str):
+        parts = [listed] if _exists(listed) else [part.strip() for part in listed.split(",") if part.strip()]
+    else:
+        parts = list(listed)
     if not parts:
         raise ConfigError("names no run", where="--runs", remedy="write names, files or patterns with commas between")
     read: dict[tuple[str, str], History] = {}

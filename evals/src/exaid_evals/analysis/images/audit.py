@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exaid_evals.analysis.images.checks.base import Finding
 from exaid_evals.analysis.images.checks.registry import judge
@@ -107,3 +108,57 @@ def _measured(files: Sequence[ImageFile], limits: dict[str, int], jobs: int) -> 
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
     for batch, measured in Processes(jobs).map_ordered(functools.partial(_MeasureBatch, **limits), batches):
         yield from zip(batch, measured, strict=True)
+
+
+def look_through(root: Path, settings: AuditSettings | None = None) -> Audit:
+    """Audit a folder of images at once, without a journal.
+
+    Raises:
+        DataError: there is no image.
+        MissingDependencyError: a package of the extra `analysis` is not installed.
+    """
+    settings = settings or AuditSettings()
+    listing = list_images(root)
+    if not listing.images:
+        raise DataError("holds no image", where=str(root), remedy="check the folder, or its permissions")
+    measure = Measurer(settings.max_bytes, settings.max_pixels)
+    images = tuple(measure(file) for file in listing.images)
+    findings = tuple(tuple(found) for found in judge(images, settings))
+    paths = tuple(file.path for file in listing.images)
+    return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
+
+
+_ISSUES = {
+    "unreadable": "corruption",
+    "truncated": "corruption",
+    "decompression_bomb": "corruption",
+    "tiny": "corruption",
+    "odd_aspect": "corruption",
+    "rotated": "rotation",
+    "exif_orientation": "rotation",
+}
+"""Check → what it is about; another check is about what its name says."""
+
+
+def audit_image_quality(image_dir: Path | str) -> list[dict[str, Any]]:
+    """Return what is wrong with the images of a folder and those below it, in the order of their names.
+
+    Returns:
+        For each finding `path`, `issue` (`corruption`, `rotation`, else the check's name), `check`, `severity`, `text`.
+
+    Raises:
+        DataError: there is no image.
+        MissingDependencyError: a package of the extra `analysis` is not installed.
+    """
+    audit = look_through(Path(image_dir))
+    return [
+        {
+            "path": path,
+            "issue": _ISSUES.get(one.check, one.check),
+            "check": one.check,
+            "severity": one.severity,
+            "text": one.text,
+        }
+        for path, findings in zip(audit.paths, audit.findings, strict=True)
+        for one in findings
+    ]

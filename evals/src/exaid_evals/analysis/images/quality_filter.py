@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from exaid_evals.analysis.images.checks.base import Finding
 from exaid_evals.analysis.images.checks.registry import judge
@@ -20,6 +20,10 @@ from exaid_evals.errors import ConfigError, DataError
 Image = TypeVar("Image")
 _CHECKS = ("unreadable", "truncated", "decompression_bomb", "tiny", "blurred", "too_dark", "too_bright", "low_contrast",
            "rotated")  # fmt: skip
+
+_RATIOS_END = 5.0
+"""Of white noise, the variance of the Laplacian is 20 times that of the grey; of pictures, below 1."""
+_ANY_RATIO = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +43,38 @@ class ImageQuality:
         """Tell whether nothing is wrong."""
         return not self.findings
 
+    def __getitem__(self, key: str) -> Any:
+        """Return `is_acceptable`, `metrics` (name → number) or `issues` (what is wrong, by check).
 
-@dataclass(frozen=True)
-class FilteredBatch(Generic[Image]):
-    """A batch after the filter.
+        Raises:
+            KeyError: it is none of these.
+        """
+        if key == "is_acceptable":
+            return self.acceptable
+        if key == "metrics":
+            return {"width": self.facts.width, "height": self.facts.height, **self.facts.measures}
+        if key == "issues":
+            return {one.check: one.text for one in self.findings}
+        raise KeyError(key)
+
+
+class FilteredBatch(list[Image]):
+    """The acceptable images of a batch, in their order.
 
     Attributes:
-        kept: the acceptable images, in their order.
         indices: their places in the batch.
         rejected: place → what is wrong with the image.
     """
 
-    kept: list[Image]
-    indices: list[int]
-    rejected: dict[int, ImageQuality]
+    def __init__(self) -> None:
+        super().__init__()
+        self.indices: list[int] = []
+        self.rejected: dict[int, ImageQuality] = {}
+
+    @property
+    def kept(self) -> list[Image]:
+        """The images, as a list of its own."""
+        return list(self)
 
 
 class ImageQualityFilter:
@@ -76,7 +98,8 @@ class ImageQualityFilter:
         Args:
             min_resolution: pixels of the shorter side, or of width and height.
             max_rotation: degrees, of documents.
-            blur_threshold: as in `AuditSettings`.
+            blur_threshold: as in `AuditSettings`; above 5, where that has no meaning, the variance of the Laplacian of
+                8-bit greys below which an image whose edges are wide is blurred.
 
         Raises:
             ConfigError: a threshold has no meaning.
@@ -88,9 +111,9 @@ class ImageQualityFilter:
                 where="ImageQualityFilter",
                 remedy="give pixels of 1 and more, degrees of 0 to 45, a threshold above 0",
             )
-        self._settings = AuditSettings(
-            min_side=min(self._least), max_rotation=max_rotation, blur_threshold=blur_threshold
-        )
+        self._least_laplacian = blur_threshold if blur_threshold > _RATIOS_END else None
+        ratio = blur_threshold if self._least_laplacian is None else _ANY_RATIO
+        self._settings = AuditSettings(min_side=min(self._least), max_rotation=max_rotation, blur_threshold=ratio)
         self._measure = Measurer(self._settings.max_bytes, self._settings.max_pixels)
 
     def assess_image_quality(self, image: Any) -> ImageQuality:
@@ -108,7 +131,7 @@ class ImageQualityFilter:
             facts = self._measure(ImageFile(path, path.name))
         else:
             facts = _in_memory(image)
-        findings = judge([facts], self._settings, _CHECKS)[0]
+        findings = [one for one in judge([facts], self._settings, _CHECKS)[0] if not self._has_detail(one, facts)]
         return ImageQuality(facts, tuple(self._too_small(facts, findings)))
 
     def filter_batch(self, images: Iterable[Image]) -> FilteredBatch[Image]:
@@ -117,15 +140,21 @@ class ImageQualityFilter:
         Raises:
             DataError: one is not an image at all.
         """
-        batch = FilteredBatch[Image]([], [], {})
+        batch = FilteredBatch[Image]()
         for at, image in enumerate(images):
             quality = self.assess_image_quality(image)
             if quality.acceptable:
-                batch.kept.append(image)
+                batch.append(image)
                 batch.indices.append(at)
             else:
                 batch.rejected[at] = quality
         return batch
+
+    def _has_detail(self, finding: Finding, facts: ImageFacts) -> bool:
+        """Tell whether an image that is called blurred is above the Laplacian that was asked for."""
+        if finding.check != "blurred" or self._least_laplacian is None:
+            return False
+        return (facts.measure("laplacian") or 0.0) >= self._least_laplacian
 
     def _too_small(self, facts: ImageFacts, findings: list[Finding]) -> list[Finding]:
         width, height = facts.width, facts.height

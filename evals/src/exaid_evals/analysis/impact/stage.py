@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
@@ -86,6 +87,33 @@ class HyperparameterAnalyzer(Asked):
             DataError: runs are not there, there is one, or none has a level of the metric.
         """
         return self.of(self.read(), on_run)
+
+    def analyze_hyperparameter_impact(self) -> dict[str, Any]:
+        """Analyse every run of the project, and return the findings as plain data.
+
+        Returns:
+            `correlations`: numeric setting → Spearman's ρ with the drop of the metric that counts from its best to its
+            end, None where runs are too few or nothing varies; `correlations_with_level`: the same with where it ends.
+            `anomaly_rates`: setting → category → share of runs with a high or critical anomaly. `notes`: what limits
+            all this, number of runs included.
+
+        Raises:
+            ConfigError: wrong usage, or no metric's direction is known.
+            DataError: runs are not there, there is one, or none has a level of the metric.
+        """
+        found = self.analyse()
+        by_outcome = {
+            outcome: {one.parameter: one.rho for one in found.correlations if one.outcome == outcome}
+            for outcome in (DROP, LEVEL)
+        }
+        return {
+            "correlations": by_outcome[DROP],
+            "correlations_with_level": by_outcome[LEVEL],
+            "anomaly_rates": {
+                one.parameter: {category.value: category.rate for category in one.categories} for one in found.rates
+            },
+            "notes": [f"{counted(len(found.runs), 'run')}, {found.metric} counts", *found.notes],
+        }
 
     def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
         """Analyse runs that have been read."""

@@ -23,7 +23,7 @@ def render(analysis: Analysis, plots: Mapping[str, str]) -> str:
 
 
 def document(
-    title: str, parts: Sequence[Section], plots: Mapping[str, str], made: str, *, plots_at: int | None = None
+    title: str, parts: Sequence[Section], plots: Mapping[str, str], made: str | None, *, plots_at: int | None = None
 ) -> str:
     """Return a report.
 
@@ -31,14 +31,15 @@ def document(
         title: of the document.
         parts: its sections.
         plots: name → path of a picture, relative to the report.
-        made: the signature.
+        made: the signature; None for none.
         plots_at: before which section the plots stand; None puts them last.
     """
     shown = [f"# {_text(title)}", *(_section(one) for one in parts)]
     if plots:
         pictures = [f"![{_text(metric)}]({path})" for metric, path in plots.items()]
         shown.insert(len(shown) if plots_at is None else plots_at + 1, "## Plots\n\n" + "\n\n".join(pictures))
-    shown.append(f"`{made}`")
+    if made is not None:
+        shown.append(f"`{made}`")
     return "\n\n".join(shown) + "\n"
 
 

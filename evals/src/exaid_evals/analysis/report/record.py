@@ -11,6 +11,7 @@ from exaid_evals import __version__
 from exaid_evals.analysis.causes.base import Hypothesis
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.report.sentences import key_finding, recommendation, sentence
+from exaid_evals.analysis.report.short import published_performance
 from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.artifacts.hashing import sha256_structure
@@ -18,6 +19,7 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.runs.files.tracked import plain
 
 SCHEMA = "exaid.analysis"
+_DROPS = ("sudden_drop", "divergence", "overfitting_gap")
 
 
 def signature(analysis: Analysis) -> str:
@@ -33,6 +35,7 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
         DataError: it is not, which is a mistake of ours and not of the user's.
     """
     history, diagnosis = analysis.history, analysis.diagnosis
+    metrics = {one.metric: _without(asdict(one), "metric") for one in analysis.performance}
     record = {
         **header(SCHEMA),
         "record_type": "run_analysis",
@@ -42,14 +45,19 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
         "key_finding": key_finding(analysis),
         "recommendation": recommendation(analysis),
         "model_config": numbers_in(dict(history.config)),
-        "performance_metrics": {one.metric: _without(asdict(one), "metric") for one in analysis.performance},
+        "performance_metrics": {
+            **published_performance(metrics),
+            "performance_drop_step": _drop_step(analysis),
+            **metrics,
+        },
         "data_insights": {
             "n_steps": max((len(one.points) for one in history.series.values()), default=0),
             "irregularities": [asdict(one) for one in history.irregularities],
             "warnings": list(history.warnings),
             "batches": _batches(analysis.batches) if analysis.batches else None,
+            **_images(analysis),
         },
-        "anomalies": [_anomaly(one) for one in analysis.anomalies],
+        "anomalies": [_anomaly(one, _cause_of(one, analysis)) for one in analysis.anomalies],
         "incidents": [_incident(one) for one in analysis.incidents],
         "root_cause": None
         if diagnosis is None
@@ -68,8 +76,41 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
     return found
 
 
-def _anomaly(one: Anomaly) -> dict[str, Any]:
-    return {**asdict(one), "evidence": dict(one.evidence), "interval": list(one.interval) if one.interval else None}
+def _anomaly(one: Anomaly, cause: str | None) -> dict[str, Any]:
+    return {
+        **asdict(one),
+        "evidence": dict(one.evidence),
+        "interval": list(one.interval) if one.interval else None,
+        "drop_magnitude": one["drop_magnitude"] if one.kind in _DROPS else None,
+        "suspected_cause": cause,
+    }
+
+
+def _drop_step(analysis: Analysis) -> float | None:
+    """Return the first step at which the drop of the diagnosis shows, else that of the first grave incident."""
+    if analysis.diagnosis is not None:
+        return analysis.diagnosis.onset.anomaly.step
+    return next((one.lead.step for one in analysis.incidents if one.lead.kind in _DROPS), None)
+
+
+def _cause_of(one: Anomaly, analysis: Analysis) -> str | None:
+    """Return the cause that is named of the incident that an anomaly belongs to; None where none is."""
+    diagnosis = analysis.diagnosis
+    if diagnosis is None or diagnosis.named == "unknown":
+        return None
+    incident = next((each for each in analysis.incidents if diagnosis.onset.anomaly in each.anomalies), None)
+    own = one == diagnosis.onset.anomaly or (incident is not None and one in incident.anomalies)
+    return f"{diagnosis.named}: {diagnosis.first.claim}" if own else None
+
+
+def _images(analysis: Analysis) -> dict[str, int | None]:
+    if analysis.images is not None:
+        bad: int | None = sum(bool(found) for found in analysis.images.findings)
+        return {"total_images": len(analysis.images.images), "suspected_bad_images": bad}
+    batches = analysis.batches
+    if batches is None or batches.bad_items is None:
+        return {"total_images": None, "suspected_bad_images": None}
+    return {"total_images": batches.n_images, "suspected_bad_images": len(batches.bad_items)}
 
 
 def _incident(one: Incident) -> dict[str, Any]:

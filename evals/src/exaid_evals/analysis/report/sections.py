@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exaid_evals.analysis.images.audit import Audit
 from exaid_evals.analysis.report.sentences import (
     believed,
     key_finding,
@@ -158,9 +160,24 @@ def _quality(analysis: Analysis) -> Section:
         blocks.append(Block(table=rows))
     if analysis.history.warnings:
         blocks.append(Block(items=analysis.history.warnings))
+    if analysis.images is not None:
+        blocks.append(_images(analysis.images))
     return Section(
         "Data quality", blocks or [Block(paragraphs=["Steps are complete and in order, values are finite."])]
     )
+
+
+def _images(audit: Audit) -> Block:
+    """State what an audit found of a folder whose images no batch names."""
+    counts = Counter(one.check for found in audit.findings for one in found)
+    bad = [(image.name, found) for image, found in zip(audit.images, audit.findings, strict=True) if found]
+    told = [
+        f"Of {len(audit.images)} images {len(bad)} have something wrong. The run's batches name no items, so that "
+        "nothing ties images to what the metrics did: log them with log_batch_metrics(…, items=[…])."
+    ]
+    rows = [["image", "what"], *([name, "; ".join(one.text for one in found)] for name, found in bad[:_MOST_ITEMS])]
+    listed = [f"{check.replace('_', ' ')}: {count}" for check, count in counts.most_common()]
+    return Block("Images", told, listed, rows if bad else ())
 
 
 def _configuration(analysis: Analysis) -> Section:
