@@ -91,7 +91,7 @@ def test_every_snippet_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
         exec(compile(snippet, str(PAGE), "exec"), known)  # noqa: S102 - the page is ours
     assert known["monitor"].metric_history["val/recall"][-1] == 0.74
     assert known["comparison"]["best_performer"] == "run_c"
-    assert known["action"].strategy == "rollback"
+    assert known["state"]["weights"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_value_beyond_its_threshold_is_told_whatever_came_before() -> None:
