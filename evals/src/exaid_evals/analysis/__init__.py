@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exaid_evals.analysis.batches.loader import profile_validation_batches
     from exaid_evals.analysis.batches.log import log_batch_metrics
-    from exaid_evals.analysis.compare.stage import ExperimentComparator
+    from exaid_evals.analysis.compare.comparator import ExperimentComparator
     from exaid_evals.analysis.images.audit import audit_image_quality
     from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
@@ -26,7 +26,7 @@ __all__ = [
     "profile_validation_batches",
 ]
 _WHERE = {
-    "ExperimentComparator": "compare.stage",
+    "ExperimentComparator": "compare.comparator",
     "HyperparameterAnalyzer": "impact.stage",
     "ImageQualityFilter": "images.quality_filter",
     "audit_image_quality": "images.audit",

@@ -57,7 +57,7 @@ def run(request: CompareRequest) -> int:
     comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,
     but some runs could not be read.
     """
-    from exaid_evals.analysis.compare.stage import ExperimentComparator
+    from exaid_evals.analysis.compare.comparator import ExperimentComparator
     from exaid_evals.analysis.compare.write import write_comparison
 
     config = analysis_config_of(request)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
+from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     Performance,
@@ -23,7 +24,6 @@ from exaid_evals.analysis.compare.recommend import recommendations, verdict, ver
 from exaid_evals.analysis.compare.sections import ranking_rows
 from exaid_evals.analysis.compare.significance import runs_needed
 from exaid_evals.analysis.compare.stability import stability_of
-from exaid_evals.analysis.compare.stage import ExperimentComparator
 from exaid_evals.runs.history import CleanSeries
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.stage import ExperimentComparator
+from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
 from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
 from exaid_evals.analysis.impact.family import adjusted_together

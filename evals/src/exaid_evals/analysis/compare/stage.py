@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from exaid_evals.analysis.compare.asked import Asked
 from exaid_evals.analysis.compare.collect import Collected, Run
@@ -66,14 +65,14 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class ExperimentComparator(Asked):
+class Comparator(Asked):
     """Compares runs of any experiments.
 
     Attributes:
         group_by: the setting in which repetitions differ: `seed`, `none`, or a key.
         statistic: the number that stands for a run: its `level` over the last fifth, its `best` or its `final` value.
 
-    >>> ExperimentComparator("a,b", statistic="median").compare()
+    >>> Comparator("a,b", statistic="median").compare()
     Traceback (most recent call last):
     exaid_evals.errors.ConfigError: --statistic: no statistic 'median'; known are level, best, final
     """
@@ -95,35 +94,6 @@ class ExperimentComparator(Asked):
             remedy = f"known are {', '.join(STATISTICS)}"
             raise ConfigError(f"no statistic {self.statistic!r}", where="--statistic", remedy=remedy)
         return self.of(self.read(), on_run)
-
-    def compare_runs(self, run_names: Sequence[str]) -> dict[str, Any]:
-        """Compare runs of the project by their names, and return the findings as plain data.
-
-        Returns:
-            `best_performer`: the name of the run that has the best value of the metric that counts, in the best group;
-            None where no metric's direction is known. `key_differences`: setting → run → value, of those that differ.
-            `performance`: metric → run → value. `stability`: run → anomalies by severity. `recommendations`: sentences,
-            which say how sure all this is.
-
-        Raises:
-            ConfigError: wrong usage.
-            DataError: a run is not there, or fewer than two are named.
-        """
-        from exaid_evals.analysis.compare.recommend import recommendations, verdicts
-
-        found = self.of(self.read_named(run_names))
-        key = found.key_ranking
-        differing = found.grouping.differing
-        return {
-            "best_performer": None if key is None else _best_run(key),
-            "key_differences": {key: {run.name: run.settings.get(key) for run in found.runs} for key in differing},
-            "performance": {
-                one.metric: {run: value for group in one.performances for run, value in group.values.items()}
-                for one in found.rankings
-            },
-            "stability": {one.run: dict(one.anomalies) for one in found.stabilities},
-            "recommendations": [*verdicts([key] if key is not None else []), *recommendations(found)],
-        }
 
     def of(self, collected: Collected, on_run: Callable[[str], None] = lambda _name: None) -> Comparison:
         """Compare runs that have been read."""
@@ -166,13 +136,6 @@ class ExperimentComparator(Asked):
             (*told, *pooled, *grouping.notes, *notes, *limits_of_lengths(runs), *skipped, *limits_of_logging(runs)),
             self.pool_code_versions,
         )
-
-
-def _best_run(ranking: Ranking) -> str | None:
-    """Return the best run of the best group."""
-    sign = 1.0 if ranking.direction == "lower" else -1.0
-    values = {run: value for run, value in ranking.first.values.items() if value is not None}
-    return min(values, key=lambda run: (sign * values[run], run), default=None)
 
 
 def directions_of(runs: Sequence[Run], config: AnalysisConfig) -> tuple[dict[str, Direction], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,14 +12,15 @@ from exaid_evals import __version__
 from exaid_evals.analysis.causes.base import Hypothesis
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.report.sentences import key_finding, recommendation, sentence
-from exaid_evals.analysis.report.short import published_performance
 from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.runs.files.tracked import plain
+from exaid_evals.runs.metric_names import is_validation
 
 SCHEMA = "exaid.analysis"
+_PHASE = re.compile(r"^(?:val|valid|validation|eval|test|dev)[_-]")
 _DROPS = ("sudden_drop", "divergence", "overfitting_gap")
 
 
@@ -73,6 +75,30 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
     }
     found: dict[str, Any] = numbers_in(record)
     require_valid(found, "summary.json")
+    return found
+
+
+def short_name(metric: str) -> str:
+    """Return a metric's name without what comes before it: a group, a phase.
+
+    >>> [short_name(name) for name in ("val/recall", "val_hmean", "metrics/mAP50(B)", "loss")]
+    ['recall', 'hmean', 'mAP50(B)', 'loss']
+    """
+    return _PHASE.sub("", metric.rsplit("/", 1)[-1]) or metric
+
+
+def published_performance(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return `best_<metric>`, `final_<metric>` and `<metric>_drop` by short names; validation goes before training."""
+    found: dict[str, float | None] = {}
+    for metric in sorted(metrics, key=lambda one: not is_validation(one)):
+        name, one = short_name(metric), metrics[metric]
+        for key, value in (
+            (f"best_{name}", one["best"]),
+            (f"final_{name}", one["final"]),
+            (f"{name}_drop", one["drop"]),
+        ):
+            if key not in metrics:
+                found.setdefault(key, value)
     return found
 
 

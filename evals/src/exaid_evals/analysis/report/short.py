@@ -6,37 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from exaid_evals.analysis.report.record import published_performance
 from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number
 from exaid_evals.artifacts.printable import printable
-from exaid_evals.runs.metric_names import is_validation
 
-_PHASE = re.compile(r"^(?:val|valid|validation|eval|test|dev)[_-]")
 _UNKNOWN = "not given"
-
-
-def short_name(metric: str) -> str:
-    """Return a metric's name without what comes before it: a group, a phase.
-
-    >>> [short_name(name) for name in ("val/recall", "val_hmean", "metrics/mAP50(B)", "loss")]
-    ['recall', 'hmean', 'mAP50(B)', 'loss']
-    """
-    return _PHASE.sub("", metric.rsplit("/", 1)[-1]) or metric
-
-
-def published_performance(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return `best_<metric>`, `final_<metric>` and `<metric>_drop` by short names; validation goes before training."""
-    found: dict[str, float | None] = {}
-    for metric in sorted(metrics, key=lambda one: not is_validation(one)):
-        name, one = short_name(metric), metrics[metric]
-        for key, value in (
-            (f"best_{name}", one["best"]),
-            (f"final_{name}", one["final"]),
-            (f"{name}_drop", one["drop"]),
-        ):
-            if key not in metrics:
-                found.setdefault(key, value)
-    return found
 
 
 def generate_comprehensive_report(data: Mapping[str, Any]) -> str:
