@@ -18,7 +18,7 @@ from exaid_evals.analysis.batches.log import BatchLog, log_batch_metrics
 from exaid_evals.analysis.batches.profile import correlations
 from exaid_evals.analysis.batches.suspect_items import affected_batches, bad_in_affected, concentration
 from exaid_evals.analysis.stage import analyse
-from exaid_evals.errors import ConfigError
+from exaid_evals.errors import DataError
 from exaid_evals.runs.history import BatchRow
 
 
@@ -145,13 +145,13 @@ def test_an_item_of_another_folder_is_another_image(tmp_path: Path) -> None:
     assert sorted(statistics) == ["/data/images/train/006.png", "007", "train/003.png"]
 
 
-def test_images_without_items_are_wrong_usage(tmp_path: Path) -> None:
-    """A folder of images cannot be held against batches that name none."""
+def test_an_empty_folder_of_images_is_an_error(tmp_path: Path) -> None:
+    """Where no batch names images the folder is audited by itself, and this one has none."""
     from exaid_evals.runs.history import History, Series
     from analysis.histories import series  # isort: skip
 
     history = History("r", "csv", {"loss": Series("loss", series([1.0, 2.0]).points)})
-    with pytest.raises(ConfigError, match="log_batch_metrics"):
+    with pytest.raises(DataError, match="holds no image"):
         analyse(history, None, tmp_path)
 
 
