@@ -224,3 +224,97 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
     [run] = read(tmp_path, "metrics: {accuracy: {file: out.json, key: acc}}\n")
     assert run.metrics == {"accuracy": 0.8}
     assert [line for line in run.warnings if "out.json: the key 'acc' stands 2 times in one object, as 0.2" in line]
+
+
+SEVERAL = {
+    "by a column": (
+        "scores.csv",
+        "model,step,acc\na,1,0.1\nb,1,0.2\na,2,0.3\nb,2,\n",
+        "each: {file: scores.csv, column: model}\nmetrics: {acc: {file: scores.csv, column: acc, row: last non-empty}}",
+    ),
+    "a row each": (
+        "rows.csv",
+        "acc\n0.3\n0.2\n",
+        "each: {file: rows.csv}\nmetrics: {acc: {file: rows.csv, column: acc, row: only}}",
+    ),
+    "a list": (
+        "all.json",
+        '{"runs": [{"acc": 0.3}, {"acc": 0.2}]}',
+        "each: {file: all.json, key: runs}\nmetrics: {acc: {file: all.json, key: acc}}",
+    ),
+    "a mapping": (
+        "all.yaml",
+        "a: {s: {acc: 0.3}}\nb: {s: {acc: 0.2}}\n",
+        "each: {file: all.yaml, key: /}\nmetrics: {acc: {file: all.yaml, key: /s/acc}}",
+    ),
+    "lines of objects, whatever the file is called": (
+        "metrics.out",
+        '{"run": "a", "acc": 0.3}\n{"run": "b", "acc": 0.2}\n',
+        "each: {file: metrics.out, column: run}\nmetrics: {acc: {file: metrics.out, column: acc}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_a_file_may_hold_several_runs(tmp_path: Path, kind: str) -> None:
+    """By a column's values, a row or an element each; the file itself may be named, and each run has its own values."""
+    name, content, text = SEVERAL[kind]
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    runs = read(tmp_path, text)
+    assert [run.metrics["acc"] for run in runs] == [0.3, 0.2]
+    reader = MappingFormat(Settings(mapping=tmp_path / "mapping.yaml"))
+    assert reader.claims(tmp_path / name)
+    assert len(reader.sources(tmp_path / name)) == 2
+    names = [run.attributes["run_id"] for run in runs]
+    assert names == (["a", "b"] if "a: " in content or "a," in content or '"a"' in content else ["1", "2"])
+
+
+def test_a_share_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """A key without runs, and `each` with column and key at once."""
+    (tmp_path / "all.json").write_text('{"runs": 3}', encoding="utf-8")
+    with pytest.raises(DataError, match="no list or mapping of runs"):
+        read(tmp_path, "each: {file: all.json, key: runs}\nmetrics: {acc: {file: all.json, key: acc}}")
+    with pytest.raises(ConfigError, match="either `column` or `key`"):
+        read(tmp_path, "each: {file: a, key: b, column: c}\nmetrics: {acc: {file: a, key: acc}}")
+
+
+@pytest.mark.parametrize("layout", ["folders", "table", "document"])
+def test_a_draft_reads_what_it_was_made_from(tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message of an unknown place proposes a draft; the draft is a valid mapping, and exports the runs."""
+    place = tmp_path / "lab"
+    if layout == "folders":
+        for number in (1, 2):
+            folder = place / f"r{number}"
+            folder.mkdir(parents=True)
+            (folder / "scores.json").write_text(f'{{"final": {{"acc": 0.{number}}}, "epoch": 3}}', encoding="utf-8")
+            (folder / "config.json").write_text(f'{{"seed": {number}, "lr": 0.1}}', encoding="utf-8")
+            (folder / "progress.tsv").write_text("step\twer\n1\t0.4\n2\t\n", encoding="utf-8")
+        expected = {"final.acc": [0.1, 0.2], "wer": [0.4, 0.4]}
+    elif layout == "table":
+        place.mkdir()
+        (place / "scores.tsv").write_text("model\tacc\tseed\nbase\t0.1\t3\ntuned\t0.2\t3\n", encoding="utf-8")
+        expected = {"acc": [0.1, 0.2]}
+    else:
+        place.mkdir()
+        (place / "all.json").write_text('{"base": {"acc": 0.1}, "tuned": {"acc": 0.2}}', encoding="utf-8")
+        expected = {"acc": [0.1, 0.2]}
+    assert cli(["export", "--run", str(place)]) == 1
+    assert "--draft-mapping > mapping.yaml" in capsys.readouterr().err
+    assert cli(["export", "--run", str(place), "--draft-mapping"]) == 0
+    draft = mapping(tmp_path, capsys.readouterr().out)
+    runs = [
+        reader.read(source, "run")
+        for reader in [MappingFormat(Settings(mapping=draft))]
+        for source in reader.sources(place)
+    ]
+    assert {name: [run.metrics[name] for run in runs] for name in expected} == expected
+    assert [run.seed for run in runs] == {"folders": [1, 2], "table": [3, 3], "document": [None, None]}[layout]
+    assert cli(["export", "--run", str(place), "--mapping", str(draft), "--out", str(tmp_path / "out")]) == 0
+
+
+def test_nothing_to_draft_from_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without numbers is refused with what a mapping reads; a draft is of one place."""
+    (tmp_path / "notes.txt").write_text("nothing here", encoding="utf-8")
+    assert cli(["export", "--run", str(tmp_path), "--draft-mapping"]) == 1
+    assert "JSON, YAML, CSV" in capsys.readouterr().err
+    assert cli(["export", "--draft-mapping"]) == 2

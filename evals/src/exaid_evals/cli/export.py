@@ -115,6 +115,8 @@ def run(request: ExportRequest) -> int:
     from exaid_evals.export.writers.write import write_export
     from exaid_evals.runs.base import Settings
 
+    if request.draft_mapping:
+        return _draft(request)
     log = logging.getLogger("exaid_evals.export")
     settings = Settings(request.mapping, request.patterns, request.require_prompts, request.metric_value)
     matched, obstacles = _matches(request.pattern, settings)
@@ -162,6 +164,23 @@ def run(request: ExportRequest) -> int:
 
 
 command = verb("export", ExportRequest, run)
+
+
+def _draft(request: ExportRequest) -> int:
+    """Print a draft of a mapping for the place that is named."""
+    from exaid_evals.runs.mapping_draft import draft_mapping
+
+    if len(request.runs) != 1 or request.pattern is not None:
+        raise ConfigError("drafts a mapping for one place", where="--draft-mapping", remedy="name it with --run")
+    [place] = request.runs
+    if not place.exists():
+        raise DataError("no such file or folder", where=str(place), remedy="name what your runs lie in")
+    draft = draft_mapping(place)
+    if draft is None:
+        remedy = "a mapping reads JSON, YAML, CSV and JSON Lines"
+        raise DataError("holds no number that a mapping could read", where=str(place), remedy=remedy)
+    click.echo(draft.text(shown(place)), nl=False)
+    return 0
 
 
 def _read(

@@ -162,6 +162,7 @@ class ExportRequest(DryRunRequest, CampaignRequest):
         choices=("last", "best", "min", "max"),
     )
     mapping: Path | None = option("YAML: where metrics lie.", path={"dir_okay": False})
+    draft_mapping: bool = flag("Print a draft of such a file, made from what lies in --run.")
     patterns: Path | None = option("YAML: names of models.", path={"dir_okay": False})
     require_prompts: tuple[str, ...] = option(
         "Only models with reports for all these prompts.", default=(), metavar="A,B", parse=names_of

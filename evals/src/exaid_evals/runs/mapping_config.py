@@ -28,7 +28,7 @@ def _compiles(pattern: str) -> str:
 
 
 FileName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
-RowWord = Literal["first", "last", "only"]
+RowWord = Literal["first", "last", "last non-empty", "only"]
 
 
 class BestRow(Config):
@@ -79,12 +79,33 @@ class Place(Config):
         return self
 
 
+class Each(Config):
+    """How a file holds several runs: other places in this file are then looked up in the run's share of it.
+
+    Attributes:
+        file: below the folder that `runs` means.
+        column: of a CSV or JSON Lines file: rows with one value of it are one run; without it each row is.
+        key: of a JSON or YAML file: what holds the runs, a list or a mapping; `/` is the whole document.
+    """
+
+    file: FileName
+    column: str | None = Field(default=None, min_length=1)
+    key: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Each:
+        if self.column is not None and self.key is not None:
+            raise ValueError("takes either `column` or `key`")
+        return self
+
+
 class MappingConfig(Config):
     """The whole file.
 
     Attributes:
         format: what the user calls the format.
         runs: pattern of the runs' folders below the folder that a user names; `.` is that folder itself.
+        each: the file that holds several runs; without it a folder is one.
         run_id: where the run's id lies; without it the folder's name serves.
         seed: where its seed lies.
         git_hash: where the code's version lies.
@@ -96,6 +117,7 @@ class MappingConfig(Config):
 
     format: str = Field(default="mapping", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")
     runs: Annotated[str, Field(min_length=1), AfterValidator(_inside)] = "."
+    each: Each | None = None
     run_id: Place | None = None
     seed: Place | None = None
     git_hash: Place | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -88,8 +89,23 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
             ) from None
     names = ", ".join(form.name for form in known)
     raise DataError(
-        "no finished run of a known format lies here", where=str(place), remedy=f"known formats are {names}"
+        "no finished run of a known format lies here",
+        where=str(place),
+        remedy=f"known formats are {names}{_mapping_proposed(place)}",
     )
+
+
+def _mapping_proposed(place: Path) -> str:
+    """Return how a mapping would read what lies there; empty where none could."""
+    from exaid_evals.runs.mapping_draft import draft_mapping
+
+    draft = draft_mapping(place)
+    if draft is None:
+        return ""
+    n, files = len(draft.metrics), sorted({where["file"] for where in draft.metrics.values()})
+    found = f"{n} value{'' if n == 1 else 's'} in {', '.join(files[:3])}{' …' if len(files) > 3 else ''}"
+    command = f"exaid-evals export --run {shlex.quote(str(place))} --draft-mapping > mapping.yaml"
+    return f"; or correct a draft that finds {found} (`{command}`), and give it as --mapping mapping.yaml"
 
 
 def history_formats() -> Mapping[str, Format]:

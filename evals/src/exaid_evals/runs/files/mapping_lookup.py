@@ -1,21 +1,24 @@
-"""Looking up one value: a key of a JSON or YAML document, a cell of a CSV or JSON Lines file, a part of a path."""
+"""Looking up one value: a key of a document, a cell of a table, a part of a path; of one run of several in a file."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.delimited import number, open_delimited
 from exaid_evals.runs.files.document import read_document
-from exaid_evals.runs.mapping_config import BestRow, Place
+from exaid_evals.runs.mapping_config import BestRow, Each, Place
 
 _YAML = (".yaml", ".yml")
 _LINES = (".jsonl", ".ndjson")
@@ -23,20 +26,53 @@ _MAX_YAML = 4 * 1024 * 1024
 _MISSING = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One run of a file that holds several.
+
+    Attributes:
+        each: how it holds them.
+        name: of the run there: the column's value, the key in a mapping, or the place in a list, counted from 1.
+    """
+
+    each: Each
+    name: str
+
+
 class Folder:
     """A run's folder, each of whose files is read once however many values lie in it."""
 
-    def __init__(self, folder: Path, label: str) -> None:
+    def __init__(self, folder: Path, label: str, share: Share | None = None) -> None:
         """Remember nothing yet.
 
         Args:
             folder: of the run.
             label: its path below the folder that the user named, which patterns over paths look at.
+            share: which run of a file that holds several is meant.
         """
         self._folder = folder
         self._label = label
+        self._share = share
         self._documents: dict[Path, Any] = {}
         self.warnings: list[str] = []
+
+    def shares(self, each: Each) -> list[str]:
+        """Return the names of the runs that a file holds, in its order.
+
+        Raises:
+            DataError: the file or its key is missing, or holds no runs.
+        """
+        try:
+            path = self._file(each.file)
+            if each.key is None and each.column is None:
+                return [str(number) for number in range(1, len(self._rows(path)) + 1)]
+            if each.column is not None:
+                values = (row.get(each.column) for row in self._rows(path))
+                return list(dict.fromkeys(str(value) for value in values if value not in (None, "")))
+            held = _held(self._document(path), each, each.file)
+            return [str(one) for one in (held if isinstance(held, Mapping) else range(1, len(held) + 1))]
+        except _AbsentError as error:
+            raise error.told from None
 
     def value(self, place: Place) -> Any:
         """Return what lies at a place; None where an optional one is missing.
@@ -103,17 +139,29 @@ class Folder:
     def _document(self, path: Path) -> Any:
         if path not in self._documents:
             twice: list[str] = []
-            is_yaml = path.suffix.lower() in _YAML
-            self._documents[path] = _yaml(path) if is_yaml else read_document(path, warnings=twice)
+            document = document_of(path, twice)
+            share = self._share
+            if share is not None and share.each.key is not None and share.each.file == self._shown(path):
+                held = _held(document, share.each, share.each.file)
+                document = held[share.name if isinstance(held, Mapping) else int(share.name) - 1]
+            self._documents[path] = document
             self.warnings += [f"{path.relative_to(self._folder).as_posix()}: {one}" for one in twice]
         return self._documents[path]
 
     def _rows(self, path: Path) -> Sequence[Mapping[str, Any]]:
         if path not in self._documents:
-            is_lines = path.suffix.lower() in _LINES
-            self._documents[path] = _json_lines(path) if is_lines else _table(path)
+            rows = rows_of(path)
+            share = self._share
+            if share is not None and share.each.key is None and share.each.file == self._shown(path):
+                column = share.each.column
+                chosen = [row for row in rows if str(row.get(column)) == share.name] if column else None
+                rows = rows[int(share.name) - 1 : int(share.name)] if chosen is None else chosen
+            self._documents[path] = rows
         found: Sequence[Mapping[str, Any]] = self._documents[path]
         return found
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
 
 
 class _AbsentError(Exception):
@@ -172,6 +220,9 @@ def _cell(rows: Sequence[Mapping[str, Any]], place: Place, shown: str) -> Any:
         raise DataError(f"has {len(rows)} rows, where only one may stand", where=where, remedy="say which with `row`")
     if place.row == "first":
         return rows[0].get(column)
+    if place.row == "last non-empty":
+        written = [value for row in rows if (value := row.get(column)) is not None and str(value).strip()]
+        return written[-1] if written else None
     return _best(rows, place.row, shown).get(column) if isinstance(place.row, BestRow) else rows[-1].get(column)
 
 
@@ -193,7 +244,55 @@ def _number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def document_of(path: Path, warnings: list[str] | None = None) -> Any:
+    """Return what a JSON or YAML file holds.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _yaml(path) if path.suffix.lower() in _YAML else read_document(path, warnings=warnings)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a CSV or JSON Lines file; not to be changed, for many runs may share them.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    status = path.stat()
+    return _rows_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _rows_of(path: Path, _changed: int, _size: int) -> list[dict[str, Any]]:
+    return _json_lines(path) if _is_json_lines(path) else _table(path)
+
+
+def _held(document: Any, each: Each, shown: str) -> Any:
+    """Return the list or mapping of the runs in a document.
+
+    Raises:
+        DataError: something else stands there.
+    """
+    held = document if each.key == "/" else _at(document, each.key or "", shown)
+    if not isinstance(held, Mapping | list) or not held:
+        raise DataError("holds no list or mapping of runs", where=f"{shown}: {each.key}", remedy="correct `each.key`")
+    return held
+
+
+def _is_json_lines(path: Path) -> bool:
+    """Tell by the name, else by the first line: whatever a log of objects is called."""
+    if path.suffix.lower() in _LINES:
+        return True
+    with path.open("rb") as stream:
+        line = stream.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        return line.startswith(b"{") and isinstance(orjson.loads(line.replace(b": NaN", b": null")), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _table(path: Path) -> list[dict[str, Any]]:
     opened = open_delimited(path)
     # Of a column that is a duplicate the first counts, as elsewhere.
     columns = {name: opened.columns.index(name) for name in opened.columns}

@@ -27,6 +27,15 @@ def seed_in(config: Mapping[str, Any]) -> int | None:
     return None
 
 
+def is_seed(name: str) -> bool:
+    """Tell whether a setting of a name is a seed.
+
+    >>> is_seed("Random_Seed"), is_seed("seed_everything"), is_seed("seeds")
+    (True, False, False)
+    """
+    return name.lower() in _SEEDS
+
+
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return hyper-parameters without the seed, as plain data that JSON has a form for."""
     return {str(key): plain(value) for key, value in sorted(config.items()) if key not in _SEEDS}

@@ -12,9 +12,11 @@ from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.tracked import plain
 
 if TYPE_CHECKING:  # without a mapping, what checks one need not be imported in every worker
-    from exaid_evals.runs.mapping_config import MappingConfig, Place
+    from exaid_evals.runs.mapping_config import Each, MappingConfig, Place
 
 _MOST_RUNS = 200_000
+_OF = "::"
+"""Between a run's folder and its name in a file that holds several."""
 
 
 class MappingFormat(Format):
@@ -37,7 +39,11 @@ class MappingFormat(Format):
 
     def claims(self, folder: Path) -> bool:
         """Tell whether any file that the mapping names lies in a run below; who gives a mapping means it."""
-        return self._mapping is not None and folder.is_dir() and bool(self._runs(folder, most=1))
+        if self._mapping is None:
+            return False
+        if folder.is_file():
+            return self._mapping.runs == "." and folder.name in self._names()
+        return folder.is_dir() and bool(self._runs(folder, most=1))
 
     def sources(self, folder: Path) -> Sequence[Source]:
         """Return the runs, by their paths.
@@ -45,21 +51,32 @@ class MappingFormat(Format):
         Raises:
             DataError: they are too many.
         """
+        folder = folder.parent if folder.is_file() else folder
         runs = self._runs(folder)
         if len(runs) > _MOST_RUNS:
             raise DataError(f"more than {_MOST_RUNS:,} runs", where=str(folder), remedy="narrow `runs` in the mapping")
+        each = self._required().each
+        if each is not None:
+            return [share for run in runs for share in self._shares(folder, run, each)]
         if len(runs) == 1 and runs[0] == folder:
             return [Source(folder)]
         return [Source(folder, run.relative_to(folder).as_posix()) for run in runs]
 
+    def _shares(self, folder: Path, run: Path, each: Each) -> list[Source]:
+        from exaid_evals.runs.files.mapping_lookup import Folder
+
+        below = "" if run == folder else run.relative_to(folder).as_posix()
+        names = Folder(run, below or folder.name).shares(each)
+        return [Source(folder, f"{below}{_OF}{name}", label=f"{below}/{name}".strip("/")) for name in names]
+
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the files that the mapping names, and the mapping; None where it names them by patterns."""
-        mapping = self._required()
-        names = {place.file for place in mapping.places.values() if place.file is not None}
+        names = self._names()
         if any(sign in name for name in names for sign in "*?["):
             return None
         path = self.settings.mapping
-        return [*(source.path / source.part / name for name in sorted(names)), *([path] if path else [])]
+        below = source.part.partition(_OF)[0]
+        return [*(source.path / below / name for name in sorted(names)), *([path] if path else [])]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run.
@@ -67,10 +84,13 @@ class MappingFormat(Format):
         Raises:
             DataError: names the file and the key of everything that is missing or wrong, at once.
         """
-        from exaid_evals.runs.files.mapping_lookup import Folder
+        from exaid_evals.runs.files.mapping_lookup import Folder, Share
 
         mapping = self._required()
-        folder = Folder(source.path / source.part, source.part or source.path.name)
+        below, _, share = source.part.partition(_OF)
+        place_of_run = source.path / below
+        of_each = Share(mapping.each, share) if mapping.each is not None else None
+        folder = Folder(place_of_run, below or source.path.name, of_each)
         problems: list[str] = []
 
         def take(key: str, place: Place | None, *, as_number: bool = False) -> Any:
@@ -91,7 +111,7 @@ class MappingFormat(Format):
         if problems:
             lines = "".join(f"\n  - {problem}" for problem in problems)
             what = problems[0] if len(problems) == 1 else f"{len(problems)} values cannot be read:{lines}"
-            raise DataError(what, where=str(source.path / source.part))
+            raise DataError(what, where=f"{place_of_run}{f' ({share})' if share else ''}")
         undefined = sorted(key for key, value in metrics.items() if value is None)
         return Run(
             name=name,
@@ -102,7 +122,7 @@ class MappingFormat(Format):
             git_hash=None if git_hash is None else str(git_hash),
             attributes={
                 "mapping_format": mapping.format,
-                "run_id": plain(run_id) if run_id is not None else source.part or source.path.name,
+                "run_id": plain(run_id) if run_id is not None else share or below or source.path.name,
             },
             lower_is_better=frozenset(mapping.lower_is_better),
             higher_is_better=frozenset(mapping.higher_is_better),
@@ -119,11 +139,16 @@ class MappingFormat(Format):
             raise DataError("no mapping was given", where="--mapping", remedy="name a YAML file")
         return self._mapping
 
+    def _names(self) -> set[str]:
+        mapping = self._required()
+        names = {place.file for place in mapping.places.values() if place.file is not None}
+        return names | ({mapping.each.file} if mapping.each is not None else set())
+
     def _runs(self, folder: Path, most: int | None = None) -> list[Path]:
         """Return the folders that fit `runs` and hold a file that the mapping names, each once, links passed over."""
         mapping = self._required()
         found = [folder] if mapping.runs == "." else sorted(folder.glob(mapping.runs))
-        names = sorted({place.file for place in mapping.places.values() if place.file is not None})
+        names = sorted(self._names())
         runs: list[Path] = []
         seen: set[str] = set()
         for path in found:
