@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from conversations import ScriptedLLM
+from exaid_evals.artifacts import atomic
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.cli.main import run
 from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, first_difference, read_cassette
@@ -142,12 +146,64 @@ def test_a_damaged_cassette_is_refused(tmp_path: Path, change: dict[str, Any], p
         Recorder(tmp_path).find(key(CallKeys(context())))
 
 
-def test_a_call_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    """Of two answers to one call none is chosen."""
+def test_of_a_call_that_stands_twice_the_first_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is the answer that was acted on; the duplicate is told of, and nothing is refused."""
     path = record(tmp_path, "FEVER")
-    write_jsonl(path, read_jsonl(path) * 2)
-    with pytest.raises(DataError, match="twice"):
-        Recorder(tmp_path).find(key(CallKeys(context())))
+    [first] = read_jsonl(path)
+    write_jsonl(path, [first, {**first, "response_text": "OTHER"}])
+    assert Recorder(tmp_path).find(key(CallKeys(context()))) == response("FEVER")
+    assert "1 calls are duplicates; the first of each is kept" in caplog.text
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EIO])
+def test_a_write_that_fails_half_way_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, trouble: int
+) -> None:
+    """The half is cut off; the answer, which is paid for, stays known and is written with the next one."""
+    keys = CallKeys(context())
+    recorder = Recorder(tmp_path).__enter__()
+    recorder.add(key(keys, "FEVER"), response("FEVER"))
+    path = tmp_path / f"{RUN}.jsonl.gz"
+    whole = path.read_bytes()
+
+    def fail(target: Any, *data: bytes) -> int:
+        if data:
+            target.write(data[0][: len(data[0]) // 2])
+        raise OSError(trouble, os.strerror(trouble))
+
+    with monkeypatch.context() as patch:
+        if call == "write":
+            patch.setattr(atomic, "append_whole", fail)
+        else:
+            patch.setattr(os, "fsync", fail)
+        lost = key(keys, "RASH")
+        with pytest.raises(OSError, match=f"{path.name}"):
+            recorder.add(lost, response("RASH"))
+    assert path.read_bytes() == whole
+    assert recorder.find(lost) == response("RASH")
+    recorder.add(key(keys, "COUGH"), response("COUGH"))
+    assert [item["response_text"] for item in read_jsonl(path)] == ["FEVER", "RASH", "COUGH"]
+
+
+def test_what_is_left_of_a_damaged_cassette_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a member with others behind it, a bit that flipped, a duplicate, a wrong hash: the rest is found."""
+    path = record(tmp_path / "data" / "cassettes", *"ABCDE")
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    members = [gzip.compress(line) for line in lines]
+    flipped = bytearray(members[2])
+    flipped[len(flipped) // 2] ^= 255
+    wrong = gzip.compress(lines[4].replace(b"sha256:", b"sha256:0", 1).replace(b'"E"', b'"F"'))
+    damaged = members[0] + members[1][:50] + members[3] + bytes(flipped) + members[3] + wrong + members[4][:-1]
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match="exaid-evals cassette repair"):
+        read_cassette(path)
+    assert run(["cassette", "repair", "--data-dir", str(tmp_path / "data")]) == 3
+    assert "(3 records" in capsys.readouterr().out
+    assert [item["response_text"] for item in read_cassette(path)[0]] == ["A", "D", "E"]
+    assert path.with_name(f"{path.name}.damaged").read_bytes() == damaged
+    assert run(["cassette", "repair", str(path)]) == 0
+    assert "is whole (3 records)" in capsys.readouterr().out
 
 
 def test_a_recorded_call_is_not_made_again(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError
 
 from exaid_evals.config.base import Config, Loaded, Override, load_config
 from exaid_evals.config.mapping_file import read_mapping
-from exaid_evals.errors import ConfigError
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.files.yaml_data import read_yaml
 
 
 class Timing(Config):
@@ -184,18 +185,63 @@ def test_json_is_as_strict_as_yaml(tmp_path: Path, text: str, what: str) -> None
     assert str(caught.value).replace(str(path), "stage.json").startswith(what)
 
 
-def test_deep_yaml_is_refused(tmp_path: Path) -> None:
-    """A nest of brackets is an error message, not a crash of the interpreter."""
-    with pytest.raises(ConfigError, match="not valid"):
-        read_mapping(_write(tmp_path, "a: " + "[" * 600))
+_ALIASES = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+_MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
 
 
-def test_aliases_do_not_explode(tmp_path: Path) -> None:
-    """The laughing list of lists is shared, not copied: reading it is cheap, and dates stay text."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
-    assert len(read_mapping(_write(tmp_path, "\n".join(lines)))) == 9
-    assert read_mapping(_write(tmp_path, "epoch: 2024-12-19T12:00:00Z\n")) == {"epoch": "2024-12-19T12:00:00Z"}
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("read", [read_mapping, read_yaml])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: " + "[" * 600, "more than 60 levels"),
+        ("a: " + "{b: " * 50_000, "more than 60 levels"),
+        (_ALIASES, "too many values, more than 200,000"),
+        (_MERGES, "too many values, more than 200,000"),
+        ("a: &a\n  b: *a", "a value within itself"),
+        ("at: 12:30", "'12:30' is a number in base 60 to YAML"),
+        ("at: 190:20:30.15", "base 60"),
+        ("mode: 0644", "'0644' is octal to YAML, and 420"),
+        ("n: " + "9" * 100_000, "a number of 100000 characters"),
+        ("n: 59" + ":59" * 20_000, "a number of 60002 characters"),
+        ("n: !!int 1" + "0" * 5000, "a number of 5001 characters"),
+        ("n: !!binary xx", "base64"),
+    ],
+)
+def test_yaml_that_is_not_what_it_seems_is_refused(
+    tmp_path: Path, read: Callable[[Path], object], text: str, problem: str
+) -> None:
+    """Bombs of nesting, aliases and merges end before they are made; numbers that nobody meant are named."""
+    with pytest.raises((ConfigError, DataError), match=problem):
+        read(_write(tmp_path, text))
+
+
+def test_yaml_of_everyday_is_read(tmp_path: Path) -> None:
+    """Anchors, merges, quoted times, versions and dates mean what they meant."""
+    text = "a: &a {x: 1, y: 0}\nb: {<<: *a, z: 0.5}\nt: '12:30'\nv: 1.2.3\nd: 2024-01-02\nn: [08, 1_000, -7, 1e3]\n"
+    expected = {"x": 1, "y": 0}
+    found = read_mapping(_write(tmp_path, text))
+    assert found == read_yaml(_write(tmp_path, text))
+    assert found["b"] == {**expected, "z": 0.5}
+    assert (found["t"], found["v"], found["d"]) == ("12:30", "1.2.3", "2024-01-02")
+    assert found["n"] == ["08", 1000, -7, "1e3"]
+
+
+def test_a_key_of_200_kb_is_not_printed_whole(tmp_path: Path) -> None:
+    """Neither as an unknown key nor as a duplicate."""
+    key = "k" * 200_000
+    for text in (f"? {key}\n: 1", f"? {key}\n: 1\n? {key}\n: 2", f'{{"{key}": 1}}'):
+        with pytest.raises(ConfigError) as caught:
+            load_config(Stage, _write(tmp_path, text))
+        assert len(str(caught.value)) < 600
+
+
+def test_a_key_in_the_wrong_place_is_told_its_place(tmp_path: Path) -> None:
+    """It is unknown where it stands, and it is no misspelling of itself."""
+    with pytest.raises(ConfigError, match=r"silence_ms: unknown key; it belongs at `timing.silence_ms`"):
+        load_config(Stage, _write(tmp_path, "name: x\nsilence_ms: 3"))
 
 
 def test_merge_keys_still_work(tmp_path: Path) -> None:
@@ -213,7 +259,7 @@ def test_a_missing_and_an_unreadable_file_are_named(tmp_path: Path) -> None:
     """The path stands in the message, with what to do."""
     with pytest.raises(ConfigError, match=r"none\.yaml: no such configuration; check the path"):
         read_mapping(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder, where a file must stand"):
         read_mapping(tmp_path)
     (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
     with pytest.raises(ConfigError, match="save it as UTF-8 text"):

@@ -1,15 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that grow by whole records."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
+
+from exaid_evals.files import append_descriptor
 
 
 @contextlib.contextmanager
@@ -70,3 +73,80 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     r"""Write a text file whole, as UTF-8 with `\n` line ends on every system."""
     write_bytes(path, text.encode("utf-8"))
+
+
+class Appended:
+    """A file that grows by whole records, in the hands of one writer.
+
+    What a failed write left of a record is cut off before anything follows it; the record itself is kept, and written
+    before the next.
+    """
+
+    def __init__(self, path: Path, *, sync: bool = False) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file; made with the first record.
+            sync: whether a record is on the disk when `append` returns.
+        """
+        self._path = path
+        self._sync = sync
+        self._good: int | None = None
+        self._unwritten: list[bytes] = []
+
+    def append(self, record: bytes) -> None:
+        """Append a record, after those that could not be written before.
+
+        Raises:
+            OSError: it could not be written; names the file.
+        """
+        self._unwritten.append(record)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            OSError: it could not be written; names the file.
+        """
+        try:
+            while self._unwritten:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with os.fdopen(append_descriptor(self._path), "ab", buffering=0) as stream:
+                    self._write(stream, self._unwritten[0])
+                del self._unwritten[0]
+        except OSError as error:
+            raise OSError(error.errno, f"cannot be written: {error.strerror}", str(self._path)) from error
+
+    def _write(self, stream: IO[bytes], record: bytes) -> None:
+        size = os.fstat(stream.fileno()).st_size
+        if self._good is not None and size > self._good:
+            os.ftruncate(stream.fileno(), self._good)
+        else:
+            self._good = size
+        try:
+            append_whole(stream, record)
+            if self._sync:
+                os.fsync(stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # else before the next record
+                os.ftruncate(stream.fileno(), self._good)
+            raise
+        self._good = None
+
+
+def append_whole(stream: IO[bytes], record: bytes) -> None:
+    """Append a record; what a full disk took of it by part is cut off again, since the next would be joined to it.
+
+    Args:
+        stream: opened for appending, without a buffer.
+        record: with its end.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    written = stream.write(record)
+    if written == len(record):
+        return
+    os.ftruncate(stream.fileno(), os.fstat(stream.fileno()).st_size - (written or 0))
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

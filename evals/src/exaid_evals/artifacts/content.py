@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import CHUNK_BYTES, open_regular, read_regular
 
-CHUNK_BYTES = 1 << 20
 _GZIP = 16 + zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b\x08"
+_STEP = 256
+_MOST_SALVAGED = 2 << 30
 
 
 def content_chunks(path: Path) -> Iterator[bytes]:
@@ -23,24 +26,17 @@ def content_chunks(path: Path) -> Iterator[bytes]:
         DataError: the file is missing, no ordinary file, unreadable, truncated or damaged.
     """
     where = str(path)
-    try:
-        # A pipe or a device would be waited for without end, so it is refused before it is opened.
-        if not path.is_file() and path.exists():
-            kind = "a folder" if path.is_dir() else "not an ordinary file"
-            raise DataError(f"is {kind}, where a file must stand", where=where, remedy="move or rename it")
-        with path.open("rb") as stream:
+    with open_regular(path) as stream:
+        try:
             yield from _unpacked(stream) if path.suffix == ".gz" else _plain(stream)
-    except FileNotFoundError:
-        raise DataError("no such file", where=where, remedy="check the path") from None
-    except EOFError:
-        raise DataError("truncated gzip: the file ends early", where=where, remedy="copy or make it again") from None
-    except zlib.error as error:
-        raise DataError(f"damaged gzip ({error})", where=where, remedy="copy or make it again") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(
-            f"cannot be read ({reason})", where=where, remedy="check the file and its permissions"
-        ) from None
+        except EOFError:
+            remedy = "copy or make it again"
+            raise DataError("truncated gzip: the file ends early", where=where, remedy=remedy) from None
+        except zlib.error as error:
+            raise DataError(f"damaged gzip ({error})", where=where, remedy="copy or make it again") from None
+        except OSError as error:
+            remedy = "check the file and its permissions"
+            raise DataError(f"cannot be read ({error.strerror or error})", where=where, remedy=remedy) from None
 
 
 def _plain(stream: BinaryIO) -> Iterator[bytes]:
@@ -66,3 +62,38 @@ def _unpacked(stream: BinaryIO) -> Iterator[bytes]:
                 packed = unpacker.unconsumed_tail
     if within_member:
         raise EOFError
+
+
+def salvaged_chunks(path: Path) -> Iterator[bytes]:
+    """Yield what can be unpacked of a file of gzip members, whatever is damaged between them; plain content as it is.
+
+    Wherever unpacking fails, a newline ends what came of that member, so that nothing joins it to the next.
+
+    Raises:
+        DataError: the file cannot be opened, or unpacks to more than a recording can hold.
+    """
+    data = read_regular(path, _MOST_SALVAGED)
+    if path.suffix != ".gz":
+        yield data
+        return
+    content = memoryview(data)  # slices of it are no copies
+    left, position = _MOST_SALVAGED, 0
+    while (position := data.find(_MAGIC, position)) >= 0:
+        unpacker, whole, at = zlib.decompressobj(_GZIP), False, position
+        try:
+            while at < len(content) and not whole:
+                # In small steps: what comes before the damage is given out.
+                chunk = unpacker.decompress(content[at : at + _STEP], CHUNK_BYTES)
+                at += _STEP - len(unpacker.unconsumed_tail)
+                left -= len(chunk)
+                if left < 0:
+                    raise DataError("unpacks to too much", where=str(path), remedy="is it a recording?")
+                yield chunk
+                whole = unpacker.eof
+        except zlib.error:
+            pass
+        if whole:
+            position = min(at, len(content)) - len(unpacker.unused_data)
+        else:
+            yield b"\n"
+            position += 1

@@ -11,7 +11,7 @@ import orjson
 
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.content import content_chunks
+from exaid_evals.artifacts.content import content_chunks, salvaged_chunks
 from exaid_evals.errors import DataError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -111,6 +111,27 @@ def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Dige
         return
     if held:
         yield Line(number, None, "half a line, without its newline", "the file was cut: make it again")
+
+
+def salvage_jsonl(path: Path) -> Iterator[Line]:
+    """Yield the lines of a damaged file of records as far as they can be read, whatever is lost between them.
+
+    Lines are numbered as they are found. What is no line of its own, such as half a one, is a problem.
+
+    Raises:
+        DataError: the file cannot be opened, or is no file of records.
+    """
+    number, held = 0, b""
+    for chunk in salvaged_chunks(path):
+        *lines, held = (held + chunk).split(b"\n")
+        for raw in lines:
+            number += 1
+            if raw:
+                yield parse_line(raw, number)
+        if len(held) > MAX_LINE_BYTES:
+            raise DataError("has a line without an end", where=str(path), remedy="is it a file of records?")
+    if held:
+        yield Line(number + 1, None, "half a line, without its newline")
 
 
 def scan_document(path: Path, *, max_bytes: int = MAX_LINE_BYTES, digest: Digest | None = None) -> Iterator[Line]:

@@ -6,18 +6,24 @@ everything it depends on, this package's source included, is the recorded one an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.atomic import Appended, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import DataError
+from exaid_evals.files import is_plain
+
+_LOG = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -28,17 +34,31 @@ class Ledger:
     which a kill can leave, is ignored: that one output is made again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the file.
+            read_only: for one who only asks, while another may be writing.
+        """
         self._path = path
+        self._read_only = read_only
+        self._appended = Appended(path)
         self._entries: dict[str, tuple[str, str]] = {}
 
     def __enter__(self) -> Self:
-        """Read what is recorded; a damaged file is mended, so that nothing is ever appended to half a line."""
+        """Read what is recorded; a damaged file is mended, so that nothing is ever appended to half a line.
+
+        An entry whose key is no name of an output counts as damage: a key of others must not choose what is removed.
+        """
         damaged = False
         for line in scan_jsonl(self._path) if self._path.exists() else ():
             entry = _entry(line.value) if line.value is not None else None
             if entry is None:
                 damaged = True
+            elif not is_plain(entry[0]):
+                damaged = True
+                _LOG.warning("%s:%d: %s names no output; left out", self._path, line.number, printable(entry[0][:80]))
             else:
                 key, inputs, output = entry
                 self._entries[key] = (inputs, output)
@@ -67,20 +87,34 @@ class Ledger:
         """Note a finished output."""
         entry = {"key": key, "inputs": inputs, "output": sha256_file(output)}
         self._entries[key] = (inputs, entry["output"])
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as stream:
-            stream.write(canonical_bytes(entry) + b"\n")
+        self._appended.append(canonical_bytes(entry) + b"\n")
 
     def recorded(self) -> list[str]:
         """Return the keys of all entries, sorted."""
         return sorted(self._entries)
 
-    def keep_only(self, keys: Iterable[str]) -> None:
-        """Forget every entry but these, of outputs that no longer belong to the campaign."""
-        wanted = set(keys)
-        self._entries = {key: entry for key, entry in self._entries.items() if key in wanted}
+    def keep_only(self, keys: Iterable[str], output_of: Callable[[str], Path | None] = lambda _: None) -> None:
+        """Forget every entry but these, of outputs that no longer belong to the campaign, and remove those outputs.
+
+        Args:
+            keys: of what belongs to it.
+            output_of: key → what to remove; None for nothing. It raises DataError for a key that names no output.
+        """
+        for key in sorted(self._entries.keys() - set(keys)):
+            with contextlib.suppress(DataError):
+                output = output_of(key)
+                if output is not None:
+                    output.unlink(missing_ok=True)
+            del self._entries[key]
+
+    def output_hash(self, key: str) -> str | None:
+        """Return the hash of an output as it was written; None where nothing is recorded of it."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[1]
 
     def _rewrite(self) -> None:
+        if self._read_only:
+            return
         entries = sorted(self._entries.items())
         records = ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries)
         content = b"".join(canonical_bytes(record) + b"\n" for record in records)

@@ -283,7 +283,7 @@ def load(context: SourceContext) -> tuple[Case, ...]:
     """
     path = context.campaign.cases / FILE_NAME
     inputs = fingerprint(seed=context.config.synthetic_seed, ontology=REQUIREMENT, schema=SCHEMA)
-    with Ledger(context.campaign.state / _LEDGER) as ledger:
+    with Ledger(context.campaign.state / _LEDGER, read_only=not context.may_write) as ledger:
         if ledger.is_current(FILE_NAME, inputs, path):
             return tuple(from_record(record) for record in read_jsonl(path))
         cases = make_cases(context.config.synthetic_seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import campaign_of
 from exaid_evals.config.requests import CalibrateRequest
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FOLDER = "calibration"
 
 
+@alone
 def run(request: CalibrateRequest) -> int:
     """Choose the token gate's limits on cases that are not evaluated.
 

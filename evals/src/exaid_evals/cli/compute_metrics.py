@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import MetricsRequest
 
 if TYPE_CHECKING:
     from exaid_evals.metrics.comparison_stage import ComparisonReport
 
 
+@alone
 def run(request: MetricsRequest) -> int:
     """Measure the runs of all variants (or of those named), compare them, and write tables and figures.
 

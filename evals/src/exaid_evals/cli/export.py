@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,7 @@ def run(request: ExportRequest) -> int:
     """
     import logging
 
+    from exaid_evals.artifacts.locks import writing
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
@@ -125,7 +127,8 @@ def run(request: ExportRequest) -> int:
     beside = len(request.runs) == 1 and request.pattern is None and request.out is None
     out = (_beside(folders[0], settings) if beside else request.out or request.campaign.exports).resolve()
     log_folder = out if request.log_file and not request.dry_run else None
-    with logging_of(request.log_level, log_folder), without_cycle_search():
+    lock = contextlib.nullcontext() if request.dry_run else writing(out)
+    with lock, logging_of(request.log_level, log_folder), without_cycle_search():
         for line in obstacles:
             log.warning("%s", line)
         reading, finish = _read(folders, out, [EXPORTED_AS] if itself else None, settings, request)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from exaid_evals.cli.display import Progress, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import ImportCampaignRequest
 
 
+@alone
 def run(request: ImportCampaignRequest) -> int:
     """Take a published evaluation's traces and runs as a campaign, on which every stage works.
 

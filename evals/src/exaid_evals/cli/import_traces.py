@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument, flag, option
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ImportRequest(DryRunRequest, CampaignRequest):
     simulated: bool = flag("The conversation is simulated: mark as stub whatever is made from it.")
 
 
+@alone
 def run(request: ImportRequest) -> int:
     """Freeze conversations that another system has had, as traces of a new campaign.
 

@@ -90,6 +90,7 @@ VERBS = {
     "monitor": ("monitor", "Watch a training as it goes on, and report anomalies (extra analysis for webhooks)."),
     "audit-images": ("audit_images", "Find what is wrong with the images of a folder (extra analysis)."),
     "doctor": ("doctor", "Show what is installed, what is missing, and how to get it."),
+    "cassette": ("cassette", "Mend recordings of a live model's calls: keep what can be read."),
     "migrate": ("migrate", "Rewrite records of older versions to the current one."),
     "run-eval": ("run_eval", "Evaluate a vision or text model on a held-out set (extra torch)."),
     "run-training": ("run_training", "Train a small model, evaluating it after each epoch (extra torch)."),

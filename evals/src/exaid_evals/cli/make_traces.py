@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable_lines, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import TracesRequest
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SOME_CASES_FAILED = 3
 
 
+@alone
 def run(request: TracesRequest) -> int:
     """Stage 01: freeze the agents' conversation about the selected cases.
 

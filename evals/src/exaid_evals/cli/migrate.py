@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument
 
 
@@ -19,6 +19,7 @@ class MigrateRequest(DryRunRequest, CampaignRequest):
     paths: tuple[Path, ...] = argument("[FILE|CAMPAIGN]...", path={"exists": True})
 
 
+@alone
 def run(request: MigrateRequest) -> int:
     """Rewrite traces and manifests of older versions to the current one; without PATH those of the campaign.
 

@@ -6,11 +6,12 @@ import click
 
 from exaid_evals.cli import reproduce
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import PaperRequest
 
 
+@alone
 def run(request: PaperRequest) -> int:
     """Run every stage, then write DATA/paper: tables and figures under their numbers, paper.md and paper.tex.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, flag
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class ReportRequest(CampaignRequest):
     check: bool = flag("Write nothing; fail where a file on disk is not what the metrics give.")
 
 
+@alone
 def run_report(request: ReportRequest) -> int:
     """Write every table and figure anew from the metrics files, without measuring.
 
@@ -34,6 +35,7 @@ def run_report(request: ReportRequest) -> int:
     return _run(request, "report", with_figures=True)
 
 
+@alone
 def run_tables(request: ReportRequest) -> int:
     """Write every table anew from the metrics files, without measuring: CSV, Markdown and LaTeX.
 

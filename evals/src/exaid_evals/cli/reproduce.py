@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 
 from exaid_evals.cli.display import shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import (
     ExportRequest,
@@ -23,6 +23,7 @@ from exaid_evals.config.requests import (
 SOME_FAILED = 3
 
 
+@alone
 def run(request: ReproduceRequest) -> int:
     """Run every stage: validate, make-traces, run-variants, compute-metrics, export.
 

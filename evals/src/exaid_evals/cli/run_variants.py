@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from exaid_evals.cli.display import printable_lines, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import RunsRequest
 
 
+@alone
 def run(request: RunsRequest) -> int:
     """Replay the frozen traces through the middleware's variants (all of them, or those named).
 

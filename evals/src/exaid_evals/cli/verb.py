@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import os
 import types
@@ -13,9 +15,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import click
 from click.core import ParameterSource
 
-from exaid_evals.config.request import Option, Request, options_of
+from exaid_evals.config.request import CampaignRequest, Option, Request, options_of
 
 RequestT = TypeVar("RequestT", bound=Request)
+CampaignT = TypeVar("CampaignT", bound=CampaignRequest)
 PREFIX = "EXAID_"
 
 
@@ -32,6 +35,20 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
     debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
     declared.sort(key=lambda one: one.param_type_name)  # arguments first
     return click.Command(name, callback=callback, params=[*declared, debug], help=inspect.getdoc(run))
+
+
+def alone(run: Callable[[CampaignT], int]) -> Callable[[CampaignT], int]:
+    """Return what runs a verb that writes a campaign: no other one writes there meanwhile, nor where nothing is."""
+
+    @functools.wraps(run)
+    def locked(request: CampaignT) -> int:
+        from exaid_evals.artifacts.locks import writing
+
+        only_reads = getattr(request, "dry_run", False) or getattr(request, "check", False)
+        with contextlib.nullcontext() if only_reads else writing(request.campaign.root):
+            return run(request)
+
+    return locked
 
 
 def _parameter(name: str, declared: Option, hint: Any, default: Any) -> click.Parameter:

@@ -8,26 +8,31 @@ it ends, the file is rewritten sorted and as one member.
 from __future__ import annotations
 
 import gzip
+import itertools
+import logging
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from exaid_evals.artifacts.atomic import Appended
 from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import salvage_jsonl, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.clients.base import CallContext, LLMClient, LLMRequest, LLMResponse, Usage, model_of
 from exaid_evals.errors import DataError
+from exaid_evals.files import inside, open_regular
 
 SCHEMA = "exaid.cassette"
 SUFFIX = ".jsonl.gz"
 _GZIP = 16 + zlib.MAX_WBITS
-_REMEDY = "restore it; or remove it, and the calls are made again"
+REMEDY = "restore it, or keep what can be read of it with `exaid-evals cassette repair`"
+_LOG = logging.getLogger(__name__)
 
 
 class Key(NamedTuple):
@@ -123,40 +128,140 @@ def key_of(record: Mapping[str, Any]) -> Key:
     return Key(*(record[name] for name in Key._fields))
 
 
+Problem = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], str | None]
+"""What is wrong with a record, given those before it; None where nothing is."""
+
+
 def read_cassette(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Read a cassette.
+    """Read a cassette. Of a call that stands twice the first is kept, for it was acted on.
 
     Returns:
         Its records, and whether its end is torn off, as a kill in the midst of a write leaves it.
 
     Raises:
-        DataError: a record is malformed, is not the answer to the request that it is filed under, or is a duplicate.
+        DataError: a record is malformed, or is not the answer to the request that it is filed under.
+    """
+    return read_records(path, _problem, key_of)
+
+
+def read_records(
+    path: Path, problem_of: Problem, identity: Callable[[Mapping[str, Any]], Hashable | None]
+) -> tuple[list[dict[str, Any]], bool]:
+    """Read the records of a recording, and keep the first of those that are one and the same.
+
+    Args:
+        path: the file.
+        problem_of: what is wrong with a record that keeps to its schema.
+        identity: what a record is known by; None for one that may stand several times.
+
+    Returns:
+        The records, and whether the end is torn off.
+
+    Raises:
+        DataError: names the first record that is none.
     """
     records: list[dict[str, Any]] = []
-    seen: set[Key] = set()
+    torn = False
     for line in scan_jsonl(path):
         if line.value is None and (line.problem or "").startswith(("truncated gzip", "half a line")):
-            return records, True
+            torn = True
+            break
         where = f"{path}:{line.number}"
         if line.value is None:
-            raise DataError(line.problem or "no record", where=where, remedy=_REMEDY)
+            raise DataError(line.problem or "no record", where=where, remedy=REMEDY)
         require_valid(line.value, where)
-        if line.value["schema_name"] != SCHEMA:
-            raise DataError(f"a record of {line.value['schema_name']}", where=where, remedy=_REMEDY)
-        key = key_of(line.value)
-        if key.request_sha256 != sha256_structure(line.value["request"]):
-            raise DataError("request_sha256 is not the hash of request", where=where, remedy=_REMEDY)
-        if key in seen:
-            raise DataError("the same call is a duplicate", where=where, remedy=_REMEDY)
-        seen.add(key)
+        problem = problem_of(line.value, records)
+        if problem is not None:
+            raise DataError(problem, where=where, remedy=REMEDY)
         records.append(line.value)
-    return records, False
+    kept = first_of_each(records, identity)
+    if len(kept) < len(records):
+        _LOG.warning("%s: %d calls are duplicates; the first of each is kept", path, len(records) - len(kept))
+    return kept, torn
+
+
+def first_of_each(
+    records: Iterable[dict[str, Any]], identity: Callable[[Mapping[str, Any]], Hashable | None]
+) -> list[dict[str, Any]]:
+    """Return records without those that are the same as one before them."""
+    found: dict[Hashable, dict[str, Any]] = {}
+    for number, record in enumerate(records):
+        key = identity(record)
+        found.setdefault(("alone", number) if key is None else ("known", key), record)
+    return list(found.values())
+
+
+def _problem(record: Mapping[str, Any], _before: Sequence[Mapping[str, Any]]) -> str | None:
+    if record["schema_name"] != SCHEMA:
+        return f"a record of {record['schema_name']}"
+    wrong = record["request_sha256"] != sha256_structure(record["request"])
+    return "request_sha256 is not the hash of request" if wrong else None
+
+
+class Repaired(NamedTuple):
+    """What a repair found.
+
+    Attributes:
+        kept: records that can be read, each call once.
+        lost: lines and parts of lines that cannot.
+        duplicates: records of calls that stand earlier.
+        set_aside: where the file as it was lies now; None where nothing had to be done.
+    """
+
+    kept: int
+    lost: int
+    duplicates: int
+    set_aside: Path | None
+
+
+def repair_cassette(path: Path) -> Repaired:
+    """Keep of a damaged cassette what can be read, and the file as it was beside it."""
+    return repair_records(path, _problem, key_of, write_cassette)
+
+
+def repair_records(
+    path: Path,
+    problem_of: Problem,
+    identity: Callable[[Mapping[str, Any]], Hashable | None],
+    write: Callable[[Path, list[dict[str, Any]]], None],
+) -> Repaired:
+    """Rewrite a recording with every record that can be read, from whatever lies between damaged parts.
+
+    The file as it was is kept as `NAME.damaged`, for what was paid for is not thrown away.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    records: list[dict[str, Any]] = []
+    lost = 0
+    for line in salvage_jsonl(path):
+        try:
+            if line.value is None:
+                raise DataError("no record")
+            require_valid(line.value, str(path))
+            if problem_of(line.value, records) is not None:
+                raise DataError("no record of this recording")
+        except DataError:
+            lost += 1
+        else:
+            records.append(line.value)
+    kept = first_of_each(records, identity)
+    duplicates = len(records) - len(kept)
+    if not lost and not duplicates:
+        return Repaired(len(kept), 0, 0, None)
+    numbers = itertools.count(2)
+    aside = path.with_name(f"{path.name}.damaged")
+    while aside.exists():
+        aside = path.with_name(f"{path.name}.damaged-{next(numbers)}")
+    os.link(path, aside)  # under both names until the new file takes one: a kill in between loses nothing
+    write(path, kept)
+    return Repaired(len(kept), lost, duplicates, aside)
 
 
 def _is_one_member(path: Path) -> bool:
     """Tell whether a cassette was rewritten since it last grew."""
     unpacker = zlib.decompressobj(_GZIP)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while not unpacker.eof and (packed := stream.read(1 << 20)):
             unpacker.decompress(packed)
         return unpacker.eof and not unpacker.unused_data and not stream.read(1)
@@ -182,6 +287,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._answers: dict[str, dict[Key, LLMResponse]] = {}
         self._grown: set[str] = set()
+        self._files: dict[str, Appended] = {}
         self.n_added = 0
 
     def __enter__(self) -> Self:
@@ -193,6 +299,8 @@ class Recorder:
     ) -> None:
         """Rewrite what has grown, also when the work was interrupted."""
         with self._lock:
+            for _, file in sorted(self._files.items()):
+                file.flush()
             for eval_run_id in sorted(self._grown):
                 path = self._path(eval_run_id)
                 write_cassette(path, read_cassette(path)[0])
@@ -208,20 +316,20 @@ class Recorder:
             return self._of(key.context.eval_run_id).get(key.key)
 
     def add(self, key: CallKey, response: LLMResponse) -> None:
-        """Record an answer; when this returns, it is on the disk."""
+        """Record an answer; when this returns, it is on the disk.
+
+        An answer that cannot be written has been paid for all the same: it is known, and is written before the next.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         member = gzip.compress(canonical_bytes(to_record(key, response)) + b"\n", mtime=0)
         eval_run_id = key.context.eval_run_id
         with self._lock:
-            known = self._of(eval_run_id)
-            path = self._path(eval_run_id)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as stream:
-                stream.write(member)
-                stream.flush()
-                os.fsync(stream.fileno())
-            known[key.key] = response
+            self._of(eval_run_id)[key.key] = response
             self._grown.add(eval_run_id)
             self.n_added += 1
+            self._files.setdefault(eval_run_id, Appended(self._path(eval_run_id), sync=True)).append(member)
 
     def _of(self, eval_run_id: str) -> dict[Key, LLMResponse]:
         if eval_run_id not in self._answers:
@@ -235,7 +343,7 @@ class Recorder:
         return self._answers[eval_run_id]
 
     def _path(self, eval_run_id: str) -> Path:
-        return self._folder / f"{eval_run_id}{SUFFIX}"
+        return inside(self._folder, f"{eval_run_id}{SUFFIX}")
 
 
 _ORDER = ("task", "model", "parameters", "response_schema", "messages")

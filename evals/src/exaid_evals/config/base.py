@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args
@@ -76,6 +76,7 @@ class Config(BaseModel):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+_LONGEST_KEY = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +146,14 @@ def _problems(
 ) -> list[ConfigError]:
     found = []
     for item in error.errors():
-        dotted = ".".join(str(part) for part in item["loc"])
+        dotted = ".".join(_clipped(str(part)) for part in item["loc"])
         source = sources.get(dotted) or (str(path) if path else "default")
         where = f"{source}: {dotted}" if dotted else source
         if item["type"] == "extra_forbidden":
             if dotted in model.MOVED:
                 found.append(ConfigError("is no key of this file any more", where=where, remedy=model.MOVED[dotted]))
                 continue
-            near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(model), n=1)
-            remedy = f"did you mean `{near[0]}`?" if near else "remove it"
+            remedy = _place_for(dotted, _known_keys(model))
             found.append(ConfigError("unknown key", where=where, remedy=remedy))
         else:
             message = item["msg"].removeprefix("Value error, ")
@@ -162,9 +162,25 @@ def _problems(
     return found
 
 
-def _known_keys(annotation: Any) -> list[str]:
-    """Return the keys of a model and of the models inside it, lists of models included."""
+def _clipped(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 1]}…"
+
+
+def _place_for(dotted: str, known: Sequence[str]) -> str:
+    """Return what to do about an unknown key: where a key of that name belongs, else the one nearest to it."""
+    name = dotted.rpartition(".")[2]
+    places = [one for one in known if one.rpartition(".")[2] == name]
+    if places:
+        return f"it belongs at `{places[0]}`"
+    near = difflib.get_close_matches(name, [one.rpartition(".")[2] for one in known], n=1)
+    return f"did you mean `{near[0]}`?" if near else "remove it"
+
+
+def _known_keys(annotation: Any, prefix: str = "") -> list[str]:
+    """Return the dotted keys of a model and of the models inside it, lists of models included."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return [key for part in get_args(annotation) for key in _known_keys(part)]
-    fields = annotation.model_fields
-    return [*fields, *(key for info in fields.values() for key in _known_keys(info.annotation))]
+        return [key for part in get_args(annotation) for key in _known_keys(part, prefix)]
+    found = []
+    for name, info in annotation.model_fields.items():
+        found += [f"{prefix}{name}", *_known_keys(info.annotation, f"{prefix}{name}.")]
+    return found

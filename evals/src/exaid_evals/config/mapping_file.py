@@ -9,11 +9,16 @@ from typing import Any
 
 import yaml
 
-from exaid_evals.errors import ConfigError
+from exaid_evals.config.yaml_text import BoundedLoader, load_yaml
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import read_regular
+
+_MOST_BYTES = 4 << 20
+_SHOWN = 80
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key, of which YAML would silently keep the last."""
+class _StrictLoader(BoundedLoader):
+    """A loader that refuses a repeated key, of which YAML would silently keep the last."""
 
 
 def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
@@ -25,17 +30,17 @@ def _construct_unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> 
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is a duplicate", key_node.start_mark)
+            problem = f"the key {_shown(key)} is a duplicate"
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_unique_mapping)
-# A time stamp stays the text that was written: configurations are data for JSON, and JSON has no dates.
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+
+
+def _shown(key: object) -> str:
+    return f"{key!r:.{_SHOWN}}"
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -45,19 +50,20 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, malformed, repeats a key, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError("no such configuration", where=str(path), remedy="check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path, _MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError(f"cannot be read ({error})", where=str(path), remedy="save it as UTF-8 text") from None
+    except DataError as error:
+        what = "no such configuration" if not path.exists() else error.what
+        raise ConfigError(what, where=str(path), remedy=error.remedy) from None
     try:
-        data = _parse_json(text) if path.suffix == ".json" else _parse_yaml(text)
+        data = _parse_json(text) if path.suffix == ".json" else load_yaml(text, _StrictLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(error.problem or "not valid YAML", where=where, remedy="correct the line") from None
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"not valid ({error})", where=str(path), remedy="correct the file") from None
+        raise ConfigError(f"not valid ({str(error)[:200]})", where=str(path), remedy="correct the file") from None
     except RecursionError:
         raise ConfigError("not valid (nested too deeply)", where=str(path), remedy="correct the file") from None
     if data is None:
@@ -70,14 +76,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def _parse_yaml(text: str) -> Any:
-    loader = _StrictLoader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
 def _parse_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
 
@@ -86,7 +84,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key, value in pairs:
         if key in mapping:
-            raise ValueError(f"the key {key!r} is a duplicate")
+            raise ValueError(f"the key {_shown(key)} is a duplicate")
         mapping[key] = value
     return mapping
 

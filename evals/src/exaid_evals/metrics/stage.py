@@ -19,6 +19,7 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.requests import MetricsRequest
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.local import Processes
+from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
 from exaid_evals.metrics.records import CaseMetrics, MadeFrom, write_metrics
@@ -112,7 +113,7 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         if one.variant_id in wanted
     }
     runs_hashes = {one.variant_id: hash_of_runs(one.hashes) for one in runs if one.variant_id in wanted}
-    with _ledger(campaign) as ledger:
+    with _ledger(campaign, read_only=True) as ledger:
         stale = tuple(
             variant
             for variant in wanted
@@ -145,9 +146,7 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
     """
     remove_leftovers(campaign.state, campaign.metrics)
     with _ledger(campaign) as ledger:
-        for variant in set(ledger.recorded()) - set(plan.present):
-            campaign.metrics_file(variant).unlink(missing_ok=True)
-        ledger.keep_only(plan.present)
+        ledger.keep_only(plan.present, lambda key: inside(campaign.metrics, f"{key}.metrics.jsonl"))
         if plan.stale:
             by_variant = _measured(campaign, settings, plan, on_case)
             _write_variants(campaign, settings, plan, by_variant, ledger)
@@ -266,5 +265,5 @@ def _signature(
     )
 
 
-def _ledger(campaign: Campaign) -> Ledger:
-    return Ledger(campaign.state / "compute-metrics.jsonl")
+def _ledger(campaign: Campaign, *, read_only: bool = False) -> Ledger:
+    return Ledger(campaign.state / "compute-metrics.jsonl", read_only=read_only)

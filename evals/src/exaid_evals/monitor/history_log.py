@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from exaid_evals.artifacts.atomic import append_whole
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.appending import append_whole
+from exaid_evals.files import append_descriptor
 from exaid_evals.monitor.locking import Lock
 from exaid_evals.monitor.settings import MonitoringConfig
 
@@ -113,7 +114,7 @@ class HistoryLog:
                 self._own()
                 return os.fdopen(descriptor, "ab", buffering=0)
         self._folder.mkdir(parents=True, exist_ok=True)
-        stream = self.path.open("a+b", buffering=0)
+        stream = os.fdopen(append_descriptor(self.path), "a+b", buffering=0)
         try:
             self._own()
         except BlockingIOError:

@@ -21,6 +21,7 @@ from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.execution.local import Processes
+from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
 from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
@@ -104,7 +105,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
     work: list[CaseWork] = []
     current = 0
     made_from = _made_from(settings, manifest)
-    with _ledger(campaign) as ledger:
+    with _ledger(campaign, read_only=True) as ledger:
         for entry in entries:
             left = tuple(
                 variant
@@ -212,15 +213,12 @@ def _forget_other_cases(campaign: Campaign, manifest: Manifest) -> None:
     """Remove run logs, written by this stage, of cases that are no longer in the data set."""
     known = {entry.case_id for entry in manifest.entries}
     with _ledger(campaign) as ledger:
-        kept = [key for key in ledger.recorded() if key.split("/")[1] in known]
-        for key in set(ledger.recorded()) - set(kept):
-            variant_id, case_id = key.split("/")
-            campaign.run_file(variant_id, case_id).unlink(missing_ok=True)
-        ledger.keep_only(kept)
+        kept = [key for key in ledger.recorded() if key.partition("/")[2] in known]
+        ledger.keep_only(kept, lambda key: inside(campaign.runs, f"{key}.jsonl.gz") if "/" in key else None)
 
 
-def _ledger(campaign: Campaign) -> Ledger:
-    return Ledger(campaign.state / "run-variants.jsonl")
+def _ledger(campaign: Campaign, *, read_only: bool = False) -> Ledger:
+    return Ledger(campaign.state / "run-variants.jsonl", read_only=read_only)
 
 
 def _key(variant: VariantConfig, entry: TraceEntry) -> str:

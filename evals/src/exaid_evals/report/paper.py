@@ -14,6 +14,7 @@ from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.files import inside
 from exaid_evals.report.formats.markdown import escape as markdown_text
 from exaid_evals.report.formats.tex_text import breakable
 from exaid_evals.report.formats.tex_text import escape as tex_text
@@ -98,9 +99,7 @@ def write_paper(campaign: Campaign, results: Results, *, left_out: Mapping[str, 
     outputs = {f"{FOLDER}/{name}": folder / name for name in content}
     remove_leftovers(folder)
     with Ledger(campaign.state / f"{FOLDER}.jsonl") as ledger:
-        for key in set(ledger.recorded()) - set(outputs):
-            (campaign.root / key).unlink(missing_ok=True)
-        ledger.keep_only(outputs)
+        ledger.keep_only(outputs, lambda key: inside(folder, key.removeprefix(f"{FOLDER}/")))
         for name, data in content.items():
             key, inputs = f"{FOLDER}/{name}", sha256_bytes(data)
             if not ledger.is_current(key, inputs, outputs[key]):

@@ -17,6 +17,7 @@ from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError
+from exaid_evals.files import inside
 from exaid_evals.report.base import Table
 from exaid_evals.report.example_case import chosen_case, read_example
 from exaid_evals.report.notes import signatures_of
@@ -71,9 +72,7 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
     outputs = _outputs(campaign, tables, [name for name in FIGURES.names() if name not in left_out])
     remove_leftovers(campaign.tables, campaign.figures)
     with Ledger(campaign.state / "report.jsonl") as ledger:
-        for key in set(ledger.recorded()) - set(outputs):
-            (campaign.root / key).unlink(missing_ok=True)
-        ledger.keep_only(outputs)
+        ledger.keep_only(outputs, lambda key: _own(campaign, key))
         stale = {
             key: path
             for key, path in outputs.items()
@@ -124,6 +123,12 @@ def _outputs(campaign: Campaign, tables: Sequence[str] | dict[str, Table], figur
     paths = [campaign.tables / f"{name}.{suffix}" for name in tables for suffix in FORMATS]
     paths += [campaign.figures / f"{name}.{suffix}" for name in figures for suffix in _FIGURE_SUFFIXES]
     return {campaign.relative(path): path for path in paths}
+
+
+def _own(campaign: Campaign, key: str) -> Path | None:
+    """Return the table or figure that a key of the ledger names; None for whatever else."""
+    path = inside(campaign.root, key)
+    return path if path.parent in (campaign.tables, campaign.figures) else None
 
 
 def _table_files(tables: dict[str, Table], stale: dict[str, Path]) -> dict[str, bytes]:

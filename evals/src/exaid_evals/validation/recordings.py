@@ -19,7 +19,7 @@ class CassetteCheck(FileCheck):
     """
 
     schema = "exaid.cassette"
-    remedy = "restore the cassette; or remove it, and the next live run makes its calls again"
+    remedy = "restore the cassette, or keep what can be read of it with `exaid-evals cassette repair`"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)
@@ -66,7 +66,7 @@ class MacCassetteCheck(FileCheck):
     """A replay looks answers up by the hash of a request, so the hash must be that request's, and stand once."""
 
     schema = "exaid.mac_cassette"
-    remedy = "restore the recording; or remove it, and the next live generation makes its calls again"
+    remedy = "restore the recording, or keep what can be read of it with `exaid-evals cassette repair`"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)

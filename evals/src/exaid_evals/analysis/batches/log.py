@@ -12,8 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
+from exaid_evals.artifacts.atomic import append_whole
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.errors import ConfigError
+from exaid_evals.files import append_descriptor
 from exaid_evals.runs.history_files import BATCHES
 
 FOLDER_VARIABLE = "EXAID_BATCH_LOG_DIR"
@@ -82,9 +84,9 @@ class BatchLog:
             row["profile"] = {name: _plain(value) for name, value in profile.items()}
         if self._stream is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self._path.open("ab", buffering=0)
+            self._stream = os.fdopen(append_descriptor(self._path), "ab", buffering=0)
         # One write of one line: processes that share the file do not mix their lines.
-        self._stream.write(canonical_bytes(row) + b"\n")
+        append_whole(self._stream, canonical_bytes(row) + b"\n")
         _to_wandb(row)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from exaid_evals.analysis.images.facts import ImageFacts
 from exaid_evals.analysis.images.files import ImageFile
-from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.atomic import Appended, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.ledger import source_hash
@@ -29,7 +29,7 @@ class Journal:
         self._path, self._resume = path, resume
         self._version = {"source": source_hash(), **limits}
         self._known: dict[str, dict[str, Any]] = {}
-        self._unflushed = 0
+        self._held: list[bytes] = []
 
     def __enter__(self) -> Self:
         """Read what is recorded, and write it again without half a last line."""
@@ -40,14 +40,14 @@ class Journal:
                     self._known[entry["key"]] = entry
         # Whoever is killed while the entries are written again still has the old ones.
         write_bytes(self._path, b"".join(canonical_bytes(entry) + b"\n" for entry in self._known.values()))
-        self._stream = self._path.open("ab")
+        self._file = Appended(self._path)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
-        self._stream.close()
+        """Write what is left."""
+        self._file.append(b"".join(self._held))
 
     def known(self, file: ImageFile) -> ImageFacts | None:
         """Return what was measured of a file that has not changed since."""
@@ -62,11 +62,10 @@ class Journal:
     def record(self, file: ImageFile, facts: ImageFacts) -> None:
         """Note what was measured."""
         entry = {"version": self._version, "key": file.name, "stamp": _stamp(file), "facts": facts.as_record()}
-        self._stream.write(canonical_bytes(entry) + b"\n")
-        self._unflushed += 1
-        if self._unflushed >= _FLUSH_EVERY:
-            self._stream.flush()
-            self._unflushed = 0
+        self._held.append(canonical_bytes(entry) + b"\n")
+        if len(self._held) >= _FLUSH_EVERY:
+            self._file.append(b"".join(self._held))
+            self._held.clear()
 
 
 def _stamp(file: ImageFile) -> list[int] | None:

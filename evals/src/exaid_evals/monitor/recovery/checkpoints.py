@@ -18,7 +18,7 @@ from exaid_evals.artifacts.atomic import atomic_file, remove_leftovers, write_by
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.monitor.recovery.plain_file import open_plain
+from exaid_evals.files import open_regular
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 
 _NAME = re.compile(r"checkpoint-([0-9]{6}|[1-9][0-9]{6,15})\.(json|npz)")
@@ -153,7 +153,7 @@ class CheckpointStore:
             DataError: the file is missing, was changed, or is not a state.
         """
         path = self._file(one.number)
-        with open_plain(path) as stream:
+        with open_regular(path, follow=False, remedy="remove it") as stream:
             # Hashed before it is held: what took its place may be larger than the memory.
             if _digest(stream) != one.sha256:
                 remedy = "the next best checkpoint is taken"
@@ -220,7 +220,7 @@ def _names(folder: Path) -> list[str]:
 
 def _checkpoint(number: int, path: Path) -> Checkpoint:
     remedy = "remove it"
-    with open_plain(path) as stream:
+    with open_regular(path, follow=False, remedy="remove it") as stream:
         data = stream.read(_MOST_MANIFEST_BYTES + 1)
     if len(data) > _MOST_MANIFEST_BYTES:
         raise DataError("is too large", where=str(path), remedy=remedy)

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.atomic import append_whole
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.monitor.appending import append_whole
-from exaid_evals.monitor.recovery.plain_file import append_plain, open_plain
+from exaid_evals.files import append_descriptor, open_regular
 
 JOURNAL = "recovery.jsonl"
 
@@ -36,7 +36,7 @@ class Journal:
         self.n_records = self.n_counted = self.torn = 0
         if not os.path.lexists(self._path):
             return
-        with open_plain(self._path, "remove it, or name another checkpoint_dir") as stream:
+        with open_regular(self._path, follow=False, remedy="move it away, or name another checkpoint_dir") as stream:
             data = stream.read()
         whole, end, rest = data.rpartition(b"\n")
         self._count(whole + end)
@@ -71,7 +71,7 @@ class Journal:
         record = {**header("exaid.recovery"), "record_type": record_type, "index": self.n_records, **fields}
         self.n_records += 1
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with append_plain(self._path) as stream:
+        with os.fdopen(append_descriptor(self._path, follow=False), "ab", buffering=0) as stream:
             if self.torn:
                 os.ftruncate(stream.fileno(), os.fstat(stream.fileno()).st_size - self.torn)
                 self.torn = 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from exaid_evals.artifacts.content import CHUNK_BYTES, content_chunks
+from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
+from exaid_evals.files import CHUNK_BYTES, regular_descriptor
 
 # Digests of what has been read to its end since `digests` began, by path; None where nobody asks. It is not an
 # argument, since it would have to be passed through every reader.
@@ -42,16 +42,13 @@ def chunks(path: Path) -> Iterator[bytes]:
         yield from content_chunks(path)
         return
     try:
-        # A pipe is opened at once and found to be none of ours; without O_NONBLOCK it would be waited for.
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        file = regular_descriptor(path)
+    except (OSError, ValueError):
         yield from content_chunks(path)  # says what is wrong
         return
     digest = hashlib.sha256()
     try:
         status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError("is not an ordinary file", where=str(path), remedy="move or rename it")
         # A buffer of a mebibyte for a file of a few hundred bytes would take longer than reading it.
         size = min(status.st_size + 1, CHUNK_BYTES)
         while chunk := os.read(file, size):

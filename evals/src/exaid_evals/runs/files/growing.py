@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import BinaryIO
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
+from exaid_evals.files import regular_descriptor
 
 _CHUNK = 1 << 20
 _MOST_AT_ONCE = 16 * _CHUNK
@@ -71,13 +71,9 @@ class GrowingFile:
 
     def _opened(self) -> bool:
         try:
-            # A pipe would keep us waiting for a writer; what comes through it cannot be read from its beginning.
-            stream = open(self._path, "rb", opener=_without_waiting)  # noqa: SIM115 - it stays open
+            stream = os.fdopen(regular_descriptor(self._path), "rb")
         except FileNotFoundError:
             return False
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            stream.close()
-            raise DataError("is not a plain file", where=str(self._path), remedy="name a history")
         self._stream = stream
         self._close = weakref.finalize(self, stream.close)
         return True
@@ -119,7 +115,3 @@ class GrowingFile:
             return True
         file.seek(self._offset - len(self._tail))
         return file.read(len(self._tail)) != self._tail
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

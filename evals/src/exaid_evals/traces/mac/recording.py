@@ -9,25 +9,24 @@ that was paid for; when the stage ends, the file is rewritten sorted and as one 
 from __future__ import annotations
 
 import gzip
-import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from exaid_evals.artifacts.atomic import Appended
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.jsonl import scan_jsonl, write_jsonl
-from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.clients.cassette import first_difference
+from exaid_evals.artifacts.jsonl import write_jsonl
+from exaid_evals.artifacts.schemas import header
+from exaid_evals.clients.cassette import REMEDY, Repaired, first_difference, read_records, repair_records
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.mac.streamed import Deltas
 
 SCHEMA = "exaid.mac_cassette"
-_REMEDY = "restore it; or remove it, and the calls are made again"
 _ORDER = {"mac_run": 0, "mac_call": 1, "mac_case": 2}
 
 
@@ -120,6 +119,7 @@ class Recording:
     def __init__(self, path: Path, run: RecordedRun, *, read_only: bool = False) -> None:
         self._path = path
         self._read_only = read_only
+        self._file = Appended(path, sync=True)
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str, int], Answer] = {}
         self._n_calls: dict[str, int] = {}
@@ -135,7 +135,7 @@ class Recording:
             self.run = run
         if self.run.mas_run_id != run.mas_run_id:
             what = f"is the recording of {self.run.mas_run_id}, not of {run.mas_run_id}"
-            raise DataError(what, where=str(path), remedy=_REMEDY)
+            raise DataError(what, where=str(path), remedy=REMEDY)
         if torn and not read_only:
             write_jsonl(path, records)  # nothing may be appended behind half a member
         if not records and not read_only:
@@ -152,7 +152,8 @@ class Recording:
         with self._lock:
             self._open = False
             if self._grown and not self._read_only:
-                write_jsonl(self._path, sorted(_latest(read_recording(self._path)[0]), key=_place))
+                self._file.flush()
+                _write(self._path, read_recording(self._path)[0])
 
     def find(self, case_id: str, request_sha256: str, repeat: int) -> Answer | None:
         """Return what was answered to a request; None where it was never recorded."""
@@ -222,16 +223,13 @@ class Recording:
 
     def _append(self, fields: Mapping[str, Any]) -> None:
         member = gzip.compress(canonical_bytes({**header(SCHEMA), **fields}) + b"\n", mtime=0)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as stream:
-            stream.write(member)
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._file.append(member)
 
     def _take(self, record: Mapping[str, Any]) -> None:
         if record["record_type"] == "mac_call":
             key = (record["case_id"], record["request_sha256"], record["repeat"])
-            self._answers[key] = Answer(record["response"], record["latency_ms"], _pairs(record.get("deltas", ())))
+            answer = Answer(record["response"], record["latency_ms"], _pairs(record.get("deltas", ())))
+            self._answers.setdefault(key, answer)
             self._n_calls[record["case_id"]] = self._n_calls.get(record["case_id"], 0) + 1
         elif record["record_type"] == "mac_case":
             self._outcomes[record["case_id"]] = _outcome_of(record)
@@ -246,25 +244,35 @@ def read_recording(path: Path) -> tuple[list[dict[str, Any]], bool]:
     Raises:
         DataError: a record is malformed, is of another generation, or is not the answer to its request.
     """
-    records: list[dict[str, Any]] = []
-    for line in scan_jsonl(path):
-        if line.value is None and (line.problem or "").startswith(("truncated gzip", "half a line")):
-            return records, True
-        where = f"{path}:{line.number}"
-        if line.value is None:
-            raise DataError(line.problem or "no record", where=where, remedy=_REMEDY)
-        record = line.value
-        require_valid(record, where)
-        if record["schema_name"] != SCHEMA:
-            raise DataError(f"a record of {record['schema_name']}", where=where, remedy=_REMEDY)
-        if (record["record_type"] == "mac_run") != (not records):
-            raise DataError("the first record, and no other, must be mac_run", where=where, remedy=_REMEDY)
-        if records and record["mas_run_id"] != records[0]["mas_run_id"]:
-            raise DataError("a record of another generation", where=where, remedy=_REMEDY)
-        if record["record_type"] == "mac_call" and record["request_sha256"] != sha256_structure(record["request"]):
-            raise DataError("request_sha256 is not the hash of request", where=where, remedy=_REMEDY)
-        records.append(record)
-    return records, False
+    return read_records(path, _problem, _identity)
+
+
+def _problem(record: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> str | None:
+    if record["schema_name"] != SCHEMA:
+        return f"a record of {record['schema_name']}"
+    if (record["record_type"] == "mac_run") != (not before):
+        return "the first record, and no other, must be mac_run"
+    if before and record["mas_run_id"] != before[0]["mas_run_id"]:
+        return "a record of another generation"
+    if record["record_type"] == "mac_call" and record["request_sha256"] != sha256_structure(record["request"]):
+        return "request_sha256 is not the hash of request"
+    return None
+
+
+def _identity(record: Mapping[str, Any]) -> Hashable | None:
+    """Return what a call is known by; of a case the last word counts, and it may be said several times."""
+    if record["record_type"] != "mac_call":
+        return None
+    return record["case_id"], record["request_sha256"], record["repeat"]
+
+
+def repair_recording(path: Path) -> Repaired:
+    """Keep of a damaged recording what can be read, and the file as it was beside it."""
+    return repair_records(path, _problem, _identity, _write)
+
+
+def _write(path: Path, records: list[dict[str, Any]]) -> None:
+    write_jsonl(path, sorted(_latest(records), key=_place))
 
 
 def recorded_run(path: Path) -> RecordedRun | None:

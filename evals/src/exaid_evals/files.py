@@ -1,0 +1,140 @@
+"""Files and names that somebody else may have left: what is opened is a file, and no name leads out of its folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+from exaid_evals.errors import DataError
+
+CHUNK_BYTES = 1 << 20
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def regular_descriptor(path: Path, *, follow: bool = True) -> int:
+    """Open a file for reading and return its descriptor.
+
+    A pipe is opened at once and found to be none: without O_NONBLOCK its writer would be waited for without end. What
+    was opened is looked at, not what had the name before.
+
+    Args:
+        path: the file.
+        follow: whether a link may stand in its place.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be opened.
+        DataError: it is a folder, pipe, socket or device.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING | (0 if follow else _NO_LINK))
+    except OSError:
+        kind = _kind_of(path, follow=follow)  # a socket is not opened at all
+        if kind is None:
+            raise
+        raise _not_regular(path, kind) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _not_regular(path, "a folder" if stat.S_ISDIR(mode) else "not an ordinary file")
+    return descriptor
+
+
+def open_regular(path: Path, *, follow: bool = True, remedy: str | None = None) -> BufferedReader:
+    """Open a file for reading as bytes.
+
+    Args:
+        path: the file.
+        follow: whether a link may stand in its place.
+        remedy: what to do where it cannot be opened; None for the usual.
+
+    Raises:
+        DataError: it is missing, cannot be opened, or is a folder, pipe, socket or device.
+    """
+    try:
+        return os.fdopen(regular_descriptor(path, follow=follow), "rb")
+    except FileNotFoundError:
+        raise DataError("no such file", where=str(path), remedy=remedy or "check the path") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error, remedy) from None
+    except DataError as error:
+        raise DataError(error.what, where=error.where, remedy=remedy or error.remedy) from None
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Return a file's content as it lies there.
+
+    Raises:
+        DataError: as `open_regular`; or it is larger than that.
+    """
+    try:
+        with open_regular(path) as stream:
+            content = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise _unreadable(path, error, None) from None
+    if len(content) > max_bytes:
+        raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="is it the right file?")
+    return content
+
+
+def append_descriptor(path: Path, *, follow: bool = True) -> int:
+    """Open a file at its end, for reading too, make it where there is none, and return its descriptor.
+
+    Raises:
+        OSError: it cannot be written, or is a folder, pipe, socket or device.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _WITHOUT_WAITING | (0 if follow else _NO_LINK)
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not an ordinary file", str(path))
+    return descriptor
+
+
+def is_plain(name: str) -> bool:
+    r"""Tell whether a name is that of something in a folder: relative, with `/`, and of no other meaning anywhere.
+
+    >>> [is_plain(name) for name in ("a", "V0/case-1", "", "/a", "../a", "a/./b", "a//b", "a/", "C:a", "a\\b", "a\0")]
+    [True, True, False, False, False, False, False, False, False, False, False]
+    """
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") and part.isprintable() and not set(part) & {"\\", ":"} for part in parts)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a file in a folder, by a name that came out of a file.
+
+    Names are relative, with `/`, and cannot lead out of the folder, neither by `..` nor by a link that lies in it.
+
+    Raises:
+        DataError: the name does.
+    """
+    if not is_plain(name):
+        raise DataError(f"{name!r:.80} names no file in a folder", where=str(folder), remedy="correct or restore it")
+    path = folder / name
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{name!r:.80} leads out of the folder", where=str(folder), remedy="remove the link")
+    return path
+
+
+def _kind_of(path: Path, *, follow: bool) -> str | None:
+    """Return what stands in a file's place; None for a file, or nothing."""
+    try:
+        mode = path.stat(follow_symlinks=follow).st_mode
+    except (OSError, ValueError):
+        return None
+    return None if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "not an ordinary file"
+
+
+def _unreadable(path: Path, error: OSError | ValueError, remedy: str | None) -> DataError:
+    reason = getattr(error, "strerror", None) or error
+    remedy = remedy or "check the file and its permissions"
+    return DataError(f"cannot be read ({reason})", where=str(path), remedy=remedy)
+
+
+def _not_regular(path: Path, kind: str) -> DataError:
+    return DataError(f"is {kind}, where a file must stand", where=str(path), remedy="move or rename it")
