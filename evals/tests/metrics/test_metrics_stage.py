@@ -274,10 +274,13 @@ def test_a_variant_called_comparisons_is_refused(campaign: Campaign) -> None:
 
 
 def test_metrics_with_other_cases_under_one_signature_are_refused(campaign: Campaign) -> None:
-    """A case cut out of one file by hand cannot be paired."""
+    """A case cut out of one file by hand is missed: by the ledger, and by the counts."""
     compared(campaign)
     path = campaign.metrics_file("V0")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[1:]))
-    with pytest.raises(DataError, match=r"holds other cases than V3\.metrics\.jsonl.*--force"):
+    with pytest.raises(DataError, match=r"changed since.*--force"):
+        compared(campaign, variants=["V3"])
+    (campaign.state / "compute-metrics.jsonl").unlink()
+    with pytest.raises(DataError, match=r"V0\.metrics\.jsonl:8: n_cases is 8, and the file has 7"):
         compared(campaign, variants=["V3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -163,12 +164,48 @@ def test_without_metrics_it_says_what_to_run(capsys: pytest.CaptureFixture[str],
     assert "compute-metrics" in capsys.readouterr().err
 
 
-def test_an_edited_case_is_noticed(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
-    """A case that no longer gives the mean beside it is said to have been edited."""
-    change_record(spoilt.metrics_file("V3"), 1, lambda record: record["measures"].update(coverage=0.25))
-    assert any(
-        "one of them was edited" in reason for reason in explained(capsys, spoilt, "main", "V3", "coverage")["stale"]
-    )
+def _double(campaign: Campaign) -> None:
+    path = campaign.metrics_file("V3")
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, first, *others]))
+
+
+EDITS = {
+    "a mean": lambda campaign: change_record(
+        campaign.metrics_file("V3"), 3, lambda record: record["measures"]["coverage"].update(mean=0.123456)
+    ),
+    "a case": lambda campaign: change_record(
+        campaign.metrics_file("V3"), 1, lambda record: record["measures"].update(coverage=0.25)
+    ),
+    "a case twice": _double,
+}
+READERS = {
+    "export": ["export"],
+    "tables": ["tables"],
+    "paper": ["paper", "--assemble-only"],
+    "explain": ["explain", "main", "V3", "coverage"],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_edited_metrics_are_refused_by_all_that_read_them(
+    capsys: pytest.CaptureFixture[str], spoilt: Campaign, edit: str
+) -> None:
+    """By the ledger's hash; and where no ledger came along, by the arithmetic between cases and means."""
+    EDITS[edit](spoilt)
+    for problem in ("is not what was written: it has been changed since", "V3.metrics.jsonl:"):
+        for name, arguments in READERS.items():
+            assert (name, run([*arguments, "--data-dir", str(spoilt.root)])) == (name, 1)
+            assert problem in capsys.readouterr().err
+        shutil.rmtree(spoilt.state, ignore_errors=True)
+
+
+def test_an_altered_trace_makes_every_number_stale(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
+    """The manifest is as it was, and the trace is not what it froze."""
+    change_record(spoilt.trace_file("case-t00"), 1, lambda record: record.update(content="Other words."))
+    [reason] = explained(capsys, spoilt, "main", "V3", "coverage")["stale"]
+    assert "changed" in reason
+    assert "case-t00" in reason
 
 
 @pytest.mark.slow

@@ -123,6 +123,25 @@ class Ledger:
             write_bytes(self._path, content)
 
 
+def require_as_written(path: Path, digest: str, ledger: Path, key: str, remedy: str) -> None:
+    """Make sure that an output is what its stage wrote, where the stage's ledger is here and knows of it.
+
+    Args:
+        path: the output.
+        digest: of its content now.
+        ledger: the stage's ledger.
+        key: of the output in it.
+        remedy: how to make the output again.
+
+    Raises:
+        DataError: it was changed since.
+    """
+    with Ledger(ledger, read_only=True) as recorded:
+        written = recorded.output_hash(key)
+    if written not in (None, digest):
+        raise DataError("is not what was written: it has been changed since", where=str(path), remedy=remedy)
+
+
 def _entry(value: Mapping[str, Any]) -> tuple[str, str, str] | None:
     key, inputs, output = value.get("key"), value.get("inputs"), value.get("output")
     if isinstance(key, str) and isinstance(inputs, str) and isinstance(output, str):

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from exaid_evals.artifacts.canonical import rounded
 from exaid_evals.runs.base import Run
+from exaid_evals.stats.finite import finite
 
 Z_95 = 1.96
 
@@ -42,6 +43,11 @@ class Aggregate:
     n: int
     n_missing: int = 0
 
+    @property
+    def overflows(self) -> bool:
+        """Whether values are there whose mean or spread is too large to be a number."""
+        return self.n > 0 and (self.mean is None or self.std is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -61,7 +67,8 @@ class Ranked:
 def aggregate(values: Sequence[float | None]) -> Aggregate:
     """Aggregate one metric, leaving out and counting the runs in which it is undefined.
 
-    Sums are exact before their one rounding (`math.fsum`), so the result does not depend on the order of runs.
+    Sums are exact before their one rounding (`math.fsum`), so the result does not depend on the order of runs. What
+    overflows is undefined.
 
     >>> result = aggregate([1.0, 3.0, None])
     >>> result.mean, result.std, round(result.std_sample, 6), result.n, result.n_missing
@@ -74,10 +81,13 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     n_missing = len(values) - n
     if n == 0:
         return Aggregate(None, None, None, None, None, None, None, None, None, None, 0, n_missing)
-    mean = math.fsum(defined) / n
-    squares = math.fsum([away * away for away in [value - mean for value in defined]])
-    std = math.sqrt(squares / n)
-    sample = math.sqrt(squares / (n - 1)) if n > 1 else None
+    mean = finite(lambda: math.fsum(defined) / n)
+    if mean is None:
+        low, high = min(defined), max(defined)
+        return Aggregate(None, None, None, low, high, None, None, None, None, None, n, n_missing)
+    squares = finite(lambda: math.fsum([away * away for away in [value - mean for value in defined]]))
+    std = math.sqrt(squares / n) if squares is not None else None
+    sample = math.sqrt(squares / (n - 1)) if squares is not None and n > 1 else None
     half = Z_95 * sample / math.sqrt(n) if sample is not None else None
     half_t = t_95(n) * sample / math.sqrt(n) if sample is not None else None
     return Aggregate(
@@ -90,7 +100,7 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
         ci95_high=mean + half if half is not None else None,
         ci95_t_low=mean - half_t if half_t is not None else None,
         ci95_t_high=mean + half_t if half_t is not None else None,
-        cv=std / abs(mean) if mean else None,
+        cv=std / abs(mean) if mean and std is not None else None,
         n=n,
         n_missing=n_missing,
     )

@@ -33,6 +33,7 @@ def diagnose(
     """
     each = [line for run in runs for line in (*run.warnings, *_of_run(run))]
     each += [line for group in folds for line in _incomplete(group)]
+    each += _overflows(aggregated)
     if by == NONE:
         return [*each, *_same_predictions(runs), *_comparability(runs, by)]
     between: list[str] = []
@@ -50,6 +51,14 @@ def diagnose(
     elif by == FOLD:
         between += _same_items(samples)
     return [*each, *between, *_same_predictions(runs), *_git(runs), *_comparability(runs, by)]
+
+
+def _overflows(aggregated: Mapping[str, Aggregate]) -> list[str]:
+    names = [name for name, one in aggregated.items() if one.overflows]
+    if not names:
+        return []
+    n = len(names)
+    return [f"mean or spread of {n} metric{'s' * (n > 1)} overflows and is undefined: {', '.join(names[:5])}"]
 
 
 def _of_run(run: Run) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.records import SCHEMA
+from exaid_evals.metrics.records import SCHEMA, require_as_measured
 
 COMPARISON = "comparison"
 
@@ -91,7 +92,10 @@ def read_comparisons(path: Path) -> list[Comparison]:
         DataError: a record breaks its schema, or is of another type.
     """
     found = []
-    for number, record in enumerate(read_jsonl(path), start=1):
+    digest = hashlib.sha256()
+    records = [require_record(line, path) for line in scan_jsonl(path, digest=digest)]
+    require_as_measured(path, digest.hexdigest(), "compare-variants")
+    for number, record in enumerate(records, start=1):
         where = f"{path}:{number}"
         require_valid(record, where)
         if record.get("record_type") != COMPARISON:

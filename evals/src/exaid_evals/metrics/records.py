@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import read_jsonl, require_record, scan_jsonl, write_jsonl
+from exaid_evals.artifacts.ledger import require_as_written
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.validation.metrics import within
 
 SCHEMA = "exaid.metrics"
 OK = "ok"
 SKIPPED_FAILED_TRACE = "skipped_failed_trace"
 FAILED_RUN = "failed"
 COVERAGE_CURVE = "coverage_vs_budget"
+_REMEDY = "run `exaid-evals compute-metrics --force`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +190,32 @@ def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics
 
 
 def _read_whole(path: Path) -> list[dict[str, Any]]:
-    records = read_jsonl(path)
+    digest = hashlib.sha256()
+    records = [require_record(line, path) for line in scan_jsonl(path, digest=digest)]
     for number, record in enumerate(records, start=1):
         require_valid(record, f"{path}:{number}")
     types = [record["record_type"] for record in records]
     if types[-1:] != ["variant_metrics"] or set(types[:-1]) - {"case_metrics"}:
-        raise DataError(
-            "must end in variant_metrics", where=str(path), remedy="run `exaid-evals compute-metrics --force`"
-        )
+        raise DataError("must end in variant_metrics", where=str(path), remedy=_REMEDY)
+    require_as_measured(path, digest.hexdigest())
+    for finding in within(path, records):
+        raise DataError(finding.what, where=f"{path}:{finding.line}", remedy=finding.remedy)
     return records
+
+
+def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics") -> None:
+    """Make sure that a file of metrics is what its stage wrote, where the ledger says.
+
+    Args:
+        path: in the folder of metrics of a campaign.
+        digest: of its content, in hexadecimal.
+        stage: whose ledger is asked.
+
+    Raises:
+        DataError: it was changed since.
+    """
+    ledger = path.parent.parent / ".state" / f"{stage}.jsonl"
+    require_as_written(path, f"sha256:{digest}", ledger, path.name.removesuffix(".metrics.jsonl"), _REMEDY)
 
 
 def _variant(record: Mapping[str, Any]) -> VariantMetrics:

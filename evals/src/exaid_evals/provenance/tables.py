@@ -20,6 +20,7 @@ from exaid_evals.report.paper import TABLES as PAPER_TABLES
 from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables as report_tables
+from exaid_evals.traces.freeze import verify_frozen
 
 _METRICS_SUFFIX = ".metrics.jsonl"
 
@@ -40,8 +41,19 @@ def stale_traces(campaign: Campaign, made_from: MadeFrom) -> str | None:
     except DataError as error:
         return f"the manifest cannot be read: {error.what}"
     if now == made_from.trace_dataset_hash:
-        return None
+        return _altered_traces(campaign)
     return f"traces {short(made_from.trace_dataset_hash)} were measured, and {short(now)} are frozen now"
+
+
+def _altered_traces(campaign: Campaign) -> str | None:
+    """State which traces here are not what the manifest froze; None where they are, or none is here."""
+    if not campaign.traces.is_dir():
+        return None
+    try:
+        verify_frozen(campaign)
+    except DataError as error:
+        return error.what
+    return None
 
 
 def stale_runs(campaign: Campaign, variant: str, made_from: MadeFrom) -> str | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exaid_evals.stats.finite import finite
+
 Floats = NDArray[np.float64]
 
 
@@ -17,8 +19,8 @@ class Description:
 
     Attributes:
         n: number of defined values.
-        mean: NaN where n is 0.
-        sd: of the sample (ddof 1); NaN where n is below 2.
+        mean: NaN where n is 0, or the sum overflows.
+        sd: of the sample (ddof 1); NaN where n is below 2, or it overflows.
         median: the middle value, or the mean of the two middle ones.
         min: the least value.
         max: the greatest value.
@@ -54,7 +56,9 @@ def _describe_column(column: list[float]) -> tuple[float, float, float, float, f
     if n == 0:
         return 0, math.nan, math.nan, math.nan, math.nan, math.nan
     ordered = sorted(column)
-    mean = math.fsum(column) / n
-    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in column) / (n - 1)) if n > 1 else math.nan
+    mean = finite(lambda: math.fsum(column) / n)
+    if mean is None:
+        return n, math.nan, math.nan, math.nan, ordered[0], ordered[-1]
+    sd = finite(lambda: math.sqrt(math.fsum((value - mean) ** 2 for value in column) / (n - 1))) if n > 1 else None
     median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
-    return n, mean, sd, median, ordered[0], ordered[-1]
+    return n, mean, math.nan if sd is None else sd, median, ordered[0], ordered[-1]

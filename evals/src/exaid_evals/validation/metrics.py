@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
@@ -17,7 +17,11 @@ _TOLERANCE = 2e-6
 
 
 class MetricsCheck(FileCheck):
-    """Holds a variant's aggregates against its cases: numbers of cases, of undefined values, and the means."""
+    """Holds a variant's aggregates against its cases: numbers of cases, of undefined values, and the means.
+
+    Attributes:
+        beside: whether the traces and runs that lie beside the file are looked at.
+    """
 
     schema = "exaid.metrics"
     remedy = "compute the metrics again with `exaid-evals compute-metrics --force`"
@@ -31,6 +35,7 @@ class MetricsCheck(FileCheck):
         self._n_undefined: dict[str, int] = {}
         self._variant_line = 0
         self._comparisons = Comparisons(path, self.found)
+        self.beside = True
 
     def record(self, line: int, record: Record) -> None:
         """Take the next record."""
@@ -85,7 +90,7 @@ class MetricsCheck(FileCheck):
         for name in self._values.keys() | self._n_undefined.keys():
             if name in record["measures"]:
                 self._aggregate(line, name, record["measures"][name])
-        if "made_from" in record and self.path.parent.name == "metrics":
+        if self.beside and "made_from" in record and self.path.parent.name == "metrics":
             self._made_from(line, record, Campaign(self.path.parent.parent))
 
     def _made_from(self, line: int, record: Record, campaign: Campaign) -> None:
@@ -119,6 +124,17 @@ class MetricsCheck(FileCheck):
         self._comparisons.end(incomplete=self.incomplete)
         if self._cases and not self._variant_line and not self.incomplete:
             self.found(0, "has no variant_metrics after its cases: it was cut")
+
+
+def within(path: Path, records: Iterable[Record]) -> Iterator[Finding]:
+    """Yield what the records of a variant's file contradict in each other; what lies beside it is not looked at."""
+    found: list[Finding] = []
+    check = MetricsCheck(path, Surroundings(), found.append)
+    check.beside = False
+    for number, record in enumerate(records, start=1):
+        check.record(number, record)
+        yield from found
+        found.clear()
 
 
 _ORDER = (("min", "median"), ("median", "max"), ("min", "mean"), ("mean", "max"), ("ci95_low", "ci95_high"))

@@ -20,6 +20,7 @@ from exaid_evals.metrics.runs import natural_order
 from exaid_evals.report.base import STUB_NOTE, Table
 from exaid_evals.report.tables import main
 from exaid_evals.runs.base import Run, merged_signature
+from exaid_evals.stats.finite import finite
 from exaid_evals.stats.hierarchical import hierarchical_interval
 
 NAME = "over_seeds"
@@ -129,7 +130,7 @@ def _estimate(of_seeds: NDArray[np.float64], mean: float, bounds: NDArray[np.flo
     defined = of_seeds[~np.isnan(of_seeds)].tolist()
     n = len(defined)
     centre = math.fsum(defined) / n if n else math.nan
-    sd = math.sqrt(math.fsum((value - centre) ** 2 for value in defined) / (n - 1)) if n > 1 else None
+    sd = finite(lambda: math.sqrt(math.fsum((value - centre) ** 2 for value in defined) / (n - 1))) if n > 1 else None
     return Estimate(
         mean=_rounded(number(mean)),
         sd=_rounded(sd),
