@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import quote
+import html
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.clients.endpoint import REDACTED, Redactor, endpoint_of
+from exaid_evals.artifacts.redaction import REDACTED, Redactor
+from exaid_evals.cli.main import run
+from exaid_evals.clients.endpoint import endpoint_of
+from exaid_evals.clients.json_text import json_object
 from exaid_evals.errors import ConfigError
+from exaid_evals.monitor.environment import secret_in_keys
 
 KEY = "sk-planted/+key=0123456789"
 
@@ -25,17 +35,71 @@ def test_a_secret_inside_base64_is_found_at_any_offset(before: bytes, after: byt
     assert inner not in redacted
 
 
-def test_every_way_of_writing_a_secret_is_found() -> None:
-    """Raw, URL-encoded, base64 and hexadecimal."""
-    written = [
-        KEY,
-        quote(KEY),
-        quote(KEY, safe=""),
-        KEY.encode().hex(),
-        base64.urlsafe_b64encode(KEY.encode()).decode(),
-    ]
-    for text in written:
-        assert Redactor([KEY]).stored(f"it is {text}, you see") == f"it is {REDACTED}, you see"
+def _entities(text: str) -> str:
+    return "".join(f"&#{ord(one)};" if not one.isalnum() else one for one in text)
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "URL": lambda text: quote(text, safe=""),
+    "URL in lower case": lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
+    "URL twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "URL of a form": quote_plus,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON with escaped slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON in JSON": lambda text: json.dumps(json.dumps(text))[3:-3],
+    "JSON, all escaped": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
+    "HTML": lambda text: html.escape(text),
+    "HTML, numbered": _entities,
+    "HTML twice": lambda text: html.escape(_entities(text)),
+    "HTML, named": lambda text: text.replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;"),
+    "repr": lambda text: repr(text)[1:-1],
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 of URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("secret", [KEY, 'pass "word" & <more>\\é/=+%', "correct horse battery staple", "a/b+c=d&e"])
+def test_every_way_of_writing_a_secret_is_found(secret: str, encoding: str) -> None:
+    """As a whole, wherever it stands, and nothing around it is taken along."""
+    written = ENCODINGS[encoding](secret)
+    assert Redactor([secret]).stored(f"it is {written}, you see") == f"it is {REDACTED}, you see"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("pump", ["s", "sk-", "\\", "%25", "&amp;", "bearer ", "a:", "```x\n", '"', "AIza", "eyJ"])
+def test_no_text_takes_long(pump: str) -> None:
+    """200 kB of whatever leads a pattern astray: of keys, of addresses in configurations, of fences in answers."""
+    text = (pump * 200_000)[:200_000]
+    started = time.process_time()
+    Redactor([KEY]).shown(text)
+    secret_in_keys({text: 1})
+    with pytest.raises(ValueError, match="not JSON"):
+        json_object(text)
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run-variants", "--stub", "--model"],
+        ["make-traces", "--llm"],
+        ["explain", "main", "V3"],
+        ["validate", "--limit"],
+    ],
+)
+def test_a_key_on_the_command_line_is_refused_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Whatever the option is for, and however the value is wrong for it."""
+    key = "sk-proj-0123456789abcdefXYZ"
+    assert run([*arguments, key, "--data-dir", str(tmp_path / "data")]) == 2
+    said = "".join(capsys.readouterr())
+    assert key not in said
+    assert "looks like a key" in said or "[redacted]" in said or "No such option" in said
+    assert not (tmp_path / "data").exists()
 
 
 def test_what_is_stored_loses_nothing_but_secrets() -> None:

@@ -11,7 +11,7 @@ import pytest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.comparison_records import write_comparisons
-from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, write_metrics
+from exaid_evals.metrics.records import OK, SKIPPED_FAILED_TRACE, CaseMetrics, VariantMetrics, write_metrics
 from exaid_evals.report.registry import FORMATS, TABLES
 from exaid_evals.report.results import measured_variants, read_results
 from exaid_evals.report.stage import Report, write_report
@@ -51,7 +51,9 @@ def reported(made: tuple[Campaign, Report], tmp_path: Path) -> Campaign:
 def write(campaign: Campaign, variants: Sequence[VariantMetrics]) -> None:
     """Write metrics files."""
     for one in variants:
-        write_metrics(campaign.metrics_file(one.variant_id), one, [CaseMetrics("case-a", one.variant_id)])
+        statuses = [SKIPPED_FAILED_TRACE] * one.n_failed + [OK] * (one.n_cases - one.n_failed)
+        cases = [CaseMetrics(f"case-{number}", one.variant_id, status) for number, status in enumerate(statuses)]
+        write_metrics(campaign.metrics_file(one.variant_id), one, cases)
 
 
 def report(campaign: Campaign, names: Sequence[str] = NAMES) -> Report:

@@ -162,12 +162,13 @@ def run(arguments: list[str]) -> int:
         with _terminable(), _debugging(debug):
             result = root.main(arguments, prog_name="exaid-evals", standalone_mode=False)
     except click.ClickException as error:
+        error.message = _without_secrets(error.message)
         error.show()
         return 2
     except ExaidError as error:
         if debug:
             raise
-        click.echo(f"error: {printable_lines(str(error))}", err=True)
+        click.echo(f"error: {printable_lines(_without_secrets(str(error)))}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; finished work is kept, and the same command goes on from here", err=True)
@@ -179,9 +180,15 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"error: {printable_lines(_described(error))}", err=True)
+        click.echo(f"error: {printable_lines(_without_secrets(_described(error)))}", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _without_secrets(text: str) -> str:
+    from exaid_evals.clients.endpoint import environment_redactor
+
+    return environment_redactor().shown(text)
 
 
 _REMEDIES = {

@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from exaid_evals.config.request import CampaignRequest, Option, Request, options_of
+from exaid_evals.errors import ConfigError
 
 RequestT = TypeVar("RequestT", bound=Request)
 CampaignT = TypeVar("CampaignT", bound=CampaignRequest)
@@ -26,6 +27,7 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
     """Return the command that builds a request from its options and runs it; its help is what `run` says of itself."""
 
     def callback(**given: Any) -> int:
+        _refuse_keys(given)
         return run(kind(**given, sources=_sources(click.get_current_context())))
 
     hints = get_type_hints(kind)
@@ -35,6 +37,17 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
     debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
     declared.sort(key=lambda one: one.param_type_name)  # arguments first
     return click.Command(name, callback=callback, params=[*declared, debug], help=inspect.getdoc(run))
+
+
+def _refuse_keys(given: Mapping[str, Any]) -> None:
+    """Refuse values that look like keys, before they are written anywhere."""
+    from exaid_evals.artifacts.redaction import looks_secret
+
+    for name, value in given.items():
+        values = value if isinstance(value, tuple) else (value,)
+        if any(looks_secret(str(one)) for one in values if isinstance(one, str)):
+            remedy = "keys come from the environment; others may have read this one: replace it at the provider"
+            raise ConfigError("looks like a key, and is not shown", where=f"--{name.replace('_', '-')}", remedy=remedy)
 
 
 def alone(run: Callable[[CampaignT], int]) -> Callable[[CampaignT], int]:

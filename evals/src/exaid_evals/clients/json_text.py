@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})([^`\n]*)\Z")
 _DECODER: json.JSONDecoder
 
 
@@ -33,13 +34,28 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def _inside(text: str, problem: json.JSONDecodeError) -> dict[str, Any]:
-    fenced = [match.group(2) for match in _FENCE.finditer(text)]
+    fenced = list(_fenced(text))
     found = [item for part in fenced for item in _objects(part)] or _objects(text)
     if not found:
         raise ValueError(f"not JSON: {problem}")
     if any(item != found[0] for item in found[1:]):
         raise ValueError(f"{len(found)} JSON objects where one must stand")
     return found[0]
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """Yield what stands between fences: lines of ``` or ~~~ , of which the closing one says nothing more."""
+    fence = ""
+    held: list[str] = []
+    for line in text.split("\n"):
+        match = _FENCE.match(line)
+        if not fence:
+            fence, held = (match[1], []) if match else ("", [])
+        elif match and match[1] == fence and not match[2].strip(" \t"):
+            yield "\n".join(held) + "\n"
+            fence = ""
+        else:
+            held.append(line)
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

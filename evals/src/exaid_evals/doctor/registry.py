@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.clients.endpoint import PROVIDERS, Redactor, endpoint_of
+from exaid_evals.artifacts.redaction import Redactor
+from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.base import Check, Environment, Finding
 

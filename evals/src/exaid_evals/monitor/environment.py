@@ -16,7 +16,7 @@ _HIDDEN = "a literal, not shown"
 _SECRET_KEYS = frozenset({"slack_webhook", "username", "password"})
 _MAPPINGS = frozenset({"email", "alerts"})
 """Keys of mappings that hold secrets: whatever else is written there may be one."""
-_SECRET_TEXT = re.compile(r"://|[^\s@:]+:[^\s@]+@")
+_USER_AND_PASSWORD = re.compile(r"[^:]:.")
 
 
 def _reference(value: str) -> str:
@@ -72,10 +72,22 @@ def literals(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield dotted
 
 
+def _secret_text(text: str) -> bool:
+    """Tell whether a text holds an address, or `user:password@`; in one pass over it.
+
+    >>> [_secret_text(text) for text in ("https://a", "by a:b@c", "a@b", ":b@c", "a: b@c")]
+    [True, True, False, False, False]
+    """
+    if "://" in text:
+        return True
+    before_at = (part for word in text.split() for part in word.split("@")[:-1])
+    return any(_USER_AND_PASSWORD.search(part) for part in before_at)
+
+
 def secret_in_keys(data: Any) -> bool:
     """Tell whether an address or a password stands where a key belongs: messages name keys."""
     if isinstance(data, Mapping):
-        return any(_SECRET_TEXT.search(str(key)) or secret_in_keys(value) for key, value in data.items())
+        return any(_secret_text(str(key)) or secret_in_keys(value) for key, value in data.items())
     return False
 
 
@@ -98,7 +110,7 @@ def _holds_secret(key: str, value: Any, known: dict[int, bool]) -> bool:
         return any(item is not None and _may_be_secret(str(name), item, known) for name, item in value.items())
     if isinstance(value, list | tuple):
         return any(_may_be_secret("", item, known) for item in value)
-    return bool(_SECRET_TEXT.search(str(value)))
+    return _secret_text(str(value))
 
 
 def references(data: Mapping[str, Any]) -> Iterator[str]:
