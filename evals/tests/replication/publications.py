@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from exaid_evals.replication.published import PublishedTrace, Turn
 
 EPOCH_MS = 1_766_615_000_000
 CASES = ("case-1", "case-2")
@@ -83,6 +86,36 @@ def run(case_id: str, variant_id: str, policy: str) -> list[dict[str, Any]]:
         summary(1, "", ok=False, latency_ms=2000),
         summary(2, "Ataxia and seizure.", ok=True, latency_ms=3000 if case_id == "case-1" else 4000),
     ]
+
+
+LIMITS = {"min_words": 60, "max_words": 100, "silence_timer_ms": 1000, "max_wait_timeout_ms": 4000}
+
+
+def write_calibration(folder: Path, *, limits: dict[str, Any] = LIMITS, valid_policies_count: int = 625) -> None:
+    """Write a summary of a calibration, of which only the frozen limits and the number of policies are given."""
+    (folder / "calibration").mkdir()
+    document = {
+        "policy_validity": {"valid_policies_count": valid_policies_count},
+        "selection": {"selected_parameters": limits},
+    }
+    (folder / "calibration" / "calibration_summary.json").write_text(json.dumps(document))
+
+
+def conversation(said: list[tuple[str, int, str]]) -> PublishedTrace:
+    """Return a conversation in memory: `(agent, t_ms, delta)` in order, a turn for each agent in a row."""
+    turns: list[Turn] = []
+    deltas: list[dict[str, Any]] = []
+    seq = 0
+    for agent_id, of_turn in groupby(said, key=lambda one: one[0]):
+        parts = [(t_ms, text) for _, t_ms, text in of_turn]
+        for number, (t_ms, text) in enumerate(parts, start=seq + 1):
+            record = {"seq": number, "turn_id": len(turns) + 1, "agent_id": agent_id, "t_rel_ms": t_ms}
+            deltas.append({**record, "delta_text": text})
+        seq += len(parts) + 1
+        turns.append(Turn(len(turns) + 1, agent_id, parts[0][0], parts[-1][0], seq, tuple(parts)))
+        seq += 1
+    meta = {"case_id": "case-1", "t0_emitted_ms": EPOCH_MS, "model": "model-1", "mac_commit": "0" * 40}
+    return PublishedTrace(meta, tuple(deltas), tuple(turns))
 
 
 POLICIES = {"V0": "full_exaid", "V2": "no_buffer"}

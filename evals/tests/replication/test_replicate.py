@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class Words:
 
     id = "words"
 
-    def mentions(self, texts: list[str]) -> list[tuple[Mention, ...]]:
+    def mentions(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         return [
             tuple(
                 Mention(word, text.casefold().index(word), text.casefold().index(word) + len(word))
@@ -138,12 +138,17 @@ def test_distributions_are_numpys() -> None:
 
 @pytest.mark.skipif(not EXAIM.is_dir(), reason="the published evaluation is not here (../shared/external/exaim)")
 def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Replicate) -> None:
-    """260 numbers of variants and 9,680 of cases, every one equal."""
+    """260 numbers of variants, 9,680 of cases and 15 of the calibration, and 1,855 flushes of three variants."""
     status, output = replicate(os.fspath(EXAIM), "--json", "--no-concepts")
     document = json.loads(output.splitlines()[-1])
     assert status == 0
     assert (len(document["cells"]), document["cases"]["n"]) == (260, 9680)
     assert document["cases"]["n"] == document["cases"]["n_equal"]
+    last = document["gate"][-3:]
+    assert [(step["variant"], step["n_equal"], step["n_replayed"]) for step in last] == [
+        (variant, 1855, 1855) for variant in ("V0", "V2", "V4")
+    ]
+    assert [cell["equal"] for cell in document["calibration"]["cells"]] == [True] * 15
     published = {name for values in Publication(EXAIM).aggregate.values() for name, _ in leaves(values)}
     unmatched = published - {cell["measure"] for cell in document["cells"]}
     assert all(name.startswith(("m3", "m4", "m5", "m6", "m7", "stub")) for name in unmatched)

@@ -39,6 +39,9 @@ class WordStream:
         boundary: (n,) whether the gate takes the word for a boundary; false at a message's end.
         starts: (m,) place of the first word of each message that has words.
         ends: (m,) place of the end of each such message.
+        words: (n,) how many words begin at each place; None for one at each, as where places are words.
+        goes_on: (n,) whether a place goes on with the word before it, which then counts in both chunks if the gate
+            cuts there; None for none.
     """
 
     case_id: str
@@ -46,6 +49,8 @@ class WordStream:
     boundary: Flags
     starts: Ints
     ends: Ints
+    words: Ints | None = None
+    goes_on: Ints | None = None
 
 
 def word_stream(trace: Trace, chars_per_second: float) -> WordStream:
@@ -104,6 +109,8 @@ class Flushes(NamedTuple):
 class _Tables:
     """Look-ups of a stream. n is the number of places, and stands for "never"."""
 
+    counted: Ints  # (n + 1,) words that begin before a place
+    goes_on: Ints  # (n,) 1 where a chunk that begins there counts a word more, of which it has the rest
     next_boundary: Ints  # (n + 1,) first boundary at or behind a place
     next_gap: Ints  # (values of silence_ms, n + 1) first place behind this one that a longer gap precedes
 
@@ -146,10 +153,13 @@ class Simulator:
             at: (n,) where its chunk begins.
             end: (n,) the end of its message.
         """
-        times, never = stream.times, len(stream.times)
+        times = stream.times
         begun = times[at]
-        full = at + self._max_words[policy] - 1
-        boundary = tables.next_boundary[np.minimum(at + self._min_words[policy] - 1, never)]
+        counted_before = tables.counted[at] - tables.goes_on[at]
+        # Not before the chunk's own first place, which alone may hold the words that are asked for.
+        full = np.maximum(at, np.searchsorted(tables.counted[1:], counted_before + self._max_words[policy]))
+        enough = np.maximum(at, np.searchsorted(tables.counted[1:], counted_before + self._min_words[policy]))
+        boundary = tables.next_boundary[enough]
         last = np.minimum(full, boundary)
         silence_ms, wait_end = self._silence_ms[policy], begun + self._max_wait_ms[policy]
         # A timer that ends with a word's arrival loses, hence "later than"; the message's end counts as a word here.
@@ -165,7 +175,7 @@ class Simulator:
             [SILENCE, MAX_WAIT, MAX_WORDS, BOUNDARY_CUE],
             TURN_END,
         )
-        return Flushes(policy, at, behind - at, begun, t_ms, reason), behind
+        return Flushes(policy, at, tables.counted[behind] - counted_before, begun, t_ms, reason), behind
 
 
 def _tables(stream: WordStream, silences: Ints) -> _Tables:
@@ -173,7 +183,10 @@ def _tables(stream: WordStream, silences: Ints) -> _Tables:
     next_gap = np.stack([_next(gaps > silence) for silence in silences])
     # "Behind this one": a gap before the chunk's own first word is none of its own.
     next_gap[:, :-1] = next_gap[:, 1:]
-    return _Tables(_next(stream.boundary), next_gap)
+    n = len(stream.times)
+    words = np.ones(n, dtype=np.int64) if stream.words is None else stream.words
+    goes_on = np.zeros(n, dtype=np.int64) if stream.goes_on is None else stream.goes_on
+    return _Tables(np.append(0, np.cumsum(words)), goes_on, _next(stream.boundary), next_gap)
 
 
 def _next(flags: Flags) -> Ints:

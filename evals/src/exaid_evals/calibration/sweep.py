@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -121,19 +121,35 @@ def sweep(
     """
     build = partial(CaseWorker, campaign.root, tuple(policies), chars_per_second)
     ids = [entry.case_id for entry in entries]
+
+    def counted() -> Iterator[CaseCounts]:
+        for case_id, counts in Processes(jobs).map_ordered(build, ids):
+            on_case(case_id)
+            yield counts
+
+    return joined_counts(policies, counted(), where=str(campaign.root))
+
+
+def joined_counts(policies: Sequence[Policy], cases: Iterable[CaseCounts], *, where: str | None = None) -> Sweep:
+    """Return what the policies did over all cases.
+
+    Raises:
+        DataError: there is no word in any.
+    """
     total: CaseCounts | None = None
-    n_cases = 0
-    for case_id, counts in Processes(jobs).map_ordered(build, ids):
-        on_case(case_id)
+    n_cases = n_wordless = 0
+    for counts in cases:
         if counts.has_words:
             n_cases += 1
             total = counts if total is None else _joined(total, counts)
+        else:
+            n_wordless += 1
     if total is None:
-        raise DataError("there is no word to calibrate on", where=str(campaign.root), remedy="name other --traces")
+        raise DataError("there is no word to calibrate on", where=where, remedy="name other --traces")
     return Sweep(
         policies=tuple(policies),
         n_cases=n_cases,
-        n_wordless=len(ids) - n_cases,
+        n_wordless=n_wordless,
         first_ms=total.first_ms,
         n_turns=total.n_turns,
         turn_ms=total.turn_ms,

@@ -15,6 +15,7 @@ from exaid_evals.config.requests import ReplicateRequest
 
 if TYPE_CHECKING:
     from exaid_evals.concepts.base import Extractor
+    from exaid_evals.replication.calibration import CalibrationFound
     from exaid_evals.replication.compare import Cell
     from exaid_evals.replication.stage import Replication
 
@@ -44,7 +45,8 @@ def run(request: ReplicateRequest) -> int:
         click.echo(canonical_json(_document(found)))
     else:
         _tell(found, request.page)
-    return 0 if all(cell.equal for cell in (*found.recomputed.cells, *found.recomputed.case_cells)) else 1
+    calibrated = found.calibration.cells if found.calibration else ()
+    return 0 if all(cell.equal for cell in (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated)) else 1
 
 
 command = verb("replicate", ReplicateRequest, run)
@@ -79,7 +81,13 @@ def _document(found: Replication) -> dict[str, object]:
             "tables": [asdict(table) for table in found.concepts],
         },
         "orderings": [{**asdict(one), "survives": one.survives} for one in found.orderings],
+        "gate": [asdict(step) for step in found.gate],
+        "calibration": None if found.calibration is None else _calibration(found.calibration),
     }
+
+
+def _calibration(found: CalibrationFound) -> dict[str, object]:
+    return {**asdict(found), "cells": [_cell(cell) for cell in found.cells]}
 
 
 def _cell(cell: Cell) -> dict[str, object]:
@@ -114,6 +122,11 @@ def _tell(found: Replication, page: Path | None) -> None:
         click.echo(
             f"orderings {n_surviving} of {len(found.orderings)} published orderings of variants survive a paired test"
         )
+    for step in found.gate[-len({step.variant for step in found.gate}) :]:
+        click.echo(f"gate      {step.n_equal:,} of {step.n_published:,} flushes of {printable(step.variant)} replayed")
+    if found.calibration is not None:
+        chosen = found.calibration.chosen.label if found.calibration.chosen else "no policy"
+        click.echo(f"calibrate {_equal(found.calibration.cells)} published numbers equal; {chosen} chosen")
     if page is not None:
         click.echo(f"page      {shown(page)}")
 

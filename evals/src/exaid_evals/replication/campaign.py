@@ -159,7 +159,7 @@ class _Converter:
         (chunks of a fixed size), or else with each summary (a turn's end).
         """
         if self._run.flushes:
-            return [(one["start_seq"], one["end_seq"], one["timestamp"], _reason(one)) for one in self._run.flushes]
+            return [(one["start_seq"], one["end_seq"], one["timestamp"], reason_of(one)) for one in self._run.flushes]
         reason, records = (
             ("fixed_ctu", self._run.decisions) if self._run.decisions else ("turn_end", self._run.summaries)
         )
@@ -289,7 +289,7 @@ class _Converter:
         }
 
 
-def _reason(flush: Record) -> str:
+def reason_of(flush: Record) -> str:
     """Return our name of why a chunk left."""
     reason = str(flush["trigger_reason"])
     return {"silence_timer": "silence", "max_wait_timeout": "max_wait"}.get(reason, reason)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from exaid_evals.calibration.policy import Policy
+from exaid_evals.replication.calibration import CalibrationFound, OurCalibration
 from exaid_evals.replication.compare import Cell, leaves
+from exaid_evals.replication.gate import GateStep
 from exaid_evals.replication.published import Publication
 from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication
 from exaid_evals.report.formats.markdown import escape
@@ -80,6 +83,10 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
         yield from _concepts(publication, found)
     if found.orderings:
         yield from _conclusions(found)
+    if found.gate:
+        yield from _gate(found.gate)
+    if found.calibration:
+        yield from _calibration(found.calibration)
 
 
 def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
@@ -140,6 +147,80 @@ def _conclusions(found: Replication) -> Iterator[str]:
             for one in found.orderings
         ],
     )
+
+
+_RULES = """\
+Each line of the table adds one rule in which upstream's gate is another than ours, and counts the published flushes
+that come out with the same index, end and reason (in brackets: at whatever index). The rules, in words of ours:
+
+- **a buffer for each agent, over its turns.** The end of a turn lets nothing go: what is left waits for the agent's
+  next turn, and goes at the end of the conversation (`end_of_trace`). Where turns overlap, text is heard as it came.
+  Turns that say no more than the name of an agent, `TERMINATE` or nothing are not heard.
+- **timers noticed when the agent speaks.** No clock runs beside the stream. Silence is noticed when the same agent's
+  next delta arrives, which then opens the next buffer without being looked at; its flush has the number and the time
+  of the last delta before the silence. Waiting is noticed by the delta that comes too late, and takes it along.
+- **decided at each delta.** Not at the ends of words: `3.` of `3.5` is an end, and half a word counts as one.
+- **closing quotes and brackets behind a cue.** `.)` and `."` end a sentence, and a line end counts only where nothing
+  but blanks follows it.
+- **waiting measured in an agent's first chunk.** The clock of `max_wait` is started once for each agent."""
+
+
+def _gate(steps: Sequence[GateStep]) -> Iterator[str]:
+    yield "## The token gate, replayed"
+    yield _RULES.replace("\n  ", " ").replace("\nt", " t")
+    variants = list(dict.fromkeys(step.variant for step in steps))
+    by_rule: dict[str, list[str]] = {}
+    for step in steps:
+        shown = f"{step.n_equal:,} of {step.n_published:,} ({step.n_anywhere:,})"
+        by_rule.setdefault(step.rule, []).append(shown)
+    yield _table(("rule added", *map(escape, variants)), [(rule, *counts) for rule, counts in by_rule.items()])
+
+
+def _calibration(found: CalibrationFound) -> Iterator[str]:
+    yield "## The gate's calibration"
+    yield (
+        f"{_equal(found.cells)} published numbers of the calibration are recomputed to the last digit, by upstream's "
+        "grid, constraints, quantiles (order statistics) and rule of choice (Pareto front, nearest to utopia, then "
+        "fewest flushes), over flushes of our simulator with the rules above; here the end of a turn lets go."
+    )
+    yield _table(
+        ("number", "published", "recomputed"),
+        [(f"`{cell.measure}`", _exact(cell.published), _exact(cell.recomputed)) for cell in found.cells],
+    )
+    if found.chosen is None:
+        return
+    yield (
+        f"{found.n_same} policies cannot be told from the chosen one by any measure, and the first of the grid is "
+        f"taken: {found.n_timed} flushes of all policies were a timer's, so that `silence` and `max_wait` were chosen "
+        "by the order of the grid alone."
+    )
+    for what, ours in (("all that was said", found.ours), ("the turns that upstream hears", found.ours_heard)):
+        if ours is not None:
+            yield _our_calibration(what, ours, found.chosen)
+
+
+def _our_calibration(what: str, ours: OurCalibration, published: Policy) -> str:
+    opening = f"Our `calibrate` over {what}, with the same grid and the same constraints on our measures, "
+    if ours.chosen is None:
+        return (
+            f"{opening}finds no policy: the smallest share of small flushes is {ours.small_share:.3f}, and 0.1 is "
+            "allowed. Turns that only name the next speaker are flushes of one word."
+        )
+    if ours.chosen == published:
+        return f"{opening}chooses {ours.chosen.label} as well ({ours.n_survivors} policies keep the constraints)."
+    differ = [
+        f"`{name}` {_plain(chosen)} against {_plain(other)}"
+        for name, (chosen, other) in ours.measures.items() if chosen != other
+    ]  # fmt: skip
+    return (
+        f"{opening}keeps {ours.n_survivors} policies and chooses {ours.chosen.label}, not {published.label}. It takes "
+        "the mean time to the first flush over cases, where upstream takes the median, cuts at the ends of words, and "
+        f"runs its timers in every chunk: {'; '.join(differ)}."
+    )
+
+
+def _exact(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.10g}"
 
 
 def _rows(cells: Sequence[Cell]) -> Iterator[tuple[str, ...]]:

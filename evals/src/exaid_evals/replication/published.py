@@ -43,6 +43,7 @@ class Turn:
         agent_id: as published; `unknown` is kept.
         start_ms: of its boundary, in ms since the trace's first delta; may be negative.
         end_ms: likewise.
+        end_seq: of the record that ends it.
         deltas: `(t_rel_ms, text)` in order of arrival.
     """
 
@@ -50,6 +51,7 @@ class Turn:
     agent_id: str
     start_ms: int
     end_ms: int
+    end_seq: int
     deltas: tuple[tuple[int, str], ...]
 
     @property
@@ -140,8 +142,8 @@ def _turns(records: list[Record], path: Path) -> Iterator[Turn]:
     for turn_id, start in started.items():
         if turn_id not in ended:
             wrong(path, len(records) + 1, f"turn {turn_id} does not end: the file was cut")
-        end_ms = ended[turn_id]["t_rel_ms"]
-        yield Turn(turn_id, start["agent_id"], start["t_rel_ms"], end_ms, tuple(deltas[turn_id]))
+        end = ended[turn_id]
+        yield Turn(turn_id, start["agent_id"], start["t_rel_ms"], end["t_rel_ms"], end["seq"], tuple(deltas[turn_id]))
 
 
 def read_published_run(path: Path) -> PublishedRun:
@@ -224,16 +226,27 @@ class Publication:
     def aggregate(self) -> Mapping[str, Any]:
         """Variant → the published aggregate measures; empty where they are not here."""
         path = self.folder / "metrics" / "aggregate.metrics.json"
+        document = self._document(path)
+        variants = document.get("variants", None if document else {})
+        if not isinstance(variants, dict) or not all(isinstance(value, dict) for value in variants.values()):
+            raise DataError("holds no `variants`", where=str(path), remedy=REMEDY)
+        return variants
+
+    @cached_property
+    def calibration(self) -> Mapping[str, Any]:
+        """The published summary of the token gate's calibration; empty where it is not here."""
+        return self._document(self.folder / "calibration" / "calibration_summary.json")
+
+    def _document(self, path: Path) -> Mapping[str, Any]:
         if not path.is_file():
             return {}
         try:
             document = json.loads(b"".join(content_chunks(path)))
         except ValueError as error:
             raise DataError(f"not valid JSON ({error})", where=str(path), remedy=REMEDY) from None
-        variants = document.get("variants") if isinstance(document, dict) else None
-        if not isinstance(variants, dict) or not all(isinstance(value, dict) for value in variants.values()):
-            raise DataError("holds no `variants`", where=str(path), remedy=REMEDY)
-        return variants
+        if not isinstance(document, dict):
+            raise DataError("not a JSON object", where=str(path), remedy=REMEDY)
+        return document
 
     @cached_property
     def per_case(self) -> Mapping[tuple[str, str], Record]:

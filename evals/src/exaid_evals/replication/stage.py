@@ -8,6 +8,7 @@ from typing import Any
 
 from exaid_evals.concepts.base import CachedExtractor, Extractor
 from exaid_evals.errors import DataError
+from exaid_evals.replication.calibration import CalibrationFound, published_limits, recalibrate
 from exaid_evals.replication.compare import Recomputed, leaves, recompute
 from exaid_evals.replication.concept_measures import (
     TextBasis,
@@ -17,6 +18,7 @@ from exaid_evals.replication.concept_measures import (
     ids_of,
 )
 from exaid_evals.replication.conclusions import Ordering, orderings
+from exaid_evals.replication.gate import STEPS, GateStep, gate_steps
 from exaid_evals.replication.published import (
     Publication,
     PublishedRun,
@@ -64,12 +66,16 @@ class Replication:
         extractor: id of ours; None where concepts were left out.
         concepts: measures by ours, a table for each way of reading.
         orderings: the published orderings of variants, each tested.
+        gate: the published token gate, replayed by one rule after another; empty where its limits are not here.
+        calibration: its calibration, recomputed; None where it is not here.
     """
 
     recomputed: Recomputed
     extractor: str | None
     concepts: tuple[ConceptTable, ...]
     orderings: tuple[Ordering, ...]
+    gate: tuple[GateStep, ...]
+    calibration: CalibrationFound | None
 
 
 def replicate(
@@ -110,7 +116,11 @@ def replicate(
         published = {variant: dict(leaves(values)).get(name) for variant, values in publication.aggregate.items()}
         if measure in per_case:
             tested += orderings(name, published, per_case[measure])
-    return Replication(found, extractor.id if extractor else None, tuple(tables), tuple(tested))
+    limits = published_limits(publication.calibration)
+    gate = gate_steps(traces, runs, limits, on_rule=on_step) if limits else ()
+    calibration = recalibrate(publication.calibration, traces, on_case=on_step) if publication.calibration else None
+    extractor_id = extractor.id if extractor else None
+    return Replication(found, extractor_id, tuple(tables), tuple(tested), gate, calibration)
 
 
 def read_all(
@@ -135,4 +145,6 @@ def read_all(
 def n_steps(publication: Publication, *, concepts: bool) -> int:
     """Return how often `on_step` is called."""
     n_variants = len(publication.variants)
-    return len(publication.trace_files) + n_variants + (4 * n_variants if concepts else 0)
+    n_gate = len(STEPS) if published_limits(publication.calibration) else 0
+    n_calibration = len(publication.trace_files) if publication.calibration else 0
+    return len(publication.trace_files) + n_variants * (5 if concepts else 1) + n_gate + n_calibration

@@ -53,7 +53,7 @@ class TokenGate(Gate):
         words = len(self._pieces)
         if words >= self._settings.max_words:
             return self._flush(piece.t_ms, "max_words")
-        if words >= self._settings.min_words and _ends_at_boundary(piece.text):
+        if words >= self._settings.min_words and ends_at_boundary(piece.text):
             return self._flush(piece.t_ms, "boundary_cue")
         return []
 
@@ -78,6 +78,7 @@ class TokenGate(Gate):
         return self._pieces[0].t_ms + self._settings.max_wait_ms
 
 
-def _ends_at_boundary(text: str) -> bool:
+def ends_at_boundary(text: str) -> bool:
+    """Return whether a text ends with a boundary cue, or with white space that holds a line end."""
     word = text.rstrip()
     return word.endswith(BOUNDARY_CUES) or "\n" in text[len(word) :]
