@@ -14,11 +14,19 @@ from scipy import stats
 
 from exaid_evals.cli.main import run as exaid_evals
 from exaid_evals.concepts.base import CachedExtractor, Mention
+from exaid_evals.errors import DataError
 from exaid_evals.replication.compare import leaves
-from exaid_evals.replication.concept_measures import aggregate_concepts, candidates_of, concept_measures, ids_of
+from exaid_evals.replication.concept_measures import (
+    ConceptCase,
+    aggregate_concepts,
+    candidates_of,
+    concept_measures,
+    ids_of,
+)
 from exaid_evals.replication.conclusions import cases_needed, orderings
 from exaid_evals.replication.measures import distribution, flush_intervals_ms, joined_by_blanks
 from exaid_evals.replication.published import Publication, read_published_run, read_published_trace
+from exaid_evals.replication.validity import extractor_validity, unsupported_bounds
 
 EXAIM = Path(__file__).resolve().parents[4] / "shared" / "external" / "exaim"
 
@@ -83,13 +91,19 @@ def test_joined_by_blanks_words_are_torn(tmp_path: Path) -> None:
     run = read_published_run(Publication(folder).run_files("V0")["case-1"])
     assert joined_by_blanks(trace.deltas) == "Sei zure  and  ata xia."
     read = ids_of(CachedExtractor(Words()))
-    torn, said = (concept_measures(trace, run, read, basis) for basis in ("torn", "said"))
+    of_torn, of_said = (concept_measures(trace, run, read, basis) for basis in ("torn", "said"))
+    torn, said = of_torn.values, of_said.values
     assert (torn["m5_unsupported_global_rate"], said["m5_unsupported_global_rate"]) == (1.0, 0.0)
     assert (torn["m4_trace_coverage"], said["m4_trace_coverage"]) == (0.0, 1.0)
     # Failed summaries are empty sets in M3: {seizure}, {}, {ataxia, seizure}.
     assert said["m3_redundancy_jaccard_mean"] == 0.0
     assert said["m7b_coverage_by_budget"]["ctu_250"] == 1.0
-    assert aggregate_concepts([said])["m5_unsupported.global_rate_mean"] == 0.0
+    together = aggregate_concepts([of_said])
+    assert together["m5_unsupported.global_rate_mean"] == 0.0
+    # M3 of a variant is over pairs of summaries, and not over cases.
+    pooled = aggregate_concepts([ConceptCase(said, [1.0]), ConceptCase(said, [0.0, 0.9, 0.5])])
+    assert pooled["m3_redundancy.jaccard_mean"] == pytest.approx(0.6)
+    assert pooled["m3_redundancy.threshold_rates.tau_0.90"] == 0.5
 
 
 def test_candidates_of_the_same_words_are_the_same() -> None:
@@ -152,3 +166,23 @@ def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Rep
     published = {name for values in Publication(EXAIM).aggregate.values() for name, _ in leaves(values)}
     unmatched = published - {cell["measure"] for cell in document["cells"]}
     assert all(name.startswith(("m3", "m4", "m5", "m6", "m7", "stub")) for name in unmatched)
+
+
+def test_the_recall_widens_the_share_of_unsupported_concepts(tmp_path: Path) -> None:
+    """Half of what people marked is found: a share of 0.5 may be nothing but misses, or three quarters."""
+    lines = [{"id": f"{n}", "text": "Seizure. Fits.", "gold": [[0, 7, "seizure"], [9, 13, "fit"]]} for n in range(4)]
+    annotated = tmp_path / "gold.jsonl"
+    annotated.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    validity = extractor_validity(Words(), annotated)
+    assert (validity.n_documents, validity.precision, validity.recall) == (4, (1.0, 1.0, 1.0), (0.5, 0.5, 0.5))
+    bounds = unsupported_bounds({"case-1": 0.5, "case-2": 0.5, "case-3": None}, validity)
+    assert bounds is not None
+    assert (bounds.corrected, bounds.low, bounds.high) == (0.0, 0.0, 0.75)
+
+
+def test_a_line_that_is_not_annotated_is_named(tmp_path: Path) -> None:
+    """File and line, and what a line must hold."""
+    annotated = tmp_path / "gold.jsonl"
+    annotated.write_text('{"id": "1", "text": "Seizure", "gold": []}\n{"id": "2", "text": "Ataxia"}\n')
+    with pytest.raises(DataError, match=r"gold\.jsonl:2"):
+        extractor_validity(Words(), annotated)

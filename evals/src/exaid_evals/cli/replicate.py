@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,11 +38,11 @@ def run(request: ReplicateRequest) -> int:
     publication = Publication(request.folder)
     extractor = _extractor(request) if request.concepts else None
     with Progress("replicate", n_steps(publication, concepts=request.concepts), unit="file") as progress:
-        found = replicate(publication, extractor, on_step=progress.advance)
+        found = replicate(publication, extractor, annotated=request.annotated, on_step=progress.advance)
     if request.page is not None:
         write_bytes(request.page, page(publication, found).encode())
     if request.as_json:
-        click.echo(canonical_json(_document(found)))
+        click.echo(canonical_json(_document(publication.aggregate, found)))
     else:
         _tell(found, request.page)
     calibrated = found.calibration.cells if found.calibration else ()
@@ -63,7 +63,9 @@ def _extractor(request: ReplicateRequest) -> Extractor:
     return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
 
 
-def _document(found: Replication) -> dict[str, object]:
+def _document(published: Mapping[str, Any], found: Replication) -> dict[str, object]:
+    from exaid_evals.replication.stage import concept_cells
+
     recomputed = found.recomputed
     return {
         "cells": [_cell(cell) for cell in recomputed.cells],
@@ -79,6 +81,9 @@ def _document(found: Replication) -> dict[str, object]:
             "extractor": found.extractor,
             "definition": "upstream",
             "tables": [asdict(table) for table in found.concepts],
+            "cells": concept_cells(published, found),
+            "validity": None if found.validity is None else asdict(found.validity),
+            "unsupported": {variant: asdict(one) for variant, one in found.bounds.items() if one},
         },
         "orderings": [{**asdict(one), "survives": one.survives} for one in found.orderings],
         "gate": [asdict(step) for step in found.gate],

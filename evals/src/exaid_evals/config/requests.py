@@ -267,6 +267,12 @@ class ReplicateRequest(ExtractorRequest, ConfigRequest):
 
     folder: Path = argument("DIR", required=True, path={"file_okay": False, "exists": True})
     concepts: bool = option("Compute what rests on concepts too.", "--concepts/--no-concepts", default=True)
+    annotated: Path | None = option(
+        "Texts that people annotated, lines of {id, text, gold: [[start, end, id], …]}: the extractor's recall on them "
+        "goes into the interval of what is unsupported.",
+        metavar="FILE",
+        path={"exists": True, "dir_okay": False},
+    )
     page: Path | None = option("Write the comparison as a page in Markdown.", metavar="FILE", path={"dir_okay": False})
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
 

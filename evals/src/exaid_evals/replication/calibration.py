@@ -302,7 +302,7 @@ def _choice(
     low, high = (np.array([_ranked(sorted(column), q) for column in values.T]) for q in (0.05, 0.95))
     for name, lo, hi in zip(OBJECTIVES, low, high, strict=True):
         unit = "_ms" if name.endswith("_ms") else ""
-        found |= {f"normalization_bounds.{name}.lo{unit}": lo, f"normalization_bounds.{name}.hi{unit}": hi}
+        found |= {f"normalization_bounds.{name}.{end}{unit}": float(value) for end, value in (("lo", lo), ("hi", hi))}
     sign = np.array([1.0, 1.0, -1.0])
     bounds = np.sort(np.stack([low, high]) * sign, axis=0)
     costs = normalised(values * sign, bounds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -50,7 +51,20 @@ def candidates_of(extractor: CachedExtractor, k: int) -> Concepts:
     return read
 
 
-def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concepts, basis: TextBasis) -> Values:
+@dataclass(frozen=True, slots=True)
+class ConceptCase:
+    """Measures of a case that rest on concepts.
+
+    Attributes:
+        values: by the names of per_case.metrics.jsonl.
+        jaccards: of consecutive summaries; the published aggregate pools them over cases.
+    """
+
+    values: Values
+    jaccards: list[float]
+
+
+def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concepts, basis: TextBasis) -> ConceptCase:
     """Return M3, M4, M5, M6a, M6b and M7b of a case by the published definitions.
 
     A summary that broke its schema counts as an empty set in M3, adds nothing to M4 and M5, and is left out of M6; a
@@ -68,11 +82,9 @@ def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concept
     told = frozenset[str]().union(*(found for found in stated if found))
     jaccards = [_jaccard(one or frozenset(), other or frozenset()) for one, other in pairwise(stated)]
     m6a, m6b = _grounding(trace, run, stated, concepts, text_of)
-    return {
+    values = {
         "m3_redundancy_jaccard_mean": _mean(jaccards),
-        "m3_redundancy_threshold_rates": {
-            f"tau_{tau}": _mean([float(value >= float(tau)) for value in jaccards]) for tau in TAUS
-        },
+        "m3_redundancy_threshold_rates": _rates(jaccards),
         "m4_trace_coverage": len(told & known) / len(known) if known else 0.0,
         "m5_unsupported_global_rate": len(told - known) / len(told) if told else 0.0,
         "m5_unsupported_per_summary_mean": _mean([len(found - known) / len(found) for found in stated if found]),
@@ -80,10 +92,20 @@ def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concept
         "m6b_mean": _mean(m6b),
         "m7b_coverage_by_budget": _by_budget(run.summaries, stated, known),
     }
+    return ConceptCase(values, jaccards)
 
 
-def aggregate_concepts(cases: Sequence[Values]) -> dict[str, float | None]:
-    """Return the means over cases, by the names of aggregate.metrics.json where it has them."""
+def _rates(jaccards: Sequence[float]) -> dict[str, float | None]:
+    return {f"tau_{tau}": _mean([float(value >= float(tau)) for value in jaccards]) for tau in TAUS}
+
+
+def aggregate_concepts(of_cases: Sequence[ConceptCase]) -> dict[str, float | None]:
+    """Return the measures of a variant by the names of aggregate.metrics.json.
+
+    M3 is over all pairs of consecutive summaries, whatever their case; the others are means over cases.
+    """
+    cases = [case.values for case in of_cases]
+    jaccards = [value for case in of_cases for value in case.jaccards]
     names = {
         "m4_trace_coverage.mean": "m4_trace_coverage",
         "m5_unsupported.global_rate_mean": "m5_unsupported_global_rate",
@@ -91,7 +113,9 @@ def aggregate_concepts(cases: Sequence[Values]) -> dict[str, float | None]:
         "m6a.mean": "m6a_mean",
         "m6b.mean": "m6b_mean",
     }
-    found = {name: _mean([case[key] for case in cases if case[key] is not None]) for name, key in names.items()}
+    found = {"m3_redundancy.jaccard_mean": _mean(jaccards)}
+    found |= {f"m3_redundancy.threshold_rates.{tau}": rate for tau, rate in _rates(jaccards).items()}
+    found |= {name: _mean([case[key] for case in cases if case[key] is not None]) for name, key in names.items()}
     for budget in BUDGETS:
         key = f"ctu_{budget}"
         found[f"m7b_coverage_by_budget_mean.{key}"] = _mean([case["m7b_coverage_by_budget"][key] for case in cases])

@@ -13,12 +13,14 @@ from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication
 from exaid_evals.report.formats.markdown import escape
 
 _CONCEPTS = (
-    ("m4_trace_coverage.mean", "Coverage"),
-    ("m5_unsupported.global_rate_mean", "Unsupported"),
-    ("m5_unsupported.per_summary_mean", "Unsupported per summary"),
+    ("m3_redundancy.jaccard_mean", "Redundancy (M3)"),
+    ("m3_redundancy.threshold_rates.tau_0.85", "Redundant at 0.85 (M3)"),
+    ("m4_trace_coverage.mean", "Coverage (M4)"),
+    ("m5_unsupported.global_rate_mean", "Unsupported (M5)"),
+    ("m5_unsupported.per_summary_mean", "Unsupported per summary (M5)"),
     ("m6a.mean", "Not in its window (M6a)"),
     ("m6b.mean", "Nor in the last summary (M6b)"),
-    ("m7b_coverage_by_budget_mean.ctu_500", "Coverage at 500 CTU"),
+    ("m7b_coverage_by_budget_mean.ctu_500", "Coverage at 500 CTU (M7b)"),
 )
 _SHOWN = (
     ("m1_update_count_mean", "Updates (M1)"),
@@ -38,7 +40,8 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
     cells, cases = found.recomputed.cells, found.recomputed.case_cells
     yield "# The published EXAIM evaluation, recomputed"
     yield (
-        "Written by `exaid-evals replicate DIR --page FILE`, where DIR is laid out as upstream lays out `evals/data`. "
+        "Written by `exaid-evals replicate DIR --annotated FILE --page FILE`, where DIR is laid out as upstream lays "
+        "out `evals/data`. "
         "The data are upstream's (AbemKW/EXAIM-MedGemma-Impact) and not part of this project; figures only are quoted."
     )
     yield "## What each variant is"
@@ -94,7 +97,9 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
     yield (
         f"The published extractor (a spaCy model with a UMLS linker) cannot be had here; ours is `{found.extractor}`. "
         "The two are not the same instrument, so these numbers stand beside the published ones and are not held to be "
-        "equal. The definitions are upstream's."
+        "equal. The definitions are upstream's: M3 is the mean Jaccard index of the concepts of consecutive summaries, "
+        "over all pairs of all cases, and the share of pairs whose index is at least 0.85; a summary that broke its "
+        "schema is an empty set there."
     )
     published = {variant: dict(leaves(values)) for variant, values in publication.aggregate.items()}
     ways = [("published", published), *((_way(table), table.means) for table in found.concepts)]
@@ -115,6 +120,42 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
         "words get the same wrong candidates in both texts, so that it raises the share only where a summary puts a "
         "concept in other words. The simulation cannot say what a linker does with a torn word that looks like another."
     )
+    yield from _recall(publication, found)
+
+
+def _recall(publication: Publication, found: Replication) -> Iterator[str]:
+    if found.validity is None:
+        return
+    yield "### What the extractor's own recall leaves open"
+    validity = found.validity
+    yield (
+        f"On {validity.n_documents} texts that people annotated, `{found.extractor}` has precision "
+        f"{_interval(validity.precision)} and recall {_interval(validity.recall)} (95 % bootstrap over texts). "
+        "A concept that was said and is not found in the conversation counts as unsupported, and one that is not found "
+        "in a summary counts nowhere. *Corrected* is the share as Rogan and Gladen (1978) correct a prevalence, if "
+        "misses in both texts were independent; since the same words are missed in both, it is too low. The interval "
+        "goes from there, at the lower ends of recall and share, to the case in which all that was missed in summaries "
+        "is unsupported. A published share outside it is explained by no misses of our extractor."
+    )
+    published = {variant: dict(leaves(values)) for variant, values in publication.aggregate.items()}
+    yield _table(
+        ("variant", "published", "ours, as said", "corrected", "interval"),
+        [
+            (
+                escape(variant),
+                _share(published.get(variant, {}).get("m5_unsupported.global_rate_mean")),
+                _interval(bounds.observed),
+                _share(bounds.corrected),
+                f"{bounds.low:.3f}–{bounds.high:.3f}",
+            )
+            for variant, bounds in found.bounds.items() if bounds
+        ],
+    )  # fmt: skip
+
+
+def _interval(values: tuple[float, float, float]) -> str:
+    value, low, high = values
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def _way(table: ConceptTable) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from exaid_evals.concepts.base import CachedExtractor, Extractor
@@ -26,6 +27,7 @@ from exaid_evals.replication.published import (
     read_published_run,
     read_published_trace,
 )
+from exaid_evals.replication.validity import Bounds, Validity, extractor_validity, unsupported_bounds
 
 CANDIDATES = 10
 """As in the published run_meta: linker_max_entities_per_mention."""
@@ -36,6 +38,7 @@ CONCLUSIONS = {
     "m2_output_ctu_mean": "m2_output_ctu",
     "m9_usage_ctu_mean.total": "m9_total_llm_ctu",
     "m8_latency_ms_mean.summary": "m8_summary_latency_ms_mean",
+    "m3_redundancy.jaccard_mean": "m3_redundancy_jaccard_mean",
     "m4_trace_coverage.mean": "m4_trace_coverage",
     "m5_unsupported.global_rate_mean": "m5_unsupported_global_rate",
     "m6b.mean": "m6b_mean",
@@ -68,6 +71,8 @@ class Replication:
         orderings: the published orderings of variants, each tested.
         gate: the published token gate, replayed by one rule after another; empty where its limits are not here.
         calibration: its calibration, recomputed; None where it is not here.
+        validity: of the extractor on annotated texts; None where none were named.
+        bounds: variant → what its share of unsupported concepts may be by that recall.
     """
 
     recomputed: Recomputed
@@ -76,16 +81,23 @@ class Replication:
     orderings: tuple[Ordering, ...]
     gate: tuple[GateStep, ...]
     calibration: CalibrationFound | None
+    validity: Validity | None
+    bounds: Mapping[str, Bounds | None]
 
 
 def replicate(
-    publication: Publication, extractor: Extractor | None, *, on_step: Callable[[str], None] = lambda _: None
+    publication: Publication,
+    extractor: Extractor | None,
+    *,
+    annotated: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Replication:
     """Read a publication and recompute it.
 
     Args:
         publication: the folder.
         extractor: reads concepts; None leaves them out.
+        annotated: texts that people annotated, on which the extractor's recall is measured.
         on_step: is told what has been done: each trace, each variant's logs, each variant's concepts.
 
     Raises:
@@ -105,8 +117,8 @@ def replicate(
                 cases = {case_id: concept_measures(traces[case_id], run, read, basis) for case_id, run in logs.items()}
                 means[variant] = aggregate_concepts(list(cases.values()))
                 if (basis, k) == ("said", 1):
-                    for case_id, values in cases.items():
-                        for measure, value in leaves(values):
+                    for case_id, case in cases.items():
+                        for measure, value in leaves(case.values):
                             of_measure: dict[str, Any] = per_case.setdefault(measure, {})  # type: ignore[assignment]
                             of_measure.setdefault(variant, {})[case_id] = value
                 on_step(f"concepts of {variant}")
@@ -120,7 +132,32 @@ def replicate(
     gate = gate_steps(traces, runs, limits, on_rule=on_step) if limits else ()
     calibration = recalibrate(publication.calibration, traces, on_case=on_step) if publication.calibration else None
     extractor_id = extractor.id if extractor else None
-    return Replication(found, extractor_id, tuple(tables), tuple(tested), gate, calibration)
+    validity = extractor_validity(extractor, annotated) if extractor and annotated else None
+    shares = per_case.get("m5_unsupported_global_rate", {})
+    bounds = {variant: unsupported_bounds(cases, validity) for variant, cases in shares.items()} if validity else {}
+    return Replication(found, extractor_id, tuple(tables), tuple(tested), gate, calibration, validity, bounds)
+
+
+def concept_cells(published: Mapping[str, Any], found: Replication) -> list[dict[str, Any]]:
+    """Return each published number that rests on concepts beside ours, with what both are.
+
+    The definition is upstream's and the extractor ours, so that the two are not expected to be equal.
+    """
+    return [
+        {
+            "variant": variant,
+            "measure": measure,
+            "published": dict(leaves(published.get(variant, {}))).get(measure),
+            "ours": value,
+            "definition": "upstream",
+            "extractor": found.extractor,
+            "text": table.basis,
+            "candidates": table.candidates,
+        }
+        for table in found.concepts
+        for variant, means in table.means.items()
+        for measure, value in means.items()
+    ]
 
 
 def read_all(
