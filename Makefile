@@ -102,8 +102,9 @@ drawing: $(READY)  ## Draw which package imports which anew, in CONTRIBUTING.md
 	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m docs.imports
 
 .PHONY: external
-external: $(READY)  ## Measure the extractor on other people's annotated texts, where they are, and write its page's first part
-	@exec $(VENV)/bin/python evals/bench/external_validity.py
+external: $(READY)  ## Measure extractor and measures on other people's texts and scores, where they are, and write the pages
+	@$(VENV)/bin/python evals/bench/external_validity.py
+	exec $(VENV)/bin/python evals/bench/human_agreement.py
 
 .PHONY: bench
 bench: $(READY)  ## Time the pipeline and print the table

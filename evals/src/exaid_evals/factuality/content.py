@@ -1,0 +1,201 @@
+"""What a text says, in units that can be looked for in another text: statements, their words, values and denials.
+
+A statement is a part of a sentence between conjunctions and marks. Its units are the words that carry content, by their
+stems, and values; words that say the same in lay and clinical language are one unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+
+from exaid_evals.concepts import experiencer, negation
+from exaid_evals.concepts.base import AnnotatingExtractor, Extractor, Mention
+from exaid_evals.concepts.tokens import JOIN, STOP, Tokenizer, Tokens
+from exaid_evals.factuality.values import read_value
+from exaid_evals.factuality.words import (
+    DENYING_WORDS,
+    NO_WORDS,
+    NOTHING_WORDS,
+    NOTHING_WRONG_WORDS,
+    SIDES,
+    STOP_WORDS,
+    TIMES,
+    content_key,
+)
+
+NOTHING_WRONG = "#normal"
+"""The unit of words that report the absence of anything wrong."""
+
+# What these find is replaced by as many characters, so that no offset moves.
+_LIST_NUMBER = re.compile(r"(?m)(?:^|(?<=[.:;]\s)|(?<=[.:;]\s\s))\(?\d{1,2}[.)](?=\s|$)")
+_NON = re.compile(r"\bnon(-?)(contributory\b|(?=[a-z]{4}))", re.IGNORECASE)
+_SPELLED_OUT = re.compile(r"\b(?:[A-Z] ){1,4}[A-Z]\b")  # E K G, as speech is written down
+_LONGEST_HEADING = 2
+_EMPTY = STOP_WORDS.union(SIDES, TIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A word or value that carries content, where it stands.
+
+    Attributes:
+        key: what it is compared by; digits, or a date, for a value.
+        start: first code point.
+        denied: whether the text denies it.
+        other: whether it is said of somebody else than the patient.
+        measure: of a value its unit (`mg`, `year`, `date`); empty where none follows.
+        concepts: ids of the concepts of whose mention it is part.
+    """
+
+    key: str
+    start: int = 0
+    denied: bool = False
+    other: bool = False
+    measure: str = ""
+    concepts: frozenset[str] = frozenset()
+
+    @property
+    def is_value(self) -> bool:
+        """Whether it is a number or a date."""
+        return self.key[0].isdigit()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A part of a sentence that can be true or false.
+
+    Attributes:
+        text: as it stands there.
+        start: its first code point.
+        units: not empty, in order.
+        times: of its sentence, whether something is yet to be done, or has been done.
+        sides: left, right, or both.
+    """
+
+    text: str
+    start: int
+    units: tuple[Unit, ...]
+    times: frozenset[str] = frozenset()
+    sides: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Content:
+    """A text, read.
+
+    Attributes:
+        statements: in order.
+        denies: whether it denies anything at all.
+        denies_all: whether *none* is all it says.
+    """
+
+    statements: tuple[Statement, ...] = ()
+    denies: bool = False
+    denies_all: bool = False
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """Units of all statements, in order."""
+        return tuple(unit for statement in self.statements for unit in statement.units)
+
+    @cached_property
+    def values(self) -> frozenset[tuple[str, str]]:
+        """Number and unit of each value that has a unit, dates included."""
+        return frozenset((unit.key, unit.measure) for unit in self.units if unit.is_value and unit.measure)
+
+
+class Reader:
+    """Reads texts, and remembers what it has read.
+
+    Args:
+        extractor: finds concepts; those that a text denies only where it shows them.
+    """
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._find = extractor.annotate if isinstance(extractor, AnnotatingExtractor) else extractor.mentions
+        self._tokenize = Tokenizer()
+        self._read: dict[str, Content] = {}
+
+    def __call__(self, text: str) -> Content:
+        """Read a text."""
+        if text not in self._read:
+            self._read[text] = self._content(text)
+        return self._read[text]
+
+    def _content(self, text: str) -> Content:
+        plain = _LIST_NUMBER.sub(lambda found: " " * len(found[0]), text)
+        plain = _SPELLED_OUT.sub(lambda found: found[0].replace(" ", "").ljust(len(found[0])), plain)
+        plain = _NON.sub(lambda found: ("noncontributory" if found[2] else "no ").ljust(len(found[0])), plain)
+        tokens = self._tokenize(plain)
+        mentions = self._find([text])[0]
+        statements: list[Statement] = []
+        sentences = _without_speakers(tokens)
+        for (begin, end), answer in zip_longest(sentences, sentences[1:]):
+            refused = answer is not None and tokens.words[end] == "?" and tokens.words[answer[0]] in NO_WORDS
+            units = list(_units(tokens, begin, end, mentions, refused=refused))
+            times = frozenset(TIMES[word] for word in tokens.words[begin:end] if word in TIMES)
+            within = {index for (first, last), _ in units for index in range(first, last)}
+            for first, last in _parts(tokens, begin, end, within):
+                inside = tuple(unit for (index, _), unit in units if first <= index < last)
+                if inside:
+                    start = tokens.starts[first]
+                    sides = frozenset(SIDES[word] for word in tokens.words[first:last] if word in SIDES)
+                    statements.append(Statement(text[start : tokens.end(last - 1)], start, inside, times, sides))
+        said = {word for word in tokens.words if word.isalpha()}
+        return Content(tuple(statements), not said.isdisjoint(DENYING_WORDS), bool(said) and said <= NOTHING_WORDS)
+
+
+def _without_speakers(tokens: Tokens) -> list[tuple[int, int]]:
+    """Return the sentences; what stands before a colon, and recurs there, names who speaks."""
+    sentences = tokens.sentences()
+    heads = [tokens.words[begin:end] if tokens.words[end : end + 1] == (":",) else () for begin, end in sentences]
+    counts = Counter(heads)
+    return [
+        sentence
+        for sentence, head in zip(sentences, heads, strict=True)
+        if not head or len(head) > _LONGEST_HEADING or counts[head] == 1
+    ]
+
+
+def _parts(tokens: Tokens, begin: int, end: int, within: Set[int]) -> Iterator[tuple[int, int]]:
+    """Yield half-open ranges of tokens between conjunctions and marks, but for those within a value."""
+    first = begin
+    for index in range(begin, end + 1):
+        if index == end or (tokens.kinds[index] in (JOIN, STOP) and index not in within):
+            if index > first:
+                yield first, index
+            first = index + 1
+
+
+def _units(
+    tokens: Tokens, begin: int, end: int, mentions: Sequence[Mention], *, refused: bool
+) -> Iterator[tuple[tuple[int, int], Unit]]:
+    """Yield the units of a sentence, each with its range of tokens; a question that *no* answers denies them."""
+    found = list(_keys(tokens.words, begin, end))
+    words = list(tokens.words[begin:end])
+    spans = [(first - begin, last - begin) for (first, last), _, _ in found]
+    denied, others = negation.denied(words, spans), experiencer.of_others(words, spans)
+    for place, ((first, last), key, measure) in enumerate(found):
+        start, behind = tokens.starts[first], tokens.end(last - 1)
+        concepts = frozenset(one.concept_id for one in mentions if one.start < behind and start < one.end)
+        yield (first, last), Unit(key, start, (place in denied) != refused, place in others, measure, concepts)
+
+
+def _keys(words: Sequence[str], begin: int, end: int) -> Iterator[tuple[tuple[int, int], str, str]]:
+    """Yield the range of each word or value that carries content, its key, and the unit of a value."""
+    index = begin
+    while index < end:
+        word, behind = words[index], index + 1
+        if value := read_value(words, index, end):
+            yield (index, value.end), value.number, value.unit
+            behind = value.end
+        elif word in NOTHING_WRONG_WORDS:
+            yield (index, behind), NOTHING_WRONG, ""
+        elif len(word) > 1 and word[0].isalpha() and word not in _EMPTY:
+            yield (index, behind), content_key(word), ""
+        index = behind

@@ -1,0 +1,102 @@
+"""A note or summary measured against a clinician's note and against what it was written from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
+from exaid_evals.errors import DataError
+from exaid_evals.factuality.reference import Comparison
+from exaid_evals.factuality.support import Judged, Verdict, judge
+
+_SUMMARY, _SOURCE = ("summary", "candidate"), ("source", "dialogue", "conversation")
+_REMEDY = 'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; the last two may be absent'
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is measured.
+
+    Attributes:
+        id: as it is given.
+        summary: the text that is measured.
+        sources: what it was written from; empty where that is not known.
+        reference: a clinician's note; None where there is none.
+    """
+
+    id: Any
+    summary: str
+    sources: tuple[str, ...] = ()
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredNote:
+    """What was found.
+
+    Attributes:
+        measures: name → number, None where it is undefined. Shares of statements are `supported`, `contradicted` and
+            `not_found`; `statements` is their number.
+        statements: each with its verdict; empty without sources and reference.
+    """
+
+    id: Any
+    measures: Mapping[str, float | None]
+    statements: Sequence[Judged] = field(default_factory=tuple)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        statements = [
+            {
+                "text": one.statement.text,
+                "start": one.statement.start,
+                "verdict": one.verdict.value,
+                "reason": one.reason,
+            }
+            for one in self.statements
+        ]
+        return {"id": self.id, "measures": dict(self.measures), "statements": statements}
+
+
+def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
+    """Read a record.
+
+    Raises:
+        DataError: it has no summary, or something is no text.
+    """
+    summary, source = (
+        next((record[alias] for alias in aliases if record.get(alias) is not None), None)
+        for aliases in (_SUMMARY, _SOURCE)
+    )
+    sources = [] if source is None else source if isinstance(source, list) else [source]
+    reference = record.get("reference")
+    if not isinstance(summary, str) or not all(isinstance(one, str) for one in (*sources, reference or "")):
+        raise DataError("summary, source and reference must be texts", where=f"{where}:{number}", remedy=_REMEDY)
+    return Note(record.get("id", number), summary, tuple(sources), reference)
+
+
+def measure_note(note: Note, comparison: Comparison) -> MeasuredNote:
+    """Measure a note by whatever stands beside it.
+
+    A statement is judged against the sources, and against the reference too where there is one, for what the clinician
+    has noted is as true as what was said.
+    """
+    measures = {} if note.reference is None else comparison.measures(note.summary, note.reference)
+    said = "\n".join(note.sources)  # one text, for an answer may stand in another part than its question
+    texts = [text for text in (said or None, note.reference) if text is not None]
+    judged = judge(comparison.read(note.summary), [comparison.read(text) for text in texts]) if texts else []
+    return MeasuredNote(note.id, _rounded(measures | (verdict_shares(judged) if texts else {})), judged)
+
+
+def verdict_shares(judged: Sequence[Judged]) -> dict[str, float | None]:
+    """Return the share of statements under each verdict, None without any, and how many there are."""
+    counts, total = Counter(one.verdict for one in judged), len(judged)
+    shares = {verdict.value: counts[verdict] / total if total else None for verdict in Verdict}
+    return {**shares, "statements": float(total)}
+
+
+def _rounded(measures: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, FLOAT_DECIMALS) + 0.0 for name, value in measures.items()}

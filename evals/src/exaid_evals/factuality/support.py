@@ -1,0 +1,155 @@
+"""Whether each statement of a text is supported by what had been said, contradicted by it, or not to be found in it.
+
+Offline and deterministic: a statement is aligned with its sources word by word, through stems, words of one meaning and
+concepts; then numbers, units, sides, denials and plans have to agree. It reads no implication: what follows from the
+sources in other words is not found.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exaid_evals.factuality.content import NOTHING_WRONG, Content, Statement, Unit
+from exaid_evals.factuality.words import DONE, PLANNED
+
+MISSING_SHARE = 1 / 3
+"""Of the units of a statement: where more of them are in no source, the statement is not found."""
+_PREFIX = 4
+
+
+class Verdict(StrEnum):
+    """What the sources say of a statement."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A statement and what the sources say of it.
+
+    Attributes:
+        statement: as it stands in the text.
+        verdict: what the sources say.
+        reason: why, for people; empty where it is supported.
+    """
+
+    statement: Statement
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A unit of a source, in its statement."""
+
+    unit: Unit
+    statement: Statement
+
+
+class Sources:
+    """What had been said, to be looked up.
+
+    Args:
+        contents: texts, read.
+    """
+
+    def __init__(self, contents: Sequence[Content]) -> None:
+        self._by_key: dict[str, list[_Place]] = defaultdict(list)
+        self._by_concept: dict[str, list[_Place]] = defaultdict(list)
+        self._by_prefix: dict[str, set[str]] = defaultdict(set)
+        self._numbers: dict[str, set[str]] = defaultdict(set)
+        self._denies = any(content.denies for content in contents)
+        self._denies_all = any(content.denies_all for content in contents)
+        for content in contents:
+            for statement in content.statements:
+                for unit in statement.units:
+                    place = _Place(unit, statement)
+                    self._by_key[unit.key].append(place)
+                    for concept in unit.concepts:
+                        self._by_concept[concept].append(place)
+                    if unit.is_value:
+                        self._numbers[unit.measure].add(unit.key)
+                    else:
+                        self._by_prefix[unit.key[:_PREFIX]].add(unit.key)
+
+    def places(self, unit: Unit) -> list[_Place]:
+        """Return where the sources hold a unit: the same key or concept, else a word of the same root."""
+        found = list(self._by_key.get(unit.key, ()))
+        found += [place for concept in sorted(unit.concepts) for place in self._by_concept.get(concept, ())]
+        if not found and not unit.is_value and unit.key != NOTHING_WRONG:
+            near = sorted(key for key in self._by_prefix.get(unit.key[:_PREFIX], ()) if same_root(key, unit.key))
+            found = [place for key in near for place in self._by_key[key]]
+        return found
+
+    def holds(self, unit: Unit) -> bool:
+        """Whether the sources hold a unit; what is denied also where *none* is all they say."""
+        if unit.key == NOTHING_WRONG and self._denies:
+            return True
+        return bool(self.places(unit)) or (unit.denied and self._denies_all)
+
+    def judge(self, statement: Statement) -> Judged:
+        """Judge a statement."""
+        missing = [unit for unit in statement.units if not self.holds(unit)]
+        words = [unit for unit in statement.units if not unit.is_value]
+        absent = Judged(statement, Verdict.NOT_FOUND, f"no {', '.join(_shown(unit) for unit in missing)}")
+        if sum(not unit.is_value for unit in missing) > MISSING_SHARE * len(words):
+            return absent
+        if wrong := [unit for unit in missing if unit.is_value and unit.measure and self._numbers.get(unit.measure)]:
+            return Judged(statement, Verdict.CONTRADICTED, f"another number than {', '.join(map(_shown, wrong))}")
+        if len(missing) > MISSING_SHARE * len(statement.units):
+            return absent
+        reason = next(self._disagreements(statement), "")
+        return Judged(statement, Verdict.CONTRADICTED if reason else Verdict.SUPPORTED, reason)
+
+    def _disagreements(self, statement: Statement) -> Iterator[str]:
+        """Yield in what the places that a statement is aligned with differ from it."""
+        words = [unit for unit in statement.units if not unit.is_value and unit.key != NOTHING_WRONG]
+        aligned = [(unit, self.places(unit)) for unit in words]
+        opposed = [
+            unit for unit, places in aligned if places and all(place.unit.denied != unit.denied for place in places)
+        ]
+        if opposed and 2 * len(opposed) >= len(words):
+            said = "affirmed" if opposed[0].denied else "denied"
+            yield f"{said} there: {', '.join(unit.key for unit in opposed)}"
+        best = _best(aligned)
+        there = frozenset[str]().union(*(one.sides for one in best))
+        if statement.sides and there and not (statement.sides & there or "both" in there):
+            yield f"{', '.join(sorted(there))} there"
+        if statement.times == {DONE} and best and all(one.times == {PLANNED} for one in best):
+            yield "planned there, not done"
+
+
+def _shown(unit: Unit) -> str:
+    return f"{unit.key} {unit.measure}".strip()
+
+
+def _best(aligned: Sequence[tuple[Unit, Sequence[_Place]]]) -> list[Statement]:
+    """Return the statements of the sources that hold most of the units."""
+    counts = Counter(
+        id(place.statement) for _, places in aligned for place in {id(p.statement): p for p in places}.values()
+    )
+    most = max(counts.values(), default=0)
+    by_id = {id(place.statement): place.statement for _, places in aligned for place in places}
+    return [statement for key, statement in by_id.items() if counts[key] == most]
+
+
+def same_root(one: str, other: str) -> bool:
+    """Whether two stems differ in their last letters alone.
+
+    >>> same_root("jewelr", "jeweller"), same_root("psychiatr", "psychiatrist"), same_root("hypertens", "hypotens")
+    (True, True, False)
+    """
+    shorter, longer = sorted((one, other), key=len)
+    common = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(shorter))
+    return common >= _PREFIX and common >= len(shorter) - 1 and common >= len(longer) - 3
+
+
+def judge(text: Content, sources: Sequence[Content]) -> list[Judged]:
+    """Judge every statement of a text."""
+    said = Sources(sources)
+    return [said.judge(statement) for statement in text.statements]

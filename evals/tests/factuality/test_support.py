@@ -1,0 +1,76 @@
+"""Statements against what had been said: made-up consultations, each with one thing changed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exaid_evals.factuality.reference import Comparison
+from exaid_evals.factuality.support import Verdict, judge
+
+DIALOGUE = """Doctor: Good morning. How old are you?
+Patient: I am forty two years old.
+Doctor: What is the matter?
+Patient: My left knee hurts, and I throw up every morning. I smoke ten cigarettes a day.
+Doctor: Any fever?
+Patient: No.
+Doctor: Any shortness of breath?
+Patient: Yes, on the stairs.
+Doctor: Your mother had asthma. You take metformin, five hundred milligrams twice a day. We recommend an E K G."""
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict"),
+    [
+        ("42-year-old patient.", Verdict.SUPPORTED),
+        ("The patient is 52 years old.", Verdict.CONTRADICTED),
+        ("Left knee pain.", Verdict.SUPPORTED),
+        ("Right knee pain.", Verdict.CONTRADICTED),
+        ("No fever.", Verdict.SUPPORTED),
+        ("Fever.", Verdict.CONTRADICTED),
+        ("Dyspnea on exertion.", Verdict.NOT_FOUND),
+        ("Dyspnea.", Verdict.SUPPORTED),
+        ("Denies dyspnea.", Verdict.CONTRADICTED),
+        ("A smoker.", Verdict.SUPPORTED),
+        ("Metformin 0.5 g.", Verdict.SUPPORTED),
+        ("Metformin 850 mg.", Verdict.CONTRADICTED),
+        ("Lisinopril.", Verdict.NOT_FOUND),
+        ("An EKG was performed.", Verdict.CONTRADICTED),
+        ("An EKG is recommended.", Verdict.SUPPORTED),
+        ("Maternal asthma.", Verdict.SUPPORTED),
+        ("Diabetic retinopathy on both sides.", Verdict.NOT_FOUND),
+    ],
+)
+def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: str, verdict: Verdict) -> None:
+    """Numbers, units, sides, denials, answers to questions, synonyms and plans decide as a reader would."""
+    judged = judge(comparison.read(statement), [comparison.read(DIALOGUE)])
+    assert [one.verdict for one in judged] == [verdict], [one.reason for one in judged]
+
+
+def test_an_enumeration_is_several_statements(comparison: Comparison) -> None:
+    """Each finding of a list is judged by itself, and carries the list's denial."""
+    judged = judge(comparison.read("No fever, cough or rash."), [comparison.read(DIALOGUE)])
+    assert [(one.statement.text, one.verdict) for one in judged] == [
+        ("No fever", Verdict.SUPPORTED),
+        ("cough", Verdict.NOT_FOUND),
+        ("rash", Verdict.NOT_FOUND),
+    ]
+
+
+def test_a_text_supports_itself(comparison: Comparison) -> None:
+    """Nothing that was said is contradicted by its saying, nor missing from it."""
+    text = "58-year-old man, no rash. Right renal mass of 3.5 cm. Creatinine 1.4 mg/dL on 03/04/2021. CT is planned."
+    judged = judge(comparison.read(text), [comparison.read(text)])
+    assert {one.verdict for one in judged} == {Verdict.SUPPORTED}
+    assert judge(comparison.read("Fever."), [])[0].verdict is Verdict.NOT_FOUND
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_text_is_read(comparison: Comparison, text: str, source: str) -> None:
+    """Hostile text gives statements that stand in it, each with one verdict, in order."""
+    content = comparison.read(text)
+    judged = judge(content, [comparison.read(source)])
+    assert [one.statement for one in judged] == list(content.statements)
+    assert all(text[one.start :].startswith(one.text) for one in content.statements)
+    assert [one.start for one in content.statements] == sorted(one.start for one in content.statements)
