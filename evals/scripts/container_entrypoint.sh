@@ -13,14 +13,21 @@ if [[ $(id -u) == 0 ]]; then
     # capability it may do what an ordinary owner may. (Under a rootless engine it is the user who started it.)
     as+=(--bounding-set=-all)
   else
-    getent passwd "$uid" >/dev/null || echo "exaid-host:x:$uid:$gid::/home/exaid:/bin/bash" >>/etc/passwd
+    getent passwd "$uid" >/dev/null || [[ ! -w /etc/passwd ]] || echo "exaid-host:x:$uid:$gid::/home/exaid:/bin/bash" >>/etc/passwd
     as+=(--reuid="$uid" --regid="$gid" --clear-groups)
   fi
 fi
 
 # Writable for everyone in the image, unless the container's root is read-only.
 export HOME=/home/exaid
-[[ -w $HOME ]] || HOME=$("${as[@]}" mktemp -d)
+"${as[@]}" test -w "$HOME" || HOME=$("${as[@]}" mktemp -d)
+# So are the caches, which the image has filled.
+for cache in MPLCONFIGDIR EXAID_CACHE_DIR; do
+  if ! "${as[@]}" test -w "${!cache}"; then
+    "${as[@]}" cp -r "${!cache}" "$HOME/"
+    export "$cache=$HOME/$(basename "${!cache}")"
+  fi
+done
 
 case ${1:-} in
   "" | -* | *.sh) exec "${as[@]}" bash "$@" ;;

@@ -20,6 +20,7 @@ from exaid_evals.monitor.alerts.base import Alert, DeliveryError
 from exaid_evals.monitor.alerts.dispatch import Alerts, channels
 from exaid_evals.monitor.alerts.limiter import Limiter
 from exaid_evals.monitor.alerts.mail import MailChannel
+from exaid_evals.monitor.alerts.webhook import WebhookChannel
 from exaid_evals.monitor.settings import AlertsConfig, EmailConfig
 from monitor.mail_servers import PASSWORD, USER, mail_server, make_certificate
 from monitor.webhook_server import SECRET, webhook_server
@@ -189,6 +190,30 @@ def test_a_wrong_address_is_refused_unseen(value: str, monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match="TEST_HOOK") as caught:
         Alerts(AlertsConfig(slack_webhook=HOOK), "run")
     assert not value or value not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "169.254.169.254", "[fd00::1]", "[::ffff:192.168.0.1]", "100.64.0.1"])
+def test_a_private_address_is_refused_unless_it_is_allowed(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a network's own machines may reach is not posted to for whoever sets a variable."""
+    monkeypatch.setenv("TEST_HOOK", f"https://{host}/s3cret")
+    with pytest.raises(ConfigError, match="TEST_HOOK holds an address of a private network"):
+        Alerts(AlertsConfig(slack_webhook=HOOK), "run")
+    Alerts(AlertsConfig(slack_webhook=HOOK, allow_private_addresses=True), "run").close()
+
+
+def test_a_public_name_that_leads_inside_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the name meant when it was checked: the address that was reached counts, and nothing was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
+        monkeypatch.setenv("TEST_HOOK", f"https://hooks.example.com:{port}/s3cret")
+        with pytest.raises(DeliveryError, match="leads into a private network") as caught:
+            WebhookChannel(HOOK, 5).send(alert())
+        assert caught.value.lasting
+        connection, _ = server.accept()
+        assert connection.recv(1) == b""
+        connection.close()
 
 
 def test_without_slack_sdk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

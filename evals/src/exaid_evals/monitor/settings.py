@@ -180,6 +180,8 @@ class AlertsConfig(Config):
     min_severity: Severity = "medium"
     log: bool = True
     slack_webhook: Reference | None = None
+    allow_private_addresses: bool = False
+    """Whether the webhook's name may lead to an address of a private network; one of this machine may be written."""
     email: EmailConfig | None = None
     channels: list[ChannelConfig] = Field(default_factory=list)
     """Others, that other packages have."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.report.formats.csv_table import csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
@@ -47,13 +46,9 @@ class PredictionsFile:
         """Write a batch's rows."""
         if self._stream is None:
             return
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        if not self._headed:
-            writer.writerow(metric_set.columns())
-            self._headed = True
-        writer.writerows(metric_set.rows(step))
-        self._stream.write(text.getvalue().encode("utf-8"))
+        heading = [] if self._headed else [metric_set.columns()]
+        self._headed = True
+        self._stream.write(csv_lines([*heading, *metric_set.rows(step)]).encode("utf-8"))
 
 
 def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import io
 import math
 import platform
 import subprocess
@@ -25,6 +23,7 @@ from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.resources import checkout_root
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Task
 from exaid_evals.run_eval.config import ModelConfig, TrainingConfig
@@ -49,13 +48,11 @@ def clear_run(folder: Path) -> None:
 def write_history(folder: Path, epochs: Sequence[Epoch]) -> None:
     """Write a row per epoch; a metric that only the last evaluation has stands in metrics/val_metrics.json alone."""
     names = list(epochs[0].val)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", "train_loss", *(f"val_{name}" for name in names)])
+    lines = []
     for epoch in epochs:
         values = [epoch.train_loss, *(epoch.val[name] for name in names)]
-        writer.writerow([str(epoch.number), *(f"{value:.6f}" if math.isfinite(value) else "" for value in values)])
-    write_text(folder / HISTORY_FILE, text.getvalue())
+        lines.append([epoch.number, *(f"{value:.6f}" if math.isfinite(value) else "" for value in values)])
+    write_text(folder / HISTORY_FILE, write_csv(["epoch", "train_loss", *(f"val_{name}" for name in names)], lines))
 
 
 def write_summary(

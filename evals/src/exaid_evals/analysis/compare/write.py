@@ -15,7 +15,7 @@ from exaid_evals.analysis.report.files import plot_paths, write_files
 from exaid_evals.analysis.report.markdown import document
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
-from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.report.formats.csv_table import inert, write_csv
 
 DASHBOARD, REPORT, RECORD, TABLE = "dashboard.html", "comparison.md", "comparison.json", "comparison.csv"
 
@@ -77,10 +77,5 @@ def _csv(comparison: Comparison) -> str:
 
 
 def csv_text(text: str) -> str:
-    """Return foreign text that no spreadsheet takes for a formula."""
-    shown = printable(text)
-    try:
-        float(shown)
-    except ValueError:
-        return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
-    return shown
+    """Return foreign text as a cell: printable, and no formula."""
+    return inert(printable(text))

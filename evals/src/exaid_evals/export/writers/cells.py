@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 
 from exaid_evals.artifacts.canonical import canonical_json, rounded
-
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from exaid_evals.report.formats.csv_table import inert
 
 
 def cell(value: object) -> object:
@@ -24,7 +22,4 @@ def cell(value: object) -> object:
         return rounded(value) if math.isfinite(value) else None
     if isinstance(value, list | tuple | dict):
         return canonical_json(value)
-    # Some spreadsheets cut blanks off before they look.
-    if isinstance(value, str) and (value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)):
-        return f"'{value}"
-    return value
+    return inert(value) if isinstance(value, str) else value

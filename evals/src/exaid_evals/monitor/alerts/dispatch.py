@@ -132,7 +132,10 @@ def channels(config: AlertsConfig) -> list[Channel]:
 
 
 def _webhook(config: AlertsConfig) -> Channel | None:
-    return WebhookChannel(config.slack_webhook, config.timeout_seconds) if config.slack_webhook else None
+    if not config.slack_webhook:
+        return None
+    private = config.allow_private_addresses
+    return WebhookChannel(config.slack_webhook, config.timeout_seconds, allow_private=private)
 
 
 def _mail(config: AlertsConfig) -> Channel | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from exaid_evals.report.base import Table
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _TRUTH = {True: "true", False: "false"}
 
 
@@ -28,12 +29,37 @@ def render(table: Table) -> str:
 def write_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     r"""Return CSV as RFC 4180 has it, but with `\n`; None is empty, truth values are true and false.
 
-    >>> write_csv(["a", "b", "c"], [[0.25, None, True]])
-    'a,b,c\n0.25,,true\n'
+    >>> write_csv(["a", "b", "c"], [[0.25, None, True], ["=1+1", "-0.5", " @x"]])
+    "a,b,c\n0.25,,true\n'=1+1,-0.5,' @x\n"
     """
+    return csv_lines([header, *lines])
+
+
+def csv_lines(lines: Iterable[Sequence[object]]) -> str:
+    """Return lines of such a file, the heading among them where it is one of them."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
     # The writer itself leaves None empty.
-    writer.writerows([_TRUTH[value] if isinstance(value, bool) else value for value in line] for line in lines)
+    csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in line] for line in lines)
     return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return _TRUTH[value]
+    return inert(value) if isinstance(value, str) else value
+
+
+def inert(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula: behind an apostrophe where it begins like one.
+
+    >>> [inert(text) for text in ("=1+1", "-0.5", "a=b", "-x")]
+    ["'=1+1", '-0.5', 'a=b', "'-x"]
+    """
+    # Some spreadsheets cut blanks off before they look.
+    if not (text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
