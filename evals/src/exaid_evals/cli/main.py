@@ -192,9 +192,10 @@ def _without_secrets(text: str) -> str:
     return environment_redactor().shown(text)
 
 
+_PERMISSIONS = 'check who owns the file and its folder (sudo chown -R "$(id -un)" FOLDER), or name another --data-dir'
 _REMEDIES = {
-    errno.EACCES: "check the permissions of the file and its folder, or name another --data-dir",
-    errno.EPERM: "check the permissions of the file and its folder, or name another --data-dir",
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
     errno.EROFS: "the file system is read-only: name another --data-dir",
     errno.EEXIST: "a file stands where a folder must be: move it away, or name another --data-dir",
     errno.ENOTDIR: "a file stands where a folder must be: move it away, or name another --data-dir",
