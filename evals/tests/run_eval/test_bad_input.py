@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval import VisionClassificationAdapter, run_eval  # noqa: E402
+from exaid_evals.run_eval.base import ExampleLosses  # noqa: E402
 from small_torch import Echo, config_of, files_in, random_set, vision_spec  # noqa: E402
 
 ADAPTER = VisionClassificationAdapter()
@@ -112,17 +113,89 @@ def test_ids_are_as_many_as_examples() -> None:
 
 
 def test_an_adapter_with_another_loss_is_taken_at_its_word() -> None:
-    """An overridden `compute_loss` is the loss; an interval of the other one would be of another number."""
+    """An overridden `compute_loss` is the loss, and its interval is around it; `example_losses` must agree with it."""
 
     class Smoothed(VisionClassificationAdapter):
         def compute_loss(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
             return torch.nn.functional.cross_entropy(outputs, batch[1], label_smoothing=0.5)
 
+    class Contradicting(Smoothed):
+        def example_losses(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
+            losses = torch.nn.functional.cross_entropy(outputs, batch[1], reduction="none")
+            return ExampleLosses(losses, torch.ones_like(losses))
+
     logits, labels = random_set(40, 4)
     expected = torch.nn.functional.cross_entropy(logits.double(), labels, label_smoothing=0.5)
-    found = run_eval(
-        Echo(), Smoothed(), config_of(list(zip(logits.split(7), labels.split(7), strict=True))), vision_spec(4)
-    )
+    batches = list(zip(logits.split(7), labels.split(7), strict=True))
+    found = run_eval(Echo(), Smoothed(), config_of(batches, intervals=True), vision_spec(4))
     assert found["loss"] == pytest.approx(float(expected), abs=1e-6)
+    assert found["loss_ci95_low"] < found["loss"] < found["loss_ci95_high"]
     with pytest.raises(DataError, match=r"compute_loss says .*, and example_losses have the mean"):
-        run_eval(Echo(), Smoothed(), config_of([(logits, labels)], intervals=True), vision_spec(4))
+        run_eval(Echo(), Contradicting(), config_of([(logits, labels)]), vision_spec(4))
+
+
+class Program:
+    """What `torch.export.export` returns, as far as the message goes."""
+
+    graph_module = None
+
+    def module(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (lambda images: images, "the model is a function; give a torch.nn.Module"),
+        (Echo, r"the model is a type; give an instance: Echo\(…\)"),
+        (Program(), r"the model is a Program; give what its `module\(\)` returns"),
+    ],
+)
+def test_what_is_no_model_is_refused(model: object, said: str) -> None:
+    """A function, a class and an exported program, each with what to give in its place."""
+    with pytest.raises(ConfigError, match=said):
+        run_eval(model, ADAPTER, config_of([random_set(4, 4)]), vision_spec(4))  # type: ignore[arg-type]
+
+
+def test_an_adapter_is_an_instance_with_both_methods() -> None:
+    """A class would be called with the model for `self`."""
+    for adapter, said in (
+        (
+            VisionClassificationAdapter,
+            r"is the class VisionClassificationAdapter; give VisionClassificationAdapter\(\)",
+        ),
+        (object(), "a object, lacks forward or compute_loss"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            run_eval(Echo(), adapter, config_of([random_set(4, 4)]), vision_spec(4))  # type: ignore[arg-type]
+
+
+def test_arrays_lists_and_floats_in_place_of_tensors() -> None:
+    """Logits, labels and the loss: each error names what came, and how to make a tensor of it."""
+
+    class Wrong(VisionClassificationAdapter):
+        def __init__(self, what: str) -> None:
+            self.what = what
+
+        def forward(self, model, batch, task_spec):  # type: ignore[no-untyped-def]
+            outputs = super().forward(model, batch, task_spec)
+            return outputs.detach().numpy() if self.what == "logits" else outputs
+
+        def labels(self, batch, task_spec):  # type: ignore[no-untyped-def]
+            labels = super().labels(batch, task_spec)
+            return labels.tolist() if self.what == "labels" else labels
+
+        def compute_loss(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
+            loss = torch.nn.functional.cross_entropy(outputs, batch[1])
+            return loss if self.what == "labels" else float(loss) if self.what == "loss" else loss.expand(2)
+
+    for what, said in (
+        ("logits", r"hold no logits \(ndarray\); return a tensor from forward \(torch.from_numpy"),
+        ("labels", "the adapter's labels are a list; return a tensor"),
+        ("loss", "compute_loss of Wrong returns a float; return a scalar tensor"),
+        ("shape", "compute_loss of Wrong returns a tensor of 2 values"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=said):
+            run_eval(Echo(), Wrong(what), config_of([random_set(4, 4)]), vision_spec(4))
+    images, labels = random_set(4, 4)
+    with pytest.raises(DataError, match=r"its labels are a list\); make batches .*torch.as_tensor"):
+        run_eval(Echo(), ADAPTER, config_of([(images, labels.tolist())]), vision_spec(4))

@@ -35,8 +35,13 @@ def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     """Split, number of batches, batch size and folder."""
     config = ["--config", str(CONFIGS / "text_tiny.json"), "--out", str(tmp_path / "out")]
     assert run(["run-eval", *config, "--split", "test", "--max-batches", "2", "--batch-size", "3"]) == 0
-    beside = json.loads((tmp_path / "out" / "metrics" / "evaluation.json").read_text())
+    beside = json.loads((tmp_path / "out" / "metrics" / "test_evaluation.json").read_text())
     assert (beside["n_batches"], beside["n_examples"], beside["split"]) == (2, 6, "test")
+    assert list(files_in(tmp_path / "out")) == [
+        "metrics/test_evaluation.json",
+        "metrics/test_metrics.json",
+        "test_predictions.csv",
+    ]
     assert "text_tiny, test" in capsys.readouterr().out
 
 
@@ -92,22 +97,47 @@ def test_a_missing_file_and_a_run_of_another_task(tmp_path: Path, capsys: pytest
     assert "says no task and model" in capsys.readouterr().err
 
 
-def test_a_plugged_in_task_and_model(
+_OWN_PARTS = """
+import torch
+from exaid_evals.run_eval import TaskSpec
+from exaid_evals.run_eval.base import Task
+
+def task():
+    items = [{"id": str(i), "x": torch.eye(2)[i % 2], "label": torch.tensor(i % 2)} for i in range(10)]
+    spec = TaskSpec("vision", "", {"input_key": "x"}, {"num_classes": 2, "class_names": ["cat", "dog"]})
+    splits = {"train": items, "val": items, "test": items[:7]}
+    return Task("mine", spec, splits, "sha256:0", "vision_classification", "accuracy", False)
+
+def model(task, scale=0.0):
+    layer = torch.nn.Linear(2, 2)
+    torch.nn.init.zeros_(layer.bias)
+    layer.weight.data = scale * torch.eye(2)
+    return layer
+"""
+
+
+def test_a_task_and_model_of_ones_own_are_trained_evaluated_and_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both by `module:attribute`, without a change of this package."""
-    (tmp_path / "own_parts.py").write_text(
-        "import torch\n"
-        "from exaid_evals.run_eval import TaskSpec\n"
-        "from exaid_evals.run_eval.base import Task\n"
-        "def task():\n"
-        "    items = [{'id': str(i), 'x': torch.eye(2)[i % 2], 'label': torch.tensor(i % 2)} for i in range(10)]\n"
-        "    spec = TaskSpec('vision', '', {'input_key': 'x'}, {'num_classes': 2})\n"
-        "    return Task('own', spec, {'val': items}, 'sha256:0', 'vision_classification', 'accuracy', False)\n"
-        "def model(task): return torch.nn.Identity()\n"
-    )
+    """Both by `module:attribute`, the task under another name than that; tables have the classes' names."""
+    (tmp_path / "own_parts.py").write_text(_OWN_PARTS)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "own.json").write_text('{"task": "own_parts:task", "model": {"name": "own_parts:model"}}')
-    assert run(["run-eval", "--config", str(tmp_path / "own.json"), "--data-dir", str(tmp_path / "data")]) == 0
-    assert "accuracy  1.0000" in capsys.readouterr().out
-    assert (tmp_path / "data" / "run_eval" / "own_parts.task" / "val-own_parts.model").is_dir()
+    parts = {"task": "own_parts:task", "model": {"name": "own_parts:model"}}
+    (tmp_path / "train.json").write_text(json.dumps({**parts, "epochs": 1, "learning_rate": 1, "seed": 1}))
+    (tmp_path / "own.json").write_text(json.dumps({**parts, "eval": {"per_class": True, "intervals": True}}))
+    data = tmp_path / "data"
+    assert run(["run-training", "--config", str(tmp_path / "train.json"), "--data-dir", str(data)]) == 0
+    trained = data / "training" / "own_parts.task" / "results_1"
+    arguments = ["--config", str(tmp_path / "own.json"), "--data-dir", str(data), "--split", "test"]
+    assert run(["run-eval", *arguments, "--trained", str(trained)]) == 0
+    out = capsys.readouterr().out
+    assert "accuracy           1.0000  [0.6457, 1.0000]" in out  # Wilson's interval of 7 of 7
+    assert "class_1_acc (dog)  1.0000" in out
+    folder = data / "run_eval" / "own_parts.task" / "test-own_parts.model-results_1"
+    metrics = json.loads((folder / "metrics" / "test_metrics.json").read_text())
+    assert set(metrics["per_class"]) == {"cat", "dog"}
+    assert (folder / "test_predictions.csv").read_text().splitlines()[0].endswith("score_cat,score_dog")
+    assert run(["export", "--runs", str(folder), "--out", str(tmp_path / "exported")]) == 0
+    assert run(["export", "--runs", str(trained), "--out", str(tmp_path / "exported-training")]) == 0
+    exported = json.loads((tmp_path / "exported" / "exported_summary.json").read_text())
+    assert exported["runs"][0]["metrics"]["accuracy"] == 1.0

@@ -30,7 +30,7 @@ def test_metrics_and_predictions_are_written(tmp_path: Path) -> None:
     beside = json.loads((tmp_path / "metrics" / "evaluation.json").read_text())
     assert (beside["n_examples"], beside["n_batches"]) == (50, 3)
     assert sum(map(sum, beside["confusion_matrix"])) == sum(row["n"] for row in beside["calibration_bins"]) == 50
-    assert set(beside["intervals"]) == {"loss", "accuracy", "top3_accuracy", "top5_accuracy"}
+    assert set(beside["intervals"]) == {"loss", "accuracy", "top3_accuracy", "top5_accuracy", "ece"}
     assert beside["signature"] == metrics["signature"]
     rows = list(csv.DictReader((tmp_path / "val_predictions.csv").read_text().splitlines()))
     assert [int(row["true_label"]) for row in rows] == labels.tolist()

@@ -50,18 +50,37 @@ def test_the_mode_is_restored_module_by_module(training: bool) -> None:
     assert found["accuracy"] == pytest.approx(float((images.argmax(1) == labels).double().mean()))
 
 
-def test_no_gradient_is_recorded() -> None:
-    """The forward pass runs in inference mode, and the weights keep the gradients they had."""
+@pytest.mark.parametrize("inference_mode", [False, True])
+def test_no_gradient_is_recorded(inference_mode: bool) -> None:
+    """The forward pass runs without gradients, in inference mode only if asked; the weights keep those they had."""
 
     class Watching(Echo):
         def forward(self, inputs):  # type: ignore[no-untyped-def]
-            assert torch.is_inference_mode_enabled()
+            assert not torch.is_grad_enabled()
+            assert torch.is_inference_mode_enabled() == inference_mode
             return super().forward(inputs)
 
     model = Watching()
     model.scale.grad = torch.full((1,), 3.0)
-    run_eval(model, ADAPTER, config_of([random_set(4, 4)]), vision_spec(4))
+    run_eval(model, ADAPTER, config_of([random_set(4, 4)], inference_mode=inference_mode), vision_spec(4))
     assert model.scale.grad.item() == 3.0
+
+
+def test_a_model_that_keeps_a_tensor_can_be_trained_afterwards() -> None:
+    """A cache that is filled during the evaluation takes part in the backward pass of the next training step."""
+
+    class Caching(torch.nn.Linear):
+        cosines = None
+
+        def forward(self, inputs):  # type: ignore[no-untyped-def]
+            if self.cosines is None:
+                self.cosines = torch.cos(torch.arange(4.0))
+            return super().forward(inputs) * self.cosines
+
+    model, (images, labels) = Caching(4, 4), random_set(6, 4)
+    run_eval(model, ADAPTER, config_of([(images, labels)]), vision_spec(4))
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    assert model.weight.grad is not None
 
 
 def test_max_batches_stops_there() -> None:

@@ -27,6 +27,15 @@ def test_the_worked_example() -> None:
     logits, labels = torch.tensor(LOGITS), torch.tensor(LABELS)
     assert [compute_topk_accuracy(logits, labels, k) for k in (1, 2, 3)] == [2 / 3, 2 / 3, 1.0]
     assert compute_topk_accuracy(logits, torch.tensor([1, 3, 2]), 3) == 2 / 3
+    assert compute_topk_accuracy(logits, labels) == compute_topk_accuracy(logits, labels, k=5) == 1.0
+
+
+def test_arrays_and_lists_are_refused_with_what_makes_tensors_of_them() -> None:
+    """An attribute that they lack is no message."""
+    with pytest.raises(DataError, match="logits are a list, not a tensor; torch"):
+        compute_topk_accuracy(LOGITS, torch.tensor(LABELS))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="labels are a list, not a tensor"):
+        compute_topk_accuracy(torch.tensor(LOGITS), LABELS)  # type: ignore[arg-type]
 
 
 def test_a_tie_goes_to_the_lower_index() -> None:

@@ -23,17 +23,17 @@ from exaid_evals.run_eval import (  # noqa: E402
     run_eval,
 )
 from exaid_evals.run_eval.metric_sets.text import TextMetrics  # noqa: E402
-from exaid_evals.run_eval.metric_sets.vision import VisionMetrics  # noqa: E402
+from exaid_evals.run_eval.metric_sets.vision import ClassificationMetrics  # noqa: E402
 from small_torch import Echo, config_of, random_set  # noqa: E402
 
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (TaskSpec("vision", "causal_lm"), VisionMetrics),
+        (TaskSpec("vision", "causal_lm"), ClassificationMetrics),
         (TaskSpec("text", "image_classification"), TextMetrics),
-        (TaskSpec(None, "image_classification"), VisionMetrics),
-        (TaskSpec(None, "Vision-Classification"), VisionMetrics),
+        (TaskSpec(None, "image_classification"), ClassificationMetrics),
+        (TaskSpec(None, "Vision-Classification"), ClassificationMetrics),
         (TaskSpec(None, "causal_language_modeling"), TextMetrics),
         (TaskSpec(None, "causal_lm"), TextMetrics),
         (TaskSpec(None, "summarization"), TextMetrics),

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+import random
+from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from hypothesis import given, settings  # noqa: E402 - PyTorch decides whether this file is read on
+from hypothesis import strategies as st  # noqa: E402
+
 from exaid_evals.errors import DataError  # noqa: E402
-from exaid_evals.run_eval import CausalLMAdapter, evaluate, run_eval  # noqa: E402
+from exaid_evals.run_eval import (  # noqa: E402
+    CausalLMAdapter,
+    TransformersCausalLMAdapter,
+    evaluate,
+    run_eval,
+)
 from small_torch import Echo, config_of, text_spec  # noqa: E402
 
 IGNORED = -100
@@ -55,7 +65,10 @@ def test_it_agrees_with_torchmetrics(size: int) -> None:
 
 
 def test_an_adapter_that_gives_the_mean_loss_alone_is_weighted_by_tokens() -> None:
-    """Only `forward` and `compute_loss` are required; the numbers are the same, but the loss has no interval."""
+    """Only `forward` and `compute_loss` are required; what a mean is of is seen where PyTorch's losses take it.
+
+    A loss of one's own has no interval, and the same mean.
+    """
 
     class Bare:
         def forward(self, model, batch, task_spec):  # type: ignore[no-untyped-def]
@@ -66,9 +79,17 @@ def test_an_adapter_that_gives_the_mean_loss_alone_is_weighted_by_tokens() -> No
 
     logits, targets = random_text(23, 11, 17)
     batches = list(zip(logits.split(5), targets.split(5), strict=True))
-    bare = evaluate(Echo(), Bare(), config_of(batches, intervals=True), text_spec())
+
+    class Own(Bare):
+        def compute_loss(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
+            kept = batch[1] != IGNORED
+            return -outputs.log_softmax(dim=2)[kept].gather(1, batch[1][kept][:, None]).mean()
+
+    bare = evaluate(Echo(), Own(), config_of(batches, intervals=True), text_spec())
+    seen = evaluate(Echo(), Bare(), config_of(batches, intervals=True), text_spec())
     full = evaluate(Echo(), ADAPTER, config_of(batches, intervals=True), text_spec())
     assert bare.metrics == pytest.approx(full.metrics, rel=1e-6)
+    assert seen.flat() == pytest.approx(full.flat(), rel=1e-9)
     assert bare.intervals == {"loss": None, "perplexity": None}
     low, high = full.intervals["perplexity"] or (0, 0)
     assert low < full.metrics["perplexity"] < high
@@ -84,6 +105,81 @@ def test_a_batch_of_padding_counts_for_nothing() -> None:
     assert with_padding.details["n_ignored"] == without.details["n_ignored"] + 10
     with pytest.raises(DataError, match="no token counts: all are padding"):
         run_eval(Echo(), ADAPTER, config_of([padding]), text_spec())
+
+
+class Positioned(torch.nn.Module):
+    """A causal model whose scores depend on all tokens before, and on their positions; called as transformers' are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.tokens = torch.nn.Parameter(torch.randn(9, 9, generator=generator))
+        self.positions = torch.nn.Parameter(torch.randn(16, 9, generator=generator))
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):  # type: ignore[no-untyped-def]
+        """Return logits of the mean of what stands before, padding left out."""
+        positions = torch.arange(input_ids.shape[1])[None] if position_ids is None else position_ids
+        seen = (self.tokens[input_ids] + self.positions[positions]) * attention_mask[:, :, None]
+        logits = seen.cumsum(1) / attention_mask.cumsum(1).clamp(min=1)[:, :, None]
+        return SimpleNamespace(logits=logits)
+
+
+def padded(texts: list[list[int]], side: str) -> dict[str, torch.Tensor]:
+    """Return a batch as a tokenizer makes it."""
+    length = max(map(len, texts))
+    rows = {"input_ids": [], "attention_mask": []}  # type: ignore[var-annotated]
+    for text in texts:
+        padding = [0] * (length - len(text))
+        mask = [1] * len(text)
+        rows["input_ids"].append(padding + text if side == "left" else text + padding)
+        rows["attention_mask"].append(padding + mask if side == "left" else mask + padding)
+    return {name: torch.tensor(values) for name, values in rows.items()}
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=12), min_size=1, max_size=6),
+    st.sampled_from(["left", "right"]),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None)
+def test_padding_side_batch_size_and_order_change_nothing(
+    texts: list[list[int]], side: str, size: int, rng: random.Random
+) -> None:
+    """Every text counts its tokens but the first, each scored from the tokens before it in that text alone."""
+    model = Positioned()
+    losses = []
+    for text in texts:
+        logits = model(**padded([text], "right")).logits[0, :-1].double().log_softmax(1)
+        losses += [-float(logits[at, token]) for at, token in enumerate(text[1:])]
+    shuffled = rng.sample(texts, len(texts))
+    batches = [padded(shuffled[start : start + size], side) for start in range(0, len(texts), size)]
+    for adapter in (ADAPTER, TransformersCausalLMAdapter()):
+        config = config_of(batches)
+        if not losses:
+            with pytest.raises(DataError, match="no token counts"):
+                run_eval(model, adapter, config, text_spec())
+            continue
+        result = evaluate(model, adapter, config, text_spec())
+        assert result.details["n_tokens"] == len(losses)
+        assert result.metrics["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+
+
+def test_what_a_batch_says_beside_its_tokens_reaches_the_model() -> None:
+    """Positions and types of tokens as given, where the model takes them; to one that takes none of them, nothing."""
+    seen = []
+
+    class Taking(torch.nn.Module):
+        def forward(self, input_ids, attention_mask=None, position_ids=None, token_type_ids=None):  # type: ignore[no-untyped-def]
+            seen.append((position_ids, token_type_ids))
+            return torch.zeros(*input_ids.shape, 5)
+
+    tokens = torch.tensor([[1, 2, 3]])
+    batch = {"input_ids": tokens, "position_ids": tokens + 4, "token_type_ids": tokens * 0}
+    for adapter in (ADAPTER, TransformersCausalLMAdapter()):
+        run_eval(Taking(), adapter, config_of([batch]), text_spec())
+    assert all(positions is not None and types is not None for positions, types in seen)
+    run_eval(torch.nn.Embedding(5, 5), ADAPTER, config_of([batch]), text_spec())
 
 
 def test_padding_is_what_the_task_says() -> None:

@@ -22,6 +22,7 @@ from exaid_evals.run_eval.config import TrainingConfig  # noqa: E402
 from exaid_evals.run_eval.registry import build_model  # noqa: E402
 from exaid_evals.run_eval.training import load_weights  # noqa: E402
 from small_torch import files_in  # noqa: E402
+from wandb_files import history_of  # noqa: E402
 
 CONFIGS = configs_dir() / "run_eval"
 RUN_FILES = ["metrics/evaluation.json", "metrics/val_metrics.json", "summary.json", "train_history.csv"]
@@ -189,28 +190,10 @@ def test_every_epoch_is_logged_to_offline_wandb(
     arguments = ["--config", str(CONFIGS / "train_vision.json"), "--out", str(tmp_path / "results_42")]
     assert run(["run-training", *arguments, "--wandb"]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
-    logged = wandb_history(next((tmp_path / "results_42" / "wandb").glob("offline-run-*/run-*.wandb")))
+    logged = history_of(next((tmp_path / "results_42" / "wandb").glob("offline-run-*/run-*.wandb")))
     accuracies = [row["val/accuracy"] for row in logged if "val/accuracy" in row]
     epochs = history(tmp_path / "results_42")
     assert accuracies == pytest.approx([epoch["val_accuracy"] for epoch in epochs], abs=1e-6)
     assert len(told) == 2
     for line, accuracy in zip(told, accuracies, strict=True):
         assert f"val_accuracy {accuracy:.4f}" in line
-
-
-def wandb_history(path: Path) -> list[dict[str, Any]]:
-    """Read the logged rows of an offline file with W&B's own reader."""
-    from wandb.proto import wandb_internal_pb2
-
-    reader = pytest.importorskip("wandb.sdk.internal.datastore", reason="this wandb cannot read what it writes")
-    store = reader.DataStore()
-    store.open_for_scan(str(path))
-    rows = []
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            rows.append(
-                {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
-            )
-    return rows

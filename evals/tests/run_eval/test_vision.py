@@ -6,7 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import time  # noqa: E402
+from collections import Counter  # noqa: E402
 from pathlib import Path  # noqa: E402
+from types import SimpleNamespace  # noqa: E402
 
 import numpy as np  # noqa: E402
 
@@ -111,14 +114,16 @@ def test_a_class_that_does_not_occur_has_no_accuracy() -> None:
     assert result.details["confusion_matrix"] == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
 
 
-def test_the_interval_of_an_accuracy_is_the_bootstrap_of_its_examples() -> None:
-    """Oracle: 10,000 resamples of the 0/1 outcomes themselves; the quantiles differ by sampling alone."""
+def test_intervals_have_their_oracles() -> None:
+    """Accuracies: Wilson's, by statsmodels, which does not collapse at 0 or 1. Loss: the bootstrap of its examples."""
+    from statsmodels.stats.proportion import proportion_confint
+
     logits, labels = random_set(200, 5)
     result = evaluate(Echo(), ADAPTER, config_of([(logits, labels)], intervals=True), vision_spec(5))
-    outcomes = (logits.argmax(1) == labels).numpy().astype(float)
+    right = int((logits.argmax(1) == labels).sum())
+    assert result.intervals["accuracy"] == pytest.approx(proportion_confint(right, 200, method="wilson"), abs=1e-12)
+    assert result.intervals["top5_accuracy"] == pytest.approx(proportion_confint(200, 200, method="wilson"))
     rng = np.random.default_rng(1)
-    means = outcomes[rng.integers(0, 200, (10_000, 200))].mean(axis=1)
-    assert result.intervals["accuracy"] == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.006)
     losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none").numpy()
     means = losses[rng.integers(0, 200, (10_000, 200))].mean(axis=1)
     assert result.intervals["loss"] == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.03)
@@ -132,18 +137,68 @@ def test_one_example_has_no_interval() -> None:
     assert not any("ci95" in name for name in result.flat())
 
 
-def test_very_many_classes_have_no_matrix_and_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The matrix grows with the square of the classes: beyond a limit it is left out, with a warning."""
-    from exaid_evals.run_eval.metric_sets import vision
+def test_4096_classes_take_a_second_and_a_small_file(tmp_path: Path) -> None:
+    """Of many classes the pairs that occur are kept: files below a megabyte, and kappa as scikit-learn has it."""
+    from sklearn.metrics import cohen_kappa_score
 
-    monkeypatch.setattr(vision, "MAX_MATRIX_CLASSES", 50)
-    monkeypatch.setattr(vision, "MAX_SCORE_COLUMNS", 50)
-    logits, labels = random_set(30, 60)
-    result = evaluate(Echo(), ADAPTER, config_of([(logits, labels)], output_dir=tmp_path), vision_spec(60))
-    assert result.warnings == ("no confusion matrix: 60 classes, more than 50",)
-    assert result.details["confusion_matrix"] is None
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(64, 4096, generator=generator), torch.randint(4096, (64,), generator=generator)
+    started = time.process_time()
+    result = evaluate(
+        Echo(), ADAPTER, config_of(batched(logits, labels, [40, 24]), output_dir=tmp_path), vision_spec(4096)
+    )
+    assert time.process_time() - started < 2
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 1e6
+    pairs, guesses = result.details["confusion_pairs"], logits.argmax(1).tolist()
+    counted = Counter(zip(labels.tolist(), guesses, strict=True))
+    assert dict(zip(zip(pairs["true"], pairs["predicted"], strict=True), pairs["count"], strict=True)) == counted
+    assert result.further["kappa"] == pytest.approx(cohen_kappa_score(labels, guesses, weights="quadratic"))
     assert (tmp_path / "val_predictions.csv").read_text().splitlines()[0] == "id,true_label,predicted_label,score"
-    assert result.metrics["accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+
+
+@pytest.mark.parametrize("size", [200, 64, 16, 4])
+def test_class_weights_are_over_the_whole_set(size: int) -> None:
+    """A weighted mean is Σ w l / Σ w over all examples, whatever the batches, and has an interval."""
+
+    class Weighted(VisionClassificationAdapter):
+        def compute_loss(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
+            return torch.nn.functional.cross_entropy(
+                self.logits(outputs), self.labels(batch, task_spec), weight=torch.tensor([0.1, 1, 3, 20.0])
+            )
+
+    logits, _ = random_set(200, 4)
+    shares = torch.tensor([0.85, 0.1, 0.04, 0.01])
+    labels = torch.multinomial(shares, 200, replacement=True, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(
+        logits.double(), labels, weight=torch.tensor([0.1, 1, 3, 20], dtype=torch.float64)
+    )
+    batches = list(zip(logits.split(size), labels.split(size), strict=True))
+    found = run_eval(Echo(), Weighted(), config_of(batches, intervals=True), vision_spec(4))
+    assert found["loss"] == pytest.approx(float(expected), rel=1e-6)
+    assert found["loss_ci95_low"] < found["loss"] < found["loss_ci95_high"]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x, lambda x: {"logits": x}, lambda x: (x,), lambda x: SimpleNamespace(logits=x)]
+)
+def test_outputs_of_half_precision_are_evaluated_in_full(wrap: object) -> None:
+    """In whatever form they come, to an adapter that ships and to one that takes them as they are."""
+
+    class AsTheyAre(VisionClassificationAdapter):
+        def compute_loss(self, outputs, batch, task_spec):  # type: ignore[no-untyped-def]
+            logits = outputs if isinstance(outputs, torch.Tensor) else getattr(outputs, "logits", None)
+            logits = logits if logits is not None else outputs["logits" if isinstance(outputs, dict) else 0]
+            return torch.nn.functional.cross_entropy(logits, batch[1])
+
+    class Half(Echo):
+        def forward(self, inputs):  # type: ignore[no-untyped-def]
+            return wrap(inputs.bfloat16())  # type: ignore[operator]
+
+    logits, labels = random_set(64, 50)
+    expected = float(torch.nn.functional.cross_entropy(logits.bfloat16().double(), labels))
+    for adapter in (ADAPTER, AsTheyAre()):
+        found = run_eval(Half(), adapter, config_of([(logits, labels)], intervals=True), vision_spec(50))
+        assert found["loss"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_number_of_classes_may_be_left_to_the_model() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,8 @@ class RunEvalRequest(ModelRequest):
 def run(request: RunEvalRequest) -> int:
     """Evaluate a model on a held-out set, with the metrics of its modality.
 
-    Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/val_metrics.json and
-    val_predictions.csv into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
+    Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/SPLIT_metrics.json and
+    SPLIT_predictions.csv into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.run_eval import import_with_torch
@@ -76,7 +77,9 @@ def run(request: RunEvalRequest) -> int:
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)
     rows = [("task", f"{config.task}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
-    rows += [(name, _formatted(value, done.result.intervals.get(name))) for name, value in done.result.metrics.items()]
+    names = done.result.details.get("class_names", [])
+    for name, value in done.result.metrics.items():
+        rows.append((_named(name, names), _formatted(value, done.result.intervals.get(name))))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"{name:<{width}}  {value}")
@@ -85,6 +88,14 @@ def run(request: RunEvalRequest) -> int:
 
 
 command = verb("run-eval", RunEvalRequest, run)
+
+
+def _named(metric: str, class_names: Sequence[str]) -> str:
+    """Return a metric's name with that of its class, where that has one."""
+    match = re.fullmatch(r"class_(\d+)_acc", metric)
+    if match is None or int(match[1]) >= len(class_names) or class_names[int(match[1])] == match[1]:
+        return metric
+    return f"{metric} ({class_names[int(match[1])]})"
 
 
 def _formatted(value: float, interval: tuple[float, float] | None) -> str:

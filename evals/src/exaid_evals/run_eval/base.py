@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -21,7 +23,8 @@ class ExampleLosses:
 
     Attributes:
         sums: shape (N,), the sum over the example's units.
-        units: shape (N,), how many there are: 1 for a classified image, the tokens that count for a text.
+        units: shape (N,), what they weigh together: 1 for a classified image, or its class's weight; for a text the
+            number of its tokens that count.
     """
 
     sums: Tensor
@@ -34,7 +37,7 @@ class Adapter(Protocol):
 
     An adapter may also have `labels(batch, task_spec)`, `logits(outputs)`, `ids(batch)` and
     `example_losses(outputs, batch, task_spec)`; without them labels, logits and ids are looked for in the usual
-    places, and the loss has no interval.
+    places, and the losses of examples are seen in what `compute_loss` calls (`losses.SeenLosses`).
     """
 
     def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
@@ -54,6 +57,7 @@ class Step:
         loss: the adapter's mean loss of the batch.
         losses: the loss of each example; None where the adapter does not say.
         ids: names of the examples.
+        numbers: shape (N,), the examples' places in the set.
         where: the batch, for messages.
     """
 
@@ -62,14 +66,34 @@ class Step:
     loss: float
     losses: ExampleLosses | None
     ids: Sequence[str]
+    numbers: NDArray[np.int64]
     where: str
+
+    @property
+    def n(self) -> int:
+        """How many examples there are."""
+        return len(self.ids)
+
+    def only(self, row: int) -> Step:
+        """Return a step of one example, for its row in the predictions."""
+        part = slice(row, row + 1)
+        return replace(
+            self,
+            logits=self.logits[part],
+            labels=self.labels[part],
+            losses=None,
+            ids=self.ids[part],
+            numbers=self.numbers[part],
+        )
 
 
 class MetricSet(Protocol):
     """The metrics of one modality, accumulated batch by batch in memory that does not grow with the set.
 
-    A file in metric_sets/ has `WORDS`, the words of a `task_type` that mean its modality, and
-    `build(task_spec, eval_config) -> MetricSet`.
+    A file in metric_sets/ has `build(task_spec, eval_config) -> MetricSet`, and perhaps `WORDS`, the words of a
+    `task_type` that mean its modality, or `TASK_TYPES`, whole task types that mean it, whatever the modality. For
+    several processes, and to go on after a kill, a set also has `state() -> arrays by name` and `absorb(state)`, as
+    `counting.Counting` has them.
     """
 
     def check(self, logits: Tensor, labels: Tensor, where: str) -> None:
@@ -103,6 +127,17 @@ class MetricSet(Protocol):
 
     def rows(self, step: Step) -> Iterable[Sequence[str]]:
         """Return the rows of a batch."""
+
+
+@runtime_checkable
+class Mergeable(Protocol):
+    """A metric set whose counts can be put together."""
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """Return all that was counted, as arrays by name."""
+
+    def absorb(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Add what another of the same kind has counted."""
 
 
 @dataclass(frozen=True, slots=True)

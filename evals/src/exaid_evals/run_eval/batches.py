@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,15 +46,17 @@ def _found(batch: Any, declared: str | None, usual: tuple[str, ...], position: i
     else:
         holds = type(batch).__name__
     if not isinstance(value, Tensor):
+        other = "" if value is None else f"; its {what} are a {type(value).__name__}"
         raise DataError(
-            f"the batch holds no tensor of {what} (it has {holds})",
-            remedy=f"make batches (inputs, labels), or mappings, and name the key in the task spec: {what[:-1]}_key",
+            f"the batch holds no tensor of {what} (it has {holds}{other})",
+            remedy=f"make batches (inputs, labels), or mappings, of tensors (torch.as_tensor makes them of lists and "
+            f"arrays), and name the key in the task spec: {what[:-1]}_key",
         )
     return value
 
 
 def logits_of(outputs: Any) -> Tensor:
-    """Return the logits of a model's outputs, whatever library made it.
+    """Return the logits of a model's outputs, whatever library made it; those of half precision in single precision.
 
     A tensor is taken as it is; else `.logits` (transformers, torchvision's Inception and GoogLeNet), the entry
     `logits` or `out` of a mapping, or the first of a tuple.
@@ -70,26 +73,50 @@ def logits_of(outputs: Any) -> Tensor:
         elif isinstance(outputs, list | tuple) and outputs:
             found = outputs[0]
     if not isinstance(found, Tensor):
+        of_array = " (torch.from_numpy makes one of an array)" if type(found).__module__ == "numpy" else ""
         raise DataError(
-            f"the adapter's outputs hold no logits ({type(outputs).__name__})",
-            remedy="return a tensor from forward, or give the adapter `logits(outputs)`",
+            f"the adapter's outputs hold no logits ({type(found).__name__})",
+            remedy=f"return a tensor from forward{of_array}, or give the adapter `logits(outputs)`",
         )
-    return found
+    return _single(found)
 
 
-def ids_of(batch: Any, first: int, n: int) -> list[str]:
-    """Return the names of a batch's examples: its `id` entries, else running numbers.
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
-    Args:
-        batch: the batch.
-        first: the number of its first example.
-        n: how many examples it has.
+
+def in_full(outputs: Any) -> Any:
+    """Return a model's outputs with what is of half precision in single precision, so that a loss is computed in full.
+
+    Looked at are a tensor, the entries of a mapping or tuple, and `.logits`; the outputs keep their type.
     """
+    if isinstance(outputs, Tensor):
+        return _single(outputs)
+    if isinstance(outputs, Mapping):
+        changed = {key: _single(one) for key, one in outputs.items() if isinstance(one, Tensor)}
+        if all(outputs[key] is one for key, one in changed.items()):
+            return outputs
+        full = copy.copy(outputs)
+        for key, one in changed.items():
+            full[key] = one  # type: ignore[index]
+        return full
+    if isinstance(outputs, list | tuple):
+        parts = [_single(one) if isinstance(one, Tensor) else one for one in outputs]
+        return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
+    logits = getattr(outputs, "logits", None)
+    if isinstance(logits, Tensor) and logits.dtype in (torch.float16, torch.bfloat16):
+        outputs = copy.copy(outputs)
+        outputs.logits = logits.float()
+    return outputs
+
+
+def ids_of(batch: Any, numbers: Iterable[int]) -> list[str]:
+    """Return the names of a batch's examples: its `id` entries, else their numbers."""
     if isinstance(batch, Mapping):
         ids = next((batch[name] for name in _ID_KEYS if name in batch), None)
         if ids is not None:
             return [str(one) for one in (ids.tolist() if isinstance(ids, Tensor) else ids)]
-    return [str(index) for index in range(first, first + n)]
+    return [str(number) for number in numbers]
 
 
 def mapped(batch: Any, change: Any) -> Any:
@@ -110,29 +137,39 @@ def to_device(batch: Any, device: torch.device) -> Any:
     return mapped(batch, lambda tensor: tensor.to(device))
 
 
+def size_of(batch: Any) -> int | None:
+    """Return the number of a batch's examples, the one length of all its tensors; None where they differ."""
+    sizes: set[int] = set()
+    mapped(batch, lambda tensor: sizes.add(len(tensor)) if tensor.dim() else None)
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def halves(batch: Any) -> list[Any] | None:
     """Split a batch in two along its first axis; None where it has fewer than two examples, or their number is unclear.
 
     Lists of the length of the batch (ids) are split with the tensors.
     """
-    sizes: set[int] = set()
-    mapped(batch, lambda tensor: sizes.add(len(tensor)) if tensor.dim() else None)
-    if len(sizes) != 1 or min(sizes) < 2:
+    size = size_of(batch)
+    if size is None or size < 2:
         return None
-    size = sizes.pop()
     middle = (size + 1) // 2
-    return [_part(batch, size, slice(0, middle)), _part(batch, size, slice(middle, size))]
+    return [rows_of(batch, size, range(middle)), rows_of(batch, size, range(middle, size))]
 
 
-def _part(batch: Any, size: int, part: slice) -> Any:
+def rows_of(batch: Any, size: int, rows: Sequence[int]) -> Any:
+    """Return some of a batch's examples: of its tensors, and of lists that have one entry for each."""
     if isinstance(batch, Tensor):
-        return batch[part] if batch.dim() else batch
+        if not batch.dim() or len(batch) != size:
+            return batch
+        if isinstance(rows, range):
+            return batch[rows.start : rows.stop]
+        return batch[torch.as_tensor(rows, dtype=torch.long, device=batch.device)]
     if isinstance(batch, Mapping):
-        return {key: _part(value, size, part) for key, value in batch.items()}
+        return {key: rows_of(value, size, rows) for key, value in batch.items()}
     if isinstance(batch, list) and len(batch) == size and not any(isinstance(one, Tensor) for one in batch):
-        return batch[part]
+        return [batch[row] for row in rows]
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(_part(value, size, part) for value in batch))
+        return type(batch)(*(rows_of(value, size, rows) for value in batch))
     if isinstance(batch, list | tuple):
-        return type(batch)(_part(value, size, part) for value in batch)
+        return type(batch)(rows_of(value, size, rows) for value in batch)
     return batch

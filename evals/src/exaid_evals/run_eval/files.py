@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,52 +16,94 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.report.formats.csv_table import csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
+from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
-METRICS_FILE = Path("metrics") / "val_metrics.json"
-EVALUATION_FILE = Path("metrics") / "evaluation.json"
-PREDICTIONS_FILE = Path("val_predictions.csv")
+
+def files_of(split: str) -> tuple[Path, Path, Path]:
+    """Return the files of a split's evaluation, relative to its folder: metrics, what they rest on, and predictions.
+
+    What the metrics of `val` rest on has no split in its name, as earlier versions wrote it.
+    """
+    beside = "evaluation.json" if split == "val" else f"{split}_evaluation.json"
+    return Path("metrics") / f"{split}_metrics.json", Path("metrics") / beside, Path(f"{split}_predictions.csv")
+
 
 # Where the numbers are computed and shown changes none of them.
-_NOT_OF_THE_NUMBERS = ("loader", "output_dir", "num_workers", "progress", "wandb_project", "wandb_mode")
+_NOT_OF_THE_NUMBERS = frozenset(
+    {
+        "distributed",
+        "inference_mode",
+        "loader",
+        "num_workers",
+        "output_dir",
+        "progress",
+        "wandb_mode",
+        "wandb_project",
+        "wandb_step",
+    }
+)
 
 
 class PredictionsFile:
-    """val_predictions.csv, written batch by batch; it appears when the evaluation has ended well."""
+    """SPLIT_predictions.csv, written batch by batch; it appears when the evaluation has ended well."""
 
-    def __init__(self, stream: BinaryIO | None) -> None:
+    def __init__(self, stream: BinaryIO | None, processes: Processes) -> None:
         self._stream = stream
-        self._headed = False
+        self._processes = processes
+        self._rows: list[tuple[int, str]] = []
+        self._header: str | None = None
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, folder: Path | None) -> Iterator[PredictionsFile]:
-        """Open the file in a folder; without a folder nothing is written."""
+    def of(cls, folder: Path | None, split: str, processes: Processes) -> Iterator[PredictionsFile | None]:
+        """Open the file in a folder; without a folder nothing is written. Of several processes the first writes."""
         if folder is None:
-            yield cls(None)
-            return
-        with atomic_file(folder / PREDICTIONS_FILE) as stream:
-            yield cls(stream)
+            yield None
+        elif processes.rank:
+            yield cls(None, processes)
+        else:
+            with atomic_file(folder / files_of(split)[2]) as stream:
+                yield cls(stream, processes)
 
     def write(self, metric_set: MetricSet, step: Step) -> None:
-        """Write a batch's rows."""
-        if self._stream is None:
+        """Write a batch's rows; of several processes each keeps its own until `finish`."""
+        if self._header is None:
+            self._header = csv_lines([metric_set.columns()])
+            self._write(self._header)
+        if self._processes.size == 1:
+            self._write(csv_lines(metric_set.rows(step)))
             return
-        heading = [] if self._headed else [metric_set.columns()]
-        self._headed = True
-        self._stream.write(csv_lines([*heading, *metric_set.rows(step)]).encode("utf-8"))
+        for row, number in enumerate(step.numbers.tolist()):
+            self._rows.append((number, csv_lines(metric_set.rows(step.only(row)))))
+
+    def finish(self) -> None:
+        """Write the rows of all processes, in the order of their examples."""
+        if self._processes.size == 1:
+            return
+        every = self._processes.gathered((self._header, self._rows))
+        header = next((one for one, _ in every if one is not None), "")
+        if self._header is None:
+            self._write(header)
+        for _, text in sorted(chain.from_iterable(rows for _, rows in every)):
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            self._stream.write(text.encode("utf-8"))
 
 
 def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:
-    """Write metrics/val_metrics.json and metrics/evaluation.json.
+    """Write metrics/SPLIT_metrics.json and what it rests on.
 
     The first holds metrics alone, since whoever consolidates runs takes every number in it for one; the second holds
     what they rest on.
     """
     made = {"task": config.task_name, "split": config.split, "signature": signature(config, spec)}
     counts = {"n_batches": result.n_batches, "n_halved": result.n_halved, "warnings": list(result.warnings)}
-    write_json(folder / EVALUATION_FILE, {**result.details, **counts, **made, "intervals": _bounds(result)})
-    write_json(folder / METRICS_FILE, {**result.further, **result.metrics, **made})
+    metrics_file, evaluation_file, _ = files_of(config.split)
+    write_json(folder / evaluation_file, {**result.details, **counts, **made, "intervals": _bounds(result)})
+    write_json(folder / metrics_file, {**result.further, **result.metrics, **made})
 
 
 def _bounds(result: EvalResult) -> dict[str, Any]:

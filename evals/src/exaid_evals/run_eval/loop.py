@@ -7,16 +7,21 @@ import dataclasses
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from exaid_evals.errors import DataError, ExaidError
+from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.run_eval import batches
-from exaid_evals.run_eval.base import Adapter, EvalResult, MetricSet, Step
+from exaid_evals.run_eval.base import Adapter, EvalResult, Mergeable, MetricSet, Step
+from exaid_evals.run_eval.distributed import Processes, Share
 from exaid_evals.run_eval.files import PredictionsFile, write_evaluation
+from exaid_evals.run_eval.losses import loss_of
 from exaid_evals.run_eval.placement import autocast, evaluating, seeded
 from exaid_evals.run_eval.registry import metric_set_of, task_loader
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec, as_task_spec
@@ -52,25 +57,97 @@ def evaluate(
     """Evaluate as `run_eval` does, and return everything that was found."""
     spec = as_task_spec(task_spec)
     metric_set = metric_set_of(spec, config)
+    _require_instance(adapter)
+    processes = Processes.of(config)
     with seeded(config.seed):
-        loader = config.loader if config.loader is not None else task_loader(config)
-        with evaluating(model, config.device) as device, PredictionsFile.of(config.output_dir) as predictions:
-            loop = _Loop(model, adapter, config, spec, metric_set, device, predictions)
-            n_batches = loop.run(loader)
-            result = EvalResult(
-                metrics=metric_set.compute(),
-                intervals=metric_set.intervals(),
-                further=metric_set.further(),
-                details=(details := metric_set.details()),
-                n_batches=n_batches,
-                n_halved=loop.n_halved,
-                warnings=(*loop.warnings, *details.pop("warnings", ())),
-            )
-    if config.output_dir is not None:
-        write_evaluation(config.output_dir, result, config, spec)
-    if use_wandb:
-        log_metrics(result.flat(), config)
+        loader = config.loader if config.loader is not None else task_loader(config, processes)
+        share = Share(loader, processes)
+        with (
+            evaluating(model, config.device) as device,
+            PredictionsFile.of(config.output_dir, config.split, processes) as predictions,
+        ):
+            calls = processes.model(model)
+            loop = _Loop(calls, adapter, config, spec, metric_set, device, processes, share, predictions)
+            failed: Exception | None = None
+            n_batches = 0
+            try:
+                n_batches = loop.run(loader)
+            except Exception as error:
+                failed = error
+            processes.agree(failed)
+            result = _result(loop, sum(processes.gathered(n_batches)))
+            if predictions is not None:
+                predictions.finish()
+    _publish(result, config, spec, processes, use_wandb=use_wandb)
     return result
+
+
+def _require_instance(adapter: Any) -> None:
+    if isinstance(adapter, type):
+        raise ConfigError(
+            f"the adapter is the class {adapter.__name__}", where="adapter", remedy=f"give {adapter.__name__}()"
+        )
+    if not isinstance(adapter, Adapter):
+        raise ConfigError(
+            f"the adapter, a {type(adapter).__name__}, lacks forward or compute_loss",
+            where="adapter",
+            remedy="give it both, as exaid_evals.run_eval.base.Adapter describes them",
+        )
+
+
+def _result(loop: _Loop, n_batches: int) -> EvalResult:
+    """Return what all processes together have found.
+
+    Raises:
+        DataError: there was no example.
+        ConfigError: the metric set cannot be put together from several processes.
+    """
+    gathered = loop.processes.gathered
+    if not sum(gathered(loop.n_examples)):
+        raise DataError(
+            f"there is nothing to evaluate: the loader gave {'empty batches' if n_batches else 'no batch'}",
+            where=loop.config.task_name,
+            remedy="check the split, and that the loader is not a generator that has been read before",
+        )
+    metric_set = loop.metric_set if loop.processes.size == 1 else _merged(loop)
+    details = metric_set.details()
+    told = [*chain.from_iterable(gathered(loop.warnings)), *details.pop("warnings", ())]
+    return EvalResult(
+        metrics=metric_set.compute(),
+        intervals=metric_set.intervals(),
+        further=metric_set.further(),
+        details=details,
+        n_batches=n_batches,
+        n_halved=sum(gathered(loop.n_halved)),
+        warnings=tuple(dict.fromkeys(told)),
+    )
+
+
+def _merged(loop: _Loop) -> MetricSet:
+    if not isinstance(loop.metric_set, Mergeable):
+        raise ConfigError(
+            f"{type(loop.metric_set).__name__} cannot be put together from several processes",
+            where="task_spec.modality",
+            remedy="give it `state()` and `absorb(state)`, or evaluate in one process",
+        )
+    merged = metric_set_of(loop.spec, loop.config)
+    for state in loop.processes.gathered(loop.metric_set.state() if loop.n_examples else None):
+        if state is not None:
+            merged.absorb(state)  # type: ignore[attr-defined]
+    return merged
+
+
+def _publish(result: EvalResult, config: EvalConfig, spec: TaskSpec, processes: Processes, *, use_wandb: bool) -> None:
+    """Write and log, from the first process alone."""
+    failed: Exception | None = None
+    try:
+        if config.output_dir is not None and not processes.rank:
+            write_evaluation(config.output_dir, result, config, spec)
+        if use_wandb and not processes.rank:
+            log_metrics(result.flat(), config)
+    except Exception as error:
+        failed = error
+    processes.agree(failed)
 
 
 @dataclasses.dataclass
@@ -83,8 +160,11 @@ class _Loop:
     spec: TaskSpec
     metric_set: MetricSet
     device: torch.device
-    predictions: PredictionsFile
+    processes: Processes
+    share: Share
+    predictions: PredictionsFile | None
     n_halved: int = 0
+    n_given: int = 0
     n_examples: int = 0
     too_large: int | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -96,16 +176,11 @@ class _Loop:
             with _located(f"batch {number}"):
                 self._evaluate(batch, f"batch {number}")
             n_batches = number
-        if not self.n_examples:
-            raise DataError(
-                f"there is nothing to evaluate: the loader gave {'empty batches' if n_batches else 'no batch'}",
-                where=self.config.task_name,
-                remedy="check the split, and that the loader is not a generator that has been read before",
-            )
+        self.warnings += self.share.warnings
         return n_batches
 
     def _bar(self, loader: Iterable[Any]) -> Iterable[Any]:
-        if not self.config.progress:
+        if not self.config.progress or self.processes.rank:
             return loader
         total = None
         with contextlib.suppress(TypeError):
@@ -116,19 +191,28 @@ class _Loop:
         )
 
     def _evaluate(self, batch: Any, where: str) -> None:
-        labels = self._labels(batch)
-        if not len(labels):
+        size = len(self._labels(batch))
+        if not size:
             return
-        if self.too_large is None or len(labels) < self.too_large:
+        numbers, counted = self.share.take(self.n_given, size)
+        self.n_given += size
+        if counted is not None:
+            if not counted:  # all of processes call the model equally often, lest one that is divided wait for a call
+                with self._without_gradients():
+                    self.adapter.forward(self.model, batches.to_device(batch, self.device), self.spec)
+                return
+            batch, numbers = batches.rows_of(batch, size, counted), numbers[counted]
+            size = len(numbers)
+        if self.too_large is None or size < self.too_large:
             try:
-                self._count(batch, where)
+                self._count(batch, numbers, where)
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
-                self._note_too_large(len(labels), error, where)
+                self._note_too_large(size, error, where)
             else:
                 return
-        self._in_halves(batch, len(labels), where)
+        self._in_halves(batch, numbers, where)
 
     def _note_too_large(self, size: int, error: Exception, where: str) -> None:
         if self.too_large is None:
@@ -143,8 +227,8 @@ class _Loop:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _in_halves(self, batch: Any, size: int, where: str) -> None:
-        parts = batches.halves(batch)
+    def _in_halves(self, batch: Any, numbers: NDArray[np.int64], where: str) -> None:
+        parts, size = batches.halves(batch), len(numbers)
         if parts is None:
             raise DataError(
                 f"{size} examples do not fit the memory, and cannot be split",
@@ -152,62 +236,60 @@ class _Loop:
                 remedy="lower batch_size, or make batches of tensors and lists of equal length",
             )
         self.n_halved += 1
-        for part in parts:
+        middle = (size + 1) // 2
+        for part, of_part in zip(parts, (numbers[:middle], numbers[middle:]), strict=True):
             try:
-                self._count(part, where)
+                self._count(part, of_part, where)
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
                 raise DataError(
-                    f"half a batch ({(size + 1) // 2} examples) does not fit the memory either",
+                    f"half a batch ({middle} examples) does not fit the memory either",
                     where=where,
-                    remedy=f"set batch_size well below {(size + 1) // 2}",
+                    remedy=f"set batch_size well below {middle}",
                 ) from None
 
-    def _count(self, batch: Any, where: str) -> None:
+    def _count(self, batch: Any, numbers: NDArray[np.int64], where: str) -> None:
         """Run the model on a batch and count it, whole or not at all."""
-        step = self._step(batches.to_device(batch, self.device), where)
+        step = self._step(batches.to_device(batch, self.device), numbers, where)
         self.metric_set.update(step)
-        self.n_examples += len(step.labels)
-        self.predictions.write(self.metric_set, step)
+        self.n_examples += step.n
+        if self.predictions is not None:
+            self.predictions.write(self.metric_set, step)
 
-    def _step(self, batch: Any, where: str) -> Step:
-        with torch.inference_mode():
+    def _without_gradients(self) -> contextlib.AbstractContextManager[object]:
+        context: contextlib.AbstractContextManager[object] = (
+            torch.inference_mode() if self.config.inference_mode else torch.no_grad()
+        )
+        return context
+
+    def _step(self, batch: Any, numbers: NDArray[np.int64], where: str) -> Step:
+        with self._without_gradients():
             with autocast(self.device, self.config.mixed_precision):
                 outputs = self.adapter.forward(self.model, batch, self.spec)
-            outputs = _in_full(outputs) if isinstance(outputs, Tensor) else outputs
+            outputs = batches.in_full(outputs)
             take = getattr(self.adapter, "logits", batches.logits_of)
-            logits, labels = _in_full(take(outputs)), self._labels(batch)
+            logits, labels = batches.in_full(take(outputs)), self._labels(batch)
             self.metric_set.check(logits, labels, where)
-            loss = self.adapter.compute_loss(outputs, batch, self.spec)
-            # Only the interval needs them.
-            losses_of = getattr(self.adapter, "example_losses", None) if self.config.intervals else None
-            losses = losses_of(outputs, batch, self.spec) if losses_of else None
-            return Step(
-                logits=logits,
-                labels=labels,
-                loss=float(loss.detach()),
-                losses=losses,
-                ids=self._ids(batch, len(labels)),
-                where=where,
-            )
+            loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
+            ids = self._ids(batch, numbers)
+            return Step(logits, labels, loss, losses, ids, numbers, where)
 
     def _labels(self, batch: Any) -> Tensor:
         own = getattr(self.adapter, "labels", batches.labels_of)
-        labels: Tensor = own(batch, self.spec)
+        labels = own(batch, self.spec)
+        if not isinstance(labels, Tensor):
+            raise DataError(
+                f"the adapter's labels are a {type(labels).__name__}", remedy="return a tensor (torch.as_tensor)"
+            )
         return labels
 
-    def _ids(self, batch: Any, n: int) -> list[str]:
+    def _ids(self, batch: Any, numbers: NDArray[np.int64]) -> list[str]:
         own = getattr(self.adapter, "ids", None)
-        ids = [str(one) for one in own(batch)] if own else batches.ids_of(batch, self.n_examples, n)
-        if len(ids) != n:
-            raise DataError(f"{len(ids)} ids for {n} examples", remedy="give each example one")
+        ids = [str(one) for one in own(batch)] if own else batches.ids_of(batch, numbers)
+        if len(ids) != len(numbers):
+            raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
         return ids
-
-
-def _in_full(tensor: Tensor) -> Tensor:
-    """Return a tensor of half precision in single precision; others as they are."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 class _Limited:

@@ -3,91 +3,214 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval.base import ExampleLosses, Step
 
-_CHUNK_CELLS = 4_000_000
-"""Poisson weights that are held at a time: 32 MB."""
+_CHUNK_CELLS = 2_000_000
+"""Poisson weights that are held at a time: 16 MB."""
 _AGREE = 1e-3
 """Relative difference below which two computations of one mean differ by rounding alone."""
+_ELEMENTWISE = frozenset(
+    {
+        functional.binary_cross_entropy,
+        functional.binary_cross_entropy_with_logits,
+        functional.huber_loss,
+        functional.l1_loss,
+        functional.mse_loss,
+        functional.smooth_l1_loss,
+        functional.soft_margin_loss,
+    }
+)
+"""Whose mean is over all elements."""
+
+
+class SeenLosses(TorchFunctionMode):
+    """Sees how `compute_loss` takes its mean, so that it can be taken over the whole set instead.
+
+    A mean with class weights is Σ w l / Σ w over one batch, and a mean over tokens Σ l / n: the mean of such means
+    depends on the batches. While this is on, the usual losses of `torch.nn.functional` are computed by element, and
+    their mean from that; sums and weights are kept. What `compute_loss` makes of several losses remains its own.
+    """
+
+    def __init__(self, n_examples: int) -> None:
+        super().__init__()
+        self._n_examples = n_examples
+        self._seen: list[tuple[Tensor, ExampleLosses]] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Compute what is called; a mean over known elements by way of their losses."""
+        given = dict(kwargs or {})
+        known = func is functional.cross_entropy or func is functional.nll_loss or func in _ELEMENTWISE
+        if not known or given.get("reduction", "mean") != "mean" or len(args) < 2:
+            return func(*args, **given)
+        losses = func(*args, **given | {"reduction": "none"})
+        units = _units(func, losses, args, given)
+        mean = losses.sum() / units.sum()
+        if losses.numel() % self._n_examples == 0 and losses.numel():
+            shape = (self._n_examples, -1)
+            sums, weights = (one.detach().reshape(shape).double().sum(dim=1) for one in (losses, units))
+            self._seen.append((mean, ExampleLosses(sums, weights)))
+        return mean
+
+    def of(self, loss: Tensor) -> ExampleLosses | None:
+        """Return the losses that a mean was taken of; None where it is not simply the mean of one of them."""
+        return next((losses for mean, losses in self._seen if mean is loss), None)
+
+
+def _units(func: Callable[..., Any], losses: Tensor, args: Any, given: Mapping[str, Any]) -> Tensor:
+    """Return what each element counts in the mean, as PyTorch has it: its class's weight; 0 where it is ignored."""
+    target = args[1]
+    if func in _ELEMENTWISE or target.is_floating_point():
+        return torch.ones_like(losses)
+    weight = given.get("weight", args[2] if len(args) > 2 else None)
+    counted = target != given.get("ignore_index", -100)
+    if weight is None:
+        return counted.to(losses.dtype)
+    return torch.where(counted, weight[target.clamp(min=0)], torch.zeros((), dtype=weight.dtype, device=weight.device))
+
+
+def loss_of(adapter: Any, outputs: Any, batch: Any, spec: Any, n_examples: int) -> tuple[float, ExampleLosses | None]:
+    """Return an adapter's loss of a batch, and what it is the mean of.
+
+    Raises:
+        ConfigError: `compute_loss` returns something else than a tensor with one value.
+    """
+    with SeenLosses(n_examples) as seen:
+        loss = adapter.compute_loss(outputs, batch, spec)
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"a tensor of {loss.numel()} values" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        raise ConfigError(
+            f"compute_loss of {type(adapter).__name__} returns {got}",
+            where="adapter",
+            remedy="return a scalar tensor, the mean over the batch, as torch.nn.functional.cross_entropy does",
+        )
+    own = getattr(adapter, "example_losses", None)
+    return float(loss.detach()), own(outputs, batch, spec) if own else seen.of(loss)
 
 
 class LossTotal:
-    """Sums of losses and of the units that they are taken over.
+    """Sums of losses and of the units that they are taken over."""
 
-    The interval is a Poisson bootstrap (Chamandy, Muralidharan, Najmi and Naidu, *Estimating Uncertainty for Massive
-    Data Streams*, 2012): each example enters each resample as often as a draw of Poisson(1) says, which is what
-    drawing n of n examples amounts to for large n, and needs two sums per resample instead of all examples.
-    """
+    def __init__(self) -> None:
+        self.sums: NDArray[np.float64] = np.zeros(2)
+        self.whole = True
+        """Whether every batch has said the losses of its examples."""
 
-    def __init__(self, *, resamples: int, seed: int) -> None:
-        """Begin with nothing.
-
-        Args:
-            resamples: number of bootstrap resamples; 0 keeps none.
-            seed: of the resamples.
-        """
-        self._sum = 0.0
-        self.units = 0
-        self._n_examples = 0
-        self._rng = np.random.default_rng(seed)
-        self._resampled: NDArray[np.float64] | None = np.zeros((2, resamples)) if resamples else None
-
-    def add(self, loss: float, units: int, losses: ExampleLosses | None) -> None:
-        """Count a batch: its mean loss by its units; the losses of examples serve the interval."""
-        if losses is None:
-            self._resampled = None
-        elif self._resampled is not None:
-            sums, weights = losses.sums.double().cpu().numpy(), losses.units.double().cpu().numpy()
-            self._resample(np.stack([sums, weights]))
-            self._n_examples += len(sums)
-        self._sum += loss * units
-        self.units += units
-
-    def _resample(self, values: NDArray[np.float64]) -> None:
-        """Add a batch, shape (2, N), to every resample. Draws go by examples, so batch sizes change nothing."""
-        if self._resampled is None:
-            return
-        resamples = self._resampled.shape[1]
-        step = max(1, _CHUNK_CELLS // resamples)
-        for start in range(0, values.shape[1], step):
-            part = values[:, start : start + step]
-            self._resampled += part @ self._rng.poisson(1.0, size=(part.shape[1], resamples)).astype(np.float64)
+    def add(self, step: Step, units: float) -> None:
+        """Count a batch: by the losses of its examples, or where they are not known its mean by its units."""
+        if step.losses is None:
+            self.whole = False
+            self.sums += (step.loss * units, units)
+        else:
+            self.sums += (float(step.losses.sums.double().sum()), float(step.losses.units.double().sum()))
 
     def mean(self) -> float:
-        """Return the mean over all units."""
-        return self._sum / self.units
-
-    def interval(self) -> tuple[float, float] | None:
-        """Return the 95 % percentile interval of the mean; None where losses or all but one example are missing."""
-        if self._resampled is None or self._n_examples < 2:
-            return None
-        drawn = self._resampled[:, self._resampled[1] > 0]
-        low, high = np.quantile(drawn[0] / drawn[1], [0.025, 0.975])
-        return float(low), float(high)
+        """Return the mean over all units; NaN where they weigh nothing."""
+        return float(self.sums[0] / self.sums[1]) if self.sums[1] else math.nan
 
 
-def checked_losses(step: Step, units: int) -> None:
+def checked_losses(step: Step, units: float) -> None:
     """Refuse a loss that is not a number, and two losses of one batch.
 
     Raises:
         DataError: the batch's loss is NaN or infinite, or its examples' losses do not add up to it.
     """
-    if units and not math.isfinite(step.loss):
+    weight = units if step.losses is None else float(step.losses.units.sum())
+    if weight and not math.isfinite(step.loss):
         raise DataError(
             "the loss is NaN or infinite",
             where=step.where,
             remedy="a true class whose logit is -inf has an infinite loss: look at masks, weights and labels",
         )
-    if units and step.losses is not None:
-        mean = float(step.losses.sums.double().sum()) / units
+    if weight and step.losses is not None:
+        mean = float(step.losses.sums.double().sum()) / weight
         if not math.isclose(mean, step.loss, rel_tol=_AGREE, abs_tol=_AGREE):
             raise DataError(
                 f"compute_loss says {step.loss:.6g}, and example_losses have the mean {mean:.6g}",
                 where=step.where,
-                remedy="have the adapter's two methods compute one loss, or set intervals to false",
+                remedy="have the adapter's two methods compute one loss, or leave example_losses out",
             )
+
+
+class Resampled:
+    """Sums over resamples of the examples, in memory that does not grow with their number.
+
+    A Poisson bootstrap (Chamandy, Muralidharan, Najmi and Naidu, *Estimating Uncertainty for Massive Data Streams*,
+    2012): each example enters each resample as often as a draw of Poisson(1) says, which is what drawing n of n
+    examples amounts to for large n. What is drawn for an example follows from the seed and the example's number alone
+    (a counter-based generator: Salmon, Moraes, Dror and Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3*, 2011), so
+    batches, processes and a resumed evaluation find the same resamples.
+    """
+
+    def __init__(self, columns: int, *, resamples: int, seed: int) -> None:
+        """Begin with nothing.
+
+        Args:
+            columns: how many values an example has.
+            resamples: number of resamples.
+            seed: of the draws.
+        """
+        self.sums = np.zeros((columns, resamples))
+        self.n_examples: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self._seed = seed
+        # A draw takes 16 bits; a block of the generator has 256, and an example a whole number of blocks.
+        self._blocks = math.ceil(resamples / 16)
+
+    def add(self, values: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
+        """Add examples.
+
+        Args:
+            values: shape (columns, N).
+            numbers: shape (N,), of each example, at least 0.
+        """
+        step = max(1, _CHUNK_CELLS // (16 * self._blocks))
+        for start in range(0, len(numbers), step):
+            part = slice(start, start + step)
+            self.sums += values[:, part] @ self._draws(numbers[part])
+        self.n_examples += len(numbers)
+
+    def _draws(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how often each example is drawn, shape (N, resamples)."""
+        words = 4 * self._blocks
+        raw = np.empty((len(numbers), words), dtype=np.uint64)
+        breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+        for run in np.split(np.arange(len(numbers)), breaks):
+            source = np.random.Philox(key=self._seed).advance(int(numbers[run[0]]) * self._blocks)
+            raw[run] = source.random_raw(len(run) * words).reshape(len(run), words)
+        drawn: NDArray[np.float64] = _POISSON[raw.astype("<u8", copy=False).view("<u2")]
+        return drawn[:, : self.sums.shape[1]]
+
+    def ratio_interval(self, above: int = 0, below: int = 1) -> tuple[float, float] | None:
+        """Return the 95 % percentile interval of the ratio of two columns; None for fewer than two examples."""
+        return self.interval(lambda sums: sums[above] / sums[below], defined=self.sums[below] > 0)
+
+    def interval(
+        self, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], *, defined: NDArray[np.bool_]
+    ) -> tuple[float, float] | None:
+        """Return the 95 % percentile interval of a statistic of the columns' sums."""
+        if self.n_examples[0] < 2 or not defined.any():
+            return None
+        low, high = np.quantile(statistic(self.sums[:, defined]), [0.025, 0.975])
+        return float(low), float(high)
+
+
+def _poisson_table() -> NDArray[np.float64]:
+    """Return the Poisson(1) variate of each of 2¹⁶ equally likely numbers, by inversion."""
+    masses = [math.exp(-1) / math.factorial(k) for k in range(12)]
+    upper = np.rint(np.cumsum(masses) * 2**16)
+    return np.searchsorted(upper, np.arange(2**16), side="right").astype(np.float64)
+
+
+_POISSON = _poisson_table()

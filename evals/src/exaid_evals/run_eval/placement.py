@@ -43,8 +43,10 @@ def evaluating(model: nn.Module, device_name: str | None) -> Iterator[torch.devi
         The device for the inputs. A model that lies on several stays there, and takes inputs on its first.
 
     Raises:
-        ConfigError: the device cannot be used.
+        ConfigError: the device cannot be used, or the model is no `torch.nn.Module`.
     """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"the model is a {type(model).__name__}", where="model", remedy=_remedy(model))
     modes = {module: module.training for module in model.modules()}
     devices = list(dict.fromkeys(tensor.device for tensor in (*model.parameters(), *model.buffers())))
     here = devices[0] if devices else torch.device("cpu")
@@ -53,13 +55,23 @@ def evaluating(model: nn.Module, device_name: str | None) -> Iterator[torch.devi
     try:
         if moved:
             model.to(device)
-        model.eval()
+        with contextlib.suppress(NotImplementedError):  # an exported model has the mode in which it was exported
+            model.eval()
         yield device
     finally:
         for module, training in modes.items():
             module.training = training
         if moved:
             model.to(devices[0])
+
+
+def _remedy(model: object) -> str:
+    """Return what to give in place of something that is no module."""
+    if hasattr(model, "graph_module") and callable(getattr(model, "module", None)):
+        return "give what its `module()` returns: an exported program is not called itself"
+    if isinstance(model, type):
+        return f"give an instance: {model.__name__}(…)"
+    return "give a torch.nn.Module; the `forward` of a small one calls your function"
 
 
 def autocast(device: torch.device, mixed_precision: MixedPrecision) -> contextlib.AbstractContextManager[object]:

@@ -39,7 +39,7 @@ def first_classes(logits: Tensor) -> Tensor:
     return found
 
 
-def compute_topk_accuracy(logits: Tensor, labels: Tensor, k: int) -> float:
+def compute_topk_accuracy(logits: Tensor, labels: Tensor, k: int = 5) -> float:
     """Return the share of examples whose true class is among the k classes of the greatest logits.
 
     Of equal logits the class of the lower index comes first. A k above the number of classes counts as that number.
@@ -72,6 +72,12 @@ def checked_logits(logits: Tensor, num_classes: int | None, where: str) -> Tenso
     Raises:
         DataError: another rank or number of classes, or NaN or +inf among them; −inf is how models mask classes.
     """
+    if not isinstance(logits, Tensor):
+        raise DataError(
+            f"logits are a {type(logits).__name__}, not a tensor",
+            where=where,
+            remedy="torch.as_tensor makes one of a list or an array",
+        )
     if logits.dim() != 2:
         raise DataError(
             f"logits have the shape {tuple(logits.shape)}, not (N, C)",
@@ -116,6 +122,12 @@ def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:
     Raises:
         DataError: another shape, no whole numbers, or a label without a class.
     """
+    if not isinstance(labels, Tensor):
+        raise DataError(
+            f"labels are a {type(labels).__name__}, not a tensor",
+            where=where,
+            remedy="torch.as_tensor makes one of a list or an array",
+        )
     if labels.shape != logits.shape[:1]:
         raise DataError(
             f"labels have the shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}",
@@ -125,8 +137,16 @@ def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:
     return checked_classes(labels, logits.shape[1], where)
 
 
-def checked_classes(labels: Tensor, n_classes: int, where: str) -> Tensor:
+def checked_classes(
+    labels: Tensor, n_classes: int, where: str, remedy: str = "number classes from 0, and leave out what has none"
+) -> Tensor:
     """Return class numbers as int64.
+
+    Args:
+        labels: of any shape.
+        n_classes: how many classes there are.
+        where: the batch, for messages.
+        remedy: what to do about a label outside of them.
 
     Raises:
         DataError: one of them is not a class.
@@ -140,6 +160,6 @@ def checked_classes(labels: Tensor, n_classes: int, where: str) -> Tensor:
             f"{int(outside.sum())} of {labels.numel()} labels are outside the {n_classes} classes 0 … {n_classes - 1}, "
             f"such as {int(labels[outside][0])}",
             where=where,
-            remedy="number classes from 0, and mark padding with the task's ignore_index",
+            remedy=remedy,
         )
     return labels

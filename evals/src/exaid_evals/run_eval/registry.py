@@ -13,12 +13,13 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, DistributedSampler, default_collate
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval import metric_sets, models, tasks
 from exaid_evals.run_eval.base import Adapter, MetricSet, Task
+from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 ADAPTERS = Kind(
@@ -135,8 +136,8 @@ def build_eval_config(task_name: str, **settings: Any) -> EvalConfig:
     return EvalConfig(**{"task_name": task_name, **defaults, **settings})
 
 
-def task_loader(config: EvalConfig) -> DataLoader[Any]:
-    """Return the batches of a task's split, in order.
+def task_loader(config: EvalConfig, processes: Processes) -> DataLoader[Any]:
+    """Return the batches of a task's split, in order, or this process's part of them.
 
     Raises:
         ConfigError: there is no such task or split.
@@ -146,9 +147,13 @@ def task_loader(config: EvalConfig) -> DataLoader[Any]:
         raise ConfigError(
             f"{task.name} has no split {config.split!r}", where="split", remedy=f"it has {', '.join(task.splits)}"
         )
+    items, sampler = task.splits[config.split], None
+    if processes.size > 1:
+        sampler = DistributedSampler(items, processes.size, processes.rank, shuffle=False)
     return DataLoader(
-        task.splits[config.split],
+        items,
         batch_size=config.batch_size,
+        sampler=sampler,
         num_workers=config.num_workers,
         collate_fn=default_collate,
     )

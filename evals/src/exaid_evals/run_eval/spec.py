@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -103,19 +104,26 @@ class EvalConfig:
         max_batches: stop after so many batches; None takes all.
         loader: your own batches, any iterable of them; None takes the task's.
         device: such as `cpu` or `cuda:0`; `auto` takes the fastest there is; None leaves the model where it is.
+        inference_mode: run under `torch.inference_mode`, which is a little faster, rather than `torch.no_grad`; a
+            model that keeps a tensor for later cannot be trained with it afterwards.
         mixed_precision: `bf16` or `fp16` runs the forward pass under autocast; metrics are always computed in full.
         seed: of whatever the model or the loader draws, and of the intervals.
+        metrics: names of those that are computed, such as `f1_macro`; None takes the usual ones of the task.
         per_class: add `class_0_acc`, ….
         calibration: add `ece` and `brier`.
         intervals: add `<metric>_ci95_low` and `_high`.
-        resamples: of the bootstrap behind the intervals of accuracies.
-        loss_resamples: of the streamed bootstrap behind those of loss and perplexity; each costs a number an example.
+        resamples: of the paired bootstrap, where two models are compared.
+        loss_resamples: of the streamed bootstrap behind the intervals of loss, perplexity and `ece`; each costs a draw
+            an example.
         calibration_bins: of equal width, for `ece`.
-        output_dir: write metrics/val_metrics.json and val_predictions.csv there.
+        output_dir: write metrics/SPLIT_metrics.json and SPLIT_predictions.csv there.
+        distributed: put the counts of all processes of `torch.distributed` together, and write from the first; None
+            does where the loader's sampler divides the set among them, as DistributedSampler and Accelerate's do.
         num_workers: processes that load batches of a task that ships.
         progress: show a bar on a terminal.
         wandb_project: where `use_wandb` logs.
         wandb_mode: `offline` writes files only.
+        wandb_step: of the W&B run under way; None adds the metrics to its present step, and leaves that open.
 
     Raises:
         ConfigError: names every value that cannot be.
@@ -127,8 +135,10 @@ class EvalConfig:
     max_batches: int | None = None
     loader: Iterable[Any] | None = None
     device: str | None = None
+    inference_mode: bool = False
     mixed_precision: MixedPrecision = "no"
     seed: int = 42
+    metrics: Sequence[str] | None = None
     per_class: bool = False
     calibration: bool = False
     intervals: bool = False
@@ -136,10 +146,12 @@ class EvalConfig:
     loss_resamples: int = 1_000
     calibration_bins: int = 15
     output_dir: Path | None = None
+    distributed: bool | None = None
     num_workers: int = 0
     progress: bool = True
     wandb_project: str = "exaid-evals"
     wandb_mode: WandbMode = "offline"
+    wandb_step: int | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -161,10 +173,23 @@ class EvalConfig:
                         remedy=f"take one of {', '.join(choices)}",
                     )
                 )
+        if isinstance(self.metrics, str) or not all(isinstance(name, str) for name in self.metrics or ()):
+            problems.append(
+                ConfigError(f"is {self.metrics!r}", where="EvalConfig.metrics", remedy="give a list of names")
+            )
+        if not isinstance(self.split, str) or _SPLIT.fullmatch(self.split) is None:
+            problems.append(
+                ConfigError(
+                    f"is {self.split!r}, which names no file",
+                    where="EvalConfig.split",
+                    remedy="take letters, digits, `_`, `-` and `.`",
+                )
+            )
         if problems:
             raise ConfigError.of(problems)
 
 
+_SPLIT = re.compile(r"[\w-][\w.-]{0,63}", re.ASCII)
 _LEAST = {
     "batch_size": 1,
     "max_batches": 1,

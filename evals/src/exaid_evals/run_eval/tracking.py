@@ -53,7 +53,16 @@ def tracked(config: EvalConfig, *, name: str, settings: Mapping[str, Any]) -> It
 
 
 def log_metrics(metrics: Mapping[str, float], config: EvalConfig) -> None:
-    """Log the metrics of one evaluation as `<split>/<metric>`."""
+    """Log the metrics of one evaluation as `<split>/<metric>`.
+
+    In a run under way they join its present step, which is left open, or `wandb_step`: a step of their own would end
+    the user's, and what is logged to that afterwards would be dropped.
+    """
     settings = {"task": config.task_name, "split": config.split, "batch_size": config.batch_size, "seed": config.seed}
+    values = {f"{config.split}/{name}": value for name, value in metrics.items()}
+    under_way = _wandb(config.wandb_mode).run is not None
     with tracked(config, name=f"evaluate-{config.task_name}", settings=settings) as run:
-        run.log({f"{config.split}/{name}": value for name, value in metrics.items()})
+        if config.wandb_step is not None:
+            run.log(values, step=config.wandb_step)
+        else:
+            run.log(values, commit=not under_way)

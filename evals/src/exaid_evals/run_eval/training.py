@@ -27,7 +27,7 @@ from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Task
 from exaid_evals.run_eval.config import ModelConfig, TrainingConfig
-from exaid_evals.run_eval.files import EVALUATION_FILE, METRICS_FILE, PREDICTIONS_FILE, signature, write_json
+from exaid_evals.run_eval.files import files_of, signature, write_json
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import autocast, chosen_device, seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_model, build_task
@@ -39,9 +39,9 @@ HISTORY_FILE = Path("train_history.csv")
 WEIGHTS_FILE = Path("weights.npz")
 
 
-def clear_run(folder: Path) -> None:
+def clear_run(folder: Path, split: str) -> None:
     """Take away what an earlier run has left, the summary first, so that no half of it passes for a run."""
-    for name in (SUMMARY_FILE, HISTORY_FILE, WEIGHTS_FILE, METRICS_FILE, EVALUATION_FILE, PREDICTIONS_FILE):
+    for name in (SUMMARY_FILE, HISTORY_FILE, WEIGHTS_FILE, *files_of(split)):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -71,7 +71,7 @@ def write_summary(
     write_json(
         folder / SUMMARY_FILE,
         {
-            "task": task.name,
+            "task": config.task,
             "seed": config.seed,
             "stub": False,
             "git_hash": commit,
@@ -225,7 +225,7 @@ def train(config: TrainingConfig, folder: Path, *, on_epoch: Callable[[Epoch], N
             raise ConfigError(
                 f"{config.model.name} has no weights to train", where="model", remedy="evaluate it with run-eval"
             )
-        clear_run(folder)
+        clear_run(folder, eval_config.split)
         loop = _Training(config, task, adapter, model, device)
         with _logging(config, eval_config, folder) as log:
             epochs, result = _epochs(loop, eval_config, folder, (on_epoch, log))
@@ -283,7 +283,7 @@ class _Training:
             batch = batches.to_device(given, self._device)
             with autocast(self._device, self.config.mixed_precision):
                 outputs = self.adapter.forward(self.model, batch, self.task.spec)
-            loss = self.adapter.compute_loss(outputs, batch, self.task.spec)
+            loss = self.adapter.compute_loss(batches.in_full(outputs), batch, self.task.spec)
             if not bool(loss.isfinite()):
                 raise DataError(
                     f"the training loss is {float(loss.detach())}",
@@ -328,6 +328,6 @@ def _logging(config: TrainingConfig, eval_config: EvalConfig, folder: Path) -> I
 
         def log(epoch: Epoch) -> None:
             values = {f"{eval_config.split}/{name}": value for name, value in epoch.val.items()}
-            run.log({"epoch": epoch.number, "train/loss": epoch.train_loss, **values}, step=epoch.number)
+            run.log({"epoch": epoch.number, "train/loss": epoch.train_loss, **values})
 
         yield log

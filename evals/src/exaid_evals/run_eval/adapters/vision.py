@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from exaid_evals.run_eval.base import ExampleLosses
 from exaid_evals.run_eval.batches import inputs_of, labels_of, logits_of
 from exaid_evals.run_eval.spec import TaskSpec
 
@@ -30,12 +29,6 @@ class VisionClassificationAdapter:
     def compute_loss(self, outputs: Any, batch: Any, task_spec: TaskSpec) -> Tensor:
         """Return the mean cross-entropy of the batch in nats."""
         return nn.functional.cross_entropy(self.logits(outputs), self.labels(batch, task_spec).long())
-
-    def example_losses(self, outputs: Any, batch: Any, task_spec: TaskSpec) -> ExampleLosses:
-        """Return the cross-entropy of each example."""
-        labels = self.labels(batch, task_spec).long()
-        losses = nn.functional.cross_entropy(self.logits(outputs), labels, reduction="none")
-        return ExampleLosses(losses, torch.ones_like(losses))
 
 
 class TimmAdapter(VisionClassificationAdapter):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
-from exaid_evals.run_eval.losses import LossTotal, checked_losses
+from exaid_evals.run_eval.counting import Counting, Metrics
 from exaid_evals.run_eval.ranking import checked_classes, checked_numbers, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
@@ -23,33 +24,33 @@ def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
     return TextMetrics(task_spec, config)
 
 
-class TextMetrics:
+class TextMetrics(Counting):
     """Sums over a set of texts. A unit is a token that is predicted and is not padding."""
 
+    NAMES: ClassVar[Sequence[str]] = ("loss", "perplexity", "token_accuracy")
+
     def __init__(self, task_spec: TaskSpec, config: EvalConfig) -> None:
-        self._spec = task_spec
-        self._config = config
-        self._loss = LossTotal(resamples=config.loss_resamples if config.intervals else 0, seed=config.seed)
-        self._n_examples = 0
-        self._n_ignored = 0
+        super().__init__(task_spec, config)
+        self.arrays["tokens"] = np.zeros(3, dtype=np.int64)
+        """How many count, are ignored, and are the likeliest (where that is asked for)."""
 
     def update(self, step: Step) -> None:
         """Count a batch, by its tokens: a short last batch, or one with much padding, weighs as little as it holds."""
         counted = self._counted(step.labels)
         n_tokens = int(counted.sum())
-        checked_losses(step, n_tokens)
-        if n_tokens:  # the mean loss of padding alone is NaN
-            self._loss.add(step.loss, n_tokens, step.losses)
-        self._n_examples += len(step.labels)
-        self._n_ignored += counted.numel() - n_tokens
+        self.count_loss(step, n_tokens)
+        right = 0
+        if self.wants("token_accuracy"):
+            right = int((first_classes(step.logits[counted]) == step.labels[counted]).sum())
+        self.arrays["tokens"] += (n_tokens, counted.numel() - n_tokens, right)
 
     def _counted(self, labels: Tensor) -> Tensor:
         """Return which labels count, shape (N, T)."""
-        return labels != self._spec.ignore_index
+        return labels != self.spec.ignore_index
 
     def check(self, logits: Tensor, labels: Tensor, where: str) -> None:
         """Check logits (N, T, V) and labels (N, T); what padding is predicted to be is of no account."""
-        vocab_size = self._spec.vocab_size
+        vocab_size = self.spec.vocab_size
         if logits.dim() != 3 or labels.shape != logits.shape[:2]:
             raise DataError(
                 f"logits have the shape {tuple(logits.shape)} and labels {tuple(labels.shape)}, "
@@ -65,33 +66,37 @@ class TextMetrics:
             )
         counted = self._counted(labels)
         checked_numbers(logits[counted], where)
-        checked_classes(labels[counted], logits.shape[2], where)
+        remedy = "number tokens from 0, and mark padding with the task's ignore_index"
+        checked_classes(labels[counted], logits.shape[2], where, remedy)
 
-    def compute(self) -> dict[str, float]:
-        """Return the mean loss over all tokens in nats, and its exponential.
+    def default(self) -> Sequence[str]:
+        """Return loss and perplexity."""
+        return ("loss", "perplexity")
+
+    def available(self) -> Metrics:
+        """Return the mean loss over all tokens in nats, its exponential, and the share of tokens that are likeliest.
 
         Raises:
             DataError: every token is padding.
         """
-        if not self._loss.units:
+        n_tokens, _, right = self.arrays["tokens"].tolist()
+        if not n_tokens:
             raise DataError("no token counts: all are padding", remedy="check labels and output_schema.ignore_index")
-        loss = self._loss.mean()
-        return {"loss": loss, "perplexity": _exp(loss)}
+        return {
+            "loss": self.loss.mean,
+            "perplexity": lambda: _exp(self.loss.mean()),
+            "token_accuracy": lambda: right / n_tokens,
+        }
 
-    def intervals(self) -> dict[str, Interval | None]:
-        """Return the intervals over texts: tokens of one text are not independent of each other."""
-        if not self._config.intervals:
-            return {}
-        loss = self._loss.interval()
-        return {"loss": loss, "perplexity": None if loss is None else (_exp(loss[0]), _exp(loss[1]))}
-
-    def further(self) -> dict[str, Any]:
-        """Return nothing: loss and perplexity are all."""
-        return {}
+    def further_intervals(self) -> dict[str, Interval | None]:
+        """Return that of perplexity, over texts: tokens of one text are not independent of each other."""
+        loss = self.loss_interval()
+        return {"perplexity": None if loss is None else (_exp(loss[0]), _exp(loss[1]))}
 
     def details(self) -> dict[str, Any]:
         """Return the counts."""
-        return {"n_examples": self._n_examples, "n_tokens": self._loss.units, "n_ignored": self._n_ignored}
+        n_tokens, n_ignored, _ = self.arrays["tokens"].tolist()
+        return {**super().details(), "n_tokens": n_tokens, "n_ignored": n_ignored}
 
     def columns(self) -> Sequence[str]:
         """Return the header: a row per token that counts."""
@@ -100,7 +105,7 @@ class TextMetrics:
     def rows(self, step: Step) -> Iterable[Sequence[str]]:
         """Yield a row per token: `<text's id>:<position>`, the token, the likeliest one, the token's loss in nats."""
         for one, logits, labels in zip(step.ids, step.logits.detach(), step.labels, strict=True):
-            counted = (labels != self._spec.ignore_index).nonzero()[:, 0]
+            counted = (labels != self.spec.ignore_index).nonzero()[:, 0]
             kept, targets = logits[counted], labels[counted]
             losses = torch.nn.functional.cross_entropy(kept.float(), targets.long(), reduction="none")
             guesses = first_classes(kept)

@@ -1,222 +1,234 @@
-"""Metrics of image classification: loss, top-k accuracies, confusion, calibration."""
+"""Metrics of classification into one class of several: loss, top-k accuracies, confusion, calibration."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
-from exaid_evals.run_eval.losses import LossTotal, checked_losses
+from exaid_evals.run_eval.calibration import CalibrationBins
+from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
-from exaid_evals.runs.files.classification import as_records, from_counts, per_class_from_counts
-from exaid_evals.stats.bootstrap import percentile_intervals
-
-
-class CalibrationBins:
-    """How sure the model was, and how often it was right, by bins of its confidence."""
-
-    def __init__(self, bins: int) -> None:
-        self._edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-        self._count = np.zeros(bins)
-        self._confidence = np.zeros(bins)
-        self._right = np.zeros(bins)
-        self._brier = 0.0
-
-    def add(self, probabilities: Tensor, predicted: Tensor, labels: Tensor) -> None:
-        """Count a batch.
-
-        Args:
-            probabilities: shape (N, C), float64, on the CPU.
-            predicted: shape (N,).
-            labels: shape (N,).
-        """
-        confidence = probabilities.gather(1, predicted[:, None])[:, 0]
-        n_bins = len(self._count)
-        # Bins are closed below, as torchmetrics has them; a confidence of 1 belongs to the last.
-        index = torch.bucketize(confidence, self._edges, right=True).sub(1).clamp(0, n_bins - 1)
-        right = (predicted == labels).double()
-        truth = torch.nn.functional.one_hot(labels, probabilities.shape[1])
-        self._count += torch.bincount(index, minlength=n_bins).numpy()
-        self._confidence += torch.bincount(index, weights=confidence, minlength=n_bins).numpy()
-        self._right += torch.bincount(index, weights=right, minlength=n_bins).numpy()
-        self._brier += float((probabilities - truth).square().sum())
-
-    def ece(self) -> float:
-        """Return the expected calibration error: the mean of |share right − mean confidence| weighted by bin size.
-
-        Source: C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, *On Calibration of Modern Neural Networks* (2017).
-        """
-        return float(np.abs(self._right - self._confidence).sum() / self._count.sum())
-
-    def brier(self) -> float:
-        """Return the mean over examples of Σ_c (p_c − y_c)², between 0 and 2 (G. W. Brier 1950)."""
-        return float(self._brier / self._count.sum())
-
-    def table(self) -> list[dict[str, float | int | None]]:
-        """Return a row per bin: bounds, count, mean confidence and share right (None where it is empty)."""
-        edges = self._edges.tolist()
-        return [
-            {
-                "low": edges[index],
-                "high": edges[index + 1],
-                "n": int(count),
-                "confidence": float(self._confidence[index] / count) if count else None,
-                "accuracy": float(self._right[index] / count) if count else None,
-            }
-            for index, count in enumerate(self._count)
-        ]
-
-
-def topk_intervals(
-    ranks: NDArray[np.int64], ks: Sequence[int], *, resamples: int, rng: np.random.Generator
-) -> list[tuple[float, float] | None]:
-    """Return the 95 % percentile interval of each top-k accuracy, over the same resamples.
-
-    Args:
-        ranks: shape (R,), how many examples have their true class at rank 0, 1, …; the last counts all behind.
-        ks: each below R.
-        resamples: number of resamples.
-        rng: the source of randomness.
-
-    Returns:
-        Lower and upper bounds; None for fewer than two examples.
-    """
-    n = int(ranks.sum())
-    if n < 2:
-        return [None] * len(ks)
-    counts = rng.multinomial(n, ranks / n, size=resamples).astype(np.float64)
-    within = (np.arange(len(ranks))[:, np.newaxis] < np.asarray(ks)).astype(np.float64)
-    # The mean is over rows of values, which are ranks here: rescaled to be over the examples they stand for.
-    low, high = percentile_intervals(within * (len(ranks) / n), counts)
-    return [(float(below), float(above)) for below, above in zip(low, high, strict=True)]
-
+from exaid_evals.runs.files import classification
+from exaid_evals.stats.proportions import wilson_interval
 
 WORDS = frozenset({"image", "vision"})
-TOP_K = {1: "accuracy", 3: "top3_accuracy", 5: "top5_accuracy"}
+TOP_K = (1, 3, 5)
 MAX_SCORE_COLUMNS = 100
 """With more classes a prediction's row holds the score of the predicted class alone."""
-MAX_MATRIX_CLASSES = 4096
-"""With more, the confusion matrix (128 MB here) is left out."""
+_TOP = re.compile(r"top([1-9]\d{0,4})_accuracy")
 
 
 def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
     """Return an empty set."""
-    return VisionMetrics(task_spec, config)
+    return ClassificationMetrics(task_spec, config)
 
 
-class VisionMetrics:
-    """Counts over a set of classified images."""
+def top_k_name(k: int) -> str:
+    """Return the name of a top-k accuracy."""
+    return "accuracy" if k == 1 else f"top{k}_accuracy"
+
+
+class ClassificationMetrics(Counting):
+    """Counts over a set of classified examples."""
+
+    NAMES: ClassVar[Sequence[str]] = (
+        "loss",
+        *(top_k_name(k) for k in TOP_K),
+        "balanced_accuracy",
+        "balanced_accuracy_adjusted",
+        "f1_macro",
+        "f1_weighted",
+        "precision_macro",
+        "recall_macro",
+        "mcc",
+        "kappa",
+        "auroc",
+        "average_precision",
+        "ece",
+        "brier",
+    )
 
     def __init__(self, task_spec: TaskSpec, config: EvalConfig) -> None:
-        self._spec = task_spec
-        self._config = config
-        self._n_classes = task_spec.num_classes
-        self._ks: dict[int, str] = {}
-        self._loss = LossTotal(resamples=config.loss_resamples if config.intervals else 0, seed=config.seed)
-        self._bins = CalibrationBins(config.calibration_bins) if config.calibration else None
-        self._ranks: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._support: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._right: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._matrix: NDArray[np.int64] | None = None
+        super().__init__(task_spec, config)
+        self._ks = sorted({*TOP_K, *(int(m[1]) for name in config.metrics or () if (m := _TOP.fullmatch(name)))})
+        self._bins = (
+            CalibrationBins(config.calibration_bins, self) if config.calibration or self.wants("ece", "brier") else None
+        )
+        self._curves = self.wants("auroc", "average_precision")
+        self._confusion: Confusion | None = None
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a metric can be asked for: any top-k accuracy, too."""
+        return super().knows(name) or _TOP.fullmatch(name) is not None
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are; of the task, else as the first logits say."""
+        return len(self.arrays["support"])
 
     def check(self, logits: Tensor, labels: Tensor, where: str) -> None:
         """Check logits (N, C) and labels (N,)."""
-        checked_labels(labels, checked_logits(logits, self._n_classes, where), where)
+        checked_labels(labels, checked_logits(logits, self.spec.num_classes, where), where)
 
     def update(self, step: Step) -> None:
         """Count a batch; what can fail comes before the first count changes."""
         logits, labels = step.logits.detach(), step.labels.detach().long()
-        checked_losses(step, len(labels))
-        ranks, predicted, labels = label_ranks(logits, labels).cpu(), first_classes(logits).cpu(), labels.cpu()
-        probabilities = logits.double().softmax(dim=1).cpu() if self._bins is not None else None
-        if not self._ks:
+        if self._confusion is None:
             self._begin(logits.shape[1])
-        n_classes = len(self._support)
-        self._loss.add(step.loss, len(labels), step.losses)
-        if self._bins is not None and probabilities is not None:
-            self._bins.add(probabilities, predicted, labels)
-        self._ranks += torch.bincount(ranks.clamp(max=len(self._ranks) - 1), minlength=len(self._ranks)).numpy()
-        self._support += torch.bincount(labels, minlength=n_classes).numpy()
-        self._right += torch.bincount(labels[ranks == 0], minlength=n_classes).numpy()
-        if self._matrix is not None:
-            np.add.at(self._matrix, (labels.numpy(), predicted.numpy()), 1)
+        self.count_loss(step, step.n)
+        ranks, predicted, labels = label_ranks(logits, labels).cpu(), first_classes(logits).cpu(), labels.cpu()
+        if self._bins is not None or self._curves:
+            probabilities = logits.double().softmax(dim=1).cpu()
+            if self._bins is not None:
+                self._bins.add(probabilities, predicted, labels, step.numbers)
+            if self._curves:
+                self.keep(step, scores=probabilities.float().numpy(), label=labels.numpy().astype(np.int32))
+        ranked = self.arrays["ranks"]
+        ranked += np.bincount(ranks.numpy().clip(max=len(ranked) - 1), minlength=len(ranked))
+        self.arrays["support"] += np.bincount(labels.numpy(), minlength=self.n_classes)
+        self._counted().add(labels.numpy(), predicted.numpy())
 
     def _begin(self, n_classes: int) -> None:
-        self._n_classes = n_classes
-        self._spec.class_names(n_classes)  # their number is checked before any work
-        self._ks = {k: name for k, name in TOP_K.items() if k <= n_classes}
-        self._ranks = np.zeros(max(self._ks) + 1, dtype=np.int64)
-        self._support, self._right = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes, dtype=np.int64)
-        if n_classes <= MAX_MATRIX_CLASSES:
-            self._matrix = np.zeros((n_classes, n_classes), dtype=np.int64)
+        self.spec.class_names(n_classes)  # their number is checked before any work
+        self._ks = [k for k in self._ks if k <= n_classes]
+        self.arrays["ranks"] = np.zeros(max(self._ks) + 1, dtype=np.int64)
+        self.arrays["support"] = np.zeros(n_classes, dtype=np.int64)
+        self._confusion = Confusion(n_classes, self)
 
-    def compute(self) -> dict[str, float]:
+    def prepare(self, state: State) -> None:
+        """Make room for as many classes as a state has."""
+        if self._confusion is None and "support" in state:
+            self._begin(len(state["support"]))
+
+    def _counted(self) -> Confusion:
+        if self._confusion is None:
+            raise AssertionError("nothing was counted")
+        return self._confusion
+
+    def default(self) -> Sequence[str]:
         """Return loss and accuracies, and what the configuration adds."""
-        n = int(self._ranks.sum())
-        metrics = {"loss": self._loss.mean()}
-        metrics |= {name: int(self._ranks[:k].sum()) / n for k, name in self._ks.items()}
-        if self._config.per_class:
+        names = ["loss", *(top_k_name(k) for k in self._ks)]
+        if self.config.per_class:
             # A class that does not occur has no accuracy, and gets no entry.
-            occurring = np.flatnonzero(self._support)
-            metrics |= {
-                f"class_{index}_acc": int(self._right[index]) / int(self._support[index]) for index in occurring
-            }
-        if self._bins is not None:
-            metrics |= {"ece": self._bins.ece(), "brier": self._bins.brier()}
-        return metrics
+            names += [f"class_{index}_acc" for index in np.flatnonzero(self.arrays["support"])]
+        return names + (["ece", "brier"] if self._bins is not None else [])
 
-    def intervals(self) -> dict[str, Interval | None]:
-        """Return the intervals of loss and accuracies."""
-        if not self._config.intervals:
-            return {}
-        rng = np.random.default_rng(self._config.seed)
-        found = topk_intervals(self._ranks, list(self._ks), resamples=self._config.resamples, rng=rng)
-        return {"loss": self._loss.interval(), **dict(zip(self._ks.values(), found, strict=True))}
+    def available(self) -> Metrics:
+        """Return the metrics; F1 and the like are over classes that occur on either side, as in scikit-learn."""
+        found: Metrics = {"loss": self.loss.mean}
+        for k in self._ks:
+            found[top_k_name(k)] = found[f"top{k}_accuracy"] = partial(self._top, k)
+        right, truly, predicted = self._counted().margins()
+        kept = np.flatnonzero(truly + predicted)
+        with np.errstate(invalid="ignore"):
+            recall = np.where(truly > 0, right / np.maximum(truly, 1), np.nan)
+            precision = right / np.maximum(predicted, 1)
+            f1 = 2 * right / np.maximum(truly + predicted, 1)
+        further = self._of_confusion()
+        found |= {
+            "balanced_accuracy": lambda: float(np.nanmean(recall)),
+            "balanced_accuracy_adjusted": lambda: _number(further["balanced_accuracy_adjusted"]),
+            "f1_macro": lambda: float(f1[kept].mean()),
+            "f1_weighted": lambda: float((f1 * truly).sum() / truly.sum()),
+            "precision_macro": lambda: float(precision[kept].mean()),
+            "recall_macro": lambda: float(np.nan_to_num(recall[kept]).mean()),
+            "mcc": lambda: _matthews(right, truly, predicted),
+            "kappa": lambda: _number(further["kappa"]),
+        }
+        if self.config.per_class:
+            shares = {index: int(right[index]) / int(truly[index]) for index in np.flatnonzero(truly)}
+            found |= {f"class_{index}_acc": partial(float, share) for index, share in shares.items()}
+        if self._bins is not None:
+            found |= {"ece": self._bins.ece, "brier": self._bins.brier}
+        if self._curves:
+            found |= {"auroc": lambda: self._area("auroc"), "average_precision": lambda: self._area("ap")}
+        return found
+
+    def _top(self, k: int) -> float:
+        return int(self.arrays["ranks"][:k].sum()) / self.n_examples
+
+    def _area(self, which: str) -> float:
+        """Return the mean over classes that occur and are not all, each against the rest; of two classes the second's.
+
+        scikit-learn computes it, from every score: no thresholds are chosen, and ties count half.
+        """
+        from sklearn.metrics import average_precision_score, roc_auc_score
+
+        scores, labels = self.column("scores"), self.column("label")
+        compute = roc_auc_score if which == "auroc" else average_precision_score
+        classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+        areas = [
+            float(compute(labels == one, scores[:, one]))
+            for one in classes
+            if (labels == one).any() and not (labels == one).all()
+        ]
+        return sum(areas) / len(areas) if areas else float("nan")
+
+    def further_intervals(self) -> dict[str, Interval | None]:
+        """Return the intervals of accuracies, as Wilson has them, and of the calibration error."""
+        ranks, n = self.arrays["ranks"], self.n_examples
+        found: dict[str, Interval | None] = {
+            top_k_name(k): wilson_interval(int(ranks[:k].sum()), n) if n > 1 else None for k in self._ks
+        }
+        return found | ({"ece": self._bins.interval()} if self._bins is not None else {})
+
+    def _names(self) -> list[str]:
+        """Return what classes are called in files: their names where each has one of its own, else their numbers."""
+        names = [name.strip() for name in self.spec.class_names(self.n_classes)]
+        return names if len(set(names)) == len(names) and all(names) else [str(one) for one in range(self.n_classes)]
+
+    def _of_confusion(self) -> dict[str, float | None]:
+        true, predicted, counts = self._counted().triplets()
+        right, truly, as_ = self._counted().margins()
+        kept = np.flatnonzero(truly + as_)
+        # kappa's weights go by the places of the classes that occur, as in scikit-learn.
+        place = np.zeros(self.n_classes, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        observed = float(((place[true] - place[predicted]) ** 2 * counts).sum())
+        columns = [one[kept].astype(float).tolist() for one in (right, truly, as_)]
+        return classification.from_margins(columns[0], columns[1], columns[2], observed)
 
     def further(self) -> dict[str, Any]:
-        """Return what follows from the confusion matrix: kappa and the like, and precision, recall and F1 by class.
-
-        Classes go by number, as in the predictions: kappa's weights depend on their order, which names would change.
-        """
-        if self._matrix is None:
-            return {}
-        # Classes that occur on neither side have no place in means over classes, as in scikit-learn.
-        kept = np.flatnonzero(self._matrix.sum(axis=0) + self._matrix.sum(axis=1))
-        counts = self._matrix[np.ix_(kept, kept)].astype(np.float64)
+        """Return what follows from the confusion matrix: kappa and the like, and precision, recall and F1 by class."""
+        right, truly, as_ = self._counted().margins()
+        kept = np.flatnonzero(truly + as_)
+        names = self._names()
+        columns = [one[kept].astype(float).tolist() for one in (right, truly, as_)]
+        by_class = classification.per_class_from_margins(*columns)
         return {
-            **{name: value for name, value in from_counts(counts).items() if name != "accuracy"},
-            "per_class": as_records([str(index) for index in kept], per_class_from_counts(counts)),
+            **{name: value for name, value in self._of_confusion().items() if name != "accuracy"},
+            "per_class": classification.as_records([names[index] for index in kept], by_class),
         }
 
     def details(self) -> dict[str, Any]:
         """Return counts, the confusion matrix (row: true class) and the calibration's bins."""
-        n_classes = len(self._support)
-        found: dict[str, Any] = {
-            "n_examples": int(self._ranks.sum()),
-            "class_names": self._spec.class_names(n_classes),
-            "support": self._support.tolist(),
-            "confusion_matrix": None if self._matrix is None else self._matrix.tolist(),
+        found = {
+            **super().details(),
+            "class_names": self.spec.class_names(self.n_classes),
+            "support": self.arrays["support"].tolist(),
+            **self._counted().described(),
         }
-        if self._matrix is None:
-            found["warnings"] = [f"no confusion matrix: {n_classes} classes, more than {MAX_MATRIX_CLASSES}"]
         if self._bins is not None:
             found["calibration_bins"] = self._bins.table()
         return found
 
     def columns(self) -> Sequence[str]:
         """Return the header: every class's score where there are few, so that ROC curves can be computed."""
-        n_classes = len(self._support)
-        scores = [f"score_{index}" for index in range(n_classes)] if n_classes <= MAX_SCORE_COLUMNS else ["score"]
+        few = self.n_classes <= MAX_SCORE_COLUMNS
+        scores = [f"score_{name}" for name in self._names()] if few else ["score"]
         return ["id", "true_label", "predicted_label", *scores]
 
     def rows(self, step: Step) -> Iterable[Sequence[str]]:
-        """Yield a row per example: labels as class numbers, scores as probabilities."""
+        """Yield a row per example: labels as in the tables, scores as probabilities."""
+        names = self._names()
         probabilities = step.logits.detach().double().softmax(dim=1).cpu()
         predicted = first_classes(step.logits.detach()).cpu()
         if probabilities.shape[1] > MAX_SCORE_COLUMNS:
@@ -224,4 +236,21 @@ class VisionMetrics:
         for one, true, guess, scores in zip(
             step.ids, step.labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True
         ):
-            yield [one, str(true), str(guess), *(f"{score:.6f}" for score in scores)]
+            yield [one, names[true], names[guess], *(f"{score:.6f}" for score in scores)]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _matthews(right: NDArray[np.int64], truly: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    """Return Gorodkin's R_K, Matthews' correlation for several classes; 0 where all are of, or predicted as, one class.
+
+    Source: J. Gorodkin, *Comparing Two K-Category Assignments by a K-Category Correlation Coefficient* (2004).
+    """
+    n = int(truly.sum())
+    # In Python's numbers, which do not overflow.
+    t, p = [int(one) for one in truly], [int(one) for one in predicted]
+    covariance = int(right.sum()) * n - sum(a * b for a, b in zip(t, p, strict=True))
+    spread = (n * n - sum(one * one for one in p)) * (n * n - sum(one * one for one in t))
+    return float(covariance / spread**0.5) if spread else 0.0

@@ -31,11 +31,24 @@ def from_counts(counts: Counts) -> dict[str, float | None]:
     """
     # In plain numbers: what NumPy's calls cost would be most of it for the few classes that there are.
     rows = counts.tolist()
-    right, truly, predicted = _margins(rows)
+    observed = sum([(i - j) ** 2 * count for i, row in enumerate(rows) for j, count in enumerate(row) if count])
+    return from_margins(*_margins(rows), observed)
+
+
+def from_margins(
+    right: list[float], truly: list[float], predicted: list[float], observed: float
+) -> dict[str, float | None]:
+    """Return what `from_counts` does, from its sums: of a matrix of very many classes there is no more.
+
+    Args:
+        right: by class, how many items of it were predicted as it.
+        truly: by class, how many items are of it; every class occurs here or in `predicted`.
+        predicted: by class, how many items were predicted as it.
+        observed: Σ (i − j)² cᵢⱼ.
+    """
     n = sum(truly)
     recalls = [tp / of for tp, of in zip(right, truly, strict=True) if of]
     chance = 1 / len(recalls)
-    observed = sum([(i - j) ** 2 * count for i, row in enumerate(rows) for j, count in enumerate(row) if count])
     expected = _expected_disagreement(truly, predicted) / n
     # Every class of the matrix occurs on one of the sides, so no denominator is 0.
     f1 = [2 * tp / (of + as_) for tp, of, as_ in zip(right, truly, predicted, strict=True)]
@@ -68,7 +81,13 @@ def per_class_from_counts(counts: Counts) -> dict[str, list[float | None]]:
 
     Precision is undefined for a class that is never predicted, recall for one that never occurs.
     """
-    right, truly, predicted = _margins(counts.tolist())
+    return per_class_from_margins(*_margins(counts.tolist()))
+
+
+def per_class_from_margins(
+    right: list[float], truly: list[float], predicted: list[float]
+) -> dict[str, list[float | None]]:
+    """Return what `per_class_from_counts` does, from the sums that `from_margins` takes."""
     return {
         "precision": _ratios(right, predicted),
         "recall": _ratios(right, truly),

@@ -1,4 +1,4 @@
-"""What `exaid-evals run-eval` writes: `metrics/val_metrics.json` with its predictions, and what they rest on."""
+"""What `exaid-evals run-eval` writes: `metrics/SPLIT_metrics.json` with its predictions, and what they rest on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.reported import read_reported
 from exaid_evals.runs.files.tracked import plain
 
-_METRICS, _EVALUATION, _PREDICTIONS = "metrics/val_metrics.json", "metrics/evaluation.json", "val_predictions.csv"
+_EVALUATION = "evaluation.json"
+"""Of the split `val`; that of another one begins with its name."""
 _OF_TEXT = ("perplexity", "bits_per_byte")
 """What leads for a language model: kappa and accuracy over its tokens say little."""
 
@@ -23,23 +24,27 @@ class RunEvalFormat(Format):
 
     def claims(self, place: Path) -> bool:
         """Tell whether an evaluation without a training lies here."""
-        return (place / _EVALUATION).is_file() and not (place / "summary.json").is_file()
+        return bool(_splits(place)) and not (place / "summary.json").is_file()
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return both files."""
-        return [source.path / name for name in (_METRICS, _EVALUATION, _PREDICTIONS)]
+        """Return the files."""
+        return _files(source.path, (_splits(source.path) or ["val"])[0])
 
     def read(self, source: Source, name: str) -> Run:
-        """Read the metrics.
+        """Read the metrics; of several splits in one folder those of `val`, else of the first by name.
 
         Raises:
             DataError: the metrics are missing or damaged.
         """
-        reported = read_reported(source.path / _METRICS)
-        warnings = [f"{_METRICS}: {one}" for one in reported.warnings]
-        evaluation = read_object(source.path / _EVALUATION, warnings=warnings)
+        split, *others = _splits(source.path) or ["val"]
+        metrics_file, evaluation_file, _ = _files(source.path, split)
+        reported = read_reported(metrics_file)
+        warnings = [f"{metrics_file.name}: {one}" for one in reported.warnings]
+        if others:
+            warnings.append(f"{split} is read, and {', '.join(others)} is not: evaluate each into a folder of its own")
+        evaluation = read_object(evaluation_file, warnings=warnings)
         if not reported.metrics:
-            raise DataError("holds no metric", where=str(source.path / _METRICS), remedy="evaluate again")
+            raise DataError("holds no metric", where=str(metrics_file), remedy="evaluate again")
         kept = ("task", "split", "n_items", "n_batches", "intervals", "label_order", "tokenizer")
         signature = evaluation.get("signature")
         seed = evaluation.get("seed")
@@ -59,3 +64,19 @@ class RunEvalFormat(Format):
             warnings=tuple(f"{name}: {one}" for one in [*warnings, *(told if isinstance(told, list) else [])]),
             origin=source.path,
         )
+
+
+def _splits(place: Path) -> list[str]:
+    """Return the splits whose evaluations lie in a folder, `val` first."""
+    folder = place / "metrics"
+    found = sorted(path.name.removesuffix(f"_{_EVALUATION}") for path in folder.glob(f"*_{_EVALUATION}"))
+    return ["val", *found] if (folder / _EVALUATION).is_file() else found
+
+
+def _files(place: Path, split: str) -> list[Path]:
+    beside = _EVALUATION if split == "val" else f"{split}_{_EVALUATION}"
+    return [
+        place / "metrics" / f"{split}_metrics.json",
+        place / "metrics" / beside,
+        place / f"{split}_predictions.csv",
+    ]
