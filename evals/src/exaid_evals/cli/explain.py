@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import CampaignRequest, ConfigRequest, argument, flag
 
 if TYPE_CHECKING:
-    from exaid_evals.config.campaign import Campaign
     from exaid_evals.provenance.lineage import Lineage
     from exaid_evals.provenance.seeds_lineage import SeedsLineage
     from exaid_evals.provenance.tables import Place
@@ -49,6 +48,7 @@ def run(request: ExplainRequest) -> int:
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.provenance.lineage import lineage_of
+    from exaid_evals.provenance.lines import lineage_lines
     from exaid_evals.provenance.seeds_lineage import seeds_lineage_of
     from exaid_evals.provenance.tables import find_cell, find_table, primary_variant, table_name
     from exaid_evals.report.paper import OVER_SEEDS
@@ -64,7 +64,8 @@ def run(request: ExplainRequest) -> int:
         _print(_empty_lines(place), _cell_document(place), as_json=as_json)
         return 0
     lineage = lineage_of(campaign, place, config, primary_variant(campaign))
-    _print(_lines(campaign, lineage, with_cases=with_cases), _document(lineage), as_json=as_json)
+    below = shown(campaign.root / "x")[:-1]
+    _print(lineage_lines(lineage, below=below, with_cases=with_cases), _document(lineage), as_json=as_json)
     return 0
 
 
@@ -82,24 +83,18 @@ def _print(lines: Iterable[tuple[str, str]], document: dict[str, Any], *, as_jso
 
 
 def _empty_lines(place: Place) -> Iterator[tuple[str, str]]:
-    yield from _cell_lines(place)
+    from exaid_evals.provenance.lines import cell_lines
+
+    yield from cell_lines(place)
     yield "", f"the table {place.table.name} has no {place.column.heading} for this row: there is nothing to explain"
 
 
-def _cell_lines(place: Place) -> Iterator[tuple[str, str]]:
-    yield "cell", f"table {place.table.name}, row {place.row.name}, column {place.column.heading}"
-    yield "shown", place.shown
-
-
-def _value_lines(place: Place) -> Iterator[tuple[str, str]]:
-    for name, value in place.values.items():
-        yield "", f"{name} = {'undefined' if value is None else value}"
-
-
 def _seeds_lines(over_seeds: SeedsLineage, *, with_cases: bool) -> Iterator[tuple[str, str]]:
+    from exaid_evals.provenance.lines import case_lines, cell_lines, definition_lines, stale_line, value_lines
+
     place = over_seeds.place
-    yield from _cell_lines(place)
-    yield from _value_lines(place)
+    yield from cell_lines(place)
+    yield from value_lines(place)
     yield "joined", over_seeds.note
     yield "tables", ", ".join(f"{path} ({state})" for path, state in over_seeds.form_states.items())
     yield "export", " ".join(over_seeds.summary)
@@ -107,7 +102,7 @@ def _seeds_lines(over_seeds: SeedsLineage, *, with_cases: bool) -> Iterator[tupl
     for number, (name, (member, lineage)) in enumerate(over_seeds.of_seeds.items()):
         yield name, lineage.place.shown
         if number == 0:
-            definition = list(_definition(lineage))
+            definition = list(definition_lines(lineage))
         yield "", f"{shown(member.root / lineage.record.file)}:{lineage.record.line} {lineage.record.sha256}"
         yield "", ", ".join(f"{what} {count}" for what, count in lineage.counts.items())
         words = [
@@ -120,64 +115,9 @@ def _seeds_lines(over_seeds: SeedsLineage, *, with_cases: bool) -> Iterator[tupl
         ]
         yield "", f"to follow it: exaid-evals {shlex.join(words)}"
         if with_cases:
-            yield from _case_lines(lineage)
+            yield from case_lines(lineage)
     yield from definition
-    yield _stale_line(over_seeds.stale)
-
-
-def _stale_line(stale: Sequence[str]) -> tuple[str, str]:
-    return "stale", "; ".join(stale) if stale else "no: what it was made from has not changed"
-
-
-def _case_lines(lineage: Lineage) -> Iterator[tuple[str, str]]:
-    for case in lineage.cases:
-        yield case.case_id, f"{case.note if case.value is None else case.value}"
-        for path, digest in case.files.items():
-            yield "", f"{path} {digest or 'not here'}"
-
-
-def _lines(campaign: Campaign, lineage: Lineage, *, with_cases: bool) -> Iterator[tuple[str, str]]:
-    place, record = lineage.place, lineage.record
-    yield from _cell_lines(place)
-    yield from _value_lines(place)
-    yield "record", f"{shown(campaign.root / record.file)}:{record.line}"
-    yield "", record.sha256
-    yield "tables", ", ".join(f"{path} ({state})" for path, state in lineage.form_states.items())
-    yield "cases", ", ".join(f"{name} {count}" for name, count in lineage.counts.items())
-    if lineage.interval:
-        yield "interval", lineage.interval
-    yield "signature", str(record.record["signature"])
-    for one in lineage.upstream:
-        yield f"made {one.variant_id}", f"{one.metrics_file} {one.metrics_sha256}"
-        if one.made_from is not None:
-            yield "", f"from {one.n_runs} run logs, runs/{one.variant_id}/, hash over them {one.made_from.runs_hash}"
-            yield "", f"of traces {one.made_from.trace_dataset_hash}"
-        if one.run_config_hash:
-            yield "", f"under the configuration {one.run_config_hash}"
-    yield "manifest", " ".join(lineage.manifest) if lineage.manifest else "not here"
-    yield from _definition(lineage)
-    yield _stale_line(lineage.stale)
-    if with_cases:
-        yield from _case_lines(lineage)
-
-
-def _definition(lineage: Lineage) -> Iterator[tuple[str, str]]:
-    name, unit, better = lineage.measure
-    if lineage.statistic:
-        yield "statistic", f"{lineage.place.field}: {lineage.statistic}"
-    direction = {"higher": "higher is better", "lower": "lower is better"}.get(better, "describes")
-    yield "measure", f"{name} ({unit}, {direction})" if unit else f"{name} (not declared by the configuration here)"
-    if lineage.definition is None:
-        return
-    yield "formula", lineage.definition.formula
-    for remark in lineage.definition.remarks:
-        yield "", remark
-    if lineage.definition.edge_cases:
-        yield "edge cases", lineage.definition.edge_cases
-    if lineage.definition.example:
-        yield "example", lineage.definition.example
-    for line in lineage.definition.code.splitlines():
-        yield "" if lineage.definition.example or not line.startswith(">>>") else "example", line
+    yield stale_line(over_seeds.stale)
 
 
 def _cell_document(place: Place) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Measurer:
         """Measure one case; what is wrong with its data is returned, not raised."""
         variants = self._variants
         try:
-            logs = [self._read(variant, entry) for variant in variants]
+            logs = [read_checked_run(self._campaign, variant, entry, self._dataset_hash) for variant in variants]
             if entry.failed:
                 return CaseResult(
                     entry.case_id,
@@ -97,24 +97,6 @@ class Measurer:
             return CaseResult(entry.case_id, problem=error)
         return CaseResult(entry.case_id, tuple(metrics))
 
-    def _read(self, variant: str, entry: TraceEntry) -> RunLog:
-        path = self._campaign.run_file(variant, entry.case_id)
-        log = read_run(path)
-        expected = {
-            "case_id": entry.case_id,
-            "variant_id": variant,
-            "trace_sha256": entry.sha256,
-            "trace_dataset_hash": self._dataset_hash,
-        }
-        wrong = [name for name, value in expected.items() if log.meta[name] != value]
-        if wrong or log.skipped != entry.failed:
-            raise DataError(
-                f"was not made from this campaign's trace ({', '.join(wrong) or 'status'} differs)",
-                where=str(path),
-                remedy=f"run `exaid-evals run-variants {variant} --cases {entry.case_id} --force`",
-            )
-        return log
-
     def _metrics(self, case_id: str, variant: str, seen: Observation) -> CaseMetrics:
         config = self._config
         curve = coverage_curve(seen, config.curve_budgets, config.budget_policy)
@@ -124,6 +106,30 @@ class Measurer:
             measures={measure.name: _measured(measure, seen, case_id, variant) for measure in self._measures},
             curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
         )
+
+
+def read_checked_run(campaign: Campaign, variant: str, entry: TraceEntry, dataset_hash: str) -> RunLog:
+    """Read a run log, and require that it was made from the trace that is frozen here.
+
+    Raises:
+        DataError: it is missing or damaged, or is of another trace.
+    """
+    path = campaign.run_file(variant, entry.case_id)
+    log = read_run(path)
+    expected = {
+        "case_id": entry.case_id,
+        "variant_id": variant,
+        "trace_sha256": entry.sha256,
+        "trace_dataset_hash": dataset_hash,
+    }
+    wrong = [name for name, value in expected.items() if log.meta[name] != value]
+    if wrong or log.skipped != entry.failed:
+        raise DataError(
+            f"was not made from this campaign's trace ({', '.join(wrong) or 'status'} differs)",
+            where=str(path),
+            remedy=f"run `exaid-evals run-variants {variant} --cases {entry.case_id} --force`",
+        )
+    return log
 
 
 def load_measuring_extractor(config: MetricsConfig, stop_entities: frozenset[str]) -> Extractor:

@@ -148,7 +148,7 @@ def _observe(trace: Trace, log: RunLog, heard: _Heard, found: CachedExtractor) -
     )
 
 
-def _placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
+def placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
     """Return the mentions of s_i where they stand in f_i; at its end where s_i is no part of it as a whole."""
     start = summary.rendered_text.find(summary.semantics_text)
     if start == 0:
@@ -170,7 +170,7 @@ def _update(trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: C
         ok=summary.schema_ok,
         text=text,
         concepts=concept_ids(mentions),
-        mentions=_placed(summary, mentions),
+        mentions=placed(summary, mentions),
         length=len(summary.rendered_text),
         ctu=ctu(summary.rendered_text),
         window_concepts=concept_ids(chain.from_iterable(found.mentions(windows))),

@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_file
@@ -22,6 +23,7 @@ from exaid_evals.metrics.records import FAILED_RUN, OK, MadeFrom, read_variant
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.metrics.runs import any_case, present_variants, read_meta
 from exaid_evals.provenance.tables import Place, stale_comparisons, stale_runs, stale_traces
+from exaid_evals.report.base import Table
 from exaid_evals.report.registry import FORMATS, load
 
 _EDGE = re.compile(r"^Edge cases?:\s*")
@@ -71,11 +73,6 @@ def definition_of(docstring: str) -> Definition:
         example=" ".join(example for example, _ in told),
         code=code,
     )
-
-
-def measure_named(name: str, config: MetricsConfig | None = None) -> Measure | None:
-    """Return the measure of a name under a configuration; None where that declares no such measure."""
-    return next((measure for measure in load_measures(config or MetricsConfig()) if measure.name == name), None)
 
 
 @cache
@@ -204,57 +201,106 @@ class Lineage:
     stale: tuple[str, ...]
 
 
-def lineage_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: str) -> Lineage:
-    """Follow a cell back.
+class Lineages:
+    """Follows cells of one campaign back; what several cells rest on is read and hashed once.
 
     Args:
-        campaign: whose table it is.
-        place: the cell.
+        campaign: whose tables they are.
         config: what declares the measures, for their definitions.
         primary: the variant that speaks for tables in which no variant is named.
-
-    Raises:
-        DataError: the metrics do not hold what the table shows, or are damaged.
     """
-    record = _record(campaign, place, primary)
-    involved = [str(record.record[name]) for name in ("variant_id", "against") if name in record.record]
-    upstream = tuple(_upstream(campaign, variant) for variant in involved)
-    compared = "against" in record.record
-    cases = tuple(_cases(campaign, involved, place.measure))
-    declared = measure_named(place.measure, config)
-    stale = [reason for one in upstream for reason in one.stale] + stale_comparisons(campaign)
-    if (contradiction := _contradiction(record.record, place.measure, cases)) is not None:
-        stale.append(contradiction)
-    return Lineage(
-        place=place,
-        form_states=_form_states(campaign, place),
-        record=record,
-        counts=_counts(record.record, place.measure),
-        cases=cases,
-        upstream=upstream,
-        manifest=_hashed(campaign),
-        interval=_interval(record.record, place),
-        measure=(place.measure, *((declared.unit, declared.better) if declared else ("", ""))),
-        definition=definition_of(declared.definition) if declared else None,
-        statistic=comparison_fields().get(place.field, "") if compared else "",
-        stale=tuple(dict.fromkeys(stale)),
-    )
+
+    def __init__(self, campaign: Campaign, config: MetricsConfig, primary: str) -> None:
+        self._campaign, self._primary = campaign, primary
+        self._declared = {measure.name: measure for measure in load_measures(config)}
+        self._records = cache(_whole_file)
+        self._upstream = cache(partial(_upstream, campaign))
+        self._form_states = cache(partial(_form_states, campaign))
+        self._hash_of = cache(_hash_where_present)
+        self._stale_comparisons = stale_comparisons(campaign)
+        self._manifest = _hashed(campaign)
+
+    def of(self, place: Place) -> Lineage:
+        """Follow a cell back.
+
+        Raises:
+            DataError: the metrics do not hold what the table shows, or are damaged.
+        """
+        record = self._record(place)
+        involved = [str(record.record[name]) for name in ("variant_id", "against") if name in record.record]
+        upstream = tuple(self._upstream(variant) for variant in involved)
+        compared = "against" in record.record
+        cases = tuple(self._cases(involved, place.measure))
+        declared = self._declared.get(place.measure)
+        stale = [reason for one in upstream for reason in one.stale] + self._stale_comparisons
+        if (contradiction := _contradiction(record.record, place.measure, cases)) is not None:
+            stale.append(contradiction)
+        return Lineage(
+            place=place,
+            form_states=self._form_states(place.table),
+            record=record,
+            counts=_counts(record.record, place.measure),
+            cases=cases,
+            upstream=upstream,
+            manifest=self._manifest,
+            interval=_interval(record.record, place),
+            measure=(place.measure, *((declared.unit, declared.better) if declared else ("", ""))),
+            definition=definition_of(declared.definition) if declared else None,
+            statistic=comparison_fields().get(place.field, "") if compared else "",
+            stale=tuple(dict.fromkeys(stale)),
+        )
+
+    def _record(self, place: Place) -> RecordPlace:
+        keys, campaign = place.keys, self._campaign
+        if "against" in keys:
+            path = campaign.comparisons_file
+            wanted = {"variant_id": keys["variant"], "against": keys["against"], "measure": keys["measure"]}
+        else:
+            # A table of the conversations names no variant: any speaks for all, the primary one by choice.
+            path = campaign.metrics_file(keys.get("variant") or self._primary)
+            wanted = {"record_type": "variant_metrics"}
+        records, digest = self._records(path)
+        for line, record in enumerate(records, start=1):
+            if all(record.get(name) == value for name, value in wanted.items()):
+                return RecordPlace(campaign.relative(path), line, digest, record)
+        sought = ", ".join(f"{name} {value}" for name, value in wanted.items())
+        remedy = f"run {campaign.call('compute-metrics')}"
+        raise DataError(f"holds no record with {sought}", where=str(path), remedy=remedy)
+
+    def _cases(self, variants: Sequence[str], measure: str) -> Iterator[CaseBehind]:
+        campaign = self._campaign
+        per_variant = [self._case_records(variant) for variant in variants]
+        for case_id in sorted(set.intersection(*(set(records) for records in per_variant))):
+            records = [records[case_id] for records in per_variant]
+            values = [record["measures"].get(measure) for record in records]
+            paths = [campaign.trace_file(case_id), *(campaign.run_file(variant, case_id) for variant in variants)]
+            files = {campaign.relative(path): self._hash_of(path) for path in paths}
+            if any(record["status"] != OK for record in records):
+                failed = any(record["status"] == FAILED_RUN for record in records)
+                yield CaseBehind(case_id, None, "the replay failed" if failed else "no talk", files)
+            elif None in values:
+                lacking = [variant for variant, value in zip(variants, values, strict=True) if value is None]
+                yield CaseBehind(case_id, None, f"undefined under {' and '.join(lacking)}", files)
+            else:
+                value = values[0] if len(values) == 1 else round(values[0] - values[1], 6) + 0.0
+                yield CaseBehind(case_id, value, "", files)
+
+    def _case_records(self, variant: str) -> dict[str, _Record]:
+        records, _ = self._records(self._campaign.metrics_file(variant))
+        return {record["case_id"]: record for record in records if record.get("record_type") == "case_metrics"}
 
 
-def _record(campaign: Campaign, place: Place, primary: str) -> RecordPlace:
-    keys = place.keys
-    if "against" in keys:
-        path = campaign.comparisons_file
-        wanted = {"variant_id": keys["variant"], "against": keys["against"], "measure": keys["measure"]}
-    else:
-        # A table of the conversations names no variant: any speaks for all, the primary one by choice.
-        path = campaign.metrics_file(keys.get("variant") or primary)
-        wanted = {"record_type": "variant_metrics"}
-    for line, record in enumerate(read_jsonl(path), start=1):
-        if all(record.get(name) == value for name, value in wanted.items()):
-            return RecordPlace(campaign.relative(path), line, sha256_file(path), record)
-    sought = ", ".join(f"{name} {value}" for name, value in wanted.items())
-    raise DataError(f"holds no record with {sought}", where=str(path), remedy=f"run {campaign.call('compute-metrics')}")
+def lineage_of(campaign: Campaign, place: Place, config: MetricsConfig, primary: str) -> Lineage:
+    """Follow one cell back; the arguments and errors are those of `Lineages`."""
+    return Lineages(campaign, config, primary).of(place)
+
+
+def _whole_file(path: Path) -> tuple[list[_Record], str]:
+    return list(read_jsonl(path)), sha256_file(path)
+
+
+def _hash_where_present(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
 
 
 def _counts(record: _Record, measure: str) -> dict[str, int]:
@@ -271,24 +317,6 @@ def _counts(record: _Record, measure: str) -> dict[str, int]:
     }
 
 
-def _cases(campaign: Campaign, variants: Sequence[str], measure: str) -> Iterator[CaseBehind]:
-    per_variant = [_case_records(campaign, variant) for variant in variants]
-    for case_id in sorted(set.intersection(*(set(records) for records in per_variant))):
-        records = [records[case_id] for records in per_variant]
-        values = [record["measures"].get(measure) for record in records]
-        paths = [campaign.trace_file(case_id), *(campaign.run_file(variant, case_id) for variant in variants)]
-        files = {campaign.relative(path): sha256_file(path) if path.is_file() else None for path in paths}
-        if any(record["status"] != OK for record in records):
-            failed = any(record["status"] == FAILED_RUN for record in records)
-            yield CaseBehind(case_id, None, "the replay failed" if failed else "no talk", files)
-        elif None in values:
-            lacking = [variant for variant, value in zip(variants, values, strict=True) if value is None]
-            yield CaseBehind(case_id, None, f"undefined under {' and '.join(lacking)}", files)
-        else:
-            value = values[0] if len(values) == 1 else round(values[0] - values[1], 6) + 0.0
-            yield CaseBehind(case_id, value, "", files)
-
-
 def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -> str | None:
     """State how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
     values = [case.value for case in cases if case.value is not None]
@@ -299,11 +327,6 @@ def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -
     if abs(mean - told) <= 2e-6 + 1e-9 * abs(told):
         return None
     return f"the mean of the cases is {mean:.6g}, and the record says {told:.6g}: one of them was edited"
-
-
-def _case_records(campaign: Campaign, variant: str) -> dict[str, _Record]:
-    records = read_jsonl(campaign.metrics_file(variant))
-    return {record["case_id"]: record for record in records if record.get("record_type") == "case_metrics"}
 
 
 def _upstream(campaign: Campaign, variant: str) -> Upstream:
@@ -330,11 +353,11 @@ def _hashed(campaign: Campaign) -> tuple[str, str] | None:
     return campaign.relative(campaign.manifest_file), sha256_file(campaign.manifest_file)
 
 
-def _form_states(campaign: Campaign, place: Place) -> dict[str, str]:
+def _form_states(campaign: Campaign, table: Table) -> dict[str, str]:
     states = {}
     for suffix, target in FORMATS.items():
-        path = campaign.tables / f"{place.table.name}.{suffix}"
-        rendered: str = load(target).render(place.table)
+        path = campaign.tables / f"{table.name}.{suffix}"
+        rendered: str = load(target).render(table)
         current = path.is_file() and path.read_bytes() == rendered.encode()
         states[campaign.relative(path)] = "current" if current else "differs" if path.is_file() else "missing"
     return states

@@ -10,7 +10,7 @@ from exaid_evals.analysis.compare.dashboard.data import dashboard_data
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.record import signature
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.report.html_page import page, text
+from exaid_evals.report.html_page import page, text
 
 _CONTROLS = """
 <h2 id="runs-title">Runs</h2>
