@@ -78,6 +78,7 @@ VERBS = {
     "report": ("report", "Write tables and figures from the metrics, without measuring again."),
     "report-pack": ("report_pack", "Copy tables and figures into an article, and fill its marked blocks."),
     "tables": ("report:tables", "Write the tables alone; --check says which are not what the metrics give."),
+    "view": ("view", "Write a campaign as one HTML file: tables, and each case's conversation beside its updates."),
     "explain": ("explain", "Show where a number of a table comes from."),
     "import-campaign": ("import_campaign", "Take a published evaluation's traces and runs as a campaign."),
     "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),

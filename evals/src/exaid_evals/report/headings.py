@@ -33,6 +33,14 @@ _SHOWN: dict[str, tuple[str, str, int, float]] = {
     "silence_count": ("Silences", "", 1, 1.0),
     "silence_ms_max": ("Longest", "s", 1, _SECONDS),
     "llm_calls": ("LLM calls", "", 1, 1.0),
+    "prompt_ctu": ("Prompts", "CTU", 0, 1.0),
+    "completion_ctu": ("Answers", "CTU", 0, 1.0),
+    "trigger_calls": ("Trigger calls", "", 1, 1.0),
+    "trigger_ctu": ("Trigger", "CTU", 0, 1.0),
+    "latency_ms_p50": ("Update p50", "s", 2, _SECONDS),
+    "latency_ms_p95": ("Update p95", "s", 2, _SECONDS),
+    "trigger_latency_ms_p50": ("Decision p50", "s", 2, _SECONDS),
+    "trigger_latency_ms_p95": ("Decision p95", "s", 2, _SECONDS),
     "schema_failure_rate": ("Schema fails", "", 3, 1.0),
 }
 _WITH_PARAMETER = {

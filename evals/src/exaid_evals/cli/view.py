@@ -1,0 +1,100 @@
+"""`view`: a campaign as one HTML file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from exaid_evals.cli.display import Progress, shown
+from exaid_evals.cli.verb import verb
+from exaid_evals.config.request import (
+    AllCoresRequest,
+    CampaignRequest,
+    ConfigRequest,
+    ExtractorRequest,
+    ForceRequest,
+    option,
+)
+from exaid_evals.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignRequest, ConfigRequest):
+    """What is shown, and where."""
+
+    out: Path | None = option(
+        "File to write.  [default: report.html in the campaign's folder]", metavar="FILE", path={"dir_okay": False}
+    )
+    price_input: float | None = option("Price of a million tokens of prompts, to show what calls cost.", minimum=0)
+    price_output: float | None = option("Price of a million tokens of answers.", minimum=0)
+
+    def __post_init__(self) -> None:
+        """Refuse one price alone."""
+        if (self.price_input is None) != (self.price_output is None):
+            raise ConfigError("one price alone", where="--price-input, --price-output", remedy="give both, or none")
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """Both prices; None where they are not known."""
+        both = self.price_input, self.price_output
+        return None if both[0] is None or both[1] is None else (both[0], both[1])
+
+
+def run(request: ViewRequest) -> int:
+    """Write a campaign as one HTML file, which any browser opens without a server or a network.
+
+    It shows tables and figures, the cases behind each number, what `explain` says of it, and of each case the
+    conversation beside the updates of two variants: what was said, stated, left out, made up or negated, by any moment
+    and within any reading budget.
+    """
+    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.metrics import MetricsConfig
+    from exaid_evals.viewer.stage import NAME, write_page
+
+    campaign = request.campaign
+    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
+    stop_entities = read_stop_entities(request.configs / config.stop_entities)
+    out = (request.out or campaign.root / NAME).resolve()
+    with _Counting() as progress:
+        written = write_page(
+            campaign,
+            config,
+            stop_entities,
+            out,
+            prices=request.prices,
+            jobs=request.jobs or os.cpu_count() or 1,
+            force=request.force,
+            on_case=progress.advance,
+            on_count=progress.start,
+        )
+    size = out.stat().st_size / 1e6
+    click.echo(f"report   {shown(out)} ({size:.1f} MB{'' if written else ', current'})")
+    return 0
+
+
+command = verb("view", ViewRequest, run)
+
+
+class _Counting:
+    """A progress bar whose length is known once the campaign has been looked at."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> _Counting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+
+    def start(self, total: int) -> None:
+        self._progress = Progress("view", total)
+
+    def advance(self, case_id: str) -> None:
+        if self._progress is not None:
+            self._progress.advance(case_id)

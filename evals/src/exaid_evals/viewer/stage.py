@@ -1,0 +1,126 @@
+"""Writing the page of a campaign, and only where something that it shows has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.concepts.registry import extractor_source
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.measurer import load_measuring_extractor
+from exaid_evals.metrics.records import read_case_ids
+from exaid_evals.metrics.runs import runs_on_disk
+from exaid_evals.provenance.reported import stale_metrics
+from exaid_evals.provenance.tables import measured_variants, primary_variant
+from exaid_evals.viewer.collect import Source, collect
+from exaid_evals.viewer.page import assets_hash, render
+
+NAME = "report.html"
+Prices = tuple[float, float]
+
+
+def inputs_of(campaign: Campaign, config: MetricsConfig, stop_entities: frozenset[str], prices: Prices | None) -> str:
+    """Return the fingerprint of all that the page shows.
+
+    Raises:
+        DataError: nothing has been measured.
+    """
+    primary_variant(campaign)  # or it says that nothing is here
+    variants = measured_variants(campaign)
+    files = [*(campaign.metrics_file(name) for name in variants), campaign.comparisons_file, campaign.manifest_file]
+    runs = {name: runs_on_disk(campaign, name, read_case_ids(campaign.metrics_file(name))) for name in variants}
+    tables = sorted(campaign.tables.glob("*")) if campaign.tables.is_dir() else []
+    return fingerprint(
+        metrics={path.name: sha256_file(path) for path in [*files, *tables] if path.is_file()},
+        runs=runs,
+        config=config.model_dump(mode="json"),
+        stop_entities=sorted(stop_entities),
+        extractor=extractor_source(config.extractor.name),
+        prices=prices,
+        assets=assets_hash(),
+    )
+
+
+def page_of(
+    campaign: Campaign,
+    config: MetricsConfig,
+    stop_entities: frozenset[str],
+    *,
+    prices: Prices | None = None,
+    jobs: int = 1,
+    on_case: Callable[[str], None] = lambda _: None,
+    on_count: Callable[[int], None] = lambda _: None,
+) -> str:
+    """Return the page.
+
+    Args:
+        campaign: measured.
+        config: what measured it.
+        stop_entities: names that are never concepts.
+        prices: of a million tokens of prompts and of answers.
+        jobs: cases read at the same time.
+        on_case: told of each case that is read.
+        on_count: told how many there are to read.
+
+    Raises:
+        DataError: nothing has been measured, a file is missing or damaged, or the configuration is another one.
+        ConfigError: the extractor cannot be loaded.
+    """
+    primary, variants = primary_variant(campaign), measured_variants(campaign)
+    measured = [set(read_case_ids(campaign.metrics_file(name))) for name in variants]
+    common = set.intersection(*measured)
+    if not common:
+        remedy = f"run {campaign.call('compute-metrics')} over all variants"
+        raise DataError("no case has been measured under every variant", where=str(campaign.metrics), remedy=remedy)
+    left_out = len(set.union(*measured)) - len(common)
+    warnings = stale_metrics(campaign)
+    warnings += [f"{left_out} cases are not shown: they were not measured under every variant"] if left_out else []
+    manifest = read_manifest(campaign.manifest_file)
+    entries = [entry for entry in manifest.entries if entry.case_id in common]
+    source = Source(
+        campaign,
+        manifest,
+        entries,
+        variants,
+        primary,
+        config,
+        stop_entities,
+        load_measuring_extractor(config, stop_entities),
+        warnings,
+        prices,
+    )
+    on_count(len(entries))
+    return render(collect(source, jobs=jobs, on_case=on_case))
+
+
+def write_page(
+    campaign: Campaign,
+    config: MetricsConfig,
+    stop_entities: frozenset[str],
+    out: Path,
+    *,
+    prices: Prices | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    on_case: Callable[[str], None] = lambda _: None,
+    on_count: Callable[[int], None] = lambda _: None,
+) -> bool:
+    """Write the page where it is not current; the arguments and errors are those of `page_of`.
+
+    Returns:
+        Whether it was written.
+    """
+    inputs = inputs_of(campaign, config, stop_entities, prices)
+    with Ledger(campaign.state / "view.jsonl") as ledger:
+        if not force and ledger.is_current(str(out), inputs, out):
+            return False
+        content = page_of(campaign, config, stop_entities, prices=prices, jobs=jobs, on_case=on_case, on_count=on_count)
+        write_bytes(out, content.encode())
+        ledger.record(str(out), inputs, out)
+    return True

@@ -1,0 +1,239 @@
+"""The viewer as its user meets it: in a browser, from a file, by mouse and by keys."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from pages import Page
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from exaid_evals.cli.main import run as cli
+from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.config.base import load_config
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.metrics.measurer import load_measuring_extractor
+from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.replay.run_log import read_run
+from exaid_evals.traces.model import read_trace
+from stub_campaigns import copy_of, shared_campaign
+from viewer.pages_held import records_in
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Page]
+VARIANTS = ("V0", "V1", "V2", "V3", "V4")
+CELLS = 1000
+_READ_CELLS = """
+const [cells, done] = arguments, found = [], one = (selector) => document.querySelector(selector);
+const wait = () => new Promise((go) => setTimeout(go, 5));
+(async () => {
+  for (const [id, variant, budget] of cells) {
+    const drawn = () => one('.coverage[data-side=a]').dataset.variant;
+    const there = () => one('.case h1')?.textContent === id && drawn() === variant;
+    if (!there()) location.hash = `#/case/${id}?a=${variant}`;
+    while (!there()) await wait();
+    one('#exact').value = budget;
+    one('#exact').dispatchEvent(new Event('input'));
+    found.push(Number(one('.coverage[data-side=a]').dataset.value));
+  }
+  done(found);
+})();
+"""
+_CHARS = """
+return [...document.querySelectorAll(arguments[0])].reduce((sum, one) => sum + [...one.textContent].length, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return a campaign with its page."""
+    copy = copy_of(shared_campaign(), tmp_path_factory.mktemp("viewer") / "data")
+    assert cli(["view", "--data-dir", str(copy.root), "--jobs", "1"]) == 0
+    return copy
+
+
+@pytest.fixture(scope="module")
+def report(campaign: Campaign) -> Path:
+    """Return the page's file."""
+    return campaign.root / "report.html"
+
+
+def visit(page: Page, fragment: str) -> None:
+    """Follow a link within the page."""
+    page.run("location.hash = arguments[0]", fragment)
+    ready(page)
+
+
+def ready(page: Page) -> None:
+    """Wait until the page shows what its address asks for."""
+    script = "return document.body.dataset.ready === 'yes' && !document.querySelector('.waiting')"
+    WebDriverWait(page.driver, 60).until(lambda _: page.run(script))
+    page.driver.execute_async_script("const done = arguments[0]; setTimeout(() => requestAnimationFrame(done), 30)")
+
+
+def addressed(page: Page, holds: Callable[[str], bool]) -> None:
+    """Wait until the address follows what is shown, which it does after a moment."""
+    WebDriverWait(page.driver, 60).until(lambda _: holds(page.run("return location.hash")))
+
+
+def opened(open_page: Open, report: Path, fragment: str = "", **how: object) -> Page:
+    """Open the page at an address."""
+    page = open_page(report, **how)
+    ready(page)
+    if fragment:
+        visit(page, fragment)
+    return page
+
+
+def case_ids(campaign: Campaign) -> list[str]:
+    """Return the cases."""
+    return sorted(path.name.removesuffix(".jsonl.gz") for path in campaign.traces.glob("case-*.jsonl.gz"))
+
+
+def test_a_number_leads_to_its_cases_and_to_where_it_comes_from(
+    open_page: Open, campaign: Campaign, report: Path
+) -> None:
+    """A click on coverage of V3 lists its cases, the largest first, beside the lines of `explain`; one opens."""
+    page = opened(open_page, report)
+    page.one('#table-main tr.primary a[href="#/cell/main/V3/3"]').click()
+    ready(page)
+    assert page.one("h1").text == "Coverage of V3"
+    values = [float(cell.text) for cell in page.all(".cell .numbers tbody td:nth-child(2)")]
+    assert len(values) == 2
+    assert values == sorted(values, reverse=True)
+    assert "metrics/V3.metrics.jsonl:3" in page.one(".lines").text
+    page.one(".cell .numbers tbody a").click()
+    ready(page)
+    assert page.one(".case h1").text in case_ids(campaign)
+    page.driver.back()
+    ready(page)
+    assert page.one("h1").text == "Coverage of V3"
+
+
+def test_the_slider_shows_the_measure_of_the_tables(open_page: Open, campaign: Campaign, report: Path) -> None:
+    """In 1,000 random cells of case, variant and budget the browser's number is that of Python's measure."""
+    config = load_config(MetricsConfig, configs_dir() / "metrics.yaml").value
+    extractor = load_measuring_extractor(config, read_stop_entities(configs_dir() / config.stop_entities))
+    observed = {}
+    for case_id in case_ids(campaign):
+        logs = [read_run(campaign.run_file(variant, case_id)) for variant in VARIANTS]
+        seen = observe_case(read_trace(campaign.trace_file(case_id)), logs, extractor)
+        observed |= {(case_id, variant): one for variant, one in zip(VARIANTS, seen, strict=True)}
+    rng = random.Random(20)  # noqa: S311 - a seeded choice of cells
+    cells = [(*rng.choice(list(observed)), rng.randint(0, 2500)) for _ in range(CELLS)]
+    cells.sort()  # so that a pair is drawn once, and the budget then moved
+    expected = [
+        coverage_at_budget(observed[case, variant], budget, config.budget_policy) for case, variant, budget in cells
+    ]
+    page = opened(open_page, report)
+    page.driver.set_script_timeout(300)
+    shown = page.driver.execute_async_script(_READ_CELLS, cells)
+    assert len(shown) == CELLS
+    assert shown == pytest.approx(expected, abs=1e-12)
+    assert len({round(value, 6) for value in shown}) > 20
+
+
+def test_the_budget_greys_out_what_would_not_be_read(open_page: Open, campaign: Campaign, report: Path) -> None:
+    """At 40 CTU 160 characters of each variant's output stand ungreyed; with all of it nothing is grey."""
+    page = opened(open_page, report, f"#/case/{case_ids(campaign)[0]}?a=V0&b=V3&budget=40")
+    in_all, grey = (page.run(_CHARS, f".side-a .words {one}") for one in ("p > span", ".unread"))
+    # Words that say a mark's kind to a screen reader are no text of the update.
+    told, told_grey = (page.run(_CHARS, f".side-a .words {one}.hidden") for one in ("", ".unread "))
+    assert (in_all - told) - (grey - told_grey) == 160
+    page.one('button[data-budget="all"]').click()
+    assert page.run(_CHARS, ".side-a .words .unread") == 0
+
+
+def test_time_hides_what_had_not_been_said_or_stated(open_page: Open, campaign: Campaign, report: Path) -> None:
+    """Keys on the slider move the moment: at 0 no update is there; at the end every one is."""
+    page = opened(open_page, report, f"#/case/{case_ids(campaign)[0]}?a=V3&b=V1")
+    slider = page.one("#time")
+    page.press(slider, Keys.HOME)
+    addressed(page, lambda address: address.endswith("t=0"))
+    assert len(page.all(".update:not(.later)")) == 0
+    assert page.one(".coverage[data-side=a]").text == "0.000"
+    page.press(slider, Keys.END)
+    assert len(page.all(".update.later")) == 0
+    addressed(page, lambda address: "t=" not in address)
+
+
+def test_keys_walk_through_cases_and_updates(open_page: Open, campaign: Campaign, report: Path) -> None:
+    """The keys j and k choose updates and show what they cover; the arrows change the case and keep the pair."""
+    first, second = case_ids(campaign)[:2]
+    page = opened(open_page, report, f"#/case/{first}?a=V3&b=V1")
+    body = page.one("body")
+    for key in "jjk":
+        body.send_keys(key)
+    addressed(page, lambda address: "u=a1" in address)
+    assert page.one(".update.chosen header .name").text == "1"
+    assert page.all(".talk .window")
+    body.send_keys(Keys.ARROW_RIGHT)
+    ready(page)
+    assert page.one(".case h1").text == second
+    addressed(page, lambda address: "b=V1" in address)
+    body.send_keys(Keys.ARROW_LEFT)
+    ready(page)
+    assert page.one(".case h1").text == first
+
+
+def test_search_marks_and_counts(open_page: Open, campaign: Campaign, report: Path) -> None:
+    """What is typed is found in conversation and updates alike; Escape clears it."""
+    page = opened(open_page, report, f"#/case/{case_ids(campaign)[0]}?a=V0&b=V3")
+    page.one("body").send_keys("/")
+    page.driver.switch_to.active_element.send_keys("patient")
+    addressed(page, lambda address: "q=patient" in address)
+    hits = page.all(".columns .hit")
+    assert hits
+    assert all(hit.text.lower() == "patient" for hit in hits if hit.is_displayed())
+    page.one("#q").send_keys(Keys.ESCAPE)
+    assert page.all(".columns .hit") == []
+
+
+def test_compare_lists_where_two_variants_differ_most(open_page: Open, report: Path) -> None:
+    """Cases stand by the size of their difference; what one variant alone states is counted, and leads to the case."""
+    overview, *_ = records_in(report.read_text("utf-8"))
+    alone = {
+        (a, b): sum(
+            mine == "1" and other == "0"
+            for case in overview["cases"]
+            for mine, other in zip(case["stated"][a], case["stated"][b], strict=True)
+        )
+        for a, b in permutations(VARIANTS, 2)
+    }
+    (a, b), n_alone = max(alone.items(), key=lambda item: item[1])
+    assert n_alone > 0
+    page = opened(open_page, report, f"#/compare?a={a}&b={b}&m=compression")
+    values = [abs(float(one.text.replace("−", "-"))) for one in page.all("section:first-child tbody td:nth-child(2)")]
+    assert len(values) == 2
+    assert values == sorted(values, reverse=True)
+    assert f"{a} alone states {n_alone}, {b} alone {alone[b, a]}." in page.one("#h-only + p").text
+    page.one("td.cases a").click()
+    ready(page)
+    assert page.all("mark.focus")
+    page.choose("#b", a)
+    ready(page)
+    assert page.run("return [...document.querySelectorAll('.coverage')].map((one) => one.dataset.variant)") == [b, a]
+
+
+@pytest.mark.parametrize("fragment", ["", "#/cell/main/V3/3", "#/cases", "#/compare", "case"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_it_is_readable_and_has_no_barrier(
+    open_page: Open, campaign: Campaign, report: Path, fragment: str, width: int, scheme: str
+) -> None:
+    """Nothing is wider than the window, and axe-core finds no violation in any view, light or dark, wide or narrow."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is in the test group of the lock").__file__
+    script = Path(axe).with_name("axe.min.js")
+    where = f"#/case/{case_ids(campaign)[0]}?budget=250&t=60000&u=a2" if fragment == "case" else fragment
+    page = opened(open_page, report, where, width=width, scheme=scheme)
+    assert page.overflow() <= 0
+    page.run(script.read_text("utf-8"))
+    result = page.driver.execute_async_script("axe.run(document).then(arguments[0])")
+    assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in result["violations"]] == []
+    page.picture()
