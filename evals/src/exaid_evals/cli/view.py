@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from exaid_evals.cli.display import Progress, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import (
     AllCoresRequest,
     CampaignRequest,
@@ -43,6 +43,7 @@ class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignReque
         return None if both[0] is None or both[1] is None else (both[0], both[1])
 
 
+@alone
 def run(request: ViewRequest) -> int:
     """Write a campaign as one HTML file, which any browser opens without a server or a network.
 

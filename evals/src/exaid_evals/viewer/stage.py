@@ -117,10 +117,13 @@ def write_page(
         Whether it was written.
     """
     inputs = inputs_of(campaign, config, stop_entities, prices)
+    # The campaign keeps account of what lies in it; a page elsewhere is written each time.
+    key = campaign.relative(out) if out.is_relative_to(campaign.root) else None
     with Ledger(campaign.state / "view.jsonl") as ledger:
-        if not force and ledger.is_current(str(out), inputs, out):
+        if key is not None and not force and ledger.is_current(key, inputs, out):
             return False
         content = page_of(campaign, config, stop_entities, prices=prices, jobs=jobs, on_case=on_case, on_count=on_count)
         write_bytes(out, content.encode())
-        ledger.record(str(out), inputs, out)
+        if key is not None:
+            ledger.record(key, inputs, out)
     return True
