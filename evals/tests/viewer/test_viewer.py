@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
+import yaml
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.config.base import load_config
@@ -33,13 +33,6 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 def page(campaign: Campaign) -> str:
     """Return the page."""
     return (campaign.root / "report.html").read_text("utf-8")
-
-
-def from_elsewhere(campaign: Campaign, folder: Path) -> Campaign:
-    """Return a copy without the account of who wrote what, which would tell of every edit by itself."""
-    copy = copy_of(campaign, folder)
-    shutil.rmtree(copy.state)
-    return copy
 
 
 def test_it_holds_every_case_under_every_variant(campaign: Campaign, page: str) -> None:
@@ -109,16 +102,22 @@ def test_it_asks_nobody_and_nothing_in_it_runs_but_its_own_script(page: str) -> 
     assert re.findall(r"https?://[^\s\"'<)]+", page) == ["http://www.w3.org/2000/svg"]  # a name, never asked for
 
 
-def test_metrics_of_another_extractor_are_refused(
+def test_another_extractor_than_the_one_that_measured_is_refused(
     campaign: Campaign, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Marks that give another coverage than the tables would be two truths on one page: an error, with the remedy."""
-    other = from_elsewhere(campaign, tmp_path / "data")
-    change_record(other.metrics_file("V3"), 1, lambda record: record["measures"].update(coverage=0.123))
-    assert cli(["view", "--data-dir", str(other.root), "--jobs", "1"]) == 1
+    """Marks of another extractor would be a second truth beside the tables: an error that names both."""
+    configs = tmp_path / "configs"
+    shutil.copytree(configs_dir(), configs)
+    settings = yaml.safe_load((configs / "metrics.yaml").read_text("utf-8"))
+    settings["extractor"] = {"name": "lexicon", "settings": {"negation": False}}
+    (configs / "metrics.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    out = tmp_path / "report.html"
+    arguments = ["view", "--data-dir", str(campaign.root), "--config-dir", str(configs), "--out", str(out)]
+    assert cli(arguments) == 1
     told = capsys.readouterr().err
-    assert "its metrics say 0.123" in told
-    assert "compute-metrics" in told
+    assert "was measured with concepts lexicon-" in told
+    assert "and the configuration here names lexicon-" in told
+    assert not out.exists()
 
 
 def test_without_metrics_it_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,16 +133,13 @@ def test_one_price_alone_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_page_tells_of_changes_since_it_was_measured(campaign: Campaign, tmp_path: Path) -> None:
-    """Metrics that were compared before they changed stand with a warning."""
-    other = from_elsewhere(campaign, tmp_path / "data")
-
-    def note(record: dict[str, Any]) -> None:
-        record["measures"]["latency_ms_mean"] = 1.0
-
-    change_record(other.metrics_file("V4"), 1, note)
+    """A run log that is another one by now is told at the top; its numbers are those that were measured."""
+    other = copy_of(campaign, tmp_path / "data")
+    run_log = next((other.runs / "V4").glob("*.jsonl.gz"))
+    change_record(run_log, 1, lambda record: record["versions"].update({"exaid-evals": "0.0.1"}))
     assert cli(["view", "--data-dir", str(other.root), "--jobs", "1"]) == 0
     overview, *_ = records_in((other.root / "report.html").read_text("utf-8"))
-    assert any("V4" in warning and "changed" in warning for warning in overview["warnings"])
+    assert overview["warnings"] == ["the run logs of V4 have changed since they were measured"]
 
 
 def test_the_policy_of_the_budget_is_that_of_the_configuration(page: str) -> None:

@@ -14,7 +14,13 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.execution.local import Processes
 from exaid_evals.metrics.measurer import Measuring
-from exaid_evals.metrics.records import COVERAGE_CURVE, CaseMetrics, VariantMetrics, read_variant_and_cases
+from exaid_evals.metrics.records import (
+    COVERAGE_CURVE,
+    CaseMetrics,
+    VariantMetrics,
+    read_variant,
+    read_variant_and_cases,
+)
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.metrics.runs import read_meta
 from exaid_evals.provenance.lineage import Lineages
@@ -78,6 +84,7 @@ def collect(source: Source, *, jobs: int, on_case: Callable[[str], None]) -> Col
         CaseFailedError: a part of somebody's own kept a case from being read.
     """
     campaign = source.campaign
+    _require_extractor(source)
     measured = {name: read_variant_and_cases(campaign.metrics_file(name)) for name in source.variants}
     shown = _cases(source, jobs, on_case)
     by_case = {name: {case.case_id: case for case in cases} for name, (_, cases) in measured.items()}
@@ -124,6 +131,19 @@ def _cases(source: Source, jobs: int, on_case: Callable[[str], None]) -> list[Sh
         own = all(isinstance(one, CaseFailedError) for one in problems)
         raise problems[0] if len(problems) == 1 else CaseFailedError(what) if own else DataError(what)
     return shown
+
+
+def _require_extractor(source: Source) -> None:
+    for variant in source.variants:
+        signature = read_variant(source.campaign.metrics_file(variant)).signature
+        measured_by = next((one.partition(":")[2] for one in signature.split("|") if one.startswith("concepts:")), "")
+        if measured_by != source.extractor.id:
+            raise DataError(
+                f"{variant} was measured with concepts {measured_by}, and the configuration here names "
+                f"{source.extractor.id}",
+                where=str(source.campaign.metrics_file(variant)),
+                remedy=f"run {source.campaign.call('compute-metrics')}, or name the same --config-dir and --extractor",
+            )
 
 
 def _require_as_measured(
