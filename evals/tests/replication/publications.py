@@ -77,7 +77,14 @@ def run(case_id: str, variant_id: str, policy: str) -> list[dict[str, Any]]:
 
     decision = event("buffer_decision", 900, 50, 5, decision_index=0, decision="buffer")
     return [
-        {"record_type": "run_meta", **head, "schema_version": "1.5.0", "trigger_policy": policy, "history_k": 3},
+        {
+            "record_type": "run_meta",
+            **head,
+            "schema_version": "1.5.0",
+            "trigger_policy": policy,
+            "history_k": 3,
+            "timestamp_derivation": {"derived_from_t_emitted": 7, "derived_from_fallback": 0},
+        },
         flush(0, "2025-12-24T22:23:22.000Z", 0, 2, "boundary_cue"),
         flush(1, "2025-12-24T22:23:21.000Z", 3, 5, "silence_timer"),
         flush(2, "2025-12-24T22:23:25.500Z", 6, 7, "end_of_trace"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publications import lines_of, publish, run, trace, write
 
+from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.replication.published import Publication, read_published_run, read_published_trace
 
@@ -39,6 +41,8 @@ def test_turns_overlap_and_late_deltas_are_kept(tmp_path: Path) -> None:
         ("run", lambda lines: [line.replace('"variant_id":"V0"', '"variant_id":"V9"', 1) if "event" in line else line
                                for line in lines], r"variant_id is 'V9', in a run of V0"),
         ("run", lambda lines: [*lines[:-1], lines[-1][:40]], "half a line"),
+        ("run", lambda lines: lines[:-1], r":7: timestamp_derivation counts 7 records.*holds 6: it was"),
+        ("run", lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], r":6: a buffer_decision behind a summ"),
         ("run", lambda lines: [line.replace("T22:23:21.000Z", "T22:23") for line in lines], r":3: timestamp is '2025"),
     ],
 )  # fmt: skip
@@ -67,6 +71,69 @@ def test_any_edit_of_the_lines_is_read_the_same_or_refused(
     else:
         with pytest.raises(DataError, match=re.escape(str(path))):
             read_published_trace(path)
+
+
+@given(data=st.data())
+def test_any_edit_of_a_run_logs_lines_is_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Cut at any line, moved, duplicated or repeated: refused with its place, unless it was no change."""
+    path = tmp_path_factory.mktemp("fuzz") / "case-1.trace.jsonl.gz"
+    write(path, run("case-1", "V0", "full_exaid"))
+    lines = lines_of(path)
+    original = read_published_run(path)
+    picked = data.draw(
+        st.lists(st.integers(0, len(lines) - 1), max_size=len(lines) + 2) | st.permutations(range(len(lines)))
+    )
+    path.write_bytes(gzip.compress("".join(lines[index] for index in picked).encode()))
+    if list(picked) == list(range(len(lines))):
+        assert read_published_run(path) == original
+    else:
+        with pytest.raises(DataError, match=re.escape(str(path))):
+            read_published_run(path)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_damaged_bytes_are_named_by_file(tmp_path_factory: pytest.TempPathFactory, place: int, value: int) -> None:
+    """A packed file that ends too early, or in which a byte is another, is refused by name or holds the same."""
+    path = tmp_path_factory.mktemp("fuzz") / "case-1.trace.jsonl.gz"
+    write(path, trace("case-1"))
+    original, whole = read_published_trace(path), path.read_bytes()
+    at = place % len(whole)
+    for damaged in (whole[:at], whole[:at] + bytes([value]) + whole[at + 1 :]):
+        path.write_bytes(damaged)
+        try:
+            found, problem = read_published_trace(path), ""
+        except DataError as error:
+            found, problem = None, str(error)
+        assert found == original or path.name in problem
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([{"record_type": "trace_entry", "case_id": "case-1"}] * 2, r":2: case-1 is a duplicate"),
+        ([{"record_type": "trace_entry", "case_id": "case-1"}, {"record_type": "summary", "total_cases": 2}],
+         r":2: total_cases is 2, and the file holds 1 traces: it was cut"),
+    ],
+)  # fmt: skip
+def test_lines_of_the_manifest_are_counted(tmp_path: Path, entries: list[dict[str, object]], message: str) -> None:
+    """A trace that is listed twice, or fewer than are said to be there."""
+    publication = Publication(publish(tmp_path))
+    (tmp_path / "manifests").mkdir()
+    sha256 = sha256_file(publication.trace_files["case-1"])
+    lines = [json.dumps({**entry, "sha256": sha256}) + "\n" for entry in entries]
+    (tmp_path / "manifests" / "d.manifest.jsonl").write_text("".join(lines))
+    with pytest.raises(DataError, match=r"d\.manifest\.jsonl" + message):
+        publication.check_manifest()
+
+
+def test_the_case_list_counts(tmp_path: Path) -> None:
+    """A case that was cut out of it is named by its line."""
+    publication = Publication(publish(tmp_path))
+    (tmp_path / "manifests").mkdir()
+    path = tmp_path / "manifests" / "d.case_list.jsonl"
+    path.write_text('{"case_id": "case-1", "index": 0}\n{"case_id": "case-2", "index": 2}\n')
+    with pytest.raises(DataError, match=r"d\.case_list\.jsonl:2: index is 2, and must be 1"):
+        publication.check_manifest()
 
 
 def test_a_trace_that_is_another_is_named(tmp_path: Path) -> None:

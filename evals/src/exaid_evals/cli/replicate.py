@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,69 @@ def run(request: ReplicateRequest) -> int:
     (2.2.0). Counts, usage, latency and compliance are compared digit by digit. What rests on concepts is computed by
     our extractor, and stands beside the published numbers without being held to be equal. Exit status: 1 where a
     number differs.
+
+    Or DIR holds logs of failed multi-agent runs, as import-campaign takes them, and --campaign what was made of them:
+    what the updates of each variant report of the step at which each run went wrong.
     """
+    from exaid_evals.replication.failures import is_folder_of_failures
+
+    return _failures(request) if is_folder_of_failures(request.folder) else _publication(request)
+
+
+command = verb("replicate", ReplicateRequest, run)
+
+
+def _failures(request: ReplicateRequest) -> int:
+    from exaid_evals.artifacts.atomic import write_bytes
+    from exaid_evals.artifacts.canonical import canonical_json
+    from exaid_evals.config.request import campaign_of
+    from exaid_evals.errors import ConfigError
+    from exaid_evals.replication.failures import read_failures
+    from exaid_evals.replication.failures_page import MEASURE, failures_page, read_measured, step_orderings
+
+    if request.campaign is None:
+        remedy = "name what import-campaign, run-variants and compute-metrics have made of them"
+        raise ConfigError("logs of failed runs publish no number", where="--campaign", remedy=remedy)
+    runs = read_failures(request.folder)
+    measured = read_measured(campaign_of(request.campaign), runs)
+    estimates = {
+        variant: {name: asdict(one) for name, one in means.measures.items() if name.startswith(MEASURE)}
+        for variant, (means, _) in measured.items()
+    }
+    if request.page is not None:
+        write_bytes(request.page, failures_page(request.folder, runs, measured).encode())
+    if request.as_json:
+        tested = [{**asdict(one), "survives": one.survives} for one in step_orderings(measured)]
+        click.echo(canonical_json({"n_logs": len(runs), "measures": estimates, "orderings": tested}))
+        return 0
+    click.echo(f"logs      {len(runs)}")
+    for variant, (means, _) in measured.items():
+        share = means.measures[MEASURE]
+        told = "undefined" if share.mean is None else f"{share.mean:.3f} of the decisive step's new words"
+        click.echo(f"{variant:<9} {told}, defined in {share.n} logs")
+    if request.page is not None:
+        click.echo(f"page      {shown(request.page)}")
+    return 0
+
+
+def _main_table(request: ReplicateRequest, case_ids: Iterable[str]) -> str | None:
+    from exaid_evals.artifacts.manifest import read_manifest
+    from exaid_evals.config.request import campaign_of
+    from exaid_evals.errors import ConfigError
+
+    if request.campaign is None:
+        return None
+    campaign = campaign_of(request.campaign)
+    path = campaign.tables / "main.md"
+    if not path.is_file():
+        raise ConfigError("holds no main table", where=str(path), remedy="run compute-metrics on the campaign first")
+    if set(read_manifest(campaign.manifest_file).generation.ordered_case_list) != set(case_ids):
+        remedy = "name what import-campaign has made of the same folder"
+        raise ConfigError("is a campaign of other cases", where=str(campaign.root), remedy=remedy)
+    return path.read_text(encoding="utf-8")
+
+
+def _publication(request: ReplicateRequest) -> int:
     from exaid_evals.artifacts.atomic import write_bytes
     from exaid_evals.artifacts.canonical import canonical_json
     from exaid_evals.cli.display import Progress
@@ -36,20 +98,19 @@ def run(request: ReplicateRequest) -> int:
     from exaid_evals.replication.stage import n_steps, replicate
 
     publication = Publication(request.folder)
+    main_table = _main_table(request, publication.trace_files)
     extractor = _extractor(request) if request.concepts else None
     with Progress("replicate", n_steps(publication, concepts=request.concepts), unit="file") as progress:
         found = replicate(publication, extractor, annotated=request.annotated, on_step=progress.advance)
     if request.page is not None:
-        write_bytes(request.page, page(publication, found).encode())
+        write_bytes(request.page, page(publication, found, main_table=main_table).encode())
     if request.as_json:
         click.echo(canonical_json(_document(publication.aggregate, found)))
     else:
         _tell(found, request.page)
     calibrated = found.calibration.cells if found.calibration else ()
-    return 0 if all(cell.equal for cell in (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated)) else 1
-
-
-command = verb("replicate", ReplicateRequest, run)
+    cells = (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated)
+    return 0 if all(cell.equal for cell in cells) and not found.recomputed.unpublished else 1
 
 
 def _extractor(request: ReplicateRequest) -> Extractor:
@@ -72,6 +133,7 @@ def _document(published: Mapping[str, Any], found: Replication) -> dict[str, obj
         "cases": {
             "n": len(recomputed.case_cells),
             "n_equal": sum(cell.equal for cell in recomputed.case_cells),
+            "unpublished": list(recomputed.unpublished),
             "different": [{**_cell(cell), "case_id": cell.case_id} for cell in recomputed.case_cells if not cell.equal],
         },
         "variants": [asdict(one) for one in recomputed.variants],
@@ -112,6 +174,8 @@ def _tell(found: Replication, page: Path | None) -> None:
         click.echo(f"{printable(one.variant)}: {printable(one.policy)}{ours}: {one.meaning}, {one.n_cases} cases")
     click.echo(f"variants  {_equal(recomputed.cells)} published numbers equal")
     click.echo(f"cases     {_equal(recomputed.case_cells)} published numbers equal")
+    if recomputed.unpublished:
+        click.echo(f"cases     {len(recomputed.unpublished)} without a published line: {recomputed.unpublished[0]}, …")
     for cell in [cell for cell in (*recomputed.cells, *recomputed.case_cells) if not cell.equal][:20]:
         where = " ".join(filter(None, (cell.variant, cell.case_id, cell.measure)))
         click.echo(f"differs   {printable(where)}: published {cell.published}, recomputed {cell.recomputed}")

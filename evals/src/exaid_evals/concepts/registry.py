@@ -12,7 +12,11 @@ from exaid_evals.errors import ConfigError
 EXTRACTORS = Kind(
     "extractor",
     "exaid_evals.extractors",
-    {"lexicon": "exaid_evals.concepts.lexicon:build", "scispacy": "exaid_evals.concepts.scispacy:build"},
+    {
+        "lexicon": "exaid_evals.concepts.lexicon:build",
+        "scispacy": "exaid_evals.concepts.scispacy:build",
+        "words": "exaid_evals.concepts.words:build",
+    },
 )
 """Each part is `build(settings: Mapping, *, stop_entities: frozenset[str]) -> Extractor`."""
 

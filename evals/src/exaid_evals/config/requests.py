@@ -112,6 +112,11 @@ class RunsRequest(
     trigger_model: str | None = option(
         "Live model of the trigger's calls, in place of the configured one.", key="summarizer.yaml:llm.trigger_model"
     )
+    stub_concepts: str | None = option(
+        "Concept extractor that the stub reads with, in place of the configured one; words: outside medicine.",
+        metavar="NAME",
+        key="summarizer.yaml:stub.concepts",
+    )
     runs_name: str | None = option(
         "Keep these runs beside others of the same variants, as V3-NAME; later stages compare them in one table.",
         parse=_runs_name,
@@ -137,6 +142,14 @@ class MetricsRequest(
         "Compare the others with it.  [default: the primary variant]",
         metavar="VARIANT",
         key="metrics.yaml:comparisons.against",
+    )
+    families: tuple[str, ...] | None = option(
+        "Further families of measures, with commas between them, in place of the configured ones: decisive_step, an "
+        "entry point or module:attribute.",
+        "--measures",
+        parse=names_of,
+        metavar="NAMES",
+        key="metrics.yaml:measures",
     )
 
 
@@ -272,6 +285,11 @@ class ReplicateRequest(ExtractorRequest, ConfigRequest):
         "goes into the interval of what is unsupported.",
         metavar="FILE",
         path={"exists": True, "dir_okay": False},
+    )
+    campaign: Path | None = option(
+        "What import-campaign made of DIR, after run-variants and compute-metrics: its table goes into the page.",
+        metavar="DATA",
+        path={"exists": True, "file_okay": False},
     )
     page: Path | None = option("Write the comparison as a page in Markdown.", metavar="FILE", path={"dir_okay": False})
     as_json: bool = flag("Write one JSON document to stdout.", "--json")

@@ -69,6 +69,19 @@ class Flush:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DecisiveStep:
+    """The message at which a conversation went wrong, where whoever recorded it says so.
+
+    Attributes:
+        concepts: those that are first stated in it.
+        start_ms: when its text began to arrive, in virtual ms.
+    """
+
+    concepts: frozenset[str]
+    start_ms: int
+
+
 _OffsetOf = Callable[[int, Mention, Update], int]
 """Start of the update in f_1 f_2 …, mention, update → code points to read."""
 _MentionsOf = Callable[[Update], tuple[Mention, ...]]
@@ -87,6 +100,7 @@ class Observation:
         flushes: in order.
         end_ms: when the conversation was over, in virtual ms.
         labels: what the conversation really states; None where its messages carry no gold labels.
+        step: where the conversation went wrong; None where that is not known.
     """
 
     trace_ctu: int = 0
@@ -97,6 +111,7 @@ class Observation:
     labels: LabelledConversation | None = None
     flushes: tuple[Flush, ...] = ()
     end_ms: int = 0
+    step: DecisiveStep | None = None
 
     @cached_property
     def trace_concepts(self) -> frozenset[str]:

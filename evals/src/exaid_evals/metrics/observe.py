@@ -10,10 +10,10 @@ from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
 from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
 from exaid_evals.metrics.copied import CopiedText, Span
 from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
-from exaid_evals.metrics.observation import Decision, Flush, Observation, Update
+from exaid_evals.metrics.observation import Decision, DecisiveStep, Flush, Observation, Update
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
-from exaid_evals.traces.model import Trace
+from exaid_evals.traces.model import DECISIVE, Trace
 
 
 def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> list[Observation]:
@@ -119,6 +119,7 @@ class _Heard:
     Attributes:
         stated_ms: concept → when its first mention had arrived whole.
         end_ms: when all of it was there.
+        step: the decisive one, where the trace knows it.
     """
 
     def __init__(self, trace: Trace, chars_per_second: float, found: CachedExtractor) -> None:
@@ -130,6 +131,14 @@ class _Heard:
             for mention in in_message:
                 t_ms = arrival.time_of(mention.end)
                 self.stated_ms[mention.concept_id] = min(self.stated_ms.get(mention.concept_id, t_ms), t_ms)
+        self.step = self._decisive(trace, [concept_ids(in_message) for in_message in mentions])
+
+    def _decisive(self, trace: Trace, stated: Sequence[frozenset[str]]) -> DecisiveStep | None:
+        for index, message in enumerate(trace.messages):
+            if message.upstream and message.upstream.get(DECISIVE):
+                new = stated[index].difference(*stated[:index])
+                return DecisiveStep(new, self._arrivals[index].start_ms)
+        return None
 
     def ctu_at(self, t_ms: int) -> int:
         """Return the CTU that had arrived by a time, each message rounded up as everywhere."""
@@ -145,6 +154,7 @@ def _observe(trace: Trace, log: RunLog, heard: _Heard, found: CachedExtractor) -
         decisions=tuple(Decision(decision.latency_ms, decision.llm_usage) for decision in log.decisions),
         flushes=tuple(Flush(flush.t_ms, flush.ctu, flush.words, flush.reason) for flush in log.flushes),
         end_ms=heard.end_ms,
+        step=heard.step,
     )
 
 

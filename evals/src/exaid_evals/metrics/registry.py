@@ -28,6 +28,8 @@ _FAMILIES = {
     "schema_failures": f"{_PACKAGE}.schema_failures:measures",
     "extractor_validity": f"{_PACKAGE}.extractor_validity:measures",
 }
+# Known by name, and measured only where a configuration asks for them.
+ON_REQUEST = {"decisive_step": f"{_PACKAGE}.decisive_step:measures"}
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""
 
@@ -67,11 +69,11 @@ def check_measures(config: MetricsConfig) -> None:
 
 def measure_sources(config: MetricsConfig) -> dict[str, str | None]:
     """Return, for each family that a configuration adds, the hash of its source."""
-    return {family: MEASURES.source_hash(family) for family in config.measures}
+    return {family: MEASURES.source_hash(family) for family in config.measures if family not in ON_REQUEST}
 
 
 def _declared(family: str, config: MetricsConfig) -> list[Measure]:
-    find = MEASURES.find(family)
+    find = MEASURES.find(ON_REQUEST.get(family, family))
     measures = build_part(MEASURES.noun, family, lambda: list(find(config)))
     strangers = [measure for measure in measures if not isinstance(measure, Measure)]
     if strangers:

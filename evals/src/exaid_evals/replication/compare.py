@@ -63,6 +63,7 @@ class Recomputed:
         case_cells: of the cases under each.
         variants: what each variant is.
         beyond: published measures that rest on concepts or on upstream's own files, by name: not in `cells`.
+        unpublished: `variant case` of run logs without a line in the published measures of cases, where there are any.
         n_hashed: traces whose content is what the manifest says.
         per_case: measure → variant → case id → value, for tests of conclusions.
     """
@@ -71,6 +72,7 @@ class Recomputed:
     case_cells: tuple[Cell, ...]
     variants: tuple[VariantMade, ...]
     beyond: tuple[str, ...]
+    unpublished: tuple[str, ...]
     n_hashed: int
     per_case: Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
@@ -107,7 +109,13 @@ def recompute(
         cells += _cells(variant, published, totals)
         beyond |= {name for name, _ in leaves(published)} - {cell.measure for cell in cells}
     made = tuple(_made(variant, logs) for variant, logs in runs.items())
-    return Recomputed(tuple(cells), tuple(case_cells), made, tuple(sorted(beyond)), n_hashed, per_case)
+    without = [
+        f"{variant} {case_id}"
+        for variant, logs in runs.items()
+        for case_id in logs
+        if publication.per_case and (variant, case_id) not in publication.per_case
+    ]
+    return Recomputed(tuple(cells), tuple(case_cells), made, tuple(sorted(beyond)), tuple(without), n_hashed, per_case)
 
 
 def _made(variant: str, logs: Mapping[str, PublishedRun]) -> VariantMade:

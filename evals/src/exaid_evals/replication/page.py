@@ -31,9 +31,27 @@ _SHOWN = (
 )
 
 
-def page(publication: Publication, found: Replication) -> str:
-    """Return the whole page."""
-    return "\n\n".join(_parts(publication, found)) + "\n"
+def page(publication: Publication, found: Replication, *, main_table: str | None = None) -> str:
+    """Return the whole page.
+
+    Args:
+        publication: the folder.
+        found: what was recomputed.
+        main_table: of a campaign in which variants of ours were replayed over the same conversations, in Markdown.
+    """
+    parts = [*_parts(publication, found), *(_replayed(main_table) if main_table else ())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _replayed(main_table: str) -> Iterator[str]:
+    yield "## Variants of ours over the same conversations"
+    yield (
+        "V0 to V4 are those of this project and not the published ones; A0 to A4 leave out one thing at a time, as the "
+        "published ones do. They were replayed over the published streams, at the recorded times, by "
+        "`exaid-evals run-variants --stub --data-dir X`, once more with `--variants-dir evals/configs/ablation`, and "
+        "measured by `compute-metrics`."
+    )
+    yield main_table.strip()
 
 
 def _parts(publication: Publication, found: Replication) -> Iterator[str]:
@@ -46,7 +64,7 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
     )
     yield "## What each variant is"
     yield "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is no middleware at all."
-    yield _table(
+    yield table(
         ("published", "policy", "what it does", "ours", "summaries in view", "cases"),
         [
             (
@@ -66,11 +84,11 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
         "M1, M2, M8, M9 and M10, flushes, throughput and the shares of latency. "
         f"{found.recomputed.n_hashed} traces have the content whose hash was published."
     )
-    yield _table(("variant", *(heading for _, heading in _SHOWN)), _rows(cells))
+    yield table(("variant", *(heading for _, heading in _SHOWN)), _rows(cells))
     different = [cell for cell in (*cells, *cases) if not cell.equal]
     if different:
         yield "Different:"
-        yield _table(
+        yield table(
             ("variant", "case", "measure", "published", "recomputed"),
             [
                 (
@@ -106,7 +124,7 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
     for measure, heading in _CONCEPTS:
         yield f"**{heading}**"
         variants = [one.variant for one in found.recomputed.variants]
-        yield _table(
+        yield table(
             ("how the conversation is read", *map(escape, variants)),
             [(name, *(_share(means.get(variant, {}).get(measure)) for variant in variants)) for name, means in ways],
         )
@@ -138,7 +156,7 @@ def _recall(publication: Publication, found: Replication) -> Iterator[str]:
         "is unsupported. A published share outside it is explained by no misses of our extractor."
     )
     published = {variant: dict(leaves(values)) for variant, values in publication.aggregate.items()}
-    yield _table(
+    yield table(
         ("variant", "published", "ours, as said", "corrected", "interval"),
         [
             (
@@ -173,7 +191,7 @@ def _conclusions(found: Replication) -> Iterator[str]:
         "80 % power. "
         "Measures that rest on concepts are ours, over the conversation as it was said."
     )
-    yield _table(
+    yield table(
         ("measure", "ordering", "difference", "95 % interval", "p (Holm)", "cases needed", "survives"),
         [
             (
@@ -214,7 +232,7 @@ def _gate(steps: Sequence[GateStep]) -> Iterator[str]:
     for step in steps:
         shown = f"{step.n_equal:,} of {step.n_published:,} ({step.n_anywhere:,})"
         by_rule.setdefault(step.rule, []).append(shown)
-    yield _table(("rule added", *map(escape, variants)), [(rule, *counts) for rule, counts in by_rule.items()])
+    yield table(("rule added", *map(escape, variants)), [(rule, *counts) for rule, counts in by_rule.items()])
 
 
 def _calibration(found: CalibrationFound) -> Iterator[str]:
@@ -224,7 +242,7 @@ def _calibration(found: CalibrationFound) -> Iterator[str]:
         "grid, constraints, quantiles (order statistics) and rule of choice (Pareto front, nearest to utopia, then "
         "fewest flushes), over flushes of our simulator with the rules above; here the end of a turn lets go."
     )
-    yield _table(
+    yield table(
         ("number", "published", "recomputed"),
         [(f"`{cell.measure}`", _exact(cell.published), _exact(cell.recomputed)) for cell in found.cells],
     )
@@ -293,6 +311,7 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,7 @@ def read_published_run(path: Path) -> PublishedRun:
         lines[kind].append(number)
     for kind, name in INDEX_OF.items():
         require_sequence(by_type[kind], name, lines[kind], path)
+    _require_all(meta, [record["record_type"] for record in records[1:]], path)
     return PublishedRun(
         str(meta["case_id"]).removesuffix(".trace"),
         meta,
@@ -182,6 +184,25 @@ def read_published_run(path: Path) -> PublishedRun:
         tuple(by_type["buffer_decision"]),
         tuple(by_type["summary_event"]),
     )
+
+
+def _require_all(meta: Mapping[str, Any], kinds: list[str], path: Path) -> None:
+    """Check that the kinds follow one another as written, and that there are as many records as times were derived.
+
+    Each record but run_meta has one derived time, so that a file that ends too early at a line's end shows in it.
+    """
+    order = list(INDEX_OF)
+    for number, (before, kind) in enumerate(pairwise(kinds), start=3):
+        if order.index(kind) < order.index(before):
+            wrong(path, number, f"a {kind} behind a {before}: the line was moved")
+    derived = meta.get("timestamp_derivation")
+    counts = [derived.get(f"derived_from_{what}") for what in ("t_emitted", "fallback")] if isinstance(
+        derived, Mapping
+    ) else []  # fmt: skip
+    n = sum(count for count in counts if isinstance(count, int))
+    if len(counts) == 2 and None not in counts and n != len(kinds):
+        what = f"timestamp_derivation counts {n} records, and the file holds {len(kinds)}"
+        wrong(path, len(kinds) + 1, f"{what}: {'it was cut' if n > len(kinds) else 'lines were added'}")
 
 
 def _is_moment(text: str) -> bool:
@@ -270,16 +291,29 @@ class Publication:
         """
         checked = 0
         for path in sorted((self.folder / "manifests").glob("*.manifest.jsonl")):
+            seen: set[str] = set()
             for number, entry in enumerate(read_jsonl(path), start=1):
-                if entry.get("record_type") != "trace_entry":
-                    continue
-                file = self.trace_files.get(str(entry.get("case_id")))
-                if file is None:
-                    wrong(path, number, f"no trace of {entry.get('case_id')!r:.60} lies in traces/")
-                elif sha256_file(file) != entry.get("sha256"):
-                    wrong(path, number, f"{file.name} is another file than the one that was published")
-                checked += 1
+                if entry.get("record_type") == "trace_entry":
+                    self._check_entry(entry, seen, path, number)
+                    checked += 1
+                total = entry.get("total_cases") if entry.get("record_type") == "summary" else None
+                if total is not None and total != len(seen):
+                    wrong(path, number, f"total_cases is {total}, and the file holds {len(seen)} traces: it was cut")
+        for path in sorted((self.folder / "manifests").glob("*.case_list.jsonl")):
+            entries = list(read_jsonl(path))
+            require_sequence(entries, "index", range(1, len(entries) + 1), path)
         return checked
+
+    def _check_entry(self, entry: Record, seen: set[str], path: Path, number: int) -> None:
+        case_id = str(entry.get("case_id"))
+        if case_id in seen:
+            wrong(path, number, f"{case_id:.60} is a duplicate")
+        seen.add(case_id)
+        file = self.trace_files.get(case_id)
+        if file is None:
+            wrong(path, number, f"no trace of {case_id!r:.60} lies in traces/")
+        elif sha256_file(file) != entry.get("sha256"):
+            wrong(path, number, f"{file.name} is another file than the one that was published")
 
 
 def _files(folder: Path) -> list[Path]:

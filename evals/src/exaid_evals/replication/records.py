@@ -109,11 +109,11 @@ def require_sequence(records: Sequence[Record], name: str, lines: Sequence[int],
         DataError: names the first line whose index is another.
     """
     for expected, (record, number) in enumerate(zip(records, lines, strict=True)):
-        if record[name] != expected:
+        if record.get(name) != expected:
             wrong(
                 path,
                 number,
-                f"{name} is {record[name]}, and must be {expected}: a line is missing, moved or a duplicate",
+                f"{name} is {record.get(name)}, and must be {expected}: a line is missing, moved or a duplicate",
             )
 
 

@@ -20,6 +20,8 @@ from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.trace"
 FAILURE_AGENT = "_system"
+DECISIVE = "decisive"
+"""Key of a message's `upstream`: true for the one at which, as its source says, the conversation went wrong."""
 MAX_T_MS = 10**9
 """Eleven days: times beyond are in another unit, or since another moment."""
 
@@ -39,7 +41,8 @@ class Message:
         gold_concepts: ids that the message states; stub traces only.
         gold_mentions: where and in which form it states them, and what it only seems to; stub traces only.
         end_t_rel_ms: when it was complete; None where that is not known, or the stream says it.
-        upstream: what the program that recorded it says beyond this, as plain data; enters no measure.
+        upstream: what the program that recorded it says beyond this, as plain data; enters no measure,
+            but for `DECISIVE`.
     """
 
     agent_id: str
