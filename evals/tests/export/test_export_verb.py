@@ -44,8 +44,8 @@ def test_the_published_table_comes_out(tmp_path: Path, capsys: pytest.CaptureFix
     # The kappas were published with accuracies that our made-up items cannot have: that is told of each run.
     assert told.err.count("kappa is reported as") == 3
     out = tmp_path / "out"
-    assert "| **accuracy** | 0.696 ± 0.026 |" in (out / "aggregated_metrics.md").read_text(encoding="utf-8")
-    assert r"\textbf{accuracy} & 0.696 $\pm$ 0.026" in (out / "aggregated_metrics.tex").read_text(encoding="utf-8")
+    assert "| **Accuracy** | 0.696 ± 0.026 |" in (out / "aggregated_metrics.md").read_text(encoding="utf-8")
+    assert r"\textbf{Accuracy} & 0.696 $\pm$ 0.026" in (out / "aggregated_metrics.tex").read_text(encoding="utf-8")
     summary = json.loads((out / "exported_summary.json").read_text(encoding="utf-8"))
     assert list(violations(summary)) == []
     kappa = summary["aggregated"]["kappa"]
@@ -65,8 +65,11 @@ def test_one_run_is_exported_beside_itself(tmp_path: Path, capsys: pytest.Captur
         "accuracy  0.9200",
         "kappa     0.8425",
         "macro_f1  0.9200",
-        f"wrote {folder}/export/exported_metrics.csv",
+        f"wrote {folder}/exported_metrics.csv, and all else into {folder}/export",
     ]
+    assert (folder / "exported_metrics.csv").read_bytes() == (folder / "export" / "exported_metrics.csv").read_bytes()
+    assert cli(["export", "--run", str(folder)]) == 0
+    assert capsys.readouterr().out.startswith("read 1 run: results_4 (1 unchanged)\n")
     with (folder / "export" / "exported_metrics.csv").open(encoding="utf-8") as stream:
         assert [row["run"] for row in csv.DictReader(stream)] == ["results_4"]
 

@@ -32,7 +32,12 @@ def test_a_golden_run_is_read_as_scikit_learn_measured_it() -> None:
         {"model": "sgd", "alpha": 0.001, "epochs": 8, "loss": "log_loss"},
         (),
     )
-    assert run.attributes == {"n_items": 100, "n_classes": 10, "embeddings_shape": [100, 4]}
+    assert run.attributes == {
+        "n_items": 100,
+        "n_classes": 10,
+        "embeddings_shape": [100, 4],
+        "kappa_weights": "quadratic",
+    }
 
 
 def test_other_layouts_and_names_are_the_same_metrics() -> None:

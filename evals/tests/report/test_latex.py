@@ -50,10 +50,11 @@ def test_latex_escapes_what_tex_would_execute() -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_escaped_text_is_ascii_on_one_line(text: str) -> None:
-    """Nothing is left that TeX could take for a command, a comment, a paragraph or a byte that it does not know."""
+def test_escaped_text_is_text_on_one_line(text: str) -> None:
+    """No command, comment or paragraph is left; letters that TeX may not know stand with their code points."""
     escaped = escape(text)
-    assert escaped.isascii()
+    assert re.sub(r"\\exaidchar\{.\}", "", escaped).isascii()
+    assert all(ord(one) == int(code, 16) for one, code in re.findall(r"\\exaidchar\{(.)\}\{(\w+)\}", escaped))
     assert escaped.isprintable()
     assert not re.search(r"(?<!\\)[%&#_]", escaped)
 

@@ -110,10 +110,12 @@ def run(request: ExportRequest) -> int:
     """
     import logging
 
+    from exaid_evals.artifacts.atomic import write_bytes
     from exaid_evals.artifacts.locks import writing
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
+    from exaid_evals.export.writers.csv_runs import NAME as CSV_NAME
     from exaid_evals.export.writers.write import write_export
     from exaid_evals.runs.base import Settings
 
@@ -162,7 +164,13 @@ def run(request: ExportRequest) -> int:
 
             click.echo(f"\n{plain.render(table)}")
         log.debug("wrote %s", out)
-    click.echo(f"wrote {shown(out / 'exported_metrics.csv' if beside else out)}")
+    if beside and len(reading.runs) == 1 and folders[0].is_dir() and reading.runs[0].format != "campaign":
+        # The main table of a lone run stands in its folder itself, where its readers look.
+        beside_run = folders[0].resolve() / CSV_NAME
+        write_bytes(beside_run, (out / CSV_NAME).read_bytes())
+        click.echo(f"wrote {shown(beside_run)}, and all else into {shown(out)}")
+        return SOME_FAILED if reading.failures else 0
+    click.echo(f"wrote {shown(out / CSV_NAME if beside else out)}")
     return SOME_FAILED if reading.failures else 0
 
 

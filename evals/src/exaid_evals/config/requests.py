@@ -160,7 +160,8 @@ class ExportRequest(DryRunRequest, CampaignRequest):
     runs: tuple[Path, ...] = option("Finished run, a folder or file; repeatable.", "--run", default=())
     pattern: str | None = option("Folders of finished runs, as a quoted pattern.", "--runs", metavar="GLOB")
     out: Path | None = option(
-        "Folder to write.  [default: RUN/export for one --run, else DATA/exports]", path={"file_okay": False}
+        "Folder to write.  [default: RUN/export for one --run, its main table in RUN itself; else DATA/exports]",
+        path={"file_okay": False},
     )
     primary_metric: str | None = option("Metric that ranks the runs, such as V3.coverage.", metavar="NAME")
     better: str | None = option(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from exaid_evals.export import model_report_accuracy, model_report_latency, model_report_matrices
 from exaid_evals.export.model_report_rows import by_folder, row_of, signature_of
 from exaid_evals.export.model_report_table import NAME, render_csv, table
+from exaid_evals.export.writers.sheet import forms
 from exaid_evals.report.figures.canvas import style, to_pdf, to_png
-from exaid_evals.report.formats import latex, markdown
 from exaid_evals.runs.base import Run, Settings
 from exaid_evals.runs.model_names import load_patterns
 
@@ -23,10 +23,8 @@ def outputs(runs: Sequence[Run], settings: Settings) -> dict[str, bytes]:
     for folder, group in by_folder(runs).items():
         signature = signature_of(group, patterns)
         place = f"{FOLDER}/{folder}"
-        files[f"{place}/{NAME}.csv"] = render_csv(group, signature).encode()
-        printed = table(group, folder, signature)
-        files[f"{place}/{NAME}.md"] = markdown.render(printed).encode()
-        files[f"{place}/{NAME}.tex"] = latex.render(printed).encode()
+        made = forms(table(group, folder, signature)) | {"csv": render_csv(group, signature)}
+        files |= {f"{place}/{NAME}.{suffix}": text.encode() for suffix, text in made.items()}
         files |= _figures(group, f"{place}/figures", signature)
     return files
 

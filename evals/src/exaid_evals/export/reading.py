@@ -22,6 +22,7 @@ from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry
 from exaid_evals.export.real_paths import RealPaths
 from exaid_evals.export.run_data import STAND_IN, from_data, renamed, to_data
 from exaid_evals.export.run_record import named_text, record_text
+from exaid_evals.export.unread import unread_columns
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.content import digests
 from exaid_evals.runs.registry import format_of, formats
@@ -140,15 +141,19 @@ def read_runs(
     taken.tell()
     if taken.failures and not taken.runs:
         _raise_all(taken.failures)
+    by_name = dict(zip(called, sources, strict=True))
     return Reading(
         tuple(sorted(taken.runs, key=lambda run: run.name)),
         tuple(sorted(taken.failures, key=lambda one: one.run)),
         taken.n_remembered,
         taken.texts,
-        tuple(
-            f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}, in which none was found: left out"
-            for folder, outcome in found
-            if outcome.left_out
+        (
+            *(
+                f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}, in which none was found: left out"
+                for folder, outcome in found
+                if outcome.left_out
+            ),
+            *unread_columns(taken.runs, by_name, settings or Settings()),
         ),
     )
 

@@ -16,7 +16,7 @@ from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.files import inside
 from exaid_evals.report.formats.markdown import escape as markdown_text
-from exaid_evals.report.formats.tex_text import breakable
+from exaid_evals.report.formats.tex_text import CHARACTER, DEFINITION, breakable
 from exaid_evals.report.formats.tex_text import escape as tex_text
 from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of, time_note
 from exaid_evals.report.registry import FIGURES, load
@@ -183,7 +183,10 @@ def _index_tex(items: Sequence[Item], results: Results) -> str:
         r"\begin{document}",
         r"\maketitle",
         r"\noindent " + " ".join(map(tex_text, _opening(results))),
-        *(rf"\par\noindent{{\scriptsize\ttfamily {breakable(line)}}}" for line in signatures_of(results)),
+        *(
+            rf"\par\noindent{{\raggedright\scriptsize\ttfamily {breakable(line)}\par}}"
+            for line in signatures_of(results)
+        ),
         *(
             rf"\par\noindent {item.label} ({tex_text(item.title)}) was not made: {tex_text(item.why_not)}."
             for item in missing
@@ -197,6 +200,8 @@ def _index_tex(items: Sequence[Item], results: Results) -> str:
             # The number is the paper's, also where one before it is missing.
             lines += [rf"\setcounter{{{item.kind}}}{{{item.number - 1}}}"]
             lines += [rf"\input{{{item.stem}}}"] if item.kind == "table" else _figure_tex(item, results)
+    if any(CHARACTER in one for one in lines):
+        lines.insert(lines.index(r"\begin{document}"), DEFINITION)
     return "\n".join([*lines, r"\end{document}"]) + "\n"
 
 

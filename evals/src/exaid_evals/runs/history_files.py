@@ -19,6 +19,7 @@ HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
 """Stems of the files that hold a run's history in a folder of its own, the usual first."""
 BATCHES = "batch_metrics.jsonl"
 """What `log_batch_metrics` writes, beside whatever else the run logs."""
+_NO_HISTORIES = (BATCHES, "exported_metrics.csv")
 _CONFIGS = ("config.json", "summary.json", "hparams.json", "args.json", "params.json")
 
 
@@ -92,7 +93,7 @@ def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     found = {
         path.stem: path
         for path in sorted(place.iterdir())
-        if path.is_file() and path.suffix.lower() in suffixes and path.name != BATCHES
+        if path.is_file() and path.suffix.lower() in suffixes and path.name not in _NO_HISTORIES
     }
     for folder in sorted(path for path in place.iterdir() if path.is_dir()):
         inside = usual_file(folder, suffixes)

@@ -15,8 +15,8 @@ from exaid_evals.runs.files.mapping_lookup import document_of, rows_of
 from exaid_evals.runs.files.tracked import is_seed
 from exaid_evals.runs.metric_names import direction_of, role_of_column
 
-_DOCUMENTS = (".json", ".yaml", ".yml")
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".log", ".txt")
+DOCUMENTS = (".json", ".yaml", ".yml")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".log", ".txt")
 _SETTINGS = re.compile(
     r"(?:^|[_.-])(?:config|configs|args|hparams|params|settings|options|hyperparameters)(?:[_.-]|$)", re.I
 )
@@ -80,7 +80,7 @@ def draft_mapping(place: Path) -> Draft | None:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*_DOCUMENTS, *_TABLES))
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*DOCUMENTS, *TABLES))
         return [path for path in found if path.is_file() and path.stat().st_size <= _BYTES_AT_MOST][:_FILES_AT_MOST]
     except OSError:
         return []
@@ -91,7 +91,7 @@ def _of_run(folder: Path, files: Sequence[Path], pattern: str) -> Draft | None:
     for path in files:
         name = path.relative_to(folder).as_posix()
         try:
-            if path.suffix.lower() in _DOCUMENTS:
+            if path.suffix.lower() in DOCUMENTS:
                 _take_document(draft, name, document_of(path), is_settings=bool(_SETTINGS.search(path.stem)))
             else:
                 _take_table(draft, name, rows_of(path))
@@ -109,7 +109,7 @@ def _take_document(draft: Draft, name: str, document: Any, *, is_settings: bool)
     if isinstance(runs, list) and len(runs) > 1 and all(_has_numbers(run) for run in runs) and draft.each is None:
         draft.each = {"file": name, "key": "/"}
         document = runs[0]
-    for key, value in _leaves(document):
+    for key, value in leaves(document):
         where = {"file": name, "key": key}
         last = key.rpartition("/")[2]
         if is_seed(last) and isinstance(value, int):
@@ -149,18 +149,18 @@ def _unused(taken: Mapping[str, Any], name: str, file: str) -> str:
     return name if name not in taken else f"{Path(file).stem}.{name}"
 
 
-def _leaves(value: Any, path: str = "", deep: int = 0) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, path: str = "", deep: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield JSON pointer and value of each number, text and truth value in a document; of those in lists none."""
     if isinstance(value, Mapping) and deep < 8:
         for key, inner in value.items():
             part = str(key).replace("~", "~0").replace("/", "~1")
-            yield from _leaves(inner, f"{path}/{part}", deep + 1)
+            yield from leaves(inner, f"{path}/{part}", deep + 1)
     elif isinstance(value, str | int | float | bool) and path:
         yield path, value
 
 
 def _has_numbers(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(leaf, float) for _, leaf in _leaves(value))
+    return isinstance(value, Mapping) and any(isinstance(leaf, float) for _, leaf in leaves(value))
 
 
 def _number(value: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL
 from exaid_evals.export.stage import Export
-from exaid_evals.export.writers.sheet import Sheet, undefined_note
+from exaid_evals.export.writers.sheet import Sheet, displayed, undefined_note
 
 _NAMED_AT_MOST = 6
 _OVER = {SEED: "runs", FOLD: "folds", TRIAL: "trials"}
@@ -24,6 +24,12 @@ def sheet(export: Export, signature: str) -> Sheet:
         for metric, one in aggregated.items()
         if not several or one.n
     )
+    shown = displayed(export.runs)
+    labels = {
+        f"{name}: {metric}" if several else metric: f"{name}: {shown(metric)}" if several else shown(metric)
+        for name, aggregated in groups
+        for metric in aggregated
+    }
     together = (
         f"Mean ± σ over n = {len(export.runs)} {over}; σ is the population form (ddof 0). "
         if not several
@@ -34,7 +40,7 @@ def sheet(export: Export, signature: str) -> Sheet:
     notes = (
         together + "The 95 % interval is mean ± t · s/√n with s of the sample (ddof 1) and Student's t; the CSV and "
         "JSON have that with 1.96 in place of t beside it.",
-        *(() if several else undefined_note(export.aggregated, over)),
+        *(() if several else undefined_note(export.aggregated, over, shown)),
     )
     columns = ("mean ± σ", "Min", "Max", "CI low", "CI high", "n", "Missing")
     return Sheet(
@@ -48,4 +54,5 @@ def sheet(export: Export, signature: str) -> Sheet:
         stub=export.stub,
         best=export.primary_metric or "",
         warnings=export.warnings,
+        labels=labels,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.cells import cell
-from exaid_evals.export.writers.sheet import Sheet, Value, undefined_note
+from exaid_evals.export.writers.sheet import Sheet, Value, displayed, undefined_note
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.standard_names import STANDARD
@@ -70,13 +70,16 @@ def sheet(export: Export, signature: str) -> Sheet:
     ]
     if len(export.runs) > 1:
         rows.insert(0, ("mean ± σ", (*[None] * len(identity), *(export.aggregated[name] for name in metrics))))
+    shown = displayed(export.runs)
     n_left_out = len(export.aggregated) - len(metrics)
     notes = [f"n = {len(export.runs)} runs; σ is the population form (ddof 0)."]
     if export.best and export.best.tied:
         tied = (export.best.run, *export.best.tied)
         more = f" and {len(tied) - _TIED_AT_MOST} more" if len(tied) > _TIED_AT_MOST else ""
-        notes.append(f"Tied for the best {export.primary_metric}: {', '.join(tied[:_TIED_AT_MOST])}{more}.")
-    notes += undefined_note({name: export.aggregated[name] for name in metrics})
+        notes.append(
+            f"Tied for the best {shown(export.primary_metric or '')}: {', '.join(tied[:_TIED_AT_MOST])}{more}."
+        )
+    notes += undefined_note({name: export.aggregated[name] for name in metrics}, shown=shown)
     notes += [f"{n_left_out} further metrics stand in exported_metrics.csv."] if n_left_out else []
     return Sheet(
         "exported_metrics",
@@ -88,6 +91,7 @@ def sheet(export: Export, signature: str) -> Sheet:
         signature,
         stub=export.stub,
         best=export.best.run if export.best and export.worst and not export.best.tied else "",
+        headings={name: shown(name) for name in metrics},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.aggregate import Aggregate
 from exaid_evals.export.stage import Export
-from exaid_evals.export.writers.sheet import Sheet, records_of
+from exaid_evals.export.writers.sheet import Sheet, displayed, records_of
 
 NAME = "cv_summary"
 
@@ -57,7 +57,13 @@ def sheet(export: Export, signature: str) -> Sheet:
     )
     columns = ("mean ± σ", "Min", "Max", "Range", "Folds", "n", "Missing")
     title = "Cross-validation" if several else f"Cross-validation of {export.folds[0].name}"
-    return Sheet(NAME, title, "Metric", columns, rows, notes, signature, stub=export.stub)
+    shown = displayed(export.runs)
+    labels = {
+        f"{group.name}: {name}" if several else name: f"{group.name}: {shown(name)}" if several else shown(name)
+        for group in export.folds
+        for name in group.aggregated
+    }
+    return Sheet(NAME, title, "Metric", columns, rows, notes, signature, stub=export.stub, labels=labels)
 
 
 def _range(one: Aggregate) -> float | None:

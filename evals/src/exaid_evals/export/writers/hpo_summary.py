@@ -12,7 +12,7 @@ from exaid_evals.export.grouping import Group
 from exaid_evals.export.setting_values import compared
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.csv_runs import shown_metrics
-from exaid_evals.export.writers.sheet import Sheet, Value
+from exaid_evals.export.writers.sheet import Sheet, Value, displayed
 from exaid_evals.runs.base import Run
 
 NAME = "hpo_summary"
@@ -60,10 +60,12 @@ def sheet(export: Export, signature: str) -> Sheet:
             rows.append(
                 (run.name, (rank, *of_group, run.trial, *settings, *(run.metrics.get(name) for name in metrics)))
             )
+    shown = displayed(export.runs)
     way = "lower" if export.lower else "higher"
     failed = [one.run for group in export.trials for one in group.failed]
     notes: tuple[str, ...] = (
-        f"Best first by {export.primary_metric} ({way} is better). Hyper-parameters that all trials share are left out."
+        f"Best first by {shown(export.primary_metric)} ({way} is better). "
+        "Hyper-parameters that all trials share are left out."
         if export.primary_metric
         else "In order of the trials: no metric ranks them.",
         *([f"{len(failed)} further trials cannot be read: {', '.join(failed[:5])}."] if failed else []),
@@ -82,6 +84,7 @@ def sheet(export: Export, signature: str) -> Sheet:
         stub=export.stub,
         shown=columns[: len(columns) - len(metrics) + len(shown_metrics(export))],
         best=rows[0][0] if rows and rows[0][1][0] == 1 else "",
+        headings={name: shown(name) for name in metrics},
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 from exaid_evals.export.aggregate import Aggregate
@@ -11,10 +11,12 @@ from exaid_evals.export.writers.cells import cell
 from exaid_evals.export.writers.page_width import fitted
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text
-from exaid_evals.report.formats import csv_table, latex, markdown
-from exaid_evals.runs.files.standard_names import display_name
+from exaid_evals.report.formats import csv_table
+from exaid_evals.report.registry import FORMATS, load
+from exaid_evals.runs.base import Run
+from exaid_evals.runs.files.standard_names import KAPPA, display_name
 
-FORMS = ("csv", "md", "tex")
+_SHORT = {"quadratic": "quadr.", "linear": "linear", "none": "unweighted"}
 ROWS_AT_MOST = 200
 """Rows that a page to be read shows; CSV and JSON have all."""
 _DECIMALS = 3
@@ -68,6 +70,8 @@ class Sheet:
         shown: columns that pages to be read show; empty for all.
         best: name of the row that stands out; empty for none.
         warnings: for who reads the table as it was made; no part of a paper's caption.
+        headings: column → its name for readers, where it is not the column's own.
+        labels: row → its name for readers, where it is not the row's own.
     """
 
     name: str
@@ -81,15 +85,17 @@ class Sheet:
     shown: tuple[str, ...] = ()
     best: str = ""
     warnings: tuple[str, ...] = ()
+    headings: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def files(self, *, csv: bool = True) -> dict[str, bytes]:
         """Return the sheet in every form, CSV among them unless it is made elsewhere: file name → content."""
-        table = self.table()
-        noted = replace(table, notes=(*table.notes, *warning_notes(self.warnings)))
-        forms = {"md": markdown.render(noted), "tex": latex.render(fitted(table))} | (
-            {"csv": self.csv()} if csv else {}
-        )
-        return {f"{self.name}.{suffix}": text.encode() for suffix, text in forms.items()}
+        made = forms(self.table(), self.warnings)
+        if csv:  # of an aggregate it has every statistic, which a table of the report does not hold
+            made["csv"] = self.csv()
+        else:
+            del made["csv"]
+        return {f"{self.name}.{suffix}": text.encode() for suffix, text in made.items()}
 
     def csv(self) -> str:
         """Return the sheet as CSV: every number, and of an aggregate every statistic in a column of its own."""
@@ -117,11 +123,17 @@ class Sheet:
         indices = [index for index, name in enumerate(self.columns) if not self.shown or name in self.shown]
         kinds = {index: _kind([row[index] for _, row in self.rows]) for index in indices}
         columns = tuple(
-            Column(self.columns[index], display_name(self.columns[index]), "", _DECIMALS, holds=kinds[index])
-            for index in indices
+            Column(name, self.headings.get(name, display_name(name)), "", _DECIMALS, holds=kinds[index])
+            for index, name in ((index, self.columns[index]) for index in indices)
         )
         rows = tuple(
-            Row((name,), tuple(_cell(values[index], kinds[index]) for index in indices), self.stub, self.signature)
+            Row(
+                (name,),
+                tuple(_cell(values[index], kinds[index]) for index in indices),
+                self.stub,
+                self.signature,
+                label=self.labels.get(name, ""),
+            )
             for name, values in self.rows[:ROWS_AT_MOST]
         )
         notes = list(self.notes)
@@ -140,6 +152,20 @@ class Sheet:
             key_names=(self.heading.lower(),),
             row_heading=self.heading,
         )
+
+
+def forms(table: Table, warnings: Sequence[str] = ()) -> dict[str, str]:
+    """Return suffix → text of a table in every form; on a page it is fitted to its width, beside warnings only read."""
+    noted = replace(table, notes=(*table.notes, *warning_notes(warnings)))
+    of_form = {"tex": fitted(table), "md": noted}
+    return {suffix: load(module).render(of_form.get(suffix, table)) for suffix, module in FORMATS.items()}
+
+
+def displayed(runs: Sequence[Run]) -> Callable[[str], str]:
+    """Return what tables of runs call a metric: kappa says its weights where all runs have the same."""
+    weights = {run.attributes.get("kappa_weights") for run in runs if run.metrics.get(KAPPA) is not None}
+    kappa = f"{display_name(KAPPA)} ({_SHORT[only]})" if len(weights) == 1 and (only := weights.pop()) in _SHORT else ""
+    return lambda name: kappa if kappa and name == KAPPA else display_name(name)
 
 
 def _kind(values: Sequence[Value]) -> type[Cell]:
@@ -170,9 +196,11 @@ def warning_notes(warnings: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def undefined_note(aggregated: Mapping[str, Aggregate], what: str = "runs") -> tuple[str, ...]:
+def undefined_note(
+    aggregated: Mapping[str, Aggregate], what: str = "runs", shown: Callable[[str], str] = display_name
+) -> tuple[str, ...]:
     """Return a note that says which metrics are undefined in how many runs; nothing where none is."""
-    lacking = [f"{name} ({one.n_missing})" for name, one in aggregated.items() if one.n_missing]
+    lacking = [f"{shown(name)} ({one.n_missing})" for name, one in aggregated.items() if one.n_missing]
     if not lacking:
         return ()
     more = f" and {len(lacking) - _NAMED_AT_MOST} more" if len(lacking) > _NAMED_AT_MOST else ""

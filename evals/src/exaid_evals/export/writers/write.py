@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
@@ -20,9 +19,9 @@ from exaid_evals.export.writers import (
     over_seeds,
     per_class,
 )
-from exaid_evals.export.writers.sheet import warning_notes
+from exaid_evals.export.writers.sheet import forms
 from exaid_evals.report.base import Table
-from exaid_evals.report.formats import csv_table, latex, markdown
+from exaid_evals.report.registry import FORMATS
 from exaid_evals.runs.base import Format
 from exaid_evals.runs.formats.campaign import CampaignFormat
 
@@ -36,7 +35,7 @@ _TABLES = (
 )
 # The last was this table's name before it was over seeds and cases.
 _EVERY = [json_summary.RUNS_NAME] + [
-    f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in ("csv", "md", "tex", "json")
+    f"{name}.{suffix}" for name in (*_TABLES, "variants_over_runs") for suffix in (*FORMATS, "json")
 ]
 # Formats whose runs get tables and figures of their own, and the module that makes them: imported where there are any.
 _OF_FORMATS = {"model_reports": "exaid_evals.export.model_report_outputs"}
@@ -57,9 +56,7 @@ def write_export(
     files = _common(export, texts)
     table = over_seeds.build(export)
     if table is not None:
-        noted = replace(table, notes=(*table.notes, *warning_notes(export.warnings)))
-        forms = {"csv": csv_table.render(table), "md": markdown.render(noted), "tex": latex.render(table)}
-        files |= {f"{table.name}.{suffix}": text.encode() for suffix, text in forms.items()}
+        files |= {f"{table.name}.{suffix}": text.encode() for suffix, text in forms(table, export.warnings).items()}
     for reader in readers:
         files |= _own(reader, export, out)
     for name, content in files.items():

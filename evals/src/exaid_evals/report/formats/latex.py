@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from exaid_evals.report.base import Column, Row, Table
-from exaid_evals.report.formats.tex_text import breakable, escape, line
+from exaid_evals.report.formats.tex_text import CHARACTER, DEFINITION, LOOSE, breakable, escape, line, prose
 
 _PAGE_PT = 540.0
 """What a float may take of a plain article's page of 550 pt; heights here are of Computer Modern, in points."""
@@ -16,6 +16,8 @@ _LINE_PT, _BELOW_PT, _GROUP_PT = 9.5, 2.0, 3.0
 _CAPTION_LINE_PT, _CAPTION_LINE_CHARACTERS = 12.0, 72
 _PANEL_PT = 22.0
 """Rules and the distance to the panel above."""
+_TITLE_PT = 4.0
+"""The rule below a panel's title."""
 
 
 def render(table: Table) -> str:
@@ -25,8 +27,10 @@ def render(table: Table) -> str:
     """
     parts = _parts(table)
     floats = [_float(part, n_before=number, last=number == len(parts) - 1) for number, part in enumerate(parts)]
-    opening = r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}."
-    return "\n".join([opening, *floats]) + "\n"
+    opening = [r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}."]
+    if any(CHARACTER in one for one in floats):
+        opening.append(DEFINITION)
+    return "\n".join([*opening, *floats]) + "\n"
 
 
 def _parts(table: Table) -> list[Table]:
@@ -36,7 +40,7 @@ def _parts(table: Table) -> list[Table]:
     used = empty + _caption_height(table)
     for group, members in groupby(table.rows, key=lambda row: row.group):
         rows = list(members)
-        opening = _LINE_PT + _GROUP_PT if group else 0.0
+        opening = (_LINE_PT + _GROUP_PT) * len(table.panels) if group else 0.0
         whole = opening + sum(_height(table, row) for row in rows)
         if parts[-1] and used + whole > _PAGE_PT >= empty + whole:
             parts.append([])
@@ -52,7 +56,7 @@ def _parts(table: Table) -> list[Table]:
 
 
 def _frame_height(table: Table) -> float:
-    return sum(_PANEL_PT + 3 * _LINE_PT for _ in table.panels)
+    return sum(_PANEL_PT + 3 * _LINE_PT + (_TITLE_PT if title else 0.0) for title, _ in table.panels)
 
 
 def _caption_height(table: Table) -> float:
@@ -76,6 +80,8 @@ def _float(table: Table, *, n_before: int, last: bool) -> str:
         heading = [r"\addtocounter{table}{-1}", unlisted, r"\vspace{4pt}"]
     else:
         heading = [rf"\caption[{{{escape(table.title)}}}]{{{_caption(table)}}}", r"\vspace{4pt}", rf"\label{{{label}}}"]
+        if any(LOOSE in prose(note) for note in (table.title, *table.notes)):
+            heading.insert(0, r"\setlength{\emergencystretch}{4em}")
     lines = [
         r"\begin{table}[tp]",
         r"\centering",
@@ -90,7 +96,7 @@ def _float(table: Table, *, n_before: int, last: bool) -> str:
 
 
 def _caption(table: Table) -> str:
-    notes = " ".join(escape(note) for note in (f"{table.title}.", *table.notes))
+    notes = " ".join(prose(note) for note in (f"{table.title}.", *table.notes))
     signatures = [breakable(one) for one in table.signature_lines]
     return f"{notes} Signature: " + " ".join(rf"{{\scriptsize\ttfamily {one}}}" for one in signatures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from exaid_evals.runs.files import classification
@@ -17,6 +18,8 @@ TOLERANCE = 1e-3
 TOLERANCE_OF_TWO = 5e-3
 """The same where a report has two decimals throughout, as tables do."""
 _ABOUT = 1e-9
+_WEIGHTS = (("quadratic", re.compile("quadratic|qwk", re.I)), ("linear", re.compile("linear", re.I)))
+"""What kappas are called by their weights."""
 
 
 @dataclass
@@ -26,6 +29,8 @@ class Checked:
     Attributes:
         metrics, per_class: as reported, and where nothing is reported as computed.
         computed: the metrics that were computed.
+        kappa_weights: `quadratic`, `linear` or `none`, as the value is; None where two classes make them all the same,
+            or nothing shows which.
         labels: class of the predictions → the name that the report has for it, where the two number them differently.
     """
 
@@ -35,6 +40,7 @@ class Checked:
     per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
     computed: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    kappa_weights: str | None = None
     warnings: list[str] = field(default_factory=list)
     _tolerance: float = TOLERANCE
 
@@ -48,6 +54,8 @@ class Checked:
         known = classification.from_counts(counts)
         if not self._ordered:
             known[KAPPA] = None
+        if KAPPA not in lacking:
+            known[KAPPA] = self._as_weighted(known[KAPPA])
         if AUC in lacking:
             known[AUC] = None
         else:
@@ -57,6 +65,8 @@ class Checked:
                 self.metrics[name] = self._held(name, self.metrics[name], known[name])
         if lacking:
             self._compute(lacking)
+            if KAPPA in lacking and self.metrics[KAPPA] is not None and len(counts) > 2:
+                self.kappa_weights = "quadratic"
         self._classes()
 
         self._shares()
@@ -65,6 +75,25 @@ class Checked:
     def _ordered(self) -> bool:
         """Whether the classes have an order that quadratic weights may go by; two have it either way round."""
         return len(self.counted.classes) < 3 or all(_is_number(name) for name in self.counted.classes)
+
+    def _as_weighted(self, quadratic: float | None) -> float | None:
+        """Return what the predictions make of kappa, with the weights that the report's value has."""
+        given = self.metrics[KAPPA] or 0.0
+        if len(self.counted.classes) < 3:
+            return quadratic
+        named = next((kind for kind, words in _WEIGHTS if words.search(self.reported.written.get(KAPPA, ""))), None)
+        found = {"quadratic": quadratic}
+        for kind in ("quadratic", "none", *(["linear"] if self._ordered else [])):
+            made = found.setdefault(kind, classification.kappa_with(self.counted.counts, kind))
+            share = given / 100 if abs(given) > 1 + TOLERANCE else given
+            if made is not None and abs(share - made) <= self._tolerance:
+                self.kappa_weights = kind
+                if named is not None and named != kind:
+                    what = "without weights" if kind == "none" else f"with {kind} weights"
+                    self.warnings.append(f"{self.reported.written[KAPPA]} is the kappa {what}: call it so")
+                return made
+        self.kappa_weights = named
+        return found.get(named or "quadratic", quadratic)
 
     def _compute(self, lacking: list[str]) -> None:
         skipped = {AUC} if self._ordered else {AUC, KAPPA}

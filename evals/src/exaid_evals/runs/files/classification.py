@@ -60,6 +60,20 @@ def from_margins(
     }
 
 
+def kappa_with(counts: Counts, weights: str) -> float | None:
+    """Return Cohen's kappa: 1 − Σ wᵢⱼ cᵢⱼ / Σ wᵢⱼ eᵢⱼ with w of the distance of classes; None where undefined.
+
+    Args:
+        counts: shape (K, K), true × predicted.
+        weights: `none` (every confusion counts the same), `linear` or `quadratic`.
+    """
+    distance = np.abs(np.subtract.outer(np.arange(len(counts)), np.arange(len(counts)))).astype(np.float64)
+    of_pairs = {"none": np.minimum(distance, 1.0), "linear": distance, "quadratic": distance**2}[weights]
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    below = float((of_pairs * expected).sum())
+    return 1 - float((of_pairs * counts).sum()) / below if below else None
+
+
 def _margins(rows: list[list[float]]) -> tuple[list[float], list[float], list[float]]:
     """Return what is right of each class, how many items are of it, and how many were predicted as it."""
     right = [row[index] for index, row in enumerate(rows)]

@@ -34,6 +34,7 @@ class Reported:
         per_class: class → precision, recall, f1.
         unread: standard metric → what stood there and is not a number.
         others: name as written → number that is a setting or a count by its name, and measures nothing.
+        written: standard name → name as written.
         warnings: what is odd, without the run's name.
     """
 
@@ -41,6 +42,7 @@ class Reported:
     per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     others: dict[str, float | None] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def note_unread(self, written: str, value: object) -> None:
@@ -68,6 +70,7 @@ class Reported:
             self.warnings.append(f"{name} is given twice, as {self.metrics[name]} and as {written} = {checked}")
             return
         self.metrics[name] = checked
+        self.written[name] = written
 
     def put_class(self, of: str, written: str, value: object) -> None:
         """Take one metric of one class."""

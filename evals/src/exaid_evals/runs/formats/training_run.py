@@ -101,6 +101,7 @@ class TrainingRunFormat(Format):
             predictions=_relabelled(counted.summary, checked.labels),
             training=training,
             attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
+            | ({"kappa_weights": checked.kappa_weights} if checked.kappa_weights else {})
             | ({"computed": sorted(checked.computed)} if checked.computed else {})
             | ({"beside_metrics": reported.others} if reported.others else {}),
             signatures={PART: summary.signature} if summary.signature else {},
