@@ -18,14 +18,17 @@ from exaid_evals.config.resources import configs_dir
 FOLDER = "run_eval"
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest(CampaignRequest):
     """What is done with a model."""
 
-    config_file: Path = option(
+    config_file: Path | None = option(
         "JSON or YAML file that says what is done, such as configs/run_eval/vision_tiny.json.",
         "--config",
-        required=True,
         path={"dir_okay": False},
     )
     seed: int | None = option("Seed, in place of the file's.", minimum=0, key="config:seed")
@@ -36,12 +39,14 @@ class ModelRequest(CampaignRequest):
     out: Path | None = option("Folder to write, in place of DATA's.", path={"file_okay": False})
 
     @property
-    def config_path(self) -> Path:
-        """The configuration's path: as it is, else beside the configurations that ship.
+    def config_path(self) -> Path | None:
+        """The configuration's path: as it is, else beside the configurations that ship; None where none is given.
 
         `configs/run_eval/vision_tiny.json` is then found from any folder, and from an installed package.
         """
         path = self.config_file
+        if path is None:
+            return None
         shipped = configs_dir().parent / path
         return shipped if not path.exists() and not path.is_absolute() and shipped.exists() else path
 
@@ -50,6 +55,41 @@ class ModelRequest(CampaignRequest):
 class RunEvalRequest(ModelRequest):
     """What is evaluated."""
 
+    model: str | None = option(
+        "Model: one that ships, MODULE:ATTRIBUTE, timm:NAME, torchvision:NAME, transformers:FOLDER, or a file .onnx or "
+        ".pt2.",
+        metavar="NAME",
+        key="config:model.name",
+    )
+    checkpoint: Path | None = option(
+        "File of the model's weights: .safetensors, .npz, or PyTorch's, of which weights alone are read.",
+        path={"dir_okay": False},
+        key="config:checkpoint",
+    )
+    data: Path | None = option(
+        "Folder of images, with a folder for each class.", path={"file_okay": False}, key="config:data.folder"
+    )
+    labels: Path | None = option(
+        "CSV or JSON file of the images' labels, in place of folders for classes.",
+        path={"dir_okay": False},
+        key="config:data.labels",
+    )
+    classes: Path | None = option(
+        "File with the class of each of the model's outputs, one a line.",
+        path={"dir_okay": False},
+        key="config:data.classes",
+    )
+    subset: bool | None = option(
+        "Let only those of the model's classes compete that occur in the folder.",
+        "--subset/--all-classes",
+        key="config:data.subset",
+    )
+    metrics: tuple[str, ...] | None = option(
+        "Metrics by name, in place of the usual ones, such as loss,f1_macro.",
+        metavar="NAME,…",
+        parse=_names,
+        key="config:eval.metrics",
+    )
     trained: Path | None = option(
         "Folder of a training run, whose model is evaluated in place of the file's.",
         metavar="RUN",
@@ -61,7 +101,7 @@ class RunEvalRequest(ModelRequest):
 
 
 def run(request: RunEvalRequest) -> int:
-    """Evaluate a model on a held-out set, with the metrics of its modality.
+    """Evaluate a model on a held-out set, with the metrics of its task.
 
     Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/SPLIT_metrics.json and
     SPLIT_predictions.csv into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
@@ -76,7 +116,9 @@ def run(request: RunEvalRequest) -> int:
     )
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)
-    rows = [("task", f"{config.task}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
+    if not done.is_first:
+        return 0
+    rows = [("task", f"{done.task_name}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
     names = done.result.details.get("class_names", [])
     for name, value in done.result.metrics.items():
         rows.append((_named(name, names), _formatted(value, done.result.intervals.get(name))))

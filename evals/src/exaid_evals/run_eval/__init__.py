@@ -13,6 +13,12 @@ from exaid_evals.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from exaid_evals.run_eval.adapters.causal_lm import CausalLMAdapter, TransformersCausalLMAdapter
+    from exaid_evals.run_eval.adapters.tasks import (
+        LogisticAdapter,
+        RegressionAdapter,
+        SegmentationAdapter,
+        TransformersClassificationAdapter,
+    )
     from exaid_evals.run_eval.adapters.vision import (
         TimmAdapter,
         TorchvisionAdapter,
@@ -24,16 +30,21 @@ if TYPE_CHECKING:
     from exaid_evals.run_eval.ranking import compute_topk_accuracy
     from exaid_evals.run_eval.registry import build_eval_config, build_task
     from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
+    from exaid_evals.run_eval.texts import text_task
     from exaid_evals.run_eval.training import train
 
 __all__ = [
     "CausalLMAdapter",
     "EvalConfig",
     "EvalResult",
+    "LogisticAdapter",
+    "RegressionAdapter",
+    "SegmentationAdapter",
     "TaskSpec",
     "TimmAdapter",
     "TorchvisionAdapter",
     "TransformersCausalLMAdapter",
+    "TransformersClassificationAdapter",
     "TransformersVisionAdapter",
     "VisionClassificationAdapter",
     "build_eval_config",
@@ -41,6 +52,7 @@ __all__ = [
     "compute_topk_accuracy",
     "evaluate",
     "run_eval",
+    "text_task",
     "train",
 ]
 
@@ -53,10 +65,14 @@ _MODULES = {
     "CausalLMAdapter": "adapters.causal_lm",
     "EvalConfig": "spec",
     "EvalResult": "base",
+    "LogisticAdapter": "adapters.tasks",
+    "RegressionAdapter": "adapters.tasks",
+    "SegmentationAdapter": "adapters.tasks",
     "TaskSpec": "spec",
     "TimmAdapter": "adapters.vision",
     "TorchvisionAdapter": "adapters.vision",
     "TransformersCausalLMAdapter": "adapters.causal_lm",
+    "TransformersClassificationAdapter": "adapters.tasks",
     "TransformersVisionAdapter": "adapters.vision",
     "VisionClassificationAdapter": "adapters.vision",
     "build_eval_config": "registry",
@@ -64,6 +80,7 @@ _MODULES = {
     "compute_topk_accuracy": "ranking",
     "evaluate": "loop",
     "run_eval": "loop",
+    "text_task": "texts",
     "train": "training",
 }
 

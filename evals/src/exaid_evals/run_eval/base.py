@@ -59,6 +59,7 @@ class Step:
         ids: names of the examples.
         numbers: shape (N,), the examples' places in the set.
         where: the batch, for messages.
+        batch: as the loader gave it, for what a metric set needs beside.
     """
 
     logits: Tensor
@@ -68,6 +69,7 @@ class Step:
     ids: Sequence[str]
     numbers: NDArray[np.int64]
     where: str
+    batch: Any = None
 
     @property
     def n(self) -> int:

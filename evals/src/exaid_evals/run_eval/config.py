@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from exaid_evals.config.base import Config
 from exaid_evals.run_eval.spec import EvalConfig, MixedPrecision, WandbMode
@@ -17,6 +18,24 @@ class ModelConfig(Config):
 
     name: str = Field(min_length=1)
     settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class DataConfig(Config):
+    """A folder of images.
+
+    Attributes:
+        folder: with a folder for each class, or `train`, `val`, `test` with these.
+        labels: CSV or JSON file of labels in place of folders for classes.
+        classes: file with the class of each of the model's outputs, one a line; None takes the folders' names in order.
+        subset: only the classes that occur compete, as for a set that has a part of ImageNet's classes.
+        transform: `resize`, `crop`, `mean`, `std` in place of the model's own.
+    """
+
+    folder: Path
+    labels: Path | None = None
+    classes: Path | None = None
+    subset: bool = False
+    transform: dict[str, Any] | None = None
 
 
 class _Common(Config):
@@ -44,8 +63,11 @@ class RunEvalConfig(_Common):
     """The file of `run-eval`.
 
     Attributes:
-        task: a task that ships, or `module:attribute` of a function that builds one.
-        model: what is evaluated.
+        task: a task that ships, or `module:attribute` of a function that builds one; with `data` its name in files.
+        model: what is evaluated: one that ships, `module:attribute`, `timm:NAME`, `torchvision:NAME`,
+            `transformers:FOLDER`, or a file `.onnx` or `.pt2`.
+        data: a folder of images, in place of a task.
+        checkpoint: file of the model's weights.
         adapter: by name or `module:attribute`; None takes the task's.
         seed: of the evaluation, and of what the model draws when it is built.
         device: `cpu`, `cuda:0`, `auto`; None takes the CPU.
@@ -54,6 +76,16 @@ class RunEvalConfig(_Common):
         use_wandb: log to W&B.
         wandb_mode: `offline` writes files only.
     """
+
+    task: str = ""
+    data: DataConfig | None = None
+    checkpoint: Path | None = None
+
+    @model_validator(mode="after")
+    def _task_or_data(self) -> Self:
+        if not self.task and self.data is None:
+            raise ValueError("names neither a task nor data; give --config a file with a task, or --data a folder")
+        return self
 
 
 class TrainingConfig(_Common):

@@ -273,7 +273,7 @@ class _Loop:
             self.metric_set.check(logits, labels, where)
             loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
             ids = self._ids(batch, numbers)
-            return Step(logits, labels, loss, losses, ids, numbers, where)
+            return Step(logits, labels, loss, losses, ids, numbers, where, batch)
 
     def _labels(self, batch: Any) -> Tensor:
         own = getattr(self.adapter, "labels", batches.labels_of)

@@ -30,6 +30,10 @@ ADAPTERS = Kind(
         "timm": "exaid_evals.run_eval.adapters.vision:TimmAdapter",
         "torchvision": "exaid_evals.run_eval.adapters.vision:TorchvisionAdapter",
         "transformers_vision": "exaid_evals.run_eval.adapters.vision:TransformersVisionAdapter",
+        "transformers_classification": "exaid_evals.run_eval.adapters.tasks:TransformersClassificationAdapter",
+        "logistic": "exaid_evals.run_eval.adapters.tasks:LogisticAdapter",
+        "regression": "exaid_evals.run_eval.adapters.tasks:RegressionAdapter",
+        "segmentation": "exaid_evals.run_eval.adapters.tasks:SegmentationAdapter",
         "causal_lm": "exaid_evals.run_eval.adapters.causal_lm:CausalLMAdapter",
         "transformers_causal_lm": "exaid_evals.run_eval.adapters.causal_lm:TransformersCausalLMAdapter",
     },
@@ -55,7 +59,7 @@ def metric_set_of(spec: TaskSpec, config: EvalConfig) -> MetricSet:
     Raises:
         ConfigError: the modality is unknown; the known ones are named.
     """
-    modality = spec.modality or _inferred(spec.task_type)
+    modality = modality_of(spec)
     if modality not in METRIC_SETS.names() and ":" not in modality:
         raise ConfigError(
             f"no metric set for the modality {modality!r}",
@@ -66,21 +70,35 @@ def metric_set_of(spec: TaskSpec, config: EvalConfig) -> MetricSet:
     return found
 
 
-def _inferred(task_type: str) -> str:
-    """Return the modality that the words of a task type mean."""
-    words = set(re.split(r"[^a-z0-9]+", str(task_type).lower()))
-    meant = [
-        name
-        for name, target in METRIC_SETS.items()
-        if words & set(getattr(importlib.import_module(target.partition(":")[0]), "WORDS", ()))
-    ]
+def modality_of(spec: TaskSpec) -> str:
+    """Return the name of the metric set of a spec.
+
+    A task type that a set names decides, where the modality is that set's, one that it refines, or missing; then the
+    modality; then the words of the task type; then text.
+
+    Raises:
+        ConfigError: the words of the task type mean several.
+    """
+    task_type = re.sub(r"[^a-z0-9]+", "_", str(spec.task_type).lower()).strip("_")
+    for name, module in _modules().items():
+        refined = {None, "", name, *getattr(module, "REFINES", ())}
+        if task_type in getattr(module, "TASK_TYPES", ()) and spec.modality in refined:
+            return name
+    if spec.modality:
+        return spec.modality
+    words = set(task_type.split("_"))
+    meant = [name for name, module in _modules().items() if words & set(getattr(module, "WORDS", ()))]
     if len(meant) > 1:
         raise ConfigError(
-            f"the task type {task_type!r} may mean {' or '.join(meant)}",
+            f"the task type {spec.task_type!r} may mean {' or '.join(meant)}",
             where="task_spec.modality",
             remedy="set the modality",
         )
     return meant[0] if meant else DEFAULT_MODALITY
+
+
+def _modules() -> dict[str, ModuleType]:
+    return {name: importlib.import_module(target.partition(":")[0]) for name, target in METRIC_SETS.items()}
 
 
 def build_adapter(name: str) -> Adapter:
@@ -142,7 +160,15 @@ def task_loader(config: EvalConfig, processes: Processes) -> DataLoader[Any]:
     Raises:
         ConfigError: there is no such task or split.
     """
-    task = build_task(config.task_name)
+    return loader_of(build_task(config.task_name), config, processes)
+
+
+def loader_of(task: Task, config: EvalConfig, processes: Processes) -> DataLoader[Any]:
+    """Return the batches of a split, in order, or this process's part of them.
+
+    Raises:
+        ConfigError: the task has no such split.
+    """
     if config.split not in task.splits:
         raise ConfigError(
             f"{task.name} has no split {config.split!r}", where="split", remedy=f"it has {', '.join(task.splits)}"

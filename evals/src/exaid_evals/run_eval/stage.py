@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+import torch.distributed as dist
+from torch import nn
+
 from exaid_evals.errors import ConfigError
-from exaid_evals.run_eval.base import EvalResult
-from exaid_evals.run_eval.config import ModelConfig, RunEvalConfig
+from exaid_evals.run_eval.base import EvalResult, Task
+from exaid_evals.run_eval.config import DataConfig, ModelConfig, RunEvalConfig
+from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
+from exaid_evals.run_eval.loading import (
+    Found,
+    Subset,
+    find_model,
+    is_of_a_library,
+    load_checkpoint,
+    preprocessing,
+)
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import seeded, threads
-from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_model, build_task
+from exaid_evals.run_eval.registry import build_adapter, build_model, build_task, loader_of
+from exaid_evals.run_eval.spec import EvalConfig
 from exaid_evals.run_eval.training import load_weights, model_of_run
 
 
@@ -20,15 +37,19 @@ class Evaluated:
 
     Attributes:
         result: what was found.
+        task_name: of the task.
         model_name: of the model.
         split: that was evaluated.
         folder: where it was written.
+        is_first: whether this is the process that reports, of several.
     """
 
     result: EvalResult
+    task_name: str
     model_name: str
     split: str
     folder: Path
+    is_first: bool
 
 
 def evaluate_file(config: RunEvalConfig, *, trained: Path | None, out: Path | None, root: Path) -> Evaluated:
@@ -42,23 +63,88 @@ def evaluate_file(config: RunEvalConfig, *, trained: Path | None, out: Path | No
 
     Raises:
         ConfigError: a part does not exist or fit, or the run was trained on another task.
-        DataError: the run's weights cannot be read.
+        DataError: weights, images or labels cannot be read.
     """
-    task = build_task(config.task)
-    named = config.model if trained is None else _model_of(trained, config.task)
-    with seeded(config.seed), threads(config.num_threads):
-        model = build_model(named.name, task, dict(named.settings))
-    if trained is not None:
-        load_weights(trained, model)
+    task, model, which = _parts(config, trained)
     adapter = build_adapter(config.adapter or task.adapter)
-    settings = {**config.eval, "seed": config.seed, "device": config.device or "cpu", "wandb_mode": config.wandb_mode}
-    split = build_eval_config(config.task, **settings).split
-    which = named.name if trained is None else f"{named.name}-{trained.resolve().name}"
-    folder = out or root / config.task.replace(":", ".") / f"{split}-{which}".replace(":", ".")
-    final = build_eval_config(config.task, **settings, output_dir=folder)
+    processes = _processes()
+    name = config.task or task.name
+    settings = {
+        **task.eval_defaults,
+        **config.eval,
+        "task_name": name,
+        "seed": config.seed,
+        "device": config.device or "cpu",
+        "wandb_mode": config.wandb_mode,
+        "distributed": processes.size > 1,
+    }
+    split = EvalConfig(**settings).split
+    folder = out or root / _as_folder(name) / f"{split}-{_as_folder(which)}"
+    final = EvalConfig(**settings, output_dir=folder)
+    if config.data is not None:
+        final = replace(final, loader=loader_of(task, final, processes))
     with threads(config.num_threads):
         result = evaluate(model, adapter, final, task.spec, use_wandb=config.use_wandb)
-    return Evaluated(result, which, split, folder)
+    return Evaluated(result, name, which, split, folder, is_first=not processes.rank)
+
+
+def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module, str]:
+    """Return the task, the model with its weights, and what the model is called."""
+    name = config.model.name
+    data = config.data
+    with seeded(config.seed), threads(config.num_threads):
+        if data is not None:
+            task, model = _of_folder(config, data)
+        else:
+            task = build_task(config.task)
+            named = config.model if trained is None else _model_of(trained, config.task)
+            name = named.name
+            if is_of_a_library(name):
+                model = find_model(name, task.spec.num_classes, named.settings).model
+            else:
+                model = build_model(name, task, dict(named.settings))
+    if trained is not None:
+        load_weights(trained, model)
+        return task, model, f"{name}-{trained.resolve().name}"
+    if config.checkpoint is not None:
+        load_checkpoint(model.model if isinstance(model, Subset) else model, config.checkpoint)
+        return task, model, f"{name}-{config.checkpoint.stem}"
+    return task, model, name
+
+
+def _of_folder(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module]:
+    """Return a folder of images as a task, and the model, whose own transform makes its inputs."""
+    labelled = read_labels(data, config.eval.get("split", "val"))
+    name, settings = config.model.name, config.model.settings
+    if is_of_a_library(name):
+        found = find_model(name, labelled.n_outputs, settings)
+    else:
+        blank = image_task(data, labelled, Preprocessing(), "vision_classification")
+        found = Found(build_model(name, blank, dict(settings)), "vision_classification", None)
+    transform = found.transform if data.transform is None else preprocessing(data.transform)
+    if transform is None:
+        raise ConfigError(
+            f"{name} does not say how its inputs are made of an image",
+            where="data.transform",
+            remedy='name a configuration with {"data": {"transform": {"resize": 256, "crop": 224}}}, and mean and std',
+        )
+    task = image_task(data, labelled, transform, found.adapter)
+    model = found.model
+    if labelled.outputs is not None:
+        model = Subset(model, labelled.outputs, build_adapter(found.adapter).logits)  # type: ignore[attr-defined]
+    return task, model
+
+
+def _processes() -> Processes:
+    """Return the processes that torchrun has started, joined into a group."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_available() and not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return Processes(together=dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1)
+
+
+def _as_folder(name: str) -> str:
+    """Return a part's name as a folder's: of a file its stem, without what some file systems refuse."""
+    return re.sub(r"[^\w.-]", ".", Path(name).stem if Path(name).suffix in (".onnx", ".pt2") else name)
 
 
 def _model_of(run: Path, task: str) -> ModelConfig:

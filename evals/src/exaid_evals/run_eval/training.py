@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Task
 from exaid_evals.run_eval.config import ModelConfig, TrainingConfig
 from exaid_evals.run_eval.files import files_of, signature, write_json
+from exaid_evals.run_eval.loading import load_checkpoint
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import autocast, chosen_device, seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_model, build_task
@@ -138,19 +138,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     Raises:
         DataError: they are missing, damaged, or of another model.
     """
-    path = folder / WEIGHTS_FILE
-    again = "train the run again with run-training"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            state = {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
-        model.load_state_dict(state)
-    except FileNotFoundError:
-        raise DataError("no weights lie here", where=str(path), remedy=again) from None
-    except (ValueError, OSError, BadZipFile, EOFError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path), remedy=again) from None
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"belongs to another model ({reason})", where=str(path), remedy=again) from None
+    load_checkpoint(model, folder / WEIGHTS_FILE, remedy="train the run again with run-training")
 
 
 def model_of_run(folder: Path) -> tuple[str, ModelConfig]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from exaid_evals.run_eval.base import Interval, MetricSet, Step
 from exaid_evals.run_eval.counting import Counting, Metrics
 from exaid_evals.run_eval.ranking import checked_classes, checked_numbers, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
+from exaid_evals.run_eval.texts import bits_per
 
 WORDS = frozenset({"text", "language", "lm"})
 
@@ -27,12 +28,14 @@ def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
 class TextMetrics(Counting):
     """Sums over a set of texts. A unit is a token that is predicted and is not padding."""
 
-    NAMES: ClassVar[Sequence[str]] = ("loss", "perplexity", "token_accuracy")
+    NAMES: ClassVar[Sequence[str]] = ("loss", "perplexity", "token_accuracy", "bits_per_byte", "word_perplexity")
 
     def __init__(self, task_spec: TaskSpec, config: EvalConfig) -> None:
         super().__init__(task_spec, config)
         self.arrays["tokens"] = np.zeros(3, dtype=np.int64)
         """How many count, are ignored, and are the likeliest (where that is asked for)."""
+        self.arrays["written"] = np.zeros(2, dtype=np.int64)
+        """Bytes and words of the texts, as far as the batches say."""
 
     def update(self, step: Step) -> None:
         """Count a batch, by its tokens: a short last batch, or one with much padding, weighs as little as it holds."""
@@ -43,6 +46,9 @@ class TextMetrics(Counting):
         if self.wants("token_accuracy"):
             right = int((first_classes(step.logits[counted]) == step.labels[counted]).sum())
         self.arrays["tokens"] += (n_tokens, counted.numel() - n_tokens, right)
+        if isinstance(step.batch, Mapping) and "n_bytes" in step.batch:
+            sizes = (step.batch["n_bytes"], step.batch.get("n_words", 0))
+            self.arrays["written"] += [int(torch.as_tensor(one).sum()) for one in sizes]
 
     def _counted(self, labels: Tensor) -> Tensor:
         """Return which labels count, shape (N, T)."""
@@ -70,8 +76,8 @@ class TextMetrics(Counting):
         checked_classes(labels[counted], logits.shape[2], where, remedy)
 
     def default(self) -> Sequence[str]:
-        """Return loss and perplexity."""
-        return ("loss", "perplexity")
+        """Return loss and perplexity, by bytes and words too where texts say how many they have."""
+        return ("loss", "perplexity", *(("bits_per_byte", "word_perplexity") if self.arrays["written"][0] else ()))
 
     def available(self) -> Metrics:
         """Return the mean loss over all tokens in nats, its exponential, and the share of tokens that are likeliest.
@@ -82,10 +88,19 @@ class TextMetrics(Counting):
         n_tokens, _, right = self.arrays["tokens"].tolist()
         if not n_tokens:
             raise DataError("no token counts: all are padding", remedy="check labels and output_schema.ignore_index")
+        n_bytes, n_words = self.arrays["written"].tolist()
+        if self.wants("bits_per_byte", "word_perplexity") and not n_bytes:
+            raise DataError(
+                "texts do not say how many bytes and words they have",
+                remedy="have batches hold n_bytes and n_words, as `text_task` makes them",
+            )
+        total = self.loss.mean() * n_tokens
         return {
             "loss": self.loss.mean,
             "perplexity": lambda: _exp(self.loss.mean()),
             "token_accuracy": lambda: right / n_tokens,
+            "bits_per_byte": lambda: bits_per(total, n_bytes),
+            "word_perplexity": lambda: _exp(total / n_words) if n_words else math.nan,
         }
 
     def further_intervals(self) -> dict[str, Interval | None]:

@@ -1,0 +1,216 @@
+"""Models that others have made: of timm, torchvision and transformers, ONNX, exported programs; and their weights.
+
+Nothing is fetched from a hub, and weights are never unpickled: PyTorch's files are read as weights only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from exaid_evals.config.plugins import build_part
+from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.run_eval.images import Preprocessing, Transform
+
+_NESTED = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "weights")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model, and what goes with it.
+
+    Attributes:
+        model: with random weights where its library has made it, until a checkpoint is loaded.
+        adapter: how it is called, by name.
+        transform: what makes its inputs of an image; None where nobody says.
+    """
+
+    model: nn.Module
+    adapter: str
+    transform: Transform | None
+
+
+def is_of_a_library(name: str) -> bool:
+    """Tell whether a name is a model of a library or a file, and none of this package's or one's own."""
+    return name.partition(":")[0] in _LIBRARIES or Path(name).suffix in _FILES
+
+
+def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) -> Found:
+    """Return a model: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER`, or a file `.onnx` or `.pt2`.
+
+    Raises:
+        ConfigError: there is none, or it does not take the settings.
+        MissingDependencyError: its library is not installed.
+    """
+    library, _, rest = name.partition(":")
+    if library in _LIBRARIES:
+        return build_part("model", name, lambda: _LIBRARIES[library](rest, n_outputs, dict(settings)))
+    if not Path(name).is_file():
+        raise ConfigError("is no file", where=name, remedy="name an .onnx or .pt2 file, or LIBRARY:NAME")
+    return build_part("model", name, lambda: _FILES[Path(name).suffix](Path(name)))
+
+
+def _imported(library: str) -> Any:
+    try:
+        return importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"{library} is not installed", remedy=f"`pip install {library}`") from error
+
+
+def _of_timm(name: str, n_outputs: int | None, settings: dict[str, Any]) -> Found:
+    timm = _imported("timm")
+    width = {} if n_outputs is None else {"num_classes": n_outputs}
+    model = timm.create_model(name, pretrained=False, **width, **settings)
+    config = timm.data.resolve_model_data_config(model)
+    return Found(model, "timm", timm.data.create_transform(**config, is_training=False))
+
+
+def _of_torchvision(name: str, n_outputs: int | None, settings: dict[str, Any]) -> Found:
+    models = _imported("torchvision").models
+    width = {} if n_outputs is None else {"num_classes": n_outputs}
+    model = models.get_model(name, weights=None, **width, **settings)
+    weights = next(iter(models.get_model_weights(name)), None)
+    return Found(model, "torchvision", weights.transforms() if weights is not None else None)
+
+
+def _of_transformers(folder: str, _n_outputs: int | None, settings: dict[str, Any]) -> Found:
+    transformers = _imported("transformers")
+    local = {"local_files_only": True, "trust_remote_code": False}
+    model = transformers.AutoModelForImageClassification.from_pretrained(
+        folder, use_safetensors=True, **local, **settings
+    )
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, **local)
+    return Found(model, "transformers_vision", lambda image: processor(image, return_tensors="pt")["pixel_values"][0])
+
+
+class OnnxModel(nn.Module):
+    """A model of ONNX Runtime, on the CPU: its first input takes the images, and its first output is the logits."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        runtime = _imported("onnxruntime")
+        self._session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        given = self._session.get_inputs()[0]
+        self._name, self._batch = given.name, given.shape[0] if given.shape else None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits; a model that was exported for another number of examples gets as many at a time."""
+        size = self._batch if isinstance(self._batch, int) else len(inputs)
+        parts = []
+        for start in range(0, len(inputs), size):
+            part = inputs[start : start + size].cpu()
+            n = len(part)
+            if n < size:
+                part = torch.cat([part, part[-1:].expand(size - n, *part.shape[1:])])
+            parts.append(torch.from_numpy(self._session.run(None, {self._name: part.numpy()})[0][:n]))
+        return torch.cat(parts).to(inputs.device)
+
+
+def _of_onnx(path: Path) -> Found:
+    return Found(OnnxModel(path), "vision_classification", None)
+
+
+def _exported(path: Path) -> Found:
+    program = torch.export.load(str(path))
+    return Found(program.module(), "vision_classification", None)
+
+
+_LIBRARIES: Mapping[str, Callable[[str, int | None, dict[str, Any]], Found]] = {
+    "timm": _of_timm,
+    "torchvision": _of_torchvision,
+    "transformers": _of_transformers,
+}
+_FILES: Mapping[str, Callable[[Path], Found]] = {".onnx": _of_onnx, ".pt2": _exported}
+
+
+class Subset(nn.Module):
+    """A model of which some outputs alone compete, as for sets that have a part of ImageNet's classes."""
+
+    def __init__(self, model: nn.Module, outputs: Sequence[int], logits_of: Callable[[Any], Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._logits_of = logits_of
+        self.register_buffer("outputs", torch.tensor(list(outputs)), persistent=False)
+
+    def forward(self, *inputs: Any, **named: Any) -> Tensor:
+        """Return the logits of those outputs.
+
+        Raises:
+            DataError: the model has fewer.
+        """
+        logits = self._logits_of(self.model(*inputs, **named))
+        if logits.shape[1] <= int(self.outputs.max()):
+            raise DataError(
+                f"the model has {logits.shape[1]} outputs, and a class has the number {int(self.outputs.max())}",
+                remedy="name the classes that its outputs stand for with --classes",
+            )
+        return logits[:, self.outputs]
+
+
+def preprocessing(settings: Mapping[str, Any]) -> Transform:
+    """Return a transform of `resize`, `crop`, `mean` and `std`; what is not given is as usual for ImageNet.
+
+    Raises:
+        ConfigError: another setting, or a value that cannot be.
+    """
+    return build_part("transform", "data.transform", lambda: Preprocessing(**settings))
+
+
+def load_checkpoint(model: nn.Module, path: Path, *, remedy: str = "name a checkpoint of this model") -> None:
+    """Load weights into a model: safetensors, NumPy's .npz, or a file of PyTorch, of which weights alone are read.
+
+    A dictionary of weights may stand under a usual name in one of more (`state_dict`, `model`, …), and under the
+    prefixes that wrappers leave (`module.`).
+
+    Raises:
+        DataError: it is missing, damaged, holds more than weights, or is of another model.
+    """
+    state = _without_prefix(_read(path, remedy), model)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"belongs to another model ({reason})", where=str(path), remedy=remedy) from None
+
+
+def _read(path: Path, remedy: str) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
+        if path.suffix == ".safetensors":
+            state: dict[str, Tensor] = _imported("safetensors.torch").load_file(str(path))
+            return state
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError("no weights lie here", where=str(path), remedy=remedy) from None
+    except MissingDependencyError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"cannot be read as weights alone ({reason})", where=str(path), remedy=remedy) from None
+    for name in _NESTED:
+        inner = found.get(name) if isinstance(found, Mapping) else None
+        if isinstance(inner, Mapping) and any(isinstance(one, Tensor) for one in inner.values()):
+            found = inner
+            break
+    if not isinstance(found, Mapping) or not any(isinstance(one, Tensor) for one in found.values()):
+        raise DataError("holds no dictionary of weights", where=str(path), remedy="save model.state_dict()")
+    return {str(name): one for name, one in found.items() if isinstance(one, Tensor)}
+
+
+def _without_prefix(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Return weights under the model's names, where all that keeps them apart is what a wrapper has put before."""
+    wanted = set(model.state_dict())
+    for prefix in _PREFIXES:
+        if not wanted.intersection(state) and state and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): one for name, one in state.items()}
+    return state
