@@ -19,7 +19,7 @@ from exaid_evals.middleware.gates.base import Piece
 from exaid_evals.middleware.gates.token_gate import TokenGateSettings
 from exaid_evals.replication import calibration
 from exaid_evals.replication.campaign import reason_of
-from exaid_evals.replication.gate import STEPS, AgentGate, Rules, ends_at_published_cue, replay_gate
+from exaid_evals.replication.gate import STEPS, AgentGate, Rules, ends_at_published_cue, gate_steps, replay_gate
 from exaid_evals.replication.published import Publication, read_published_run, read_published_trace
 
 EXAIM = Path(__file__).resolve().parents[4] / "shared" / "external" / "exaim"
@@ -179,6 +179,30 @@ def test_the_page_shows_each_rule_and_the_calibration(tmp_path: Path, capsys: py
     page = (tmp_path / "page.md").read_text()
     assert all(rule in page for rule in STEPS)
     assert "## The gate's calibration" in page
+
+
+def test_what_no_rule_explains_is_named(tmp_path: Path) -> None:
+    """The hand-made run's first flushes are no gate's: the first difference of a case stands beside the counts."""
+    folder = publish(tmp_path)
+    publication = Publication(folder)
+    traces = {"case-1": read_published_trace(publication.trace_files["case-1"])}
+    runs = {"V0": {"case-1": read_published_run(publication.run_files("V0")["case-1"])}}
+    last = gate_steps(traces, runs, FEW)[-1]
+    assert (last.n_published, last.n_replayed, last.n_equal) == (3, 3, 1)
+    assert last.first == ("case-1: flush 0 is seq 2, boundary_cue as published, and seq 6, silence replayed",)
+
+
+def test_the_size_of_fixed_chunks_is_the_median_of_medians(tmp_path: Path) -> None:
+    """Flushes of 10 and 11 CTU in each case, without the last: 10.5, rounded up."""
+    publication = Publication(publish(tmp_path))
+    runs = {
+        variant: {case: read_published_run(path) for case, path in publication.run_files(variant).items()}
+        for variant in publication.variants
+    }
+    report = {"chunk_size_ctu": 11, "overall_median_ctu": 10.5, "per_case_median_ctu": {"case-1": 10.5, "case-2": 12}}
+    cells = {cell.measure: cell for cell in calibration.chunk_size_cells(report, runs)}
+    assert [cell.equal for cell in cells.values()] == [True, True, True, False]
+    assert cells["per_case_median_ctu.case-2"].recomputed == 10.5
 
 
 def test_limits_that_no_gate_can_have_are_named(tmp_path: Path) -> None:

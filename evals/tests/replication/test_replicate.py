@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from publications import publish
 from scipy import stats
 
+from exaid_evals.artifacts.summary_fields import FIELDS
 from exaid_evals.cli.main import run as exaid_evals
 from exaid_evals.concepts.base import CachedExtractor, Mention
 from exaid_evals.errors import DataError
@@ -22,6 +25,7 @@ from exaid_evals.replication.concept_measures import (
     candidates_of,
     concept_measures,
     ids_of,
+    our_measures,
 )
 from exaid_evals.replication.conclusions import cases_needed, orderings
 from exaid_evals.replication.measures import distribution, flush_intervals_ms, joined_by_blanks
@@ -29,6 +33,7 @@ from exaid_evals.replication.published import Publication, read_published_run, r
 from exaid_evals.replication.validity import extractor_validity, unsupported_bounds
 
 EXAIM = Path(__file__).resolve().parents[4] / "shared" / "external" / "exaim"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 class Words:
@@ -106,6 +111,22 @@ def test_joined_by_blanks_words_are_torn(tmp_path: Path) -> None:
     assert pooled["m3_redundancy.threshold_rates.tau_0.90"] == 0.5
 
 
+def _fields(event: Mapping[str, Any]) -> dict[str, str]:
+    return dict.fromkeys(FIELDS, "None.") | {"key_findings": event["summary_semantics_text"]}
+
+
+def test_our_definitions_stand_beside_theirs(tmp_path: Path) -> None:
+    """Both concepts were said before a summary states them; pairs with the failed summary share nothing."""
+    publication = Publication(publish(tmp_path))
+    trace = read_published_trace(publication.trace_files["case-1"])
+    run = read_published_run(publication.run_files("V0")["case-1"])
+    run = replace(run, summaries=tuple({**one, "summary_content": _fields(one)} for one in run.summaries))
+    ours = our_measures(trace, {"V0": run}, CachedExtractor(Words()))["V0"]
+    assert (ours["m4_trace_coverage.mean"], ours["m5_unsupported.global_rate_mean"]) == (1.0, 0.0)
+    assert ours["m3_redundancy.jaccard_mean"] == 0.0
+    assert ours["m7b_coverage_by_budget_mean.ctu_250"] == 1.0
+
+
 def test_candidates_of_the_same_words_are_the_same() -> None:
     """Ten candidates a mention raise nothing where both texts use the same words."""
     read = candidates_of(CachedExtractor(Words()), 10)
@@ -150,10 +171,19 @@ def test_distributions_are_numpys() -> None:
     assert distribution([]) is None
 
 
+def _sections(page: str) -> dict[str, str]:
+    return {title: text.strip() for title, _, text in (part.partition("\n") for part in f"\n{page}".split("\n## "))}
+
+
 @pytest.mark.skipif(not EXAIM.is_dir(), reason="the published evaluation is not here (../shared/external/exaim)")
-def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Replicate) -> None:
-    """260 numbers of variants, 9,680 of cases and 15 of the calibration, and 1,855 flushes of three variants."""
-    status, output = replicate(os.fspath(EXAIM), "--json", "--no-concepts")
+def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Replicate, tmp_path: Path) -> None:
+    """260 numbers of variants, 9,680 of cases, 57 of the calibration, 3 × 1,855 flushes; the page is as documented."""
+    status, output = replicate(os.fspath(EXAIM), "--json", "--no-concepts", "--page", os.fspath(tmp_path / "page.md"))
+    shown = _sections((DOCS / "replication.md").read_text(encoding="utf-8"))
+    made = _sections((tmp_path / "page.md").read_text(encoding="utf-8"))
+    without_concepts = made.keys() - {"Which orderings of variants survive"}
+    assert len(without_concepts) == 5
+    assert {title: shown[title] for title in without_concepts} == {title: made[title] for title in without_concepts}
     document = json.loads(output.splitlines()[-1])
     assert status == 0
     assert (len(document["cells"]), document["cases"]["n"]) == (260, 9680)
@@ -163,6 +193,7 @@ def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Rep
         (variant, 1855, 1855) for variant in ("V0", "V2", "V4")
     ]
     assert [cell["equal"] for cell in document["calibration"]["cells"]] == [True] * 15
+    assert [cell["equal"] for cell in document["chunk_size"]] == [True] * 42
     published = {name for values in Publication(EXAIM).aggregate.values() for name, _ in leaves(values)}
     unmatched = published - {cell["measure"] for cell in document["cells"]}
     assert all(name.startswith(("m3", "m4", "m5", "m6", "m7", "stub")) for name in unmatched)

@@ -109,7 +109,7 @@ def _publication(request: ReplicateRequest) -> int:
     else:
         _tell(found, request.page)
     calibrated = found.calibration.cells if found.calibration else ()
-    cells = (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated)
+    cells = (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated, *found.chunk_size)
     return 0 if all(cell.equal for cell in cells) and not found.recomputed.unpublished else 1
 
 
@@ -149,6 +149,7 @@ def _document(published: Mapping[str, Any], found: Replication) -> dict[str, obj
         },
         "orderings": [{**asdict(one), "survives": one.survives} for one in found.orderings],
         "gate": [asdict(step) for step in found.gate],
+        "chunk_size": [_cell(cell) for cell in found.chunk_size],
         "calibration": None if found.calibration is None else _calibration(found.calibration),
     }
 
@@ -196,6 +197,8 @@ def _tell(found: Replication, page: Path | None) -> None:
     if found.calibration is not None:
         chosen = found.calibration.chosen.label if found.calibration.chosen else "no policy"
         click.echo(f"calibrate {_equal(found.calibration.cells)} published numbers equal; {chosen} chosen")
+    if found.chunk_size:
+        click.echo(f"chunks    {_equal(found.chunk_size)} published numbers on fixed chunks equal")
     if page is not None:
         click.echo(f"page      {shown(page)}")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from exaid_evals.middleware.gates.token_gate import TokenGateSettings
 from exaid_evals.replication.campaign import to_trace
 from exaid_evals.replication.compare import Cell, leaves
 from exaid_evals.replication.gate import SPEED_OF_UNRECORDED, ends_at_published_cue, heard
-from exaid_evals.replication.published import PublishedTrace
+from exaid_evals.replication.published import PublishedRun, PublishedTrace
 from exaid_evals.replication.records import REMEDY, Record
 from exaid_evals.traces.model import Trace
 
@@ -48,6 +49,7 @@ MEDIAN_AT_LEAST, MEDIAN_SHARE_AT_LEAST = 50.0, 0.6
 FIRST_FLUSH_FACTOR, WAIT_FACTOR = 3.0, 1.5
 """The first flush may take so often the 95th percentile of the time to min_words; a wait, the longest max_wait_ms."""
 OBJECTIVES = ("ttff_content_p50_ms", "flush_count_mean", "chunk_size_p50")
+_LAST = ("end_of_trace", "turn_end")
 _CASE_MEASURES = ("ttff", "n", "p50", "p95", "wait", "spam", "timer")
 _NEVER = 10**9
 _TAIL = 64
@@ -139,6 +141,30 @@ def _heard_of(trace: PublishedTrace, imported: Trace) -> Trace:
         message for message in imported.messages if message.upstream and message.upstream["turn_id"] in turn_ids
     ]
     return replace(imported, messages=tuple(messages))
+
+
+def chunk_size_cells(published: Mapping[str, Any], runs: Mapping[str, Mapping[str, PublishedRun]]) -> tuple[Cell, ...]:
+    """Return the numbers of the report on fixed chunks: the median over cases of the median flush of the full pipeline.
+
+    Flushes at the end of a turn or of the conversation are left out, as published; the size is rounded up.
+
+    Args:
+        published: v3_calibration_report.json.
+        runs: variant → case id → run.
+    """
+    medians = {
+        case_id: median(sizes)
+        for logs in runs.values()
+        for case_id, run in logs.items()
+        if run.meta["trigger_policy"] == "full_exaid"
+        if (sizes := [one["accumulated_ctu"] for one in run.flushes if one["trigger_reason"] not in _LAST])
+    }
+    if not medians:
+        return ()
+    overall = float(median(medians.values()))
+    found: dict[str, float] = {f"per_case_median_ctu.{case_id}": float(size) for case_id, size in medians.items()}
+    found |= {"overall_median_ctu": overall, "chunk_size_ctu": float(math.ceil(overall))}
+    return tuple(Cell("chunk size", name, value, found[name]) for name, value in leaves(published) if name in found)
 
 
 def published_limits(published: Mapping[str, Any]) -> TokenGateSettings | None:
@@ -286,9 +312,9 @@ def _choice(
     measures: Measures, tried: Sequence[Policy], derived: Mapping[str, float]
 ) -> tuple[dict[str, float], int | None]:
     """Return the numbers by their published names, and the chosen policy's index."""
-    median = measures["chunk_size_p50"]
+    typical = measures["chunk_size_p50"]
     broken = [measures[name] > limit for name, limit in {**MOST, **derived}.items()]
-    broken += [median < MEDIAN_AT_LEAST, median < MEDIAN_SHARE_AT_LEAST * np.array([one.min_words for one in tried])]
+    broken += [typical < MEDIAN_AT_LEAST, typical < MEDIAN_SHARE_AT_LEAST * np.array([one.min_words for one in tried])]
     survivors = ~np.any(broken, axis=0)
     found: dict[str, float] = {
         "policy_validity.valid_policies_count": len(tried),

@@ -27,6 +27,8 @@ from exaid_evals.traces.model import Message, Provenance, Trace
 
 NOTE = "streamed by the published EXAIM evaluation; imported with its recorded times"
 UNIX_EPOCH = "1970-01-01T00:00:00.000Z"
+# Nothing is typed at an assumed speed here; the field is what every run log has.
+_STREAM = {"chars_per_second": 120.0}
 _DECISIONS = {"summarize": "summarize", "buffer": "hold", "discard": "discard"}
 # Fields of published records that a run log of ours says otherwise, or derives.
 _HAS_A_PLACE = frozenset(
@@ -75,7 +77,8 @@ def import_publication(
     written: dict[str, int] = {}
     for logs in runs.values():
         for case_id, run in logs.items():
-            log = _Converter(traces[case_id], run, manifest, hashes[case_id]).log()
+            converter = _Converter(traces[case_id], run)
+            log = converter.log(converter.meta(manifest, hashes[case_id]))
             variant = str(log.meta["variant_id"])
             write_run(campaign.run_file(variant, case_id), log)
             written[variant] = written.get(variant, 0) + 1
@@ -114,15 +117,18 @@ class _Position:
     end: int
 
 
+def to_run_log(published: PublishedTrace, run: PublishedRun) -> RunLog:
+    """Return what a published run let go, decided and said, as a run log without provenance: enough to measure it."""
+    return _Converter(published, run).log({"config": {"stream": _STREAM}, "status": OK})
+
+
 class _Converter:
     """Turns one published run into a run log."""
 
-    def __init__(self, published: PublishedTrace, run: PublishedRun, manifest: Manifest, trace_sha256: str) -> None:
+    def __init__(self, published: PublishedTrace, run: PublishedRun) -> None:
         self._run = run
         self._trace = to_trace(published)
         self._t0_ms = int(published.meta["t0_emitted_ms"])
-        self._manifest = manifest
-        self._trace_sha256 = trace_sha256
         self._variant = str(run.meta["trigger_policy"])
         message_of = {
             message.upstream["turn_id"]: index for index, message in enumerate(self._trace.messages) if message.upstream
@@ -142,7 +148,7 @@ class _Converter:
             self._positions.append(_Position(index, lengths[index], lengths[index] + n_chars))
             lengths[index] += n_chars
 
-    def log(self) -> RunLog:
+    def log(self, meta: Mapping[str, Any]) -> RunLog:
         """Return the run log."""
         windows = self._windows()
         flushes = tuple(self._flush(index, *window) for index, window in enumerate(windows))
@@ -150,7 +156,7 @@ class _Converter:
         decisions = tuple(self._decision(record, flush_of[record["end_seq"]]) for record in self._run.decisions)
         latency_of = {record["end_seq"]: int(record["latency_ms"] or 0) for record in self._run.decisions}
         summaries = tuple(self._summary(record, windows, latency_of) for record in self._run.summaries)
-        return RunLog(self._meta(), flushes, decisions, summaries)
+        return RunLog(meta, flushes, decisions, summaries)
 
     def _windows(self) -> list[tuple[int, int, str, str]]:
         """Return `(start_seq, end_seq, timestamp, reason)` of each chunk that left a buffer.
@@ -256,15 +262,15 @@ class _Converter:
         elapsed = datetime.fromisoformat(timestamp) - datetime.fromisoformat(UNIX_EPOCH)
         return max(0, round(elapsed.total_seconds() * 1000) - self._t0_ms)
 
-    def _meta(self) -> dict[str, Any]:
+    def meta(self, manifest: Manifest, trace_sha256: str) -> dict[str, Any]:
+        """Return the fields of run_meta."""
         meta = self._run.meta
-        # Nothing is typed at an assumed speed here; the field is what every run log has.
         config = {
-            "stream": {"chars_per_second": 120.0},
+            "stream": _STREAM,
             "upstream": {name: meta[name] for name in sorted(meta) if name not in _OF_A_CASE},
         }
         models = {str(one["llm_usage"].get("model_id")) for one in (*self._run.decisions, *self._run.summaries)}
-        made_by = (self._manifest.trace_dataset_hash, str(meta.get("eval_run_id")), self._variant)
+        made_by = (manifest.trace_dataset_hash, str(meta.get("eval_run_id")), self._variant)
         return {
             "case_id": self._run.case_id,
             "variant_id": self._variant,
@@ -272,9 +278,9 @@ class _Converter:
             "imported": True,
             "upstream": {name: meta[name] for name in sorted(meta) if name in _OF_A_CASE},
             "eval_run_id": f"eval-{sha256_structure(list(made_by)).removeprefix('sha256:')[:16]}",
-            "mas_run_id": self._manifest.generation.mas_run_id,
-            "trace_sha256": self._trace_sha256,
-            "trace_dataset_hash": self._manifest.trace_dataset_hash,
+            "mas_run_id": manifest.generation.mas_run_id,
+            "trace_sha256": trace_sha256,
+            "trace_dataset_hash": manifest.trace_dataset_hash,
             "time_basis": self._trace.time_basis,
             "config": config,
             "config_hash": sha256_structure(config),

@@ -16,6 +16,10 @@ from typing import Literal
 import numpy as np
 
 from exaid_evals.concepts.base import CachedExtractor
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.metrics.registry import load_measures
+from exaid_evals.replication.campaign import to_run_log, to_trace
 from exaid_evals.replication.measures import Values, joined_by_blanks
 from exaid_evals.replication.published import PublishedRun, PublishedTrace
 from exaid_evals.replication.records import Record
@@ -120,6 +124,38 @@ def aggregate_concepts(of_cases: Sequence[ConceptCase]) -> dict[str, float | Non
         key = f"ctu_{budget}"
         found[f"m7b_coverage_by_budget_mean.{key}"] = _mean([case["m7b_coverage_by_budget"][key] for case in cases])
     return found
+
+
+# Published name → our measure of the same kind.
+OURS = {
+    "m3_redundancy.jaccard_mean": "jaccard_mean",
+    **{f"m3_redundancy.threshold_rates.tau_{tau}": f"redundancy_{tau}" for tau in TAUS},
+    "m4_trace_coverage.mean": "coverage",
+    "m5_unsupported.global_rate_mean": "unsupported",
+    "m5_unsupported.per_summary_mean": "unsupported_per_update",
+    "m6a.mean": "window_unsupported",
+    "m6b.mean": "contract_unsupported",
+    **{f"m7b_coverage_by_budget_mean.ctu_{budget}": f"coverage_at_{budget}" for budget in BUDGETS},
+}
+
+
+def our_measures(
+    trace: PublishedTrace, runs: Mapping[str, PublishedRun], extractor: CachedExtractor
+) -> dict[str, dict[str, float | None]]:
+    """Return variant → published name → our measure of the same kind, by our definitions, of one case.
+
+    Args:
+        trace: the conversation.
+        runs: variant → the case under it.
+        extractor: reads concepts.
+    """
+    config = MetricsConfig(budget_list=BUDGETS, tau_list=tuple(map(float, TAUS)))
+    measures = {measure.name: measure for measure in load_measures(config)}
+    observed = observe_case(to_trace(trace), [to_run_log(trace, run) for run in runs.values()], extractor)
+    return {
+        variant: {name: measures[ours].compute(seen) for name, ours in OURS.items()}
+        for variant, seen in zip(runs, observed, strict=True)
+    }
 
 
 def _said(deltas: Sequence[Record]) -> str:

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
 from exaid_evals.middleware.gates.base import Chunk, Piece
 from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings, ends_at_boundary
@@ -23,6 +23,7 @@ SPEED_OF_UNRECORDED = 120.0
 
 _CUE_AND_CLOSERS = re.compile(r"[.?!][)\]}'\"]*$")
 _WORD = re.compile(r"\s*\S+\s*")
+_SHOWN_DIFFERENCES = 10
 _NO_LABELS = frozenset({"", "unknown", "null", "none"})
 
 
@@ -79,6 +80,7 @@ class GateStep:
         n_published, n_replayed: flushes.
         n_equal: with the same index, end and reason.
         n_anywhere: with the same end and reason at whatever index.
+        first: where the first difference of each case is, in words; of the first cases alone.
     """
 
     rule: str
@@ -87,6 +89,7 @@ class GateStep:
     n_replayed: int
     n_equal: int
     n_anywhere: int
+    first: tuple[str, ...]
 
 
 def gate_steps(
@@ -121,11 +124,23 @@ def _step(
     rule: str, variant: str, logs: Mapping[str, PublishedRun], replayed: Mapping[str, list[tuple[int, str]]]
 ) -> GateStep:
     counts = [0, 0, 0, 0]
+    first: list[str] = []
     for case_id, run in logs.items():
         ours, theirs = replayed[case_id], [(flush["end_seq"], reason_of(flush)) for flush in run.flushes]
         equal = sum(one == other for one, other in zip(theirs, ours, strict=False))
         counts = [a + b for a, b in zip(counts, (len(theirs), len(ours), equal, len({*theirs} & {*ours})), strict=True)]
-    return GateStep(rule, variant, *counts)
+        if ours != theirs and len(first) < _SHOWN_DIFFERENCES:
+            first.append(f"{case_id}: {_first_difference(theirs, ours)}")
+    n_published, n_replayed, n_equal, n_anywhere = counts
+    return GateStep(rule, variant, n_published, n_replayed, n_equal, n_anywhere, tuple(first))
+
+
+def _first_difference(published: Sequence[tuple[int, str]], replayed: Sequence[tuple[int, str]]) -> str:
+    for index, (theirs, ours) in enumerate(zip_longest(published, replayed)):
+        if theirs != ours:
+            said = ["none" if one is None else f"seq {one[0]}, {one[1]}" for one in (theirs, ours)]
+            return f"flush {index} is {said[0]} as published, and {said[1]} replayed"
+    return "none"
 
 
 def replay_gate(trace: PublishedTrace, limits: TokenGateSettings, rules: Rules) -> list[LetGo]:

@@ -108,6 +108,14 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
         yield from _gate(found.gate)
     if found.calibration:
         yield from _calibration(found.calibration)
+    if found.chunk_size:
+        overall = {cell.measure: cell for cell in found.chunk_size}
+        size = overall.get("chunk_size_ctu")
+        yield (
+            f"The fixed chunks that stand in for the gate: {_equal(found.chunk_size)} numbers of their report are "
+            "recomputed, the median flush of each case and the median of these"
+            + (f", rounded up to {_exact(size.recomputed)} CTU." if size else ".")
+        )
 
 
 def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
@@ -117,10 +125,15 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
         "The two are not the same instrument, so these numbers stand beside the published ones and are not held to be "
         "equal. The definitions are upstream's: M3 is the mean Jaccard index of the concepts of consecutive summaries, "
         "over all pairs of all cases, and the share of pairs whose index is at least 0.85; a summary that broke its "
-        "schema is an empty set there."
+        "schema is an empty set there. In the last row they are those of `docs/measures.md`: what counts as covered "
+        "had been said before a summary stated it, budgets are filled to the last character, and means are over cases."
     )
     published = {variant: dict(leaves(values)) for variant, values in publication.aggregate.items()}
-    ways = [("published", published), *((_way(table), table.means) for table in found.concepts)]
+    ways = [
+        ("published", published),
+        *((_way(table), table.means) for table in found.concepts),
+        ("ours, by our definition", found.by_our_definitions),
+    ]
     for measure, heading in _CONCEPTS:
         yield f"**{heading}**"
         variants = [one.variant for one in found.recomputed.variants]
@@ -233,6 +246,10 @@ def _gate(steps: Sequence[GateStep]) -> Iterator[str]:
         shown = f"{step.n_equal:,} of {step.n_published:,} ({step.n_anywhere:,})"
         by_rule.setdefault(step.rule, []).append(shown)
     yield table(("rule added", *map(escape, variants)), [(rule, *counts) for rule, counts in by_rule.items()])
+    differences = [f"- {escape(step.variant)}, {text}" for step in steps[-len(variants) :] for text in step.first]
+    if differences:
+        yield "By all rules together, these still differ first:"
+        yield "\n".join(differences)
 
 
 def _calibration(found: CalibrationFound) -> Iterator[str]:

@@ -258,6 +258,11 @@ class Publication:
         """The published summary of the token gate's calibration; empty where it is not here."""
         return self._document(self.folder / "calibration" / "calibration_summary.json")
 
+    @cached_property
+    def chunk_size_report(self) -> Mapping[str, Any]:
+        """The published report on the size of fixed chunks; empty where it is not here."""
+        return self._document(self.folder / "calibration" / "v3_calibration_report.json")
+
     def _document(self, path: Path) -> Mapping[str, Any]:
         if not path.is_file():
             return {}

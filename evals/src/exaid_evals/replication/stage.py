@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from exaid_evals.concepts.base import CachedExtractor, Extractor
 from exaid_evals.errors import DataError
-from exaid_evals.replication.calibration import CalibrationFound, published_limits, recalibrate
-from exaid_evals.replication.compare import Recomputed, leaves, recompute
+from exaid_evals.replication.calibration import CalibrationFound, chunk_size_cells, published_limits, recalibrate
+from exaid_evals.replication.compare import Cell, Recomputed, leaves, recompute
 from exaid_evals.replication.concept_measures import (
+    OURS,
     TextBasis,
     aggregate_concepts,
     candidates_of,
     concept_measures,
     ids_of,
+    our_measures,
 )
 from exaid_evals.replication.conclusions import Ordering, orderings
 from exaid_evals.replication.gate import STEPS, GateStep, gate_steps
@@ -68,9 +72,11 @@ class Replication:
         recomputed: numbers that need no extractor.
         extractor: id of ours; None where concepts were left out.
         concepts: measures by ours, a table for each way of reading.
+        by_our_definitions: variant → published name → mean over cases of our measure of the same kind.
         orderings: the published orderings of variants, each tested.
         gate: the published token gate, replayed by one rule after another; empty where its limits are not here.
         calibration: its calibration, recomputed; None where it is not here.
+        chunk_size: numbers of the report on the fixed chunks that stand in for the gate.
         validity: of the extractor on annotated texts; None where none were named.
         bounds: variant → what its share of unsupported concepts may be by that recall.
     """
@@ -78,9 +84,11 @@ class Replication:
     recomputed: Recomputed
     extractor: str | None
     concepts: tuple[ConceptTable, ...]
+    by_our_definitions: Mapping[str, Mapping[str, float | None]]
     orderings: tuple[Ordering, ...]
     gate: tuple[GateStep, ...]
     calibration: CalibrationFound | None
+    chunk_size: tuple[Cell, ...]
     validity: Validity | None
     bounds: Mapping[str, Bounds | None]
 
@@ -123,6 +131,7 @@ def replicate(
                             of_measure.setdefault(variant, {})[case_id] = value
                 on_step(f"concepts of {variant}")
             tables.append(ConceptTable(basis, k, means))
+    ours = _by_our_definitions(traces, runs, CachedExtractor(extractor), on_step) if extractor else {}
     tested = []
     for name, measure in CONCLUSIONS.items():
         published = {variant: dict(leaves(values)).get(name) for variant, values in publication.aggregate.items()}
@@ -131,19 +140,56 @@ def replicate(
     limits = published_limits(publication.calibration)
     gate = gate_steps(traces, runs, limits, on_rule=on_step) if limits else ()
     calibration = recalibrate(publication.calibration, traces, on_case=on_step) if publication.calibration else None
+    chunk_size = chunk_size_cells(publication.chunk_size_report, runs)
     extractor_id = extractor.id if extractor else None
     validity = extractor_validity(extractor, annotated) if extractor and annotated else None
     shares = per_case.get("m5_unsupported_global_rate", {})
     bounds = {variant: unsupported_bounds(cases, validity) for variant, cases in shares.items()} if validity else {}
-    return Replication(found, extractor_id, tuple(tables), tuple(tested), gate, calibration, validity, bounds)
+    return Replication(
+        found, extractor_id, tuple(tables), ours, tuple(tested), gate, calibration, chunk_size, validity, bounds
+    )
+
+
+def _by_our_definitions(
+    traces: Mapping[str, PublishedTrace],
+    runs: Mapping[str, Mapping[str, PublishedRun]],
+    extractor: CachedExtractor,
+    on_step: Callable[[str], None],
+) -> dict[str, dict[str, float | None]]:
+    values: dict[str, dict[str, list[float]]] = {variant: {name: [] for name in OURS} for variant in runs}
+    for case_id, trace in traces.items():
+        of_case = {variant: logs[case_id] for variant, logs in runs.items() if case_id in logs}
+        for variant, measures in our_measures(trace, of_case, extractor).items():
+            for name, value in measures.items():
+                if value is not None:
+                    values[variant][name].append(value)
+        on_step(case_id)
+    return {
+        variant: {name: float(np.mean(known)) if known else None for name, known in measures.items()}
+        for variant, measures in values.items()
+    }
 
 
 def concept_cells(published: Mapping[str, Any], found: Replication) -> list[dict[str, Any]]:
     """Return each published number that rests on concepts beside ours, with what both are.
 
-    The definition is upstream's and the extractor ours, so that the two are not expected to be equal.
+    The extractor is ours, so that the two are not expected to be equal; nor are the definitions where they are ours.
     """
-    return [
+    by_ours = [
+        {
+            "variant": variant,
+            "measure": measure,
+            "published": dict(leaves(published.get(variant, {}))).get(measure),
+            "ours": value,
+            "definition": f"ours: {OURS[measure]}",
+            "extractor": found.extractor,
+            "text": "said",
+            "candidates": 1,
+        }
+        for variant, means in found.by_our_definitions.items()
+        for measure, value in means.items()
+    ]
+    return by_ours + [
         {
             "variant": variant,
             "measure": measure,
@@ -184,4 +230,5 @@ def n_steps(publication: Publication, *, concepts: bool) -> int:
     n_variants = len(publication.variants)
     n_gate = len(STEPS) if published_limits(publication.calibration) else 0
     n_calibration = len(publication.trace_files) if publication.calibration else 0
-    return len(publication.trace_files) + n_variants * (5 if concepts else 1) + n_gate + n_calibration
+    n_traces = len(publication.trace_files) * (2 if concepts else 1)
+    return n_traces + n_variants * (5 if concepts else 1) + n_gate + n_calibration
