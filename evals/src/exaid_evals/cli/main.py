@@ -71,6 +71,7 @@ VERBS = {
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
     "concepts": ("concepts", "Show which clinical concepts the extractor sees in a text."),
     "notes": ("notes", "Compare summaries with clinicians' notes, and check each statement against its source."),
+    "agreement": ("agreement", "Show how far your own raters agree with one another, and measures with them."),
     "calibrate": ("calibrate", "Choose the token gate's limits on cases that are not evaluated."),
     "reproduce": ("reproduce", "All stages, one after the other."),
     "paper": ("paper", "All stages, then the paper's tables and figures in one folder."),

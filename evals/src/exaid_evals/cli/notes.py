@@ -95,12 +95,12 @@ def records_of(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: it cannot be read, or a line is no record.
     """
-    from exaid_evals.artifacts.jsonl import parse_line, require_record, scan_jsonl
+    from exaid_evals.artifacts.content import content_chunks
+    from exaid_evals.artifacts.jsonl import parse_line, require_record
 
     path = Path("standard input" if file == "-" else file)
-    piped = (line.rstrip(b"\r\n") for line in sys.stdin.buffer) if file == "-" else ()
-    lines = (
-        (parse_line(line, number) for number, line in enumerate(piped, 1) if line) if file == "-" else scan_jsonl(path)
-    )
-    for line in lines:
-        yield line.number, require_record(line, path)
+    content = sys.stdin.buffer.read() if file == "-" else b"".join(content_chunks(path))
+    # People write such files: unlike in our own, the last line needs no end.
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if line.strip():
+            yield number, require_record(parse_line(line.rstrip(b"\r"), number), path)
