@@ -13,7 +13,7 @@ from pathlib import Path
 
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
-from exaid_evals.metrics.registry import MEASURES
+from exaid_evals.metrics.registry import MEASURES, ON_REQUEST
 from exaid_evals.metrics.texts import COMPARED, TEXTS
 from exaid_evals.provenance.lineage import comparison_fields, constants_of, definition_of
 
@@ -42,7 +42,7 @@ def render() -> str:
     config = MetricsConfig()
     parts = [_INTRODUCTION, *_contents(config)]
     parts += list(_texts())
-    for family in MEASURES:
+    for family in (*MEASURES, *ON_REQUEST):
         parts += list(_family(family, config))
     parts += list(_comparisons())
     return "\n\n".join(parts) + "\n"
@@ -50,7 +50,7 @@ def render() -> str:
 
 def _families(config: MetricsConfig) -> Iterator[tuple[str, str, list[list[Measure]]]]:
     """Yield each family: name, what its module says of it, and its measures, those of one function together."""
-    for family, target in MEASURES.items():
+    for family, target in (*MEASURES.items(), *ON_REQUEST.items()):
         module_name, _, attribute = target.partition(":")
         module = import_module(module_name)
         groups: dict[str, list[Measure]] = {}

@@ -56,6 +56,22 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [require_record(line, path) for line in scan_jsonl(path)]
 
 
+def written_records(path: Path, content: bytes | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield number and record of each line that a person may have written: the last one needs no end.
+
+    Args:
+        path: the file.
+        content: what it holds, where that has been read already, as of standard input.
+
+    Raises:
+        DataError: names the first line that is not a record, and what to do.
+    """
+    content = b"".join(content_chunks(path)) if content is None else content
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if line.strip():
+            yield number, require_record(parse_line(line.rstrip(b"\r"), number), path)
+
+
 def require_record(line: Line, path: Path) -> dict[str, Any]:
     """Return a line's record.
 

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.cli.notes import records_of
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, flag, option
 
@@ -73,11 +72,12 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     import io
 
     from exaid_evals.artifacts.content import content_chunks
+    from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.errors import DataError
 
     content = b"".join(content_chunks(path))
     if content.lstrip().startswith(b"{"):
-        yield from records_of(str(path))
+        yield from written_records(path, content)
         return
     try:
         text = content.decode("utf-8-sig")

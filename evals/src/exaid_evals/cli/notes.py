@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,6 +41,7 @@ def run(request: NotesRequest) -> int:
     agreement of denials. Against both: the shares of statements that are supported, contradicted and not found, and
     why. Shares of nothing are null.
     """
+    from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
@@ -54,8 +55,10 @@ def run(request: NotesRequest) -> int:
     comparison = Comparison(extractor, stop)
 
     def measured() -> Iterator[MeasuredNote]:
-        for number, record in records_of(request.file):
-            yield measure_note(read_note(record, number, request.file), comparison)
+        piped = request.file == "-"
+        path = Path("standard input" if piped else request.file)
+        for number, record in written_records(path, sys.stdin.buffer.read() if piped else None):
+            yield measure_note(read_note(record, number, str(path)), comparison)
 
     for line in _table(measured()) if request.form == "table" else _jsonl(measured()):
         click.echo(line)
@@ -87,20 +90,3 @@ def _table(notes: Iterator[MeasuredNote]) -> Iterator[str]:
                 yield printable(
                     f"{note.id}: {one.verdict.value.replace('_', ' ')}: {one.statement.text} ({one.reason})"
                 )
-
-
-def records_of(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield number and record of each line of a file of JSON Lines, perhaps gzipped; `-` is standard input.
-
-    Raises:
-        DataError: it cannot be read, or a line is no record.
-    """
-    from exaid_evals.artifacts.content import content_chunks
-    from exaid_evals.artifacts.jsonl import parse_line, require_record
-
-    path = Path("standard input" if file == "-" else file)
-    content = sys.stdin.buffer.read() if file == "-" else b"".join(content_chunks(path))
-    # People write such files: unlike in our own, the last line needs no end.
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if line.strip():
-            yield number, require_record(parse_line(line.rstrip(b"\r"), number), path)

@@ -37,6 +37,11 @@ class Campaign:
         return self.root / "cases"
 
     @property
+    def references(self) -> Path:
+        """Clinicians' notes of cases, where somebody has put them there."""
+        return self.root / "references.jsonl"
+
+    @property
     def traces(self) -> Path:
         """Folder of frozen traces, one file per case."""
         return self.root / "traces"

@@ -151,6 +151,15 @@ class MetricsRequest(
         metavar="NAMES",
         key="metrics.yaml:measures",
     )
+    references: Path | None = option(
+        "Clinicians' notes of cases, JSON Lines {case_id, reference}: measures updates against them.  "
+        "[default: references.jsonl in the campaign folder, where it is]",
+        path={"exists": True, "dir_okay": False},
+    )
+    labels: Path | None = option(
+        "What people say of some cases, JSON Lines: corrects coverage and unsupported for the extractor's errors.",
+        path={"exists": True, "dir_okay": False},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,19 +63,24 @@ class Sources:
         self._by_concept: dict[str, list[_Place]] = defaultdict(list)
         self._by_prefix: dict[str, set[str]] = defaultdict(set)
         self._numbers: dict[str, set[str]] = defaultdict(set)
-        self._denies = any(content.denies for content in contents)
-        self._denies_all = any(content.denies_all for content in contents)
+        self._denies = self._denies_all = False
         for content in contents:
-            for statement in content.statements:
-                for unit in statement.units:
-                    place = _Place(unit, statement)
-                    self._by_key[unit.key].append(place)
-                    for concept in unit.concepts:
-                        self._by_concept[concept].append(place)
-                    if unit.is_value:
-                        self._numbers[unit.measure].add(unit.key)
-                    else:
-                        self._by_prefix[unit.key[:_PREFIX]].add(unit.key)
+            self.add(content)
+
+    def add(self, content: Content) -> None:
+        """Take in what was said next."""
+        self._denies |= content.denies
+        self._denies_all |= content.denies_all
+        for statement in content.statements:
+            for unit in statement.units:
+                place = _Place(unit, statement)
+                self._by_key[unit.key].append(place)
+                for concept in unit.concepts:
+                    self._by_concept[concept].append(place)
+                if unit.is_value:
+                    self._numbers[unit.measure].add(unit.key)
+                else:
+                    self._by_prefix[unit.key[:_PREFIX]].add(unit.key)
 
     def places(self, unit: Unit) -> list[_Place]:
         """Return where the sources hold a unit: the same key or concept, else a word of the same root."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
@@ -16,14 +16,16 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_curve
+from exaid_evals.metrics.noted import NoteMeasures
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import COVERAGE_CURVE, FAILED_RUN, SKIPPED_FAILED_TRACE, CaseMetrics
 from exaid_evals.metrics.registry import load_measures
+from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.guard import GuardedExtractor, part
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.replay.windows import require_within
-from exaid_evals.traces.model import read_trace
+from exaid_evals.traces.model import Trace, read_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Measuring:
         config: what to measure.
         stop_entities: names that are never concepts.
         trace_dataset_hash: of the frozen traces, which every run must name.
+        references: case → its clinician's note, of cases that have one.
     """
 
     root: Path
     config: MetricsConfig
     stop_entities: frozenset[str]
     trace_dataset_hash: str
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Measurer:
         self._dataset_hash = measuring.trace_dataset_hash
         self._measures = load_measures(measuring.config)
         self._extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
+        self._references = measuring.references
+        self._noted = NoteMeasures(measuring.config, self._extractor, measuring.stop_entities)
 
     def __call__(self, entry: TraceEntry) -> CaseResult:
         """Measure one case; what is wrong with its data is returned, not raised."""
@@ -83,7 +89,8 @@ class Measurer:
             for variant, log in zip(variants, logs, strict=True):
                 require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
             extractor = GuardedExtractor(self._extractor, self._config.extractor.name, entry.case_id)
-            observed = iter(observe_case(trace, [log for log in logs if not log.failed], extractor))
+            whole = [log for log in logs if not log.failed]
+            observed = iter(self._with_notes(trace, whole, observe_case(trace, whole, extractor)))
             metrics = [
                 replace(
                     CaseMetrics(entry.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
@@ -96,6 +103,15 @@ class Measurer:
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
         return CaseResult(entry.case_id, tuple(metrics))
+
+    def _with_notes(self, trace: Trace, logs: Sequence[RunLog], observed: Sequence[Observation]) -> list[Observation]:
+        """Return observations with what is measured against references and statements; as they are without either."""
+        reference = self._references.get(trace.case_id)
+        speeds = [float(log.meta["config"]["stream"]["chars_per_second"]) for log in logs]
+        return [
+            replace(seen, noted=self._noted(trace, arrivals(trace, speed), seen, reference))
+            for seen, speed in zip(observed, speeds, strict=True)
+        ]
 
     def _metrics(self, case_id: str, variant: str, seen: Observation) -> CaseMetrics:
         config = self._config

@@ -99,6 +99,7 @@ class Observation:
         decisions: in order.
         flushes: in order.
         end_ms: when the conversation was over, in virtual ms.
+        noted: measures of the updates' text against a clinician's note and what had been said, where asked for.
         labels: what the conversation really states; None where its messages carry no gold labels.
         step: where the conversation went wrong; None where that is not known.
     """
@@ -112,6 +113,7 @@ class Observation:
     flushes: tuple[Flush, ...] = ()
     end_ms: int = 0
     step: DecisiveStep | None = None
+    noted: Mapping[str, float | None] = field(default_factory=dict)
 
     @cached_property
     def trace_concepts(self) -> frozenset[str]:

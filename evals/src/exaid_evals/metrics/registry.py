@@ -28,8 +28,12 @@ _FAMILIES = {
     "schema_failures": f"{_PACKAGE}.schema_failures:measures",
     "extractor_validity": f"{_PACKAGE}.extractor_validity:measures",
 }
-# Known by name, and measured only where a configuration asks for them.
-ON_REQUEST = {"decisive_step": f"{_PACKAGE}.decisive_step:measures"}
+# Known by name, and measured only where a configuration asks for them, or has what they need.
+ON_REQUEST = {
+    "decisive_step": f"{_PACKAGE}.decisive_step:measures",
+    "reference": f"{_PACKAGE}.reference:measures",
+    "statements": f"{_PACKAGE}.statements:measures",
+}
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""
 

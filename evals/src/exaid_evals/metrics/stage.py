@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -47,11 +47,13 @@ class Settings:
         config: what to measure.
         stop_entities: names that are never concepts.
         request: which variants and cases, and how.
+        references: case → its clinician's note, of cases that have one.
     """
 
     config: MetricsConfig
     stop_entities: frozenset[str]
     request: MetricsRequest = field(default_factory=MetricsRequest)
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         "extractor": extractor_source(settings.config.extractor.name),
         "measures": measure_sources(settings.config),
     }
+    if settings.references:
+        parts["references"] = sha256_structure(dict(settings.references))
     inputs = {
         one.variant_id: fingerprint(signature=str(signature), runs=dict(one.hashes), parts=parts)
         for one in runs
@@ -162,7 +166,9 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
 
 def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCase) -> dict[str, list[CaseMetrics]]:
     """Return variant → its cases by id."""
-    measuring = Measuring(campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash)
+    measuring = Measuring(
+        campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash, settings.references
+    )
     by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
     problems: list[DataError | CaseFailedError] = []
     build = partial(Measurer, measuring, plan.stale)

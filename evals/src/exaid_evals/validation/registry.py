@@ -11,6 +11,7 @@ from exaid_evals.validation.recordings import CassetteCheck, MacCassetteCheck
 from exaid_evals.validation.recovery import RecoveryCheck
 from exaid_evals.validation.reports import (
     AnalysisCheck,
+    CorrectedCheck,
     ImageAuditCheck,
     ImpactCheck,
     LogComparisonCheck,
@@ -27,6 +28,7 @@ CHECKS: dict[str, type[FileCheck]] = {
         TraceCheck,
         RunCheck,
         MetricsCheck,
+        CorrectedCheck,
         ExportCheck,
         CassetteCheck,
         MacCassetteCheck,

@@ -45,6 +45,16 @@ class LogComparisonCheck(_OneRecordCheck):
     remedy = "compare the logs again with `exaid-evals compare-logs`"
 
 
+class CorrectedCheck(FileCheck):
+    """Measures that labels have corrected: a record a variant."""
+
+    schema = "exaid.corrected"
+    remedy = "compute them again with `exaid-evals compute-metrics --labels`"
+
+    def record(self, line: int, record: Record) -> None:
+        """Take the next record; the schema says all of it."""
+
+
 class ImageAuditCheck(FileCheck):
     """An audit of images: a record an image, and a summary that ends it."""
 

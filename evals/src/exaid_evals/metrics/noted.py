@@ -1,0 +1,97 @@
+"""Updates against a clinician's note, and statements against what had been said: by request, for it costs time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from exaid_evals.concepts.base import Extractor
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError
+from exaid_evals.factuality.notes import verdict_shares
+from exaid_evals.factuality.reference import Comparison
+from exaid_evals.factuality.support import Judged, Sources
+from exaid_evals.metrics.observation import Observation
+from exaid_evals.replay.clock import MessageArrival
+from exaid_evals.traces.model import Trace
+
+REFERENCE, STATEMENTS = "reference", "statements"
+"""Families of measures that are taken where they are asked for: the first where there are references."""
+
+
+def read_references(records: Iterable[tuple[int, Mapping[str, Any]]], where: str) -> dict[str, str]:
+    """Return case → its clinician's note.
+
+    Raises:
+        DataError: a record has no case or note, or a case has two.
+    """
+    found: dict[str, str] = {}
+    for number, record in records:
+        case, note = record.get("case_id"), record.get("reference")
+        if not isinstance(case, str) or not isinstance(note, str):
+            remedy = 'write {"case_id": "case-…", "reference": "…"} on each line'
+            raise DataError("not a reference of a case", where=f"{where}:{number}", remedy=remedy)
+        if case in found:
+            raise DataError(f"duplicate {case}", where=f"{where}:{number}", remedy="keep one reference for each case")
+        found[case] = note
+    return found
+
+
+def with_references(config: MetricsConfig, references: Mapping[str, str]) -> MetricsConfig:
+    """Return a configuration that measures against references where there are any."""
+    if not references or REFERENCE in config.measures:
+        return config
+    return config.model_copy(update={"measures": (*config.measures, REFERENCE)})
+
+
+class NoteMeasures:
+    """Takes those of the two families' measures that a configuration asks for.
+
+    Args:
+        config: names the families.
+        extractor: finds concepts.
+        stop_entities: names that are never concepts.
+    """
+
+    def __init__(self, config: MetricsConfig, extractor: Extractor, stop_entities: frozenset[str]) -> None:
+        self._wanted = {REFERENCE, STATEMENTS}.intersection(config.measures)
+        self._compare = Comparison(extractor, stop_entities) if self._wanted else None
+
+    def __call__(
+        self, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation, reference: str | None
+    ) -> dict[str, float | None]:
+        """Return name → number of one case under one variant.
+
+        Args:
+            trace: the conversation.
+            arrivals: when each of its messages arrived.
+            seen: the updates.
+            reference: a clinician's note of the case; None where there is none.
+        """
+        found: dict[str, float | None] = {}
+        if self._compare is None:
+            return found
+        if REFERENCE in self._wanted and reference is not None:
+            told = "\n".join(update.text for update in seen.faithful_updates)
+            measures = self._compare.measures(told, reference)
+            found |= {f"{REFERENCE}_{name}": value for name, value in measures.items()}
+        if STATEMENTS in self._wanted:
+            shares = verdict_shares(self._judged(self._compare, trace, arrivals, seen))
+            found |= {f"{STATEMENTS}_{name}": value for name, value in shares.items() if name != STATEMENTS}
+        return found
+
+    @staticmethod
+    def _judged(
+        compare: Comparison, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation
+    ) -> list[Judged]:
+        """Judge each statement of the updates against what had been said when it came, half messages included."""
+        judged: list[Judged] = []
+        sources, heard = Sources([]), [0] * len(arrivals)
+        for update in seen.faithful_updates:  # in order of emission
+            for place, (message, arrival) in enumerate(zip(trace.messages, arrivals, strict=True)):
+                there = arrival.chars_at(update.t_ms)
+                if there > heard[place]:
+                    sources.add(compare.read(message.content[:there]))
+                    heard[place] = there
+            judged += [sources.judge(statement) for statement in compare.read(update.text).statements]
+        return judged
