@@ -141,9 +141,6 @@ def _history(change: Callable[[list[Any]], Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("log", "message"),
     [
-        ({**BAKERY, "mistake_step": 5}, "the history has 5 messages, counted from 0: it was cut"),
-        ({**BAKERY, "mistake_step": "two"}, "mistake_step is 'two'"),
-        ({**BAKERY, "mistake_step": True}, "mistake_step is True"),
         ({**BAKERY, "mistake_agent": None}, "mistake_agent is not a name"),
         ({**BAKERY, "history": {}}, "history is no list of messages"),
         (_history(lambda messages: [*messages[:1], "hello", *messages[2:]]), r"history\[1\] is not a message"),
@@ -157,6 +154,24 @@ def test_what_is_no_log_is_named(tmp_path: Path, log: dict[str, Any], message: s
     path.write_text(json.dumps(log))
     with pytest.raises(DataError, match=rf"7\.json: .*{message}"):
         read_failure(path, "case-7")
+
+
+@pytest.mark.parametrize(
+    ("step", "message"), [(4, "the history has 4 messages"), ("two", "is 'two'"), (True, "is True"), (None, "is None")]
+)
+def test_a_step_outside_the_history_is_named(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: object, message: str
+) -> None:
+    """People annotate; the conversation is kept without a decisive step, and the file is named."""
+    (logs / "Told" / "2.json").write_text(json.dumps({**HARBOUR, "mistake_step": step}))
+    campaign = Campaign(tmp_path / "data")
+    assert exaid_evals(["import-campaign", str(logs), "--data-dir", str(campaign.root)]) == 0
+    captured = capsys.readouterr()
+    assert "2.json: mistake_step" in captured.err
+    assert message in captured.err
+    assert "steps     1 decisive ones" in captured.out
+    messages = read_trace(campaign.trace_file("case-told-2")).messages
+    assert not any((message.upstream or {}).get(DECISIVE) for message in messages)
 
 
 @given(st.integers(0, 10_000))

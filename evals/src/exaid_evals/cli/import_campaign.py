@@ -39,7 +39,12 @@ def _failures(request: ImportCampaignRequest) -> int:
     freeze_traces(campaign, [to_trace(run) for run in runs], note=NOTE)
     click.echo(f"traces    {len(runs)} in {shown(campaign.traces)}, without times")
     others = sum(run.speaker is not None and run.speaker != run.agent for run in runs)
-    click.echo(f"steps     {len(runs)} decisive ones; in {others} another speaks than the one who is named responsible")
+    unknown = [run for run in runs if run.remark]
+    for run in unknown:
+        what = f"{run.remark}: kept without a decisive step; it may have been cut"
+        click.echo(f"note: {shown(run.path)}: {printable(what)}", err=True)
+    n_steps = len(runs) - len(unknown)
+    click.echo(f"steps     {n_steps} decisive ones; in {others} another speaks than the one who is named responsible")
     left = fields_left(runs)
     left["message without text"] = sum(run.n_empty for run in runs)
     told = ", ".join(f"{printable(name)} ({count})" for name, count in sorted(left.items()) if count)

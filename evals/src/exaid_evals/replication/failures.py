@@ -37,7 +37,8 @@ class FailedRun:
         case_id: of its folder and file.
         path: the file.
         messages: `(step, speaker, text)` of those that say something.
-        step: the decisive one, counted from 0 in the whole history.
+        step: the decisive one, counted from 0 in the whole history; None where the log names no place of it.
+        remark: what keeps the step from being known; empty where nothing does.
         agent: who is responsible, as the log says.
         n_empty: messages without text, which are left out.
         left: names of fields that a trace has no place for.
@@ -46,7 +47,8 @@ class FailedRun:
     case_id: str
     path: Path
     messages: tuple[tuple[int, str, str], ...]
-    step: int
+    step: int | None
+    remark: str
     agent: str
     n_empty: int
     left: tuple[str, ...]
@@ -105,13 +107,13 @@ def read_failure(path: Path, case_id: str) -> FailedRun:
     if not isinstance(log, dict) or not isinstance(log.get("history"), list) or not log["history"]:
         _wrong(path, "history is no list of messages")
     history = log["history"]
-    step = _step(log.get("mistake_step"), len(history), path)
+    step, remark = _step(log.get("mistake_step"), len(history))
     if not isinstance(log.get("mistake_agent"), str):
         _wrong(path, "mistake_agent is not a name")
     messages = [(number, *_message(message, number, path)) for number, message in enumerate(history)]
     spoken = tuple(message for message in messages if message[2].strip())
     left = tuple(sorted(log.keys() - _MEANT))
-    return FailedRun(case_id, path, spoken, step, log["mistake_agent"], len(messages) - len(spoken), left)
+    return FailedRun(case_id, path, spoken, step, remark, log["mistake_agent"], len(messages) - len(spoken), left)
 
 
 def to_trace(run: FailedRun) -> Trace:
@@ -142,13 +144,14 @@ def _agents(speakers: Sequence[str]) -> dict[str, str]:
     return {name: "supervisor" if name in leads else doctors.get(name, "unknown") for name in names}
 
 
-def _step(value: object, n_messages: int, path: Path) -> int:
+def _step(value: object, n_messages: int) -> tuple[int | None, str]:
+    """Return the step, or None and why not: annotations are people's, and the conversation is sound without one."""
     text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
     if not text.isascii() or not text.isdigit():
-        _wrong(path, f"mistake_step is {value!r:.40}, and must be a whole number")
+        return None, f"mistake_step is {value!r:.40}, which is not a whole number"
     if int(text) >= n_messages:
-        _wrong(path, f"mistake_step is {text}, and the history has {n_messages} messages, counted from 0: it was cut")
-    return int(text)
+        return None, f"mistake_step is {text}, and the history has {n_messages} messages, counted from 0"
+    return int(text), ""
 
 
 def _message(message: object, number: int, path: Path) -> tuple[str, str]:

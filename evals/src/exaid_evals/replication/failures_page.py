@@ -133,14 +133,17 @@ def _origins(folder: Path, runs: Sequence[FailedRun]) -> Iterator[tuple[str, ...
         of_origin = [run for run in runs if run.path.parent.relative_to(folder).as_posix() == origin]
         lengths = [sum(len(text) for _, _, text in run.messages) for run in of_origin]
         n_messages = [len(run.messages) + run.n_empty for run in of_origin]
-        places = [run.step / max(n - 1, 1) for run, n in zip(of_origin, n_messages, strict=True)]
+        known = [(run.step, n) for run, n in zip(of_origin, n_messages, strict=True) if run.step is not None]
+        places = [step / max(n - 1, 1) for step, n in known]
         others = sum(run.speaker is not None and run.speaker != run.agent for run in of_origin)
         yield (
             escape(origin if origin != "." else "–"),
             f"{len(of_origin)}",
             f"{sum(n_messages) / len(of_origin):.1f}",
             f"{sum(lengths) / len(of_origin):,.0f}",
-            f"{median(run.step for run in of_origin):g} (median), {sum(places) / len(places):.0%} of the way",
+            f"{median(step for step, _ in known):g} (median), {sum(places) / len(places):.0%} of the way"
+            if known
+            else "–",
             f"{others}",
         )
 
