@@ -89,6 +89,11 @@ check: $(READY)  ## Lint, formatting, types, import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+SIZE ?= small
+.PHONY: torture
+torture: $(READY)  ## Kill stages, let calls fail, race, fill disks, break files (docs/reliability.md). SIZE=nightly; ARGS="fuzz"
+	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m torture --size $(SIZE) $(ARGS)
+
 .PHONY: audit
 audit: $(READY)  ## Search the code for dangerous calls, and the locked packages for known vulnerabilities where that service answers
 	@$(VENV)/bin/bandit --quiet --recursive evals/src -ll

@@ -71,14 +71,17 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     Raises:
         DataError: as `open_regular`; or it is larger than that.
     """
+    content = bytearray()
     try:
         with open_regular(path) as stream:
-            content = stream.read(max_bytes + 1)
+            # Not at once: reading that much would take that much memory, however small the file is.
+            while len(content) <= max_bytes and (chunk := stream.read(CHUNK_BYTES)):
+                content += chunk
     except OSError as error:
         raise _unreadable(path, error, None) from None
     if len(content) > max_bytes:
         raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="is it the right file?")
-    return content
+    return bytes(content)
 
 
 def append_descriptor(path: Path, *, follow: bool = True) -> int:

@@ -1,0 +1,59 @@
+"""A few of the faults of `make torture`, and every reader against some broken files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.artifacts.content import salvaged_chunks
+from exaid_evals.files import read_regular
+from stub_campaigns import shared_campaign
+from torture import fuzz
+
+_EVALS = Path(__file__).resolve().parents[2]
+_LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000))
+from pathlib import Path
+from exaid_evals.files import read_regular
+print(len(read_regular(Path(sys.argv[1]), 2 << 30)))
+"""
+
+
+@pytest.mark.parametrize("name", fuzz.readers(shared_campaign().root))
+def test_a_reader_reads_or_refuses(name: str) -> None:
+    """Whatever is done to a file: no other error, no long wait, no endless message."""
+    counts = fuzz.check(fuzz.readers(shared_campaign().root)[name], 15, seed=3)
+    assert sum(counts.values()) > 0
+
+
+def test_a_bound_on_bytes_is_not_taken_from_memory(tmp_path: Path) -> None:
+    """A file of three bytes that may have 2 GiB is read in little memory."""
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    found = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(_EVALS / "src")},
+    )  # fmt: skip
+    assert found.stdout == "3\n", found.stderr
+    assert read_regular(path, 3) == b"".join(salvaged_chunks(path)) == b"abc"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/usr/bin/gcc").exists(), reason="makes calls fail by a library that gcc makes")
+def test_a_killed_stage_loses_nothing() -> None:
+    """Stages and a paid model, killed at random calls: the same files afterwards, no call paid twice."""
+    paths = os.pathsep.join([str(_EVALS / "src"), str(_EVALS / "tests")])
+    done = subprocess.run(
+        [sys.executable, "-m", "torture", "--size", "tiny", "kills", "disks"],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 wrong, 0 calls paid twice" in done.stdout
