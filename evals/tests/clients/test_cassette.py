@@ -186,6 +186,31 @@ def test_a_write_that_fails_half_way_costs_nothing(
     assert [item["response_text"] for item in read_jsonl(path)] == ["FEVER", "RASH", "COUGH"]
 
 
+def test_room_is_taken_before_a_call_is_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that fills up meanwhile the answer takes the reserve; and without a reserve nothing is asked."""
+    keys = CallKeys(context())
+    with Recorder(tmp_path) as recorder:
+        call = key(keys, "FEVER")
+        recorder.prepare(call)
+        [reserve] = tmp_path.iterdir()
+        append = atomic.append_whole
+
+        def full(stream: Any, data: bytes) -> None:
+            if reserve.exists():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            append(stream, data)
+
+        monkeypatch.setattr(atomic, "append_whole", full)
+        recorder.add(call, response("FEVER"))
+        assert not reserve.exists()
+        monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(OSError, match="full"):
+            recorder.prepare(key(keys, "RASH"))
+        monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{RUN}.jsonl.gz"]
+    assert [item["response_text"] for item in read_jsonl(tmp_path / f"{RUN}.jsonl.gz")] == ["FEVER"]
+
+
 def test_what_is_left_of_a_damaged_cassette_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Half a member with others behind it, a bit that flipped, a duplicate, a wrong hash: the rest is found."""
     path = record(tmp_path / "data" / "cassettes", *"ABCDE")

@@ -182,7 +182,7 @@ def attempt(bench: Bench, count: Count, stage: str, arm: Callable[[Path], None],
         else:
             _hold(bench, count, stage, campaign, name)
         if stage == "live":
-            _charge(count, bill, campaign, killed=first == -signal.SIGKILL)
+            _charge(count, bill, campaign, hopeless=first == -signal.SIGKILL or "ENOSPC" in name)
 
 
 def _log_of(campaign: Path) -> str:
@@ -199,13 +199,17 @@ def _hold(bench: Bench, count: Count, stage: str, campaign: Path, name: str) -> 
         count.wrong.append(f"{name}: {len(differ)} files differ, first {differ[0]}")
 
 
-def _charge(count: Count, bill: Path, campaign: Path, *, killed: bool) -> None:
-    """A kill may lose the one call whose answer was on its way to the disk; nothing else may be paid again."""
+def _charge(count: Count, bill: Path, campaign: Path, *, hopeless: bool) -> None:
+    """Count what was paid again.
+
+    A kill, or a disk that takes nothing any more, may lose the one call whose answer was on its way to the disk.
+    """
     again = sum(n - 1 for n in paid(bill).values() if n > 1)
     recorded = sum(len(read_cassette(path)[0]) for path in (campaign / "cassettes").glob("eval-*.gz"))
     again = max(again, sum(paid(bill).values()) - recorded)
-    count.under_way += min(again, 1) if killed else 0
-    count.paid_twice += again - (min(again, 1) if killed else 0)
+    under_way = min(again, 1) if hopeless else 0
+    count.under_way += under_way
+    count.paid_twice += again - under_way
 
 
 def kills(bench: Bench, number: int, rng: random.Random) -> Iterator[tuple[str, Count]]:

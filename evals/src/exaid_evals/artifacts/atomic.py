@@ -45,6 +45,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+_RESERVE_BYTES = 128 * 1024
 _LEFTOVER = re.compile(r"\..{1,60}\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
@@ -79,7 +80,7 @@ class Appended:
     """A file that grows by whole records, in the hands of one writer.
 
     What a failed write left of a record is cut off before anything follows it; the record itself is kept, and written
-    before the next.
+    before the next. Where losing a record would be dear, `reserve` takes room for it beforehand.
     """
 
     def __init__(self, path: Path, *, sync: bool = False) -> None:
@@ -93,6 +94,43 @@ class Appended:
         self._sync = sync
         self._good: int | None = None
         self._unwritten: list[bytes] = []
+        self._reserve: Path | None = None
+
+    def reserve(self) -> None:
+        """Take room on the disk for the next records, where that is not done; a full disk gives it to them.
+
+        Raises:
+            OSError: there is none.
+        """
+        if self._reserve is None:
+            # It is named as a temporary file, so that what a kill leaves of it is removed as one.
+            path = self._path.parent / f".{self._path.name[:60]}.{secrets.token_hex(4)}.tmp"
+            with contextlib.ExitStack() as on_failure:
+                on_failure.callback(path.unlink, missing_ok=True)
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as stream:
+                    stream.write(secrets.token_bytes(_RESERVE_BYTES))  # what no file system packs
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                on_failure.pop_all()
+            self._reserve = path
+
+    def close(self) -> None:
+        """Write what could not be written before, and give back the room.
+
+        Raises:
+            OSError: it could not be written; names the file.
+        """
+        try:
+            self.flush()
+        finally:
+            self._give_room()
+
+    def _give_room(self) -> bool:
+        path, self._reserve = self._reserve, None
+        if path is not None:
+            path.unlink(missing_ok=True)
+        return path is not None
 
     def append(self, record: bytes) -> None:
         """Append a record, after those that could not be written before.
@@ -109,14 +147,16 @@ class Appended:
         Raises:
             OSError: it could not be written; names the file.
         """
-        try:
-            while self._unwritten:
+        while self._unwritten:
+            try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with os.fdopen(append_descriptor(self._path), "ab", buffering=0) as stream:
                     self._write(stream, self._unwritten[0])
-                del self._unwritten[0]
-        except OSError as error:
-            raise OSError(error.errno, f"cannot be written: {error.strerror}", str(self._path)) from error
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT) and self._give_room():
+                    continue
+                raise OSError(error.errno, f"cannot be written: {error.strerror}", str(self._path)) from error
+            del self._unwritten[0]
 
     def _write(self, stream: IO[bytes], record: bytes) -> None:
         size = os.fstat(stream.fileno()).st_size

@@ -300,7 +300,7 @@ class Recorder:
         """Rewrite what has grown, also when the work was interrupted."""
         with self._lock:
             for _, file in sorted(self._files.items()):
-                file.flush()
+                file.close()
             for eval_run_id in sorted(self._grown):
                 path = self._path(eval_run_id)
                 write_cassette(path, read_cassette(path)[0])
@@ -314,6 +314,18 @@ class Recorder:
         """
         with self._lock:
             return self._of(key.context.eval_run_id).get(key.key)
+
+    def prepare(self, key: CallKey) -> None:
+        """Make sure, before a call is paid for, that its answer can be recorded.
+
+        Raises:
+            OSError: it could not.
+        """
+        with self._lock:
+            self._file(key.context.eval_run_id).reserve()
+
+    def _file(self, eval_run_id: str) -> Appended:
+        return self._files.setdefault(eval_run_id, Appended(self._path(eval_run_id), sync=True))
 
     def add(self, key: CallKey, response: LLMResponse) -> None:
         """Record an answer; when this returns, it is on the disk.
@@ -329,7 +341,7 @@ class Recorder:
             self._of(eval_run_id)[key.key] = response
             self._grown.add(eval_run_id)
             self.n_added += 1
-            self._files.setdefault(eval_run_id, Appended(self._path(eval_run_id), sync=True)).append(member)
+            self._file(eval_run_id).append(member)
 
     def _of(self, eval_run_id: str) -> dict[Key, LLMResponse]:
         if eval_run_id not in self._answers:

@@ -78,6 +78,7 @@ class _BoundRecording(BoundClient):
         if known is not None:
             return known
         self._asked_now.add(key.key.request_sha256)
+        self._recorder.prepare(key)
         self._budget.charge(request.prompt_ctu)
         response = self._inner.complete(request)
         # Recorded first: should the process die now, the answer has been paid for.

@@ -103,9 +103,13 @@ class CaseCalls:
                 difference = self._recording.nearest_difference(self.case_id, request)
                 return _refusal(f"a request that was not recorded: {difference}"), request_sha256, None
             try:
+                self._recording.prepare()
                 self._budget.charge(prompt_ctu(request))
             except StoppedError as error:
                 return _refusal(error.what, stopped=True), request_sha256, None
+            except OSError as error:
+                what = f"the answer could not be recorded ({error.strerror})"
+                return _refusal(what, stopped=True), request_sha256, None
             started = time.monotonic()
             reply = self._forward(body)
             latency_ms = round((time.monotonic() - started) * 1000)

@@ -151,8 +151,8 @@ class Recording:
         """Rewrite the file sorted, also when the work was interrupted. What comes later is not kept."""
         with self._lock:
             self._open = False
+            self._file.close()
             if self._grown and not self._read_only:
-                self._file.flush()
                 _write(self._path, read_recording(self._path)[0])
 
     def find(self, case_id: str, request_sha256: str, repeat: int) -> Answer | None:
@@ -164,6 +164,16 @@ class Recording:
         """Return what came of a case; None where it never came to an end."""
         with self._lock:
             return self._outcomes.get(case_id)
+
+    def prepare(self) -> None:
+        """Make sure, before a call is paid for, that its answer can be recorded.
+
+        Raises:
+            OSError: it could not.
+        """
+        with self._lock:
+            if self._open:
+                self._file.reserve()
 
     def add_call(self, call: Call) -> None:
         """Record an answer; when this returns, it is on the disk."""
