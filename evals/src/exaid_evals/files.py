@@ -84,6 +84,15 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     return bytes(content)
 
 
+def first_bytes(path: Path, number: int) -> bytes:
+    """Return how a file begins, for whoever asks what it is; nothing of what is no file, or cannot be read."""
+    try:
+        with open_regular(path) as stream:
+            return stream.read(number)
+    except (DataError, OSError):
+        return b""
+
+
 def append_descriptor(path: Path, *, follow: bool = True) -> int:
     """Open a file at its end, for reading too, make it where there is none, and return its descriptor.
 

@@ -19,7 +19,7 @@ from pathlib import Path
 SIZES = {
     "tiny": {"kills": 2, "failures": 1, "races": 1, "disks": 1, "fuzz": 10},
     "small": {"kills": 6, "failures": 4, "races": 1, "disks": 3, "fuzz": 150},
-    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 12, "fuzz": 4000},
+    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 24, "fuzz": 4000},
 }
 _SHIM = "TORTURE_SHIM"
 
@@ -50,7 +50,7 @@ def main() -> int:
             "kills": lambda: faults.kills(bench, size["kills"], rng) if shim else (),
             "failures": lambda: faults.failures(bench, size["failures"]) if shim else (),
             "races": lambda: faults.races(bench, size["races"]),
-            "disks": lambda: faults.disks(bench, [16_384 << number for number in range(size["disks"])]),
+            "disks": lambda: faults.disks(bench, faults.sizes(size["disks"])),
             "fuzz": lambda: fuzz.fuzzed(bench.whole, size["fuzz"], asked.seed),
         }
         bench = faults.make_bench(Path(place) / "bench", shim)

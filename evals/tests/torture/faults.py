@@ -296,6 +296,15 @@ def _race(bench: Bench, count: Count, one: str, other: str) -> None:
             count.paid_twice += sum(paid(bill).values())  # everything was recorded before
 
 
+def sizes(number: int) -> list[int]:
+    """Return sizes of disks from 16 kB to 2 MB, of which the middle ones fill up in the midst of a paid run.
+
+    >>> sizes(3)
+    [16384, 185363, 2097152]
+    """
+    return [round(16_384 * 128 ** (index / max(number - 1, 1))) for index in range(number)]
+
+
 def disks(bench: Bench, sizes: Sequence[int]) -> Iterator[tuple[str, Count]]:
     """Do all stages on a disk that is too small, give it room, and do them again."""
     count, started = Count(), time.monotonic()

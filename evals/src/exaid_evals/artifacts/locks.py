@@ -44,7 +44,7 @@ def writing(folder: Path) -> Iterator[None]:
 
     root = folder.resolve()
     made = [path for path in (root, *root.parents) if not path.exists()]
-    lock = FileLock(root / LOCK, timeout=0, is_singleton=True)
+    lock = FileLock(root / LOCK, timeout=0, mode=0o666, is_singleton=True)  # whoever shares the folder may take it
     first = not lock.is_locked
     try:
         _take(lock, root)

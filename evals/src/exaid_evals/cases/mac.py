@@ -11,6 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ids import case_id_of
 from exaid_evals.cases.base import UNPARSED_SECTION, Case, SourceContext, require_unique
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import read_regular
 
 SOURCE = "mac"
 FILE_NAME = "rare_disease_302.json"
@@ -42,7 +43,7 @@ def load(context: SourceContext) -> tuple[Case, ...]:
     if path is None:
         raise ConfigError(f"no {FILE_NAME}", where=str(context.mac_dir or "third_party/mac"), remedy=_REMEDY)
     try:
-        raw_cases = json.loads(path.read_bytes())["Cases"]
+        raw_cases = json.loads(read_regular(path, 1 << 30))["Cases"]
         if not isinstance(raw_cases, list):
             raise TypeError("`Cases` is not a list")
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exaid_evals.errors import ConfigError
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import read_regular
 
 
 def read_stop_entities(path: Path) -> frozenset[str]:
@@ -17,8 +18,8 @@ def read_stop_entities(path: Path) -> frozenset[str]:
         ConfigError: the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_regular(path, 16 << 20).decode("utf-8").splitlines()
+    except (DataError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot read the stop list ({error})", where=str(path), remedy="give a UTF-8 text file, one entry a line"
         ) from error

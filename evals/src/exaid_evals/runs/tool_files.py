@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.yaml_data import read_yaml
 from exaid_evals.runs.finished import run_of
@@ -141,13 +142,7 @@ class ToolFile(Format):
 
 def head(path: Path) -> bytes:
     """Return the first bytes of a file; none of what is not an ordinary file, or cannot be read."""
-    try:
-        if not path.is_file():  # a pipe would be waited for
-            return b""
-        with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES)
-    except OSError:
-        return b""
+    return first_bytes(path, _HEAD_BYTES)
 
 
 def folders_in(place: Path) -> list[Path]:

@@ -11,6 +11,8 @@ from typing import Any
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+from exaid_evals.files import read_regular
 from exaid_evals.verification.compare import ABSENT, both_shown
 from exaid_evals.verification.contents import flattened
 
@@ -55,8 +57,8 @@ def note_configuration(campaign: Campaign, stage: str, files: StageConfiguration
 def noted_configuration(campaign: Campaign) -> Configuration:
     """Return what the stages have kept; empty where nothing was, or the file is damaged, for it is not a result."""
     try:
-        noted = json.loads((campaign.state / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        noted = json.loads(read_regular(campaign.state / _FILE, 16 << 20))
+    except (DataError, ValueError):
         return {}
     if not isinstance(noted, dict) or not all(isinstance(files, dict) for files in noted.values()):
         return {}

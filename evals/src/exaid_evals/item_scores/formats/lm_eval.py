@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number, numbered_epochs
 from exaid_evals.runs.files.document import read_document, read_object
 from exaid_evals.runs.files.json_lines import objects
@@ -28,11 +29,7 @@ class LmEvalSamples(LogFormat):
         """Tell whether its first line is a sample."""
         if path.suffix not in (".jsonl", ".json"):
             return False
-        try:
-            with path.open("rb") as stream:
-                return _BEGINNING.match(stream.read(256)) is not None
-        except OSError:
-            return False
+        return _BEGINNING.match(first_bytes(path, 256)) is not None
 
     def read(self, path: Path) -> Sequence[Log]:
         """Read the samples of a task; a metric under a filter is `metric@filter`.

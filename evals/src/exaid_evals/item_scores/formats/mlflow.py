@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, made_id, number, numbered_epochs
 from exaid_evals.runs.files.delimited import open_delimited
 from exaid_evals.runs.files.document import read_object
@@ -31,11 +32,7 @@ class MlflowTable(LogFormat):
 
     def claims(self, path: Path) -> bool:
         """Tell whether a JSON file begins as a data frame, or a CSV has a column of inputs."""
-        try:
-            with path.open("rb") as stream:
-                beginning = stream.read(4096)
-        except OSError:
-            return False
+        beginning = first_bytes(path, 4096)
         if path.suffix == ".csv":
             return _HEADER.search(beginning.split(b"\n")[0] + b"\n") is not None
         return path.suffix == ".json" and _BEGINNING.match(beginning) is not None

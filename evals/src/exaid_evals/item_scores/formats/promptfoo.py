@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, made_id, number, numbered_epochs
 from exaid_evals.runs.files.document import read_object
 
@@ -26,11 +27,7 @@ class PromptfooOutput(LogFormat):
         """Tell whether it is an object that begins as such a file."""
         if path.suffix != ".json":
             return False
-        try:
-            with path.open("rb") as stream:
-                beginning = stream.read(_BYTES)
-        except OSError:
-            return False
+        beginning = first_bytes(path, _BYTES)
         return beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and _SIGNS.search(beginning) is not None
 
     def read(self, path: Path) -> Sequence[Log]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number, numbered_epochs
 from exaid_evals.runs.files.delimited import open_delimited
 from exaid_evals.runs.files.prediction_columns import Layout
@@ -23,11 +24,7 @@ class RunEvalPredictions(LogFormat):
         """Tell whether a CSV file names predictions in its header."""
         if path.suffix != ".csv":
             return False
-        try:
-            with path.open("rb") as stream:
-                header = stream.read(4096).split(b"\n")[0].lower()
-        except OSError:
-            return False
+        header = first_bytes(path, 4096).split(b"\n")[0].lower()
         return any(word in header for word in _WORDS)
 
     def read(self, path: Path) -> Sequence[Log]:

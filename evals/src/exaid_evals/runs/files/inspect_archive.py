@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError, MissingDependencyError
+from exaid_evals.files import open_regular
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_MEMBERS = 1_000_000
@@ -69,6 +70,7 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
+    open_regular(path).close()  # a pipe would be waited for
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:

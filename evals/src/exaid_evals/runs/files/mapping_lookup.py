@@ -16,6 +16,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import open_regular
 from exaid_evals.runs.files.delimited import number, open_delimited
 from exaid_evals.runs.files.document import read_document
 from exaid_evals.runs.mapping_config import BestRow, Each, Place
@@ -284,7 +285,7 @@ def _is_json_lines(path: Path) -> bool:
     """Tell by the name, else by the first line: whatever a log of objects is called."""
     if path.suffix.lower() in _LINES:
         return True
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         line = stream.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf").strip()
     try:
         return line.startswith(b"{") and isinstance(orjson.loads(line.replace(b": NaN", b": null")), dict)

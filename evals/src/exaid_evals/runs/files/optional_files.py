@@ -9,6 +9,7 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.errors import DataError
+from exaid_evals.files import open_regular
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.listing import Listing
 
@@ -65,7 +66,7 @@ def _embeddings(path: Path, further: Further) -> None:
     from numpy.lib import format as npy
 
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = header(stream)  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 
 MAGIC = b"SQLite format 3\0"
 _MOST_STEPS = 200_000_000  # of SQLite's machine: what a million runs need, and a view that never ends does not get
@@ -16,10 +17,9 @@ _MOST_STEPS = 200_000_000  # of SQLite's machine: what a million runs need, and 
 
 def is_database(path: Path, tables: Sequence[str]) -> bool:
     """Tell whether a file is a database in which some tables are."""
+    if first_bytes(path, len(MAGIC)) != MAGIC:
+        return False
     try:
-        with path.open("rb") as stream:
-            if stream.read(len(MAGIC)) != MAGIC:
-                return False
         with opened(path, tables, "the tool's"):
             return True
     except (OSError, DataError, sqlite3.Error):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
@@ -152,11 +153,7 @@ def _logs_in(folder: Path) -> list[Path]:
 
 
 def _begins(path: Path, pattern: re.Pattern[bytes]) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return pattern.match(stream.read(256)) is not None
-    except OSError:
-        return False
+    return pattern.match(first_bytes(path, 256)) is not None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

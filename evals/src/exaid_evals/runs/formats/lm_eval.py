@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.tracked import numbers_of, plain, undefined_warning
@@ -191,12 +192,12 @@ def _folders(folder: Path) -> list[Path]:
 def _is_results(path: Path) -> bool:
     """Tell by the file's beginning and end, whatever it is called; one that breaks off only by its usual name."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             if _BEGINNING.match(stream.read(512)) is None:
                 return False
             stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
             return _END.search(stream.read()) is not None or _USUAL_NAME.fullmatch(path.name) is not None
-    except OSError:
+    except (DataError, OSError):
         return False
 
 
