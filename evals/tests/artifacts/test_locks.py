@@ -54,10 +54,13 @@ def test_a_killed_holder_holds_nothing(held: tuple[Path, subprocess.Popen[str]])
     process.kill()
     process.wait()
     assert (folder / HOLDER).exists()
+    half = (folder / HOLDER).with_name(".lock.json.0123abcd.tmp")
+    half.touch()  # killed while it wrote
     with writing(folder):
         assert json.loads((folder / HOLDER).read_bytes())["pid"] == os.getpid()
     assert not (folder / LOCK).exists()
     assert not (folder / HOLDER).exists()
+    assert not half.exists()
 
 
 def test_a_thread_holds_a_folder_as_often_as_it_likes_and_another_thread_not(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError
@@ -57,6 +57,7 @@ def writing(folder: Path) -> Iterator[None]:
         return
     try:
         if first:
+            remove_leftovers((root / HOLDER).parent)
             write_bytes(root / HOLDER, canonical_bytes(_holder()) + b"\n")
         yield
     finally:
