@@ -95,6 +95,11 @@ class RunEvalRequest(ModelRequest):
         metavar="RUN",
         path={"file_okay": False},
     )
+    against: Path | None = option(
+        "Folder of another evaluation of the same set, which this one is compared with.",
+        metavar="OTHER",
+        path={"file_okay": False},
+    )
     split: str | None = option("train, val or test, in place of the file's.", metavar="NAME", key="config:eval.split")
     batch_size: int | None = option("Examples at a time.", minimum=1, key="config:eval.batch_size")
     max_batches: int | None = option("Only the first N batches.", minimum=1, key="config:eval.max_batches")
@@ -112,7 +117,11 @@ def run(request: RunEvalRequest) -> int:
 
     config = load_config(RunEvalConfig, request.config_path, request.overrides("config")).value
     done = import_with_torch("stage").evaluate_file(
-        config, trained=request.trained, out=request.out, root=request.campaign.root / FOLDER
+        config,
+        trained=request.trained,
+        against=request.against,
+        out=request.out,
+        root=request.campaign.root / FOLDER,
     )
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -122,6 +131,8 @@ def run(request: RunEvalRequest) -> int:
     names = done.result.details.get("class_names", [])
     for name, value in done.result.metrics.items():
         rows.append((_named(name, names), _formatted(value, done.result.intervals.get(name))))
+    if done.comparison is not None:
+        rows += _compared(done.comparison.record)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"{name:<{width}}  {value}")
@@ -138,6 +149,17 @@ def _named(metric: str, class_names: Sequence[str]) -> str:
     if match is None or int(match[1]) >= len(class_names) or class_names[int(match[1])] == match[1]:
         return metric
     return f"{metric} ({class_names[int(match[1])]})"
+
+
+def _compared(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    interval = (record["ci95_low"], record["ci95_high"])
+    return [
+        ("accuracy of the other", f"{record['accuracy_other']:.4f}"),
+        ("difference", _formatted(record["difference"], interval)),
+        ("this alone is right", str(record["only_this_right"])),
+        ("the other alone", str(record["only_other_right"])),
+        ("McNemar's p", f"{record['mcnemar_p']:.4g}"),
+    ]
 
 
 def _formatted(value: float, interval: tuple[float, float] | None) -> str:

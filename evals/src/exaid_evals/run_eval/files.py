@@ -14,6 +14,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.report.formats.csv_table import csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes
@@ -131,6 +132,13 @@ def signature(config: EvalConfig, spec: TaskSpec, **further: Any) -> str:
     boot = f"{config.resamples}/{config.seed}" if config.intervals else "0/0"
     task = f"{config.task_name}/{config.split}"
     return f"exaid-evals/{__version__}|task:{task}|cfg:{short(sha256_structure(whole))}|boot:{boot}|stub:no"
+
+
+def signature_in(folder: Path, split: str) -> str | None:
+    """Return the signature of an evaluation that lies in a folder; None where it has none."""
+    path = folder / files_of(split)[1]
+    found = read_mapping(path).get("signature") if path.is_file() else None
+    return found if isinstance(found, str) else None
 
 
 def _described(schema: Mapping[str, Any]) -> dict[str, str]:

@@ -64,10 +64,16 @@ class ImageFiles(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         name = self._names[index]
-        return {"id": name, "image": self._transform(_opened(self._folder / name)), "label": self._labels[index]}
+        return {"id": name, "image": self._transform(open_image(self._folder / name)), "label": self._labels[index]}
 
 
-def _opened(path: Path) -> Any:
+def open_image(path: Path) -> Any:
+    """Return an image in RGB, turned as its camera was held.
+
+    Raises:
+        DataError: it cannot be read.
+        MissingDependencyError: Pillow is not installed.
+    """
     try:
         from PIL import Image, ImageOps
     except ModuleNotFoundError as error:

@@ -12,9 +12,18 @@ import torch.distributed as dist
 from torch import nn
 
 from exaid_evals.errors import ConfigError
+from exaid_evals.run_eval.against import (
+    SHEET_FILE,
+    Comparison,
+    compare,
+    contact_sheet,
+    read_predictions,
+    write_comparison,
+)
 from exaid_evals.run_eval.base import EvalResult, Task
 from exaid_evals.run_eval.config import DataConfig, ModelConfig, RunEvalConfig
 from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.files import signature_in
 from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
 from exaid_evals.run_eval.loading import (
     Found,
@@ -42,6 +51,7 @@ class Evaluated:
         split: that was evaluated.
         folder: where it was written.
         is_first: whether this is the process that reports, of several.
+        comparison: with another evaluation, where one was named.
     """
 
     result: EvalResult
@@ -50,14 +60,18 @@ class Evaluated:
     split: str
     folder: Path
     is_first: bool
+    comparison: Comparison | None
 
 
-def evaluate_file(config: RunEvalConfig, *, trained: Path | None, out: Path | None, root: Path) -> Evaluated:
+def evaluate_file(
+    config: RunEvalConfig, *, trained: Path | None, against: Path | None = None, out: Path | None, root: Path
+) -> Evaluated:
     """Build what a configuration names, evaluate it, and write the results.
 
     Args:
         config: says what is evaluated.
         trained: folder of a training run, whose model and weights take the place of the configuration's model.
+        against: folder of another evaluation of the same set, which this one is compared with.
         out: folder to write; None takes `root/TASK/SPLIT-MODEL`.
         root: folder of evaluations.
 
@@ -83,9 +97,18 @@ def evaluate_file(config: RunEvalConfig, *, trained: Path | None, out: Path | No
     final = EvalConfig(**settings, output_dir=folder)
     if config.data is not None:
         final = replace(final, loader=loader_of(task, final, processes))
+    other = None if against is None else read_predictions(against, split)
     with threads(config.num_threads):
         result = evaluate(model, adapter, final, task.spec, use_wandb=config.use_wandb)
-    return Evaluated(result, name, which, split, folder, is_first=not processes.rank)
+    first = not processes.rank
+    comparison = None
+    if against is not None and other is not None and first:
+        comparison = compare(read_predictions(folder, split), other, resamples=final.resamples, seed=final.seed)
+        signatures = [signature_in(place, split) for place in (folder, against)]
+        write_comparison(folder, comparison, signatures=signatures)
+        if config.data is not None:
+            contact_sheet(folder / SHEET_FILE, comparison, config.data.folder)
+    return Evaluated(result, name, which, split, folder, first, comparison)
 
 
 def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module, str]:

@@ -1,0 +1,47 @@
+"""examples/cli_and_utils: a project's own `cli` and `utils` names for this package's training and evaluation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from docs.console import ROOT  # noqa: E402
+
+FOLDER = ROOT / "examples" / "cli_and_utils"
+
+
+def called(data: Path, *arguments: str) -> str:
+    """Run Python in the folder, and return what it prints."""
+    environment = {**os.environ, "EXAID_DATA_DIR": str(data), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=FOLDER, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_names_can_be_imported(tmp_path: Path) -> None:
+    """`utils.training.eval_runner` has the one call and the top-k accuracy, five by default."""
+    script = (
+        "import torch\n"
+        "from utils.training.eval_runner import run_eval, compute_topk_accuracy\n"
+        "print(compute_topk_accuracy(torch.eye(7), torch.arange(7)), callable(run_eval))"
+    )
+    assert called(tmp_path, "-c", script) == "1.0 True\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "epochs"), [("vision", 2), ("text", 1)])
+def test_the_commands_of_its_page_train(name: str, epochs: int, tmp_path: Path) -> None:
+    """`python -m cli.run_training` with the example's own configurations."""
+    assert f"--config configs/example_train_{name}.json" in (FOLDER / "README.md").read_text()
+    command = ["-m", "cli.run_training", "--config", f"configs/example_train_{name}.json", "--epochs", str(epochs)]
+    told = called(tmp_path, *command)
+    assert told.count("epoch ") == epochs
+    assert len(list((tmp_path / "training").glob("*/results_42/summary.json"))) == 1

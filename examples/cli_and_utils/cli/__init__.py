@@ -1,0 +1,1 @@
+"""The commands of a project that trains and evaluates with this package."""
