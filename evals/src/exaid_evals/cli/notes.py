@@ -12,7 +12,7 @@ import click
 
 from exaid_evals.cli.display import printable
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, option
+from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
 
 if TYPE_CHECKING:
     from exaid_evals.factuality.notes import MeasuredNote
@@ -29,6 +29,7 @@ class NotesRequest(ExtractorRequest, ConfigRequest):
         default="jsonl",
         choices=("jsonl", "table"),
     )
+    meaning: bool = flag("Find statements in other words too, by sentence embeddings (extra meaning).")
 
 
 def run(request: NotesRequest) -> int:
@@ -39,13 +40,15 @@ def run(request: NotesRequest) -> int:
     input is read. Against the reference: precision, recall and F1 of content words and values (`content`), of concepts
     (`concept`), of clinical terms (`term`), of values with their units and of dates (`value`), ROUGE-1, -2 and -L, and
     agreement of denials. Against both: the shares of statements that are supported, contradicted and not found, and
-    why. Shares of nothing are null.
+    why. Shares of nothing are null. With --meaning the shares are given a second time, as `not_found_by_meaning`
+    and so on, where a statement counts as supported whose words are not found, but of which a source says the same.
     """
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
+    from exaid_evals.factuality.meaning import Meaning
     from exaid_evals.factuality.notes import measure_note, read_note
     from exaid_evals.factuality.reference import Comparison
 
@@ -53,12 +56,13 @@ def run(request: NotesRequest) -> int:
     stop = read_stop_entities(request.configs / config.stop_entities)
     extractor = load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop)
     comparison = Comparison(extractor, stop)
+    meaning = Meaning() if request.meaning else None
 
     def measured() -> Iterator[MeasuredNote]:
         piped = request.file == "-"
         path = Path("standard input" if piped else request.file)
         for number, record in written_records(path, sys.stdin.buffer.read() if piped else None):
-            yield measure_note(read_note(record, number, str(path)), comparison)
+            yield measure_note(read_note(record, number, str(path)), comparison, meaning)
 
     for line in _table(measured()) if request.form == "table" else _jsonl(measured()):
         click.echo(line)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.errors import DataError
 from exaid_evals.factuality.reference import Comparison
 from exaid_evals.factuality.support import Judged, Verdict, judge
 
+SAME_MEANING = 0.6
+"""Cosine from which a statement and what a source says are the same in other words."""
 _SUMMARY, _SOURCE = ("summary", "candidate"), ("source", "dialogue", "conversation")
 _REMEDY = 'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; the last two may be absent'
 
@@ -78,17 +80,45 @@ def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
     return Note(record.get("id", number), summary, tuple(sources), reference)
 
 
-def measure_note(note: Note, comparison: Comparison) -> MeasuredNote:
+class Similarity(Protocol):
+    """Tells how near a statement comes to what some texts say."""
+
+    def similarity(self, statement: str, texts: Sequence[str]) -> float:
+        """Return the greatest cosine."""
+
+
+def measure_note(note: Note, comparison: Comparison, meaning: Similarity | None = None) -> MeasuredNote:
     """Measure a note by whatever stands beside it.
 
     A statement is judged against the sources, and against the reference too where there is one, for what the clinician
     has noted is as true as what was said.
+
+    Args:
+        note: what is measured.
+        comparison: compares texts.
+        meaning: adds the verdicts' shares by meaning, `supported_by_meaning` and so on; None leaves them out.
     """
     measures = {} if note.reference is None else comparison.measures(note.summary, note.reference)
     said = "\n".join(note.sources)  # one text, for an answer may stand in another part than its question
     texts = [text for text in (said or None, note.reference) if text is not None]
     judged = judge(comparison.read(note.summary), [comparison.read(text) for text in texts]) if texts else []
-    return MeasuredNote(note.id, _rounded(measures | (verdict_shares(judged) if texts else {})), judged)
+    if texts:
+        measures |= verdict_shares(judged)
+    if texts and meaning is not None:
+        nearer = verdict_shares([_by_meaning(one, texts, meaning) for one in judged])
+        measures |= {f"{verdict.value}_by_meaning": nearer[verdict.value] for verdict in Verdict}
+    return MeasuredNote(note.id, _rounded(measures), judged)
+
+
+def _by_meaning(judged: Judged, texts: Sequence[str], meaning: Similarity) -> Judged:
+    """Return a statement that is not found as supported where a source says the same in other words.
+
+    A value that no source holds is not found in whatever words.
+    """
+    if judged.verdict is not Verdict.NOT_FOUND or any(unit.is_value for unit in judged.missing):
+        return judged
+    near = meaning.similarity(judged.statement.text, texts) >= SAME_MEANING
+    return replace(judged, verdict=Verdict.SUPPORTED, reason="") if near else judged
 
 
 def verdict_shares(judged: Sequence[Judged]) -> dict[str, float | None]:

@@ -36,11 +36,13 @@ class Judged:
         statement: as it stands in the text.
         verdict: what the sources say.
         reason: why, for people; empty where it is supported.
+        missing: units that no source holds.
     """
 
     statement: Statement
     verdict: Verdict
     reason: str = ""
+    missing: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,9 @@ class Sources:
 
     def judge(self, statement: Statement) -> Judged:
         """Judge a statement."""
-        missing = [unit for unit in statement.units if not self.holds(unit)]
+        missing = tuple(unit for unit in statement.units if not self.holds(unit))
         words = [unit for unit in statement.units if not unit.is_value]
-        absent = Judged(statement, Verdict.NOT_FOUND, f"no {', '.join(_shown(unit) for unit in missing)}")
+        absent = Judged(statement, Verdict.NOT_FOUND, f"no {', '.join(_shown(unit) for unit in missing)}", missing)
         if sum(not unit.is_value for unit in missing) > MISSING_SHARE * len(words):
             return absent
         if wrong := [unit for unit in missing if unit.is_value and unit.measure and self._numbers.get(unit.measure)]:
