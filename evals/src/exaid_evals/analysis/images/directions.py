@@ -57,11 +57,12 @@ class Profile:
     gap: float
 
 
-def main_direction(marks: Any) -> Direction:
+def main_direction(marks: Any, side: int = SIDE) -> Direction:
     """Return the direction in which marks lie in lines.
 
     Args:
-        marks: 0 or 255, shape (height, width), at most SIDE a side.
+        marks: 0 or 255, shape (height, width), at most `side` a side.
+        side: of the transform, SIDE or a multiple of it.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
@@ -70,11 +71,11 @@ def main_direction(marks: Any) -> Direction:
 
     cv2 = optional("cv2", "opencv-python-headless", "measuring directions")
     height, width = marks.shape
-    padded = np.zeros((SIDE, SIDE), dtype=np.float32)
+    padded = np.zeros((side, side), dtype=np.float32)
     padded[:height, :width] = (marks - np.float32(cv2.mean(marks)[0])) * _window(height, width)
     # The spectrum of real numbers is symmetric: its right half is all of it.
-    half = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT)[:, : SIDE // 2 + 1]
-    angles, radii, x, y = _rays()
+    half = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT)[:, : side // 2 + 1]
+    angles, radii, x, y = _rays(side // SIDE)
     power = cv2.remap(half[..., 0] ** 2 + half[..., 1] ** 2, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP) @ radii
     smooth = (np.roll(power, 1) + 2 * power + np.roll(power, -1)) / 4
     at = int(np.argmax(smooth))
@@ -97,12 +98,16 @@ def _window(height: int, width: int) -> Any:
 
 
 @functools.cache
-def _rays() -> tuple[Any, Any, Any, Any]:
-    """Return angles, radii, and where in the right half of a spectrum the rays of these angles lie."""
+def _rays(scale: int) -> tuple[Any, Any, Any, Any]:
+    """Return angles, radii, and where in the right half of a spectrum the rays of these angles lie.
+
+    Args:
+        scale: of the transform: lines keep their width in pixels, and there are as many times more of them.
+    """
     import numpy as np
 
     angles = np.arange(-90 + _STEP, 90 + _STEP / 2, _STEP)
-    radii = np.arange(*_RADII, dtype=np.float32)
+    radii = np.arange(*(bound * scale for bound in _RADII), dtype=np.float32)
     # A line at angle a (counter-clockwise, y downwards) has its power across itself: along ±(sin a, cos a).
     radians = np.deg2rad(angles)[:, None]
     side = np.where(radians < 0, -1.0, 1.0)

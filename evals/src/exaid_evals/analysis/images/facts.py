@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PROBLEMS = ("unreadable", "truncated", "decompression_bomb")
+PROBLEMS = ("unreadable", "truncated", "decompression_bomb", "no_decoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class ImageFacts:
         exif_size: width and height that EXIF tells; None where it tells none.
         phash: perceptual hash, 16 hexadecimal digits.
         dhash: difference hash, the same.
+        turned: both hashes together of the seven other ways to turn and mirror it, 32 hexadecimal digits each.
         measures: name → number.
     """
 
@@ -43,6 +44,7 @@ class ImageFacts:
     exif_size: tuple[int, int] | None = None
     phash: str | None = None
     dhash: str | None = None
+    turned: tuple[str, ...] = ()
     measures: Mapping[str, float | None] = field(default_factory=dict)
 
     def measure(self, name: str) -> float | None:
@@ -61,4 +63,5 @@ class ImageFacts:
             TypeError: the record has other fields.
         """
         size = record.get("exif_size")
-        return cls(**{**record, "exif_size": tuple(size) if size else None})
+        turned = tuple(record.get("turned") or ())
+        return cls(**{**record, "exif_size": tuple(size) if size else None, "turned": turned})

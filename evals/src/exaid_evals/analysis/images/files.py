@@ -9,7 +9,23 @@ from pathlib import Path
 from exaid_evals.artifacts.printable import printable
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".avif"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".jp2",
+        ".avif",
+        ".heic",
+        ".heif",
+    }
     | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
 

@@ -14,6 +14,9 @@ _COARSER = 4
 _SURROUNDINGS = 7
 """Pixels a side, of the coarser picture: wider than any letter, narrower than most shadows."""
 _LEAST_BETWEEN = 0.1
+_OF_OTSU, _NEIGHBOURS = 0.6, 31
+_LEAST_AREA, _LONGEST, _THICKEST = 4, 0.12, 12
+"""Pixels; share of the longer side; area over length, which is the thickness of a line of words in pixels."""
 
 
 def find_ground(grey: Any, *, on_light: bool) -> tuple[Any, float]:
@@ -106,3 +109,61 @@ def pieces_of(marks: Any) -> Pieces:
     pixels = np.sort(statistics[1:, cv2.CC_STAT_AREA])
     upto = np.cumsum(pixels)
     return Pieces(count - 1, float(pixels[-1] / upto[-1]), int(pixels[np.searchsorted(upto, upto[-1] / 2)]))
+
+
+@dataclass(frozen=True, slots=True)
+class SmallMarks:
+    """Marks that may be letters, words or short lines of text.
+
+    Attributes:
+        marks: 0 or 255, shape (height, width), without whatever is too large: pictures, borders, shadows.
+        count: how many there are.
+        ink: share of the pixels.
+        kept: share of all marked pixels.
+        contrast: by which they differ from their ground, in greys.
+    """
+
+    marks: Any
+    count: int
+    ink: float
+    kept: float
+    contrast: float
+
+
+def small_marks(grey: Any, *, on_light: bool) -> SmallMarks:
+    """Return the small marks of an image.
+
+    A mark differs from the ground around it by six tenths of Otsu's threshold and by more than its surroundings do: a
+    page may be grey, stained or lit from one side. Letters are at most an eighth of the image long, and a line of words
+    that run together is thin.
+
+    Args:
+        grey: uint8, shape (height, width), at most 512 a side.
+        on_light: the ground is lighter than the marks.
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+    """
+    import numpy as np
+
+    cv2 = optional("cv2", "opencv-python-headless", "finding marks")
+    window = np.ones((3, 3), np.uint8)
+    bare = cv2.dilate(grey, window) if on_light else cv2.erode(grey, window)
+    size = tuple(max(round(side / _COARSER), 1) for side in grey.shape[::-1])
+    coarse = cv2.medianBlur(cv2.resize(bare, size, interpolation=cv2.INTER_AREA), 2 * _SURROUNDINGS + 1)
+    ground = cv2.resize(coarse, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    above = cv2.subtract(ground, grey) if on_light else cv2.subtract(grey, ground)
+    otsu = cv2.threshold(above, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]
+    least = _OF_OTSU * max(otsu, _FAINTEST - 5)
+    every = cv2.compare(above, cv2.max(cv2.blur(above, (_NEIGHBOURS, _NEIGHBOURS)), least), cv2.CMP_GT)
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(every, ltype=cv2.CV_32S)
+    area = statistics[:, cv2.CC_STAT_AREA]
+    long = np.maximum(statistics[:, cv2.CC_STAT_WIDTH], statistics[:, cv2.CC_STAT_HEIGHT])
+    side = max(grey.shape)
+    small = (area >= _LEAST_AREA) & ((long <= _LONGEST * side) | ((area <= _THICKEST * long) & (long <= 0.9 * side)))
+    small[0] = False  # the ground
+    marks = (small.astype(np.uint8) * 255)[labels] if count > 1 else np.zeros_like(grey)
+    n_marked = cv2.countNonZero(marks)
+    kept = n_marked / max(cv2.countNonZero(every), 1)
+    contrast = float(cv2.mean(above, marks)[0]) if n_marked else 0.0
+    return SmallMarks(marks, int(small.sum()), n_marked / grey.size, kept, contrast)

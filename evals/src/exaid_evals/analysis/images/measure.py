@@ -111,9 +111,10 @@ def _of_grey(grey: Any) -> dict[str, Any]:
     small = shrunk(grey)
     measures["edge_steepness"] = edge_steepness(small, percentiles["grey_p99"] - percentiles["grey_p01"])
     # There are fewer marks than ground, so that the mean lies on the marks' side of the median.
-    skew = measure_skew(small, on_light=percentiles["grey_p50"] >= mean)
+    skew = measure_skew(grey, on_light=percentiles["grey_p50"] >= mean)
     upright = skew.stands_upright
     measures |= {"ink": skew.ink, "line_power": skew.peak, "lines": skew.lines, "rotation": skew.tilt,
+                 "rotation_error": skew.error if skew.is_document else None,
                  "upright_lines": None if upright is None else float(upright)}  # fmt: skip
     return {"measures": _rounded(measures), **_hashes(grey)}
 
@@ -123,9 +124,11 @@ def _rounded(measures: dict[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, FLOAT_DECIMALS) for name, value in measures.items()}
 
 
-def _hashes(grey: Any) -> dict[str, str]:
+def _hashes(grey: Any) -> dict[str, Any]:
     imagehash = optional("imagehash", "imagehash", "finding duplicates among images")
     cv2 = optional("cv2", "opencv-python-headless", "measuring images")
     # Both hashes shrink the picture to 32 pixels and less: from here that costs nothing.
     image = pillow().fromarray(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))
-    return {"phash": str(imagehash.phash(image)), "dhash": str(imagehash.dhash(image))}
+    every = [image, *(image.transpose(way) for way in pillow().Transpose)]
+    hashes = [(str(imagehash.phash(one)), str(imagehash.dhash(one))) for one in every]
+    return {"phash": hashes[0][0], "dhash": hashes[0][1], "turned": tuple(f"{p}{d}" for p, d in hashes[1:])}

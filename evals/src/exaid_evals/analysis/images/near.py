@@ -14,7 +14,9 @@ _BITS = 64
 _MASK = (1 << _BITS) - 1
 
 
-def nearest_leaders(hashes: Sequence[int], distance: int) -> dict[int, tuple[int, int]]:
+def nearest_leaders(
+    hashes: Sequence[int], distance: int, others: Sequence[Sequence[int]] | None = None
+) -> dict[int, tuple[int, int]]:
     """Group hashes around the first of each group.
 
     A hash joins the earliest leader that is near, and leads a group of its own where there is none; so a chain of
@@ -24,6 +26,7 @@ def nearest_leaders(hashes: Sequence[int], distance: int) -> dict[int, tuple[int
         hashes: of 128 bits: a perceptual hash, which finds, and below it a second one, which must agree to within
             twice the distance.
         distance: bits.
+        others: of each image, hashes of further forms of it (turned, mirrored), by which it may be near to a leader.
 
     Returns:
         Place of each member → place of its leader, and their distance.
@@ -40,18 +43,30 @@ def nearest_leaders(hashes: Sequence[int], distance: int) -> dict[int, tuple[int
             found[place] = found.get(leader, (leader, 0))
             continue
         same[whole] = place
-        upper, lower = whole >> _BITS, whole & _MASK
-        keys = [(upper >> low) & mask for low, mask in bands]
-        candidates = {leader for table, key in zip(tables, keys, strict=True) for leader in table.get(key, ())}
-        near = sorted(
-            leader
-            for leader in candidates
-            if (upper ^ (hashes[leader] >> _BITS)).bit_count() <= distance
-            and (lower ^ (hashes[leader] & _MASK)).bit_count() <= 2 * distance
-        )
-        if near:
-            found[place] = near[0], (upper ^ (hashes[near[0]] >> _BITS)).bit_count()
+        forms = (whole, *(others[place] if others is not None else ()))
+        near = next((one for form in forms if (one := _nearest(form, tables, bands, hashes, distance))), None)
+        if near is not None:
+            found[place] = near
             continue
-        for table, key in zip(tables, keys, strict=True):
-            table.setdefault(key, []).append(place)
+        for table, (low, mask) in zip(tables, bands, strict=True):
+            table.setdefault((whole >> _BITS >> low) & mask, []).append(place)
     return found
+
+
+def _nearest(
+    whole: int,
+    tables: Sequence[dict[int, list[int]]],
+    bands: Sequence[tuple[int, int]],
+    hashes: Sequence[int],
+    distance: int,
+) -> tuple[int, int] | None:
+    """Return the earliest leader that is near, and its distance."""
+    upper, lower = whole >> _BITS, whole & _MASK
+    keys = [(upper >> low) & mask for low, mask in bands]
+    near = [
+        leader
+        for leader in {leader for table, key in zip(tables, keys, strict=True) for leader in table.get(key, ())}
+        if (upper ^ (hashes[leader] >> _BITS)).bit_count() <= distance
+        and (lower ^ (hashes[leader] & _MASK)).bit_count() <= 2 * distance
+    ]
+    return (min(near), (upper ^ (hashes[min(near)] >> _BITS)).bit_count()) if near else None

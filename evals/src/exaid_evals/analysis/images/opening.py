@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import io
 import warnings
 from typing import Any
 
 from exaid_evals.config.extras import optional
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "MPO")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "HEIF", "MPO")
 """Formats that are decoded by libraries alone: others start programs (EPS) or hold anything."""
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SIDE = 512
 """Of the grey picture that everything is measured on."""
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError)
@@ -48,6 +51,12 @@ def open_image(data: bytes, max_pixels: int) -> Any:
     if not data:
         raise ImageProblemError("unreadable", "the file is empty")
     image_module.init()
+    if _is_heif(data) and not _reads_heif():
+        remedy = "install pillow-heif (the extra `heif`)"
+        raise ImageProblemError("no_decoder", f"a HEIC or HEIF picture, which Pillow alone does not read: {remedy}")
+    if data[8:12] == b"avif" and "AVIF" not in image_module.OPEN:
+        remedy = "install Pillow 11.3 or newer"
+        raise ImageProblemError("no_decoder", f"an AVIF picture, which this Pillow does not read: {remedy}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of size, which is judged below, and of odd EXIF
@@ -60,6 +69,21 @@ def open_image(data: bytes, max_pixels: int) -> Any:
     if width * height > max_pixels:
         raise ImageProblemError("decompression_bomb", f"unpacks to {width} × {height} pixels")
     return image
+
+
+def _is_heif(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+
+
+@functools.cache
+def _reads_heif() -> bool:
+    """Let Pillow read HEIF, where the plug-in is installed."""
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError:
+        return False
+    heif.register_heif_opener()
+    return True
 
 
 def decode(image: Any, data: bytes) -> Any:
@@ -91,7 +115,7 @@ def decode(image: Any, data: bytes) -> Any:
 
 
 def grey_of(image: Any) -> Any:
-    """Return an image in grey: transparency laid on white, 16 bits scaled to 8, at most SIDE a side."""
+    """Return an image in grey: transparency laid on white, other ranges scaled to 8 bits, at most SIDE a side."""
     import numpy as np
 
     image_module = pillow()
@@ -99,8 +123,8 @@ def grey_of(image: Any) -> Any:
         values = np.asarray(image, dtype=np.float64)
         if not np.isfinite(values).all():
             raise ValueError("holds NaN or infinity")
-        top = 255.0 if values.max() <= 255 and image.mode in ("I", "F") else max(65535.0, float(values.max()))
-        image = image_module.fromarray(np.clip(values / top * 255, 0, 255).astype(np.uint8))
+        low, top = _range_of(values, floats=image.mode.startswith("F"))
+        image = image_module.fromarray(np.clip((values - low) / (top - low) * 255, 0, 255).astype(np.uint8))
     elif "A" in image.mode or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = image_module.alpha_composite(image_module.new("RGBA", rgba.size, "white"), rgba)
@@ -108,6 +132,18 @@ def grey_of(image: Any) -> Any:
     if max(grey.size) > SIDE:
         grey.thumbnail((SIDE, SIDE), image_module.Resampling.BOX)
     return np.asarray(grey)
+
+
+def _range_of(values: Any, *, floats: bool) -> tuple[float, float]:
+    """Return the values that are black and white: floats may be of 0 to 1, whole numbers of 8, 10, 12, 14 or 16 bits.
+
+    Anything else, with negative values or larger ones, is taken by the values that it has.
+    """
+    low, high = float(values.min()), float(values.max())
+    usual = [1.0, 255.0, 65535.0] if floats else [255.0, 1023.0, 4095.0, 16383.0, 65535.0]
+    if low >= 0 and high <= usual[-1]:
+        return 0.0, next(top for top in usual if high <= top)
+    return low, high if high > low else low + 1
 
 
 def _ends(form: str | None, data: bytes) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exaid_evals.analysis.images.directions import SIDE, main_direction, profile_along
-from exaid_evals.analysis.images.marks import find_ground, find_marks, pieces_of, texture_between
+from exaid_evals.analysis.images.marks import find_ground, find_marks, pieces_of, small_marks, texture_between
 from exaid_evals.config.extras import optional
 
 _LEAST_SIDE = 40
@@ -31,6 +31,17 @@ _LEAST_LINES, _DEEPEST_GAP = 3, 0.1
 """Runs of marks, and the marks in the gaps between them, as a share of those in the lines."""
 _MOST_INK_UPRIGHT, _LEAST_ACROSS = 0.2, 3.0
 
+_SCAN_SIDE = 512
+"""Pixels: on a dense page that is shrunk to less, lines of text lie too close to be told apart."""
+_SCAN_MARKS, _SCAN_INK, _SCAN_KEPT, _SCAN_CONTRAST = 80, (0.03, 0.35), 0.5, 45.0
+"""Small marks, their share of the pixels, and of all marks; greys by which they differ from the ground."""
+_MANY_MARKS, _LEAD_OF_FEW = 150, 9.0
+"""Of fewer marks the best direction must lead by more."""
+_SCAN_PEAK, _SCAN_LEAD, _SCAN_ACROSS = 11.0, 5.5, (2.5, 60.0)
+"""As above; a grid has no second direction that is weaker, and a single rail has none at all."""
+_SCAN_ERROR = 1.0
+"""Degrees by which the lines of a page that was bound, bent or set by hand differ from one another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skew:
@@ -43,6 +54,8 @@ class Skew:
         angle: of a document's lines, in degrees counter-clockwise, -90 < angle ≤ 90; None for anything else.
         across: power in the best direction over that at a right angle to it; about 1 for a grid.
         on_light: the ground is lighter than the marks, as paper is.
+        is_scan: found as a page of a scanner or camera, and surely no grid.
+        error: degrees by which the angle may be wrong.
     """
 
     ink: float | None = None
@@ -51,6 +64,8 @@ class Skew:
     angle: float | None = None
     across: float = 0.0
     on_light: bool = True
+    is_scan: bool = False
+    error: float = 0.0
 
     @property
     def is_document(self) -> bool:
@@ -73,7 +88,7 @@ class Skew:
         """
         if self.angle is None or self.ink is None or not self.on_light:
             return None
-        if self.across < _LEAST_ACROSS or self.ink > _MOST_INK_UPRIGHT:
+        if not self.is_scan and (self.across < _LEAST_ACROSS or self.ink > _MOST_INK_UPRIGHT):
             return None
         return abs(self.angle) > 45
 
@@ -84,16 +99,50 @@ def measure_skew(grey: Any, *, on_light: bool = True) -> Skew:
     Each test is a reason to stop, the cheap ones first: few pictures that are not documents come to the transform.
 
     Args:
-        grey: uint8, shape (height, width), of any size; it is shrunk to at most SIDE a side.
+        grey: uint8, shape (height, width), of any size; it is shrunk to at most 512 a side.
         on_light: the ground is lighter than the marks, as paper is.
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
+    scan = _fitted(grey, _SCAN_SIDE)
+    # Both ways: a page that was turned may have corners of any grey, so that no mean tells which its ground is.
+    return _of_scan(scan, True) or _of_scan(scan, False) or _of_page(_fitted(grey, SIDE), on_light=on_light)
+
+
+def _fitted(grey: Any, most: int) -> Any:
     cv2 = optional("cv2", "opencv-python-headless", "measuring rotation")
-    if max(grey.shape) > SIDE:
-        height, width = (max(round(side * SIDE / max(grey.shape)), 1) for side in grey.shape)
-        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    if max(grey.shape) <= most:
+        return grey
+    height, width = (max(round(side * most / max(grey.shape)), 1) for side in grey.shape)
+    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _of_scan(grey: Any, on_light: bool) -> Skew | None:
+    """Return the direction of a page as scanners and cameras see it: stained, bent, with pictures, on dark ground.
+
+    What is not small is left out, and what then has one direction far ahead of all others is text. None for anything
+    else, and for pages of too few letters.
+    """
+    if min(grey.shape) < _LEAST_SIDE:
+        return None
+    found = small_marks(grey, on_light=on_light)
+    if found.count < _SCAN_MARKS or not _SCAN_INK[0] <= found.ink <= _SCAN_INK[1]:
+        return None
+    if found.kept < _SCAN_KEPT or found.contrast < _SCAN_CONTRAST:
+        return None
+    best = main_direction(found.marks, _SCAN_SIDE)
+    least_lead = _SCAN_LEAD if found.count >= _MANY_MARKS else _LEAD_OF_FEW
+    if best.peak < _SCAN_PEAK or best.lead < least_lead or not _SCAN_ACROSS[0] <= best.across <= _SCAN_ACROSS[1]:
+        return None
+    profile = profile_along(found.marks, best.angle)
+    if profile.lines < _LEAST_LINES:
+        return None
+    return Skew(found.ink, best.peak, profile.lines, profile.angle, best.across, on_light, True, _SCAN_ERROR)
+
+
+def _of_page(grey: Any, *, on_light: bool) -> Skew:
+    cv2 = optional("cv2", "opencv-python-headless", "measuring rotation")
     if min(grey.shape) < _LEAST_SIDE:
         return Skew()
     ground, uneven = find_ground(grey, on_light=on_light)

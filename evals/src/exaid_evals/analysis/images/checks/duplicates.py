@@ -13,7 +13,7 @@ _BLANK = 2.0
 
 
 class Duplicates:
-    """The first of a group by name is the original; each of the others is found, and names it."""
+    """The first of a group by name is the original; the others are found, turned or mirrored too, and name it."""
 
     name = "duplicate"
 
@@ -31,8 +31,11 @@ class Duplicates:
             elif image.phash and image.dhash and (image.measure("contrast") or 0) >= _BLANK:
                 distinct.append(at)
         hashes = [int(f"{images[at].phash}{images[at].dhash}", 16) for at in distinct]
-        for place, (leader, distance) in nearest_leaders(hashes, settings.duplicate_distance).items():
-            found[distinct[place]] = self._finding("low", "looks like", images[distinct[leader]], distance)
+        turned = [[int(form, 16) for form in images[at].turned] for at in distinct]
+        for place, (leader, distance) in nearest_leaders(hashes, settings.duplicate_distance, turned).items():
+            own = (hashes[place] >> 64 ^ hashes[leader] >> 64).bit_count() == distance
+            relation = "looks like" if own else "turned or mirrored, looks like"
+            found[distinct[place]] = self._finding("low", relation, images[distinct[leader]], distance)
         return found
 
     def _finding(self, severity: Severity, relation: str, original: ImageFacts, distance: int) -> Finding:

@@ -24,6 +24,7 @@ CHECKS = Kind(
         "unreadable": f"{_PACKAGE}.unreadable:Unreadable",
         "truncated": f"{_PACKAGE}.truncated:Truncated",
         "decompression_bomb": f"{_PACKAGE}.decompression_bomb:DecompressionBomb",
+        "no_decoder": f"{_PACKAGE}.no_decoder:NoDecoder",
         "tiny": f"{_PACKAGE}.tiny:Tiny",
         "odd_aspect": f"{_PACKAGE}.odd_aspect:OddAspect",
         "blurred": f"{_PACKAGE}.blurred:Blurred",

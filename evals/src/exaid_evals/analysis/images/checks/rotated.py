@@ -20,7 +20,7 @@ class Rotated(ImageCheck):
         if tilt is None:
             return None
         evidence = {"rotation": tilt, "line_power": image.measure("line_power"), "lines": image.measure("lines")}
-        if abs(tilt) > settings.max_rotation:
+        if abs(tilt) - (image.measure("rotation_error") or 0.0) > settings.max_rotation:
             way = "counter-clockwise" if tilt > 0 else "clockwise"
             severity: Severity = "high" if abs(tilt) > _FAR else "medium"
             return Finding(self.name, severity, f"turned by {abs(tilt):.1f}° {way}", evidence)
