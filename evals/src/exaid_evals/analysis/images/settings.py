@@ -26,7 +26,7 @@ class AuditSettings(Config):
     """Of the longer side to the shorter one."""
     blur_threshold: Positive = 0.05
     """Variance of the Laplacian over the variance of the grey, of at most 512 pixels a side; less has no detail."""
-    min_steepness: Annotated[float, Field(ge=0, le=1)] = 0.22
+    min_steepness: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Share of a step that sharp edges take within a pixel of 256 a side; no detail and less than this is blurred."""
     dark_below: Grey = 68.0
     """An image is too dark where 98 % of it lies below this grey."""
