@@ -177,6 +177,9 @@ def test_a_second_analysis_in_the_file_is_noticed(tmp_path: Path, capsys: pytest
         (["--run-name", "run-a", "--primary-metric", "nope"], 2, "the run has"),
         (["--run-name", "run-a", "--primary-metric", "lr"], 2, "--better"),
         (["--run-name", "run-a", "--better", "lower"], 2, "--primary-metric"),
+        (["--run-name", "run-a", "--better", "val_accuracy=up"], 2, "NAME=higher"),
+        (["--run-name", "run-a", "--better", "nope=lower"], 2, "no metric 'nope'"),
+        (["--run-name", "run-a", "--better", "lr=lower", "--better", "lr=higher"], 2, "two things"),
         (["--run-name", "run-a", "--analysis-config", "bad.yaml"], 2, "overfitting"),
     ],
 )
@@ -203,7 +206,7 @@ def test_a_direction_that_the_user_says_counts(tmp_path: Path) -> None:
     values[30:] -= 0.5
     lines = "\n".join(json.dumps({"step": step, "quality": value}) for step, value in enumerate(values))
     (tmp_path / "run-b.jsonl").write_text(lines + "\n", encoding="utf-8")
-    options = ["--primary-metric", "quality", "--better", "higher", "--output-dir", str(tmp_path / "out")]
+    options = ["--better", "quality=higher", "--output-dir", str(tmp_path / "out")]
     assert cli(["analyze", "--run-name", "run-b", "--from", str(tmp_path), *options]) == 0
     summary = json.loads((tmp_path / "out" / "run-b" / "summary.json").read_text(encoding="utf-8"))
     assert summary["root_cause"]["metric"] == "quality"

@@ -155,3 +155,14 @@ def test_following_ends_by_hand_with_its_summary(last: float, expected: int, tmp
     assert process.returncode == expected
     assert "36 steps, 2 metrics; anomalies:" in out
     assert "interrupted" not in err
+
+
+def test_a_direction_is_said_by_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fall of a metric whose name does not tell is one, once `--better` says so."""
+    path = tmp_path / "history.jsonl"
+    values = [10 + 0.01 * (at % 3) if at < 20 else 4.0 for at in range(30)]
+    path.write_text("".join(f'{{"step":{at},"flux":{value}}}\n' for at, value in enumerate(values)))
+    assert run(["monitor", str(path), "--fail-on", "high"]) == 0
+    assert run(["monitor", str(path), "--fail-on", "high", "--better", "flux=higher"]) == 1
+    assert "flux got worse at once" in capsys.readouterr().out
+    assert run(["monitor", str(path), "--better", "higher"]) == 2

@@ -145,7 +145,7 @@ def _check_primary(history: History, directions: Mapping[str, Direction], config
         known = ", ".join(list(history.series)[:12])
         raise ConfigError(f"no metric {primary!r}", where="--primary-metric", remedy=f"the run has {known}")
     if primary not in directions:
-        remedy = "say with --better higher or --better lower"
+        remedy = f"say with --better {primary}=higher or --better {primary}=lower"
         raise ConfigError(f"it is not known how {primary!r} improves", where="--primary-metric", remedy=remedy)
 
 

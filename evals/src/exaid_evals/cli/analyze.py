@@ -13,6 +13,7 @@ from exaid_evals.cli.histories import (
     HistoryRequest,
     analysis_config_of,
     places_of,
+    require_known,
     require_writable,
     warn,
 )
@@ -55,6 +56,7 @@ def run(request: AnalyzeRequest) -> int:
     config = analysis_config_of(request)
     require_writable(request.output_dir)
     history = find_run(request.run_name, places_of(request.place), request.source)
+    require_known(request.better, history.series)
     warn(history.warnings)
     analysis = analyse(history, config, request.image_dir)
     folder = write_report(analysis, request.output_dir)

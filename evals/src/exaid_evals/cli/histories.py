@@ -17,6 +17,7 @@ from exaid_evals.errors import ConfigError
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
     from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.runs.metric_names import Direction
 
 SOME_FAILED = 3
 
@@ -35,7 +36,11 @@ class HistoryRequest(Request):
         "--from",
     )
     primary_metric: str | None = option("The metric that counts.  [default: a validation metric]", metavar="NAME")
-    better: str | None = option("Which way it improves.", choices=("higher", "lower"))
+    better: tuple[str, ...] = option(
+        "Which way a metric improves: NAME=higher, NAME=lower; without NAME the one that counts. May be given again.",
+        default=(),
+        metavar="NAME=WAY",
+    )
     analysis_config: Path | None = option(
         "YAML with thresholds and directions; see docs/analysis.md.", path={"dir_okay": False}
     )
@@ -86,23 +91,58 @@ def places_of(place: Path | None) -> list[Path]:
 
 
 def analysis_config_of(request: HistoryRequest) -> AnalysisConfig:
-    """Return the settings of a file, with what the options say of the metric that counts.
+    """Return the settings of a file, with what the options say of metrics.
 
     Raises:
-        ConfigError: the file is wrong, or a direction is said of no metric.
+        ConfigError: the file is wrong, or a direction is said of no metric, or is none.
     """
-    primary, better = request.primary_metric, request.better
+    primary = request.primary_metric
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.config.base import load_config
     from exaid_evals.config.request import Override
 
     overrides = {} if primary is None else {"primary_metric": Override(primary, "--primary-metric")}
     config = load_config(AnalysisConfig, request.analysis_config, overrides).value
-    if better is None:
-        return config
-    if config.primary_metric is None:
-        raise ConfigError("says nothing without a metric", where="--better", remedy="name it with --primary-metric")
-    return config.model_copy(update={"directions": {**config.directions, config.primary_metric: better}})
+    said = directions_said(request.better, config.primary_metric)
+    return config.model_copy(update={"directions": {**config.directions, **said}}) if said else config
+
+
+def directions_said(better: Sequence[str], primary: str | None) -> dict[str, Direction]:
+    """Return metric → direction, as `--better` says.
+
+    >>> directions_said(["quality=higher", "a=b=lower", "lower"], "cost")
+    {'quality': 'higher', 'a=b': 'lower', 'cost': 'lower'}
+
+    Raises:
+        ConfigError: a direction is neither higher nor lower, or is said of no metric, or twice.
+    """
+    found: dict[str, Direction] = {}
+    for text in better:
+        name, has_name, way = text.rpartition("=")
+        metric = name.strip() if has_name else primary
+        way = way.strip()
+        if way not in ("higher", "lower"):
+            remedy = "write NAME=higher or NAME=lower"
+            raise ConfigError(f"{text!r} says no direction", where="--better", remedy=remedy)
+        if metric is None or (has_name and not metric):
+            remedy = f"write NAME={way}, or name the metric with --primary-metric"
+            raise ConfigError("says nothing without a metric", where="--better", remedy=remedy)
+        if found.setdefault(metric, "higher" if way == "higher" else "lower") != way:
+            raise ConfigError(f"says two things of {metric!r}", where="--better", remedy="say one")
+    return found
+
+
+def require_known(better: Sequence[str], known: Iterable[str]) -> None:
+    """Look whether runs have the metrics of which a direction is said.
+
+    Raises:
+        ConfigError: none has one of them.
+    """
+    metrics = set(known)
+    missing = [name for name in directions_said(better, "") if name and name not in metrics]
+    if missing:
+        remedy = f"there are {', '.join(sorted(metrics)[:12])}"
+        raise ConfigError(f"no metric {', '.join(map(repr, missing))}", where="--better", remedy=remedy)
 
 
 def read_runs(request: RunsOfHistoryRequest) -> Collected:
@@ -115,6 +155,7 @@ def read_runs(request: RunsOfHistoryRequest) -> Collected:
     from exaid_evals.analysis.compare.collect import collect
 
     found = collect(request.runs, places_of(request.place), request.source)
+    require_known(request.better, (name for run in found.runs for name in run.history.series))
     warn(f"left out: {line}" for line in found.unreadable)
     return found
 

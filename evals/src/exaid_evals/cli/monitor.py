@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.histories import directions_said
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, argument, flag, option
 from exaid_evals.errors import ConfigError
@@ -46,6 +47,11 @@ class MonitorRequest(Request):
         "With --follow: end when nothing has come for so long.", minimum=0, metavar="SECONDS"
     )
     interval: float = option("With --follow: time between two looks.", default=1.0, minimum=0.01, metavar="SECONDS")
+    better: tuple[str, ...] = option(
+        "Which way a metric improves, if its name does not tell: NAME=higher, NAME=lower. May be given again.",
+        default=(),
+        metavar="NAME=WAY",
+    )
     fail_on: str | None = option("Exit with 1 if an anomaly was this severe or more.", choices=_SEVERITIES)
     check_config: bool = flag("Print the configuration that holds, secrets by name, and end.")
     test_alerts: bool = flag("Send a test message over every channel, and end.")
@@ -62,7 +68,7 @@ def run(request: MonitorRequest) -> int:
     from exaid_evals.monitor.settings import load_experiment_config
 
     loaded = load_experiment_config(request.config_file)
-    config = loaded.value.monitoring
+    config = _with_directions(loaded.value.monitoring, request.better)
     if request.check_config:
         return _show_config(loaded)
     if request.test_alerts:
@@ -83,6 +89,15 @@ def run(request: MonitorRequest) -> int:
 
 
 command = verb("monitor", MonitorRequest, run)
+
+
+def _with_directions(config: MonitoringConfig, better: tuple[str, ...]) -> MonitoringConfig:
+    said = directions_said(better, None)
+    if not said:
+        return config
+    detection = config.anomaly_detection
+    detection = detection.model_copy(update={"directions": {**detection.directions, **said}})
+    return config.model_copy(update={"anomaly_detection": detection})
 
 
 def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> int:

@@ -134,7 +134,7 @@ def recommendations(comparison: Comparison) -> list[str]:
 def _choice(comparison: Comparison) -> list[str]:
     ranking = comparison.key_ranking
     if ranking is None:
-        return ["Say which metric counts with --primary-metric and --better: no name tells which way it improves."]
+        return ["Say how a metric improves with --better NAME=higher or NAME=lower: no name tells."]
     if ranking.verdict != "better" or ranking.first.basis != "seeds":
         return []
     first, second = ranking.first, ranking.performances[1]

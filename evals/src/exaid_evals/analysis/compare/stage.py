@@ -161,7 +161,7 @@ def primary_of(
             remedy = f"they have {', '.join(metrics[:12])}"
             raise ConfigError(f"no run has a metric {asked!r}", where="--primary-metric", remedy=remedy)
         if asked not in directions:
-            remedy = "say with --better higher or --better lower"
+            remedy = f"say with --better {asked}=higher or --better {asked}=lower"
             raise ConfigError(f"it is not known how {asked!r} improves", where="--primary-metric", remedy=remedy)
         return asked
     having = {

@@ -128,7 +128,7 @@ class HyperparameterAnalyzer(Asked):
             raise ConfigError(
                 "no metric's name tells which way it improves",
                 where="--runs",
-                remedy="name one with --metric, and say with --better higher or --better lower",
+                remedy="name one with --metric, and say with --better NAME=higher or --better NAME=lower",
             )
         direction = directions[metric]
         final_means, drops, anomalous = [], [], []
