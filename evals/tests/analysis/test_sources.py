@@ -247,3 +247,15 @@ def test_no_source_claims_an_empty_folder(tmp_path: Path) -> None:
         for place in (tmp_path, tmp_path / "missing"):
             assert not form.claims(place)
             assert not form.named(place)
+
+
+def test_a_path_in_no_known_format_is_told_with_those_that_are(tmp_path: Path) -> None:
+    """Of a file and of a folder; a name that is no path is told with the runs there are."""
+    (tmp_path / "notes.bin").write_bytes(b"\x00\x01" * 50)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"is not a history of a known format.*wandb.*csv"):
+        find_run(str(tmp_path / "notes.bin"), [tmp_path])
+    with pytest.raises(DataError, match="holds no run of a known format"):
+        find_run(str(tmp_path / "empty"), [tmp_path])
+    with pytest.raises(DataError, match="no run is called"):
+        find_run("nobody", [tmp_path])

@@ -15,7 +15,7 @@ from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, Overfit
 from exaid_evals.anomalies.robust import difference_sigma
 from exaid_evals.anomalies.settings import AnomalySettings, ChangePointSettings
 from exaid_evals.errors import DataError
-from exaid_evals.runs.history import History
+from exaid_evals.runs.history import History, Series
 
 
 @pytest.mark.parametrize("at", [13, 40, 77])
@@ -183,3 +183,12 @@ def test_noise_of_differences_ignores_a_trend() -> None:
     values = np.linspace(0, 100, 2000) + noisy(2000, 0, 1.0)
     assert difference_sigma(values) == pytest.approx(1.0, rel=0.1)
     assert difference_sigma(np.full(50, 3.0)) == 0
+
+
+@pytest.mark.parametrize(("first", "told"), [(1e12, True), (1e9, True), (1e6, False), (5.0, False)])
+def test_a_loss_that_begins_far_from_any_scale_is_told(first: float, told: bool) -> None:
+    """A hundred million times where it ends and more, whatever it does then."""
+    values = first * np.exp(-np.arange(200) / 4) + 0.3 + np.random.default_rng(1).normal(0, 0.01, 200)
+    history = History("r", "csv", {"train_loss": Series("train_loss", series(values.tolist()).points)})
+    kinds = {one.kind for one in find_anomalies(history, AnomalySettings())}
+    assert ("unscaled_start" in kinds) == told

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.wandb_log import read_log
 from exaid_evals.runs.formats.wandb import WandbFormat
 from export.trackers import GOLD, read
@@ -133,3 +134,18 @@ def test_a_run_of_which_only_files_were_kept_is_read(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError):
         read(WandbFormat(), folder)
+
+
+def test_a_run_that_was_resumed_in_a_second_folder_is_one_history(tmp_path: Path) -> None:
+    """Its steps come from both folders, under one name; the folder of the first part alone is that part."""
+    first, second = (tmp_path / "wandb" / f"offline-run-2026112{day}_005231-gold0001" for day in (2, 3))
+    for folder in (first, second):
+        shutil.copytree(wandb_log().parent, folder)
+    named = WandbFormat().named(tmp_path)
+    assert len(named) == 1
+    ((name, source),) = named.items()
+    whole, part = WandbFormat().history(source, name), WandbFormat().history(Source(first), name)
+    counts = {metric: len(series.points) for metric, series in part.series.items()}
+    assert {metric: len(series.points) for metric, series in whole.series.items()} == {
+        metric: 2 * count for metric, count in counts.items()
+    }

@@ -182,7 +182,7 @@ def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) 
 
 def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:
     """Tell whether an anomaly is another story than a group: overfitting is slow, and begins where all is well."""
-    slow = ("overfitting_gap", "no_progress", "plateau", "oscillation")
+    slow = ("overfitting_gap", "no_progress", "unscaled_start", "plateau", "oscillation")
     return (one.kind in slow) != (group[0].kind in slow)
 
 

@@ -22,6 +22,7 @@ AnomalyKind = Literal[
     "divergence",
     "not_finite",
     "no_progress",
+    "unscaled_start",
     "oscillation",
     "overfitting_gap",
     "stall",  # this and the next are told of during a training only

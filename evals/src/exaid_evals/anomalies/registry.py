@@ -8,7 +8,7 @@ from typing import Any
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
 from exaid_evals.anomalies.change_point import ChangePoint
-from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap, case_outliers
+from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap, UnscaledStart, case_outliers
 from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Watches
 from exaid_evals.runs.history import LARGEST
@@ -51,6 +51,7 @@ def find_anomalies(
                 found += detector.find(series, ways.get(metric))
         found += OverfittingGap(config.overfitting).find_in(history.series, ways)
         found += NoProgress().find_in(history.series, ways)
+        found += UnscaledStart().find_in(history.series, ways)
     return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind))
 
 

@@ -20,6 +20,7 @@ _LONG = 2000
 _CHANCE = 0.01
 _INSANE = 1e9
 """No loss that anybody minimises on purpose stays above this."""
+_UNSCALED, _UNSCALED_RATIO = 1e8, 1e8
 
 
 class Oscillation:
@@ -198,6 +199,37 @@ class NoProgress:
         return Anomaly(
             part.metric, "no_progress", float(steps[0]), None, "high", self.name, evidence, end_step=float(steps[-1])
         )
+
+
+class UnscaledStart:
+    """Finds a loss that begins a hundred million times where it ends: inputs, targets or weights are not scaled.
+
+    The training had to undo that first. A loss of squares of large targets may begin at 10⁶, and is left alone.
+    """
+
+    name = "unscaled_start"
+
+    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+        """Return the losses, of training and validation loss that of the training."""
+        found = [
+            one
+            for metric, part in series.items()
+            if directions.get(metric) == "lower" and (one := self._of(part)) is not None
+        ]
+        trained = [one for one in found if not is_validation(one.metric)]
+        return trained or found
+
+    def _of(self, part: MetricSeries) -> Anomaly | None:
+        import numpy as np
+
+        steps, values = part.clean.steps, part.clean.values
+        if len(values) < 5:
+            return None
+        first, last = float(values[0]), float(np.median(values[-max(3, len(values) // 5) :]))
+        if first < _UNSCALED or first < _UNSCALED_RATIO * abs(last):
+            return None
+        evidence = {"before": first, "after": last}
+        return Anomaly(part.metric, "unscaled_start", float(steps[0]), last - first, "medium", self.name, evidence)
 
 
 def _at_chance(loss: float, series: Mapping[str, MetricSeries]) -> bool:

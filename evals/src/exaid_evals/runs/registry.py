@@ -181,6 +181,12 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
         seen += [f"{name} ({form.name})" for form, name, _ in found]
     if source is not None and (history := asked[0].online(run_name)) is not None:
         return history
+    if own.exists():
+        what = "holds no run" if own.is_dir() else "is not a history"
+        remedy = (
+            f"known are {', '.join(form.name for form in asked)}; a format of your own is --source module:attribute"
+        )
+        raise DataError(f"{what} of a known format", where=run_name, remedy=remedy)
     known = ", ".join(dict.fromkeys(seen[:12])) or "none"
     looked = ", ".join(map(str, places))
     raise DataError(

@@ -9,11 +9,14 @@ from exaid_evals.analysis.compare.divergence_point import common_grid, curves_of
 from exaid_evals.analysis.compare.final_means import LEAST_POINTS
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.report.plots import scale_to
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES, style, use_shipped_fonts
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 _DPI = 120
 _MOST_GROUPS = 7
@@ -51,12 +54,14 @@ def _histories(axes: Axes, comparison: Comparison, ranking: Ranking) -> None:
     import numpy as np
 
     groups = {group.name: group for group in comparison.groups}
+    every: list[NDArray[np.float64]] = []
     for number, one in enumerate(ranking.performances[:_MOST_GROUPS]):
         look = LINE_STYLES[number]
         curves = curves_of(groups[one.group], ranking.metric)
         if groups[one.group].runs[0].history.steps_are == "case":
             continue
         why, steps = common_grid(curves)
+        every += [clean.values for clean in curves]
         if len(curves) == 1 or why is not None:
             for clean in curves:
                 marker = look.marker if len(clean) < LEAST_POINTS else ""
@@ -65,6 +70,8 @@ def _histories(axes: Axes, comparison: Comparison, ranking: Ranking) -> None:
         rows = np.array([np.interp(steps, clean.steps, clean.values) for clean in curves])
         axes.plot(steps, rows.mean(axis=0), color=look.color, ls=look.dash, lw=1.2)
         axes.fill_between(steps, rows.min(axis=0), rows.max(axis=0), color=look.color, alpha=0.13, lw=0)
+    if every:
+        scale_to(axes, np.concatenate(every))
     for one_divergence_point in comparison.partings:
         if one_divergence_point.metric == ranking.metric and one_divergence_point.step is not None:
             axes.axvline(one_divergence_point.step, color=FAINT, lw=0.7, ls=(0, (4, 3)))

@@ -57,7 +57,7 @@ def draw(analysis: Analysis, metric: str) -> bytes:
         figure.subplots_adjust(left=0.09, right=0.985, top=0.88, bottom=0.2)
         axes = figure.add_subplot()
         _curve(axes, clean.steps, clean.values)
-        _limit(axes, clean.values)
+        scale_to(axes, clean.values)
         undefined = [point.step for point in series.points if isinstance(point.value, float) and not point.finite]
         if undefined:
             axes.plot(
@@ -108,7 +108,7 @@ def _incidents(axes: Axes, incidents: Sequence[Incident], analysis: Analysis) ->
         axes.axvspan(high, end, ymin=0, ymax=0.025, color=color, alpha=0.5, lw=0)
 
 
-def _limit(axes: Axes, values: NDArray[np.float64]) -> None:
+def scale_to(axes: Axes, values: NDArray[np.float64]) -> None:
     """Keep the picture readable where a few values are thousands of times the others: by a scale of powers of ten."""
     import numpy as np
 

@@ -17,6 +17,7 @@ WHAT = {
     "divergence": "diverged",
     "not_finite": "was NaN or infinite",
     "no_progress": "never improved: the model does not learn",
+    "unscaled_start": "began far from any scale and fell",
     "oscillation": "oscillated",
     "overfitting_gap": "got worse while the training improved (overfitting)",
 }
@@ -134,13 +135,16 @@ def recommendation(analysis: Analysis) -> str:
     if any(one.kind == "not_finite" for one in analysis.anomalies):
         return "None, if a value that is NaN for once is known to happen: look at what the metric divides by."
     if analysis.incidents:
-        return "Look at the steps that are named, if the difference matters."
+        return _ADVICE.get(
+            analysis.incidents[0].lead.kind, "Look at the steps that are named, if the difference matters."
+        )
     return "Nothing needs to be done on the strength of this run alone."
 
 
 _ADVICE = {
     "not_finite": "Find the first step whose loss is not a number, and look at its batch and gradient norm.",
     "no_progress": "Check that gradients reach the weights, the learning rate, and that inputs fit their labels.",
+    "unscaled_start": "Scale inputs and targets, or draw the first weights smaller: the run spent steps undoing that.",
     "overfitting_gap": (
         "Stop at the best validation point, or regularise more: the training goes on at the validation's cost."
     ),

@@ -24,7 +24,7 @@ __all__ = ["Action", "AutoRecoverySystem"]
 
 _ROLLED_BACK = frozenset({"sudden_drop", "divergence", "not_finite"})
 _TOLD_ONLY = frozenset(
-    {"outlier", "change_point", "oscillation", "overfitting_gap", "no_progress", "stall", "threshold"}
+    {"outlier", "change_point", "oscillation", "overfitting_gap", "no_progress", "unscaled_start", "stall", "threshold"}
 )
 """Kinds of anomalies that a person is told of, and that ask for nothing by themselves."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -114,21 +115,21 @@ class WandbFormat(Format):
         Raises:
             DataError: it cannot be read, or holds no step.
         """
-        path = _log_in(source.path)
-        if path is None:
+        paths = [path for part in _parts_of(source.path) if (path := _log_in(part)) is not None]
+        if not paths:
             raise DataError("holds no log", where=str(source.path), remedy="copy run-<id>.wandb there")
-        log = read_log(path)
+        log = _joined([read_log(path) for path in paths])
         rows: list[Row] = []
         events: list[Row] = []
-        for kind, row in each_row(path):
+        for kind, row in itertools.chain.from_iterable(map(each_row, paths)):
             (rows if kind == "history" else events).append(row)
         if not rows:
-            raise DataError("holds no step of history", where=str(path), remedy="did the run log anything?")
+            raise DataError("holds no step of history", where=str(paths[-1]), remedy="did the run log anything?")
         config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
         warnings = list(log.warnings)
         metrics = logged(rows, warnings)
         further = system_series(events, rows, warnings)
-        batches = batch_rows(path.parent, warnings)
+        batches = tuple(row for path in paths for row in batch_rows(path.parent, warnings))
         history = history_of(
             name, self.name, metrics, config=config, warnings=warnings, step_name=STEP, batches=batches
         )
