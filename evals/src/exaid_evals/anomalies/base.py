@@ -109,6 +109,10 @@ class MetricSeries(Protocol):
     def clean(self) -> CleanPoints:
         """What can be computed with."""
 
+    @property
+    def logged(self) -> CleanPoints:
+        """The same with NaN and infinities."""
+
 
 class MetricHistory(Protocol):
     """A run: its metrics, and how they improve."""

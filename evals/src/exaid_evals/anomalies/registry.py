@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
 from exaid_evals.anomalies.change_point import ChangePoint
@@ -13,6 +13,10 @@ from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Watches
 from exaid_evals.runs.history import LARGEST
 from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LONG = 20_000
 """Points of a metric from which on groups of points are watched by their medians: each more takes time, and tells no
@@ -75,25 +79,23 @@ def _rows(series: Mapping[str, Any]) -> Iterator[tuple[float, dict[str, float]]]
     """Yield the numbers of each step, in ascending order of steps; of a step that comes twice, the last."""
     rows: dict[float, dict[str, float]] = {}
     for metric, one in series.items():
-        numbers = {point.step: float(point.value) for point in one.points if isinstance(point.value, float | int)}
-        for step, value in _thinned(numbers).items():
+        steps, values = _thinned(one.logged.steps, one.logged.values)
+        for step, value in zip(steps, values, strict=True):
             rows.setdefault(step, {})[metric] = value if abs(value) <= LARGEST or math.isnan(value) else math.inf
     for step in sorted(rows):
         yield step, rows[step]
 
 
-def _thinned(numbers: Mapping[float, float]) -> Mapping[float, float]:
+def _thinned(steps: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[list[float], list[float]]:
     """Return at most `_LONG` points: of equal groups the median, at the step of the first; NaN where most are."""
-    if len(numbers) <= _LONG:
-        return numbers
+    if len(steps) <= _LONG:
+        return steps.tolist(), values.tolist()
     import numpy as np
 
-    steps = np.array(sorted(numbers))
-    values = np.array([numbers[step] for step in steps.tolist()])
     group = -(-len(steps) // _LONG)
     whole = len(steps) // group * group
     parts = values[:whole].reshape(-1, group)
     bad = ~(np.abs(parts) <= LARGEST)
     medians = np.median(np.where(bad, np.inf, parts), axis=1)
     medians = np.where(bad.sum(axis=1) > group // 2, np.nan, medians)
-    return dict(zip(steps[:whole:group].tolist(), medians.tolist(), strict=True))
+    return steps[:whole:group].tolist(), medians.tolist()

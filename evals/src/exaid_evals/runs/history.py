@@ -7,12 +7,12 @@ stays among the points, and is counted (`irregularities`). What an analysis comp
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from operator import eq
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from exaid_evals.runs.metric_names import Direction
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IrregularityKind = Literal["gap", "repeated_step", "unordered_step", "nan", "infinite", "not_a_number", "missing"]
 
 
+_NUMBER, _MISSING, _TEXT = 0, 1, 2
 LARGEST = 1e100
 """A greater value counts as infinite: it is a run that overflows, and its square has no floating-point number."""
 
@@ -79,51 +80,202 @@ class CleanSeries:
         return len(self.steps)
 
 
+class Points(Sequence[Point]):
+    """Points as columns: ten bytes a point in place of two hundred."""
+
+    __slots__ = ("_kinds", "_numbers", "_steps", "_texts")
+
+    def __init__(self, steps: Iterable[float] = (), values: Iterable[float | str | None] = ()) -> None:
+        self._steps, self._numbers = array("d"), array("d")
+        self._kinds = bytearray()
+        self._texts: dict[int, str] = {}
+        for step, value in zip(steps, values, strict=True):
+            self.add(step, value)
+
+    def add(self, step: float, value: float | str | None) -> None:
+        """Append a point."""
+        self._steps.append(step)
+        if isinstance(value, float | int):
+            self._numbers.append(value)
+            self._kinds.append(_NUMBER)
+            return
+        if value is not None:
+            self._texts[len(self._kinds)] = value
+        self._numbers.append(math.nan)
+        self._kinds.append(_MISSING if value is None else _TEXT)
+
+    @classmethod
+    def of_columns(cls, steps: array[float], values: Column) -> Points:
+        """Return the points of columns, which are shared."""
+        made = cls()
+        made._steps, made._numbers, made._kinds, made._texts = steps, values.numbers, values.kinds, values.texts
+        return made
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def _at(self, at: int) -> Point:
+        kind = self._kinds[at]
+        value = self._numbers[at] if kind == _NUMBER else None if kind == _MISSING else self._texts[at]
+        return Point(self._steps[at], value)
+
+    @overload
+    def __getitem__(self, at: int) -> Point: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Point, ...]: ...
+    def __getitem__(self, at: int | slice) -> Point | tuple[Point, ...]:
+        if isinstance(at, slice):
+            return tuple(self._at(one) for one in range(*at.indices(len(self))))
+        return self._at(range(len(self))[at])
+
+    def __iter__(self) -> Iterator[Point]:
+        return map(self._at, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+        """Return steps, numbers (NaN for what is none) and kinds, each of shape (n,)."""
+        import numpy as np
+
+        return (
+            np.frombuffer(self._steps, dtype=np.float64) if len(self) else np.zeros(0),
+            np.frombuffer(self._numbers, dtype=np.float64) if len(self) else np.zeros(0),
+            np.frombuffer(self._kinds, dtype=np.uint8) if len(self) else np.zeros(0, np.uint8),
+        )
+
+
+@dataclass(slots=True)
+class Column:
+    """The values of a column, as a table gives them.
+
+    Attributes:
+        rows: of the table, at which the values stand; None where each row has one.
+        numbers: NaN for what is none.
+        kinds: of each value: number, missing, text.
+        texts: place → text.
+    """
+
+    rows: array[int] | None = None
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    kinds: bytearray = field(default_factory=bytearray)
+    texts: dict[int, str] = field(default_factory=dict)
+
+    def add(self, given: Any) -> None:
+        """Append a value as it was logged."""
+        value = _value(given)
+        if isinstance(value, float):
+            self.numbers.append(value)
+            self.kinds.append(_NUMBER)
+            return
+        if value is not None:
+            self.texts[len(self.kinds)] = value
+        self.numbers.append(math.nan)
+        self.kinds.append(_MISSING if value is None else _TEXT)
+
+    def add_numbers(self, values: Sequence[float]) -> None:
+        """Append numbers."""
+        self.numbers.extend(values)
+        self.kinds.extend(bytes(len(values)))
+
+    def add_missing(self, count: int) -> None:
+        """Append cells without a value."""
+        self.numbers.extend(array("d", [math.nan]) * count)
+        self.kinds.extend(bytes([_MISSING]) * count)
+
+
 @dataclass(frozen=True)
 class Series:
     """One metric over a run, in the order in which it was logged."""
 
     metric: str
-    points: tuple[Point, ...]
+    points: Sequence[Point]
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+        points = self.points
+        if not isinstance(points, Points):
+            points = Points((one.step for one in points), (one.value for one in points))
+        return points.arrays()
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether some value is a number, NaN and infinities included."""
+        return bool((self._arrays[2] == _NUMBER).any())
+
+    @cached_property
+    def logged(self) -> CleanSeries:
+        """The numbers of each step, NaN and infinities too, in ascending order of steps; the last of each step."""
+        steps, numbers, kinds = self._arrays
+        return _last_of_each(steps[kinds == _NUMBER], numbers[kinds == _NUMBER])
 
     @cached_property
     def clean(self) -> CleanSeries:
         """What an analysis computes on."""
         import numpy as np
 
-        last = {point.step: float(point.value) for point in self.points if point.finite}  # type: ignore[arg-type]
-        steps = sorted(last)
-        return CleanSeries(np.array(steps, dtype=np.float64), np.array([last[step] for step in steps]))
+        steps, numbers, _ = self._arrays
+        finite = np.abs(numbers) <= LARGEST  # false for NaN
+        return _last_of_each(steps[finite], numbers[finite])
 
     @cached_property
     def defined(self) -> NDArray[np.bool_]:
         """Whether each step at which a number was logged has a finite one, in ascending order of steps."""
         import numpy as np
 
-        found: dict[float, bool] = {}
-        for point in self.points:
-            if isinstance(point.value, float | int):
-                found[point.step] = found.get(point.step, False) or point.finite
-        return np.array([found[step] for step in sorted(found)], dtype=np.bool_)
+        steps, numbers, kinds = self._arrays
+        is_number = kinds == _NUMBER
+        steps, finite = steps[is_number], np.abs(numbers[is_number]) <= LARGEST
+        if not len(steps):
+            return np.zeros(0, dtype=np.bool_)
+        order = np.argsort(steps, kind="stable")
+        begins = np.flatnonzero(np.concatenate([[True], np.diff(steps[order]) != 0]))
+        found: NDArray[np.bool_] = np.logical_or.reduceat(finite[order], begins)
+        return found
 
     @cached_property
     def irregularities(self) -> tuple[Irregularity, ...]:
-        """What is odd about the points, most telling first within the series' order of kinds."""
-        found: dict[IrregularityKind, list[float]] = {}
-        seen: set[float] = set()
-        latest = -math.inf
-        for point in self.points:
-            kind = _kind(point.value)
-            if kind is not None:
-                found.setdefault(kind, []).append(point.step)
-            if point.step in seen:
-                found.setdefault("repeated_step", []).append(point.step)
-            elif point.step < latest:
-                found.setdefault("unordered_step", []).append(point.step)
-            seen.add(point.step)
-            latest = max(latest, point.step)
-        odd = [Irregularity(self.metric, kind, len(steps), min(steps)) for kind, steps in found.items()]
-        return (*odd, *_gaps(self.metric, sorted(seen)))
+        """What is odd about the points, in the order in which it is met, and gaps last."""
+        import numpy as np
+
+        steps, numbers, kinds = self._arrays
+        if not len(steps):
+            return ()
+        is_number = kinds == _NUMBER
+        unique, first = np.unique(steps, return_index=True)
+        again = np.ones(len(steps), dtype=np.bool_)
+        again[first] = False
+        latest = np.concatenate([[-np.inf], np.maximum.accumulate(steps)[:-1]])
+        odd: dict[IrregularityKind, NDArray[np.bool_]] = {
+            "missing": kinds == _MISSING,
+            "not_a_number": kinds == _TEXT,
+            "nan": is_number & np.isnan(numbers),
+            "infinite": is_number & (np.abs(numbers) > LARGEST),
+            "repeated_step": again,
+            "unordered_step": ~again & (steps < latest),
+        }
+        places = {kind: np.flatnonzero(mask) for kind, mask in odd.items()}
+        met = sorted((kind for kind, at in places.items() if len(at)), key=lambda kind: int(places[kind][0]))
+        found = [Irregularity(self.metric, kind, len(places[kind]), float(steps[places[kind]].min())) for kind in met]
+        return (*found, *_gaps(self.metric, unique))
+
+
+def _last_of_each(steps: NDArray[np.float64], values: NDArray[np.float64]) -> CleanSeries:
+    """Return values in ascending order of their steps; of a step that comes twice, the last."""
+    import numpy as np
+
+    if len(steps) and not (np.diff(steps) > 0).all():
+        order = np.argsort(steps, kind="stable")
+        steps, values = steps[order], values[order]
+        last = np.concatenate([np.diff(steps) != 0, [True]])
+        steps, values = steps[last], values[last]
+    return CleanSeries(steps, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +336,17 @@ class History:
         return tuple(odd for series in every for odd in series.irregularities)
 
 
-def series_of(rows: Sequence[tuple[float, Mapping[str, Any]]]) -> dict[str, Series]:
+def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Series]:
     """Return metric → series of rows (step, {metric: value}), metrics in alphabetical order.
 
     A metric that a row does not name has no point there; one that it names without a value (None, empty text) has a
     point whose value is None.
     """
-    points: dict[str, list[Point]] = {}
+    points: dict[str, Points] = {}
     for step, values in rows:
         for metric, value in values.items():
-            points.setdefault(metric, []).append(Point(float(step), _value(value)))
-    return {metric: Series(metric, tuple(points[metric])) for metric in sorted(points)}
+            points.setdefault(metric, Points()).add(float(step), _value(value))
+    return {metric: Series(metric, points[metric]) for metric in sorted(points)}
 
 
 def _value(value: Any) -> float | str | None:
@@ -211,24 +363,18 @@ def _value(value: Any) -> float | str | None:
         return text
 
 
-def _kind(value: float | str | None) -> IrregularityKind | None:
-    if value is None:
-        return "missing"
-    if isinstance(value, str):
-        return "not_a_number"
-    if math.isnan(value):
-        return "nan"
-    return None if abs(value) <= LARGEST else "infinite"
-
-
-def _gaps(metric: str, steps: Sequence[float]) -> list[Irregularity]:
+def _gaps(metric: str, steps: NDArray[np.float64]) -> list[Irregularity]:
     """Return the gaps of a series whose steps mostly have one distance; one that is logged irregularly has none."""
-    distances = [later - earlier for earlier, later in pairwise(steps)]
+    import numpy as np
+
+    distances = np.diff(steps)
     if len(distances) < 3:
         return []
-    usual, count = Counter(distances).most_common(1)[0]
-    if count < 0.8 * len(distances):
+    values, first, counts = np.unique(distances, return_index=True, return_counts=True)
+    at = min(range(len(values)), key=lambda one: (-counts[one], first[one])) if len(values) < 1000 else counts.argmax()
+    usual = float(values[at])
+    if counts[at] < 0.8 * len(distances):
         return []
-    wide = [(step, distance) for step, distance in zip(steps, distances, strict=False) if distance > 1.5 * usual]
-    missing = sum(round(distance / usual) - 1 for _, distance in wide)
-    return [Irregularity(metric, "gap", missing, wide[0][0])] if wide else []
+    wide = np.flatnonzero(distances > 1.5 * usual)
+    missing = int((np.rint(distances[wide] / usual) - 1).sum())
+    return [Irregularity(metric, "gap", missing, float(steps[wide[0]]))] if len(wide) else []

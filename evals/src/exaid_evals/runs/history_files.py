@@ -13,7 +13,7 @@ from exaid_evals.runs.files.document import read_document
 from exaid_evals.runs.files.json_lines import objects
 from exaid_evals.runs.finished import run_of
 from exaid_evals.runs.history import BatchRow, History
-from exaid_evals.runs.rows import Row, batch_of, history_of
+from exaid_evals.runs.rows import Row, Table, batch_of, history_of
 
 HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
 """Stems of the files that hold a run's history in a folder of its own, the usual first."""
@@ -61,12 +61,16 @@ class HistoryFile(Format):
         """
         path = self._file(source)
         warnings: list[str] = []
-        rows = list(self.rows(path, warnings))
-        if not rows:
+        table = self.table(path, warnings)
+        if not table.n_rows and not table.batches:
             raise DataError("holds no step", where=str(path), remedy="name the file that the training wrote")
         batches = batch_rows(path.parent, warnings) if path.name != BATCHES else ()
         config = config_beside(path, warnings)
-        return history_of(name, self.name, rows, config=config, warnings=warnings, batches=batches)
+        return history_of(name, self.name, table, config=config, warnings=warnings, batches=batches)
+
+    def table(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns of a file; a format that has them without making rows first gives those."""
+        return Table.of_rows(self.rows(path, warnings))
 
     @abstractmethod
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from exaid_evals.runs.history import LARGEST, BatchRow, History, Point, Series, series_of
+from exaid_evals.runs.history import LARGEST, BatchRow, Column, History, Point, Points, Series
 
 STEP_NAMES = ("step", "global_step", "_step", "trainer/global_step", "iteration", "iter", "epoch", "epochs")
 """Columns that count steps, the finest first."""
@@ -18,10 +20,50 @@ _NO_METRICS = frozenset({"_timestamp", "_runtime", "timestamp", "wall_time", "ti
 Row = Mapping[str, Any]
 
 
+@dataclass
+class Table:
+    """What a run logged, as columns.
+
+    Attributes:
+        columns: name → values; what is nested has the names of all levels, with dots between.
+        n_rows: without those of batches.
+        batches: among the rows.
+        lists: name → rows that hold several values (histograms, media), which are not metrics.
+        names: of the rows' own level.
+    """
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    n_rows: int = 0
+    batches: list[BatchRow] = field(default_factory=list)
+    lists: dict[str, array[int]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row]) -> Table:
+        """Return the table of rows in order of logging."""
+        table = cls()
+        for row in rows:
+            if isinstance(row.get("metrics"), Mapping) and "batch_idx" in row:
+                table.batches.append(batch_of(row))
+                continue
+            table.names.update(row)
+            for name, value in _flat(row).items():
+                if isinstance(value, list | tuple):
+                    table.lists.setdefault(name, array("q")).append(table.n_rows)
+                    continue
+                column = table.columns.get(name)
+                if column is None:
+                    column = table.columns[name] = Column(array("q"))
+                column.rows.append(table.n_rows)  # type: ignore[union-attr]
+                column.add(value)
+            table.n_rows += 1
+        return table
+
+
 def history_of(
     run_name: str,
     source: str,
-    rows: Iterable[Row],
+    rows: Iterable[Row] | Table,
     *,
     config: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
@@ -37,39 +79,38 @@ def history_of(
     Args:
         run_name: of the run.
         source: the format's name.
-        rows: column → value; what is not a number stays as text in its series.
+        rows: column → value, or a table of them; what is not a number stays as text in its series.
         config: hyper-parameters.
         warnings: of the reader so far.
         step_name: the column that counts the steps, of a source that has one of its own; it counts if any row has it.
         batches: that were logged elsewhere.
     """
-    among: list[BatchRow] = []
-    steps: list[Row] = []
-    for row in rows:
-        if isinstance(row.get("metrics"), Mapping) and "batch_idx" in row:
-            among.append(batch_of(row))
-        else:
-            steps.append(row)
+    table = rows if isinstance(rows, Table) else Table.of_rows(rows)
     names = STEP_NAMES if step_name is None else (step_name, *STEP_NAMES)
-    step_name = next((name for name in names if any(name in row for row in steps)), None)
+    step_name = next((name for name in names if name in table.names), None)
     told = list(warnings)
-    numbered = _numbered(steps, step_name, told)
-    others: Counter[str] = Counter()
-    by_metric = series_of([(step, _metrics(row, step_name, others)) for step, row in numbered])
+    steps = _steps(table, step_name, told)
+    by_metric = {
+        name: Series(name, _points(table.columns[name], steps))
+        for name in sorted(table.columns)
+        if name != step_name and name not in _NO_METRICS
+    }
+    by_metric = {name: one for name, one in by_metric.items() if len(one.points)}
     metrics, system = split_system(by_metric)
-    series = {name: one for name, one in metrics.items() if name not in _EVENTS and _has_numbers(one)}
+    series = {name: one for name, one in metrics.items() if name not in _EVENTS and one.has_numbers}
     events = tuple((point.step, f"{name}: {point.value}") for name in _EVENTS for point in _texts(metrics.get(name)))
     texts = [name for name in metrics if name not in series and name not in _EVENTS]
     told += [f"{name}: no value is a number; it is left out" for name in texts]
-    told += [
-        f"{name}: {count} rows hold lists, which are not metrics; they are left out" for name, count in others.items()
-    ]
+    for name, at in table.lists.items():
+        count = sum(not math.isnan(steps[row]) for row in at)
+        if count and name != step_name and name not in _NO_METRICS:
+            told.append(f"{name}: {count} rows hold lists, which are not metrics; they are left out")
     return History(
         run_name,
         source,
         series,
         system,
-        (*among, *batches),
+        (*table.batches, *batches),
         dict(config or {}),
         events,
         tuple(told),
@@ -88,35 +129,41 @@ def _texts(series: Series | None) -> list[Point]:
     return [point for point in series.points if point.value not in (None, 0.0, "")] if series else []
 
 
-def _numbered(rows: Sequence[Row], step_name: str | None, warnings: list[str]) -> list[tuple[float, Row]]:
+def _steps(table: Table, step_name: str | None, warnings: list[str]) -> array[float]:
+    """Return the step of each row; NaN where it has none that is a number."""
     if step_name is None:
-        return [(float(number), row) for number, row in enumerate(rows)]
-    numbered, lost = [], 0
-    for row in rows:
-        step = _number(row.get(step_name))
-        if step is None:
-            lost += 1
-        else:
-            numbered.append((step, row))
+        return array("d", range(table.n_rows))
+    column = table.columns.get(step_name)
+    if column is not None and column.rows is None and max(column.kinds, default=0) == 0:
+        steps = column.numbers
+    else:
+        steps = array("d", [math.nan]) * table.n_rows
+        if column is not None:
+            for row, number in zip(column.rows or range(table.n_rows), column.numbers, strict=True):
+                steps[row] = number
+    lost = sum(not abs(step) <= LARGEST for step in steps)
     if lost:
+        steps = array("d", [step if abs(step) <= LARGEST else math.nan for step in steps])
         warnings.append(f"{lost} rows whose {step_name} is not a number are left out")
-    return numbered
+    return steps
 
 
-def _metrics(row: Row, step_name: str | None, others: Counter[str]) -> dict[str, Any]:
-    """Return the metrics of a row; what holds several values (histograms, media) is counted in `others`."""
-    metrics = {}
-    for name, value in _flat(row).items():
-        if name == step_name or name in _NO_METRICS:
-            continue
-        if isinstance(value, list | tuple):
-            others[name] += 1
-        else:
-            metrics[name] = value
-    return metrics
+def _points(column: Column, steps: array[float]) -> Points:
+    """Return the points of a column at rows that have a step."""
+    if column.rows is not None and len(column.rows) < len(steps):
+        steps = array("d", map(steps.__getitem__, column.rows))
+    if not any(map(math.isnan, steps)):
+        return Points.of_columns(steps, column)
+    made = Points()
+    for point in Points.of_columns(steps, column):
+        if not math.isnan(point.step):
+            made.add(point.step, point.value)
+    return made
 
 
-def _flat(row: Row, prefix: str = "") -> dict[str, Any]:
+def _flat(row: Row, prefix: str = "") -> Row:
+    if not any(isinstance(value, Mapping) for value in row.values()):
+        return {f"{prefix}{name}": value for name, value in row.items()} if prefix else row
     flat: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):
@@ -150,10 +197,6 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if abs(number) <= LARGEST else None
-
-
-def _has_numbers(series: Series) -> bool:
-    return any(not isinstance(point.value, str) and point.value is not None for point in series.points)
 
 
 def _bare(name: str) -> str:

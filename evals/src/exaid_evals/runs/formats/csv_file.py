@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
+from exaid_evals.runs.files.delimited import Block, Delimited, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
+from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile
-from exaid_evals.runs.rows import Row
+from exaid_evals.runs.rows import Row, Table
 
 
 class CsvFormat(HistoryFile):
@@ -23,6 +25,10 @@ class CsvFormat(HistoryFile):
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Return the rows; one with another number of cells than the header is left out and told of."""
         return csv_rows(path, warnings)
+
+    def table(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns, read a block of lines at a time."""
+        return csv_table(path, warnings)
 
     def may_become(self, place: Path) -> bool:
         """Tell by the suffix."""
@@ -78,6 +84,64 @@ def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
     opened = open_delimited(path)
     yield from _rows(opened, warnings)
     warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
+
+
+def csv_table(path: Path, warnings: list[str]) -> Table:
+    """Return the columns of a CSV file; a row of another width than the header is left out and told of.
+
+    Raises:
+        DataError: the file is not CSV.
+    """
+    opened = open_delimited(path)
+    width = len(opened.columns)
+    wrong: list[int] = []
+    # Of a column that is a duplicate the first is meant.
+    columns = {name: Column() for name in opened.columns}
+    firsts = [opened.columns.index(name) for name in columns]
+    n_rows = 0
+    for block in opened.blocks():
+        cells = _cells_by_column(block, opened.delimiter, width, wrong)
+        n_rows += len(cells[0]) if cells else 0
+        for column, at in zip(columns.values(), firsts, strict=True):
+            _add(column, cells[at] if cells else ())
+    if wrong:
+        lines = ", ".join(map(str, wrong[:5]))
+        warnings.append(f"{path.name}: {len(wrong)} rows are not {width} cells wide (lines {lines}); left out")
+    warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
+    return Table(columns, n_rows, names=set(columns) if n_rows else set())
+
+
+def _cells_by_column(block: Block, delimiter: str, width: int, wrong: list[int]) -> list[Sequence[str]]:
+    if block.lines is not None:
+        lines = [line for line in block.lines if line]
+        if set(map(str.count, lines, itertools.repeat(delimiter))) <= {width - 1}:
+            flat = delimiter.join(lines).split(delimiter) if lines else []
+            return [flat[at::width] for at in range(width)]
+        rows = [line.split(delimiter) for line in block.lines]
+    else:
+        rows = block.rows or []
+    kept = []
+    for at, row in enumerate(rows):
+        if len(row) == width and row != [""]:
+            kept.append(row)
+        elif row and row != [""]:
+            wrong.append(block.line + at)
+    return list(zip(*kept, strict=True))
+
+
+def _add(column: Column, cells: Sequence[str]) -> None:
+    """Append cells: at once where they are numbers as JSON has them, which most are."""
+    if not any(cells):
+        column.add_missing(len(cells))
+        return
+    try:
+        if "" not in cells:
+            column.add_numbers(numbers(cells))
+            return
+    except ValueError:
+        pass
+    for cell in cells:
+        column.add(_cell(cell) if cell else None)
 
 
 def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
