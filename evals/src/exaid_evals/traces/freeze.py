@@ -19,7 +19,10 @@ from exaid_evals.traces.model import FAILURE_AGENT, MAX_T_MS, SCHEMA, Trace, mes
 _SHOWN_PROBLEMS = 50
 _OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_concepts", "metadata.gold_mentions")
 TRACE_PATTERN = "case-*.jsonl.gz"
-_REMEDY = "restore the files; or make them all again with the same command and --force, which discards these"
+_REMEDY = (
+    "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, "
+    "and what was imported is imported into another --data-dir"
+)
 
 
 def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:

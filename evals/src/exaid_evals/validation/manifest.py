@@ -10,7 +10,7 @@ from exaid_evals.artifacts.hashing import sha256_structure, sha256_text
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.validation.base import FileCheck, Record
 
-_REMEDY = "restore the traces; or make them all again with the same command and --force, which discards these"
+_REMEDY = "restore the traces; or discard them: `exaid-evals make-traces --force` makes all again"
 
 
 class ManifestCheck(FileCheck):
@@ -20,7 +20,7 @@ class ManifestCheck(FileCheck):
     """
 
     schema = "exaid.manifest"
-    remedy = "restore the manifest; or make the traces again with the same command and --force, which discards these"
+    remedy = "restore the manifest; or discard the traces: `exaid-evals make-traces --force` makes all again"
 
     def record(self, line: int, record: Record) -> None:
         """Take the manifest's one record."""

@@ -22,7 +22,7 @@ class TraceCheck(FileCheck):
     """A trace is what every measure rests on, so each number in it is recomputed from its content."""
 
     schema = "exaid.trace"
-    remedy = "restore the trace; or make all traces again with the same command and --force, which discards these"
+    remedy = "restore the trace; or discard all: `exaid-evals make-traces --force` makes them again"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)
