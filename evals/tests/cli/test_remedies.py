@@ -20,6 +20,7 @@ SOURCE = Path(exaid_evals.__file__).parent
 OF_OTHER_PROGRAMS = {
     "--init", "--no-optional-locks", "--verify", "--detach", "--include-untracked", "--porcelain", "--short",  # git
     "--no-deps", "--force-reinstall",  # pip
+    "--no-log-samples",  # inspect
 }  # fmt: skip
 MAKEFILE = Path(__file__).parents[3] / "Makefile"
 

@@ -33,6 +33,7 @@ class Kind(Mapping[str, str]):
         """
         self.noun, self.group = noun, group
         self._built_in, self._needs = dict(built_in), tuple(needs)
+        self._given: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> str:
         return self._built_in[name]
@@ -51,6 +52,14 @@ class Kind(Mapping[str, str]):
         """Return the names of all parts: those that ship in their order, then others."""
         return [*self._built_in, *self.others()]
 
+    def give(self, name: str, part: Any) -> None:
+        """Let a name stand for an object of this process, such as a class that a notebook defines.
+
+        Worker processes do not know it, and it has no source file whose edits could be noticed: whoever gives one
+        replays in memory.
+        """
+        self._given[name] = part
+
     def find(self, name: str) -> Any:
         """Return the part that a name stands for, importing only its module.
 
@@ -61,6 +70,8 @@ class Kind(Mapping[str, str]):
             ConfigError: nothing has that name (near misses are named), its module cannot be imported, or what bears
                 the name is not such a part.
         """
+        if name in self._given:
+            return self._given[name]
         if name in self._built_in:
             return self._part(self._built_in[name])
         others = self._targets()

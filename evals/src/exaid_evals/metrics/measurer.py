@@ -68,12 +68,9 @@ class Measurer:
     def __init__(self, measuring: Measuring, variants: Sequence[str], extractor: Extractor | None = None) -> None:
         self._variants = variants
         self._campaign = Campaign(measuring.root)
-        self._config = measuring.config
         self._dataset_hash = measuring.trace_dataset_hash
-        self._measures = load_measures(measuring.config)
-        self._extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
-        self._references = measuring.references
-        self._noted = NoteMeasures(measuring.config, self._extractor, measuring.stop_entities)
+        extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
+        self._measure = CaseMeasurer(measuring.config, extractor, measuring.stop_entities, measuring.references)
 
     def __call__(self, entry: TraceEntry) -> CaseResult:
         """Measure one case; what is wrong with its data is returned, not raised."""
@@ -88,40 +85,10 @@ class Measurer:
             trace = read_trace(self._campaign.trace_file(entry.case_id))
             for variant, log in zip(variants, logs, strict=True):
                 require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
-            extractor = GuardedExtractor(self._extractor, self._config.extractor.name, entry.case_id)
-            whole = [log for log in logs if not log.failed]
-            observed = iter(self._with_notes(trace, whole, observe_case(trace, whole, extractor)))
-            metrics = [
-                replace(
-                    CaseMetrics(entry.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
-                    if log.failed
-                    else self._metrics(entry.case_id, variant, next(observed)),
-                    time_basis=trace.time_basis,
-                )
-                for variant, log in zip(variants, logs, strict=True)
-            ]
+            metrics = self._measure(trace, logs)
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
         return CaseResult(entry.case_id, tuple(metrics))
-
-    def _with_notes(self, trace: Trace, logs: Sequence[RunLog], observed: Sequence[Observation]) -> list[Observation]:
-        """Return observations with what is measured against references and statements; as they are without either."""
-        reference = self._references.get(trace.case_id)
-        speeds = [float(log.meta["config"]["stream"]["chars_per_second"]) for log in logs]
-        return [
-            replace(seen, noted=self._noted(trace, arrivals(trace, speed), seen, reference))
-            for seen, speed in zip(observed, speeds, strict=True)
-        ]
-
-    def _metrics(self, case_id: str, variant: str, seen: Observation) -> CaseMetrics:
-        config = self._config
-        curve = coverage_curve(seen, config.curve_budgets, config.budget_policy)
-        return CaseMetrics(
-            case_id,
-            variant,
-            measures={measure.name: _measured(measure, seen, case_id, variant) for measure in self._measures},
-            curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
-        )
 
 
 def read_checked_run(campaign: Campaign, variant: str, entry: TraceEntry, dataset_hash: str) -> RunLog:
@@ -155,6 +122,67 @@ def load_measuring_extractor(config: MetricsConfig, stop_entities: frozenset[str
         ConfigError: it is unknown, misconfigured, or not installed.
     """
     return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
+
+
+class CaseMeasurer:
+    """Measures the runs of a case.
+
+    Args:
+        config: what to measure.
+        extractor: finds concepts.
+        stop_entities: names that are never concepts.
+        references: case → its clinician's note, of cases that have one.
+    """
+
+    def __init__(
+        self,
+        config: MetricsConfig,
+        extractor: Extractor,
+        stop_entities: frozenset[str],
+        references: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config, self._extractor = config, extractor
+        self._measures = load_measures(config)
+        self._references = references or {}
+        self._noted = NoteMeasures(config, extractor, stop_entities)
+
+    def __call__(self, trace: Trace, logs: Sequence[RunLog]) -> list[CaseMetrics]:
+        """Return the metrics of a case's runs, in their order; a run that failed has its reason alone.
+
+        Raises:
+            CaseFailedError: an extractor or a measure of somebody's own failed.
+        """
+        extractor = GuardedExtractor(self._extractor, self._config.extractor.name, trace.case_id)
+        whole = [log for log in logs if not log.failed]
+        observed = iter(self._with_notes(trace, whole, observe_case(trace, whole, extractor)))
+        metrics = []
+        for log in logs:
+            variant = str(log.meta["variant_id"])
+            if log.failed:
+                one = CaseMetrics(trace.case_id, variant, FAILED_RUN, failure_reason=log.meta["failure_reason"])
+            else:
+                one = self._metrics(trace.case_id, variant, next(observed))
+            metrics.append(replace(one, time_basis=trace.time_basis))
+        return metrics
+
+    def _with_notes(self, trace: Trace, logs: Sequence[RunLog], observed: Sequence[Observation]) -> list[Observation]:
+        """Return observations with what is measured against references and statements; as they are without either."""
+        reference = self._references.get(trace.case_id)
+        speeds = [float(log.meta["config"]["stream"]["chars_per_second"]) for log in logs]
+        return [
+            replace(seen, noted=self._noted(trace, arrivals(trace, speed), seen, reference))
+            for seen, speed in zip(observed, speeds, strict=True)
+        ]
+
+    def _metrics(self, case_id: str, variant: str, seen: Observation) -> CaseMetrics:
+        config = self._config
+        curve = coverage_curve(seen, config.curve_budgets, config.budget_policy)
+        return CaseMetrics(
+            case_id,
+            variant,
+            measures={measure.name: _measured(measure, seen, case_id, variant) for measure in self._measures},
+            curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
+        )
 
 
 def _measured(measure: Measure, seen: Observation, case_id: str, variant: str) -> float | None:

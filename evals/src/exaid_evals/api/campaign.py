@@ -1,0 +1,288 @@
+"""A campaign in a notebook: what it holds as DataFrames, and what a variant would make of its traces."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
+from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.config.base import load_config
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.resources import configs_dir
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.comparison_records import read_comparisons
+from exaid_evals.metrics.measurer import load_measuring_extractor
+from exaid_evals.metrics.observe import observe_case
+from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_variant_and_cases
+from exaid_evals.metrics.runs import present_variants
+from exaid_evals.replay.run_log import RunLog, read_run
+from exaid_evals.traces.freeze import verify_frozen
+from exaid_evals.traces.model import Trace, read_trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from exaid_evals.api.frames import Measures
+    from exaid_evals.api.replays import Replay
+
+FRAMES = ("measures", "updates", "messages", "concepts", "decisions", "flushes", "comparisons")
+
+
+def open_campaign(folder: str | os.PathLike[str], *, config_dir: str | os.PathLike[str] | None = None) -> OpenCampaign:
+    """Open a data folder whose traces are frozen.
+
+    Args:
+        folder: the campaign, as `--data-dir` names it.
+        config_dir: folder of configurations; None takes those that ship.
+
+    Raises:
+        DataError: nothing is frozen there, or the traces differ from their manifest.
+    """
+    campaign = Campaign(Path(folder).expanduser().resolve())
+    return OpenCampaign(campaign, verify_frozen(campaign), Path(config_dir) if config_dir else configs_dir())
+
+
+class OpenCampaign:
+    """A campaign whose traces were found to be those that were frozen. Reading it changes no file.
+
+    Attributes:
+        folder: where it lies.
+        manifest: of its traces.
+        configs: folder of the configurations that `concepts` and `replay` use.
+    """
+
+    def __init__(self, campaign: Campaign, manifest: Manifest, configs: Path) -> None:
+        self._campaign = campaign
+        self.folder = campaign.root
+        self.manifest = manifest
+        self.configs = configs
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that have runs, in natural order."""
+        return present_variants(self._campaign)
+
+    @property
+    def cases(self) -> list[str]:
+        """The ids of the cases, those included that have no conversation."""
+        return sorted(entry.case_id for entry in self.manifest.entries)
+
+    def measures(self, *variants: str) -> Measures:
+        """Return the measures of every case: a row per case, variant and measure; `.wide()` has a column a measure.
+
+        Args:
+            variants: those wanted; none means all that are measured.
+
+        Raises:
+            DataError: there are no metrics of a variant, or they are damaged.
+        """
+        from exaid_evals.api.frames import measures_frame
+
+        read = self._measured(variants)
+        signature = " ; ".join(dict.fromkeys(variant.signature for variant, _ in read))
+        stub = any(variant.stub for variant, _ in read)
+        return measures_frame((case for _, cases in read for case in cases), signature=signature, stub=stub)
+
+    def estimates(self, *variants: str) -> pd.DataFrame:
+        """Return each measure over cases: mean, sd, median, range, 95 % bootstrap interval, n and n undefined.
+
+        Raises:
+            DataError: as `measures`.
+        """
+        import pandas as pd
+
+        fields = ("mean", "sd", "median", "min", "max", "ci95_low", "ci95_high", "n", "n_undefined")
+        rows = [
+            {"variant_id": variant.variant_id, "measure": name, **{field: getattr(one, field) for field in fields}}
+            for variant, _ in self._measured(variants)
+            for name, one in variant.measures.items()
+        ]
+        return pd.DataFrame(rows, columns=["variant_id", "measure", *fields])
+
+    def comparisons(self) -> pd.DataFrame:
+        """Return the paired comparisons of variants: a row per variant and measure.
+
+        Raises:
+            DataError: there are none, or they are damaged.
+        """
+        from exaid_evals.api.frames import comparisons_frame
+
+        path = self._campaign.comparisons_file
+        if not path.is_file():
+            remedy = f"run `exaid-evals {self._campaign.call('compute-metrics').strip('`')}` with several variants"
+            raise DataError("no comparisons here", where=str(path), remedy=remedy)
+        return comparisons_frame(read_comparisons(path))
+
+    def updates(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return what the middleware emitted: a row per update.
+
+        Args:
+            variants: those wanted; none means all that have runs.
+            cases: ids of the cases wanted; None means all.
+
+        Raises:
+            DataError: a run is missing or damaged.
+            ConfigError: a case is not in the campaign.
+        """
+        from exaid_evals.api.frames import updates_frame
+
+        return updates_frame(self._logs(variants, cases))
+
+    def decisions(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return what the triggers decided: a row per decision. Arguments and errors are those of `updates`."""
+        from exaid_evals.api.frames import decisions_frame
+
+        return decisions_frame(self._logs(variants, cases))
+
+    def flushes(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return what left the gates: a row per chunk. Arguments and errors are those of `updates`."""
+        from exaid_evals.api.frames import flushes_frame
+
+        return flushes_frame(self._logs(variants, cases))
+
+    def messages(self, *, cases: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the conversations: a row per message, in order."""
+        from exaid_evals.api.frames import messages_frame
+
+        return messages_frame(trace for entry, trace in self.traces(cases) if not entry.failed)
+
+    def concepts(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return, for each case and variant, which concepts were said, stated, never stated, and made up.
+
+        They are extracted anew, by the extractor of `metrics.yaml`. Arguments and errors are those of `updates`.
+
+        Raises:
+            ConfigError: the extractor cannot be loaded.
+        """
+        from exaid_evals.api.frames import concepts_frame
+
+        wanted = self._wanted(variants)
+        seen = []
+        for entry, trace in self.traces(cases):
+            logs = [log for variant in wanted if (log := self._log(variant, entry)) and log.meta["status"] == "ok"]
+            observed = observe_case(trace, logs, self.extractor) if logs and not entry.failed else []
+            ids = [(entry.case_id, str(log.meta["variant_id"])) for log in logs]
+            seen += [(*names, one) for names, one in zip(ids, observed, strict=bool(observed))]
+        known = {concept for *_, one in seen for concept in one.trace_concepts | one.output_concepts}
+        naming = self.extractor if isinstance(self.extractor, AnnotatingExtractor) else None
+        return concepts_frame(seen, {concept: naming.name_of(concept) for concept in known} if naming else {})
+
+    def replay(self, variant: Any, *, cases: Sequence[str] | None = None, stub: bool | None = None) -> Replay:
+        """Replay the traces through one variant, in memory.
+
+        Args:
+            variant: the id of a variant of `configs`, a `VariantConfig`, a mapping of its keys, or a summarizer of
+                one's own as `exaid_evals.evaluate` takes it, behind gate and trigger of the primary variant.
+            cases: ids of the cases wanted; None means all.
+            stub: simulate the language model; None does so where the traces are simulated.
+
+        Raises:
+            ConfigError: the variant or a part of it is unknown or misconfigured.
+            CaseFailedError: a part of one's own raised, or gave back what it should not.
+        """
+        from exaid_evals.api.replays import replay_campaign
+
+        return replay_campaign(self, variant, cases=cases, stub=stub)
+
+    def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write every frame that the campaign has as a Parquet file, and return the files.
+
+        Raises:
+            DataError: a record is damaged.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name in FRAMES:
+            if name == "comparisons" and not self._campaign.comparisons_file.is_file():
+                continue
+            frame = getattr(self, name)()
+            frame.attrs = {}  # an attribute cannot hold the signature in every version of the format: it is a column
+            written.append(folder / f"{name}.parquet")
+            frame.to_parquet(written[-1], index=False)
+        return written
+
+    @cached_property
+    def metrics_config(self) -> MetricsConfig:
+        """What is measured, from `metrics.yaml`."""
+        return load_config(MetricsConfig, self.configs / "metrics.yaml").value
+
+    @cached_property
+    def stop_entities(self) -> frozenset[str]:
+        """Names that are never concepts."""
+        return read_stop_entities(self.configs / self.metrics_config.stop_entities)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The concept extractor that `metrics.yaml` names."""
+        return load_measuring_extractor(self.metrics_config, self.stop_entities)
+
+    def traces(self, cases: Sequence[str] | None = None) -> Iterator[tuple[TraceEntry, Trace]]:
+        """Yield the frozen conversations, by case id.
+
+        Raises:
+            ConfigError: a case is not in the campaign.
+        """
+        for entry in select_entries(self.manifest, cases, None):
+            yield entry, read_trace(self._campaign.trace_file(entry.case_id))
+
+    def measured_cases(self, variant: str) -> tuple[VariantMetrics, list[CaseMetrics]]:
+        """Return a variant's means and its cases, as stage 03 wrote them.
+
+        Raises:
+            DataError: it has not measured the variant.
+        """
+        path = self._campaign.metrics_file(variant)
+        if not path.is_file():
+            raise DataError(
+                f"no metrics of {variant} here", where=str(path), remedy=f"run {self._campaign.call('compute-metrics')}"
+            )
+        return read_variant_and_cases(path)
+
+    def _measured(self, variants: Sequence[str]) -> list[tuple[VariantMetrics, list[CaseMetrics]]]:
+        present = [one for one in self.variants if self._campaign.metrics_file(one).is_file()]
+        if not variants and not present:
+            remedy = f"run {self._campaign.call('compute-metrics')}"
+            raise DataError("no metrics here", where=str(self._campaign.metrics), remedy=remedy)
+        return [self.measured_cases(variant) for variant in variants or present]
+
+    def _wanted(self, variants: Sequence[str]) -> Sequence[str]:
+        absent = sorted(set(variants) - set(self.variants))
+        if absent or not self.variants:
+            what = f"no runs of {', '.join(absent)}" if absent else "no runs here"
+            remedy = (
+                f"run {self._campaign.call('run-variants')}; there are runs of {', '.join(self.variants) or 'none'}"
+            )
+            raise DataError(what, where=str(self._campaign.runs), remedy=remedy)
+        return variants or self.variants
+
+    def _log(self, variant: str, entry: TraceEntry) -> RunLog | None:
+        path = self._campaign.run_file(variant, entry.case_id)
+        return read_run(path) if path.is_file() else None
+
+    def _logs(self, variants: Sequence[str], cases: Sequence[str] | None) -> Iterator[RunLog]:
+        for variant in self._wanted(variants):
+            for entry in select_entries(self.manifest, cases, None):
+                if (log := self._log(variant, entry)) is not None:
+                    yield log
+
+    def __repr__(self) -> str:
+        stub = ", simulated" if self.manifest.stub else ""
+        return f"<campaign {self.folder}: {len(self.cases)} cases{stub}; runs of {', '.join(self.variants) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "campaign": str(self.folder),
+            "cases": f"{len(self.cases)}{', simulated' if self.manifest.stub else ''}",
+            "runs of": ", ".join(self.variants) or "none",
+            "traces": self.manifest.trace_dataset_hash,
+        }
+        cells = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
+        return f"<table>{''.join(cells)}</table>"

@@ -1,0 +1,231 @@
+"""Replays in memory: one variant over frozen traces, and a summarizer of one's own compared with a variant."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from exaid_evals.api.campaign import OpenCampaign, open_campaign
+from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.artifacts.summary_fields import FIELDS, SEMANTIC_FIELDS, render
+from exaid_evals.clients.base import LLMClient
+from exaid_evals.config.base import Config, load_config
+from exaid_evals.config.request import Override
+from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import PartConfig, VariantConfig, load_variants
+from exaid_evals.errors import ConfigError
+from exaid_evals.metrics.measurer import measure_runs
+from exaid_evals.metrics.records import CaseMetrics
+from exaid_evals.middleware.registry import SUMMARIZERS, check_variant
+from exaid_evals.middleware.summarizers.base import SummaryInput, Update
+from exaid_evals.replay.eval_run import eval_run, run_case
+from exaid_evals.replay.run_log import RunLog
+from exaid_evals.replay.working import make_client
+from exaid_evals.traces.model import Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from exaid_evals.api.frames import Measures
+
+STUB = "stub"
+
+
+def evaluate(
+    summarizer: Any,
+    traces: str | os.PathLike[str] | OpenCampaign,
+    *,
+    against: str = "V3",
+    cases: Sequence[str] | None = None,
+    name: str | None = None,
+    stub: bool | None = None,
+) -> pd.DataFrame:
+    """Compare a summarizer of one's own with a variant, over the same frozen traces.
+
+    Both are replayed in memory, behind the gate and the trigger of that variant, and measured with the same extractor;
+    no file is written.
+
+    Args:
+        summarizer: a function `(text, history) -> text`, or `-> mapping` of the six fields, where `text` is what was
+            said since the last update, one line a message, and `history` the earlier updates, oldest first; an object
+            with `summarize(request) -> Update`; or a class of such objects, built with `(settings, client)`.
+        traces: a campaign, or its folder.
+        against: the variant to compare with.
+        cases: ids of the cases wanted; None means all.
+        name: what to call the summarizer; None takes its own.
+        stub: simulate the language model; None does so where the traces are simulated.
+
+    Returns:
+        A row per measure: `mean` and `mean_against`, the paired `mean_difference` with its 95 % bootstrap interval
+        over cases, Wilcoxon and Holm-adjusted p, rank-biserial effect, n and smallest detectable difference. `attrs`
+        hold `stub`.
+
+    Raises:
+        ConfigError: the variant is unknown, or the summarizer is none of these.
+        CaseFailedError: the summarizer raised, or gave back what it should not; names the case.
+    """
+    from exaid_evals.api.frames import comparisons_frame
+    from exaid_evals.metrics.comparison_stage import compared_measures
+    from exaid_evals.metrics.comparisons import Compared, compare
+
+    campaign = traces if isinstance(traces, OpenCampaign) else open_campaign(traces)
+    base = load_variants(campaign.configs / "variants", [against])[0]
+    mine = replay_campaign(campaign, _own_variant(summarizer, base, name), cases=cases, stub=stub)
+    other = replay_campaign(campaign, base, cases=cases, stub=stub)
+    config = campaign.metrics_config
+    sides = [Compared(one.variant.variant_id, one.cases(), "") for one in (mine, other)]
+    better = compared_measures(config)
+    found = compare([sides[0]], sides[1], better, config.bootstrap, stub=mine.stub or other.stub, signature="")
+    frame = comparisons_frame(found)
+    means = [one.measures().groupby("measure")["value"].mean() for one in (mine, other)]
+    frame.insert(3, "mean", frame["measure"].map(means[0]))
+    frame.insert(4, "mean_against", frame["measure"].map(means[1]))
+    frame.attrs = {"stub": mine.stub or other.stub}
+    return frame
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a variant made of some traces, in memory.
+
+    Attributes:
+        campaign: whose traces they are.
+        variant: that was replayed.
+        runs: entry, trace and log of each case that has a conversation.
+        stub: whether conversation or model were simulated.
+    """
+
+    campaign: OpenCampaign
+    variant: VariantConfig
+    runs: tuple[tuple[TraceEntry, Trace, RunLog], ...]
+    stub: bool
+
+    @property
+    def logs(self) -> list[RunLog]:
+        """The run logs, by case."""
+        return [log for *_, log in self.runs]
+
+    def updates(self) -> pd.DataFrame:
+        """Return a row per update."""
+        from exaid_evals.api.frames import updates_frame
+
+        return updates_frame(self.logs)
+
+    def decisions(self) -> pd.DataFrame:
+        """Return a row per decision of the trigger."""
+        from exaid_evals.api.frames import decisions_frame
+
+        return decisions_frame(self.logs)
+
+    def flushes(self) -> pd.DataFrame:
+        """Return a row per chunk that left the gate."""
+        from exaid_evals.api.frames import flushes_frame
+
+        return flushes_frame(self.logs)
+
+    def measures(self) -> Measures:
+        """Return a row per case and measure."""
+        from exaid_evals.api.frames import measures_frame
+
+        return measures_frame(self.cases(), signature="", stub=self.stub)
+
+    def cases(self) -> list[CaseMetrics]:
+        """Measure every case, as stage 03 does.
+
+        Raises:
+            CaseFailedError: a measure or an extractor of one's own failed.
+        """
+        campaign = self.campaign
+        return [
+            replace(metrics, time_basis=trace.time_basis)
+            for _, trace, log in self.runs
+            for metrics in measure_runs(trace, [log], campaign.metrics_config, campaign.extractor)
+        ]
+
+
+def replay_campaign(
+    campaign: OpenCampaign, variant: Any, *, cases: Sequence[str] | None = None, stub: bool | None = None
+) -> Replay:
+    """Replay a campaign's traces through one variant; see `OpenCampaign.replay`."""
+    config = _variant(campaign, variant)
+    stub = campaign.manifest.stub if stub is None else stub
+    override = {"llm.client": Override(STUB, "stub=True")} if stub else {}
+    summarizer = load_config(SummarizerConfig, campaign.configs / "summarizer.yaml", override).value
+    client = make_client(summarizer, campaign.stop_entities)
+    if problems := check_variant(config, client):
+        raise ConfigError.of(problems)
+    run = eval_run(config, summarizer, client, campaign.manifest.trace_dataset_hash)
+    runs = tuple(
+        (entry, trace, run_case(run, trace, entry.sha256, client))
+        for entry, trace in campaign.traces(cases)
+        if not entry.failed
+    )
+    return Replay(campaign, config, runs, stub=campaign.manifest.stub or client.stub)
+
+
+def _variant(campaign: OpenCampaign, variant: Any) -> VariantConfig:
+    """Return the configuration that a user means by an id, a mapping, or a summarizer of their own."""
+    if isinstance(variant, VariantConfig):
+        return variant
+    if isinstance(variant, str):
+        return load_variants(campaign.configs / "variants", [variant])[0]
+    if isinstance(variant, Mapping):
+        try:
+            return VariantConfig.model_validate(variant)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(first["msg"], where=f"variant.{'.'.join(str(key) for key in first['loc'])}") from None
+    primary = campaign.metrics_config.primary_variant
+    return _own_variant(variant, load_variants(campaign.configs / "variants", [primary])[0], None)
+
+
+def _own_variant(summarizer: Any, base: VariantConfig, name: str | None) -> VariantConfig:
+    """Return a variant whose summarizer is somebody's own object, and whose gate and trigger are another variant's."""
+    own = name or str(getattr(summarizer, "__name__", type(summarizer).__name__))
+    variant_id = re.sub(r"[^A-Za-z0-9_-]", "-", own).strip("-")[:32]
+    if not variant_id[:1].isalpha() or variant_id == base.variant_id:
+        variant_id = f"own-{variant_id}"[:32].rstrip("-")
+    SUMMARIZERS.give(f"own:{variant_id}", _builder(summarizer))
+    parts = {"variant_id": variant_id, "description": "", "summarizer": PartConfig(kind=f"own:{variant_id}")}
+    return base.model_copy(update=parts)
+
+
+def _builder(summarizer: Any) -> Callable[[Config, LLMClient], Any]:
+    """Return what builds the summarizer for a replay.
+
+    Raises:
+        ConfigError: it is neither a function, nor an object or a class with `summarize`.
+    """
+    if isinstance(summarizer, type):
+        if hasattr(summarizer, "summarize"):
+            return summarizer
+    elif hasattr(summarizer, "summarize"):
+        return lambda _settings, _client: summarizer
+    elif callable(summarizer):
+        return lambda _settings, _client: _Function(summarizer)
+    raise ConfigError(
+        f"a {type(summarizer).__name__} is not a summarizer",
+        remedy="give a function (text, history) -> text, or an object or a class with summarize(request)",
+    )
+
+
+class _Function:
+    """A function as a summarizer."""
+
+    def __init__(self, function: Callable[[str, list[str]], str | Mapping[str, str]]) -> None:
+        self._function = function
+
+    def summarize(self, request: SummaryInput) -> Update:
+        """Call the function with the window's text and the history."""
+        answer = self._function("\n".join(text for _, text in request.turns), list(request.history))
+        if isinstance(answer, Mapping):
+            fields = {name: answer[name] for name in FIELDS}
+            return Update(fields, render(fields, SEMANTIC_FIELDS), render(fields, FIELDS))
+        if not isinstance(answer, str):
+            raise TypeError(f"the function returns {type(answer).__name__}, and must return text or the six fields")
+        return Update(None, answer, answer)
