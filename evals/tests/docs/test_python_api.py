@@ -24,5 +24,5 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(block, str(PAGE), "exec"), known)
     assert len(blocks) == 6
     assert {"first_sentences"} == set(known["table"].variant_id)
-    assert len(known["missing"])
+    assert len(known["concepts"])
     assert len(list((tmp_path / "parquet").iterdir())) == 7
