@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,9 +19,8 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "evals" / "data").symlink_to(shared_campaign().root)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    known: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), known)
+    (tmp_path / "page.py").write_text("\n".join(blocks), encoding="utf-8")
+    known = runpy.run_path(str(tmp_path / "page.py"))
     assert len(blocks) == 6
     assert {"first_sentences"} == set(known["table"].variant_id)
     assert len(known["concepts"])

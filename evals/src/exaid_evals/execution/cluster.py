@@ -1,0 +1,207 @@
+"""An executor of a Dask cluster: the same results in the same order, wherever they are worked out.
+
+What is sent to workers is pickled, as Dask does it: a cluster is trusted as this machine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import logging
+import platform
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError
+from exaid_evals.execution.base import Item, Result
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_AHEAD = 16
+"""Items per worker that may be under way or done while the first of them is not."""
+
+_CONNECT_S = 20
+_TRIES = 3
+"""An item whose worker has died so many times is given up: it may be what kills them."""
+
+
+class WorkerDiffersError(ConfigError):
+    """A worker's packages are not those of the command."""
+
+
+class DaskCluster:
+    """An `Executor` whose workers are a Dask cluster's.
+
+    An item whose worker dies is worked on once more by another. Workers may come and go meanwhile.
+
+    Args:
+        address: of a scheduler; None starts one here, with workers of its own, until the work is done.
+        n_workers: of the cluster that is started here.
+
+    Raises:
+        MissingDependencyError: Dask is not installed.
+    """
+
+    def __init__(self, address: str | None = None, *, n_workers: int = 1) -> None:
+        try:
+            import distributed  # noqa: F401 - half a second, and needed here alone
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"--cluster needs Dask ({error})", remedy="install it: `pip install 'exaid-evals[cluster]'`"
+            ) from None
+        self._address, self._n_workers = address, n_workers
+
+    def map_ordered(
+        self,
+        build: Callable[[], Callable[[Item], Result]],
+        items: Sequence[Item],
+        *,
+        here: Callable[[Item], Result] | None = None,
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Do as `Executor` says.
+
+        Raises:
+            WorkerDiffersError: a worker has other packages, or another version of this one, than this process.
+            ExaidError: there is no scheduler at the address, it went away, or workers died again and again.
+        """
+        if not items:
+            return
+        client = self._connect()
+        try:
+            yield from _ordered(client, build, items)
+        finally:
+            with _quiet():
+                client.close()
+                if client.cluster is not None:
+                    client.cluster.close()
+
+    def _connect(self) -> Client:
+        from distributed import Client, LocalCluster
+
+        if self._address is None:
+            cluster = LocalCluster(
+                n_workers=self._n_workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            )
+            return Client(cluster)
+        try:
+            with _quiet():
+                client = Client(self._address, timeout=_CONNECT_S)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ExaidError(
+                f"no Dask scheduler answers ({type(error).__name__})",
+                where=self._address,
+                remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
+            ) from None
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            client.close()
+            remedy = f"start some with `dask worker {self._address}`"
+            raise ExaidError("the scheduler has no workers", where=self._address, remedy=remedy)
+        return client
+
+
+def _ordered(
+    client: Client, build: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
+) -> Generator[tuple[Item, Result], None, None]:
+    from concurrent.futures import CancelledError
+
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    expected = environment()
+    begun: deque[tuple[Item, Future[Any]]] = deque()
+    waiting = iter(items)
+    try:
+        while True:
+            ahead = _AHEAD * max(len(client.ncores()), 1)
+            while len(begun) < ahead and (item := next(waiting, None)) is not None:
+                begun.append((item, client.submit(_do, expected, build, item, pure=False, retries=0)))
+            if not begun:
+                return
+            done, future = begun.popleft()
+            yield done, future.result()
+    except KilledWorker:
+        raise ExaidError(
+            f"{_TRIES} workers died one after the other over one item",
+            remedy="they may have run out of memory: give each more, or start fewer on a machine",
+        ) from None
+    except (CommClosedError, FutureCancelledError, CancelledError, asyncio.CancelledError, OSError) as error:
+        raise ExaidError(
+            f"the cluster's scheduler went away ({type(error).__name__})",
+            remedy="start it again; the same command goes on from here",
+        ) from None
+    finally:
+        with _quiet():
+            client.cancel([future for _, future in begun], asynchronous=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log lines off the terminal: what they mean for a user is an error of ours."""
+    levels = {name: logging.getLogger(name).level for name in ("distributed", "distributed.client")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@functools.cache
+def environment() -> Mapping[str, str]:
+    """Return what a result may depend on beyond its inputs: Python, this package's source, its dependencies' versions.
+
+    Two processes with equal environments work out the same bytes.
+    """
+    source = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        source.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "machine": platform.machine()}
+    found["exaid-evals source"] = source.hexdigest()[:16]
+    for requirement in metadata.requires("exaid-evals") or ():
+        if "extra ==" not in requirement:
+            name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+            try:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found[name] = "absent"
+    return found
+
+
+_built: tuple[Any, Callable[[Any], Any]] | None = None
+
+
+def _do(expected: Mapping[str, str], build: Callable[[], Callable[[Any], Any]], item: Any) -> Any:
+    """Work on an item in a worker, whose function is built once for each command."""
+    global _built
+    mine = environment()
+    if mine != expected:
+        _refuse(expected, mine)
+    from distributed.protocol.serialize import dumps_function
+
+    key = hashlib.sha256(dumps_function(build)).digest()
+    if _built is None or _built[0] != key:
+        _built = (key, build())
+    return _built[1](item)
+
+
+def _refuse(expected: Mapping[str, str], mine: Mapping[str, str]) -> None:
+    from distributed import get_worker
+
+    names = [name for name in sorted({*expected, *mine}) if expected.get(name) != mine.get(name)]
+    differing = ", ".join(f"{name} {mine.get(name, 'absent')}, not {expected.get(name, 'absent')}" for name in names)
+    raise WorkerDiffersError(
+        f"the worker {get_worker().address} has {differing}",
+        where="--cluster",
+        remedy="install the same lock file there, and start the worker again",
+    )
