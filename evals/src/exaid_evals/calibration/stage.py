@@ -183,7 +183,9 @@ def plan_calibration(
     return plan
 
 
-def calibrate(plan: Plan, *, jobs: int = 1, on_case: Callable[[str], None] = lambda _: None) -> Calibration:
+def calibrate(
+    plan: Plan, *, jobs: int = 1, cluster: str | None = None, on_case: Callable[[str], None] = lambda _: None
+) -> Calibration:
     """Try every policy on every case, and choose.
 
     Raises:
@@ -196,6 +198,7 @@ def calibrate(plan: Plan, *, jobs: int = 1, on_case: Callable[[str], None] = lam
         plan.grid[0],
         chars_per_second=plan.chars_per_second,
         jobs=jobs,
+        cluster=cluster,
         on_case=on_case,
     )
     choice = _choose(tried, config, config.undersize_words)

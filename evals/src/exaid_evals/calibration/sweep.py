@@ -16,7 +16,7 @@ from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.simulate import REASONS, TIMERS, Ints, Simulator, word_stream
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.execution.local import Processes
+from exaid_evals.execution.choose import executor
 from exaid_evals.traces.model import Trace, read_trace
 
 Floats = NDArray[np.float64]
@@ -104,6 +104,7 @@ def sweep(
     *,
     chars_per_second: float,
     jobs: int = 1,
+    cluster: str | None = None,
     on_case: Callable[[str], None] = lambda _: None,
 ) -> Sweep:
     """Run every policy over every successful case of a campaign.
@@ -114,6 +115,7 @@ def sweep(
         policies: what to try.
         chars_per_second: speed of text whose stream was not recorded.
         jobs: cases at the same time; no number depends on it.
+        cluster: where they are replayed, as `execution.choose.executor` takes it.
         on_case: told of each finished case.
 
     Raises:
@@ -123,7 +125,7 @@ def sweep(
     ids = [entry.case_id for entry in entries]
 
     def counted() -> Iterator[CaseCounts]:
-        for case_id, counts in Processes(jobs).map_ordered(build, ids):
+        for case_id, counts in executor(jobs, cluster).map_ordered(build, ids):
             on_case(case_id)
             yield counts
 

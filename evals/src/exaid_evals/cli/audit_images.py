@@ -69,6 +69,7 @@ def run(request: AuditRequest) -> int:
             settings,
             output_dir,
             jobs=request.jobs,
+            cluster=request.cluster,
             resume=request.resume,
             listing=listing,
             advance=progress.advance,

@@ -61,7 +61,7 @@ def run(request: CalibrateRequest) -> int:
         allow_assumed_time=request.allow_assumed_time,
     )
     with Progress("calibrate", len(plan.conversations)) as progress:
-        result = calibrate(plan, jobs=request.jobs, on_case=progress.advance)
+        result = calibrate(plan, jobs=request.jobs, cluster=request.cluster, on_case=progress.advance)
     frozen |= dict.fromkeys(calibrated, result.frozen())
     if request.intervals:
         frozen |= dict.fromkeys(request.intervals, result.frozen(interval_gate(plan, result.chosen)))

@@ -48,6 +48,7 @@ def run(request: TracesRequest) -> int:
             result = make_traces(
                 plan,
                 jobs=request.jobs,
+                cluster=request.cluster,
                 budget=Budget(request.max_calls, request.max_ctu),
                 on_case=lambda case: progress.advance(case.case_id),
                 on_note=_tell_note,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol, runtime_checkable
 
 
@@ -92,10 +93,12 @@ class CachedExtractor:
 
     Attributes:
         inner: the extractor that does the work.
+        remembers: how many texts it keeps, the newest; None keeps all, for callers with few.
     """
 
-    def __init__(self, inner: Extractor) -> None:
+    def __init__(self, inner: Extractor, *, remembers: int | None = None) -> None:
         self.inner = inner
+        self.remembers = remembers
         self._found: dict[str, tuple[Mention, ...]] = {}
 
     @property
@@ -108,7 +111,11 @@ class CachedExtractor:
         new = [text for text in dict.fromkeys(texts) if text not in self._found]
         if new:
             self._found.update(zip(new, self.inner.mentions(new), strict=True))
-        return [self._found[text] for text in texts]
+        found = [self._found[text] for text in texts]
+        if self.remembers is not None:
+            for text in list(islice(self._found, max(len(self._found) - self.remembers, 0))):
+                del self._found[text]
+        return found
 
     def concepts(self, text: str) -> frozenset[str]:
         """The ids that one text affirms."""

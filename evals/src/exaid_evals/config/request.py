@@ -172,14 +172,24 @@ def _ids(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobsRequest(Request):
+class ClusterRequest(Request):
+    """What can be done by other machines."""
+
+    cluster: str | None = option(
+        "Work on a Dask cluster: tcp://SCHEDULER:8786, local:N, or your own executor by module:attribute.",
+        metavar="ADDRESS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsRequest(ClusterRequest):
     """What can be done to several cases at the same time."""
 
     jobs: int = option("Cases processed at the same time.", "-j", "--jobs", default=1, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllCoresRequest(Request):
+class AllCoresRequest(ClusterRequest):
     """The same, with all cores unless told otherwise."""
 
     jobs: int | None = option(

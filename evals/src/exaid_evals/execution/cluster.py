@@ -13,6 +13,7 @@ import logging
 import platform
 import re
 import sys
+import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -88,7 +89,11 @@ class DaskCluster:
 
         if self._address is None:
             cluster = LocalCluster(
-                n_workers=self._n_workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+                n_workers=self._n_workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                host="127.0.0.1",
+                silence_logs=logging.CRITICAL,
             )
             return Client(cluster)
         try:
@@ -113,17 +118,17 @@ def _ordered(
     from concurrent.futures import CancelledError
 
     from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    expected = environment()
+    command, expected = uuid.uuid4().hex, environment()
     begun: deque[tuple[Item, Future[Any]]] = deque()
     waiting = iter(items)
     try:
         while True:
             ahead = _AHEAD * max(len(client.ncores()), 1)
             while len(begun) < ahead and (item := next(waiting, None)) is not None:
-                begun.append((item, client.submit(_do, expected, build, item, pure=False, retries=0)))
+                begun.append((item, client.submit(_do, command, expected, build, item, pure=False)))
             if not begun:
                 return
             done, future = begun.popleft()
@@ -178,20 +183,17 @@ def environment() -> Mapping[str, str]:
     return found
 
 
-_built: tuple[Any, Callable[[Any], Any]] | None = None
+_built: tuple[str, Callable[[Any], Any]] | None = None
 
 
-def _do(expected: Mapping[str, str], build: Callable[[], Callable[[Any], Any]], item: Any) -> Any:
+def _do(command: str, expected: Mapping[str, str], build: Callable[[], Callable[[Any], Any]], item: Any) -> Any:
     """Work on an item in a worker, whose function is built once for each command."""
     global _built
     mine = environment()
     if mine != expected:
         _refuse(expected, mine)
-    from distributed.protocol.serialize import dumps_function
-
-    key = hashlib.sha256(dumps_function(build)).digest()
-    if _built is None or _built[0] != key:
-        _built = (key, build())
+    if _built is None or _built[0] != command:
+        _built = (command, build())
     return _built[1](item)
 
 

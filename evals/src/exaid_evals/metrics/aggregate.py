@@ -20,7 +20,7 @@ from exaid_evals.metrics.records import (
     VariantMetrics,
 )
 from exaid_evals.stats.bands import sup_t_band
-from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, resample_counts
+from exaid_evals.stats.bootstrap import Counts, bootstrap_means, percentile_bounds, resample_counts
 from exaid_evals.stats.descriptive import Description, describe
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def aggregate(
         signature: how the numbers were made.
     """
     aggregated = {}
-    counts: dict[int, Floats] = {}
+    counts: dict[int, Counts] = {}
     for variant, cases in by_variant.items():
         with_conversation = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
         failed_runs = {
@@ -77,7 +77,7 @@ def aggregate(
     return aggregated
 
 
-def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Floats:
+def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Counts:
     """Return the resamples that everything over n cases with a conversation shares, shape (resamples, n)."""
     return resample_counts(n, bootstrap.resamples, np.random.default_rng(bootstrap.seed))
 
@@ -116,7 +116,7 @@ def _curves(
     described: Description,
     means: Floats,
     bounds: Floats,
-    counts: Floats,
+    counts: Counts,
     first: int,
     config: MetricsConfig,
 ) -> dict[str, Curve]:

@@ -18,7 +18,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.requests import MetricsRequest
 from exaid_evals.errors import CaseFailedError, ConfigError, DataError
-from exaid_evals.execution.local import Processes
+from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
@@ -173,7 +173,8 @@ def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCas
     problems: list[DataError | CaseFailedError] = []
     build = partial(Measurer, measuring, plan.stale)
     here = Measurer(measuring, plan.stale, plan.extractor)
-    for _, result in Processes(settings.request.jobs).map_ordered(build, plan.entries, here=here):
+    workers = executor(settings.request.jobs, settings.request.cluster)
+    for _, result in workers.map_ordered(build, plan.entries, here=here):
         if result.problem is not None:
             problems.append(result.problem)
         for metrics in result.metrics:

@@ -20,7 +20,7 @@ from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.execution.local import Processes
+from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
 from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Worker, do_live, read_nothing
@@ -168,7 +168,13 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
     dataset_hash = plan.manifest.trace_dataset_hash
     if build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub:
         build = partial(Worker, campaign.root, settings.summarizer, settings.stop_entities, dataset_hash)
-        return Processes(settings.request.jobs).map_ordered(build, plan.work)
+        return executor(settings.request.jobs, settings.request.cluster).map_ordered(build, plan.work)
+    if settings.request.cluster is not None:
+        raise ConfigError(
+            "a live model is asked by this process, which holds its budget and its recordings",
+            where="--cluster",
+            remedy="leave it out: --jobs says how many cases are asked about at the same time",
+        )
     return do_live(
         campaign,
         settings.summarizer,

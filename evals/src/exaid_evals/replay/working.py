@@ -25,6 +25,9 @@ from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.run_log import RunLog, write_run
 from exaid_evals.traces.model import read_trace
 
+_REMEMBERED_TEXTS = 5000
+"""The variants of a case ask about the same texts; those of cases that are done would fill a worker's memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaseWork:
@@ -161,7 +164,7 @@ def make_client(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> 
         return build_client(summarizer, read_concepts=read_nothing, reader_id="")
     stub = summarizer.stub
     extractor = load_extractor(stub.concepts, stub.concepts_settings, stop_entities=stop_entities)
-    reader = CachedExtractor(GuardedExtractor(extractor, stub.concepts))
+    reader = CachedExtractor(GuardedExtractor(extractor, stub.concepts), remembers=_REMEMBERED_TEXTS)
 
     def read(texts: Sequence[str]) -> list[frozenset[str]]:
         return [concept_ids(mentions) for mentions in reader.mentions(texts)]

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
-from exaid_evals.artifacts.manifest import Manifest, write_manifest
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, write_manifest
 from exaid_evals.cases.base import Case
 from exaid_evals.clients.budget import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import OnFailure
 from exaid_evals.errors import CaseFailedError, DataError
-from exaid_evals.execution.local import Processes, map_threads
+from exaid_evals.execution.choose import executor
+from exaid_evals.execution.local import map_threads
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
 from exaid_evals.traces.model import Trace, failed_trace, read_trace, write_trace
 from exaid_evals.traces.plan import Plan
@@ -85,10 +86,20 @@ class Result:
     spent: Spent = field(default_factory=Spent)
 
 
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """What is kept of a trace that is written: its entry in the manifest, and why it has no conversation."""
+
+    entry: TraceEntry
+    reason: str | None
+    reused: bool = False
+
+
 def make_traces(
     plan: Plan,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     budget: Budget | None = None,
     on_case: Callable[[CaseDone], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
@@ -101,6 +112,7 @@ def make_traces(
     Args:
         plan: from `plan.plan_traces`.
         jobs: cases made at the same time; the bytes do not depend on it.
+        cluster: where a simulation is computed, as `execution.choose.executor` takes it; live ones run here.
         budget: what the calls of a live conversation may cost. When it is used up, the cases that need more are left
             for the next call; what is under way is waited for, since it is paid for.
         on_case: told of each finished case: of those that were there first.
@@ -121,16 +133,16 @@ def make_traces(
     _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
-    finished: dict[str, Trace] = {}
+    finished: dict[str, _Finished] = {}
     missing: list[Case] = []
-    with Ledger(plan.ledger_file) as ledger, _conversation(plan, jobs, on_note, budget) as (source, generated):
+    with Ledger(plan.ledger_file) as ledger, _conversation(plan, jobs, cluster, on_note, budget) as (source, generated):
         inputs = {case.case_id: fingerprint(**source.inputs(case)) for case in plan.cases}
         for case in plan.cases:
             trace = _finished(plan, ledger, case, inputs[case.case_id])
             if trace is None:
                 missing.append(case)
             else:
-                finished[case.case_id] = trace
+                finished[case.case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason, reused=True)
                 on_case(CaseDone(case.case_id, trace.failed, reused=True))
         with closing(generated(missing)) as outcomes:
             for case, outcome in outcomes:
@@ -140,25 +152,24 @@ def make_traces(
                 path = campaign.trace_file(case.case_id)
                 write_trace(path, trace)
                 ledger.record(case.case_id, inputs[case.case_id], path)
-                finished[case.case_id] = trace
+                finished[case.case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason)
                 on_case(CaseDone(case.case_id, trace.failed, reused=False))
         removed = _remove_others(plan)
         ledger.keep_only(plan.case_ids)
-    traces = [finished[case_id] for case_id in plan.case_ids if case_id in finished]
-    manifest = replace(plan.manifest, traces=tuple(entry_of(campaign, trace) for trace in traces))
-    left = len(plan.case_ids) - len(traces)
+    done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
+    manifest = replace(plan.manifest, traces=tuple(one.entry for one in done.values()))
+    left = len(plan.case_ids) - len(done)
     if not left:
         write_manifest(campaign.manifest_file, manifest)
-    begun = {case.case_id for case in missing}
     return Result(
         manifest,
         stopped=budget.stop_reason if left else None,
         left=left,
         spent=budget.spent,
-        made=tuple(trace.case_id for trace in traces if trace.case_id in begun),
-        reused=tuple(trace.case_id for trace in traces if trace.case_id not in begun),
+        made=tuple(case_id for case_id, one in done.items() if not one.reused),
+        reused=tuple(case_id for case_id, one in done.items() if one.reused),
         removed=removed,
-        failed=tuple((trace.case_id, trace.failure_reason) for trace in traces if trace.failure_reason is not None),
+        failed=tuple((case_id, one.reason) for case_id, one in done.items() if one.reason is not None),
     )
 
 
@@ -191,7 +202,7 @@ _Outcomes = Generator[tuple[Case, "Trace | str | None"], None, None]
 
 @contextmanager
 def _conversation(
-    plan: Plan, jobs: int, on_note: Callable[[str], None], budget: Budget
+    plan: Plan, jobs: int, cluster: str | None, on_note: Callable[[str], None], budget: Budget
 ) -> Iterator[tuple[TraceSource, Callable[[Sequence[Case]], _Outcomes]]]:
     """Yield where the conversation comes from, and how many cases get theirs: each a trace, or why it failed."""
     if plan.live is None:
@@ -200,7 +211,7 @@ def _conversation(
 
         stub = StubSource(plan.generation_config, plan.provenance, plan.every_case)
         # A simulation computes: processes, in the order of the cases.
-        yield stub, lambda cases: _by_processes(stub, cases, jobs)
+        yield stub, lambda cases: _by_processes(stub, cases, jobs, cluster)
         return
     from exaid_evals.traces.mac.source import MacSource
 
@@ -209,9 +220,9 @@ def _conversation(
         yield mac, lambda cases: map_threads(partial(_attempt, mac), cases, jobs=jobs, stop=mac.stop)
 
 
-def _by_processes(source: TraceSource, cases: Sequence[Case], jobs: int) -> _Outcomes:
-    executor = Processes(min(jobs, len(cases) // _WORTH_A_PROCESS))
-    yield from executor.map_ordered(partial(partial, _attempt, source), cases)
+def _by_processes(source: TraceSource, cases: Sequence[Case], jobs: int, cluster: str | None) -> _Outcomes:
+    workers = executor(jobs, cluster, at_most=len(cases) // _WORTH_A_PROCESS)
+    yield from workers.map_ordered(partial(partial, _attempt, source), cases)
 
 
 def _attempt(source: TraceSource, case: Case) -> Trace | str | None:

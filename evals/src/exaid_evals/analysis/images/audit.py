@@ -16,7 +16,8 @@ from exaid_evals.analysis.images.journal import Journal
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.analysis.images.settings import AuditSettings
 from exaid_evals.errors import DataError
-from exaid_evals.execution.local import Processes
+from exaid_evals.execution.base import Executor
+from exaid_evals.execution.choose import executor
 
 JOURNAL = ".measured.jsonl"
 _BATCH = 16
@@ -60,6 +61,7 @@ def audit_folder(
     out: Path,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     resume: bool = False,
     listing: Listing | None = None,
     advance: Callable[[], None] = lambda: None,
@@ -71,6 +73,7 @@ def audit_folder(
         settings: thresholds.
         out: folder of results, in which the journal is kept.
         jobs: processes at most; what is found does not depend on it.
+        cluster: where images are measured, as `execution.choose.executor` takes it; it must reach the folder.
         resume: take over what the journal has of unchanged files.
         listing: of the folder, where it was made already.
         advance: is called for each image.
@@ -94,7 +97,7 @@ def audit_folder(
             else:
                 facts[file.name] = known
                 advance()
-        for file, one in _measured(todo, limits, jobs):
+        for file, one in _measured(todo, limits, executor(jobs, cluster)):
             journal.record(file, one)
             facts[file.name] = one
             advance()
@@ -104,9 +107,11 @@ def audit_folder(
     return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
 
 
-def _measured(files: Sequence[ImageFile], limits: dict[str, int], jobs: int) -> Iterator[tuple[ImageFile, ImageFacts]]:
+def _measured(
+    files: Sequence[ImageFile], limits: dict[str, int], workers: Executor
+) -> Iterator[tuple[ImageFile, ImageFacts]]:
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-    for batch, measured in Processes(jobs).map_ordered(functools.partial(_MeasureBatch, **limits), batches):
+    for batch, measured in workers.map_ordered(functools.partial(_MeasureBatch, **limits), batches):
         yield from zip(batch, measured, strict=True)
 
 

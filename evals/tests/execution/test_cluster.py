@@ -1,0 +1,129 @@
+"""Work on a Dask cluster on loopback: the same bytes, and nothing lost where a worker or the scheduler dies."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.cli.main import run
+from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.execution import cluster
+from exaid_evals.execution.choose import executor
+from exaid_evals.execution.cluster import DaskCluster, WorkerDiffersError
+from stub_campaigns import ARGUMENTS, shared_campaign
+
+pytestmark = pytest.mark.slow
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def slow_square(number: int, *, seconds: float = 0.1) -> int:
+    """Return a square, after a while."""
+    time.sleep(seconds)
+    return number * number
+
+
+def squares() -> partial[int]:
+    """Build the work."""
+    return partial(slow_square)
+
+
+class Started:
+    """A scheduler and workers, each a process of its own."""
+
+    def __init__(self) -> None:
+        self.scheduler = self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        assert self.scheduler.stderr is not None
+        self.address = next(
+            found[0] for line in self.scheduler.stderr if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line))
+        )
+        self.workers = [self._start("dask_worker", self.address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        for worker in self.workers:
+            assert worker.stderr is not None
+            next(line for line in worker.stderr if "Registered to" in line)
+
+    def _start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *arguments, "--no-dashboard"]
+        tests = str(Path(__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), tests])}
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def stop(self) -> None:
+        """End all of them."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """Return a running cluster of two workers."""
+    found = Started()
+    yield found
+    found.stop()
+
+
+def test_a_killed_worker_costs_nothing(started: Started) -> None:
+    """What it worked on is done by the other, each item comes once, in order."""
+    results = DaskCluster(started.address).map_ordered(squares, range(40))
+    found = [next(results)]
+    started.workers[0].send_signal(signal.SIGKILL)
+    found += results
+    assert found == [(number, number * number) for number in range(40)]
+
+
+def test_a_killed_scheduler_is_an_error_with_a_remedy(started: Started) -> None:
+    """What came before is kept by whoever wrote it; the command says how to go on."""
+    results = DaskCluster(started.address).map_ordered(squares, range(400))
+    assert next(results) == (0, 0)
+    started.scheduler.send_signal(signal.SIGKILL)
+    with pytest.raises(ExaidError, match=r"scheduler went away.*the same command goes on"):
+        list(results)
+
+
+def test_a_worker_with_other_packages_is_refused_by_name(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's address and what differs are named, before any result."""
+    mine = {**cluster.environment(), "numpy": "0.1"}
+    monkeypatch.setattr(cluster, "environment", lambda: mine)
+    with pytest.raises(WorkerDiffersError, match=r"the worker tcp://127.* has numpy \S+, not 0\.1"):
+        list(DaskCluster(started.address).map_ordered(squares, range(3)))
+
+
+def test_no_scheduler_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what starts one."""
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
+    with pytest.raises(ExaidError, match=r"no Dask scheduler answers.*dask scheduler"):
+        list(DaskCluster("tcp://127.0.0.1:9").map_ordered(squares, range(3)))
+
+
+def test_what_is_no_cluster_is_refused() -> None:
+    """An unknown word, and no worker at all."""
+    for text in ("somewhere", "local:0"):
+        with pytest.raises(ConfigError):
+            executor(1, text)
+
+
+def test_a_cluster_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Traces, runs, metrics, tables and ledgers of a campaign made on two workers are those made here."""
+    there = tmp_path / "data"
+    on_two = ["--cluster", "local:2", "--data-dir", str(there)]
+    assert run(["make-traces", *ARGUMENTS, "--limit", "2", *on_two]) == 0
+    assert run(["run-variants", "--stub", *on_two]) == 0, capsys.readouterr().err
+    assert run(["compute-metrics", *on_two]) == 0, capsys.readouterr().err
+    here = shared_campaign().root
+    for part in ("traces", "manifests", "runs", "metrics"):
+        assert contents(there / part) == contents(here / part)
