@@ -1,20 +1,21 @@
-"""Replays in memory: one variant over frozen traces, and a summarizer of one's own compared with a variant."""
+"""Replays in memory: one variant over frozen traces."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from exaid_evals.api.campaign import OpenCampaign, open_campaign
-from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry
 from exaid_evals.artifacts.summary_fields import FIELDS, SEMANTIC_FIELDS, render
 from exaid_evals.clients.base import LLMClient
+from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.base import Config, load_config
+from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.request import Override
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import PartConfig, VariantConfig, load_variants
@@ -36,57 +37,26 @@ if TYPE_CHECKING:
 STUB = "stub"
 
 
-def evaluate(
-    summarizer: Any,
-    traces: str | os.PathLike[str] | OpenCampaign,
-    *,
-    against: str = "V3",
-    cases: Sequence[str] | None = None,
-    name: str | None = None,
-    stub: bool | None = None,
-) -> pd.DataFrame:
-    """Compare a summarizer of one's own with a variant, over the same frozen traces.
+class Frozen(Protocol):
+    """Frozen traces, and what they are replayed and measured with; `api.campaign.OpenCampaign` is one."""
 
-    Both are replayed in memory, behind the gate and the trigger of that variant, and measured with the same extractor;
-    no file is written.
+    manifest: Manifest
+    configs: Path
 
-    Args:
-        summarizer: a function `(text, history) -> text`, or `-> mapping` of the six fields, where `text` is what was
-            said since the last update, one line a message, and `history` the earlier updates, oldest first; an object
-            with `summarize(request) -> Update`; or a class of such objects, built with `(settings, client)`.
-        traces: a campaign, or its folder.
-        against: the variant to compare with.
-        cases: ids of the cases wanted; None means all.
-        name: what to call the summarizer; None takes its own.
-        stub: simulate the language model; None does so where the traces are simulated.
+    @property
+    def metrics_config(self) -> MetricsConfig:
+        """What is measured."""
 
-    Returns:
-        A row per measure: `mean` and `mean_against`, the paired `mean_difference` with its 95 % bootstrap interval
-        over cases, Wilcoxon and Holm-adjusted p, rank-biserial effect, n and smallest detectable difference. `attrs`
-        hold `stub`.
+    @property
+    def stop_entities(self) -> frozenset[str]:
+        """Names that are never concepts."""
 
-    Raises:
-        ConfigError: the variant is unknown, or the summarizer is none of these.
-        CaseFailedError: the summarizer raised, or gave back what it should not; names the case.
-    """
-    from exaid_evals.api.frames import comparisons_frame
-    from exaid_evals.metrics.comparison_stage import compared_measures
-    from exaid_evals.metrics.comparisons import Compared, compare
+    @property
+    def extractor(self) -> Extractor:
+        """Finds concepts."""
 
-    campaign = traces if isinstance(traces, OpenCampaign) else open_campaign(traces)
-    base = load_variants(campaign.configs / "variants", [against])[0]
-    mine = replay_campaign(campaign, _own_variant(summarizer, base, name), cases=cases, stub=stub)
-    other = replay_campaign(campaign, base, cases=cases, stub=stub)
-    config = campaign.metrics_config
-    sides = [Compared(one.variant.variant_id, one.cases(), "") for one in (mine, other)]
-    better = compared_measures(config)
-    found = compare([sides[0]], sides[1], better, config.bootstrap, stub=mine.stub or other.stub, signature="")
-    frame = comparisons_frame(found)
-    means = [one.measures().groupby("measure")["value"].mean() for one in (mine, other)]
-    frame.insert(3, "mean", frame["measure"].map(means[0]))
-    frame.insert(4, "mean_against", frame["measure"].map(means[1]))
-    frame.attrs = {"stub": mine.stub or other.stub}
-    return frame
+    def traces(self, cases: Sequence[str] | None = None) -> Iterator[tuple[TraceEntry, Trace]]:
+        """Yield the conversations."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +70,7 @@ class Replay:
         stub: whether conversation or model were simulated.
     """
 
-    campaign: OpenCampaign
+    campaign: Frozen
     variant: VariantConfig
     runs: tuple[tuple[TraceEntry, Trace, RunLog], ...]
     stub: bool
@@ -149,7 +119,7 @@ class Replay:
 
 
 def replay_campaign(
-    campaign: OpenCampaign, variant: Any, *, cases: Sequence[str] | None = None, stub: bool | None = None
+    campaign: Frozen, variant: Any, *, cases: Sequence[str] | None = None, stub: bool | None = None
 ) -> Replay:
     """Replay a campaign's traces through one variant; see `OpenCampaign.replay`."""
     config = _variant(campaign, variant)
@@ -168,7 +138,7 @@ def replay_campaign(
     return Replay(campaign, config, runs, stub=campaign.manifest.stub or client.stub)
 
 
-def _variant(campaign: OpenCampaign, variant: Any) -> VariantConfig:
+def _variant(campaign: Frozen, variant: Any) -> VariantConfig:
     """Return the configuration that a user means by an id, a mapping, or a summarizer of their own."""
     if isinstance(variant, VariantConfig):
         return variant
@@ -181,10 +151,10 @@ def _variant(campaign: OpenCampaign, variant: Any) -> VariantConfig:
             first = error.errors()[0]
             raise ConfigError(first["msg"], where=f"variant.{'.'.join(str(key) for key in first['loc'])}") from None
     primary = campaign.metrics_config.primary_variant
-    return _own_variant(variant, load_variants(campaign.configs / "variants", [primary])[0], None)
+    return own_variant(variant, load_variants(campaign.configs / "variants", [primary])[0], None)
 
 
-def _own_variant(summarizer: Any, base: VariantConfig, name: str | None) -> VariantConfig:
+def own_variant(summarizer: Any, base: VariantConfig, name: str | None) -> VariantConfig:
     """Return a variant whose summarizer is somebody's own object, and whose gate and trigger are another variant's."""
     own = name or str(getattr(summarizer, "__name__", type(summarizer).__name__))
     variant_id = re.sub(r"[^A-Za-z0-9_-]", "-", own).strip("-")[:32]
