@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
@@ -19,6 +20,7 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.measurer import load_measuring_extractor
+from exaid_evals.metrics.noted import read_references, with_references
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_variant_and_cases
 from exaid_evals.metrics.runs import present_variants
@@ -211,8 +213,14 @@ class OpenCampaign:
 
     @cached_property
     def metrics_config(self) -> MetricsConfig:
-        """What is measured, from `metrics.yaml`."""
-        return load_config(MetricsConfig, self.configs / "metrics.yaml").value
+        """What is measured, from `metrics.yaml`, and against clinicians' notes where the campaign has some."""
+        return with_references(load_config(MetricsConfig, self.configs / "metrics.yaml").value, self.references)
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """Case → its clinician's note, of cases that have one."""
+        path = self._campaign.references
+        return read_references(written_records(path), str(path)) if path.is_file() else {}
 
     @cached_property
     def stop_entities(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +20,7 @@ from exaid_evals.config.request import Override
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import PartConfig, VariantConfig, load_variants
 from exaid_evals.errors import ConfigError
-from exaid_evals.metrics.measurer import measure_runs
+from exaid_evals.metrics.measurer import CaseMeasurer
 from exaid_evals.metrics.records import CaseMetrics
 from exaid_evals.middleware.registry import SUMMARIZERS, check_variant
 from exaid_evals.middleware.summarizers.base import SummaryInput, Update
@@ -54,6 +54,10 @@ class Frozen(Protocol):
     @property
     def extractor(self) -> Extractor:
         """Finds concepts."""
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """Case → its clinician's note, of cases that have one."""
 
     def traces(self, cases: Sequence[str] | None = None) -> Iterator[tuple[TraceEntry, Trace]]:
         """Yield the conversations."""
@@ -111,11 +115,8 @@ class Replay:
             CaseFailedError: a measure or an extractor of one's own failed.
         """
         campaign = self.campaign
-        return [
-            replace(metrics, time_basis=trace.time_basis)
-            for _, trace, log in self.runs
-            for metrics in measure_runs(trace, [log], campaign.metrics_config, campaign.extractor)
-        ]
+        measure = CaseMeasurer(campaign.metrics_config, campaign.extractor, campaign.stop_entities, campaign.references)
+        return [metrics for _, trace, log in self.runs for metrics in measure(trace, [log])]
 
 
 def replay_campaign(
