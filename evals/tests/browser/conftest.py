@@ -46,7 +46,7 @@ def open_page(driver: Chrome, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     """Return what opens a file in a window of a width and a colour scheme, and check at the end that it was quiet."""
     opened: list[Page] = []
 
-    def open_(path: Path, width: int = 1280, scheme: str = "light") -> Page:
+    def open_(path: Path | str, width: int = 1280, scheme: str = "light") -> Page:
         page = Page(driver, path, tmp_path, width, scheme)
         opened.append(page)
         return page

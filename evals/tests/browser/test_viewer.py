@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
+import threading
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -23,6 +26,8 @@ from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import read_trace
+from exaid_evals.viewer.progress import Follower
+from exaid_evals.viewer.serve import Report, Server
 from stub_campaigns import copy_of, shared_campaign
 from viewer.pages_held import records_in
 
@@ -237,3 +242,51 @@ def test_it_is_readable_and_has_no_barrier(
     result = page.driver.execute_async_script("axe.run(document).then(arguments[0])")
     assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in result["violations"]] == []
     page.picture()
+
+
+@pytest.mark.parametrize(
+    ("name", "fragment"), [("overview", ""), ("case", "case"), ("compare", "#/compare?m=restated")]
+)
+def test_it_looks_as_agreed(open_page: Open, campaign: Campaign, report: Path, name: str, fragment: str) -> None:
+    """Made small and grey, each view is its gold picture but for what other fonts may move; UPDATE_GOLD writes it."""
+    from PIL import Image, ImageChops, ImageStat
+
+    where = f"#/case/{case_ids(campaign)[0]}?a=V3&b=V1&budget=250&t=90000&u=a3" if fragment == "case" else fragment
+    page = opened(open_page, report, where)
+    with Image.open(io.BytesIO(page.picture())) as picture:
+        small = picture.convert("L").resize((320, 350), Image.Resampling.BOX)
+    path = Path(__file__).parents[1] / "gold" / "viewer" / f"{name}.png"
+    if os.environ.get("UPDATE_GOLD"):
+        small.save(path, optimize=True)
+    with Image.open(path) as agreed:
+        difference = ImageChops.difference(small, agreed.convert("L"))
+    assert ImageStat.Stat(difference).mean[0] < 4
+    # No region of the page has gone or come: 16 by 14 fields of 20 by 25 pixels.
+    fields = difference.resize((16, 14), Image.Resampling.BOX)
+    assert fields.getextrema()[1] < 48
+
+
+def test_a_running_campaign_is_followed(open_page: Open, campaign: Campaign) -> None:
+    """The page of progress asks its own server, tells what is there, has no barrier, and leads to the report."""
+    from axe_playwright_python import __file__ as axe
+
+    report = Report(lambda: "same", (campaign.root / "report.html").read_text)
+    with Server(0, "a campaign", Follower(campaign, VARIANTS, (1.0, 4.0)), report) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            page = open_page(server.address)
+            WebDriverWait(page.driver, 60).until(lambda _: page.all("#variants tr"))
+            told = page.run(
+                "return [...document.querySelectorAll('#variants th, #stage')].map((one) => one.textContent)"
+            )
+            assert told == ["Done.", *VARIANTS]
+            page.run(Path(axe).with_name("axe.min.js").read_text("utf-8"))
+            result = page.driver.execute_async_script("axe.run(document).then(arguments[0])")
+            assert [one["id"] for one in result["violations"]] == []
+            page.picture()
+            page.run("document.querySelector('#facts a').click()")
+            WebDriverWait(page.driver, 60).until(lambda _: page.all("#table-main"))
+        finally:
+            server.shutdown()
+            thread.join()

@@ -29,6 +29,7 @@ WRITTEN = [
     "metrics/tables/coverage_at_budget.tex",
     "metrics/tables/main.csv",
     "metrics/tables/main.md",
+    "report.html",
 ]
 
 

@@ -25,7 +25,7 @@ SOME_FAILED = 3
 
 @alone
 def run(request: ReproduceRequest) -> int:
-    """Run every stage: validate, make-traces, run-variants, compute-metrics, export.
+    """Run every stage: validate, make-traces, run-variants, compute-metrics, export; then write `view`'s report.html.
 
     A stage whose inputs have not changed has nothing to do. With --seeds the campaigns are made one after the
     other, and the export consolidates them.
@@ -48,9 +48,13 @@ def run(request: ReproduceRequest) -> int:
         _heading("04 export")
         several = f"{len(members)} campaigns" if len(members) > 1 else "the campaign"
         click.echo(f"would consolidate {several} into {shown(campaign.exports)}, and validate everything")
+        for member in members:
+            click.echo(f"would write {shown(member.campaign.root / 'report.html')}")
         return 0
     from exaid_evals.cli.export import run as export
     from exaid_evals.cli.validate import run as validate
+    from exaid_evals.cli.view import ViewRequest
+    from exaid_evals.cli.view import run as view
 
     _heading("04 export")
     roots = [member.campaign.root for member in members]
@@ -65,6 +69,8 @@ def run(request: ReproduceRequest) -> int:
     for member in members:
         click.echo(f"tables   {shown(member.campaign.tables)}\nfigures  {shown(member.campaign.figures)}")
     click.echo(f"export   {shown(campaign.exports)}")
+    for member in members:
+        status = max(status, view(member.derive(ViewRequest)))
     click.echo(f"done in {time.monotonic() - started:.1f} s", err=True)
     return status
 

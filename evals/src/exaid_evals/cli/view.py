@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from exaid_evals.config.request import (
     ConfigRequest,
     ExtractorRequest,
     ForceRequest,
+    flag,
     option,
 )
 from exaid_evals.errors import ConfigError
@@ -28,6 +30,8 @@ class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignReque
     out: Path | None = option(
         "File to write.  [default: report.html in the campaign's folder]", metavar="FILE", path={"dir_okay": False}
     )
+    serve: bool = flag("Serve it on this machine's loopback address instead, and follow the campaign while it runs.")
+    port: int = option("Port to serve at; 0 takes a free one.", default=8017, minimum=0, maximum=65535)
     price_input: float | None = option("Price of a million tokens of prompts, to show what calls cost.", minimum=0)
     price_output: float | None = option("Price of a million tokens of answers.", minimum=0)
 
@@ -43,14 +47,24 @@ class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignReque
         return None if both[0] is None or both[1] is None else (both[0], both[1])
 
 
-@alone
 def run(request: ViewRequest) -> int:
     """Write a campaign as one HTML file, which any browser opens without a server or a network.
 
     It shows tables and figures, the cases behind each number, what `explain` says of it, and of each case the
     conversation beside the updates of two variants: what was said, stated, left out, made up or negated, by any moment
     and within any reading budget.
+
+    With --serve nothing is written: a page on this machine says how far the campaign is, what failed, what it has cost
+    and when it will be done, and leads to the report once there are metrics.
     """
+    return _serve(request) if request.serve else _write(request)
+
+
+command = verb("view", ViewRequest, run)
+
+
+@alone
+def _write(request: ViewRequest) -> int:
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
@@ -77,7 +91,32 @@ def run(request: ViewRequest) -> int:
     return 0
 
 
-command = verb("view", ViewRequest, run)
+def _serve(request: ViewRequest) -> int:
+    from functools import partial
+
+    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.metrics import MetricsConfig
+    from exaid_evals.config.variant import load_variants
+    from exaid_evals.viewer.progress import Follower
+    from exaid_evals.viewer.serve import Report, Server
+    from exaid_evals.viewer.stage import inputs_of, page_of
+
+    campaign = request.campaign
+    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
+    shown_by = campaign, config, read_stop_entities(request.configs / config.stop_entities)
+    variants = [one.variant_id for one in load_variants(request.configs / "variants")]
+    report = Report(partial(inputs_of, *shown_by, request.prices), partial(page_of, *shown_by, prices=request.prices))
+    try:
+        server = Server(request.port, shown(campaign.root), Follower(campaign, variants, request.prices), report)
+    except OSError as error:
+        what = f"cannot be listened at ({error.strerror})"
+        raise ConfigError(what, where=f"--port {request.port}", remedy="name another, or 0 for a free one") from None
+    # Ctrl-C and SIGTERM are how it ends, and no interruption.
+    with server, contextlib.suppress(KeyboardInterrupt):
+        click.echo(f"serving {shown(campaign.root)} at {server.address} (Ctrl-C ends it)")
+        server.serve_forever()
+    return 0
 
 
 class _Counting:

@@ -49,13 +49,15 @@ def page(
     tail += "".join(blocks[:1])
     tail += f"\n<script>{script}</script>" if script else ""
     tail += "".join(blocks[1:])
+    icon = '<link rel="icon" href="data:,">\n' if connects else ""
     foot = f"<footer>{text(made)}</footer>\n" if made else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n{body}\n"
+        # A browser asks a server for an icon, unless the page has one, if only an empty one.
+        f"{icon}<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n{body}\n"
         f"{foot}</main>{tail}\n</body>\n</html>\n"
     )
 

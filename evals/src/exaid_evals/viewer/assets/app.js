@@ -71,4 +71,7 @@ unpack(0).then((overviewRecord) => {
   };
   window.addEventListener("hashchange", follow);
   return follow();
-}).then(() => { document.body.dataset.ready = "yes"; });
+}).then(() => {
+  performance.mark("drawn");
+  document.body.dataset.ready = "yes";
+});

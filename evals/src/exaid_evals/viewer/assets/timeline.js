@@ -1,12 +1,12 @@
 // The time axis that conversation and updates share, with what happened on it; the slider below it moves the moment.
 function timeline(conversation, readings, end) {
-  const width = 1200, left = 92, right = width - 12, lane = 20, top = 4;
+  const width = Math.max(460, Math.min(1200, window.innerWidth - 60)), left = 58, right = width - 12, lane = 20, top = 4;
   const x = (ms) => left + (ms / (end || 1)) * (right - left);
   const agents = [...new Set(conversation.messages.map((message) => message.agent))];
   const height = top + lane * (1 + readings.length) + 20;
   const svg = shape("svg", { class: "timeline", viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `The conversation of ${plural(conversation.messages.length, "message")} over ${clock(end, false)} minutes, and below it when each variant's updates came; the slider beneath moves the moment.` });
-  for (const ms of timeTicks(end, 12)) {
+  for (const ms of timeTicks(end, width / 100)) {
     svg.append(shape("line", { class: "grid", x1: x(ms), x2: x(ms), y1: top, y2: height - 16 }), shape("text", { x: x(ms), y: height - 4, "text-anchor": "middle" }, clock(ms, false)));
   }
   svg.append(shape("text", { class: "lane", x: left - 10, y: top + 14, "text-anchor": "end" }, "said"));

@@ -1,0 +1,82 @@
+"""What the viewer's page weighs, and how soon it is there: size, first paint, overview, and a case in Chromium.
+
+Run: ``python evals/bench/bench_viewer.py [CAMPAIGN…]`` measures the pages of campaigns; without one it makes a campaign
+of 40 synthetic cases under V0 to V4. Limits are those of 40 × 5 and 302 × 5 cases and variants: what has more than 40
+cases may have the larger size. Exit status 1 where one is broken. The machine should be quiet.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+from exaid_evals.cli.main import run as cli
+
+SMALL_CASES, SMALL_MB, LARGE_MB = 40, 3.0, 25.0
+PAINT_MS, CASE_MS = 1000.0, 200.0
+N_CASES = 25
+_OPEN = """
+const [id, done] = arguments, from = performance.now();
+location.hash = `#/case/${id}`;
+const painted = () => requestAnimationFrame(() => setTimeout(() => done(performance.now() - from)));
+const look = () => {
+  if (document.querySelector('.case h1')?.textContent === id) painted();
+  else setTimeout(look, 1);
+};
+look();
+"""
+
+
+def main() -> int:
+    """Measure every page and print a table."""
+    given = [Path(one) for one in sys.argv[1:] if not one.startswith("-")]
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        print("no Chromium with its driver; on Debian: apt-get install chromium chromium-driver")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        if not given:
+            given = [Path(folder) / "data"]
+            if cli(["reproduce", "--stub", "--source", "synthetic", "--data-dir", str(given[0])]) != 0:
+                return 1
+        print(f"{'cases':>6}{'MB':>8}{'first paint ms':>16}{'overview ms':>13}{'case ms, median':>17}{'slowest':>9}")
+        return max(_measured(one / "report.html") for one in given)
+
+
+def _measured(page: Path) -> int:
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    with Chrome(options=options, service=Service(executable_path=shutil.which("chromedriver"))) as driver:
+        paints, drawn = [], []
+        for _ in range(3):
+            driver.get("about:blank")
+            driver.get(page.resolve().as_uri())
+            WebDriverWait(driver, 120).until(lambda d: d.execute_script("return document.body.dataset.ready === 'yes'"))
+            time.sleep(0.3)
+            entries = "return performance.getEntriesByType('paint').map((one) => [one.name, one.startTime])"
+            paints.append(dict(driver.execute_script(entries))["first-contentful-paint"])
+            drawn.append(driver.execute_script("return performance.getEntriesByName('drawn')[0].startTime"))
+        driver.execute_script("location.hash = '#/cases'")
+        WebDriverWait(driver, 60).until(
+            lambda d: d.execute_script("return document.querySelectorAll('tbody th a').length")
+        )
+        ids = driver.execute_script("return [...document.querySelectorAll('tbody th a')].map((one) => one.textContent)")
+        took = [driver.execute_async_script(_OPEN, one) for one in ids[:: max(1, len(ids) // N_CASES)]]
+    size, paint, case = page.stat().st_size / 1e6, statistics.median(paints), statistics.median(took)
+    overview = statistics.median(drawn)
+    print(f"{len(ids):>6}{size:>8.2f}{paint:>16.0f}{overview:>13.0f}{case:>17.0f}{max(took):>9.0f}")
+    most = SMALL_MB if len(ids) <= SMALL_CASES else LARGE_MB
+    return int(size > most or max(paint, overview) > PAINT_MS or case > CASE_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
