@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from exaid_evals.concepts.tables import Tables
 from exaid_evals.errors import ConfigError
 from exaid_evals.ontologies import NAMES, fingerprint, hpo, load_vocabulary
 
-ALGORITHM = "lexicon-4"
+ALGORITHM = "lexicon-5"
 """Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
 
 
@@ -87,11 +87,10 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     from spacy.lang.en.stop_words import STOP_WORDS
 
     vocabularies = [load_vocabulary(name) for name in settings.vocabularies]
-    tables = asdict(
-        compile_tables(
-            vocabularies, stop_entities=stop_entities, stop_words=STOP_WORDS, gene_symbols=hpo.gene_symbols()
-        )
+    compiled = compile_tables(
+        vocabularies, stop_entities=stop_entities, stop_words=STOP_WORDS, gene_symbols=hpo.gene_symbols()
     )
+    tables = {field.name: getattr(compiled, field.name) for field in fields(compiled)}
     names = {term.id: term.name for vocabulary in vocabularies for term in vocabulary.terms}
     # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
     return {"id": f"{ALGORITHM}:{_hash([tables, asdict(settings)])[:8]}", "tables": tables, "names": names}

@@ -1,12 +1,47 @@
-"""Which concepts a text affirms of the patient: not those that it denies, supposes, or says of somebody else."""
+"""Which concepts a text affirms of the patient: not those that it denies, supposes, or says of somebody else.
+
+Of somebody else, after ConText: H. Harkema, J. N. Dowling, T. Thornblade, W. W. Chapman: ConText: an algorithm for
+determining negation, experiencer, and temporal status from clinical reports. J Biomed Inform 42 (2009) 839–851. As
+there, a trigger reaches from where it stands to a terminating term or the end of the sentence. Unlike there, a relative
+is a trigger only as the subject of having something or as the place where it occurred (*her mother had seizures*,
+*seizures in two siblings*), since relatives mostly report what they saw (*her mother noticed seizures*).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from exaid_evals.concepts import experiencer, negation
+from exaid_evals.concepts import negation
 from exaid_evals.concepts.matcher import Match
 from exaid_evals.concepts.tokens import Tokens
+
+RELATIVES = frozenset(
+    """
+    mother father parent parents brother brothers sister sisters sibling siblings aunt aunts uncle uncles cousin cousins
+    grandmother grandfather grandparent grandparents niece nephew twin relative relatives family families
+    generation generations husband wife spouse
+    """.split()  # noqa: SIM905 - a word list reads better than quoted strings
+)
+_HAVING = frozenset("had has have having suffered suffers suffering died developed with diagnosed affected".split())  # noqa: SIM905
+_BETWEEN = frozenset("who also was were is are been had has have likewise both all each never".split())  # noqa: SIM905
+# What leads back to the patient, or opens a clause of its own.
+_ENDS = frozenset(
+    """
+    patient patient's he she child girl boy infant neonate presented presents presenting admitted referred complained
+    but however although though while whereas because since i we
+    """.split()  # noqa: SIM905
+)
+_ABOUT_OTHERS = (("family", "history"), ("family", "histories"))
+_ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
+_IF_AGAINST_FACTS = frozenset(["had", "were"])
+_SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
+_MOST_BETWEEN = 4
+_MOST_BEHIND = 12
+_CLAUSE_ENDS = frozenset([",", ";"])
+
+_OTHERS_TRIGGER_WORDS = RELATIVES | _IF_AGAINST_FACTS | {"it"}
+"""A sentence without one of them says everything of the patient."""
 
 _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
@@ -14,7 +49,7 @@ _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vacci
 _ANSWERS = frozenset("none negative absent denied denies nil".split())  # noqa: SIM905
 """As the whole answer behind a colon these deny what stands before it."""
 
-_TRIGGER_WORDS = negation.TRIGGER_WORDS | experiencer.TRIGGER_WORDS | _TESTS
+_TRIGGER_WORDS = negation.TRIGGER_WORDS | _OTHERS_TRIGGER_WORDS | _TESTS
 """The words that triggers begin with: a sentence without one of them is not looked at any closer."""
 
 
@@ -35,16 +70,24 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
         last = first
         while last < len(matches) and matches[last].first < end:
             last += 1
-        words = list(tokens.words[begin:end]) if last > first else []
+        words = tuple(tokens.words[begin:end]) if last > first else ()
         if words and not _TRIGGER_WORDS.isdisjoint(words):
-            spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
-            tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}
-            denied.update(first + index for index in negation.denied(words, spans))
-            others.update(first + index for index in experiencer.of_others(words, spans) | tests)
+            spans = tuple((match.first - begin, match.last - begin) for match in matches[first:last])
+            no, not_theirs = _in_sentence(words, spans)
+            denied.update(first + index for index in no)
+            others.update(first + index for index in not_theirs)
         if last > first and _answered_no(tokens, end):
             denied.update(index for index in range(first, last) if matches[index].last == end)
         first = last
     return frozenset(denied), frozenset(others)
+
+
+@lru_cache(maxsize=8192)
+def _in_sentence(words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> tuple[frozenset[int], frozenset[int]]:
+    """Which spans of a sentence are denied, and which are not said of the patient."""
+    tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}
+    listed = list(words)
+    return frozenset(negation.denied(listed, spans)), frozenset(of_others(listed, spans) | tests)
 
 
 def _answered_no(tokens: Tokens, end: int) -> bool:
@@ -53,3 +96,69 @@ def _answered_no(tokens: Tokens, end: int) -> bool:
     if end + 1 >= len(words) or words[end] != ":" or words[end + 1] not in _ANSWERS:
         return False
     return behind == len(words) or not words[behind].isalnum()
+
+
+def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
+    """Return which concept spans of one sentence are not said of the patient, by index.
+
+    Args:
+        words: the sentence's words and marks in lower case.
+        spans: half-open ranges of words, in order.
+    """
+    inside = frozenset(i for first, last in spans for i in range(first, last))
+    found: set[int] = set()
+    for low, high in _scopes(words, inside):
+        found.update(index for index, (first, last) in enumerate(spans) if low <= first and last <= high)
+    # A finding directly behind *it* is the verb of a thing: an argument that gains weight.
+    found.update(index for index, (first, _) in enumerate(spans) if first and words[first - 1] == "it")
+    return found
+
+
+def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of words that speak of others, or of what would be if the facts were not what they are."""
+    if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and words[1] in _SUBJECTS:
+        yield 1, _clause_end(words, 1)
+    for position, word in enumerate(words):
+        if word not in RELATIVES or position in inside:
+            continue
+        if tuple(words[position : position + 2]) in _ABOUT_OTHERS:
+            yield position + 2, _end(words, position + 2)
+            continue
+        behind = _behind_having(words, position + 1)
+        if behind is not None:
+            # "Healthy parents with a …" may go on with the patient.
+            close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
+            yield behind, min(_end(words, behind), close)
+        before = list(words[max(0, position - _MOST_BETWEEN) : position])
+        if "in" in before or "among" in before:
+            yield _start(words, position - 1), position
+        if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
+            yield position + 2, _end(words, position + 2)
+
+
+def _behind_having(words: Sequence[str], start: int) -> int | None:
+    """Return where begins what a relative has; None where the relative is not a subject of having."""
+    position = start
+    while position < len(words) and position - start < _MOST_BETWEEN:
+        if words[position] in _HAVING:
+            return position + 1
+        if words[position] not in _BETWEEN and words[position] not in RELATIVES | {"and", "or"}:
+            return None
+        position += 1
+    return None
+
+
+def _end(words: Sequence[str], start: int) -> int:
+    return next((i for i in range(start, len(words)) if words[i] in _ENDS), len(words))
+
+
+def _clause_end(words: Sequence[str], start: int) -> int:
+    return next((i for i in range(start, len(words)) if words[i] in _CLAUSE_ENDS), len(words))
+
+
+def _start(words: Sequence[str], position: int) -> int:
+    """Return where begins the clause that ends in *in her family*."""
+    for i in range(position, max(-1, position - _MOST_BEHIND), -1):
+        if words[i] in _ENDS or words[i] in _CLAUSE_ENDS or words[i] in ("had", "has", "have", "with"):
+            return i + 1
+    return max(0, position - _MOST_BEHIND)

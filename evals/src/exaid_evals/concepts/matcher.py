@@ -19,6 +19,7 @@ from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tab
 from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Tokens
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
+_REMEMBERED = 8192  # sentences
 _LONGEST_LIST = 5  # words that stand between a shared word and the rest
 _LONGEST_PART = 3  # words of the last part of a coordination before the head
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
@@ -81,54 +82,54 @@ class Matcher:
     def __init__(self, tables: Tables) -> None:
         self._phrases = tables.phrases
         self._anchors = tables.anchors
+        self._anchoring = frozenset(tables.anchors)
         self._parents = tables.parents
-        self._vocabulary = frozenset(word for key in tables.phrases for word in key.split(" "))
-        self._parsed: dict[str, list[tuple[frozenset[str], str]]] = {}
+        self._vocabulary = frozenset(tables.stems)
         self._ancestors: dict[str, frozenset[str]] = {}
+        self._memory: dict[tuple[tuple[str, ...], tuple[int, ...]], list[Match]] = {}
 
     def match(self, tokens: Tokens) -> list[Match]:
         """Find phrases, ordered by first token; nested ones are marked."""
         found: list[Match] = []
-        anchors = self._anchors
+        if len(self._memory) > _REMEMBERED:
+            self._memory.clear()
         for first, last in tokens.sentences():
-            stems = tokens.stems[first:last]
-            hits = [(first + offset, word) for offset, word in enumerate(stems) if word in anchors]
-            if hits:
-                found += self._resolve(tokens, list(self._in_sentence(tokens, first, stems, hits)))
-        return sorted(found, key=lambda match: (match.first, match.last, match.concept_id))
+            if self._anchoring.isdisjoint(tokens.stems[first:last]):
+                continue
+            # What a sentence says depends on it alone, and conversations repeat theirs.
+            known = (tuple(tokens.spelled[first:last]), tuple(tokens.kinds[first:last]))
+            matches = self._memory.get(known)
+            if matches is None:
+                matches = self._memory[known] = self._resolve(tokens.part(first, last))
+            found += [Match(first + one.first, first + one.last, one.concept_id, nested=one.nested) for one in matches]
+        return found
 
-    def _candidates(
-        self, first: int, stems: Sequence[str], hits: Sequence[tuple[int, str]]
-    ) -> Iterator[tuple[tuple[int, ...], str]]:
+    def _candidates(self, stems: Sequence[str]) -> Iterator[tuple[tuple[int, ...], str]]:
         """Yield the places of each phrase all of whose words a sentence has, near to each other."""
-        present = set(stems)
         where: dict[str, list[int]] = {}
-        for place, anchor in hits:
-            for others, key in self._anchored(anchor):
-                if not others:
+        for place, word in enumerate(stems):
+            where.setdefault(word, []).append(place)
+        present = where.keys()
+        for anchor in self._anchoring.intersection(present):
+            phrases = self._anchors[anchor]
+            for second in phrases.keys() & present:
+                for key in phrases[second]:
+                    others = key.split(" ")
+                    if len(others) > 2 and not present >= set(others):
+                        continue
+                    others.remove(anchor)
+                    for place in where[anchor]:
+                        places = tuple(sorted([place, *(_nearest(where[word], place) for word in others)]))
+                        if places[-1] - places[0] <= len(places) + _SPARE:
+                            yield places, key
+            for place in where[anchor] if "" in phrases else ():
+                for key in phrases[""]:
                     yield (place,), key
-                elif others <= present:
-                    for offset, word in enumerate(() if where else stems, first):
-                        where.setdefault(word, []).append(offset)
-                    nearest = [min(where[word], key=lambda at: abs(at - place)) for word in others]
-                    places = tuple(sorted([place, *nearest]))
-                    if places[-1] - places[0] <= len(places) + _SPARE:
-                        yield places, key
 
-    def _anchored(self, anchor: str) -> list[tuple[frozenset[str], str]]:
-        """The phrases of an anchor, with their other words."""
-        parsed = self._parsed.get(anchor)
-        if parsed is None:
-            parsed = [(frozenset(key.split(" ")) - {anchor}, key) for key in self._anchors[anchor]]
-            self._parsed[anchor] = parsed
-        return parsed
-
-    def _in_sentence(
-        self, tokens: Tokens, first: int, stems: Sequence[str], hits: Sequence[tuple[int, str]]
-    ) -> Iterator[_Found]:
+    def _in_sentence(self, tokens: Tokens) -> Iterator[_Found]:
         """Yield the phrases of a sentence, as far as their words stand in one noun phrase."""
         whole, apart = [], []
-        for places, key in dict.fromkeys(self._candidates(first, stems, hits)):
+        for places, key in dict.fromkeys(self._candidates(tokens.stems)):
             entry = self._entry(tokens, places, key)
             if entry is None:
                 continue
@@ -215,8 +216,9 @@ class Matcher:
             return len(inner) == 1 and joins in _ONE_JOIN and after == gap[-1] + 1  # "short stature and limbs"
         return False
 
-    def _resolve(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
+    def _resolve(self, tokens: Tokens) -> list[Match]:
         """Keep the longest of phrases that lie within each other, and of the others those that say less, marked."""
+        found = list(self._in_sentence(tokens))
         found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
         found.sort(key=lambda one: (one.shared, -len(one.places), one.places[-1] - one.places[0], one.concept_id))
         kept: list[_Found] = []
@@ -229,11 +231,12 @@ class Matcher:
             elif all(self._says_less(one, other) for other in longer) and not _gaps(tokens, one.places) and _tight(one):
                 nested.append(one)
         outer = [one for one in kept if not any(set(one.places) < set(other.places) for other in kept)]
-        return [
+        matches = [
             Match(one.places[0], one.places[-1] + 1, one.concept_id, nested=is_nested)
             for group, is_nested in ((outer, False), (nested, True))
             for one in group
         ]
+        return sorted(matches, key=lambda match: (match.first, match.last, match.concept_id))
 
     def _says_less(self, one: _Found, longer: _Found) -> bool:
         if one.concept_id == longer.concept_id or len(one.places) == len(longer.places):
@@ -248,6 +251,10 @@ class Matcher:
             parents = self._parents.get(concept_id, [])
             known = self._ancestors[concept_id] = frozenset(parents).union(*map(self._above, parents))
         return known
+
+
+def _nearest(places: Sequence[int], place: int) -> int:
+    return places[0] if len(places) == 1 else min(places, key=lambda at: abs(at - place))
 
 
 def _tight(found: _Found) -> bool:

@@ -26,10 +26,13 @@ from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
 from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
+from exaid_evals.concepts.wordings import wordings
 from exaid_evals.ontologies.base import Term, Vocabulary
 
 # How sure a name is that it means its concept; among equals the first one counts.
-_PREFERRED, _EXACT, _RELATED, _DERIVED, _COMPOSED = 0, 10, 20, 15, 35
+_PREFERRED, _EXACT, _RELATED, _DERIVED, _COMPOSED, _ELIDED = 0, 10, 20, 15, 35, 45
+_WORDED = 11  # written by hand
+_CERTAIN = (_PREFERRED, _WORDED)
 
 _CAPITALISED_BELOW = 8  # letters; longer trade names are not English words
 _MOST_COMPOSED = 5  # words
@@ -59,9 +62,15 @@ _IN_BLOOD = re.compile(
 )
 _UNABLE = re.compile(r"inability to (.+)", re.IGNORECASE)
 _QUALIFIER = re.compile(r"(\S+ \S.*?) \(without [^()]+\)")
+# Endings of words that say by themselves that something is wrong.
+_FINDING = re.compile(
+    r"(?:itis|osis|oma|pathy|plasia|trophy|emia|uria|algia|ectasia|ectasis|plegia|paresis|megaly|cele|rrhea|sclerosis"
+    r"|malacia|phaly|dactyly|synostosis|stenosis|pits?|cyst|fistula|tonia|kinesia|penia|rrhage|pexia|phobia|phasia)$"
+)
 _PLURAL = re.compile(r"[A-Za-z]+[^siu]s")
 
 
+_WORDINGS = wordings()
 _UNABLE_TO = ("unable to", "cannot", "could not", "not able to", "loss of ability to")
 
 
@@ -78,6 +87,8 @@ class _Namer:
         self._known: dict[str, tuple[str, ...]] = {}
         self.stop = {" ".join(sorted(self.keys(entry))) for entry in stop}
         heads, others = Counter[str](), Counter[str]()
+        titles = (self.keys(term.name) for one in vocabularies if one.source != "drugs" for term in one.terms)
+        self._titles = {keys[0] for keys in titles if len(keys) == 1}
         self.parts: set[str] = set()
         for vocabulary in vocabularies:
             if vocabulary.source == "drugs":
@@ -111,7 +122,7 @@ class _Namer:
         keys = self.keys(name)
         if not any(len(key) >= 3 and key.isalpha() for key in keys):
             return ()
-        if len(keys) == 1 and (len(keys[0]) < 4 or (not preferred and keys[0] in self._modifiers)):
+        if len(keys) == 1 and (len(keys[0]) < 4 or (not preferred and keys[0] in self._modifiers - self._titles)):
             return ()
         if " ".join(sorted(keys)) in self.stop or {stem(key) for key in keys} <= {ABNORMAL, IMPAIRED}:
             return ()
@@ -121,6 +132,7 @@ class _Namer:
 def _phenotype_names(term: Term) -> Iterator[tuple[str, int]]:
     """The names of a phenotype and those that follow from them by rule, each with its rank."""
     names = [(term.name, _PREFERRED), *((name, _EXACT) for name in term.synonyms)]
+    names += [(name, _WORDED) for name in _WORDINGS.get(term.name, ())]
     for name, rank in [*names, *((name, _RELATED) for name in term.related)]:
         yield name, rank
         if found := _ABNORMAL_PART.fullmatch(name):
@@ -162,9 +174,9 @@ class _Book:
         """Add the names of all phenotypes."""
         for term in vocabulary.terms:
             for name, rank in _phenotype_names(term):
-                if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank == _PREFERRED)):
+                if _ACRONYM.fullmatch(name) or not (keys := self._namer.safe(name, preferred=rank in _CERTAIN)):
                     continue
-                if rank != _PREFERRED and len(set(keys)) < len(keys) and set(keys) < set(self._namer.keys(term.name)):
+                if rank not in _CERTAIN and len(set(keys)) < len(keys) and set(keys) < set(self._namer.keys(term.name)):
                     continue  # a garbled name, as "bone tarsal bone"
                 flags = JOINED if _COORDINATION.search(name) else 0
                 if len(keys) == 1 and rank == _PREFERRED and _PLURAL.fullmatch(name):
@@ -202,6 +214,26 @@ class _Book:
             if key not in self._entries and len({target for _, target, _, _ in entries}) == 1:
                 self._entries[key] = entries
 
+    def elide(self, vocabulary: Vocabulary) -> None:
+        """Add what stands before the place in a name, where it can mean one concept alone: *odontogenic keratocysts*.
+
+        Where several concepts could be meant, it is the one that is above all others, if there is one.
+        """
+        terms = {term.id: term for term in vocabulary.terms}
+        made: defaultdict[str, set[str]] = defaultdict(set)
+        spelled: dict[tuple[str, str], str] = {}
+        for term in vocabulary.terms:
+            for name in (term.name, *term.synonyms):
+                keys, rest = self._namer.keys(name), self._namer.keys(_AFTER_HEAD.split(name, maxsplit=1)[0])
+                if 2 <= len(rest) < len(keys) <= _MOST_COMPOSED and any(map(_FINDING.search, rest)):
+                    made[phrase_key(rest)].add(term.id)
+                    spelled.setdefault((phrase_key(rest), term.id), " ".join(sorted(rest)))
+        for key, targets in made.items():
+            above = {one: _above(one, terms) | {one} for one in targets}
+            tops = [one for one in targets if all(one in ids for ids in above.values())]
+            if tops and key not in self._entries:
+                self._entries[key] = [(_ELIDED, tops[0], spelled[key, tops[0]], STRICT)]
+
     def others(self, vocabulary: Vocabulary, capitalised: dict[tuple[str, ...], str]) -> None:
         """Add the names of diseases or drugs."""
         drugs = vocabulary.source == "drugs"
@@ -225,14 +257,16 @@ class _Book:
     def tables(self, acronyms: dict[str, str], parents: dict[str, list[str]]) -> Tables:
         """Return what was collected, in an order that depends on the content alone."""
         frequency = Counter(word for key in self._entries for word in key.split(" "))
-        anchors: defaultdict[str, list[str]] = defaultdict(list)
+        anchors: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for key in sorted(self._entries):
-            anchors[min(key.split(" "), key=lambda word: (frequency[word], word))].append(key)
+            rarest = sorted(key.split(" "), key=lambda word: (frequency[word], word))
+            anchors[rarest[0]][rarest[1] if len(rarest) > 1 else ""].append(key)
         phrases = {
             key: list(dict.fromkeys((target, words, flags) for _, target, words, flags in sorted(self._entries[key])))
             for key in sorted(self._entries)
         }
-        return Tables(phrases, dict(sorted(anchors.items())), acronyms, parents)
+        index = {anchor: dict(phrases_of) for anchor, phrases_of in sorted(anchors.items())}
+        return Tables(phrases, index, sorted(frequency), acronyms, parents)
 
 
 def _above(identifier: str, terms: dict[str, Term]) -> set[str]:
@@ -268,7 +302,7 @@ def _acronyms(vocabularies: Sequence[Vocabulary], namer: _Namer, book: _Book, ge
         meanings: defaultdict[str, set[str]] = defaultdict(set)
         for term in vocabulary.terms if vocabulary.source != "drugs" else ():
             target = book.exact.get(" ".join(sorted(namer.keys(term.name))), term.id)
-            for name in (*term.synonyms, *term.related):
+            for name in (*term.synonyms, *term.related, *_WORDINGS.get(term.name, ())):
                 if _ACRONYM.fullmatch(name) if vocabulary.source == "hpo" else _initialism(name, term):
                     meanings[name.upper()].add(target)
         for acronym, targets in meanings.items():
@@ -300,6 +334,7 @@ def compile_tables(
         if vocabulary.source == "hpo":
             book.phenotypes(vocabulary)
             book.compose(vocabulary)
+            book.elide(vocabulary)
             parents = {term.id: list(term.parents) for term in vocabulary.terms}
         else:
             book.others(vocabulary, capitalised)

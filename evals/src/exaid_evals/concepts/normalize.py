@@ -80,6 +80,13 @@ testis testicular testicle
 ovary ovarian
 uterus uterine
 vermis vermian
+palm palmar
+sole plantar
+eyelid palpebral
+rib costal
+breast mammary
+gum gingiva gingival
+nerve neural
 """
 # A line: words that say the same of any part.
 _QUALITIES = """

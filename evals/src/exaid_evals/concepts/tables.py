@@ -14,12 +14,14 @@ class Tables:
 
     Attributes:
         phrases: stems of a phrase, sorted and joined → entries, best first: concept id, its words' keys, flags.
-        anchors: the rarest stem of a phrase → the phrases that hold it.
+        anchors: the rarest stem of a phrase → its next rarest, or "" → the phrases that hold both.
+        stems: all stems of phrases.
         acronyms: upper-case acronym → concept id.
         parents: phenotype → ids directly above it.
     """
 
     phrases: dict[str, list[tuple[str, str, int]]]
-    anchors: dict[str, list[str]]
+    anchors: dict[str, dict[str, list[str]]]
+    stems: list[str]
     acronyms: dict[str, str]
     parents: dict[str, list[str]]

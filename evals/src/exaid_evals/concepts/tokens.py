@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import accumulate, compress
 
 from exaid_evals.concepts.normalize import stem, word_key
 
@@ -36,14 +36,21 @@ _ADVERB = re.compile(r"[a-z]{3,}(?<!dacty)(?<!pha)(?<!mega)(?<!oma)(?<!fami)(?<!
 
 _MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}", BREAK) | dict.fromkeys(".;:!?…•|", STOP)
 _WORDS = r"[^\W\d_][^\W_]*|\d+(?:[.,]\d+)+|[^\W_]+|\n|[,/&()\[\]{}.;:!?…•|]"
-_TOKEN = re.compile(_WORDS)
+# In groups, so that a split tells words and what stands between them.
+_TOKEN = re.compile(f"({_WORDS})")
 # Where a text has addresses or contractions: an address names no concept, whatever words it holds; n't is a word.
-_ADDRESS = re.compile(rf"\S*?(?:://|www\.|\w@\w)\S*|{_WORDS}")
-_CONTRACTED = re.compile(rf"n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS}", re.IGNORECASE)
+_ADDRESS = re.compile(rf"(\S*?(?:://|www\.|\w@\w)\S*|{_WORDS})")
+_CONTRACTED = re.compile(rf"(n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS})", re.IGNORECASE)
 _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
-_LETTERED = re.compile(r"(?<![^\W_])([A-Za-z])-(?=\d)")
 _HYPHEN = "ʹ"
+_JOINING = re.compile(r"-(?=[^\W_])")
+_LETTER = re.compile(r"(?<![^\W_])[A-Za-z]\Z")
+_PREFIX = re.compile(
+    r"(?<![^\W_])(?:anti|extra|hyper|hypo|infra|inter|intra|macro|micro|neuro|para|peri|poly|post|pre|retro|sub|supra)\Z",
+    re.IGNORECASE,
+)
+_LONGEST_PREFIX = 6  # and the character before it
 _ABSENCE = "absence"
 _WRAPPED = re.compile(r"[^\S\n]*[a-z]")
 _SHORT_FORM = re.compile(r"(?=(?:.*[A-Z]){2})[A-Z][A-Za-z0-9]{1,7}")
@@ -74,6 +81,18 @@ class Tokens:
         """Code-point offset behind a token."""
         return self.starts[index] + len(self.spelled[index])
 
+    def part(self, first: int, last: int) -> Tokens:
+        """A range of tokens, with places counted from its first."""
+        return Tokens(
+            self.spelled[first:last],
+            self.words[first:last],
+            self.keys[first:last],
+            self.stems[first:last],
+            self.kinds[first:last],
+            self.starts[first:last],
+            {index - first: short for index, short in self.short_forms.items() if first <= index < last},
+        )
+
     def sentences(self) -> list[tuple[int, int]]:
         """Half-open ranges of tokens between ends of sentences, without empty ones."""
         stops = [index for index, kind in enumerate(self.kinds) if kind == STOP]
@@ -97,11 +116,10 @@ class Tokenizer:
         memory = self._memory
         if len(memory) > self._MEMORY:
             memory.clear()
-        # "Type A-1" is "type A1"; the hyphen becomes a word character, so that no offset moves.
-        joined = _LETTERED.sub(rf"\1{_HYPHEN}", text) if "-" in text else text
-        found = list(_pattern(joined).finditer(joined))
-        spelled = [one[0] for one in found]
-        starts = [one.start() for one in found]
+        joined = _JOINING.sub(_joint, text) if "-" in text else text
+        parts = _pattern(joined).split(joined)
+        spelled = parts[1::2]
+        starts = list(accumulate(map(len, parts)))[0:-1:2]
         for new in set(spelled).difference(memory):
             memory[new] = _piece(new)
         pieces = [memory[one] for one in spelled]
@@ -151,6 +169,15 @@ def _kinds_of_absence(
         tuple(name if one else key for one, key in zip(presence, keys, strict=True)),
         tuple(name if one else word for one, word in zip(presence, stems, strict=True)),
     )
+
+
+def _joint(hyphen: re.Match[str]) -> str:
+    """A word character for a hyphen behind a letter or prefix, so that no offset moves: *type A-1*, *pre-term*."""
+    text, place = hyphen.string, hyphen.start()
+    before, after = text[max(0, place - _LONGEST_PREFIX) : place], text[place + 1 : place + 5]
+    lettered = after[0].isdigit() and _LETTER.search(before)
+    prefixed = len(after) == 4 and after.isalpha() and _PREFIX.search(before)
+    return _HYPHEN if lettered or prefixed else "-"
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -7,8 +7,10 @@ needed here. It replaces hpo3, whose compiled module carries no synonyms and cla
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from math import log
 from pathlib import Path
 
 from exaid_evals.errors import MissingDependencyError
@@ -164,6 +166,35 @@ def _diseases() -> dict[str, Disease]:
         disease: Disease(disease, names[disease], tuple(phenotypes[term] for term in sorted(terms)))
         for disease, terms in found.items()
     }
+
+
+@lru_cache(maxsize=1)
+def information() -> dict[str, float]:
+    """Information content of each phenotype, in nats: −ln of the share of annotated diseases with it or one below it.
+
+    A phenotype of no disease counts as one of a single disease. Source: P. Resnik: Using information content to
+    evaluate semantic similarity in a taxonomy. IJCAI (1995) 448–453.
+    """
+    above, n = ancestors(), Counter[str]()
+    for disease in _diseases().values():
+        n.update(frozenset().union(*({term.id} | above[term.id] for term in disease.phenotypes)))
+    return {identifier: log(len(_diseases()) / max(1, n[identifier])) for identifier in _phenotypes()}
+
+
+def lin(one: str, other: str) -> float:
+    """Similarity of two concepts: 1 for the same, Lin's 2·IC(common) / (IC(one) + IC(other)) of phenotypes, else 0.
+
+    *Common* is the most informative concept above both, or one of them. Source: D. Lin: An information-theoretic
+    definition of similarity. ICML (1998) 296–304.
+    """
+    if one == other:
+        return 1.0
+    content, above = information(), ancestors()
+    if one not in content or other not in content:
+        return 0.0
+    common = (above[one] | {one}) & (above[other] | {other}) & content.keys()
+    both = content[one] + content[other]
+    return 2 * max((content[identifier] for identifier in common), default=0.0) / both if both else 0.0
 
 
 def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
