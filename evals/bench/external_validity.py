@@ -29,7 +29,7 @@ SETS = {
     "GSC-2024 (228 abstracts)": "gsc2024.jsonl",
     "ID-68, half (34 clinical notes)": "id68_dev.jsonl",
 }
-# F1 of FastHPOCR 0.1.4 on the same files, from the README beside them; making its index takes over a quarter of an hour.
+# F1 of FastHPOCR 0.1.4 on the same files, from the README beside them: its index was not made in 12 CPU minutes.
 FASTHPOCR = {"gscplus_test.jsonl": "0.742", "gsc2024.jsonl": "0.784", "id68_dev.jsonl": "0.737 (all 68)"}
 RESAMPLES, SEED = 2000, 42
 _WORD = re.compile(r"[^\W_]+")

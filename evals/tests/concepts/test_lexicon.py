@@ -74,10 +74,17 @@ def ids(lexicon: Extractor, text: str) -> frozenset[str]:
         ("prednisolone", "DRUGBANK:DB00860"),
         ("typical absence seizures", "HP:0011147"),
         ("absence of the septum pellucidum", "HP:0001331"),
+        ("post-axial polydactyly", "HP:0100259"),
+        ("pre-auricular pits", "HP:0004467"),
+        ("arthrogryposis", "HP:0002804"),
+        ("odontogenic keratocysts", "HP:0010603"),
+        ("raised liver enzymes", "HP:0002910"),
+        ("GTCS", "HP:0002069"),
+        ("he is deaf", "HP:0000365"),
     ],
 )
 def test_spellings_reach_their_concept(lexicon: Extractor, text: str, concept: str) -> None:
-    """Inflection, word order, hyphens, British spelling and measuring words make no difference."""
+    """Inflection, word order, hyphens, British spelling, measuring words and clinical wordings make no difference."""
     assert ids(lexicon, text) == {concept}
 
 

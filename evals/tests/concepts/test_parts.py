@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.concepts import Extractor, Mention, cache, load_extractor, read_stop_entities
+from exaid_evals.concepts import AnnotatingExtractor, Extractor, Mention, cache, load_extractor, read_stop_entities
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key
 from exaid_evals.concepts.short_forms import aligned
 from exaid_evals.concepts.tokens import Tokenizer
+from exaid_evals.concepts.wordings import wordings
 from exaid_evals.errors import ConfigError
+from exaid_evals.ontologies import load_vocabulary
 
 
 @pytest.mark.parametrize(
@@ -248,3 +250,18 @@ def test_importing_the_room_loads_no_spacy() -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_wording_is_of_a_phenotype_and_new(lexicon: AnnotatingExtractor) -> None:
+    """Each line of the list by hand names an HPO term, no wording is given twice, and each is read as its term."""
+    ids = {term.name: term.id for term in load_vocabulary("hpo").terms}
+    listed = [(name, wording) for name, words in wordings().items() for wording in words]
+    assert {name for name, _ in listed} <= ids.keys()
+    assert len({wording.lower() for _, wording in listed}) == len(listed)
+    found = lexicon.annotate([wording for _, wording in listed])
+    wrong = [
+        wording
+        for (name, wording), mentions in zip(listed, found, strict=True)
+        if ids[name] not in {one.concept_id for one in mentions}
+    ]
+    assert wrong == []

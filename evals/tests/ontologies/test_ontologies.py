@@ -15,7 +15,7 @@ from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.ontologies import NAMES, Vocabulary, fingerprint, load_vocabulary, packaged
 from exaid_evals.ontologies import mesh as mesh_module
 from exaid_evals.ontologies.base import content_sha256
-from exaid_evals.ontologies.hpo import gene_symbols, phenotypes_of, rare_diseases
+from exaid_evals.ontologies.hpo import gene_symbols, information, lin, phenotypes_of, rare_diseases
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +195,16 @@ def test_unknown_vocabularies_are_refused_by_name(function: object) -> None:
     """A misspelt vocabulary is an error that lists the known ones."""
     with pytest.raises(ConfigError, match="hpo, mesh, drugs"):
         function("snomed")  # type: ignore[operator]
+
+
+def test_nearer_phenotypes_are_more_similar() -> None:
+    """Lin's similarity is 1 of the same, symmetric, higher of parent and child than of strangers, 0 elsewhere."""
+    seizure, focal, cyst = "HP:0001250", "HP:0007359", "HP:0000107"
+    assert lin(seizure, seizure) == 1
+    assert lin("MESH:C01", "MESH:C01") == 1
+    assert lin("MESH:C01", seizure) == 0
+    assert lin(seizure, focal) == lin(focal, seizure)
+    assert 1 > lin(seizure, focal) > 0.5 > lin(seizure, cyst) >= 0
+    content = information()
+    assert content["HP:0000118"] == min(content.values())
+    assert 0 <= content[seizure] < content[focal]

@@ -22,35 +22,35 @@ Decreased body weight: weight below the third percentile; weight below the 3rd c
 Delayed ability to walk: late walking; walked late
 Delayed speech and language development: no meaningful words; delayed language milestones; late talking
 Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
-Developmental regression: loss of acquired skills; loss of previously acquired skills; loss of developmental milestones;
-    regression of milestones; neuroregression; regression of development; lost milestones
+Developmental regression: loss of acquired skills; loss of previously acquired skills; loss of developmental
+    milestones; regression of milestones; neuroregression; regression of development; lost milestones
 Diabetes mellitus: diabetes
 Diarrhea: loose stools; loose motions; watery stools
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
-Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; elevated CPK; raised CPK;
-    elevated serum CK; CK elevation; elevated muscle enzymes
+Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; raised CPK; elevated serum CK; CK
+    elevation; elevated muscle enzymes
 Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
-Elevated circulating hepatic transaminase concentration: elevated liver enzymes; raised liver enzymes;
-    deranged liver enzymes; deranged liver function tests; elevated transaminases; elevated AST; elevated ALT;
-    transaminitis; hypertransaminasemia
+Elevated circulating hepatic transaminase concentration: elevated liver enzymes; raised liver enzymes; deranged liver
+    enzymes; deranged liver function tests; elevated transaminases; elevated AST; elevated ALT; transaminitis;
+    hypertransaminasemia
 Elevated erythrocyte sedimentation rate: elevated ESR; raised ESR; high ESR
 Failure to thrive: poor thriving; faltering growth; failure to gain weight; not gaining weight
-Falls: frequent falls; recurrent falls; repeated falls
+Falls: recurrent falls; repeated falls
 Feeding difficulties: difficulty feeding; difficulties with feeding; feeding intolerance; reluctance to feed
 Fever: pyrexial; high temperature; febrile episodes
 Gait disturbance: gait abnormality; abnormal gait; walking difficulties; difficulty walking
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
 Hypotonia: floppy baby; floppy infant; floppiness; low tone
-Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of milestones
+Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
+    milestones
 Hearing impairment: deaf; hard of hearing; hearing difficulties; deafness
 Heart murmur: cardiac murmur; systolic murmur
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
-Hyperreflexia: brisk tendon reflexes; brisk deep tendon reflexes; exaggerated tendon reflexes; brisk reflexes
+Hyperreflexia: brisk tendon reflexes; exaggerated tendon reflexes
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
-Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked;
-    not able to walk independently
+Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked; not able to walk independently
 Increased circulating lactate concentration: raised lactate; high lactate; elevated blood lactate; hyperlactatemia
-Intellectual disability: intellectual impairment; learning difficulties; mentally handicapped; mental handicap
+Intellectual disability: learning difficulties; mentally handicapped; mental handicap
 Intellectual disability, severe: severe learning disability; severe learning difficulties
 Intrauterine growth retardation: IUGR; fetal growth restriction; FGR; intrauterine growth restriction
 Joint hypermobility: hypermobile joints; hyperlax joints; lax joints; ligamentous laxity; hyperextensible joints
@@ -61,31 +61,30 @@ Lymphadenopathy: enlarged lymph nodes; swollen lymph nodes; enlarged lymph gland
 Macrocephaly: large head circumference; head circumference above the 97th percentile
 Microcephaly: small head circumference; head circumference below the third percentile
 Microphthalmia: small eyes; small globes
-Motor delay: delayed motor development; delayed motor milestones; motor developmental delay
+Motor delay: delayed motor development; delayed motor milestones
 Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; stereotypic behavior; hand stereotypies
-Muscle weakness: weakness of muscles; limb weakness; generalised weakness; weakness in the limbs
+Muscle weakness: weakness of muscles
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
 Nystagmus: nystagmoid movements; jerking eye movements
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: PFO; persistent foramen ovale
-Pedal edema: swelling of the feet; ankle swelling; leg swelling; swelling of the legs
-Peripheral neuropathy: polyneuropathy
+Pedal edema: swelling of the feet; leg swelling; swelling of the legs
 Poor suck: weak suck; weak sucking; poor sucking
 Premature birth: prematurity; born prematurely; preterm birth; preterm infant; premature infant; preterm delivery
 Prolonged neonatal jaundice: prolonged jaundice
 Prominent fingertip pads: fetal finger pads; fetal fingertip pads; fetal pads
-Proximal muscle weakness: proximal weakness; proximal limb weakness; limb-girdle weakness
+Proximal muscle weakness: proximal weakness; proximal limb weakness
 Ptosis: droopy eyelids; drooping eyelids; drooping of the eyelids; eyelid drooping
 Recurrent ear infections: frequent ear infections; repeated ear infections
 Recurrent fractures: multiple fractures; frequent fractures; repeated fractures
-Recurrent respiratory infections: frequent respiratory infections; repeated chest infections; recurrent chest infections
+Recurrent respiratory infections: frequent respiratory infections; repeated chest infections
 Recurrent urinary tract infections: recurrent UTI; recurrent UTIs; repeated UTIs; frequent UTIs
 Reduced bone mineral density: low bone density; low bone mass; reduced bone density
-Respiratory distress: respiratory difficulty; difficulty breathing; laboured breathing; labored breathing
+Respiratory distress: respiratory difficulty; laboured breathing; labored breathing
 Respiratory tract infection: chest infection
 Seizure: convulsing; seizing; epileptic fits; convulsive fits; convulsive episodes
-Self-injurious behavior: self-harm; self-biting; head banging
-Short attention span: poor attention; poor concentration; inattention
+Self-injurious behavior: self-harm
+Short attention span: poor attention; inattention
 Skin rash: rash; erythematous rash
 Sleep abnormality: sleep disturbance; sleep problems; poor sleep; disturbed sleep; difficulty sleeping
 Small for gestational age: SGA
@@ -93,11 +92,11 @@ Spasticity: spastic; spastic tone
 Splenomegaly: enlarged spleen; palpable spleen
 Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Status epilepticus: prolonged seizures
-Tachypnea: fast breathing; rapid breathing; rapid respiration
+Tachypnea: fast breathing; rapid respiration
 Thrombocytopenia: low platelets; decreased platelets; reduced platelets; low thrombocytes
 Urinary incontinence: incontinent of urine
-Ventriculomegaly: enlarged ventricles; ventricular enlargement; prominent ventricles; ventricular dilatation;
-    enlarged ventricular system; prominent ventricular system
+Ventriculomegaly: enlarged ventricles; ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged
+    ventricular system; prominent ventricular system
 Vomiting: emesis; vomits
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
