@@ -1,6 +1,6 @@
 """Read very many hostile texts with the lexicon: none may end in a traceback, or give a mention outside its text.
 
-Run: ``PYTHONPATH=evals/src python evals/bench/bench_hostile_texts.py [number of texts]``, 100,000 by default. The texts are
+Run: ``PYTHONPATH=evals/src python evals/bench/bench_hostile_texts.py [number]``, 100,000 texts by default. They are
 random, from a fixed seed: control and bidirectional characters, brackets, numbers, words of triggers and of phenotypes.
 """
 
