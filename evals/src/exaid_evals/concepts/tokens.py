@@ -7,9 +7,10 @@ lower case.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, compress
 
 from exaid_evals.concepts.normalize import stem, word_key
@@ -76,6 +77,7 @@ class Tokens:
     kinds: list[int]
     starts: list[int]
     short_forms: dict[int, str]
+    _sentences: list[tuple[int, int]] | None = field(default=None, repr=False, compare=False)
 
     def end(self, index: int) -> int:
         """Code-point offset behind a token."""
@@ -95,9 +97,16 @@ class Tokens:
 
     def sentences(self) -> list[tuple[int, int]]:
         """Half-open ranges of tokens between ends of sentences, without empty ones."""
-        stops = [index for index, kind in enumerate(self.kinds) if kind == STOP]
-        bounds = zip([-1, *stops], [*stops, len(self.kinds)], strict=True)
-        return [(before + 1, stop) for before, stop in bounds if stop > before + 1]
+        if self._sentences is None:
+            found, first, kinds = [], 0, self.kinds
+            with contextlib.suppress(ValueError):  # the last sentence may have no end
+                while True:
+                    stop = kinds.index(STOP, first)
+                    found.append((first, stop))
+                    first = stop + 1
+            found.append((first, len(kinds)))
+            self._sentences = [(begin, end) for begin, end in found if end > begin]
+        return self._sentences
 
 
 _Piece = tuple[str, str, str, int, bool]
@@ -120,9 +129,11 @@ class Tokenizer:
         parts = _pattern(joined).split(joined)
         spelled = parts[1::2]
         starts = list(accumulate(map(len, parts)))[0:-1:2]
-        for new in set(spelled).difference(memory):
-            memory[new] = _piece(new)
-        pieces = [memory[one] for one in spelled]
+        try:
+            pieces = list(map(memory.__getitem__, spelled))
+        except KeyError:
+            memory.update((new, _piece(new)) for new in set(spelled).difference(memory))
+            pieces = list(map(memory.__getitem__, spelled))
         words, keys, stems, kinds, marked = zip(*pieces, strict=True) if pieces else ((), (), (), (), ())
         if _ABSENCE in keys:
             keys, stems = _kinds_of_absence(words, keys, stems)
