@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exaid_evals.concepts import Extractor, load_extractor, read_stop_entities
+from exaid_evals.concepts import Extractor, Mention, load_extractor, read_stop_entities
 from scripts import script_module
 
 
@@ -74,3 +74,41 @@ def test_a_worse_extractor_does_not_reach_it(validity: ModuleType, settings: dic
     worse = load_extractor("lexicon", settings, stop_entities=read_stop_entities(validity.STOP_ENTITIES))
     whole = validity.measured(worse, "synthetic", validity.DEVELOPMENT[:1], None, n=10).whole
     assert getattr(whole, fails) < {"precision": validity.LEAST_PRECISION, "recall": validity.LEAST_RECALL}[fails]
+
+
+RECORDS = [
+    {
+        "id": 1,
+        "text": "Seizures and ataxia. Autosomal dominant. No fever, but QZX and a wobbly stance.",
+        "gold": [
+            [0, 8, "HP:0007359"],
+            [13, 19, "HP:0001251"],
+            [21, 39, "HP:0000006"],
+            [55, 58, "HP:0001629"],
+            [65, 78, "HP:0002136"],
+        ],
+    }
+]
+FOUND = [(Mention("HP:0001250", 0, 8), Mention("HP:0001251", 13, 19), Mention("HP:0001945", 44, 49, negated=True))]
+
+
+def test_errors_on_annotated_texts_are_told_by_kind() -> None:
+    """A made-up document with an error of each kind: a parent, what is no phenotype, a short form, other words."""
+    script = script_module("evals/bench/external_validity.py")
+    read_in = script.documents(RECORDS, FOUND)
+    lost, made_up = script.kinds(script.Dictionary(), read_in)
+    assert lost == {"near": 1, "outside": 1, "short": 1, "wording": 1}
+    assert made_up == {"near": 1, "denied": 1}
+    assert script.counts(read_in).tolist() == [[1, 3, 1, 5]]
+    right, found, recalled, gold = script.counts(read_in, credit=True)[0]
+    assert (found, gold) == (3, 5)
+    assert 1 < right < 3
+    assert 1 < recalled < 5
+
+
+def test_the_dictionary_takes_the_longest_name() -> None:
+    """The baseline reads names and synonyms word by word, and no part of a longer one."""
+    dictionary = script_module("evals/bench/external_validity.py").Dictionary()
+    text = "Ventricular septal defect; a seizure."
+    found = [(one.concept_id, text[one.start : one.end]) for one in dictionary.annotate([text])[0]]
+    assert found == [("HP:0001629", "Ventricular septal defect"), ("HP:0001250", "seizure")]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
 
-from exaid_evals.concepts import experiencer, negation
+from exaid_evals.concepts import context, negation
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor, Mention
 from exaid_evals.concepts.tokens import JOIN, STOP, Tokenizer, Tokens
 from exaid_evals.factuality.values import read_value
@@ -179,7 +179,7 @@ def _units(
     found = list(_keys(tokens.words, begin, end))
     words = list(tokens.words[begin:end])
     spans = [(first - begin, last - begin) for (first, last), _, _ in found]
-    denied, others = negation.denied(words, spans), experiencer.of_others(words, spans)
+    denied, others = negation.denied(words, spans), context.of_others(words, spans)
     for place, ((first, last), key, measure) in enumerate(found):
         start, behind = tokens.starts[first], tokens.end(last - 1)
         concepts = frozenset(one.concept_id for one in mentions if one.start < behind and start < one.end)
