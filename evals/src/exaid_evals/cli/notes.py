@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
 
 if TYPE_CHECKING:
-    from exaid_evals.factuality.notes import MeasuredNote
+    from exaid_evals.factuality.notes import Judge, MeasuredNote
+    from exaid_evals.factuality.support import Judged, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,16 @@ class NotesRequest(ExtractorRequest, ConfigRequest):
         "--format",
         default="jsonl",
         choices=("jsonl", "table"),
+    )
+    judge: str | None = option(
+        "Have a language model judge the statements too: openai (live, recorded), replay (recordings), or your own.",
+        metavar="CLIENT",
+        key="summarizer.yaml:llm.client",
+    )
+    model: str | None = option("The judge's model, in place of the configured one.", key="summarizer.yaml:llm.model")
+    max_calls: int | None = option("Stop before more requests to a live model than these.", minimum=1)
+    data_dir: Path | None = option(
+        "Campaign folder in whose cassettes answers are recorded.  [default: evals/data]", path={"file_okay": False}
     )
     meaning: bool = flag("Find statements in other words too, by sentence embeddings (extra meaning).")
 
@@ -42,6 +54,7 @@ def run(request: NotesRequest) -> int:
     agreement of denials. Against both: the shares of statements that are supported, contradicted and not found, and
     why. Shares of nothing are null. With --meaning the shares are given a second time, as `not_found_by_meaning`
     and so on, where a statement counts as supported whose words are not found, but of which a source says the same.
+    With --judge a language model judges the statements too, and how far both judges agree is told on standard error.
     """
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor
@@ -58,18 +71,59 @@ def run(request: NotesRequest) -> int:
     comparison = Comparison(extractor, stop)
     meaning = Meaning() if request.meaning else None
 
-    def measured() -> Iterator[MeasuredNote]:
+    def measured(judge: Judge | None) -> Iterator[MeasuredNote]:
         piped = request.file == "-"
         path = Path("standard input" if piped else request.file)
         for number, record in written_records(path, sys.stdin.buffer.read() if piped else None):
-            yield measure_note(read_note(record, number, str(path)), comparison, meaning)
+            yield measure_note(read_note(record, number, str(path)), comparison, meaning, judge)
 
-    for line in _table(measured()) if request.form == "table" else _jsonl(measured()):
-        click.echo(line)
+    with _judge(request) as judge:
+        pairs: list[tuple[Judged, Verdict]] = []
+        notes = _noting(measured(judge), pairs)
+        for line in _table(notes) if request.form == "table" else _jsonl(notes):
+            click.echo(line)
+    if request.judge is not None:
+        _tell_agreement(pairs)
     return 0
 
 
 command = verb("notes", NotesRequest, run)
+
+
+@contextmanager
+def _judge(request: NotesRequest) -> Iterator[Judge | None]:
+    """Yield the second judge that is asked for."""
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.request import campaign_of
+    from exaid_evals.config.summarizer import SummarizerConfig
+    from exaid_evals.factuality.judge import model_judge
+
+    if request.judge is None:
+        yield None
+        return
+    given = request.overrides("summarizer.yaml")
+    config = load_config(SummarizerConfig, request.configs / "summarizer.yaml", given).value
+    with model_judge(config, campaign_of(request.data_dir), max_calls=request.max_calls) as judge:
+        yield judge
+
+
+def _noting(notes: Iterator[MeasuredNote], pairs: list[tuple[Judged, Verdict]]) -> Iterator[MeasuredNote]:
+    """Pass notes on, and keep what both judges say of their statements."""
+    for note in notes:
+        pairs += zip(note.statements, note.by_model, strict=False)
+        yield note
+
+
+def _tell_agreement(pairs: list[tuple[Judged, Verdict]]) -> None:
+    import numpy as np
+
+    from exaid_evals.factuality.judge import judges_agreement
+
+    kappa = judges_agreement(pairs, np.random.default_rng(42))
+    equal = sum(judged.verdict is verdict for judged, verdict in pairs)
+    shown = "undefined" if kappa.value is None else f"{kappa.value:.3f}"
+    interval = "" if kappa.low is None else f" [{kappa.low:.3f}, {kappa.high:.3f}]"
+    click.echo(f"both judges agree on {equal} of {len(pairs)} statements, kappa {shown}{interval}", err=True)
 
 
 def _jsonl(notes: Iterator[MeasuredNote]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -43,11 +43,13 @@ class MeasuredNote:
         measures: name → number, None where it is undefined. Shares of statements are `supported`, `contradicted` and
             `not_found`; `statements` is their number.
         statements: each with its verdict; empty without sources and reference.
+        by_model: the verdicts of a language model on them; empty where none was asked.
     """
 
     id: Any
     measures: Mapping[str, float | None]
     statements: Sequence[Judged] = field(default_factory=tuple)
+    by_model: Sequence[Verdict] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -60,6 +62,8 @@ class MeasuredNote:
             }
             for one in self.statements
         ]
+        for statement, verdict in zip(statements, self.by_model, strict=False):
+            statement["verdict_of_model"] = verdict.value
         return {"id": self.id, "measures": dict(self.measures), "statements": statements}
 
 
@@ -87,7 +91,13 @@ class Similarity(Protocol):
         """Return the greatest cosine."""
 
 
-def measure_note(note: Note, comparison: Comparison, meaning: Similarity | None = None) -> MeasuredNote:
+Judge = Callable[[Sequence[str], Sequence[str]], list[Verdict]]
+"""Statements and what was said → a verdict on each."""
+
+
+def measure_note(
+    note: Note, comparison: Comparison, meaning: Similarity | None = None, judge_too: Judge | None = None
+) -> MeasuredNote:
     """Measure a note by whatever stands beside it.
 
     A statement is judged against the sources, and against the reference too where there is one, for what the clinician
@@ -97,6 +107,7 @@ def measure_note(note: Note, comparison: Comparison, meaning: Similarity | None 
         note: what is measured.
         comparison: compares texts.
         meaning: adds the verdicts' shares by meaning, `supported_by_meaning` and so on; None leaves them out.
+        judge_too: a second judge, whose shares are `supported_by_model` and so on.
     """
     measures = {} if note.reference is None else comparison.measures(note.summary, note.reference)
     said = "\n".join(note.sources)  # one text, for an answer may stand in another part than its question
@@ -107,7 +118,10 @@ def measure_note(note: Note, comparison: Comparison, meaning: Similarity | None 
     if texts and meaning is not None:
         nearer = verdict_shares([_by_meaning(one, texts, meaning) for one in judged])
         measures |= {f"{verdict.value}_by_meaning": nearer[verdict.value] for verdict in Verdict}
-    return MeasuredNote(note.id, _rounded(measures), judged)
+    by_model = judge_too([one.statement.text for one in judged], texts) if texts and judge_too else []
+    if by_model:
+        measures |= {f"{verdict.value}_by_model": by_model.count(verdict) / len(by_model) for verdict in Verdict}
+    return MeasuredNote(note.id, _rounded(measures), judged, by_model)
 
 
 def _by_meaning(judged: Judged, texts: Sequence[str], meaning: Similarity) -> Judged:
