@@ -7,6 +7,7 @@ stems, and values; words that say the same in lay and clinical language are one 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ _LIST_NUMBER = re.compile(r"(?m)(?:^|(?<=[.:;]\s)|(?<=[.:;]\s\s))\(?\d{1,2}[.)](
 _NON = re.compile(r"\bnon(-?)(contributory\b|(?=[a-z]{4}))", re.IGNORECASE)
 _SPELLED_OUT = re.compile(r"\b(?:[A-Z] ){1,4}[A-Z]\b")  # E K G, as speech is written down
 _LONGEST_HEADING = 2
+_REMEMBERED = 5_000
+"""Texts; each is some hundred units."""
 _EMPTY = STOP_WORDS.union(SIDES, TIMES)
 
 
@@ -124,6 +127,8 @@ class Reader:
     def __call__(self, text: str) -> Content:
         """Read a text."""
         if text not in self._read:
+            if len(self._read) >= _REMEMBERED:
+                self._read.clear()
             self._read[text] = self._content(text)
         return self._read[text]
 
@@ -132,12 +137,14 @@ class Reader:
         plain = _SPELLED_OUT.sub(lambda found: found[0].replace(" ", "").ljust(len(found[0])), plain)
         plain = _NON.sub(lambda found: ("noncontributory" if found[2] else "no ").ljust(len(found[0])), plain)
         tokens = self._tokenize(plain)
-        mentions = self._find([text])[0]
+        mentions = sorted(self._find([text])[0], key=lambda one: one.start)
+        starts = [one.start for one in mentions]
         statements: list[Statement] = []
         sentences = _without_speakers(tokens)
         for (begin, end), answer in zip_longest(sentences, sentences[1:]):
             refused = answer is not None and tokens.words[end] == "?" and tokens.words[answer[0]] in NO_WORDS
-            units = list(_units(tokens, begin, end, mentions, refused=refused))
+            first, last = (bisect_left(starts, at) for at in (tokens.starts[begin], tokens.end(end - 1)))
+            units = list(_units(tokens, begin, end, mentions[first:last], refused=refused))
             times = frozenset(TIMES[word] for word in tokens.words[begin:end] if word in TIMES)
             within = {index for (first, last), _ in units for index in range(first, last)}
             for first, last in _parts(tokens, begin, end, within):

@@ -33,6 +33,7 @@ _TOKENIZER = (
 )
 _REMEDY = "pip install 'exaid-evals[meaning]'"
 _MOST_TOKENS = 256
+_REMEMBERED = 20_000
 _SENTENCE_END = re.compile(r"\n|(?<=[.?!])\s+")
 _SPEAKER = re.compile(r"^\W{0,2}[A-Z][\w ]{0,20}:\s*")
 Floats = NDArray[np.float64]
@@ -90,6 +91,8 @@ class Meaning:
     def _embedded(self, text: str) -> Floats:
         """Return a text's embedding: the mean of its tokens', of length 1."""
         if text not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
             inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
             mean = self._session.run(None, inputs)[0][0].astype(np.float64).mean(axis=0)
