@@ -25,9 +25,12 @@ from exaid_evals.replay.engine import replay
 from exaid_evals.replay.run_log import RunLog
 from exaid_evals.replay.working import read_nothing
 from exaid_evals.replication.failures import read_failure, read_failures, to_trace
+from exaid_evals.replication.failures_page import origins
+from exaid_evals.replication.page import table
 from exaid_evals.traces.model import DECISIVE, read_trace
 
 WHO_AND_WHEN = Path(__file__).resolve().parents[4] / "shared" / "external" / "who_and_when"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 # Made up, in the two shapes: AutoGen's with names, Magentic-One's with roles alone.
 BAKERY: dict[str, Any] = {
@@ -233,7 +236,10 @@ def test_from_logs_to_the_page(logs: Path, tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.skipif(not WHO_AND_WHEN.is_dir(), reason="the logs are not here (../shared/external/who_and_when)")
 def test_every_log_is_read() -> None:
-    """60 logs of two origins, each with its decisive step; in 4 another speaks than the one who is named."""
+    """60 logs of two origins, each with its decisive step; in 4 another speaks than the one who is named.
+
+    The documented table of them is this one.
+    """
     runs = read_failures(WHO_AND_WHEN)
     assert len(runs) == 60
     assert sum(run.speaker != run.agent for run in runs) == 4
@@ -244,3 +250,5 @@ def test_every_log_is_read() -> None:
         if message.upstream is not None and DECISIVE in message.upstream
     ]
     assert len(decisive) == sum(run.speaker is not None for run in runs) == 60
+    page = (DOCS / "outside_medicine.md").read_text(encoding="utf-8")
+    assert table(("origin",), origins(WHO_AND_WHEN, runs)).split("\n", 2)[2] in page

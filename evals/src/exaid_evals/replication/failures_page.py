@@ -83,7 +83,7 @@ def _parts(folder: Path, runs: Sequence[FailedRun], measured: dict[str, Measured
     yield _COMMANDS
     yield "## The logs"
     yield table(
-        ("origin", "logs", "messages", "characters", "decisive step, of all", "said by another"), _origins(folder, runs)
+        ("origin", "logs", "messages", "characters", "decisive step, of all", "said by another"), origins(folder, runs)
     )
     yield (
         "Means over logs. No log says when anything was said, so that times are those of an assumed speed. The step is "
@@ -127,7 +127,8 @@ def _parts(folder: Path, runs: Sequence[FailedRun], measured: dict[str, Measured
     )
 
 
-def _origins(folder: Path, runs: Sequence[FailedRun]) -> Iterator[tuple[str, ...]]:
+def origins(folder: Path, runs: Sequence[FailedRun]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each folder of logs: how many, their means over logs, and where their decisive steps are."""
     origins = Counter(run.path.parent.relative_to(folder).as_posix() for run in runs)
     for origin in sorted(origins):
         of_origin = [run for run in runs if run.path.parent.relative_to(folder).as_posix() == origin]

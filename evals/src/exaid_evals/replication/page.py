@@ -58,9 +58,9 @@ def _parts(publication: Publication, found: Replication) -> Iterator[str]:
     cells, cases = found.recomputed.cells, found.recomputed.case_cells
     yield "# The published EXAIM evaluation, recomputed"
     yield (
-        "Written by `exaid-evals replicate DIR --annotated FILE --page FILE`, where DIR is laid out as upstream lays "
-        "out `evals/data`. "
-        "The data are upstream's (AbemKW/EXAIM-MedGemma-Impact) and not part of this project; figures only are quoted."
+        "Written by `exaid-evals replicate DIR --annotated FILE --campaign X --page FILE`, where DIR is laid out as "
+        "upstream lays out `evals/data`. The data are upstream's (AbemKW/EXAIM-MedGemma-Impact) and not part of this "
+        "project; figures only are quoted."
     )
     yield "## What each variant is"
     yield "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is no middleware at all."
