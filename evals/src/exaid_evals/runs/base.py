@@ -30,12 +30,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:
-    from exaid_evals.runs.following import Follower
     from exaid_evals.runs.history import History
 
 
@@ -191,6 +190,31 @@ def merged_signature(signatures: Iterable[str]) -> str:
     return " ; ".join(rest.replace("traces:{}", f"traces:{'+'.join(sorted(groups[rest]))}") for rest in sorted(groups))
 
 
+class Row(NamedTuple):
+    """The metrics of one step. A value is None where it is missing, and text where it is not a number."""
+
+    step: float
+    metrics: Mapping[str, float | str | None]
+
+
+class Follower(Protocol):
+    """Reads a history as far as it is written."""
+
+    def poll(self) -> Sequence[Row]:
+        """Return the steps that have come since the last call; none where there are none yet.
+
+        Raises:
+            DataError: the history cannot be read.
+        """
+
+    def finish(self) -> Sequence[Row]:
+        """Return what is left when nothing more will come: a last line without an end."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What could not be read so far."""
+
+
 class Format(ABC):
     """Reads one format. The module's docstring says when each method is called.
 
@@ -263,15 +287,13 @@ class Format(ABC):
         """Tell whether a file that says nothing yet, or does not exist yet, may become a history of this format."""
         return False
 
-    def follow(self, source: Source) -> Follower:
-        """Return what reads a history while it grows; by default the whole of it again at each look.
+    def follow(self, source: Source) -> Follower | None:
+        """Return what reads a history while it grows; None where the whole of it is to be read again at each look.
 
         Raises:
             DataError: it cannot be followed.
         """
-        from exaid_evals.runs.following import FollowedStore
-
-        return FollowedStore(self, source)
+        return None
 
     def online(self, run_name: str) -> History | None:
         """Return the history of a run on a server; None where the name means none, or the format has no server."""

@@ -9,41 +9,18 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Format, Source
+from exaid_evals.runs.base import Follower, Format, Row, Source
 from exaid_evals.runs.files.growing import GrowingFile
 from exaid_evals.runs.history import Series
 from exaid_evals.runs.rows import STEP_NAMES, history_of
 
+__all__ = ["FollowedRows", "FollowedStore", "Follower", "Row", "merged"]
+
 _MOST_FAILURES = 30
 """Looks in a row that may find a store which is just being written; a file of Parquet has its index at its end."""
-
-
-class Row(NamedTuple):
-    """The metrics of one step. A value is None where it is missing, and text where it is not a number."""
-
-    step: float
-    metrics: Mapping[str, float | str | None]
-
-
-class Follower(Protocol):
-    """Reads a history as far as it is written."""
-
-    def poll(self) -> Sequence[Row]:
-        """Return the steps that have come since the last call; none where there are none yet.
-
-        Raises:
-            DataError: the history cannot be read.
-        """
-
-    def finish(self) -> Sequence[Row]:
-        """Return what is left when nothing more will come: a last line without an end."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What could not be read so far."""
 
 
 def merged(series: Mapping[str, Series], seen: dict[str, int]) -> list[Row]:

@@ -14,7 +14,7 @@ from exaid_evals.runs.base import Format, Settings, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exaid_evals.runs.following import Follower
+    from exaid_evals.runs.base import Follower
     from exaid_evals.runs.history import History
 
 _PACKAGE = "exaid_evals.runs.formats"
@@ -25,9 +25,9 @@ _BUILT_IN = {
     "campaign": f"{_PACKAGE}.campaign:CampaignFormat",
     "run_eval": f"{_PACKAGE}.run_eval:RunEvalFormat",
     "training_run": f"{_PACKAGE}.training_run:TrainingRunFormat",
-    "folds": f"{_PACKAGE}.folds:FoldsFormat",
-    "trials": f"{_PACKAGE}.trials:TrialsFormat",
-    "results_folders": f"{_PACKAGE}.results_folders:ResultsFoldersFormat",
+    "folds": f"{_PACKAGE}.members:FoldsFormat",
+    "trials": f"{_PACKAGE}.members:TrialsFormat",
+    "results_folders": f"{_PACKAGE}.members:ResultsFoldersFormat",
     "wandb": f"{_PACKAGE}.wandb:WandbFormat",
     "mlflow": f"{_PACKAGE}.mlflow:MlflowFormat",
     "inspect_ai": f"{_PACKAGE}.inspect_ai:InspectFormat",
@@ -223,17 +223,23 @@ def follower(place: Path, source: str | None = None, run_name: str | None = None
         if not awaited:
             remedy = "name a .jsonl or .csv, or wait until the training has begun to write"
             raise ConfigError("no such file or folder", where=str(place), remedy=remedy)
-        return awaited[0].follow(Source(place))
+        return _followed(awaited[0], Source(place))
     if place.is_file() and (growing := [form for form in asked if form.may_become(place)]):
         specific = [form for form in asked if not form.generic and form.named(place)]
-        return (specific or growing)[0].follow(Source(place))  # a name is then but a label
+        return _followed((specific or growing)[0], Source(place))  # a name is then but a label
     found = runs_in(place, asked)
     if not found:
         known = ", ".join(form.name for form in asked)
         raise ConfigError("no source knows it", where=str(place), remedy=f"known are {known}")
     _one_format(found, place)
     form, mine = pick({name: (form, one) for form, name, one in found}, place, run_name)[1]
-    return form.follow(mine)
+    return _followed(form, mine)
+
+
+def _followed(form: Format, source: Source) -> Follower:
+    from exaid_evals.runs.following import FollowedStore
+
+    return form.follow(source) or FollowedStore(form, source)
 
 
 def pick(runs: Mapping[str, Found], place: Path, run_name: str | None) -> tuple[str, Found]:
