@@ -16,8 +16,7 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import DataError
-from exaid_evals.export.run_data import STAND_IN
-from exaid_evals.export.run_record import named_text, record_text, run_record
+from exaid_evals.export.run_record import STAND_IN, named_text, record_text, run_record
 from exaid_evals.export.writers import json_summary
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.content import digests

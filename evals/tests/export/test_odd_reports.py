@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.cli.main import run as cli
-from exaid_evals.runs.files.written_numbers import AmbiguousError, read_number
+from exaid_evals.runs.files.model_reports_txt import AmbiguousError, read_number
 from exaid_evals.runs.formats.model_reports import ModelReportsFormat
 from export.test_model_reports import TEXT, metrics, only, pair
 

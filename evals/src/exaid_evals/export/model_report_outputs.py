@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from exaid_evals.export import model_report_accuracy, model_report_latency, model_report_matrices
 from exaid_evals.export.model_report_rows import by_folder, row_of, signature_of
-from exaid_evals.export.model_report_table import NAME, render_csv, table
-from exaid_evals.export.writers.sheet import forms
+from exaid_evals.export.writers.sheet import cell, forms
+from exaid_evals.report.base import Column, Row, Table
+from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.figures.canvas import style, to_pdf, to_png
+from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
 from exaid_evals.runs.model_names import load_patterns
 
 FOLDER = "aggregate_reports"
@@ -43,3 +46,96 @@ def _figures(runs: Sequence[Run], place: str, signature: str) -> dict[str, bytes
         if pages:
             files[f"{place}/{module.NAME}.csv"] = module.data(rows, signature).encode()
     return files
+
+
+NAME = "aggregate_model_reports"
+
+_IDENTITY = ("model", "model_name", "prompt_type", "parameters_b", "parameters_rule", "quantisation")
+_MATRIX = ("tp", "tn", "fp", "fn")
+_QUALITY = ("accuracy", "auc_roc", "precision", "recall", "specificity", "f1", "balanced_accuracy")
+_RATES = ("success_rate", "failure_rate", "timeout_rate")
+_FILES = ("metrics_file", "report_file")
+
+_PRINTED = (
+    Column("parameters_b", "Params", "B", 1, holds=Text),
+    Column("quantisation", "Quant.", holds=Text),
+    Column("accuracy", "Acc.", decimals=3, holds=Number),
+    Column("f1", "F1", decimals=3, holds=Number),
+    Column("precision", "Prec.", decimals=3, holds=Number),
+    Column("recall", "Recall", decimals=3, holds=Number),
+    Column("specificity", "Spec.", decimals=3, holds=Number),
+    Column("auc_roc", "AUC", decimals=3, holds=Number),
+    Column("success_rate", "Success", decimals=3, holds=Number),
+    Column("execution_time_mean_s", "Time", "s", 2, holds=Number),
+)
+
+
+def render_csv(runs: Sequence[Run], signature: str) -> str:
+    """Return every number of every pair; empty where unknown, durations in nanoseconds as ollama gives them.
+
+    Numbers that no pair has have no column.
+    """
+    header = [
+        *_IDENTITY,
+        *(f"{name}_attempts" for name in ATTEMPTS),
+        *_RATES,
+        *_QUALITY,
+        *_MATRIX,
+        *(f"execution_time_{name}_s" for name in EXECUTION),
+        *(column for name in DURATIONS for column in (*(f"{name}_{one}_ns" for one in EXECUTION), f"{name}_n")),
+        *_FILES,
+        "n_warnings",
+        "warnings",
+        "signature",
+    ]
+    rows = []
+    for run in runs:
+        warnings = [str(warning) for warning in run.attributes["report_warnings"]]
+        values = {**run.attributes, **run.metrics, "n_warnings": len(warnings), "warnings": "; ".join(warnings)}
+        rows.append({**values, "signature": signature})
+    kept = [name for name in header if any(row.get(name) not in (None, "") for row in rows)]
+    return write_csv(
+        kept, [[cell(row.get(name)) if name != "signature" else signature for name in kept] for row in rows]
+    )
+
+
+def table(runs: Sequence[Run], folder: str, signature: str) -> Table:
+    """Return the table that a paper prints: models as groups, a row per prompt."""
+    columns = [column for column in _PRINTED if any(_value(run, column) is not None for run in runs)]
+    rows = tuple(
+        Row(
+            (str(run.attributes["model"]), str(run.attributes["prompt_type"])),
+            tuple(_cell(run, column) for column in columns),
+            stub=False,
+            signature=signature,
+            label=str(run.attributes["prompt_type"]),
+            group=str(run.attributes["model"]),
+        )
+        for run in runs
+    )
+    warned = sum(1 for run in runs if run.attributes["report_warnings"])
+    notes = ["Positive is the class that the confusion matrix counts as such; a dash is a number that is unknown."]
+    notes += [f"{warned} of {len(runs)} reports have a warning (column warnings of {NAME}.csv)."] if warned else []
+    return Table(
+        NAME,
+        f"Model reports of {folder}",
+        tuple(columns),
+        rows,
+        tuple(notes),
+        counted="reports",
+        key_names=("model", "prompt_type"),
+        row_heading="Prompt",
+    )
+
+
+def _value(run: Run, column: Column) -> object:
+    return run.attributes.get(column.measure, run.metrics.get(column.measure))
+
+
+def _cell(run: Run, column: Column) -> Text | Number | None:
+    value = _value(run, column)
+    if value is None:
+        return None
+    if column.holds is Text:
+        return Text(f"{value:g}" if isinstance(value, int | float) else str(value))
+    return Number(float(value)) if isinstance(value, int | float) else None

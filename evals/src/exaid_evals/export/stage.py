@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
-from exaid_evals.export.diagnosis import diagnose
-from exaid_evals.export.directions import LOWER, direction_of
+from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of
 from exaid_evals.export.grouping import BY, FOLD, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run

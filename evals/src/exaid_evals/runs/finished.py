@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exaid_evals.runs.base import Run, Settings, Source, Training
-from exaid_evals.runs.files.history_signs import divergence_of
 from exaid_evals.runs.files.position import position_of
 from exaid_evals.runs.files.standard_names import is_no_metric
 from exaid_evals.runs.files.summary import flat_settings, is_incidental
 from exaid_evals.runs.files.tracked import plain, seed_in, undefined_warning
-from exaid_evals.runs.files.training_history import training_of
+from exaid_evals.runs.files.training_history import divergence_of, training_of
 from exaid_evals.runs.history import History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
 

@@ -11,10 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
+import yaml
+
+from exaid_evals.config.yaml_text import BoundedLoader, load_yaml
 from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.yaml_data import read_yaml
+from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.finished import run_of
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows, config_beside
@@ -168,3 +171,43 @@ def _fits(path: Path, pattern: str) -> bool:
 def _by_number(name: str) -> tuple[str, int, str]:
     stem = name.rstrip("0123456789")
     return stem, int(name[len(stem) :] or -1), name
+
+
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class _PlainLoader(BoundedLoader):
+    """A safe loader for which every tag stands for plain data."""
+
+
+def _plain(loader: _PlainLoader, _: str, node: yaml.Node) -> Any:
+    """Return a tagged value without its tag: a tuple as a list, an object as its fields, a name as its text."""
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return loader.construct_scalar(node)  # type: ignore[arg-type]
+
+
+_PlainLoader.add_multi_constructor("", _plain)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        DataError: it is missing, too large, no YAML, or holds something else.
+    """
+    text = content_of(path, MAX_BYTES).decode("utf-8-sig", errors="replace")
+    try:
+        found = load_yaml(text, _PlainLoader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        what = getattr(error, "problem", None) or str(error).splitlines()[0][:200]
+        raise DataError(
+            f"is not a YAML that can be read ({what})", where=str(path), remedy="correct the file"
+        ) from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise DataError("holds no mapping of names to values", where=str(path), remedy="is it the right file?")
+    return {str(key): value for key, value in found.items()}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.export.stage import Export
-from exaid_evals.export.writers.cells import cell
-from exaid_evals.export.writers.sheet import Sheet, Value, displayed, undefined_note
+from exaid_evals.export.writers.sheet import Sheet, Value, cell, displayed, undefined_note
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.standard_names import STANDARD

@@ -8,8 +8,7 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import header
-from exaid_evals.export.grouping import Group
-from exaid_evals.export.setting_values import compared
+from exaid_evals.export.grouping import Group, compared
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.csv_runs import shown_metrics
 from exaid_evals.export.writers.sheet import Sheet, Value, displayed

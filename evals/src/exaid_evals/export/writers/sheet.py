@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
+from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.export.aggregate import Aggregate
-from exaid_evals.export.writers.cells import cell
 from exaid_evals.export.writers.page_width import fitted
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text
 from exaid_evals.report.formats import csv_table
+from exaid_evals.report.formats.csv_table import inert
 from exaid_evals.report.registry import FORMATS, load
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.standard_names import KAPPA, display_name
@@ -215,3 +217,20 @@ def record_of(aggregate: Aggregate) -> dict[str, Any]:
 def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:
     """Return aggregates as a record has them."""
     return {name: asdict(one) for name, one in aggregated.items()}
+
+
+def cell(value: object) -> object:
+    r"""Return a value as a cell: numbers rounded, lists and mappings as JSON, formulas behind an apostrophe.
+
+    >>> cell("=1+1"), cell(-0.12345678), cell(None), cell([1, "a"])
+    ("'=1+1", -0.123457, None, '[1,"a"]')
+    >>> cell(" =cmd|' /C calc'!A0"), cell("-"), cell("results_4")
+    ("' =cmd|' /C calc'!A0", "'-", 'results_4')
+    """
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return rounded(value) if math.isfinite(value) else None
+    if isinstance(value, list | tuple | dict):
+        return canonical_json(value)
+    return inert(value) if isinstance(value, str) else value

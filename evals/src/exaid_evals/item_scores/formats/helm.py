@@ -11,6 +11,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number
 from exaid_evals.runs.files.document import read_document
+from exaid_evals.runs.files.tracked import mapping_of
 
 _STATS, _SPEC, _INSTANCES = "per_instance_stats.json", "run_spec.json", "instances.json"
 _PREDICTIONS = "display_predictions.json"
@@ -83,7 +84,7 @@ def _item(
     answer: Mapping[str, Any],
 ) -> Item:
     right = [
-        _mapping(one.get("output")).get("text")
+        mapping_of(one.get("output")).get("text")
         for one in _list(text.get("references"))
         if "correct" in (one.get("tags") or ())
     ]
@@ -92,7 +93,7 @@ def _item(
         epoch=trial,
         scores=scores,
         content=digest(text.get("input"), text.get("references")) if text else None,
-        facts={**_mapping(text.get("extra_data")), **text, "instance": instance},
+        facts={**mapping_of(text.get("extra_data")), **text, "instance": instance},
         question=excerpt(text.get("input")),
         target=excerpt(right),
         answer=excerpt(answer.get("predicted_text")),
@@ -121,7 +122,3 @@ def _beside(path: Path, name: str) -> Any:
 
 def _list(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

@@ -10,6 +10,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number
 from exaid_evals.runs.files.inspect_archive import read_members
+from exaid_evals.runs.files.tracked import mapping_of
 from exaid_evals.runs.formats.inspect_ai import InspectFormat, header_of
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
@@ -35,9 +36,9 @@ class InspectLogs(LogFormat):
             DataError: it is damaged, or holds no sample.
         """
         header = header_of(path)
-        evaluation = _mapping(header.get("eval"))
+        evaluation = mapping_of(header.get("eval"))
         samples = header.get("samples") if path.suffix == ".json" else list(_samples(path))
-        items = [_item(_mapping(sample)) for sample in samples or ()]
+        items = [_item(mapping_of(sample)) for sample in samples or ()]
         if not items:
             raise DataError("holds no sample", where=str(path), remedy="was it written with --no-log-samples?")
         status = header.get("status")
@@ -76,20 +77,20 @@ def _samples(path: Path) -> Iterator[Any]:
 def _item(sample: Mapping[str, Any]) -> Item:
     scores: dict[str, float | None] = {}
     answer: Any = None
-    for name, score in _mapping(sample.get("scores")).items():
-        given = _mapping(score).get("value") if isinstance(score, Mapping) else score
-        answer = answer or _mapping(score).get("answer")
+    for name, score in mapping_of(sample.get("scores")).items():
+        given = mapping_of(score).get("value") if isinstance(score, Mapping) else score
+        answer = answer or mapping_of(score).get("answer")
         if isinstance(given, Mapping):
             scores.update({f"{name}/{key}": _grade(value) for key, value in given.items()})
         else:
             scores[str(name)] = _grade(given)
-    answer = answer or _mapping(sample.get("output")).get("completion")
+    answer = answer or mapping_of(sample.get("output")).get("completion")
     return Item(
         id=str(sample.get("id")),
         epoch=int(number(sample.get("epoch")) or 1),
         scores=scores,
         content=digest(_asked(sample.get("input")), _asked(sample.get("target"))),
-        facts=_mapping(sample.get("metadata")),
+        facts=mapping_of(sample.get("metadata")),
         question=excerpt(sample.get("input")),
         target=excerpt(sample.get("target")),
         answer=excerpt(answer),
@@ -108,7 +109,3 @@ def _asked(value: Any) -> str:
 
 def _grade(value: Any) -> float | None:
     return _GRADES.get(value, number(value)) if isinstance(value, str) else number(value)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

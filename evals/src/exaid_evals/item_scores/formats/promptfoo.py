@@ -11,6 +11,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, made_id, number, numbered_epochs
 from exaid_evals.runs.files.document import read_object
+from exaid_evals.runs.files.tracked import mapping_of
 
 _SIGNS = re.compile(rb'"(?:evalId|promptIdx|testIdx|promptId|shareableUrl)"\s*:')
 _BYTES = 64 * 1024
@@ -47,7 +48,7 @@ class PromptfooOutput(LogFormat):
             by_system.setdefault((_provider(row), _prompt(row)), []).append(row)
         prompts = {prompt for _, prompt in by_system}
         providers = {provider for provider, _ in by_system}
-        config = _mapping(data.get("config"))
+        config = mapping_of(data.get("config"))
         return [
             Log(
                 task=str(config.get("description") or ""),
@@ -59,7 +60,7 @@ class PromptfooOutput(LogFormat):
                 format=self.name,
                 file=path.name,
                 items=_items(of_system),
-                made=str(_mapping(data.get("results")).get("timestamp") or ""),
+                made=str(mapping_of(data.get("results")).get("timestamp") or ""),
             )
             for (provider, prompt), of_system in by_system.items()
         ]
@@ -68,8 +69,10 @@ class PromptfooOutput(LogFormat):
 def _items(rows: Sequence[Mapping[str, Any]]) -> list[Item]:
     # Answers are written as they arrive; the tests' own order numbers repetitions.
     rows = sorted(rows, key=lambda row: number(row.get("testIdx")) or 0.0)
-    tests = [_mapping(row.get("testCase")) for row in rows]
-    variables = [_mapping(row.get("vars")) or _mapping(test.get("vars")) for row, test in zip(rows, tests, strict=True)]
+    tests = [mapping_of(row.get("testCase")) for row in rows]
+    variables = [
+        mapping_of(row.get("vars")) or mapping_of(test.get("vars")) for row, test in zip(rows, tests, strict=True)
+    ]
     keys = [
         made_id(asked) if asked else f"test {row.get('testIdx', place)}"
         for place, (row, asked) in enumerate(zip(rows, variables, strict=True))
@@ -80,12 +83,12 @@ def _items(rows: Sequence[Mapping[str, Any]]) -> list[Item]:
             epoch=epoch,
             scores=_scores(row),
             content=digest(asked, test.get("assert")),
-            facts={**asked, **_mapping(test.get("metadata"))},
-            question=excerpt(test.get("description") or asked or _mapping(row.get("prompt")).get("raw")),
+            facts={**asked, **mapping_of(test.get("metadata"))},
+            question=excerpt(test.get("description") or asked or mapping_of(row.get("prompt")).get("raw")),
             target=excerpt(
-                [_mapping(one).get("value") for one in test.get("assert") or () if isinstance(one, Mapping)]
+                [mapping_of(one).get("value") for one in test.get("assert") or () if isinstance(one, Mapping)]
             ),
-            answer=excerpt(_mapping(row.get("response")).get("output")),
+            answer=excerpt(mapping_of(row.get("response")).get("output")),
             failure="failed" if row.get("failureReason") == _ERROR or _no_answer(row) else None,
         )
         for row, test, asked, key, epoch in zip(rows, tests, variables, keys, numbered_epochs(keys), strict=True)
@@ -94,11 +97,11 @@ def _items(rows: Sequence[Mapping[str, Any]]) -> list[Item]:
 
 def _no_answer(row: Mapping[str, Any]) -> bool:
     # Version 2 has no reason; its error is the assertion's where there is an answer to judge.
-    return "failureReason" not in row and bool(row.get("error")) and not _mapping(row.get("response")).get("output")
+    return "failureReason" not in row and bool(row.get("error")) and not mapping_of(row.get("response")).get("output")
 
 
 def _scores(row: Mapping[str, Any]) -> dict[str, float | None]:
-    named = {str(name): number(value) for name, value in _mapping(row.get("namedScores")).items()}
+    named = {str(name): number(value) for name, value in mapping_of(row.get("namedScores")).items()}
     return {"pass": number(row.get("success")), "score": number(row.get("score")), **named}
 
 
@@ -110,9 +113,5 @@ def _provider(row: Mapping[str, Any]) -> str:
 
 
 def _prompt(row: Mapping[str, Any]) -> str:
-    prompt = _mapping(row.get("prompt"))
+    prompt = mapping_of(row.get("prompt"))
     return excerpt(prompt.get("label") or prompt.get("display") or prompt.get("raw") or row.get("promptId"))[:80]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

@@ -10,7 +10,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number, numbered_epochs
 from exaid_evals.runs.files.delimited import open_delimited
-from exaid_evals.runs.files.prediction_columns import Layout
+from exaid_evals.runs.files.predictions import Layout
 
 _WORDS = (b"predict", b"pred", b"y_pred")
 

@@ -87,14 +87,14 @@ def escape(text: str) -> str:
 
 
 LOOSE = r"\allowbreak{}"
-_LONG_WORD = 24
+_LONG_WORD = 32
 
 
 def prose(text: str) -> str:
     r"""Return text, escaped, whose long words, such as names of files, may break behind their signs.
 
-    >>> prose("in evaluation_results_20250115 of"), prose("a_b")
-    ('in evaluation\\_\\allowbreak{}results\\_\\allowbreak{}20250115 of', 'a\\_b')
+    >>> prose("in evaluation_results_long_h100_20250115 of")[:45], prose("a_b")
+    ('in evaluation\\_\\allowbreak{}results\\_\\allowbr', 'a\\_b')
     """
     words = [
         LOOSE.join(escape(part) for part in re.findall(r"[^_/.:=-]*[_/.:=-]?", word) if part)

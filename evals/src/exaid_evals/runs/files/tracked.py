@@ -70,6 +70,11 @@ def plain(value: Any, deep: int = 0) -> Any:
     return str(value)
 
 
+def mapping_of(value: Any) -> dict[str, Any]:
+    """Return a mapping of a document; an empty one where something else stands."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
 def undefined_warning(names: list[str]) -> list[str]:
     """State which metrics are undefined."""
     if not names:

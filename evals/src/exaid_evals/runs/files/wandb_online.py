@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.wandb_api import KEY, WandbServer, server_of
 from exaid_evals.runs.files.wandb_log import flat
-from exaid_evals.runs.files.wandb_pages import MAX_EVENTS, RunInfo, RunPath, WandbRun, default_entity
 from exaid_evals.runs.files.wandb_rows import STEP, logged, system_series
 from exaid_evals.runs.history import History
 from exaid_evals.runs.rows import history_of
@@ -102,3 +103,196 @@ def _state(info: RunInfo) -> list[str]:
     if info.state == "running":
         return ["the run goes on: it was read as far as it has logged"]
     return [f"the run is {info.state}: its numbers may not be final"] if info.state in _BROKEN else []
+
+
+RunPath: TypeAlias = tuple[str, str, str]
+"""Entity, project, run."""
+
+PAGE_STEPS = 1000
+"""As wandb pages. A history's steps are distinct, so that a window of so many holds no more rows than are asked for."""
+_SAMPLES = PAGE_STEPS + 1
+_MOST_PAGES = 200
+"""A history of so many windows is read window by window; a longer one by wider ones if its steps lie wide apart."""
+_END = 2**53 - 1
+"""Past every step; the largest whole number that each reader of JSON keeps."""
+MAX_EVENTS = 50_000
+
+_RUN = """query Run($entity: String!, $project: String!, $name: String!) {
+  project(name: $project, entityName: $entity) {
+    run(name: $name) { name displayName state config historyKeys historyLineCount eventsLineCount }
+  }
+}"""
+_HISTORY = """query HistoryPage($entity: String!, $project: String!, $name: String!,
+  $minStep: Int64!, $maxStep: Int64!, $pageSize: Int!) {
+  project(name: $project, entityName: $entity) {
+    run(name: $name) { history(minStep: $minStep, maxStep: $maxStep, samples: $pageSize) }
+  }
+}"""
+_EVENTS = """query RunFullHistory($project: String!, $entity: String!, $name: String!, $samples: Int) {
+  project(name: $project, entityName: $entity) {
+    run(name: $name) { events(samples: $samples) }
+  }
+}"""
+_VIEWER = "query Viewer { viewer { entity } }"
+
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What the server says of a run.
+
+    Attributes:
+        config: as the user set it, without what wandb notes of itself.
+        state: `running`, `finished`, `crashed`, `failed`, `killed`, …; None where it does not say.
+        last_step: of the history; −1 where it does not say.
+        n_rows: rows of history that it holds; None where it does not say.
+        n_events: rows of system metrics, likewise.
+    """
+
+    config: Mapping[str, Any]
+    state: str | None
+    last_step: int
+    n_rows: int | None
+    n_events: int | None
+
+
+def default_entity(server: WandbServer) -> str | None:
+    """Return the entity of whoever has the key; None where the server names none."""
+    viewer = server.ask(_VIEWER, {}).get("viewer")
+    entity = viewer.get("entity") if isinstance(viewer, dict) else None
+    return entity if isinstance(entity, str) and entity else None
+
+
+@dataclass(slots=True)
+class WandbRun:
+    """One run on a server.
+
+    Attributes:
+        server: that holds it.
+        path: of the run.
+        unreadable: rows so far that were not JSON objects.
+    """
+
+    server: WandbServer
+    path: RunPath
+    unreadable: int = field(default=0, init=False)
+
+    def info(self) -> RunInfo:
+        """Return what the server says of the run.
+
+        Raises:
+            DataError: it has no such run, or none that the key may see.
+        """
+        run = self._ask(_RUN, {})
+        keys = _parsed(run.get("historyKeys"))
+        last = keys.get("lastStep") if isinstance(keys, dict) else None
+        config = _parsed(run.get("config")) if run.get("config") else {}
+        if not isinstance(config, dict):
+            raise self._wrong("a configuration that is not a JSON object")
+        return RunInfo(
+            config=_settings(config),
+            state=run["state"] if isinstance(run.get("state"), str) else None,
+            last_step=_count(last) if _count(last) is not None else -1,  # type: ignore[arg-type]
+            n_rows=_count(run.get("historyLineCount")),
+            n_events=_count(run.get("eventsLineCount")),
+        )
+
+    def history(self, info: RunInfo) -> list[Row]:
+        """Return all rows, in order of steps; also those that were logged after the server's last step.
+
+        Raises:
+            DataError: the server does not keep to the steps that it was asked for.
+        """
+        rows: list[Row] = []
+        start, end = 0, info.last_step + 1
+        while True:
+            width = _width(end - start, info.n_rows)
+            for low in range(start, end, width):
+                rows += self._window(low, min(low + width, end))
+            tail = self._page(end, _END)
+            further = [row["_step"] for row in tail if isinstance(row.get("_step"), int)]
+            if len(tail) < _SAMPLES or not further:
+                return rows + tail
+            start, end = end, max(further) + 1
+
+    def events(self, n_rows: int) -> list[Row]:
+        """Return rows of system metrics: so many at most, sampled by the server where it has more."""
+        run = self._ask(_EVENTS, {"samples": n_rows})
+        return self._rows(run.get("events"))
+
+    def _window(self, low: int, high: int) -> list[Row]:
+        rows = self._page(low, high)
+        if len(rows) < _SAMPLES or high - low <= 1:
+            return rows
+        middle = (low + high) // 2
+        return self._window(low, middle) + self._window(middle, high)
+
+    def _page(self, low: int, high: int) -> list[Row]:
+        """Return the rows of steps low ≤ step < high."""
+        run = self._ask(_HISTORY, {"minStep": low, "maxStep": high, "pageSize": _SAMPLES})
+        rows = self._rows(run.get("history"))
+        for row in rows:
+            step = row.get("_step")
+            if isinstance(step, int | float) and not low <= step < high:
+                raise self._wrong(f"step {step} among those from {low} to {high - 1}")
+        return rows
+
+    def _rows(self, lines: Any) -> list[Row]:
+        if lines is None:
+            return []
+        if not isinstance(lines, list):
+            raise self._wrong("rows that are not lists")
+        parsed = [_parsed(line) for line in lines]
+        rows = [row for row in parsed if isinstance(row, dict)]
+        self.unreadable += len(parsed) - len(rows)
+        return rows
+
+    def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        entity, project, name = self.path
+        found: Any = self.server.ask(query, {"entity": entity, "project": project, "name": name, **variables})
+        for level in ("project", "run"):
+            found = found.get(level)
+            if found is None:
+                what = f"no {level} {'/'.join(self.path)}" if level == "run" else f"no project {entity}/{project}"
+                remedy = "write entity/project/run with the run's id, as in its address; or the key may not see it"
+                raise DataError(f"W&B has {what}", where=self.server.base_url, remedy=remedy)
+            if not isinstance(found, dict):
+                raise self._wrong(f"a {level} that is not an object")
+        run: dict[str, Any] = found
+        return run
+
+    def _wrong(self, what: str) -> DataError:
+        where = f"{self.server.base_url} ({'/'.join(self.path)})"
+        return DataError(f"W&B answers {what}", where=where, remedy="check that WANDB_BASE_URL is a server of W&B")
+
+
+def _width(n_steps: int, n_rows: int | None) -> int:
+    """Return how many steps a page takes, so that it is half full where the steps lie evenly."""
+    if n_steps <= _MOST_PAGES * PAGE_STEPS:
+        return PAGE_STEPS
+    n_pages = _MOST_PAGES if n_rows is None else 2 * n_rows // PAGE_STEPS + 1
+    return max(PAGE_STEPS, -(-n_steps // n_pages))
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without W&B's wrapping `{desc, value}` and what wandb notes of itself."""
+    return {
+        key: item["value"] if isinstance(item, dict) and "value" in item else item
+        for key, item in config.items()
+        if key not in ("_wandb", "wandb_version")
+    }
+
+
+def _parsed(text: Any) -> Any:
+    """Return what a text says in JSON, NaN and infinities included; None where it is none; no text as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -14,7 +14,7 @@ from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
-from exaid_evals.runs.files.tracked import numbers_of, plain, seed_in, undefined_warning
+from exaid_evals.runs.files.tracked import mapping_of, numbers_of, plain, seed_in, undefined_warning
 
 _HEADER, _START = "header.json", "_journal/start.json"
 _SUFFIX = ".eval"
@@ -48,20 +48,20 @@ class InspectFormat(Format):
             DataError: it is damaged, or holds no result.
         """
         data = header_of(source.path)
-        evaluation, results = _mapping(data.get("eval")), _mapping(data.get("results"))
+        evaluation, results = mapping_of(data.get("eval")), mapping_of(data.get("results"))
         scores, undefined = numbers_of(dict(_scores(results)))
         spread = {label: value for label, value in scores.items() if label.endswith(".stderr")}
         metrics = {label: value for label, value in scores.items() if label not in spread}
         status = str(data.get("status") or "unknown")
         if not metrics and status == "success":
             raise DataError("holds no score", where=str(source.path), remedy="was the evaluation scored?")
-        settings = _mapping(evaluation.get("model_generate_config")) | _mapping(
-            _mapping(data.get("plan")).get("config")
+        settings = mapping_of(evaluation.get("model_generate_config")) | mapping_of(
+            mapping_of(data.get("plan")).get("config")
         )
-        revision = _mapping(evaluation.get("revision"))
+        revision = mapping_of(evaluation.get("revision"))
         warnings = undefined_warning([label for label in undefined if label not in spread])
         if status != "success":
-            message = " ".join(str(_mapping(data.get("error")).get("message") or "").split())[:120]
+            message = " ".join(str(mapping_of(data.get("error")).get("message") or "").split())[:120]
             warnings.append(f"the evaluation's status is {status}{f' ({message})' if message else ''}")
         total, completed = (results.get(key) for key in ("total_samples", "completed_samples"))
         if total != completed:
@@ -73,11 +73,11 @@ class InspectFormat(Format):
             config={
                 "task": plain(evaluation.get("task")),
                 "model": plain(evaluation.get("model")),
-                "task_args": plain(_mapping(evaluation.get("task_args"))),
-                "epochs": plain(_mapping(evaluation.get("config")).get("epochs")),
+                "task_args": plain(mapping_of(evaluation.get("task_args"))),
+                "epochs": plain(mapping_of(evaluation.get("config")).get("epochs")),
                 **{str(key): plain(value) for key, value in sorted(settings.items()) if key != "seed"},
             },
-            seed=seed_in(settings) if "seed" in settings else seed_in(_mapping(evaluation.get("task_args"))),
+            seed=seed_in(settings) if "seed" in settings else seed_in(mapping_of(evaluation.get("task_args"))),
             git_hash=str(revision["commit"]) if revision.get("commit") else None,
             git_dirty=revision["dirty"] if isinstance(revision.get("dirty"), bool) else None,
             attributes={
@@ -86,7 +86,7 @@ class InspectFormat(Format):
                 "n_samples": plain(total),
                 "n_completed": plain(completed),
                 "stderr": spread,
-                "inspect_version": plain(_mapping(evaluation.get("packages")).get("inspect_ai")),
+                "inspect_version": plain(mapping_of(evaluation.get("packages")).get("inspect_ai")),
             },
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
             origin=source.path,
@@ -130,7 +130,7 @@ def _scores(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     names = [str(score.get("name") or score.get("scorer") or "score") for score in scores]
     for score, name in zip(scores, names, strict=True):
         label = f"{name}@{score.get('reducer')}" if names.count(name) > 1 and score.get("reducer") else name
-        for key, metric in _mapping(score.get("metrics")).items():
+        for key, metric in mapping_of(score.get("metrics")).items():
             metric_name = str(key).rpartition("/")[2]
             yield f"{label}.{metric_name}", metric.get("value") if isinstance(metric, Mapping) else metric
 
@@ -154,7 +154,3 @@ def _logs_in(folder: Path) -> list[Path]:
 
 def _begins(path: Path, pattern: re.Pattern[bytes]) -> bool:
     return pattern.match(first_bytes(path, 256)) is not None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

@@ -12,7 +12,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.tracked import numbers_of, plain, undefined_warning
+from exaid_evals.runs.files.tracked import mapping_of, numbers_of, plain, undefined_warning
 
 # The harness writes its results first, by task; a training script's results hold metrics and no task. Only old versions
 # write no more than versions and config behind them, and their files bear any name.
@@ -59,26 +59,26 @@ class LmEvalFormat(Format):
         path = source.path
         twice: list[str] = []
         data = read_object(path, warnings=twice)
-        tasks = _mapping(data.get("results"))
+        tasks = mapping_of(data.get("results"))
         if not tasks:
             raise DataError("holds no task", where=f"{path}: results", remedy="did the evaluation end?")
-        better = _mapping(data.get("higher_is_better"))
+        better = mapping_of(data.get("higher_is_better"))
         metrics: dict[str, float | None] = {}
         spread: dict[str, float | None] = {}
         lower: set[str] = set()
         higher: set[str] = set()
         for task, values in sorted(tasks.items()):
-            for key, value in numbers_of(_mapping(values))[0].items():
+            for key, value in numbers_of(mapping_of(values))[0].items():
                 metric, _, filtered = key.partition(",")
                 if metric in ("sample_len", "alias", "samples"):
                     continue
                 label = f"{task}.{metric}" + (f"@{filtered}" if filtered not in ("", "none") else "")
                 (spread if metric.endswith("_stderr") else metrics)[label] = value
-                says = _mapping(better.get(task)).get(metric)
+                says = mapping_of(better.get(task)).get(metric)
                 if isinstance(says, bool):
                     (higher if says else lower).add(label)
         undefined = [label for label, value in metrics.items() if value is None]
-        config = _mapping(data.get("config"))
+        config = mapping_of(data.get("config"))
         return Run(
             name=name,
             format=self.name,
@@ -88,8 +88,8 @@ class LmEvalFormat(Format):
             git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
             attributes={
                 "model": model_of(data) or plain(config.get("model")),
-                "n_samples": {task: plain(value) for task, value in _mapping(data.get("n-samples")).items()},
-                "task_versions": {task: plain(value) for task, value in _mapping(data.get("versions")).items()},
+                "n_samples": {task: plain(value) for task, value in mapping_of(data.get("n-samples")).items()},
+                "task_versions": {task: plain(value) for task, value in mapping_of(data.get("versions")).items()},
                 "stderr": spread,
                 "lm_eval_version": plain(data.get("lm_eval_version")),
             }
@@ -105,17 +105,17 @@ class LmEvalFormat(Format):
 
 def _config(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: plain(value) for key, value in sorted(config.items()) if key not in _PLACES}
-    shots = {task: plain(value) for task, value in _mapping(data.get("n-shot")).items()}
+    shots = {task: plain(value) for task, value in mapping_of(data.get("n-shot")).items()}
     return kept | ({"n_shot": shots} if shots else {})
 
 
 def _oddities(data: Mapping[str, Any]) -> list[str]:
     found = []
-    limit = _mapping(data.get("config")).get("limit")
+    limit = mapping_of(data.get("config")).get("limit")
     if limit is not None:
         found.append(f"evaluated with --limit {limit}: its numbers are of part of each task")
-    for task, counts in sorted(_mapping(data.get("n-samples")).items()):
-        original, effective = (_mapping(counts).get(key) for key in ("original", "effective"))
+    for task, counts in sorted(mapping_of(data.get("n-samples")).items()):
+        original, effective = (mapping_of(counts).get(key) for key in ("original", "effective"))
         if original != effective and limit is None:
             found.append(f"{task}: {effective} of {original} samples were evaluated")
     return found
@@ -132,7 +132,7 @@ def _seed(config: Mapping[str, Any]) -> int | None:
 
 def model_of(data: Mapping[str, Any]) -> str:
     """Return the model's name; empty where the file does not say."""
-    config = _mapping(data.get("config"))
+    config = mapping_of(data.get("config"))
     if isinstance(data.get("model_name"), str) and data["model_name"]:
         return str(data["model_name"])
     given = config.get("model_args")
@@ -148,7 +148,7 @@ def _label(path: Path) -> str:
         data = read_object(path)
     except DataError:
         return ""  # reading the run tells what is wrong
-    tasks = list(_mapping(data.get("results")))
+    tasks = list(mapping_of(data.get("results")))
     model = model_of(data).rstrip("/").rpartition("/")[2]
     return " ".join(part for part in (model, tasks[0] if len(tasks) == 1 else "") if part) if model else ""
 
@@ -199,7 +199,3 @@ def _is_results(path: Path) -> bool:
             return _END.search(stream.read()) is not None or _USUAL_NAME.fullmatch(path.name) is not None
     except (DataError, OSError):
         return False
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -13,9 +13,8 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.model_reports_json import read_metrics_json
-from exaid_evals.runs.files.model_reports_merge import merge, metrics_of
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report
-from exaid_evals.runs.files.model_reports_pairs import Pair, find_pairs, has_reports
+from exaid_evals.runs.files.model_reports_pairs import Pair, find_pairs, has_reports, merge, metrics_of
 from exaid_evals.runs.files.model_reports_txt import read_report_txt
 
 if TYPE_CHECKING:  # what checks patterns is imported late: every worker has this reader, and few read such reports

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exaid_evals.runs.files.text_lines import text_lines
+from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
+from exaid_evals.errors import DataError
+from exaid_evals.runs.files.content import chunks
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
 
@@ -35,3 +37,24 @@ class NanogptFormat(ToolFile):
             elif found := _LLMC.match(line):
                 terms = dict(term.split(":", 1) for term in found[2].split())
                 yield {"step": int(found[1]), **{_TERMS.get(name, name): value for name, value in terms.items()}}
+
+
+def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
+    """Yield the lines of a file without their ends; bytes that are not UTF-8 are replaced, and told of.
+
+    Raises:
+        DataError: the file cannot be read, or has a line without an end.
+    """
+    held, odd = b"", 0
+    for chunk in chunks(path):
+        *lines, held = (held + chunk).split(b"\n")
+        if len(held) > MAX_LINE_BYTES:
+            raise DataError("has a line without an end", where=str(path), remedy="is it a log?")
+        for line in lines:
+            text = line.decode("utf-8", errors="replace").rstrip("\r")
+            odd += "\N{REPLACEMENT CHARACTER}" in text
+            yield text
+    if held:
+        yield held.decode("utf-8", errors="replace")
+    if odd:
+        warnings.append(f"{path.name}: {odd} lines are not UTF-8; what could be read of them was read")

@@ -11,7 +11,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Predictions, Run, Settings, Source
 from exaid_evals.runs.files import optional_files
 from exaid_evals.runs.files.checked import Checked
-from exaid_evals.runs.files.listing import Listing
+from exaid_evals.runs.files.optional_files import Listing
 from exaid_evals.runs.files.position import position_of
 from exaid_evals.runs.files.predictions import count_predictions
 from exaid_evals.runs.files.reported import read_reported
