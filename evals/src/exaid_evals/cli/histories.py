@@ -13,6 +13,7 @@ import click
 from exaid_evals.cli.display import printable
 from exaid_evals.config.request import Request, campaign_of, flag, option
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.registry import SOURCES
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
@@ -27,7 +28,7 @@ class HistoryRequest(Request):
     """What is asked of the histories of runs."""
 
     source: str | None = option(
-        "Format of the runs: wandb, csv, … or module:attribute.  [default: found out for each]",
+        f"Format of the runs: {', '.join(SOURCES)}, or module:attribute.  [default: found out for each]",
         metavar="FORMAT",
         variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
     )

@@ -13,6 +13,7 @@ from exaid_evals.cli.histories import directions_said
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, argument, flag, option
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.registry import SOURCES
 
 if TYPE_CHECKING:
     from exaid_evals.anomalies.base import Anomaly
@@ -37,7 +38,7 @@ class MonitorRequest(Request):
         variables=("EXAID_EXPERIMENT_CONFIG",),  # EXAID_CONFIG is that of run-eval
     )
     source: str | None = option(
-        "Format of the history: jsonl, csv, … or module:attribute.  [default: found out]",
+        f"Format of the history: {', '.join(SOURCES)}, or module:attribute.  [default: found out]",
         metavar="FORMAT",
         variables=("EXAID_HISTORY_SOURCE",),  # EXAID_SOURCE is that of cases
     )

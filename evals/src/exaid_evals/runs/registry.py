@@ -44,6 +44,7 @@ _BUILT_IN = {
     "nanogpt": f"{_PACKAGE}.nanogpt:NanogptFormat",
     "sacred": f"{_PACKAGE}.sacred:SacredFormat",
     "dvclive": f"{_PACKAGE}.dvclive:DvcliveFormat",
+    "dvc": f"{_PACKAGE}.dvc:DvcFormat",
     "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
     "sklearn": f"{_PACKAGE}.sklearn_cv:SklearnFormat",
     "tensorboard": f"{_PACKAGE}.tensorboard_log:TensorBoardFormat",
@@ -52,6 +53,10 @@ _BUILT_IN = {
     "jsonl": f"{_PACKAGE}.jsonl_file:JsonlFormat",
     "parquet": f"{_PACKAGE}.parquet_file:ParquetFormat",
 }
+_WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
+_WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}
+SOURCES = tuple(name for name in _BUILT_IN if name not in _WITHOUT_HISTORY)
+"""Those that read what a training logged, by name: to say so, their modules need not be imported."""
 FORMATS = Kind("format", "exaid_evals.runs", _BUILT_IN)
 USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")
 """Where runs are looked for by name."""

@@ -1,0 +1,146 @@
+"""Trackers' stores as runs: splits beside each other, nested runs, values other than the last, and DVC's metrics."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.registry import FORMATS, SOURCES, format_of, formats, history_formats
+
+
+def read(place: Path, settings: Settings | None = None) -> tuple[str, list[Run]]:
+    """Return the format that claims a place, and its runs."""
+    form = format_of(place, formats(settings))
+    return form.name, [form.read(source, source.part or source.path.name) for source in form.sources(place)]
+
+
+def scalars(folder: Path, tag: str, values: list[float]) -> None:
+    """Write an event file of TensorBoard."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    for step, value in enumerate(values):
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+        writer.add_event(Event(step=step, wall_time=1.0, summary=summary))
+    writer.close()
+
+
+def test_training_beside_validation_is_one_run(tmp_path: Path) -> None:
+    """As Keras' callback writes them: the split stands before the tag, and what lies beside is another run."""
+    for run in ("one", "two"):
+        scalars(tmp_path / run / "train", "epoch_loss", [0.9, 0.5])
+        scalars(tmp_path / run / "validation", "epoch_loss", [1.0, 0.75])
+    name, runs = read(tmp_path)
+    assert (name, len(runs)) == ("tensorboard", 2)
+    assert dict(runs[0].metrics) == {"train/epoch_loss": 0.5, "validation/epoch_loss": 0.75}
+
+
+def mlflow_run(store: Path, run_id: str, *, parent: str = "", acc: tuple[float, ...] = (0.5,), lr: str = "0.1") -> None:
+    """Write a run of a file store as MLflow does."""
+    folder = store / "1" / run_id
+    for name in ("metrics", "params", "tags"):
+        (folder / name).mkdir(parents=True)
+    (store / "1" / "meta.yaml").write_text("experiment_id: '1'\nname: demo\nlifecycle_stage: active\n")
+    meta = (
+        f"run_id: {run_id}\nrun_name: {run_id}\nexperiment_id: '1'\nstatus: 3\nstart_time: 1\nlifecycle_stage: active\n"
+    )
+    (folder / "meta.yaml").write_text(meta)
+    lines = [f"{step} {value} {step}\n" for step, value in enumerate(acc)]
+    (folder / "metrics" / "acc").write_text("".join(lines))
+    (folder / "params" / "lr").write_text(lr)
+    if parent:
+        (folder / "tags" / "mlflow.parentRunId").write_text(parent)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return a store with a search and its two trials."""
+    ids = [letter * 32 for letter in "abc"]
+    mlflow_run(tmp_path / "mlruns", ids[0])
+    for run_id, lr in zip(ids[1:], ("0.1", "0.2"), strict=True):
+        mlflow_run(tmp_path / "mlruns", run_id, parent=ids[0], acc=(0.2, 0.9, 0.4), lr=lr)
+    return tmp_path / "mlruns"
+
+
+def test_nested_runs_are_trials_of_their_parent(store: Path) -> None:
+    """Their group is the parent; the parent is a run of its own."""
+    name, runs = read(store)
+    assert name == "mlflow"
+    assert {(run.trial or "")[:1] for run in runs} == {"", "b", "c"}
+    assert {(run.group or "")[:1] for run in runs if run.trial} == {"a"}
+
+
+@pytest.mark.parametrize(("which", "value"), [("last", 0.4), ("best", 0.9), ("min", 0.2), ("max", 0.9)])
+def test_any_of_a_metrics_values_may_count(store: Path, which: str, value: float) -> None:
+    """`--metric-value` holds for a tracker's logged points as for files of rows."""
+    _, runs = read(store, Settings(metric_value=which))
+    assert [run.metrics["acc"] for run in runs if run.trial] == [value, value]
+
+
+def test_a_database_and_a_log_may_be_named_as_files(tmp_path: Path) -> None:
+    """The file itself gives the runs of its folder."""
+    gold = Path(__file__).parents[1] / "gold" / "export"
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(gzip.decompress((gold / "mlflow" / "database" / "mlflow.db.gz").read_bytes()))
+    for file in (database, next((gold / "inspect" / "deflated").rglob("*.eval"))):
+        name, runs = read(file)
+        assert name in ("mlflow", "inspect_ai")
+        assert runs
+
+
+def test_the_metrics_of_a_dvc_project(tmp_path: Path) -> None:
+    """What dvc.yaml declares at its top and in a stage, JSON and TOML, with parameters; nothing outside the project."""
+    (tmp_path / "out").mkdir()
+    pipeline = (
+        "metrics: [scores.json, ../secret.json]\nstages: {train: {cmd: x, metrics: [{out/m.toml: {cache: false}}]}}\n"
+    )
+    (tmp_path / "dvc.yaml").write_text(pipeline)
+    (tmp_path / "scores.json").write_text('{"val": {"acc": 0.75}}')
+    (tmp_path / "out" / "m.toml").write_text("loss = 0.5\n")
+    (tmp_path / "params.yaml").write_text("train: {lr: 0.1, seed: 7}\n")
+    name, [run] = read(tmp_path)
+    assert (name, dict(run.metrics)) == ("dvc", {"m.loss": 0.5, "scores.val.acc": 0.75})
+    assert (dict(run.config), run.seed) == ({"train.lr": 0.1}, 7)
+    form = format_of(tmp_path)
+    assert all("secret" not in str(path) for path in form.inputs(form.sources(tmp_path)[0]) or ())
+
+
+def test_experiments_that_dvc_shows(tmp_path: Path) -> None:
+    """`dvc exp show --json`: the workspace, a commit, and its experiments as trials; `dvc metrics show --json` too."""
+    data = {
+        "rev": "abc",
+        "params": {"params.yaml": {"data": {"lr": 0.1}}},
+        "metrics": {"m.json": {"data": {"acc": 0.7}}},
+    }
+    better = {**data, "rev": "def", "metrics": {"m.json": {"data": {"acc": 0.8}}}}
+    states = [
+        {"rev": "workspace", "data": {**data, "rev": "workspace"}, "experiments": None},
+        {
+            "rev": "abc",
+            "name": "main",
+            "data": data,
+            "experiments": [{"revs": [{"rev": "def", "data": better}], "name": "exp-1"}],
+        },
+        {"rev": "old", "name": None, "data": None, "error": {"msg": "gone"}},
+    ]
+    (tmp_path / "shown.json").write_text(json.dumps(states))
+    name, runs = read(tmp_path / "shown.json")
+    assert name == "dvc"
+    assert [(run.name, run.metrics["acc"], run.trial, run.group) for run in runs] == [
+        ("workspace", 0.7, None, None),
+        ("main", 0.7, None, None),
+        ("exp-1", 0.8, "exp-1", "main"),
+    ]
+    (tmp_path / "metrics.json").write_text(json.dumps({"": {"data": {"m.json": {"data": {"acc": 0.7}}}}}))
+    assert [run.metrics for run in read(tmp_path / "metrics.json")[1]] == [{"acc": 0.7}]
+
+
+def test_the_names_of_sources_are_those_of_formats_with_histories() -> None:
+    """What `--source` offers without importing a format is what formats say of themselves."""
+    assert list(SOURCES) == [name for name in history_formats() if name in FORMATS]
