@@ -39,6 +39,7 @@ def campaign(root: Path, coverage: dict[str, float | None], *, n_failed: int = 0
     for variant_id, value in coverage.items():
         write_jsonl(place.run_file(variant_id, "case-1"), [{"variant": variant_id}])
         cases = [CaseMetrics("case-1", variant_id, measures={"coverage": value, "unsupported": 0.25})]
+        cases += [CaseMetrics(f"case-f{n}", variant_id, "skipped_failed_trace") for n in range(n_failed)]
         variant = VariantMetrics(
             variant_id,
             1 + n_failed,
@@ -163,7 +164,7 @@ def test_a_file_of_another_variant_is_refused_and_comparisons_are_no_variant(tmp
     (path.parent / "comparisons.metrics.jsonl").write_bytes(path.read_bytes())
     assert [run.attributes["variants"] for run in read_runs([folder]).runs] == [["V3"]]
     path.rename(path.parent / "V1.metrics.jsonl")
-    with pytest.raises(DataError, match="holds the metrics of V3"):
+    with pytest.raises(DataError, match="variant V3 in the file of V1"):
         read_runs([folder])
 
 
@@ -207,7 +208,7 @@ def test_an_unknown_primary_metric_is_refused(tmp_path: Path) -> None:
         consolidate(runs, "V9.coverage")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)"])
 def test_no_cell_is_a_formula(name: str) -> None:
     """A run whose name a spreadsheet would calculate is written as text."""
     export = consolidate([Run(name, "test", {"loss": -1.5})])

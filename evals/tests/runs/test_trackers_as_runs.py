@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,43 @@ def test_experiments_that_dvc_shows(tmp_path: Path) -> None:
     ]
     (tmp_path / "metrics.json").write_text(json.dumps({"": {"data": {"m.json": {"data": {"acc": 0.7}}}}}))
     assert [run.metrics for run in read(tmp_path / "metrics.json")[1]] == [{"acc": 0.7}]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_offline_session_of_clearml(tmp_path: Path, packed: bool) -> None:
+    """As the client writes it: batches of events a line, text for parameters, a single value under `Summary`."""
+    session = tmp_path / "cache" / "offline-0123"
+    session.mkdir(parents=True)
+    parameters = {
+        "General": {"lr": {"value": "0.1", "type": "float"}, "seed": {"value": "7"}},
+        "Args": {"x": {"value": "a"}},
+    }
+    task = {"id": "offline-0123", "name": "run one", "project_name": "demo", "hyperparams": parameters}
+    (session / "task.json").write_text(json.dumps(task))
+    scalar = {"type": "training_stats_scalar", "metric": "loss"}
+    events = [
+        {**scalar, "variant": split, "iter": step, "value": (1 + (split == "val")) / (1 + step)}
+        for step in (0, 1)
+        for split in ("train", "val")
+    ]
+    single = {
+        "type": "training_stats_scalar",
+        "metric": "Summary",
+        "variant": "test_acc",
+        "iter": -(2**31),
+        "value": 0.75,
+    }
+    lines = [json.dumps(events[:2]), json.dumps([*events[2:], single, {"type": "log", "msg": "x"}])]
+    (session / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    if packed:
+        with zipfile.ZipFile(session.with_suffix(".zip"), "w") as archive:
+            for path in session.iterdir():
+                archive.write(path, path.name)
+        shutil.rmtree(session)
+    name, [run] = read(tmp_path / "cache")
+    assert (name, run.seed, run.attributes["clearml_task"]) == ("clearml", 7, "run one")
+    assert dict(run.metrics) == {"loss/train": 0.5, "loss/val": 1.0, "test_acc": 0.75}
+    assert dict(run.config) == {"lr": 0.1, "Args/x": "a"}
 
 
 def test_the_names_of_sources_are_those_of_formats_with_histories() -> None:

@@ -16,7 +16,7 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.item_scores.align import Aligned
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Comparison, Settings, read_first, score, unclustered
-from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.report.formats.csv_table import inert, write_csv
 from exaid_evals.report.formats.markdown import escape
 from exaid_evals.stats.paired_scores import RESAMPLES
 
@@ -212,10 +212,7 @@ def _cell(value: object) -> object:
     """Return a cell: numbers rounded as in records, text that no spreadsheet takes for a formula."""
     if isinstance(value, float):
         return rounded(value)
-    if isinstance(value, str):
-        shown = printable(value)
-        return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
-    return value
+    return inert(printable(value)) if isinstance(value, str) else value
 
 
 def _markdown(report: Report, found: Mapping[str, Any]) -> str:

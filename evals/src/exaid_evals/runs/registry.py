@@ -44,6 +44,7 @@ _BUILT_IN = {
     "nanogpt": f"{_PACKAGE}.nanogpt:NanogptFormat",
     "sacred": f"{_PACKAGE}.sacred:SacredFormat",
     "dvclive": f"{_PACKAGE}.dvclive:DvcliveFormat",
+    "clearml": f"{_PACKAGE}.clearml:ClearmlFormat",
     "dvc": f"{_PACKAGE}.dvc:DvcFormat",
     "optuna": f"{_PACKAGE}.optuna:OptunaFormat",
     "sklearn": f"{_PACKAGE}.sklearn_cv:SklearnFormat",
