@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from exaid_evals.runs.files.yaml_data import read_yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
@@ -38,7 +39,6 @@ from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.records import read_variant_and_cases
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.replay.run_log import read_run
-from exaid_evals.runs.files.yaml_data import read_yaml
 from exaid_evals.runs.registry import formats
 from exaid_evals.traces.importers.registry import importer_of
 from exaid_evals.traces.importers.source import Source
