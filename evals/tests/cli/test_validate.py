@@ -16,7 +16,10 @@ from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.cli import validate
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.execution import local
+from exaid_evals.validation import scan
 from factories import trace_records
+from stub_campaigns import change_record, copy_of, shared_campaign
 
 SOURCE = Path(validate.__file__).resolve().parents[2]
 
@@ -246,3 +249,20 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert done.stdout.splitlines()[-1] == "0 []"
     assert "EXAID_VERBOSE" in done.stdout
+
+
+def test_processes_find_what_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same lines in the same order, from two processes that each check the run logs of a case."""
+    campaign = copy_of(shared_campaign(), tmp_path / "data")
+    for path in sorted(campaign.runs.rglob("case-*.jsonl.gz"))[::2]:
+        change_record(path, 2, lambda record: record.update(ctu=0))
+    monkeypatch.setattr(scan, "_CASES_A_BATCH", 1)
+    monkeypatch.setattr(local, "_ITEMS_PER_WORKER", 1)
+    found = []
+    for jobs in ("1", "2"):
+        assert run(["validate", "--data-dir", str(campaign.root), "--jobs", jobs]) == 1
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]
+    assert found[0].count("/runs/") == 5

@@ -319,6 +319,7 @@ class ValidateRequest(CampaignRequest):
     paths: tuple[str, ...] = argument("[FILE, FOLDER OR GLOB]...")
     verbose: bool = flag("Show up to 1000 problems a file, not 5.")
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
+    jobs: int = option("Processes that check run logs.", "-j", "--jobs", default=1, minimum=1)
     brief: bool = False
 
 

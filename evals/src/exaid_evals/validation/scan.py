@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, SchemaVersionError
+from exaid_evals.execution.local import Processes
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
 from exaid_evals.validation.registry import CHECKS
 
@@ -163,6 +165,52 @@ class FileReport:
         self.n_findings += 1
         if len(self.findings) < self.keep:
             self.findings.append(finding)
+
+
+_CASES_A_BATCH = 4
+
+
+def check_files(
+    targets: Sequence[Target], *, keep: int, jobs: int = 1, advance: Callable[[], None] = lambda: None
+) -> list[FileReport]:
+    """Check files; run logs, of which a campaign has most, in several processes, those of a case in one.
+
+    Args:
+        targets: what to check.
+        keep: findings to keep a file; others are counted.
+        jobs: processes at most; no finding depends on it.
+        advance: called for each file.
+    """
+    surroundings = Surroundings()
+    reports = []
+    by_case: dict[tuple[Path, str], list[Target]] = {}
+    for target in targets:
+        if target.path.parent.parent.name == "runs":
+            by_case.setdefault((target.path.parents[2], target.path.name), []).append(target)
+            continue
+        reports.append(check_file(target, surroundings, keep=keep))
+        advance()
+    cases = list(by_case.values())
+    batches = [
+        [target for case in cases[start : start + _CASES_A_BATCH] for target in case]
+        for start in range(0, len(cases), _CASES_A_BATCH)
+    ]
+    work = partial(_BatchCheck, keep)
+    for batch, found in Processes(jobs).map_ordered(work, batches, here=_BatchCheck(keep, surroundings)):
+        reports += found
+        for _ in batch:
+            advance()
+    return reports
+
+
+class _BatchCheck:
+    """Checks files in a process that remembers what it has read of their surroundings."""
+
+    def __init__(self, keep: int, surroundings: Surroundings | None = None) -> None:
+        self._keep, self._surroundings = keep, surroundings or Surroundings()
+
+    def __call__(self, targets: Sequence[Target]) -> list[FileReport]:
+        return [check_file(target, self._surroundings, keep=self._keep) for target in targets]
 
 
 def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> FileReport:
