@@ -35,6 +35,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 VARIANTS = ("V0", "V1", "V2", "V3", "V4")
 CELLS = 1000
+HOSTILE = """</script><script>document.title="taken"</script>"'><img src=x onerror="document.title='taken'">&amp;<!--"""
 _READ_CELLS = """
 const [cells, done] = arguments, found = [], one = (selector) => document.querySelector(selector);
 const wait = () => new Promise((go) => setTimeout(go, 5));

@@ -36,10 +36,9 @@ function gauge(reading, side) {
 }
 
 function legend() {
-  const one = (kind, sample) => el("li", {}, el("mark", { class: `m ${kind} last` }, sample), el("span", {}, KINDS[kind]));
-  return el("details", { class: "legend" }, el("summary", {}, "What the marks mean"),
-    el("div", {}, el("h3", {}, "In the conversation"), el("ul", {}, one("both", "ataxia"), one("only-a", "ataxia"), one("only-b", "ataxia"), one("later", "ataxia"), one("never", "ataxia"), one("negated", "ataxia"), one("other", "ataxia"))),
-    el("div", {}, el("h3", {}, "In the updates"), el("ul", {}, one("said", "ataxia"), one("early", "ataxia"), one("unsupported", "ataxia"), one("negated", "ataxia"))));
+  const list = (title, kinds) => el("div", {}, el("h3", {}, title), el("ul", {}, kinds.map((kind) => el("li", {}, el("span", {}, el("mark", { class: `m ${kind} last` }, "ataxia")), el("span", {}, KINDS[kind])))));
+  return el("details", { class: "legend" }, el("summary", {}, "What the marks mean"), el("div", { class: "two" },
+    list("In the conversation", ["both", "only-a", "only-b", "later", "never", "negated", "other"]), list("In the updates", ["said", "early", "unsupported", "negated"])));
 }
 
 function conceptTable(conversation, readings) {
@@ -69,15 +68,20 @@ function callTable(reading) {
   const latency = calls.reduce((all, one) => all + one.latency, 0), cost = calls.reduce((all, one) => all + (costOf(one.usage) || 0), 0);
   const tokens = calls.some((one) => one.usage[3] !== null || one.usage[4] !== null);
   const head = ["When", "What", "Waited", "Prompt", "Answer", ...(tokens ? ["Tokens"] : []), ...(data.prices ? ["Cost"] : [])];
-  const rows = calls.map((one) => el("tr", {}, el("td", {}, clock(one.t)), el("td", {}, one.what, one.filters && el("span", { class: "making" }, " ", reasons(one.filters))),
-    el("td", { class: "n" }, seconds(one.latency)), el("td", { class: "n" }, whole(one.usage[1])), el("td", { class: "n" }, whole(one.usage[2])),
-    tokens && el("td", { class: "n" }, `${whole(one.usage[3])} + ${whole(one.usage[4])}`), data.prices && el("td", { class: "n" }, costOf(one.usage).toFixed(5))));
   const told = calls.length ? `${plural(sum(0), "call")}, ${whole(sum(1))} + ${whole(sum(2))} CTU, ${seconds(latency)} waited${data.prices ? `, ${cost.toFixed(4)}` : ""}` : "no call of a language model";
-  const flushes = reading.flushes.map((flush) => el("tr", {}, el("td", {}, clock(flush.t)), el("td", {}, flush.reason.replaceAll("_", " ")), el("td", { class: "n" }, whole(flush.words)), el("td", { class: "n" }, whole(flush.ctu)),
-    el("td", {}, reading.decisions.filter((one) => one.flush === flush.index).map((one) => one.decision).join(", ") || "–")));
   const table = (heads, body, label) => el("div", { class: "scroll short", tabindex: 0, role: "group", "aria-label": label }, el("table", { class: "numbers compact" }, el("thead", {}, el("tr", {}, heads.map((one) => el("th", { scope: "col" }, one)))), el("tbody", {}, body)));
-  return el("details", { class: "calls" }, el("summary", {}, el("b", { class: lookOf(reading.variant) }, reading.variant), ` ${told}; ${plural(reading.flushes.length, "flush", "flushes")}`),
-    calls.length > 0 && table(head, rows, `Calls of ${reading.variant}`), flushes.length > 0 && table(["Left the gate", "Why", "Words", "CTU", "Trigger"], flushes, `Flushes of ${reading.variant}`));
+  // Hundreds of rows that few readers want: they are made when the list is opened.
+  const lists = () => {
+    const rows = calls.map((one) => el("tr", {}, el("td", {}, clock(one.t)), el("td", {}, one.what, one.filters && el("span", { class: "making" }, " ", reasons(one.filters))),
+      el("td", { class: "n" }, seconds(one.latency)), el("td", { class: "n" }, whole(one.usage[1])), el("td", { class: "n" }, whole(one.usage[2])),
+      tokens && el("td", { class: "n" }, `${whole(one.usage[3])} + ${whole(one.usage[4])}`), data.prices && el("td", { class: "n" }, costOf(one.usage).toFixed(5))));
+    const flushes = reading.flushes.map((flush) => el("tr", {}, el("td", {}, clock(flush.t)), el("td", {}, flush.reason.replaceAll("_", " ")), el("td", { class: "n" }, whole(flush.words)), el("td", { class: "n" }, whole(flush.ctu)),
+      el("td", {}, reading.decisions.filter((one) => one.flush === flush.index).map((one) => one.decision).join(", ") || "–")));
+    return [calls.length > 0 && table(head, rows, `Calls of ${reading.variant}`), flushes.length > 0 && table(["Left the gate", "Why", "Words", "CTU", "Trigger"], flushes, `Flushes of ${reading.variant}`)];
+  };
+  const details = el("details", { class: "calls" }, el("summary", {}, el("b", { class: lookOf(reading.variant) }, reading.variant), ` ${told}; ${plural(reading.flushes.length, "flush", "flushes")}`));
+  details.addEventListener("toggle", () => { if (details.children.length === 1) details.append(...lists().filter(Boolean)); });
+  return details;
 }
 
 function drawCase(record, index, pair) {
