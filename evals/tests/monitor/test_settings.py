@@ -184,6 +184,15 @@ def test_a_secret_in_the_place_of_a_key_is_not_told(tmp_path: Path) -> None:
     assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
 
 
+def test_a_password_in_the_place_of_a_key_is_not_shown(tmp_path: Path) -> None:
+    """Beside secrets an unknown key may be one; a misspelt one is told all the same."""
+    text = "experiment_monitoring: {alerts: {email: {server: s, hunter2: 1, pasword: 2}}}"
+    with pytest.raises(ConfigError, match="did you mean `password`") as caught:
+        load_experiment_config(written(tmp_path, text))
+    assert "alerts.email.(a key that is not shown): unknown key; remove it" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_aliases_of_aliases_end(tmp_path: Path) -> None:
     """Nine lists of nine, nine times over: as many values as no memory holds, and one message."""
     names = "abcdefghi"

@@ -69,14 +69,17 @@ class Config(BaseModel):
 
     Attributes:
         MOVED: dotted key that stood here once → where to write it now.
+        SECRETIVE: whether it holds secrets, so that an unknown key in it may be one, and is not shown.
     """
 
     MOVED: ClassVar[Mapping[str, str]] = {}
+    SECRETIVE: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 _LONGEST_KEY = 80
+_REMOVE = "remove it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,9 @@ def _problems(
                 found.append(ConfigError("is no key of this file any more", where=where, remedy=model.MOVED[dotted]))
                 continue
             remedy = _place_for(dotted, _known_keys(model))
+            parent = dotted.rpartition(".")[0]
+            if remedy == _REMOVE and parent in _known_keys(model, secretive=True):
+                where = f"{source}: {parent}.(a key that is not shown)"
             found.append(ConfigError("unknown key", where=where, remedy=remedy))
         else:
             message = item["msg"].removeprefix("Value error, ")
@@ -173,14 +179,15 @@ def _place_for(dotted: str, known: Sequence[str]) -> str:
     if places:
         return f"it belongs at `{places[0]}`"
     near = difflib.get_close_matches(name, [one.rpartition(".")[2] for one in known], n=1)
-    return f"did you mean `{near[0]}`?" if near else "remove it"
+    return f"did you mean `{near[0]}`?" if near else _REMOVE
 
 
-def _known_keys(annotation: Any, prefix: str = "") -> list[str]:
-    """Return the dotted keys of a model and of the models inside it, lists of models included."""
+def _known_keys(annotation: Any, prefix: str = "", *, secretive: bool = False) -> list[str]:
+    """Return the dotted keys of a model and of those inside it, lists included; or of those that hold secrets alone."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return [key for part in get_args(annotation) for key in _known_keys(part, prefix)]
-    found = []
+        return [key for part in get_args(annotation) for key in _known_keys(part, prefix, secretive=secretive)]
+    found = [prefix.removesuffix(".")] if secretive and getattr(annotation, "SECRETIVE", False) else []
     for name, info in annotation.model_fields.items():
-        found += [f"{prefix}{name}", *_known_keys(info.annotation, f"{prefix}{name}.")]
+        found += [] if secretive else [f"{prefix}{name}"]
+        found += _known_keys(info.annotation, f"{prefix}{name}.", secretive=secretive)
     return found

@@ -142,6 +142,8 @@ class ReportingConfig(Config):
 class EmailConfig(Config):
     """A mailbox, and the server that takes mail for it."""
 
+    SECRETIVE = True
+
     host: Annotated[str, Field(min_length=1, pattern=r"^[^@/\s]+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     security: Literal["starttls", "ssl", "none"] = "starttls"
@@ -176,6 +178,8 @@ class ChannelConfig(Config):
 
 class AlertsConfig(Config):
     """Who is told, and how often."""
+
+    SECRETIVE = True
 
     min_severity: Severity = "medium"
     log: bool = True
