@@ -321,7 +321,8 @@ def disks(bench: Bench, sizes: Sequence[int]) -> Iterator[tuple[str, Count]]:
                 count.struck += any(ends)
                 again = _all_on_disk(campaign, bill)
                 if 70 in ends or -999 in ends or any(again):
-                    count.wrong.append(f"{size} bytes: ends {ends}, again {again}")
+                    told = bill.with_suffix(".log").read_text(encoding="utf-8")
+                    count.wrong.append(f"{size} bytes: ends {ends}, again {again}: {told[-300:]}")
                 elif contents(campaign) != contents(bench.whole):
                     count.wrong.append(f"{size} bytes: other files")
                 count.paid_twice += sum(n - 1 for n in paid(bill).values())
@@ -337,8 +338,11 @@ def _all_on_disk(campaign: Path, bill: Path) -> list[int]:
 
 def _on_disk(campaign: Path, stage: str, bill: Path) -> int:
     os.environ[PAID], os.environ["EXAID_DATA_DIR"] = str(bill), str(campaign)
-    with Path(os.devnull).open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        return run(STAGES[stage])
+    log = bill.with_suffix(".log")
+    with log.open("a") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        status = run(STAGES[stage])
+        print(f"{stage} ends with {status}")
+    return status
 
 
 def total(counts: Sequence[Count]) -> Counter[str]:

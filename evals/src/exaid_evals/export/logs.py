@@ -36,6 +36,13 @@ class _ForFile(logging.Formatter):
         return f"{time} {record.levelname} {printable_lines(record.getMessage())}"
 
 
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written is no reason for a traceback: what fails because of it says so itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class names it so
+        """Leave the line out."""
+
+
 @contextlib.contextmanager
 def logging_of(level: str, folder: Path | None = None) -> Iterator[None]:
     """Send the export's messages to the terminal's stderr from a level on, and all of them to a file.
@@ -53,7 +60,7 @@ def logging_of(level: str, folder: Path | None = None) -> Iterator[None]:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = folder / FOLDER / f"export-{stamp}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
         file.setFormatter(_ForFile())
         handlers.append(file)
     before = logger.level, logger.propagate
