@@ -47,6 +47,10 @@ def test_the_page_tells_of_promises_that_are_kept(script: ModuleType, told: dict
     assert all(93 <= bands[n][0] <= 97.5 for n in ("40", "100")), bands
     assert all(band > pointwise for band, pointwise in bands.values())
     assert numbers(told["t_test"]) == [[pytest.approx(80, abs=1)]]
+    for level, power, theory, held in numbers(told["logs"]):
+        assert 4 <= level <= 6
+        assert abs(power - theory) <= 2
+        assert 93 <= held <= 97
     seeds = numbers(told["seeds"])
     assert all(crossed > pooled for _, crossed, _, pooled, _ in seeds)
     assert all(92 <= row[1] <= 97 for n, row in zip(names["seeds"], seeds, strict=True) if int(n) >= 5), seeds
@@ -55,8 +59,8 @@ def test_the_page_tells_of_promises_that_are_kept(script: ModuleType, told: dict
 @pytest.mark.slow
 def test_the_page_tells_what_comes_out(script: ModuleType, told: dict[str, list[str]]) -> None:
     """A part of the page's simulations, drawn again, gives its numbers but for four standard errors of that part."""
-    n = script.DataSets(2_000, 1_000, 150, 250)
-    sizes = {"intervals": n.intervals, "false_positives": n.tested, "bands": n.bands, "seeds": n.seeds}
+    n = script.DataSets(2_000, 1_000, 150, 250, 1_000)
+    sizes = {"intervals": n.intervals, "false_positives": n.tested, "bands": n.bands, "seeds": n.seeds, "logs": n.logs}
     made = script.parts(script.simulate(n))
     assert made.keys() == told.keys()
     for part, lines in made.items():
