@@ -39,7 +39,7 @@ class CalibrationBins:
             self._sums[row] += np.bincount(index, weights=weights, minlength=n_bins)
         # Σ_c (p_c − y_c)² without the matrix of y.
         of_label = probabilities.gather(1, labels[:, None])[:, 0]
-        self._brier += float((probabilities.square().sum(dim=1) - 2 * of_label + 1).sum())
+        self._brier += float((torch.linalg.vecdot(probabilities, probabilities) - 2 * of_label + 1).sum())
         if self._resampled is not None:
             values = np.zeros((n_bins + 1, len(index)))
             values[index, np.arange(len(index))] = right - confidence.numpy()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval.base import Interval, Step
-from exaid_evals.run_eval.losses import LossTotal, Resampled, checked_losses
+from exaid_evals.run_eval.losses import Draws, LossTotal, Resampled, checked_losses
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 State = Mapping[str, NDArray[Any]]
@@ -35,6 +35,7 @@ class Counting:
         self.arrays: dict[str, NDArray[Any]] = {}
         self.kept: dict[str, list[NDArray[Any]]] = {}
         self.loss = LossTotal()
+        self._draws = Draws(config.loss_resamples, config.seed)
         self.arrays |= {"loss": self.loss.sums, "n_examples": np.zeros(1, dtype=np.int64)}
         self.resampled_loss = self.resampled("loss", 2)
         if unknown := [name for name in config.metrics or () if not self.knows(name)]:
@@ -56,7 +57,7 @@ class Counting:
         """Return sums over resamples, where intervals are asked for."""
         if not self.config.intervals:
             return None
-        found = Resampled(columns, resamples=self.config.loss_resamples, seed=self.config.seed)
+        found = Resampled(columns, self._draws)
         self.arrays |= {f"{name}.resampled": found.sums, f"{name}.n_resampled": found.n_examples}
         return found
 

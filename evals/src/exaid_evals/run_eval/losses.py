@@ -144,29 +144,59 @@ def checked_losses(step: Step, units: float) -> None:
             )
 
 
-class Resampled:
-    """Sums over resamples of the examples, in memory that does not grow with their number.
+class Draws:
+    """How often each example is drawn in each resample.
 
     A Poisson bootstrap (Chamandy, Muralidharan, Najmi and Naidu, *Estimating Uncertainty for Massive Data Streams*,
     2012): each example enters each resample as often as a draw of Poisson(1) says, which is what drawing n of n
     examples amounts to for large n. What is drawn for an example follows from the seed and the example's number alone
     (a counter-based generator: Salmon, Moraes, Dror and Shaw, *Parallel Random Numbers: As Easy as 1, 2, 3*, 2011), so
-    batches, processes and a resumed evaluation find the same resamples.
+    batches and processes find the same resamples.
     """
 
-    def __init__(self, columns: int, *, resamples: int, seed: int) -> None:
+    def __init__(self, resamples: int, seed: int) -> None:
+        self.resamples = resamples
+        self._seed = seed
+        # A draw takes 16 bits; a block of the generator has 256, and an example a whole number of blocks.
+        self._blocks = math.ceil(resamples / 16)
+        self._last: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    @property
+    def at_most(self) -> int:
+        """How many examples are drawn at a time."""
+        return max(1, _CHUNK_CELLS // self.resamples)
+
+    def of(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the draws of examples by their numbers (N,), shape (N, resamples); asked again, the same array."""
+        if self._last is None or not np.array_equal(self._last[0], numbers):
+            self._last = (numbers, self._drawn(numbers))
+        return self._last[1]
+
+    def _drawn(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        words = 4 * self._blocks
+        raw = np.empty((len(numbers), words), dtype=np.uint64)
+        breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+        for run in np.split(np.arange(len(numbers)), breaks):
+            source = np.random.Philox(key=self._seed).advance(int(numbers[run[0]]) * self._blocks)
+            raw[run[0] : run[-1] + 1] = source.random_raw(len(run) * words).reshape(len(run), words)
+        bits = raw.astype("<u8", copy=False).view("<u2")[:, : self.resamples]
+        drawn: NDArray[np.float64] = _POISSON.take(bits)
+        return drawn
+
+
+class Resampled:
+    """Sums over resamples of the examples, in memory that does not grow with their number."""
+
+    def __init__(self, columns: int, draws: Draws) -> None:
         """Begin with nothing.
 
         Args:
             columns: how many values an example has.
-            resamples: number of resamples.
-            seed: of the draws.
+            draws: how often examples are drawn, the same for all that is resampled together.
         """
-        self.sums = np.zeros((columns, resamples))
+        self.sums = np.zeros((columns, draws.resamples))
         self.n_examples: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
-        self._seed = seed
-        # A draw takes 16 bits; a block of the generator has 256, and an example a whole number of blocks.
-        self._blocks = math.ceil(resamples / 16)
+        self._draws = draws
 
     def add(self, values: NDArray[np.float64], numbers: NDArray[np.int64]) -> None:
         """Add examples.
@@ -175,22 +205,10 @@ class Resampled:
             values: shape (columns, N).
             numbers: shape (N,), of each example, at least 0.
         """
-        step = max(1, _CHUNK_CELLS // (16 * self._blocks))
-        for start in range(0, len(numbers), step):
-            part = slice(start, start + step)
-            self.sums += values[:, part] @ self._draws(numbers[part])
+        for start in range(0, len(numbers), self._draws.at_most):
+            part = slice(start, start + self._draws.at_most)
+            self.sums += values[:, part] @ self._draws.of(numbers[part])
         self.n_examples += len(numbers)
-
-    def _draws(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how often each example is drawn, shape (N, resamples)."""
-        words = 4 * self._blocks
-        raw = np.empty((len(numbers), words), dtype=np.uint64)
-        breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
-        for run in np.split(np.arange(len(numbers)), breaks):
-            source = np.random.Philox(key=self._seed).advance(int(numbers[run[0]]) * self._blocks)
-            raw[run] = source.random_raw(len(run) * words).reshape(len(run), words)
-        drawn: NDArray[np.float64] = _POISSON[raw.astype("<u8", copy=False).view("<u2")]
-        return drawn[:, : self.sums.shape[1]]
 
     def ratio_interval(self, above: int = 0, below: int = 1) -> tuple[float, float] | None:
         """Return the 95 % percentile interval of the ratio of two columns; None for fewer than two examples."""

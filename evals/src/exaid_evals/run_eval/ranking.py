@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,23 +20,33 @@ def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
         logits: shape (N, C).
         labels: shape (N,), within 0 … C − 1.
     """
-    own = logits.gather(1, labels[:, None])
-    ranks = (logits > own).sum(dim=1)
-    equal = logits == own
+    ranks = torch.zeros_like(labels)
+    # Where the first class is the true one, nothing stands before it: of a good model few rows are left.
+    rows = (first_classes(logits) != labels).nonzero()[:, 0]
+    if not len(rows):
+        return ranks
+    wrong, true = (logits, labels) if len(rows) == len(labels) else (logits[rows], labels[rows])
+    own = wrong.gather(1, true[:, None])
+    before = (wrong > own).sum(dim=1)
+    equal = wrong == own
     tied = equal.sum(dim=1) > 1
     if bool(tied.any()):  # rare, so that only such rows are looked at twice
-        lower = torch.arange(logits.shape[1], device=logits.device) < labels[tied, None]
-        ranks[tied] += (equal[tied] & lower).sum(dim=1)
+        lower = torch.arange(logits.shape[1], device=logits.device) < true[tied, None]
+        before[tied] += (equal[tied] & lower).sum(dim=1)
+    ranks[rows] = before
     return ranks
 
 
 def first_classes(logits: Tensor) -> Tensor:
     """Return the class of the greatest logit, of equal ones the lowest index, shape (N,)."""
+    if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.float64) and logits.numel():
+        # NumPy says that it takes the first of equal ones; PyTorch leaves it open.
+        return torch.from_numpy(logits.detach().numpy().argmax(axis=1))
     greatest, found = logits.max(dim=1)
     equal = logits == greatest[:, None]
     tied = equal.sum(dim=1) > 1
     if bool(tied.any()):
-        # Of equal values `max` may take any. The first stands behind as many places as none of them has been seen.
+        # The first stands behind as many places as none of them has been seen.
         found[tied] = (equal[tied].cumsum(dim=1) == 0).sum(dim=1)
     return found
 
@@ -104,7 +116,17 @@ def checked_numbers(logits: Tensor, where: str) -> Tensor:
         return logits.double()
     if not logits.numel():
         return logits
-    greatest = logits.reshape(len(logits), -1).amax(dim=1)  # NaN is the greatest of all
+    if not bool(logits.max() < math.inf):  # one pass without rows; NaN is the greatest of all
+        checked_greatest(logits.reshape(len(logits), -1).amax(dim=1), where)
+    return logits
+
+
+def checked_greatest(greatest: Tensor, where: str) -> None:
+    """Check the greatest logit of each example, shape (N,): NaN is the greatest of all.
+
+    Raises:
+        DataError: one is NaN or +inf.
+    """
     rows = torch.isnan(greatest) | torch.isposinf(greatest)
     if bool(rows.any()):
         raise DataError(
@@ -113,7 +135,6 @@ def checked_numbers(logits: Tensor, where: str) -> Tensor:
             where=where,
             remedy="look at the weights and inputs; under mixed precision try bf16, or none",
         )
-    return logits
 
 
 def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
 from exaid_evals.run_eval.counting import Counting, Metrics
-from exaid_evals.run_eval.ranking import checked_classes, checked_numbers, first_classes
+from exaid_evals.run_eval.ranking import checked_classes, checked_greatest, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 from exaid_evals.run_eval.texts import bits_per
 
@@ -71,7 +71,8 @@ class TextMetrics(Counting):
                 remedy="correct output_schema.vocab_size, or the model's last layer",
             )
         counted = self._counted(labels)
-        checked_numbers(logits[counted], where)
+        if logits.numel() and not bool(logits.detach().max() < math.inf):
+            checked_greatest(logits.detach().amax(dim=2)[counted], where)
         remedy = "number tokens from 0, and mark padding with the task's ignore_index"
         checked_classes(labels[counted], logits.shape[2], where, remedy)
 
