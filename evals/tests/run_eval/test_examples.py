@@ -1,7 +1,10 @@
-"""examples/cli_and_utils: a project's own `cli` and `utils` names for this package's training and evaluation."""
+"""The examples: a project's own `cli` and `utils` names for this package's training and evaluation, and a notebook."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +17,22 @@ torch = pytest.importorskip("torch")
 from docs.console import ROOT  # noqa: E402
 
 FOLDER = ROOT / "examples" / "cli_and_utils"
+
+
+NOTEBOOK = ROOT / "examples" / "run_eval.ipynb"
+
+
+def test_the_notebook_prints_what_it_shows() -> None:
+    """Every cell in order, in one namespace."""
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) == 3
+    namespace: dict[str, object] = {}
+    for cell in cells:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec("".join(cell["source"]), namespace)  # noqa: S102 - the notebook is ours
+        shown = "".join(line for output in cell["outputs"] for line in output["text"])
+        assert printed.getvalue() == shown
 
 
 def called(data: Path, *arguments: str) -> str:
