@@ -15,7 +15,9 @@ import argparse
 import importlib.util
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any, Protocol
@@ -24,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 
 Array = NDArray[Any]
@@ -138,6 +141,11 @@ class NumpyTraining:
         """Return the arrays."""
         return list(self.model.arrays.values())
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate."""
+        return self.optimizer.learning_rate
+
     def set_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate."""
         self.optimizer.learning_rate *= factor
@@ -182,6 +190,11 @@ class CnnTraining:
         """Return views of the parameters."""
         return [parameter.detach().numpy() for parameter in self.model.parameters()]
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
     def set_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate."""
         for group in self.optimizer.param_groups:
@@ -196,44 +209,85 @@ def _tensor(values: Array) -> Any:
     return torch.from_numpy(values.astype(np.float32)).reshape(-1, 1, 8, 8)
 
 
-def learning_rate_x1000(training: Any, _rng: np.random.Generator) -> None:
+class Digits:
+    """The images in an order of the seed's, shape (1797, 64), and their labels."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        digits = load_digits()
+        order = rng.permutation(len(digits.target))
+        self.images, self.labels = digits.data[order] / 16.0, digits.target[order].astype(np.int64)
+        self.train, self.val = slice(0, N_TRAIN), slice(N_TRAIN, N_TRAIN + N_VAL)
+        self.test = slice(N_TRAIN + N_VAL, None)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A training at its end.
+
+    Attributes:
+        accuracy: on the test set, of the labels as they were at first.
+        anomalies: that the monitor told of.
+        seconds_a_step: mean, of the processor.
+    """
+
+    accuracy: float
+    anomalies: tuple[Anomaly, ...]
+    seconds_a_step: float
+
+
+def learning_rate_x1000(training: Any, _data: Digits, _rng: np.random.Generator) -> None:
     """A slip in a schedule: from this step on the learning rate is a thousand times what it was."""
     training.set_learning_rate(1000.0)
 
 
-def weights_overwritten(training: Any, rng: np.random.Generator) -> None:
+def weights_overwritten(training: Any, _data: Digits, rng: np.random.Generator) -> None:
     """A fault of memory or of a transfer: every weight is replaced by a large random number."""
     for values in training.weights():
         values[...] = rng.normal(0, 30, values.shape)
 
 
-def weights_nan(training: Any, _rng: np.random.Generator) -> None:
+def weights_nan(training: Any, _data: Digits, _rng: np.random.Generator) -> None:
     """One overflow: a single weight is NaN, and after the next step all are."""
     training.weights()[0].flat[0] = np.nan
 
 
-SABOTAGES: dict[str, Callable[[Any, np.random.Generator], None]] = {
+def shard_mislabelled(_training: Any, data: Digits, rng: np.random.Generator) -> None:
+    """A shard is made anew: 400 of the 1,000 training images get labels of others."""
+    labels = data.labels[data.train]
+    labels[600:] = rng.permutation(10)[labels[600:]]
+
+
+def validation_replaced(_training: Any, data: Digits, rng: np.random.Generator) -> None:
+    """The labels of the validation set come in another order from now on; nothing happens to the training."""
+    data.labels[data.val] = rng.permutation(data.labels[data.val])
+
+
+Sabotage = Callable[[Any, Digits, np.random.Generator], None]
+SABOTAGES: dict[str, Sabotage] = {
     "learning rate × 1000": learning_rate_x1000,
     "weights overwritten": weights_overwritten,
     "a weight is NaN": weights_nan,
 }
+OTHERS: dict[str, Sabotage] = {
+    "a shard mislabelled": shard_mislabelled,
+    "validation replaced": validation_replaced,
+}
+"""These no state of the weights mends: they are for whoever looks for causes."""
 MODELS: dict[str, Callable[[int], Any]] = {"numpy": NumpyTraining, "cnn": CnnTraining}
 
 
-def train(model: str, seed: int, sabotage: str | None, checkpoints: Path | None) -> float:
-    """Train once, and return the accuracy on the test set at the end.
+def train(model: str, seed: int, sabotage: str | None, checkpoints: Path | None, log_dir: Path | None = None) -> Ended:
+    """Train once.
 
     Args:
         model: of `MODELS`.
         seed: of the weights, the order of the batches and the split.
-        sabotage: of `SABOTAGES`; None leaves the training alone.
+        sabotage: of `SABOTAGES` and `OTHERS`; None leaves the training alone.
         checkpoints: folder of the recovery; None trains without one.
+        log_dir: where the history is written, with the learning rate and what is in each batch; None writes none.
     """
-    digits = load_digits()
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(digits.target))
-    images, labels = digits.data[order] / 16.0, digits.target[order].astype(np.int64)
-    train_set, val_set = slice(0, N_TRAIN), slice(N_TRAIN, N_TRAIN + N_VAL)
+    data = Digits(rng)
     training = MODELS[model](seed)
     config = MonitoringConfig.model_validate(
         {
@@ -243,23 +297,31 @@ def train(model: str, seed: int, sabotage: str | None, checkpoints: Path | None)
                 "metric": "val_accuracy",
                 "strategies": ["rollback", "early_stop"],
             },
+            "reporting": {"log_dir": log_dir},
             "alerts": {"log": False},
         }
     )
+    began = time.process_time()
     with TrainingMonitor(config, run_name=f"{model}-{seed}").attach(training.model, training.optimizer) as monitor:
         for step in range(STEPS):
             if sabotage is not None and step == SABOTAGE_AT:
-                SABOTAGES[sabotage](training, rng)
+                {**SABOTAGES, **OTHERS}[sabotage](training, data, rng)
             chosen = rng.choice(N_TRAIN, BATCH, replace=False)
             with np.errstate(all="ignore"):  # a sabotaged network overflows
-                metrics = {"train_loss": training.step(images[train_set][chosen], labels[train_set][chosen])}
+                metrics = {"train_loss": training.step(data.images[chosen], data.labels[chosen])}
                 if step % EVERY == EVERY - 1:
-                    metrics["val_accuracy"] = training.accuracy(images[val_set], labels[val_set])
-            monitor.log_step(step, metrics)
+                    metrics["val_accuracy"] = training.accuracy(data.images[data.val], data.labels[data.val])
+            batch = None
+            if log_dir is not None:
+                metrics["learning_rate"] = training.learning_rate
+                batch = {"batch_idx": step, "items": [f"digit-{at}" for at in chosen.tolist()]}
+            monitor.log_step(step, metrics, batch)
             if monitor.should_stop:
                 break
+    seconds = (time.process_time() - began) / STEPS
     with np.errstate(all="ignore"):
-        return float(training.accuracy(images[N_TRAIN + N_VAL :], labels[N_TRAIN + N_VAL :]))
+        accuracy = float(training.accuracy(data.images[data.test], data.labels[data.test]))
+    return Ended(accuracy, tuple(monitor.anomalies), seconds)
 
 
 def table(models: list[str], seeds: int) -> tuple[str, bool]:
@@ -272,11 +334,11 @@ def table(models: list[str], seeds: int) -> tuple[str, bool]:
     held = True
     with tempfile.TemporaryDirectory() as folder:
         for model in models:
-            whole = [train(model, seed, None, None) for seed in range(seeds)]
+            whole = [train(model, seed, None, None).accuracy for seed in range(seeds)]
             for number, sabotage in enumerate(SABOTAGES):
-                without = [train(model, seed, sabotage, None) for seed in range(seeds)]
+                without = [train(model, seed, sabotage, None).accuracy for seed in range(seeds)]
                 places = [Path(folder) / f"{model}-{number}-{seed}" for seed in range(seeds)]
-                mended = [train(model, seed, sabotage, place) for seed, place in enumerate(places)]
+                mended = [train(model, seed, sabotage, place).accuracy for seed, place in enumerate(places)]
                 difference = mean(mended) - mean(whole)
                 apart = [ended - undisturbed for ended, undisturbed in zip(mended, whole, strict=True)]
                 below = sum(one <= -0.01 for one in apart)

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.soundness import Soundness
-from exaid_evals.monitor.recovery.state_file import read_state, write_state
+from exaid_evals.monitor.recovery.state_file import Soundness, read_state, write_state
 
 _plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 _states = st.recursive(

@@ -20,9 +20,8 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import AutoRecoverySystem, TrainingMonitor
 from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
-from exaid_evals.monitor.recovery.schedules import recomputes
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
-from exaid_evals.monitor.recovery.training_state import TrainingState
+from exaid_evals.monitor.recovery.training_state import TrainingState, recomputes
 from monitor.test_recovery import METRIC, anomaly, drop
 from scripts import script_module
 

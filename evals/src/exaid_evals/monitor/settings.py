@@ -41,9 +41,9 @@ STRATEGIES = Kind(
     "recovery strategy",
     "exaid_evals.strategies",
     {
-        "rollback": "exaid_evals.monitor.recovery.rollback:Rollback",
-        "reduce_learning_rate": "exaid_evals.monitor.recovery.reduce_learning_rate:ReduceLearningRate",
-        "early_stop": "exaid_evals.monitor.recovery.early_stop:EarlyStop",
+        "rollback": "exaid_evals.monitor.recovery.strategies:Rollback",
+        "reduce_learning_rate": "exaid_evals.monitor.recovery.strategies:ReduceLearningRate",
+        "early_stop": "exaid_evals.monitor.recovery.strategies:EarlyStop",
     },
 )
 """Each part is a class without arguments; see `recovery.base.Strategy`. They are asked in this order by default."""

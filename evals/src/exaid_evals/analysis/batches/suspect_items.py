@@ -80,7 +80,9 @@ def batch_metric(rows: Sequence[BatchRow], wanted: str | None = None) -> str | N
         rows: batches.
         wanted: the metric that fell, as the run calls it: `val/recall` is the batches' `recall`.
     """
-    names = sorted({name for row in rows for name, value in row.metrics.items() if value is not None})
+    counts = Counter(name for row in rows for name, value in row.metrics.items() if value is not None)
+    # A training's rows may hold the metrics of an evaluation now and then: those tell nothing of its batches.
+    names = sorted(name for name, count in counts.items() if 2 * count >= max(counts.values()))
     if wanted is not None:
         asked = set(words_of(wanted))
         same = [name for name in names if direction_of(name) and set(words_of(name)) <= asked]
@@ -212,6 +214,8 @@ def _excess_over_neighbours(rows: Sequence[BatchRow], wanted: str | None) -> NDA
         return apart
     width = min(15, len(rows))
     starts = np.clip(np.arange(len(rows)) - width // 2, 0, len(rows) - width)
+    if not np.isfinite(values).any():
+        return values
     medians = np.nanmedian(np.lib.stride_tricks.sliding_window_view(values, width), axis=1)
     rest: NDArray[np.float64] = values - medians[starts]
     return rest

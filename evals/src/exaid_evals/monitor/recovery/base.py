@@ -1,12 +1,15 @@
-"""What a strategy is: it looks at the training after a step, proposes to do something, and does it."""
+"""What a strategy is, what an action is, and whether it made things worse."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from statistics import median
+from typing import Literal, Protocol
 
 from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig
@@ -71,3 +74,72 @@ class Strategy(Protocol):
 def rates_text(values: Sequence[float]) -> str:
     """Return learning rates as a record holds them: as text, since records round numbers to 6 decimals."""
     return ", ".join(f"{value:.6g}" for value in dict.fromkeys(values))
+
+
+OutcomeName = Literal["kept", "undone", "not_undoable", "not_judged", "superseded", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done after a step, or undone.
+
+    Attributes:
+        index: of its record in the journal.
+        step: after which it was done.
+        strategy: that did it; `undo` for one that was taken back.
+        reason: in words.
+        details: as in the journal.
+    """
+
+    index: int
+    step: float
+    strategy: str
+    reason: str
+    details: Details
+
+
+@dataclass
+class ActionOutcome:
+    """An action whose effect is not known yet. Values are such that larger is worse; NaN counts as worst.
+
+    Attributes:
+        index: of the action's record.
+        step: after which it acted.
+        strategy: that acted.
+        cause: the anomaly that was answered; None for a plateau.
+        before: the last values before the action, at most as many as it is judged by.
+        undo: puts things back; None where that cannot be.
+        after: the values since.
+    """
+
+    index: int
+    step: float
+    strategy: str
+    cause: Anomaly | None
+    before: tuple[float, ...]
+    undo: Callable[[], None] | None
+    after: list[float] = field(default_factory=list)
+
+    def level_before(self) -> float | None:
+        """Return the median before; None where there was no value."""
+        return median(self.before) if self.before else None
+
+    def level_after(self) -> float | None:
+        """Return the median after; None where there is no value yet."""
+        return median(self.after) if self.after else None
+
+    def worse(self, tolerance: float) -> bool:
+        """Tell whether the median after is worse than that before.
+
+        By more than `tolerance` of the level, and by more than twice the noise of the values before, as far as those
+        say anything about it: 1.4826 · MAD, from three values on.
+        """
+        before, after = self.level_before(), self.level_after()
+        if before is None or after is None:
+            return False
+        if not math.isfinite(before):
+            return False
+        noise = 0.0
+        if len(self.before) >= 3:
+            noise = MAD_TO_SIGMA * median(abs(value - before) for value in self.before)
+        return after - before > max(tolerance * abs(before), 2 * noise)

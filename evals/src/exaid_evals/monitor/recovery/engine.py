@@ -14,17 +14,12 @@ from exaid_evals.config.base import load_config
 from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.monitor.numbers import number_of
-from exaid_evals.monitor.recovery.action import Action, OutcomeName
-from exaid_evals.monitor.recovery.attaching import attached
-from exaid_evals.monitor.recovery.base import Context, Done, Strategy
-from exaid_evals.monitor.recovery.checkpoint_policy import CheckpointPolicy
-from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
+from exaid_evals.monitor.recovery.alarm import Alarm, Ranking
+from exaid_evals.monitor.recovery.base import Action, ActionOutcome, Context, Done, OutcomeName, Strategy
+from exaid_evals.monitor.recovery.checkpoints import CheckpointPolicy, CheckpointStore
 from exaid_evals.monitor.recovery.folder_lock import FolderLock
-from exaid_evals.monitor.recovery.judgement import ActionOutcome
-from exaid_evals.monitor.recovery.ranking import Ranking
-from exaid_evals.monitor.recovery.records import Records
-from exaid_evals.monitor.recovery.severity import Alarm
-from exaid_evals.monitor.recovery.training_state import TrainingState
+from exaid_evals.monitor.recovery.journal import Records
+from exaid_evals.monitor.recovery.training_state import TrainingState, attached
 from exaid_evals.monitor.settings import STRATEGIES, AutoRecoveryConfig
 from exaid_evals.runs.metric_names import Direction
 

@@ -1,11 +1,4 @@
-"""States of models and optimisers as files that hold data and nothing else.
-
-A file is an .npz that is not compressed: the arrays `a0.npy, a1.npy …` in NumPy's own format, and `tree.npy`, the UTF-8
-bytes of a JSON text that says where they belong. It is read without pickle, and every array's size is held against the
-bytes that are there before memory is taken. PyTorch's own files are pickles even where `weights_only` restricts what
-they may call, and this form needs no PyTorch: the same code holds states of NumPy models. (safetensors would do as well
-for tensors, but holds no optimiser's state, whose keys are numbers and whose values are numbers, lists and tuples.)
-"""
+"""States of models as files that hold data and nothing else, and whether a state is sound."""
 
 from __future__ import annotations
 
@@ -15,7 +8,7 @@ import math
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from exaid_evals.errors import ConfigError, DataError
@@ -24,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
+    Mask = NDArray[Any]
+
 
 TREE = "tree"
 _MOST_TREE_BYTES = 64 * 1024 * 1024
@@ -219,3 +214,74 @@ def _tensor(array: Array, dtype: str) -> Any:
     wanted = getattr(torch, dtype)
     tensor = torch.from_numpy(array)
     return tensor if tensor.dtype == wanted else tensor.view(wanted)
+
+
+Path = tuple[Any, ...]
+
+
+class Soundness:
+    """Knows which numbers of a state were infinite when the training began: a causal mask holds −inf by design."""
+
+    def __init__(self, state: Any) -> None:
+        self._infinite: dict[Path, Mask] = {}
+        for path, leaf in _leaves(state, ()):
+            infinite = _infinite(leaf)
+            if infinite.any():
+                self._infinite[path] = infinite
+
+    def holds(self, state: Any) -> bool:
+        """Tell whether a state holds no NaN, and no infinity where there was none."""
+        return all(self._sound(path, leaf) for path, leaf in _leaves(state, ()))
+
+    def _sound(self, path: Path, leaf: Any) -> bool:
+        if is_tensor(leaf):
+            if leaf.isfinite().all():
+                return True
+        elif _finite(leaf):
+            return True
+        known = self._infinite.get(path)
+        if known is None or _is_nan(leaf):
+            return False
+        infinite = _infinite(leaf)
+        # A mask that has grown with the length of its sequences holds as many infinities as it likes.
+        return known.shape != infinite.shape or not bool((infinite & ~known).any())
+
+
+def _leaves(state: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what holds floating-point numbers, with the way to it."""
+    import numpy as np
+
+    if isinstance(state, Mapping):
+        for key, value in state.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(state, list | tuple):
+        for at, value in enumerate(state):
+            yield from _leaves(value, (*path, at))
+    elif is_tensor(state):
+        if state.is_floating_point() or state.is_complex():
+            yield path, state
+    elif isinstance(state, float) or (
+        isinstance(state, np.ndarray | np.generic) and np.issubdtype(state.dtype, np.inexact)
+    ):
+        yield path, state
+
+
+def _finite(leaf: Any) -> bool:
+    import numpy as np
+
+    return math.isfinite(leaf) if isinstance(leaf, float) else bool(np.isfinite(leaf).all())
+
+
+def _is_nan(leaf: Any) -> bool:
+    import numpy as np
+
+    return bool(leaf.isnan().any()) if is_tensor(leaf) else bool(np.isnan(leaf).any())
+
+
+def _infinite(leaf: Any) -> Mask:
+    import numpy as np
+
+    if is_tensor(leaf):
+        found: Mask = leaf.detach().isinf().cpu().numpy()
+        return found
+    return np.asarray(np.isinf(leaf))

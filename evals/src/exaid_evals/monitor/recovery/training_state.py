@@ -1,17 +1,107 @@
-"""What is being trained, seen from outside: a state that can be taken and put back, and learning rates."""
+"""What is being trained, seen from outside: a state to take and put back, learning rates, schedules, parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.monitor.recovery.parts import HasState, kind_of, part_of
-from exaid_evals.monitor.recovery.schedules import base_rates, set_base_rates
-from exaid_evals.monitor.recovery.soundness import Soundness
-from exaid_evals.monitor.recovery.state_file import check_state
+from exaid_evals.monitor.recovery.state_file import Soundness, check_state
+from exaid_evals.monitor.settings import AutoRecoveryConfig
+
+RECOMPUTING = frozenset({"OneCycleLR", "CyclicLR", "SequentialLR", "ChainedScheduler"})
+"""They compute each rate anew from limits, or from schedules of their own, which are not in `base_lrs`: a lowered rate
+lasts until their next step. Measured with PyTorch, see test_torch.py; the others keep the factor."""
+
+
+def recomputes(scheduler: Any) -> bool:
+    """Tell whether a scheduler's next step undoes a learning rate that was lowered."""
+    return any(kind.__name__ in RECOMPUTING for kind in type(scheduler).__mro__)
+
+
+def base_rates(scheduler: Any) -> list[float] | None:
+    """Return a copy of the rates from which a schedule begins; None where it has none of that form."""
+    base = getattr(scheduler, "base_lrs", None)
+    return [float(value) for value in base] if isinstance(base, list) else None
+
+
+def set_base_rates(scheduler: Any, values: list[float]) -> None:
+    """Change them, as far as there are as many."""
+    base = getattr(scheduler, "base_lrs", None)
+    if isinstance(base, list) and len(base) == len(values):
+        base[:] = values
+
+
+def has_schedule(optimizer: Any) -> bool:
+    """Tell whether a scheduler was made for an optimiser: it notes the rate with which it began in each group."""
+    groups = getattr(optimizer, "param_groups", None)
+    return isinstance(groups, list) and any("initial_lr" in group for group in groups)
+
+
+_ACCESS = (
+    ("get_rng_state_all", "set_rng_state_all"),  # torch.cuda
+    ("get_rng_state", "set_rng_state"),  # torch.random
+    ("get_state", "set_state"),  # torch.Generator, numpy.random and its RandomState
+    ("getstate", "setstate"),  # random and its Random
+)
+"""How generators give their state and take it, the first that a thing has."""
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """A PyTorch module or optimiser, or anything else of this form."""
+
+    def state_dict(self) -> Any:
+        """Return the state: nested mappings of arrays and numbers."""
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """Take the state."""
+
+
+class Generator:
+    """A generator of random numbers, or a module that has a global one, as a thing with a state."""
+
+    def __init__(self, get: Any, put: Any) -> None:
+        self._get, self._put = get, put
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where it is in its sequence."""
+        return {"state": self._get()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self._put(state["state"])
+
+
+def part_of(value: Any, name: str) -> HasState:
+    """Return a thing with a state as it is, and a generator of random numbers as one.
+
+    Known are those of `random`, NumPy and PyTorch, and the modules `random`, `numpy.random`, `torch.random` and
+    `torch.cuda` for their global ones.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(value, HasState):
+        return value
+    bits = getattr(value, "bit_generator", None)
+    if bits is not None and hasattr(bits, "state"):  # numpy.random.Generator
+        return Generator(lambda: bits.state, lambda state: setattr(bits, "state", state))
+    for get, put in _ACCESS:
+        if callable(getattr(value, get, None)) and callable(getattr(value, put, None)):
+            return Generator(getattr(value, get), getattr(value, put))
+    remedy = "give an object with state_dict() and load_state_dict(), or a generator of random numbers"
+    raise ConfigError(
+        f"a {type(value).__name__} has no state that can be kept", where=f"parts[{name!r}]", remedy=remedy
+    )
+
+
+def kind_of(value: Any) -> str | None:
+    """Return the name of a thing's class: the state of one class is none of another, though it may be loaded."""
+    return type(value).__name__ if value is not None else None
+
 
 _RATE_NAMES = ("learning_rate", "lr", "learning_rate_init")
 
@@ -172,3 +262,43 @@ def _is_rate(value: Any) -> bool:
     if isinstance(value, Real):
         return not isinstance(value, bool)
     return getattr(value, "ndim", None) == 0 and (hasattr(value, "fill_") or hasattr(value, "fill"))
+
+
+def attached(
+    config: AutoRecoveryConfig,
+    tell: Callable[[str], None],
+    model: Any,
+    optimizer: Any,
+    scheduler: Any,
+    parts: Mapping[str, Any] | None,
+) -> TrainingState:
+    """Return what is trained, if the configured strategies can work with it.
+
+    Args:
+        config: of the recovery.
+        tell: is told of what works by half only.
+        model: see `TrainingState`, as for what follows.
+        optimizer: the same.
+        scheduler: the same.
+        parts: the same.
+
+    Raises:
+        ConfigError: something has no state that could be taken, or one that cannot be kept; no learning rate is found
+            that could be lowered, or the scheduler would undo that.
+    """
+    training_state = TrainingState(model, optimizer, scheduler, parts)
+    lowers = "reduce_learning_rate" in config.strategies
+    leave_out = "leave reduce_learning_rate out of strategies"
+    if lowers and not training_state.rates():
+        remedy = f"attach the optimiser, or {leave_out}"
+        raise ConfigError("no learning rate is found that could be lowered", where="strategies", remedy=remedy)
+    if recomputes(scheduler):
+        what = f"a {type(scheduler).__name__} computes the learning rate anew at each step, whatever it was lowered to"
+        if lowers:
+            raise ConfigError(what, where="strategies", remedy=leave_out)
+        tell(f"{what}: a repeated rollback lowers it for one step only")
+    if training_state.unkept is not None:
+        tell(f"a rollback leaves the scheduler's counter where it is: {training_state.unkept}")
+    if scheduler is None and has_schedule(optimizer):
+        tell("the optimiser has a scheduler that is not attached: neither a rollback nor a lower rate reaches it")
+    return training_state
