@@ -26,7 +26,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from exaid_evals.analysis.images.audit import audit_folder
-from exaid_evals.analysis.images.checks.registry import judge
+from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.measure import Measurer, measure_bytes
 from exaid_evals.analysis.images.settings import AuditSettings
 

@@ -17,7 +17,7 @@ from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
 from exaid_evals.analysis.impact.parameters import parameters_of
-from exaid_evals.analysis.report.files import write_files
+from exaid_evals.analysis.report.write import write_files
 from exaid_evals.anomalies.registry import streamed
 from exaid_evals.anomalies.settings import DetectionSettings
 from exaid_evals.cli.histories import require_writable

@@ -1,6 +1,6 @@
 """A check of images: they should be taller than wide. `checks: [upright]` in the audit's settings adds it."""
 
-from exaid_evals.analysis.images.checks.base import Finding, ImageCheck
+from exaid_evals.analysis.images.checks import Finding, ImageCheck
 
 
 class Upright(ImageCheck):

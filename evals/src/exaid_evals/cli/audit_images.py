@@ -50,7 +50,7 @@ def run(request: AuditRequest) -> int:
     folders could not be listed.
     """
     from exaid_evals.analysis.images.audit import audit_folder
-    from exaid_evals.analysis.images.checks.registry import check_names
+    from exaid_evals.analysis.images.checks import check_names
     from exaid_evals.analysis.images.contact_sheet import render
     from exaid_evals.analysis.images.files import list_images
     from exaid_evals.analysis.images.records import records

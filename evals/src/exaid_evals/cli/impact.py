@@ -38,9 +38,9 @@ def run(request: ImpactRequest) -> int:
     is not there; 2 wrong usage; 3 done, but some runs could not be read.
     """
     from exaid_evals.analysis.compare.words import counted
+    from exaid_evals.analysis.impact.record import write_impact
     from exaid_evals.analysis.impact.sections import findings, runs_phrase
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
-    from exaid_evals.analysis.impact.write import write_impact
 
     config = analysis_config_of(request)
     require_writable(request.output_dir)

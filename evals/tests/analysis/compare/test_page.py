@@ -9,7 +9,7 @@ import pytest
 
 from docs.page import check_walk, page_text
 from exaid_evals.analysis.compare import divergence_point, final_means, recommend
-from exaid_evals.analysis.impact import categories, correlations, importance
+from exaid_evals.analysis.impact import associations, importance
 
 PAGE = page_text("comparing.md")
 
@@ -22,8 +22,8 @@ def test_the_walks_print_what_is_shown(tmp_path: Path) -> None:
 
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     """Tables and sentences name the constants."""
-    assert f"| a correlation | {correlations.LEAST_RUNS} configurations" in PAGE
-    assert f"| a category in the test | {categories.LEAST_RUNS} configurations" in PAGE
+    assert f"| a correlation | {associations.LEAST_RUNS} configurations" in PAGE
+    assert f"| a category in the test | {associations.LEAST_CATEGORY} configurations" in PAGE
     more = f"and {importance.RUNS_PER_PARAMETER} for each parameter"
     needed = f"| importance | {importance.LEAST_RUNS} configurations, {more}"
     assert needed in PAGE

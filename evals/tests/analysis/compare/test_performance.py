@@ -19,10 +19,9 @@ from exaid_evals.analysis.compare.final_means import (
     within_run,
 )
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.performance import Ranking, rank
+from exaid_evals.analysis.compare.performance import Ranking, rank, runs_needed
 from exaid_evals.analysis.compare.recommend import recommendations, verdict, verdicts
 from exaid_evals.analysis.compare.sections import ranking_rows
-from exaid_evals.analysis.compare.significance import runs_needed
 from exaid_evals.analysis.compare.stability import stability_of
 from exaid_evals.runs.history import CleanSeries
 

@@ -17,7 +17,7 @@ from analysis.compare.runs import curve, run, write_run, write_search
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.compare.dashboard import page
-from exaid_evals.analysis.compare.dashboard.data import dashboard_data, thinned
+from exaid_evals.analysis.compare.dashboard.page import dashboard_data, thinned
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import recommendations, verdict

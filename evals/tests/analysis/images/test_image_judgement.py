@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from exaid_evals.analysis.images.checks.registry import judge
+from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.measure import measure_bytes, measure_image
 from exaid_evals.analysis.images.settings import AuditSettings
 

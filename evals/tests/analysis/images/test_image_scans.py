@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from analysis.images.test_image_documents import page
-from exaid_evals.analysis.images.checks.registry import judge
+from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.measure import measure_bytes, measure_image
 from exaid_evals.analysis.images.near import nearest_leaders
 from exaid_evals.analysis.images.opening import _reads_heif

@@ -13,9 +13,12 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.impact.categories import category_rates, clopper_pearson
-from exaid_evals.analysis.impact.correlations import rank_correlations
-from exaid_evals.analysis.impact.family import adjusted_together
+from exaid_evals.analysis.impact.associations import (
+    adjusted_together,
+    category_rates,
+    clopper_pearson,
+    rank_correlations,
+)
 from exaid_evals.analysis.impact.importance import importance
 from exaid_evals.analysis.impact.parameters import Parameter, parameters_of
 from exaid_evals.analysis.impact.sections import findings, runs_phrase
@@ -244,7 +247,7 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
 
     Counted as 50 independent runs, about two fifths did.
     """
-    from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
+    from exaid_evals.analysis.impact.parameters import configurations_of, first_runs, means
 
     rng = np.random.default_rng(11)
     named = counted_as_runs = 0
@@ -266,7 +269,7 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
 @pytest.mark.slow
 def test_importance_does_not_recognise_configurations() -> None:
     """Of 3 searches of 24 configurations with 4 seeds none has an importance, as nothing logged matters."""
-    from exaid_evals.analysis.impact.configurations import configurations_of, first_runs, means
+    from exaid_evals.analysis.impact.parameters import configurations_of, first_runs, means
 
     rng = np.random.default_rng(12)
     given = 0

@@ -12,9 +12,13 @@ from scipy import stats
 from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.compare.comparator import ExperimentComparator
-from exaid_evals.analysis.impact.categories import CategoryRates, category_rates
-from exaid_evals.analysis.impact.correlations import RankCorrelation, rank_correlations
-from exaid_evals.analysis.impact.family import adjusted_together
+from exaid_evals.analysis.impact.associations import (
+    CategoryRates,
+    RankCorrelation,
+    adjusted_together,
+    category_rates,
+    rank_correlations,
+)
 from exaid_evals.analysis.impact.parameters import Parameter
 from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
 from exaid_evals.cli.main import run as cli

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exaid_evals.analysis.images.checks.registry import judge
-from exaid_evals.analysis.images.facts import ImageFacts
-from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.analysis.images.checks import judge
+from exaid_evals.analysis.images.files import ImageFacts, ImageFile
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.analysis.images.settings import AuditSettings
 from exaid_evals.runs.history import BatchRow

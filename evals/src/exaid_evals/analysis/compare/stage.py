@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exaid_evals.analysis.compare.asked import Asked
-from exaid_evals.analysis.compare.collect import Collected, Run
+from exaid_evals.analysis.compare.collect import Asked, Collected, Run
 from exaid_evals.analysis.compare.divergence_point import DivergencePoint, part
 from exaid_evals.analysis.compare.final_means import STATISTICS, Statistic
-from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs
-from exaid_evals.analysis.compare.limits import limits_of_lengths, limits_of_logging
+from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs, limits_of_lengths, limits_of_logging
 from exaid_evals.analysis.compare.performance import Ranking, rank
 from exaid_evals.analysis.compare.stability import Stability, stability_of
 from exaid_evals.analysis.settings import AnalysisConfig

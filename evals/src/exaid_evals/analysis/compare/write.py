@@ -6,16 +6,15 @@ from pathlib import Path
 
 from exaid_evals.analysis.compare.configuration import setting_text
 from exaid_evals.analysis.compare.dashboard import page
-from exaid_evals.analysis.compare.digits import csv_number
 from exaid_evals.analysis.compare.plots import chosen_rankings, draw
-from exaid_evals.analysis.compare.record import comparison_record, signature
+from exaid_evals.analysis.compare.record import comparison_record, csv_number, csv_text, signature
 from exaid_evals.analysis.compare.sections import sections
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.report.files import plot_paths, write_files
 from exaid_evals.analysis.report.markdown import document
+from exaid_evals.analysis.report.write import plot_paths, write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
-from exaid_evals.report.formats.csv_table import inert, write_csv
+from exaid_evals.report.formats.csv_table import write_csv
 
 DASHBOARD, REPORT, RECORD, TABLE = "dashboard.html", "comparison.md", "comparison.json", "comparison.csv"
 
@@ -74,8 +73,3 @@ def _csv(comparison: Comparison) -> str:
             best = [csv_number(value), None if run is None else csv_text(run), csv_number(step)]
             lines.append([*head, *behind, known, one.n_missing, *best, *settings])
     return write_csv([*header, "signature"], [[*line, signature(comparison)] for line in lines])
-
-
-def csv_text(text: str) -> str:
-    """Return foreign text as a cell: printable, and no formula."""
-    return inert(printable(text))

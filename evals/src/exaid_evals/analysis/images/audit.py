@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.analysis.images.checks.base import Finding
-from exaid_evals.analysis.images.checks.registry import judge
-from exaid_evals.analysis.images.facts import ImageFacts
-from exaid_evals.analysis.images.files import ImageFile, Listing, list_images
+from exaid_evals.analysis.images.checks import Finding, judge
+from exaid_evals.analysis.images.files import ImageFacts, ImageFile, Listing, list_images
 from exaid_evals.analysis.images.journal import Journal
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.analysis.images.settings import AuditSettings

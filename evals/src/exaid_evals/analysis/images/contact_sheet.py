@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exaid_evals.analysis.images.audit import Audit
-from exaid_evals.analysis.images.checks.base import Finding
-from exaid_evals.analysis.images.checks.registry import check_names
-from exaid_evals.analysis.images.facts import ImageFacts
+from exaid_evals.analysis.images.checks import Finding, check_names
+from exaid_evals.analysis.images.files import ImageFacts
 from exaid_evals.analysis.images.opening import ImageProblemError, open_image, pillow
 from exaid_evals.analysis.images.records import signature
 from exaid_evals.artifacts.printable import printable

@@ -7,8 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.analysis.images.facts import ImageFacts
-from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.analysis.images.files import ImageFacts, ImageFile
 from exaid_evals.artifacts.atomic import Appended, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.jsonl import scan_jsonl

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from exaid_evals.analysis.images.facts import ImageFacts
-from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.analysis.images.files import ImageFacts, ImageFile
 from exaid_evals.analysis.images.opening import ImageProblemError, decode, grey_of, open_image, pillow
 from exaid_evals.analysis.images.settings import AuditSettings
 from exaid_evals.analysis.images.sharpness import detail, edge_steepness, shrunk

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exaid_evals.analysis.images.checks.base import Finding
-from exaid_evals.analysis.images.checks.registry import judge
-from exaid_evals.analysis.images.facts import ImageFacts
-from exaid_evals.analysis.images.files import ImageFile
+from exaid_evals.analysis.images.checks import Finding, judge
+from exaid_evals.analysis.images.files import ImageFacts, ImageFile
 from exaid_evals.analysis.images.measure import Measurer, measure_image
 from exaid_evals.analysis.images.opening import pillow
 from exaid_evals.analysis.images.settings import AuditSettings

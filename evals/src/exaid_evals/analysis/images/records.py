@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals import __version__
-from exaid_evals.analysis.images.checks.registry import check_names
+from exaid_evals.analysis.images.checks import check_names
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.schemas import header, require_valid
 

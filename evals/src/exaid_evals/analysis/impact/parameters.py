@@ -1,12 +1,16 @@
-"""The hyper-parameters of many runs: which are numbers, which are categories, which say nothing."""
+"""The hyper-parameters that vary, and the configurations that runs are of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.analysis.compare.configuration import ABSENT, making, setting_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,46 @@ def _parameter(name: str, settings: Sequence[Mapping[str, Any]]) -> Parameter:
         return Parameter(name, True, tuple(None if value is None else float(value) for value in held))
     texts = (setting_text(one, name) if one.get(name) is not None else ABSENT for one in settings)
     return Parameter(name, False, tuple(None if text == ABSENT else text for text in texts))
+
+
+def configurations_of(settings: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the number of each run's configuration, from 0 in the order of the runs.
+
+    A run without a single setting is one of its own: nothing says what it shares.
+
+    Args:
+        settings: of each run, flat.
+    """
+    numbers: dict[str, int] = {}
+    found = []
+    for index, one in enumerate(settings):
+        made = making(one)
+        text = "\0".join(f"{key}={setting_text(made, key)}" for key in made) if made else f"\0{index}"
+        found.append(numbers.setdefault(text, len(numbers)))
+    return found
+
+
+def first_runs(configurations: Sequence[int]) -> list[int]:
+    """Return the index of the first run of each configuration."""
+    first: dict[int, int] = {}
+    for index, number in enumerate(configurations):
+        first.setdefault(number, index)
+    return [first[number] for number in sorted(first)]
+
+
+def means(values: Sequence[float | None], configurations: Sequence[int]) -> list[float | None]:
+    """Return the mean over the runs of each configuration that have a value; None where none has."""
+    from exaid_evals.analysis.compare.final_means import mean_of
+
+    held = _held(values, configurations)
+    return [mean_of(each) if len(each) else None for each in held]
+
+
+def _held(values: Sequence[float | None], configurations: Sequence[int]) -> list[NDArray[np.float64]]:
+    import numpy as np
+
+    held: list[list[float]] = [[] for _ in range(max(configurations, default=-1) + 1)]
+    for value, number in zip(values, configurations, strict=True):
+        if value is not None:
+            held[number].append(value)
+    return [np.array(each, dtype=np.float64) for each in held]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from exaid_evals.analysis.compare.words import counted, p_is
-from exaid_evals.analysis.impact.categories import LEAST_RUNS as LEAST_CATEGORY
-from exaid_evals.analysis.impact.correlations import LEAST_RUNS, RankCorrelation
+from exaid_evals.analysis.impact.associations import LEAST_CATEGORY, LEAST_RUNS, RankCorrelation
 from exaid_evals.analysis.impact.stage import DROP, SIGNIFICANT, Impact
 from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number

@@ -1,18 +1,95 @@
-"""How often runs of a category go wrong: the rate of runs with a grave anomaly, with exact intervals."""
+"""What hyper-parameters have to do with outcomes: correlations, rates of categories, adjusted as one family."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exaid_evals.analysis.impact.parameters import Parameter
+from exaid_evals.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEAST_RUNS = 5
+
+LEAST_RUNS = 10
+"""With both numbers; with fewer, ρ would have to exceed 0.65 to stand out, and its p is no good approximation."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankCorrelation:
+    """Of a hyper-parameter with an outcome.
+
+    Attributes:
+        parameter: its name.
+        outcome: `level` of the metric, or `drop` from its best to its level.
+        n: configurations that have both.
+        rho: Spearman's; None where n is too small, or one of the two does not vary among these runs.
+        low, high: 95 % interval.
+        p: two-sided.
+        p_adjusted: by Holm, over all that were tested, rates of categories included (`family.py`).
+    """
+
+    parameter: str
+    outcome: str
+    n: int
+    rho: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+
+
+def rank_correlations(
+    parameters: Sequence[Parameter], outcomes: Mapping[str, Sequence[float | None]]
+) -> list[RankCorrelation]:
+    """Return a correlation for each numeric parameter and outcome, the most telling first.
+
+    The p is that of SciPy's `spearmanr` (Student's t). The interval is Fisher's, tanh(artanh ρ ± 1.96 · SE), with
+    SE² = (1 + ρ²/2)/(n − 3), which ranks need: D. G. Bonett and T. A. Wright, "Sample size requirements for estimating
+    Pearson, Kendall and Spearman correlations", *Psychometrika* 65 (2000), 23–28.
+
+    Args:
+        parameters: those that are not numbers are passed over.
+        outcomes: name → value of each configuration, None where it has none; runs of one configuration are not
+            independent.
+    """
+    import numpy as np
+
+    found = []
+    for parameter in parameters:
+        for outcome, values in outcomes.items():
+            if parameter.numeric:
+                pairs = [
+                    (float(x), y)
+                    for x, y in zip(parameter.values, values, strict=True)
+                    if x is not None and y is not None
+                ]
+                found.append(_correlation(parameter.name, outcome, np.array(pairs, dtype=np.float64).reshape(-1, 2)))
+    return sorted(found, key=lambda one: (one.p is None, one.p or 0.0, one.parameter, one.outcome))
+
+
+def _correlation(parameter: str, outcome: str, pairs: NDArray[np.float64]) -> RankCorrelation:
+    import numpy as np
+    from scipy.stats import spearmanr
+
+    n = len(pairs)
+    if n < LEAST_RUNS or any(len(np.unique(column)) < 2 for column in pairs.T):
+        return RankCorrelation(parameter, outcome, n)
+    result = spearmanr(pairs[:, 0], pairs[:, 1])
+    rho, p = float(result.statistic), float(result.pvalue)
+    if abs(rho) > 1 - 1e-12:
+        return RankCorrelation(parameter, outcome, n, math.copysign(1.0, rho), None, None, p)
+    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return RankCorrelation(
+        parameter, outcome, n, rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), p
+    )
+
+
+LEAST_CATEGORY = 5
 """Configurations of a category; fewer have a rate, and no say in the test."""
 _PERMUTATIONS = 9999
 
@@ -142,7 +219,7 @@ def _permutation_p(
 ) -> float | None:
     import numpy as np
 
-    large = [one.value for one in categories if one.n_configurations >= LEAST_RUNS]
+    large = [one.value for one in categories if one.n_configurations >= LEAST_CATEGORY]
     runs: dict[int, list[int]] = {}
     for index, value in enumerate(parameter.values):
         if value in large:
@@ -172,3 +249,15 @@ def _chi_squared(member: NDArray[np.float64], bad: NDArray[np.float64]) -> NDArr
     share = bad[0].sum() / member.shape[1]
     result: NDArray[np.float64] = ((counts - size * share) ** 2 / (size * share * (1 - share))).sum(axis=1)
     return result
+
+
+def adjusted_together(
+    correlations: Sequence[RankCorrelation], rates: Sequence[CategoryRates]
+) -> tuple[tuple[RankCorrelation, ...], tuple[CategoryRates, ...]]:
+    """Return both with p values that Holm adjusts over all that were tested; what was not tested has none."""
+    tested = [p for p in (*(one.p for one in correlations), *(one.p for one in rates)) if p is not None]
+    adjusted = iter(holm(tested))
+    return (
+        tuple(replace(one, p_adjusted=None if one.p is None else next(adjusted)) for one in correlations),
+        tuple(replace(one, p_adjusted=None if one.p is None else next(adjusted)) for one in rates),
+    )

@@ -1,1 +1,0 @@
-"""Checks of images: one file each."""
