@@ -15,7 +15,7 @@ from scripts import script_module
 @cache
 def undisturbed(seed: int) -> float:
     """Return the accuracy of a training that nobody disturbs."""
-    return float(script_module("examples/sabotaged_training.py").train("numpy", seed, None, None))
+    return float(script_module("examples/sabotaged_training.py").train("numpy", seed, None, None).accuracy)
 
 
 @pytest.mark.slow
@@ -24,8 +24,8 @@ def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
     """NumPy on digits, three seeds: with recovery within 1 point of the undisturbed accuracy, without it not."""
     train = script_module("examples/sabotaged_training.py").train
     whole = np.mean([undisturbed(seed) for seed in range(3)])
-    without = np.mean([train("numpy", seed, sabotage, None) for seed in range(3)])
-    mended = np.mean([train("numpy", seed, sabotage, tmp_path / str(seed)) for seed in range(3)])
+    without = np.mean([train("numpy", seed, sabotage, None).accuracy for seed in range(3)])
+    mended = np.mean([train("numpy", seed, sabotage, tmp_path / str(seed)).accuracy for seed in range(3)])
     assert whole > 0.95
     assert abs(mended - whole) <= 0.01
     assert whole - without > 0.01
@@ -37,7 +37,7 @@ def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
     """The same accuracy to the last digit, and no action, for two seeds."""
     train = script_module("examples/sabotaged_training.py").train
     for seed in range(2):
-        assert train("numpy", seed, None, tmp_path / str(seed)) == undisturbed(seed)
+        assert train("numpy", seed, None, tmp_path / str(seed)).accuracy == undisturbed(seed)
         assert not (tmp_path / str(seed) / "recovery.jsonl").exists()
 
 

@@ -144,7 +144,7 @@ def test_tensors_are_numbers() -> None:
 @cache
 def undisturbed(seed: int) -> float:
     """Return the accuracy of a training that nobody disturbs."""
-    return float(script_module("examples/sabotaged_training.py").train("cnn", seed, None, None))
+    return float(script_module("examples/sabotaged_training.py").train("cnn", seed, None, None).accuracy)
 
 
 @pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
@@ -152,8 +152,8 @@ def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
     """A convolutional network on digits, two seeds: with recovery within 1 point of the undisturbed, else not."""
     train = script_module("examples/sabotaged_training.py").train
     whole = np.mean([undisturbed(seed) for seed in range(2)])
-    without = np.mean([train("cnn", seed, sabotage, None) for seed in range(2)])
-    mended = np.mean([train("cnn", seed, sabotage, tmp_path / str(seed)) for seed in range(2)])
+    without = np.mean([train("cnn", seed, sabotage, None).accuracy for seed in range(2)])
+    mended = np.mean([train("cnn", seed, sabotage, tmp_path / str(seed)).accuracy for seed in range(2)])
     assert whole > 0.95
     assert abs(mended - whole) <= 0.01
     assert whole - without > 0.01
@@ -161,7 +161,7 @@ def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
 
 def test_without_a_sabotage_the_recovery_does_nothing(tmp_path: Path) -> None:
     """The same accuracy to the last digit, and no action."""
-    assert script_module("examples/sabotaged_training.py").train("cnn", 0, None, tmp_path) == undisturbed(0)
+    assert script_module("examples/sabotaged_training.py").train("cnn", 0, None, tmp_path).accuracy == undisturbed(0)
     assert not (tmp_path / "recovery.jsonl").exists()
 
 
