@@ -47,7 +47,7 @@ def test_a_pipe_in_the_place_of_a_history_keeps_nobody_waiting(tmp_path: Path) -
     one.poll()
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(DataError, match="not a plain file"):
+    with pytest.raises(DataError, match="not an ordinary file"):
         one.poll()
 
 
