@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exaid_evals.artifacts.locks import writing
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.verification.compare import Comparison, Difference, compare, first_place, hash_digits, same
 from exaid_evals.verification.contents import Part
@@ -67,6 +68,12 @@ def test_what_is_untouched_is_the_same(reference: Side, spoilt: Campaign) -> Non
     assert comparison.differences == ()
     assert comparison.introduced_by is None
     assert comparison.n_files > 25
+
+
+def test_a_lock_is_no_result(reference: Side, spoilt: Campaign) -> None:
+    """Neither that of an export under way nor what is left of one that was killed."""
+    with writing(spoilt.exports):
+        assert found_in(reference, spoilt).differences == ()
 
 
 def test_one_byte_of_a_trace_is_named(reference: Side, spoilt: Campaign) -> None:

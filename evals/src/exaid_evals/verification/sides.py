@@ -72,11 +72,11 @@ class FolderSide:
 
 
 def files_of(root: Path, stages: Iterable[Stage]) -> list[str]:
-    """Return the paths inside a campaign of what stages have made, without hidden files; sorted."""
+    """Return the paths inside a campaign of what stages have made, without hidden files and folders; sorted."""
     folders = [root / folder for stage in stages for folder in stage.folders]
     found = (path for folder in folders for path in folder.rglob("*") if path.is_file() and path.parent.name != LOGS)
-    names = (path.relative_to(root).as_posix() for path in found if not path.name.startswith("."))
-    return sorted(name for name in names if stage_of(name) is not None)
+    names = (path.relative_to(root).as_posix() for path in found)
+    return sorted(name for name in names if "/." not in name and stage_of(name) is not None)
 
 
 def stages_with_files(campaign: Campaign) -> tuple[Stage, ...]:
