@@ -40,8 +40,7 @@ class Optimisation(Cause):
                 unseen.append(what)
             for one in series[:4]:
                 evidence += look(context, one)
-        steady = any(one.text.endswith("did not rise before the drop") for one in evidence)
-        evidence += [*_undefined(context), *(_exploded(context, steady) if "the gradient norm" in unseen else ())]
+        evidence += [*_undefined(context), *(_exploded(context) if "the gradient norm" in unseen else ())]
         evidence += training_moved(context, for_training=True)
         return Hypothesis(
             self.family,
@@ -131,15 +130,13 @@ def _undefined(context: Context) -> Iterator[Evidence]:
             return
 
 
-def _exploded(context: Context, steady: bool) -> Iterator[Evidence]:
-    """Take a leap of the loss for steps that were too large; less where the rate is known and did not rise."""
+def _exploded(context: Context) -> Iterator[Evidence]:
     train = context.onset.train
     if train is not None and train.relative >= 3 and train.z >= 10:
         text = (
             f"{train.metric} rose to {1 + train.relative:.1f} times its level: steps were far too large for the model"
         )
-        most = 0.8 if steady else 3.0
-        yield Evidence(text, min(most, 0.7 * math.log2(1 + train.relative)), train.interval[1])
+        yield Evidence(text, min(3.0, 0.7 * math.log2(1 + train.relative)), train.interval[1])
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
