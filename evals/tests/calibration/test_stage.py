@@ -133,7 +133,7 @@ def test_the_figure_names_the_choice_and_is_marked(tmp_path: Path) -> None:
     tried, untried = ({text.get_text() for text in figure.findobj(Text)} for figure in figures)
     assert {
         f"chosen: {result.chosen.label}",
-        "STUB DATA: simulated talk",
+        "STUB DATA: simulated conversation",
         str(result.plan.signature),
     } <= tried & untried
     assert f"until now: {other.label}" in tried

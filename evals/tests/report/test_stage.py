@@ -67,7 +67,7 @@ def test_each_table_in_each_form(made: tuple[Campaign, Report]) -> None:
     assert {path.name for path in campaign.tables.iterdir()} == {
         f"{name}.{form}" for name in TABLES for form in FORMATS
     }
-    assert told.left_out == {"timeline": "no case with a talk has been measured under every variant"}
+    assert told.left_out == {"timeline": "no case with a conversation has been measured under every variant"}
     assert set(told.written) == set(told.files) == {*campaign.tables.iterdir(), *campaign.figures.iterdir()}
 
 

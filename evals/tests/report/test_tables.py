@@ -53,8 +53,8 @@ def test_every_form_says_how_its_numbers_were_made(form: str, name: str) -> None
     text = words(TEXTS[form](table_of(name)))
     assert SIGNATURE in text
     assert STUB_NOTE in text
-    n = "n = 39 cases; 1 of 40 failed and is left out." if name != "comparisons" else "Left out: 1 case without a talk;"
-    assert n in text
+    left_out = "n = 39 cases; 1 of 40 failed and is left out."
+    assert ("Left out: 1 case without a conversation;" if name == "comparisons" else left_out) in text
 
 
 @pytest.mark.parametrize("form", TEXTS)
@@ -195,7 +195,7 @@ def test_markdown_escapes_what_would_be_markup(hostile: str) -> None:
         (2001, True, "Generator seed 2001 was not used while the extractor was built: this is a held-out test."),
         (42, False, "Generator seed 42 was in view while the extractor was built, so this is no held-out test"),
         (7, None, "Generator seed 7; the extractor does not say whether"),
-        (None, None, "Which seed generated the talks is not recorded."),
+        (None, None, "Which seed generated the conversations is not recorded."),
     ],
 )
 def test_the_extractors_table_says_whether_its_seed_was_held_out(

@@ -277,7 +277,7 @@ class Lineages:
             files = {campaign.relative(path): self._hash_of(path) for path in paths}
             if any(record["status"] != OK for record in records):
                 failed = any(record["status"] == FAILED_RUN for record in records)
-                yield CaseBehind(case_id, None, "the replay failed" if failed else "no talk", files)
+                yield CaseBehind(case_id, None, "the replay failed" if failed else "no conversation", files)
             elif None in values:
                 lacking = [variant for variant, value in zip(variants, values, strict=True) if value is None]
                 yield CaseBehind(case_id, None, f"undefined under {' and '.join(lacking)}", files)

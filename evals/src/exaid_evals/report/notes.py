@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 
-STUB_NOTE = "Stub data: talk or language model are simulated, and the numbers say nothing about a real middleware."
+STUB_NOTE = "Stub data: conversation or language model is simulated; the numbers say nothing about a real middleware."
 _NAMED_AT_MOST = 5
 TIME_MEASURES = (
     "time_to_first_update_ms",

@@ -28,7 +28,7 @@ OVER_SEEDS = "over_seeds"
 
 # Name → what it is called where it is missing. The place is the number in the paper, whatever else is missing.
 TABLES = {
-    "data_set": "The frozen talks",
+    "data_set": "The frozen conversations",
     "main": "Main results per variant",
     "coverage_at_budget": "Coverage at a reading budget",
     "comparisons": "Differences between variants",

@@ -111,7 +111,7 @@ def _example(campaign: Campaign, variants: Sequence[str]) -> tuple[tuple[str, in
     """Return the timeline's case with the number of cases, its files, and why there is none."""
     chosen = chosen_case(campaign, variants)
     if chosen is None:
-        return None, [], "no case with a talk has been measured under every variant"
+        return None, [], "no case with a conversation has been measured under every variant"
     files = [campaign.trace_file(chosen[0]), *(campaign.run_file(variant, chosen[0]) for variant in variants)]
     absent = [campaign.relative(path) for path in files if not path.is_file()]
     if absent:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "compression_vs_coverage"
-TITLE = "Coverage of the talk's concepts against compression"
+TITLE = "Coverage of the conversation's concepts against compression"
 CAPTION = (
-    "Coverage without a reading budget against compression, the output as a share of the talk. "
+    "Coverage without a reading budget against compression, the output as a share of the conversation. "
     "On the Pareto front no variant is both shorter and more complete."
 )
 _TICKS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -58,8 +58,8 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     stub = any(variant.stub for variant in variants)
     paper = sheet(COLUMN_IN, 2.75, note=note, signatures=signatures_of(variants), stub=stub)
     axes = paper.axes(0.66, 0.44, COLUMN_IN - 0.76, 2.25)
-    axes.set_xlabel("Compression (output / talk) ↓")
-    axes.set_ylabel("Coverage of the talk's concepts ↑")
+    axes.set_xlabel("Compression (output / conversation) ↓")
+    axes.set_ylabel("Coverage of the conversation's concepts ↑")
     axes.grid(color="#e6e6e6", linewidth=0.5)
     if points:
         _frame(axes, points)

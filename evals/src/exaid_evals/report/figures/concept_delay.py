@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 NAME = "concept_delay"
 TITLE = "Delay of concepts, from first mention to first update"
 CAPTION = (
-    "Time from a concept's first mention in the talk to its first appearance in an update: a case's median concept "
-    "(filled) and its 95th percentile (hollow)."
+    "Time from a concept's first mention in the conversation to its first appearance in an update: a case's median "
+    "concept (filled) and its 95th percentile (hollow)."
 )
 _MEASURES = {"concept_delay_ms_p50": "median", "concept_delay_ms_p95": "95th percentile"}
 _ROW_IN = 0.27

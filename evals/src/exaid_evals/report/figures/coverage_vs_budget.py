@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "coverage_vs_budget"
-TITLE = "Coverage of the talk's concepts against reading budget"
-CAPTION = "What a clinician has been told of the talk's concepts who stops reading after B CTU of updates."
+TITLE = "Coverage of the conversation's concepts against reading budget"
+CAPTION = "What a clinician has been told of the conversation's concepts who stops reading after B CTU of updates."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _frame(axes: Axes, budgets: Sequence[float], largest: float) -> None:
     for budget in budgets:
         axes.axvline(budget, color="#c4c4c4", linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)
     axes.set_xlabel("Reading budget B (CTU of output, 4 characters each)")
-    axes.set_ylabel("Coverage of the talk's concepts")
+    axes.set_ylabel("Coverage of the conversation's concepts")
 
 
 def _plot(axes: Axes, line: Line, *, bold: bool, zorder: int) -> None:

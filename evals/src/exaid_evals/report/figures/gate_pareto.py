@@ -24,7 +24,7 @@ _PANELS = (
     (0.585, "chunk_words_p50", "Median chunk in words ↑"),
 )
 _FIRST = {
-    "time_to_first_flush_ms": "First flush of the talk ↓ (s, mean over cases)",
+    "time_to_first_flush_ms": "First flush of the conversation ↓ (s, mean over cases)",
     "turn_to_first_flush_ms": "First flush of a turn ↓ (s, mean over turns)",
 }
 
@@ -118,5 +118,7 @@ def _small_print(figure: Figure, calibration: Calibration) -> None:
     )
     figure.text(0.01, 0.085, note, fontsize=6, color=INK, va="bottom")
     if plan.manifest.stub:
-        figure.text(0.01, 0.042, "STUB DATA: simulated talk", fontsize=6.5, fontweight="bold", color=INK, va="bottom")
+        figure.text(
+            0.01, 0.042, "STUB DATA: simulated conversation", fontsize=6.5, fontweight="bold", color=INK, va="bottom"
+        )
     figure.text(0.01, 0.03, str(plan.signature), fontsize=4.6, family="monospace", color=FAINT, va="top")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN_IN, PAGE_IN = 3.45, 6.3
-STUB_MARK = "STUB DATA: simulated talk or model"
+STUB_MARK = "STUB DATA: simulated conversation or model"
 
 _POINTS = 72.0
 _MARGIN_IN = 0.05

@@ -109,7 +109,7 @@ def _left_out(shown: Sequence[Comparison]) -> str:
     ]
     parts = []
     if failed:
-        parts.append(f"{len(failed)} case{'' if len(failed) == 1 else 's'} without a talk")
+        parts.append(f"{len(failed)} case{'' if len(failed) == 1 else 's'} without a conversation")
     if in_replay:
         parts.append(f"on both sides where the replay failed under either variant: {', '.join(in_replay)}")
     if undefined:

@@ -20,4 +20,4 @@ def build(variants: Sequence[VariantMetrics], primary: str) -> Table:
         column("coverage_auc"),
         column("coverage", heading="Unlimited"),
     ]
-    return build_table(NAME, "Coverage of the talk's concepts at a reading budget", columns, variants, primary)
+    return build_table(NAME, "Coverage of the conversation's concepts at a reading budget", columns, variants, primary)

@@ -13,9 +13,9 @@ from exaid_evals.report.tables.pick import nearest_parameter
 NAME = "coverage_gold"
 WHY_NOT = "it needs messages whose concepts are known, which only stub traces have"
 _NOTE = (
-    "Gold: coverage of the concepts that the generator put into the talk, counted where updates copy its sentences; "
-    "difference: coverage − gold, case by case, from what the extractor misses or makes up and from what it finds in "
-    "text without labels."
+    "Gold: coverage of the concepts that the generator put into the conversation, counted where updates copy its "
+    "sentences; difference: coverage − gold, case by case, from what the extractor misses or makes up and "
+    "from what it finds in text without labels."
 )
 
 

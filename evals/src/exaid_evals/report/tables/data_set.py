@@ -37,7 +37,7 @@ def build(variants: Sequence[VariantMetrics], primary: str) -> Table:
     ]
     return Table(
         NAME,
-        "The frozen talks",
+        "The frozen conversations",
         columns,
         tuple(rows),
         tuple(notes),

@@ -82,10 +82,10 @@ def _seen(variant: VariantMetrics) -> str:
     """State whether this is a test on conversations that the extractor's authors had not seen."""
     made_from = variant.made_from
     if made_from is None or made_from.generation_seed is None:
-        return "Which seed generated the talks is not recorded."
+        return "Which seed generated the conversations is not recorded."
     seed = f"Generator seed {made_from.generation_seed}"
     if made_from.extractor_held_out is None:
-        return f"{seed}; the extractor does not say whether talks of that seed were in view while it was built."
+        return f"{seed}; the extractor does not say whether conversations of that seed were in view while it was built."
     if made_from.extractor_held_out:
         return f"{seed} was not used while the extractor was built: this is a held-out test."
     return (
