@@ -132,7 +132,7 @@ def _frame(axes: Axes, example: ExampleCase, end_s: float, primary: str) -> None
     axes.spines["left"].set_visible(False)
     names = [lane.variant_id for lane in example.lanes]
     places = [n_lanes - 1 - place + 0.4 for place in range(n_lanes)]
-    axes.set_yticks([*places, n_lanes + 0.55 * _CONVERSATION_IN / _LANE_IN], [*names, "conversation"])
+    axes.set_yticks([*places, n_lanes + 0.55 * _CONVERSATION_IN / _LANE_IN], [*names, "agents"])
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == primary else "normal")
     axes.tick_params(axis="y", length=0)
