@@ -158,8 +158,9 @@ def page(
 TEMPLATE = """# How far the measures agree with people
 
 Made by `make external`, where the data are; they are other people's, and only measured on. The measures were written
-with these files in view, so these are development figures. Nothing is fitted: no weight, threshold or list is learned
-from the scores. Intervals (95 %) are of a bootstrap.
+with these files in view, and word lists, the share of missing words and the cosine that count were set by hand while
+looking at them: these are development figures. No weight is learned from the scores. Intervals (95 %) are of a
+bootstrap.
 
 ## Summaries of consultations (MTS-Dialog)
 

@@ -239,6 +239,8 @@ def remake(campaign: Campaign) -> Remade | None:
     if not members or not all(one.metrics.is_dir() for one in members.values()):
         return None
     reading = read_runs([one.root for one in members.values()], list(members))
+    for failure in reading.failures:  # it could be read when it was exported
+        raise failure.error
     return Remade(consolidate(reading.runs, primary, by=by, better=better, failures=reading.failures), members)
 
 

@@ -1,6 +1,7 @@
 """The published token gate, replayed: our gate with its limits, then with each rule in which upstream's is another.
 
-The rules are cumulative, so that what each explains can be counted in flushes.
+The rules were read in the gate of the published project (AbemKW/EXAIM-MedGemma-Impact) and are stated here in our own
+code. They are cumulative, so that what each explains can be counted in flushes.
 """
 
 from __future__ import annotations
