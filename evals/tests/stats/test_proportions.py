@@ -1,14 +1,13 @@
-"""Intervals of proportions and McNemar's test against statsmodels'."""
+"""Intervals of proportions against statsmodels'."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from exaid_evals.stats.proportions import mcnemar_p, wilson_interval
+from exaid_evals.stats.proportions import wilson_interval
 
 
 @given(st.integers(1, 5000), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
@@ -22,10 +21,3 @@ def test_wilsons_interval_is_statsmodels(n: int, share: float, level: float) -> 
 def test_no_trial_has_no_interval() -> None:
     """Nothing is known of the proportion."""
     assert wilson_interval(0, 0) is None
-
-
-@given(st.integers(0, 200), st.integers(0, 200))
-def test_mcnemars_p_is_statsmodels(first: int, second: int) -> None:
-    """The exact test; where the two part on nothing, nothing speaks against their being equal."""
-    expected = mcnemar([[5, first], [second, 7]], exact=True).pvalue if first + second else 1.0
-    assert mcnemar_p(first, second) == pytest.approx(expected, abs=1e-9)

@@ -16,9 +16,9 @@ from exaid_evals.clients.cassette import (
     CallKeys,
     Recorder,
     canonical_request,
-    first_difference,
     read_cassette,
 )
+from exaid_evals.clients.request_difference import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 

@@ -1,4 +1,4 @@
-"""Intervals of proportions, and the comparison of two that are of the same items."""
+"""Intervals of proportions."""
 
 from __future__ import annotations
 
@@ -26,21 +26,3 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     return low, 1.0 if successes == n else min(1.0, centre + half)
-
-
-def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p of McNemar's test: whether two classifiers err equally often on the same items.
-
-    Args:
-        only_first: items that only the first has right.
-        only_second: items that only the second has right.
-
-    Under the null hypothesis each item on which the two part is as likely the one's as the other's: twice the
-    binomial tail at 1/2, at most 1.
-
-    Source: Q. McNemar, *Note on the Sampling Error of the Difference Between Correlated Proportions* (1947).
-    """
-    from scipy.stats import binomtest
-
-    n = only_first + only_second
-    return float(binomtest(only_first, n, 0.5).pvalue) if n else 1.0
