@@ -33,7 +33,7 @@ EVERY_VERSION = [(name, version) for name in current_versions() for version in k
 def test_every_kind_has_a_schema() -> None:
     """The records of DESIGN.md section 5 each have a schema; so have cases, calls, analyses, and what is expected."""
     kinds = (
-        *("analysis", "case", "cassette", "expected", "export"),
+        *("analysis", "case", "cassette", "corrected", "expected", "export"),
         *("image_audit", "impact", "log_comparison", "mac_cassette", "manifest", "metrics", "recovery", "run"),
         *("run_comparison", "trace"),
     )

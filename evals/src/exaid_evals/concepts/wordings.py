@@ -1,7 +1,8 @@
 """What clinicians write for phenotypes, where HPO lists no such synonym: a line is a preferred name and wordings.
 
-Written from clinical usage and textbooks, by hand; no line was taken from an annotated text. A wording that HPO or MeSH
-has for another phenotype keeps that meaning.
+Written from clinical usage and textbooks, by hand; no line was taken from an annotated text, and none is one of the
+paraphrases that the generator of synthetic conversations uses, so that these measure the extractor. A
+wording that HPO or MeSH has for another phenotype keeps that meaning.
 """
 
 WORDINGS = """
@@ -22,10 +23,10 @@ Decreased body weight: weight below the third percentile; weight below the 3rd c
 Delayed ability to walk: late walking; walked late
 Delayed speech and language development: no meaningful words; delayed language milestones; late talking
 Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
-Developmental regression: loss of acquired skills; loss of previously acquired skills; loss of developmental
-    milestones; regression of milestones; neuroregression; regression of development; lost milestones
+Developmental regression: loss of previously acquired skills; loss of developmental milestones; regression of
+    milestones; neuroregression; regression of development; lost milestones
 Diabetes mellitus: diabetes
-Diarrhea: loose stools; loose motions; watery stools
+Diarrhea: loose motions; watery stools
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
 Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; raised CPK; elevated serum CK; CK
     elevation; elevated muscle enzymes
@@ -37,12 +38,11 @@ Elevated erythrocyte sedimentation rate: elevated ESR; raised ESR; high ESR
 Failure to thrive: poor thriving; faltering growth; failure to gain weight; not gaining weight
 Falls: recurrent falls; repeated falls
 Feeding difficulties: difficulty feeding; difficulties with feeding; feeding intolerance; reluctance to feed
-Fever: pyrexial; high temperature; febrile episodes
+Fever: pyrexial; high temperature
 Gait disturbance: gait abnormality; abnormal gait; walking difficulties; difficulty walking
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
 Hypotonia: floppy baby; floppy infant; floppiness; low tone
-Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
-    milestones
+Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of milestones
 Hearing impairment: deaf; hard of hearing; hearing difficulties; deafness
 Heart murmur: cardiac murmur; systolic murmur
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
@@ -53,13 +53,13 @@ Increased circulating lactate concentration: raised lactate; high lactate; eleva
 Intellectual disability: learning difficulties; mentally handicapped; mental handicap
 Intellectual disability, severe: severe learning disability; severe learning difficulties
 Intrauterine growth retardation: IUGR; fetal growth restriction; FGR; intrauterine growth restriction
-Joint hypermobility: hypermobile joints; hyperlax joints; lax joints; ligamentous laxity; hyperextensible joints
+Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
 Low-set ears: low set pinnae; low-lying ears
-Lymphadenopathy: enlarged lymph nodes; swollen lymph nodes; enlarged lymph glands
-Macrocephaly: large head circumference; head circumference above the 97th percentile
-Microcephaly: small head circumference; head circumference below the third percentile
+Lymphadenopathy: swollen lymph nodes; enlarged lymph glands
+Macrocephaly: head circumference above the 97th percentile
+Microcephaly: head circumference below the third percentile
 Microphthalmia: small eyes; small globes
 Motor delay: delayed motor development; delayed motor milestones
 Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; stereotypic behavior; hand stereotypies
@@ -74,13 +74,13 @@ Premature birth: prematurity; born prematurely; preterm birth; preterm infant; p
 Prolonged neonatal jaundice: prolonged jaundice
 Prominent fingertip pads: fetal finger pads; fetal fingertip pads; fetal pads
 Proximal muscle weakness: proximal weakness; proximal limb weakness
-Ptosis: droopy eyelids; drooping eyelids; drooping of the eyelids; eyelid drooping
+Ptosis: droopy eyelids; drooping of the eyelids; eyelid drooping
 Recurrent ear infections: frequent ear infections; repeated ear infections
 Recurrent fractures: multiple fractures; frequent fractures; repeated fractures
 Recurrent respiratory infections: frequent respiratory infections; repeated chest infections
 Recurrent urinary tract infections: recurrent UTI; recurrent UTIs; repeated UTIs; frequent UTIs
-Reduced bone mineral density: low bone density; low bone mass; reduced bone density
-Respiratory distress: respiratory difficulty; laboured breathing; labored breathing
+Reduced bone mineral density: low bone mass; reduced bone density
+Respiratory distress: respiratory difficulty; laboured breathing
 Respiratory tract infection: chest infection
 Seizure: convulsing; seizing; epileptic fits; convulsive fits; convulsive episodes
 Self-injurious behavior: self-harm
@@ -89,14 +89,14 @@ Skin rash: rash; erythematous rash
 Sleep abnormality: sleep disturbance; sleep problems; poor sleep; disturbed sleep; difficulty sleeping
 Small for gestational age: SGA
 Spasticity: spastic; spastic tone
-Splenomegaly: enlarged spleen; palpable spleen
+Splenomegaly: palpable spleen
 Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Status epilepticus: prolonged seizures
 Tachypnea: fast breathing; rapid respiration
-Thrombocytopenia: low platelets; decreased platelets; reduced platelets; low thrombocytes
+Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
 Urinary incontinence: incontinent of urine
-Ventriculomegaly: enlarged ventricles; ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged
-    ventricular system; prominent ventricular system
+Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
+    prominent ventricular system
 Vomiting: emesis; vomits
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
