@@ -22,6 +22,7 @@ def read(place: Path, settings: Settings | None = None) -> tuple[str, list[Run]]
 
 def scalars(folder: Path, tag: str, values: list[float]) -> None:
     """Write an event file of TensorBoard."""
+    pytest.importorskip("tensorboard")
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
