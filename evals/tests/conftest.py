@@ -17,7 +17,11 @@ from sharing import FOLDER
 
 # Examples are the same in every run, so a red test is red for everybody; `--hypothesis-profile=explore` looks further.
 _QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
-settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=_QUIET, database=None)
+# CI tries more of them than whoever runs `make test` between two edits waits for.
+_EXAMPLES = 100 if os.environ.get("CI") else 50
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=_QUIET, database=None, max_examples=_EXAMPLES
+)
 settings.register_profile("explore", deadline=None, max_examples=5000, suppress_health_check=_QUIET)
 settings.load_profile("fixed")
 

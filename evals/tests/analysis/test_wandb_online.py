@@ -260,6 +260,7 @@ def test_a_run_that_is_not_there(path: str, says: str) -> None:
         wandb_online.read_online(path, quick(server))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("step", [Hang(300), Trickle(), Fail(500)])
 def test_no_server_holds_an_analysis_up(

@@ -92,6 +92,7 @@ def test_without_write_the_variants_stay(place: Path, capsys: pytest.CaptureFixt
     assert b"CreationDate" not in pdf
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_processes(place: Path) -> None:
     """One process or two: the same files."""
     folder = place / "evaluated" / "calibration"
@@ -224,6 +225,7 @@ def notes_of(place: Path, edit: Callable[[str], str] = str) -> list[dict[str, ob
     return notes
 
 
+@pytest.mark.slow
 def test_a_run_says_whether_it_keeps_to_its_calibration(place: Path) -> None:
     """Written by --write, V3 is as calibrated; edited, it says what differs; on its own cases, it says so too."""
     (place / "configs" / "summarizer.yaml").write_text(

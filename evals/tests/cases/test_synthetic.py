@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cases import synthetic
 from exaid_evals.cases.base import SECTIONS, SourceContext, to_record
@@ -26,6 +28,7 @@ print(hashlib.sha256(b"".join(canonical_bytes(to_record(case)) for case in make_
 """
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_cases() -> None:
     """Neither hash seed nor locale nor time zone reaches a case."""
 

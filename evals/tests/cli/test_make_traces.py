@@ -124,6 +124,7 @@ def _in_a_process(folder: Path, *arguments: str, **settings: str) -> dict[str, b
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_nothing_around(tmp_path: Path) -> None:
     """Hash seed, locale, time zone, working directory and number of jobs reach no file."""
     one = _in_a_process(tmp_path / "a", PYTHONHASHSEED="1", LC_ALL="C", TZ="UTC")

@@ -60,6 +60,7 @@ def test_arguments_deny_less_than_they_seem_to(lexicon: Extractor, text: str, af
     assert [text[m.start : m.end] for m in lexicon.mentions([text])[0]] == affirmed
 
 
+@pytest.mark.slow
 def test_nothing_is_left_out_where_negation_is_off(lexicon: Extractor) -> None:
     """With `negation: false` what is denied or said of others is found like anything else."""
     from exaid_evals.concepts import load_extractor

@@ -13,6 +13,7 @@ from stub_campaigns import shared_campaign
 PAGE = Path(__file__).parents[3] / "docs" / "python_api.md"
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block over a small campaign; the last expression of the first is a comparison."""
     (tmp_path / "evals").mkdir()

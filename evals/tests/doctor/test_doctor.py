@@ -68,6 +68,7 @@ def test_every_finding_is_whole(tmp_path: Path) -> None:
             assert finding.remedy, finding
 
 
+@pytest.mark.slow
 def test_secrets_are_never_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

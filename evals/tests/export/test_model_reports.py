@@ -328,6 +328,7 @@ def test_hostile_names_become_text(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
 
 
+@pytest.mark.slow
 def test_outputs_repeat_byte_for_byte_and_do_not_depend_on_the_place(tmp_path: Path) -> None:
     """A copy elsewhere gives the same files."""
     copies = [tmp_path / name / "models" for name in ("one", "two")]
@@ -375,6 +376,7 @@ def test_the_front_is_what_no_other_beats(points: list[tuple[float, float]]) -> 
     assert {row.model for row in front(rows)} == expected
 
 
+@pytest.mark.slow
 def test_two_folders_of_one_name_are_kept_apart(tmp_path: Path) -> None:
     """Both aggregates are written, each under as much of its path as tells them apart."""
     for lab in ("lab-1", "lab-2"):

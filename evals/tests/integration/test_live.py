@@ -137,6 +137,7 @@ def test_a_killed_run_goes_on_without_a_call_made_twice(tmp_path: Path, configs:
     assert files(cut.state) == files(whole.state)
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_was_paid_for(tmp_path: Path, configs: Path) -> None:
     """Ctrl-C waits for the calls under way, records them, and ends with 130; nothing asked is lost."""
     campaign = freeze(tmp_path / "data", CONVERSATIONS)

@@ -185,6 +185,7 @@ def test_gold_coverage_never_falls_with_the_budget(run: tuple[Trace, RunLog], po
     assert all(value <= (coverage_gold(seen) or 0) for value in known)
 
 
+@pytest.mark.slow
 @given(st.lists(labelled_runs(), min_size=2, max_size=4))
 def test_the_order_of_cases_is_irrelevant(cases: list[tuple[Trace, RunLog]]) -> None:
     """One extractor and one set of measures give a case the same numbers, whatever was measured before it."""

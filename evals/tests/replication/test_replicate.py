@@ -175,6 +175,7 @@ def _sections(page: str) -> dict[str, str]:
     return {title: text.strip() for title, _, text in (part.partition("\n") for part in f"\n{page}".split("\n## "))}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not EXAIM.is_dir(), reason="the published evaluation is not here (../shared/external/exaim)")
 def test_the_published_evaluation_is_recomputed_to_the_last_digit(replicate: Replicate, tmp_path: Path) -> None:
     """260 numbers of variants, 9,680 of cases, 57 of the calibration, 3 × 1,855 flushes; the page is as documented."""

@@ -133,6 +133,7 @@ def test_assembling_again_touches_nothing_and_changes_are_followed(measured: Cam
     (folder / "notes.txt").unlink()
 
 
+@pytest.mark.slow
 def test_the_timeline_is_left_out_where_run_logs_are_not(measured: Campaign, tmp_path: Path) -> None:
     """Metrics alone give everything else; the index names the files that the timeline needs."""
     alone = Campaign(tmp_path)

@@ -77,6 +77,7 @@ def test_every_number_carries_what_explain_says_of_it(
     assert [f"{label:<13}{text}".rstrip() for label, text in shown] == told
 
 
+@pytest.mark.slow
 def test_its_bytes_are_the_same_again_and_a_current_page_is_not_made_anew(
     campaign: Campaign, page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +103,7 @@ def test_it_asks_nobody_and_nothing_in_it_runs_but_its_own_script(page: str) -> 
     assert re.findall(r"https?://[^\s\"'<)]+", page) == ["http://www.w3.org/2000/svg"]  # a name, never asked for
 
 
+@pytest.mark.slow
 def test_another_extractor_than_the_one_that_measured_is_refused(
     campaign: Campaign, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

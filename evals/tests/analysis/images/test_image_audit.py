@@ -129,6 +129,7 @@ def test_each_fault_is_found_and_what_is_sound_is_not_accused(folder: Path, tmp_
     assert (summary["n_images"], summary["n_other_files"]) == (len(wanted), 1)
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_neither_jobs_nor_interruptions(folder: Path, tmp_path: Path) -> None:
     """One process, three, and an audit that goes on from half a journal write the same files."""
     outs = [tmp_path / name for name in ("one", "three", "resumed")]

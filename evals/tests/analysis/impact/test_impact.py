@@ -327,6 +327,7 @@ def test_a_run_that_diverged_has_no_level() -> None:
     assert any("NaN or infinite: gone" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings on standard output are the record's; files are valid, and the same again."""
     rng = np.random.default_rng(9)

@@ -66,6 +66,7 @@ def versioned(rng: np.random.Generator, configurations: int = 12) -> tuple[Run, 
     return tuple(runs)
 
 
+@pytest.mark.slow
 def test_versions_of_the_code_are_pooled_where_asked() -> None:
     """36 runs of 12 learning rates: each is its own configuration by its version, and one of 12 without; it is told."""
     collected = Collected(versioned(np.random.default_rng(22)), ())

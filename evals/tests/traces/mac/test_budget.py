@@ -83,6 +83,7 @@ def test_a_failure_under_a_budget_stays_a_failure(tmp_path: Path, mac: Checkout,
     assert result.left == 2
 
 
+@pytest.mark.slow
 def test_the_verb_exits_with_3_and_says_how_to_go_on(tmp_path: Path, mac: Checkout, provider: Provider) -> None:
     """Exit status 3 and what is left; then 0, with the rest of the calls."""
     command = command_line(tmp_path, mac, "-j", "2", "--data-dir", str(tmp_path / "data"))
