@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ Metrics = dict[str, Metric]
 _KEPT = "kept."
 
 
-class Counting:
+class Counting(ABC):
     """A metric set whose state is arrays: sums, which are added up, and columns, which are joined.
 
     Attributes:
@@ -108,16 +109,16 @@ class Counting:
             else:
                 self.arrays[name] += value
 
-    def prepare(self, state: State) -> None:
+    def prepare(self, state: State) -> None:  # noqa: B027 - most kinds have nothing to make room for
         """Make room for a state, where the first batch would have."""
 
+    @abstractmethod
     def available(self) -> Metrics:
         """Return every metric that can be computed from what was counted, each by a call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def default(self) -> Sequence[str]:
         """Return the names that are computed where none is asked for."""
-        raise NotImplementedError
 
     def compute(self) -> dict[str, float]:
         """Return the metrics that are asked for, else the usual ones."""
@@ -155,9 +156,9 @@ class Counting:
         """Return the header of the predictions."""
         return ["id", "true_label", "predicted_label"]
 
+    @abstractmethod
     def rows(self, step: Step) -> Iterable[Sequence[str]]:
         """Return a batch's rows."""
-        raise NotImplementedError
 
 
 class Confusion:
