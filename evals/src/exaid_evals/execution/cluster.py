@@ -30,8 +30,6 @@ _AHEAD = 16
 """Items per worker that may be under way or done while the first of them is not."""
 
 _CONNECT_S = 20
-_TRIES = 3
-"""An item whose worker has died so many times is given up: it may be what kills them."""
 
 
 class WorkerDiffersError(ConfigError):
@@ -135,7 +133,7 @@ def _ordered(
             yield done, future.result()
     except KilledWorker:
         raise ExaidError(
-            f"{_TRIES} workers died one after the other over one item",
+            "workers died one after the other over one item",
             remedy="they may have run out of memory: give each more, or start fewer on a machine",
         ) from None
     except (CommClosedError, FutureCancelledError, CancelledError, asyncio.CancelledError, OSError) as error:
