@@ -26,7 +26,8 @@ from exaid_evals.replay.run_log import RunLog
 from exaid_evals.replay.working import read_nothing
 from exaid_evals.replication.failures import read_failure, read_failures, to_trace
 from exaid_evals.replication.failures_page import origins
-from exaid_evals.replication.page import table
+from exaid_evals.report.document import Document
+from exaid_evals.report.render import to_markdown
 from exaid_evals.traces.model import DECISIVE, read_trace
 
 WHO_AND_WHEN = Path(__file__).resolve().parents[4] / "shared" / "external" / "who_and_when"
@@ -251,4 +252,4 @@ def test_every_log_is_read() -> None:
     ]
     assert len(decisive) == sum(run.speaker is not None for run in runs) == 60
     page = (DOCS / "outside_medicine.md").read_text(encoding="utf-8")
-    assert table(("origin",), origins(WHO_AND_WHEN, runs)).split("\n", 2)[2] in page
+    assert to_markdown(Document("", [origins(WHO_AND_WHEN, runs)])).split("\n", 2)[2] in page

@@ -16,8 +16,10 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.item_scores.align import Aligned
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Comparison, Settings, read_first, score, unclustered
+from exaid_evals.report.cells import Digits, PValue
+from exaid_evals.report.document import Block, Document, Grid, Items, Section
 from exaid_evals.report.formats.csv_table import inert, write_csv
-from exaid_evals.report.formats.markdown import escape
+from exaid_evals.report.render import to_markdown
 from exaid_evals.stats.paired_scores import RESAMPLES
 
 SCHEMA = "exaid.log_comparison"
@@ -216,27 +218,28 @@ def _cell(value: object) -> object:
 
 
 def _markdown(report: Report, found: Mapping[str, Any]) -> str:
-    sides = [f"- {name}: {_text(_named(side))}" for name, side in (("A", report.a), ("B", report.b))]
     tests = sorted({one.test for one in report.comparisons})
     notes = (
         f"Differences are B less A. Intervals are Student's t over {_independent(report)}. Tests: {', '.join(tests)}; "
         f"p is adjusted by Holm over {sum(one.p is not None for one in report.comparisons)} comparisons."
     )
-    parts = ["# Comparison of two logs", "\n".join(sides), _listed([sentence(one) for one in report.comparisons])]
-    parts += ["## Differences", _table(table(report)), notes, "## Items to read first"]
+    groups: list[Block] = []
     for group in found["read_first"]:
-        parts.append(f"### {_text(', '.join(part for part in (group['task'], group['metric']) if part))}")
         rows = [["item", "A", "B", "question", "target", "answer of A", "answer of B"]]
         for one in group["items"]:
             texts = [one["question"][:160], one["target"][:80], one["answer_a"][:160], one["answer_b"][:160]]
             rows.append([_key((one["id"], one["epoch"])), _shown(one["a"]), _shown(one["b"]), *texts])
-        parts.append(_table(rows))
-    if not found["read_first"]:
-        parts.append("None: no item differs.")
-    parts += ["## What kept items out", _listed(kept_out(report)) or "Nothing."]
-    if report.warnings:
-        parts += ["## Warnings", _listed(report.warnings)]
-    return "\n\n".join([*parts, f"`{report.signature}`"]) + "\n"
+        groups.append(Section(", ".join(filter(None, (group["task"], group["metric"]))), [Grid(rows)]))
+    kept = kept_out(report)
+    parts: list[Block] = [
+        Items([f"{name}: {_named(side)}" for name, side in (("A", report.a), ("B", report.b))]),
+        Items([sentence(one) for one in report.comparisons]),
+        Section("Differences", [Grid(table(report)), notes]),
+        Section("Items to read first", groups or ["None: no item differs."]),
+        Section("What kept items out", [Items(kept) if kept else "Nothing."]),
+        *([Section("Warnings", [Items(report.warnings)])] if report.warnings else []),
+    ]
+    return to_markdown(Document("Comparison of two logs", parts, report.signature))
 
 
 def kept_out(report: Report) -> list[str]:
@@ -263,21 +266,8 @@ def _independent(report: Report) -> str:
     return " or ".join(kinds)
 
 
-def _listed(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {_text(line)}" for line in lines)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    heading, *body = [[_text(cell) for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (heading, ["---"] * len(heading), *body))
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
-
-
 def _p(p: float | None) -> str:
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return PValue(p).shown(Digits())
 
 
 def _shown(value: float | None) -> str:

@@ -12,8 +12,9 @@ from exaid_evals.errors import DataError
 from exaid_evals.metrics.records import CaseMetrics, Estimate, VariantMetrics, read_variant_and_cases
 from exaid_evals.replication.conclusions import Ordering, orderings
 from exaid_evals.replication.failures import FailedRun
-from exaid_evals.replication.page import table
-from exaid_evals.report.formats.markdown import escape
+from exaid_evals.replication.page import tested
+from exaid_evals.report.document import Block, Document, Grid, Marked, Section
+from exaid_evals.report.render import to_markdown
 
 MEASURE = "told_by_step"
 REMEDY = "run `compute-metrics --extractor words --measures decisive_step` on it"
@@ -64,7 +65,8 @@ def read_measured(campaign: Campaign, runs: Sequence[FailedRun]) -> dict[str, Me
 
 def failures_page(folder: Path, runs: Sequence[FailedRun], measured: dict[str, Measured]) -> str:
     """Return the whole page."""
-    return "\n\n".join(_parts(folder, runs, measured)) + "\n"
+    title = "Is the decisive error reported? An example outside medicine"
+    return to_markdown(Document(title, list(_parts(folder, runs, measured))))
 
 
 def step_orderings(measured: dict[str, Measured]) -> list[Ordering]:
@@ -77,58 +79,47 @@ def step_orderings(measured: dict[str, Measured]) -> list[Ordering]:
     return orderings(MEASURE, means, per_case)
 
 
-def _parts(folder: Path, runs: Sequence[FailedRun], measured: dict[str, Measured]) -> Iterator[str]:
-    yield "# Is the decisive error reported? An example outside medicine"
-    yield _INTRODUCTION
-    yield _COMMANDS
-    yield "## The logs"
-    yield table(
-        ("origin", "logs", "messages", "characters", "decisive step, of all", "said by another"), origins(folder, runs)
-    )
-    yield (
+def _parts(folder: Path, runs: Sequence[FailedRun], measured: dict[str, Measured]) -> Iterator[Block]:
+    yield Marked(_INTRODUCTION)
+    yield Marked(_COMMANDS)
+    times = (
         "Means over logs. No log says when anything was said, so that times are those of an assumed speed. The step is "
         "counted from 0; where another speaks in it than the agent who is named responsible, the step counts."
     )
-    yield "## What is reported of the decisive step"
-    yield _READING
+    yield Section("The logs", [origins(folder, runs), times])
+    yield Section("What is reported of the decisive step", list(_reported(measured)))
+    tests = (
+        "Paired over logs: mean difference with its 95 % bootstrap interval, Wilcoxon's signed-rank p adjusted by "
+        "Holm, and the logs with which a paired t test finds such a difference with 80 % power."
+    )
+    heading = ("more is reported by", "difference", "95 % interval", "p (Holm)", "logs needed", "holds")
+    rows = [(f"{one.higher} than {one.lower}", *tested(one, "{:.3f}".format)) for one in step_orderings(measured)]
+    yield Section("Which differences hold", [tests, Grid([heading, *rows])])
+
+
+def _reported(measured: dict[str, Measured]) -> Iterator[Block]:
+    yield Marked(_READING)
     budgets = sorted(
         int(name.rpartition("_")[2]) for name in next(iter(measured.values()))[0].measures if f"{MEASURE}_at_" in name
     )
-    yield table(
-        ("variant", "reported", *(f"within {budget:,} CTU" for budget in budgets), "half of it after (s)", "after CTU"),
-        [_row(variant, means, budgets) for variant, (means, _) in measured.items()],
-    )
+    within = (f"within {budget:,} CTU" for budget in budgets)
+    heading = ("variant", "reported", *within, "half of it after (s)", "after CTU")
+    yield Grid([heading, *(_row(variant, means, budgets) for variant, (means, _) in measured.items())])
     some = next(iter(measured.values()))[0]
-    yield f"`{some.signature}`"
+    yield Marked(f"`{some.signature}`")
     if some.stub:
-        yield (
+        yield Marked(
             "The middleware's model is the stub here, which copies sentences with new words: the numbers show how "
             "gate, trigger and budget work on such logs, and nothing of a real model. A live one goes the same way, by "
             "`run-variants --llm openai`."
         )
-    yield "## Which differences hold"
-    yield (
-        "Paired over logs: mean difference with its 95 % bootstrap interval, Wilcoxon's signed-rank p adjusted by "
-        "Holm, and the logs with which a paired t test finds such a difference with 80 % power."
-    )
-    yield table(
-        ("more is reported by", "difference", "95 % interval", "p (Holm)", "logs needed", "holds"),
-        [
-            (
-                escape(f"{one.higher} than {one.lower}"),
-                f"{one.difference:.3f}",
-                f"{one.low:.3f} … {one.high:.3f}",
-                "–" if one.p_holm is None else "< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}",
-                "–" if one.n_needed is None else f"{one.n_needed:,}",
-                "yes" if one.survives else "no",
-            )
-            for one in step_orderings(measured)
-        ],
-    )
 
 
-def origins(folder: Path, runs: Sequence[FailedRun]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each folder of logs: how many, their means over logs, and where their decisive steps are."""
+def origins(folder: Path, runs: Sequence[FailedRun]) -> Grid:
+    """Return a row for each folder of logs: how many, their means over logs, and where their decisive steps are."""
+    rows: list[tuple[str, ...]] = [
+        ("origin", "logs", "messages", "characters", "decisive step, of all", "said by another")
+    ]
     origins = Counter(run.path.parent.relative_to(folder).as_posix() for run in runs)
     for origin in sorted(origins):
         of_origin = [run for run in runs if run.path.parent.relative_to(folder).as_posix() == origin]
@@ -137,22 +128,25 @@ def origins(folder: Path, runs: Sequence[FailedRun]) -> Iterator[tuple[str, ...]
         known = [(run.step, n) for run, n in zip(of_origin, n_messages, strict=True) if run.step is not None]
         places = [step / max(n - 1, 1) for step, n in known]
         others = sum(run.speaker is not None and run.speaker != run.agent for run in of_origin)
-        yield (
-            escape(origin if origin != "." else "–"),
-            f"{len(of_origin)}",
-            f"{sum(n_messages) / len(of_origin):.1f}",
-            f"{sum(lengths) / len(of_origin):,.0f}",
-            f"{median(step for step, _ in known):g} (median), {sum(places) / len(places):.0%} of the way"
-            if known
-            else "–",
-            f"{others}",
+        rows.append(
+            (
+                origin if origin != "." else "–",
+                f"{len(of_origin)}",
+                f"{sum(n_messages) / len(of_origin):.1f}",
+                f"{sum(lengths) / len(of_origin):,.0f}",
+                f"{median(step for step, _ in known):g} (median), {sum(places) / len(places):.0%} of the way"
+                if known
+                else "–",
+                f"{others}",
+            )
         )
+    return Grid(rows)
 
 
 def _row(variant: str, means: VariantMetrics, budgets: Sequence[int]) -> tuple[str, ...]:
     shares = (MEASURE, *(f"{MEASURE}_at_{budget}" for budget in budgets))
     return (
-        escape(variant),
+        variant,
         *(_cell(means.measures[name], 1, 3) for name in shares),
         _cell(means.measures[f"{MEASURE}_delay_ms"], 1e-3, 1, counted=True),
         _cell(means.measures[f"{MEASURE}_ctu"], 1, 0, counted=True),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.replication.calibration import CalibrationFound, OurCalibration
 from exaid_evals.replication.compare import Cell, leaves
+from exaid_evals.replication.conclusions import Ordering
 from exaid_evals.replication.gate import GateStep
 from exaid_evals.replication.published import Publication
 from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication
+from exaid_evals.replication.validity import Validity
+from exaid_evals.report.cells import Digits, PValue
+from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Section
 from exaid_evals.report.formats.markdown import escape
+from exaid_evals.report.render import to_markdown
 
 _CONCEPTS = (
     ("m3_redundancy.jaccard_mean", "Redundancy (M3)"),
@@ -39,88 +44,72 @@ def page(publication: Publication, found: Replication, *, main_table: str | None
         found: what was recomputed.
         main_table: of a campaign in which variants of ours were replayed over the same conversations, in Markdown.
     """
-    parts = [*_parts(publication, found), *(_replayed(main_table) if main_table else ())]
-    return "\n\n".join(parts) + "\n"
+    parts = [*_parts(publication, found), *([_replayed(main_table)] if main_table else [])]
+    return to_markdown(Document("The published EXAIM evaluation, recomputed", parts))
 
 
-def _replayed(main_table: str) -> Iterator[str]:
-    yield "## Variants of ours over the same conversations"
-    yield (
+def _replayed(main_table: str) -> Section:
+    prose = (
         "V0 to V4 are those of this project and not the published ones; A0 to A4 leave out one thing at a time, as the "
         "published ones do. They were replayed over the published streams, at the recorded times, by "
         "`exaid-evals run-variants --stub --data-dir X`, once more with `--variants-dir evals/configs/ablation`, and "
         "measured by `compute-metrics`."
     )
-    yield main_table.strip()
+    return Section("Variants of ours over the same conversations", [Marked(prose), Marked(main_table.strip())])
 
 
-def _parts(publication: Publication, found: Replication) -> Iterator[str]:
-    cells, cases = found.recomputed.cells, found.recomputed.case_cells
-    yield "# The published EXAIM evaluation, recomputed"
-    yield (
+def _parts(publication: Publication, found: Replication) -> Iterator[Block]:
+    yield Marked(
         "Written by `exaid-evals replicate DIR --annotated FILE --campaign X --page FILE`, where DIR is laid out as "
         "upstream lays out `evals/data`. The data are upstream's (AbemKW/EXAIM-MedGemma-Impact) and not part of this "
         "project; figures only are quoted."
     )
-    yield "## What each variant is"
-    yield "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is no middleware at all."
-    yield table(
-        ("published", "policy", "what it does", "ours", "summaries in view", "cases"),
-        [
-            (
-                escape(one.variant),
-                escape(one.policy),
-                one.meaning,
-                one.ours or "–",
-                f"{one.history_k}",
-                f"{one.n_cases}",
-            )
-            for one in found.recomputed.variants
-        ],
-    )
-    yield "## Numbers that the records determine"
-    yield (
-        f"{_equal(cells)} published numbers of variants and {_equal(cases)} of cases are recomputed to the last digit: "
-        "M1, M2, M8, M9 and M10, flushes, throughput and the shares of latency. "
-        f"{found.recomputed.n_hashed} traces have the content whose hash was published."
-    )
-    yield table(("variant", *(heading for _, heading in _SHOWN)), _rows(cells))
-    different = [cell for cell in (*cells, *cases) if not cell.equal]
-    if different:
-        yield "Different:"
-        yield table(
-            ("variant", "case", "measure", "published", "recomputed"),
-            [
-                (
-                    *map(
-                        escape,
-                        (cell.variant, cell.case_id or "", cell.measure, f"{cell.published}", f"{cell.recomputed}"),
-                    ),
-                )
-                for cell in different[:50]
-            ],
-        )
+    variants = [
+        (one.variant, one.policy, Marked(one.meaning), Marked(one.ours or "–"), f"{one.history_k}", f"{one.n_cases}")
+        for one in found.recomputed.variants
+    ]
+    ids = "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is no middleware at all."
+    heading = ("published", "policy", "what it does", "ours", "summaries in view", "cases")
+    yield Section("What each variant is", [Marked(ids), Grid([heading, *variants])])
+    yield Section("Numbers that the records determine", list(_determined(found)))
     if found.concepts:
-        yield from _concepts(publication, found)
+        yield Section("Numbers that rest on concepts", list(_concepts(publication, found)))
     if found.orderings:
-        yield from _conclusions(found)
+        yield Section("Which orderings of variants survive", list(_conclusions(found)))
     if found.gate:
-        yield from _gate(found.gate)
+        yield Section("The token gate, replayed", list(_gate(found.gate)))
     if found.calibration:
-        yield from _calibration(found.calibration)
+        yield Section("The gate's calibration", list(_calibration(found.calibration)))
     if found.chunk_size:
         overall = {cell.measure: cell for cell in found.chunk_size}
         size = overall.get("chunk_size_ctu")
-        yield (
+        yield Marked(
             f"The fixed chunks that stand in for the gate: {_equal(found.chunk_size)} numbers of their report are "
             "recomputed, the median flush of each case and the median of these"
             + (f", rounded up to {_exact(size.recomputed)} CTU." if size else ".")
         )
 
 
-def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
-    yield "## Numbers that rest on concepts"
-    yield (
+def _determined(found: Replication) -> Iterator[Block]:
+    cells, cases = found.recomputed.cells, found.recomputed.case_cells
+    yield Marked(
+        f"{_equal(cells)} published numbers of variants and {_equal(cases)} of cases are recomputed to the last digit: "
+        "M1, M2, M8, M9 and M10, flushes, throughput and the shares of latency. "
+        f"{found.recomputed.n_hashed} traces have the content whose hash was published."
+    )
+    yield Grid([("variant", *(heading for _, heading in _SHOWN)), *_rows(cells)])
+    different = [cell for cell in (*cells, *cases) if not cell.equal]
+    if different:
+        yield "Different:"
+        rows = [
+            (cell.variant, cell.case_id or "", cell.measure, f"{cell.published}", f"{cell.recomputed}")
+            for cell in different[:50]
+        ]
+        yield Grid([("variant", "case", "measure", "published", "recomputed"), *rows])
+
+
+def _concepts(publication: Publication, found: Replication) -> Iterator[Block]:
+    yield Marked(
         f"The published extractor (a spaCy model with a UMLS linker) cannot be had here; ours is `{found.extractor}`. "
         "The two are not the same instrument, so these numbers stand beside the published ones and are not held to be "
         "equal. The definitions are upstream's: M3 is the mean Jaccard index of the concepts of consecutive summaries, "
@@ -135,14 +124,11 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
         ("ours, by our definition", found.by_our_definitions),
     ]
     for measure, heading in _CONCEPTS:
-        yield f"**{heading}**"
+        yield Marked(f"**{heading}**")
         variants = [one.variant for one in found.recomputed.variants]
-        yield table(
-            ("how the conversation is read", *map(escape, variants)),
-            [(name, *(_share(means.get(variant, {}).get(measure)) for variant in variants)) for name, means in ways],
-        )
-    yield "### Why more than half was counted as unsupported"
-    yield (
+        rows = [(name, *(_share(means.get(variant, {}).get(measure)) for variant in variants)) for name, means in ways]
+        yield Grid([("how the conversation is read", *variants), *rows])
+    why = (
         "Upstream builds the text of a trace by joining its deltas with blanks. The deltas of these traces are pieces "
         "of words (tokens of the agents' model), so that most words of the joined text are torn, while summaries are "
         "read as they are. Read so, with our extractor and nothing else changed, the share of unsupported concepts is "
@@ -151,15 +137,14 @@ def _concepts(publication: Publication, found: Replication) -> Iterator[str]:
         "words get the same wrong candidates in both texts, so that it raises the share only where a summary puts a "
         "concept in other words. The simulation cannot say what a linker does with a torn word that looks like another."
     )
-    yield from _recall(publication, found)
+    yield Section("Why more than half was counted as unsupported", [Marked(why)])
+    if found.validity is not None:
+        recall = list(_recall(publication, found, found.validity))
+        yield Section("What the extractor's own recall leaves open", recall)
 
 
-def _recall(publication: Publication, found: Replication) -> Iterator[str]:
-    if found.validity is None:
-        return
-    yield "### What the extractor's own recall leaves open"
-    validity = found.validity
-    yield (
+def _recall(publication: Publication, found: Replication, validity: Validity) -> Iterator[Block]:
+    yield Marked(
         f"On {validity.n_documents} texts that people annotated, `{found.extractor}` has precision "
         f"{_interval(validity.precision)} and recall {_interval(validity.recall)} (95 % bootstrap over texts). "
         "A concept that was said and is not found in the conversation counts as unsupported, and one that is not found "
@@ -169,19 +154,17 @@ def _recall(publication: Publication, found: Replication) -> Iterator[str]:
         "is unsupported. A published share outside it is explained by no misses of our extractor."
     )
     published = {variant: dict(leaves(values)) for variant, values in publication.aggregate.items()}
-    yield table(
-        ("variant", "published", "ours, as said", "corrected", "interval"),
-        [
+    rows = [
             (
-                escape(variant),
+                variant,
                 _share(published.get(variant, {}).get("m5_unsupported.global_rate_mean")),
                 _interval(bounds.observed),
                 _share(bounds.corrected),
                 f"{bounds.low:.3f}–{bounds.high:.3f}",
             )
             for variant, bounds in found.bounds.items() if bounds
-        ],
-    )  # fmt: skip
+        ]  # fmt: skip
+    yield Grid([("variant", "published", "ours, as said", "corrected", "interval"), *rows])
 
 
 def _interval(values: tuple[float, float, float]) -> str:
@@ -194,30 +177,29 @@ def _way(table: ConceptTable) -> str:
     return f"ours, {text}" + ("" if table.candidates == 1 else f", {table.candidates} candidates a mention")
 
 
-def _conclusions(found: Replication) -> Iterator[str]:
+def _conclusions(found: Replication) -> Iterator[Block]:
     n_surviving = sum(one.survives for one in found.orderings)
-    yield "## Which orderings of variants survive"
-    yield (
+    yield Marked(
         f"{n_surviving} of {len(found.orderings)}. Each published ordering of two variants, tested over the same "
         "cases: paired mean difference with its 95 % bootstrap interval over cases, Wilcoxon's signed-rank p adjusted "
         "by Holm over the pairs of a measure, and the cases with which a paired t test finds such a difference with "
         "80 % power. "
         "Measures that rest on concepts are ours, over the conversation as it was said."
     )
-    yield table(
-        ("measure", "ordering", "difference", "95 % interval", "p (Holm)", "cases needed", "survives"),
-        [
-            (
-                f"`{one.measure}`",
-                escape(f"{one.higher} > {one.lower}"),
-                _plain(one.difference),
-                f"{_plain(one.low)} … {_plain(one.high)}",
-                "–" if one.p_holm is None else "< 0.001" if one.p_holm < 0.001 else f"{one.p_holm:.3f}",
-                "–" if one.n_needed is None else f"{one.n_needed:,}",
-                "yes" if one.survives else "no",
-            )
-            for one in found.orderings
-        ],
+    rows = [
+        (Marked(f"`{one.measure}`"), f"{one.higher} > {one.lower}", *tested(one, _plain)) for one in found.orderings
+    ]
+    yield Grid([("measure", "ordering", "difference", "95 % interval", "p (Holm)", "cases needed", "survives"), *rows])
+
+
+def tested(one: Ordering, shown: Callable[[float], str]) -> tuple[str, ...]:
+    """Return an ordering's difference, its interval, p, the cases needed to find it, and whether it holds."""
+    return (
+        shown(one.difference),
+        f"{shown(one.low)} … {shown(one.high)}",
+        Marked(PValue(one.p_holm).shown(Digits())),
+        "–" if one.n_needed is None else f"{one.n_needed:,}",
+        "yes" if one.survives else "no",
     )
 
 
@@ -237,42 +219,38 @@ that come out with the same index, end and reason (in brackets: at whatever inde
 - **waiting measured in an agent's first chunk.** The clock of `max_wait` is started once for each agent."""
 
 
-def _gate(steps: Sequence[GateStep]) -> Iterator[str]:
-    yield "## The token gate, replayed"
-    yield _RULES.replace("\n  ", " ").replace("\nt", " t")
+def _gate(steps: Sequence[GateStep]) -> Iterator[Block]:
+    yield Marked(_RULES.replace("\n  ", " ").replace("\nt", " t"))
     variants = list(dict.fromkeys(step.variant for step in steps))
     by_rule: dict[str, list[str]] = {}
     for step in steps:
         shown = f"{step.n_equal:,} of {step.n_published:,} ({step.n_anywhere:,})"
         by_rule.setdefault(step.rule, []).append(shown)
-    yield table(("rule added", *map(escape, variants)), [(rule, *counts) for rule, counts in by_rule.items()])
-    differences = [f"- {escape(step.variant)}, {text}" for step in steps[-len(variants) :] for text in step.first]
+    yield Grid([("rule added", *variants), *((Marked(rule), *counts) for rule, counts in by_rule.items())])
+    differences = [Marked(f"{escape(step.variant)}, {text}") for step in steps[-len(variants) :] for text in step.first]
     if differences:
         yield "By all rules together, these still differ first:"
-        yield "\n".join(differences)
+        yield Items(differences)
 
 
-def _calibration(found: CalibrationFound) -> Iterator[str]:
-    yield "## The gate's calibration"
-    yield (
+def _calibration(found: CalibrationFound) -> Iterator[Block]:
+    yield Marked(
         f"{_equal(found.cells)} published numbers of the calibration are recomputed to the last digit, by upstream's "
         "grid, constraints, quantiles (order statistics) and rule of choice (Pareto front, nearest to utopia, then "
         "fewest flushes), over flushes of our simulator with the rules above; here the end of a turn lets go."
     )
-    yield table(
-        ("number", "published", "recomputed"),
-        [(f"`{cell.measure}`", _exact(cell.published), _exact(cell.recomputed)) for cell in found.cells],
-    )
+    rows = [(Marked(f"`{cell.measure}`"), _exact(cell.published), _exact(cell.recomputed)) for cell in found.cells]
+    yield Grid([("number", "published", "recomputed"), *rows])
     if found.chosen is None:
         return
-    yield (
+    yield Marked(
         f"{found.n_same} policies cannot be told from the chosen one by any measure, and the first of the grid is "
         f"taken: {found.n_timed} flushes of all policies were a timer's, so that `silence` and `max_wait` were chosen "
         "by the order of the grid alone."
     )
     for what, ours in (("all that was said", found.ours), ("the turns that upstream hears", found.ours_heard)):
         if ours is not None:
-            yield _our_calibration(what, ours, found.chosen)
+            yield Marked(_our_calibration(what, ours, found.chosen))
 
 
 def _our_calibration(what: str, ours: OurCalibration, published: Policy) -> str:
@@ -304,7 +282,7 @@ def _rows(cells: Sequence[Cell]) -> Iterator[tuple[str, ...]]:
     for variant in dict.fromkeys(cell.variant for cell in cells):
         shown = [by_key.get((variant, measure)) for measure, _ in _SHOWN]
         yield (
-            escape(variant),
+            variant,
             *(
                 "–"
                 if cell is None
@@ -326,9 +304,3 @@ def _plain(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,10 @@ from exaid_evals.calibration.policy import Policy
 from exaid_evals.calibration.simulate import REASONS
 from exaid_evals.calibration.stage import Calibration
 from exaid_evals.report.base import MISSING, STUB_NOTE
+from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Picture, Pictures, Section
 from exaid_evals.report.figures import gate_pareto
 from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.report.render import to_markdown
 
 # measure → heading, decimals, factor from the record's unit to the shown one
 _SHOWN = {
@@ -98,20 +99,20 @@ def policies_csv(calibration: Calibration) -> str:
 def report(calibration: Calibration, current: Policy | None = None) -> str:
     """Return the report."""
     plan, choice = calibration.plan, calibration.choice
-    parts = [
-        "# Calibration of the token gate",
-        *([f"**{STUB_NOTE}**"] if plan.manifest.stub else []),
-        _summary(calibration),
-        "## The choice\n\n" + _policies_table(calibration, current),
-        f"![{gate_pareto.TITLE}]({gate_pareto.NAME}.png)",
-        "## Constraints\n\n" + _constraints_table(calibration),
-        "## Sensitivity to the threshold of undersize\n\n" + _sensitivity_table(calibration),
-        "## How it was chosen\n\n" + _method(calibration, choice),
+    made_of = (
         f"Calibration: `{plan.calibration_hash}`  \nTraces: `{plan.manifest.trace_dataset_hash}`, made "
-        f"{plan.manifest.created_at}  \nCases: {', '.join(plan.manifest.generation.ordered_case_list)}",
-        f"`{plan.signature}`",
+        f"{plan.manifest.created_at}  \nCases: {', '.join(plan.manifest.generation.ordered_case_list)}"
+    )
+    figure = Pictures([Picture(gate_pareto.TITLE, f"{gate_pareto.NAME}.png")])
+    parts: list[Block] = [
+        *([Marked(f"**{STUB_NOTE}**")] if plan.manifest.stub else []),
+        Items(_summary(calibration)),
+        Section("The choice", [_policies_table(calibration, current), figure]),
+        Section("Constraints", [_constraints_table(calibration)]),
+        Section("Sensitivity to the threshold of undersize", [_sensitivity_table(calibration)]),
+        Section("How it was chosen", [*_method(calibration, choice), Marked(made_of)]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return to_markdown(Document("Calibration of the token gate", parts, str(plan.signature)))
 
 
 def edges(calibration: Calibration) -> list[str]:
@@ -124,7 +125,7 @@ def edges(calibration: Calibration) -> list[str]:
     return found
 
 
-def _summary(calibration: Calibration) -> str:
+def _summary(calibration: Calibration) -> list[str]:
     plan, choice, tried = calibration.plan, calibration.choice, calibration.sweep
     left_out = plan.grid[1]
     failed = len(plan.manifest.entries) - len(plan.conversations)
@@ -137,10 +138,10 @@ def _summary(calibration: Calibration) -> str:
     at_edge = edges(calibration)
     if at_edge:
         notes.append(f"at an end of the grid: {', '.join(at_edge)}")
-    return "\n".join(f"- {note}" for note in notes)
+    return notes
 
 
-def _policies_table(calibration: Calibration, current: Policy | None) -> str:
+def _policies_table(calibration: Calibration, current: Policy | None) -> Grid:
     choice, tried = calibration.choice, calibration.sweep
     rows = [("chosen", choice.index)]
     if current is not None and current in tried.policies and current != calibration.chosen:
@@ -152,7 +153,7 @@ def _policies_table(calibration: Calibration, current: Policy | None) -> str:
         broken = ", ".join(constraint for constraint, refused in choice.broken.items() if refused[index])
         distance = MISSING if np.isnan(choice.distance[index]) else f"{choice.distance[index]:.4f}"
         lines.append([name, _settings(tried.policies[index]), *_numbers(choice, index), distance, broken or MISSING])
-    return _table(header, lines)
+    return Grid([header, *lines], figures=True)
 
 
 def _others_on_front(choice: Choice) -> list[int]:
@@ -170,27 +171,28 @@ def _point(choice: Choice, index: int) -> tuple[float, ...]:
     return tuple(float(choice.measures[aim.measure][index]) for aim in choice.objectives)
 
 
-def _ranges_table(choice: Choice) -> str:
-    lines = []
+def _ranges_table(choice: Choice) -> Grid:
+    lines = [["Objective", "As good as 0", "As bad as 1", "Chosen"]]
     for aim, ends in zip(choice.objectives, choice.ranges, strict=True):
         heading, decimals, scale = _SHOWN[aim.measure]
         values = (*ends, float(choice.measures[aim.measure][choice.index]))
         lines.append([heading, *(f"{value * scale:,.{decimals}f}" for value in values)])
-    return _table(["Objective", "As good as 0", "As bad as 1", "Chosen"], lines)
+    return Grid(lines, figures=True)
 
 
-def _constraints_table(calibration: Calibration) -> str:
+def _constraints_table(calibration: Calibration) -> Grid | str:
     choice, limits = calibration.choice, calibration.plan.config.constraints.limits
     n_broken = np.sum(list(choice.broken.values()), axis=0)
     lines = [
         [name, f"{limits[name]:g}", str(int(refused.sum())), str(int(np.sum(refused & (n_broken == 1))))]
         for name, refused in choice.broken.items()
     ]
-    return _table(["Measure", "At most", "Refuses", "Only this one refuses"], lines) if lines else "None."
+    heading = ["Measure", "At most", "Refuses", "Only this one refuses"]
+    return Grid([heading, *lines], figures=True) if lines else "None."
 
 
-def _sensitivity_table(calibration: Calibration) -> str:
-    lines = []
+def _sensitivity_table(calibration: Calibration) -> Grid:
+    lines = [["Below so many words", "Survivors", _POLICY, *(shown[0] for shown in _SHOWN.values())]]
     for words, choice in calibration.sensitivity.items():
         name = f"{words} (configured)" if words == calibration.choice.undersize_words else str(words)
         if choice is None:
@@ -198,24 +200,27 @@ def _sensitivity_table(calibration: Calibration) -> str:
             continue
         policy = _settings(calibration.sweep.policies[choice.index])
         lines.append([name, str(int(choice.survivors.sum())), policy, *_numbers(choice, choice.index)])
-    return _table(["Below so many words", "Survivors", _POLICY, *(shown[0] for shown in _SHOWN.values())], lines)
+    return Grid(lines, figures=True)
 
 
-def _method(calibration: Calibration, choice: Choice) -> str:
+def _method(calibration: Calibration, choice: Choice) -> list[Block]:
     config = calibration.plan.config
     low, high = config.normalise_percentiles
     aims = ", ".join(f"`{aim.measure}` {'↑' if aim.larger_is_better else '↓'}" for aim in choice.objectives)
-    return (
+    how = (
         f"Every policy of the grid was run over every case as the gate itself would, word by word on the virtual "
         f"clock. Of the policies that keep every constraint, the Pareto front over {aims} was taken; the objectives "
         f"were normalised by the survivors' {low}th and {high}th percentile and clipped, and the point of the front "
-        f"nearest to utopia (Euclidean) was chosen. Ties: {TIE_ORDER}.\n\n"
-        f"{_ranges_table(choice)}\n\n"
-        "An objective counts fully however narrow its range is: look whether the differences above matter.\n\n"
+        f"nearest to utopia (Euclidean) was chosen. Ties: {TIE_ORDER}."
+    )
+    return [
+        Marked(how),
+        _ranges_table(choice),
+        "An objective counts fully however narrow its range is: look whether the differences above matter.",
         f"Times to a first flush and flushes per case are means over cases (turns); sizes and shares are of all "
         f"flushes together; the worst wait is from a chunk's first word to its flush, in any case. A flush of fewer "
-        f"than {config.undersize_words} words is undersized."
-    )
+        f"than {config.undersize_words} words is undersized.",
+    ]
 
 
 def _numbers(choice: Choice, index: int) -> list[str]:
@@ -227,11 +232,6 @@ def _numbers(choice: Choice, index: int) -> list[str]:
 
 def _settings(policy: Policy) -> str:
     return " / ".join(f"{value:,}" for value in policy.settings.values())
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = [":--", *["--:"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *lines))
 
 
 def _rounded(value: float) -> float | None:

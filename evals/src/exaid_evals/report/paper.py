@@ -15,11 +15,13 @@ from exaid_evals.artifacts.hashing import sha256_bytes
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.files import inside
+from exaid_evals.report.document import Block, Document, Items, Marked, Picture, Pictures, Section
 from exaid_evals.report.formats.markdown import escape as markdown_text
 from exaid_evals.report.formats.tex_text import CHARACTER, DEFINITION, breakable
 from exaid_evals.report.formats.tex_text import escape as tex_text
 from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of, time_note
 from exaid_evals.report.registry import FIGURES, load
+from exaid_evals.report.render import to_markdown
 from exaid_evals.report.results import Results
 
 FOLDER = "paper"
@@ -137,28 +139,27 @@ def _opening(results: Results) -> list[str]:
 
 
 def _index_md(items: Sequence[Item], results: Results) -> str:
-    present = [item for item in items if item.files]
-    parts = [
-        "# Tables and figures",
-        " ".join(map(markdown_text, _opening(results))),
-        "\n".join(f"`{line}`  " for line in signatures_of(results)).rstrip(),
-        f"To typeset all of it: `pdflatex {INDEX_TEX}`.",
-        "\n".join(
-            f"- {item.label}: {markdown_text(item.title)} ("
-            + ", ".join(f"[{suffix}]({item.stem}.{suffix})" for suffix in item.files)
-            + ")"
-            if item.files
-            else f"- {item.label}: {markdown_text(item.title)}: not made, {markdown_text(item.why_not)}"
-            for item in items
-        ),
+    parts: list[Block] = [
+        " ".join(_opening(results)),
+        Marked("\n".join(f"`{line}`  " for line in signatures_of(results)).rstrip()),
+        Marked(f"To typeset all of it: `pdflatex {INDEX_TEX}`."),
+        Items([Marked(_entry(item)) for item in items]),
     ]
-    for item in present:
-        parts.append(f"## {item.label}")
-        if item.kind == "table":
-            parts.append(item.files["md"].read_text(encoding="utf-8").strip())
-        else:
-            parts += [f"![{markdown_text(item.title)}]({item.stem}.png)", markdown_text(_figure_caption(item, results))]
-    return "\n\n".join(parts) + "\n"
+    for item in items:
+        if item.kind == "table" and item.files:
+            parts.append(Section(item.label, [Marked(item.files["md"].read_text(encoding="utf-8").strip())]))
+        elif item.files:
+            figure = Pictures([Picture(item.title, f"{item.stem}.png")])
+            parts.append(Section(item.label, [figure, _figure_caption(item, results)]))
+    return to_markdown(Document("Tables and figures", parts))
+
+
+def _entry(item: Item) -> str:
+    """Return an item in the list of contents."""
+    if not item.files:
+        return markdown_text(f"{item.label}: {item.title}: not made, {item.why_not}")
+    links = ", ".join(f"[{suffix}]({item.stem}.{suffix})" for suffix in item.files)
+    return f"{markdown_text(f'{item.label}: {item.title}')} ({links})"
 
 
 def _figure_caption(item: Item, results: Results) -> str:

@@ -11,12 +11,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.report.html_page import page, text
+from exaid_evals.report.render import fill, page
 from exaid_evals.viewer.collect import Collected
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = (
@@ -38,7 +41,7 @@ def render(collected: Collected) -> str:
     )
 
 
-def shell(signatures: Sequence[str], stub: str, content: str) -> str:
+def shell(signatures: Sequence[str], stub: str, content: str) -> Markup:
     """Return what stands around every view: the bar above, and below what must never be out of sight.
 
     Args:
@@ -46,9 +49,7 @@ def shell(signatures: Sequence[str], stub: str, content: str) -> str:
         stub: what is simulated; empty for nothing.
         content: hash of what the page holds, unpacked: the same wherever it was packed.
     """
-    mark = f'<strong class="stub" title="{text(stub)}">stub data</strong>' if stub else ""
-    made = "; ".join(signatures)
-    return asset("shell.html").format(mark=mark, signature=text(made), content=text(content), stub=text(stub))
+    return fill("viewer/assets/shell.html", signature="; ".join(signatures), content=content, stub=stub)
 
 
 def pack(record: Mapping[str, Any]) -> str:

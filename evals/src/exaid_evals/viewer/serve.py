@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from exaid_evals.errors import ExaidError
-from exaid_evals.report.html_page import page, text
+from exaid_evals.report.render import fill, page
 from exaid_evals.viewer.page import asset, script
 from exaid_evals.viewer.progress import Follower
 
@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self.progress_page = page(
             f"{title} · exaid-evals",
-            asset("progress.html").format(title=text(title)),
+            fill("viewer/assets/progress.html", title=title),
             "",
             style=asset("viewer.css"),
             script=script(("elements.js", "progress.js")),

@@ -8,8 +8,8 @@ from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.recommend import interval, recommendations, spanned, verdict
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.compare.words import counted, listed
-from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number
+from exaid_evals.report.document import Block, Grid, Items, Section
 
 MOST_ROWS = 60
 _OF = {
@@ -64,7 +64,7 @@ def _behind(ranking: Ranking, one: Performance) -> str:
 
 def _summary(comparison: Comparison) -> Section:
     lines = [verdict(comparison.rankings[0])]
-    return Section("Summary", [Block(paragraphs=lines), Block("What to do", items=recommendations(comparison))])
+    return Section("Summary", [*lines, Section("What to do", [Items(recommendations(comparison))])])
 
 
 def _performance(comparison: Comparison) -> Section:
@@ -74,7 +74,7 @@ def _performance(comparison: Comparison) -> Section:
         "Groups that share their repetitions (seeds, folds, cases) are paired: the difference is taken within each, "
         "and the first is better where its interval lies above 0. Others are apart where intervals do not overlap."
     )
-    blocks = [Block(paragraphs=[told, pairs])]
+    blocks: list[Block] = [told, pairs]
     for ranking in comparison.rankings:
         lines = [verdict(ranking)]
         if ranking.missing:
@@ -84,22 +84,22 @@ def _performance(comparison: Comparison) -> Section:
             n = len(ranking.performances) + len(ranking.missing)
             lines.append(f"The first {MOST_ROWS} of {n} groups; comparison.json has all.")
         way = f" ({ranking.direction} is better)" if ranking.direction else ""
-        blocks.append(Block(f"{ranking.metric}{way}", lines, table=ranking_rows(ranking)))
+        blocks.append(Section(f"{ranking.metric}{way}", [*lines, Grid(ranking_rows(ranking))]))
     return Section("Performance", blocks)
 
 
 def _settings(comparison: Comparison) -> Section:
     keys = comparison.grouping.differing
     if not any(group.settings for group in comparison.groups):
-        return Section("Settings", [Block(paragraphs=["No run has a configuration."])])
+        return Section("Settings", ["No run has a configuration."])
     if not keys:
-        return Section("Settings", [Block(paragraphs=["The runs differ in no setting that says how they were made."])])
+        return Section("Settings", ["The runs differ in no setting that says how they were made."])
     shown = comparison.groups[:MOST_ROWS]
     rows = [["group", *keys], *([one.name, *(setting_text(one.settings, key)[:80] for key in keys)] for one in shown)]
     told = [f"Only what differs; what names, places, times or seeds a run is left out. {_same(comparison)}"]
     if len(shown) < len(comparison.groups):
         told.append(f"The first {MOST_ROWS} of {len(comparison.groups)} groups.")
-    return Section("Settings", [Block(paragraphs=told, table=rows)])
+    return Section("Settings", [*told, Grid(rows)])
 
 
 def _same(comparison: Comparison) -> str:
@@ -131,14 +131,12 @@ def _stability(comparison: Comparison) -> Section:
     told = ["Recovered: nine tenths of what a sudden drop lost were won back before the run ended."]
     if len(ordered) > MOST_ROWS:
         told.append(f"The {MOST_ROWS} least steady of {len(ordered)} runs.")
-    return Section("Stability", [Block(paragraphs=told, table=rows)])
+    return Section("Stability", [*told, Grid(rows)])
 
 
 def _divergence_points(comparison: Comparison) -> Section:
     if not comparison.partings:
-        return Section(
-            "Where histories part", [Block(paragraphs=["Nothing was held against each other step by step."])]
-        )
+        return Section("Where histories part", ["Nothing was held against each other step by step."])
     rows = [["metric", "between", "parts at step", "not before", "higher from then on", "bands"]]
     unknown: dict[str, int] = {}
     for one in comparison.partings:
@@ -157,12 +155,12 @@ def _divergence_points(comparison: Comparison) -> Section:
     shown = rows[: MOST_ROWS + 1] if len(rows) > 1 else ()
     if len(rows) - 1 > MOST_ROWS:
         told.append(f"The first {MOST_ROWS} of {len(rows) - 1}; comparison.json has all.")
-    return Section("Where histories part", [Block(paragraphs=told, table=shown)])
+    return Section("Where histories part", [*told, Grid(shown)])
 
 
 def _notes(comparison: Comparison) -> Section:
     lines = comparison.notes
-    return Section("Limits", [Block(items=lines) if lines else Block(paragraphs=["None were found."])])
+    return Section("Limits", [Items(lines) if lines else "None were found."])
 
 
 def _runs(one: Performance) -> str:

@@ -10,11 +10,13 @@ from exaid_evals.analysis.compare.plots import chosen_rankings, draw
 from exaid_evals.analysis.compare.record import comparison_record, csv_number, csv_text, signature
 from exaid_evals.analysis.compare.sections import sections
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.report.markdown import document
-from exaid_evals.analysis.report.write import plot_paths, write_files
+from exaid_evals.analysis.report.sections import pictures
+from exaid_evals.analysis.report.write import write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
+from exaid_evals.report.document import Document
 from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.report.render import to_markdown
 
 DASHBOARD, REPORT, RECORD, TABLE = "dashboard.html", "comparison.md", "comparison.json", "comparison.csv"
 
@@ -28,9 +30,11 @@ def write_comparison(comparison: Comparison, out: Path) -> Path:
     """
     record = canonical_bytes(comparison_record(comparison)) + b"\n"
     plots = {one.metric: draw(comparison, one) for one in chosen_rankings(comparison)}
-    title = f"Comparison of {len(comparison.runs)} runs"
+    parts = sections(comparison)
+    parts[2:2] = pictures(plots)
+    report = Document(f"Comparison of {len(comparison.runs)} runs", parts, signature(comparison))
     files: dict[str, str | bytes] = {
-        REPORT: document(title, sections(comparison), plot_paths(plots), signature(comparison), plots_at=2),
+        REPORT: to_markdown(report),
         TABLE: _csv(comparison),
         RECORD: record,
         DASHBOARD: page.render(comparison),

@@ -10,13 +10,13 @@ from exaid_evals import __version__
 from exaid_evals.analysis.compare.record import csv_number, csv_text, rounded_in
 from exaid_evals.analysis.impact.sections import findings, sections
 from exaid_evals.analysis.impact.stage import Impact
-from exaid_evals.analysis.report.html_page import report_page
-from exaid_evals.analysis.report.markdown import document
 from exaid_evals.analysis.report.record import numbers_in
 from exaid_evals.analysis.report.write import write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.report.document import Document
 from exaid_evals.report.formats.csv_table import write_csv
+from exaid_evals.report.render import to_html, to_markdown
 
 SCHEMA = "exaid.impact"
 
@@ -75,12 +75,12 @@ def write_impact(impact: Impact, out: Path) -> Path:
         out: folder, made where it is missing.
     """
     record = canonical_bytes(impact_record(impact)) + b"\n"
-    title = f"What goes with {impact.metric}"
+    report = Document(f"What goes with {impact.metric}", sections(impact), signature(impact), lead=True)
     files: dict[str, str | bytes] = {
-        REPORT: document(title, sections(impact), {}, signature(impact)),
+        REPORT: to_markdown(report),
         TABLE: _csv(impact),
         RECORD: record,
-        PAGE: report_page(title, sections(impact), {}, signature(impact)),
+        PAGE: to_html(report),
     }
     write_files(out, files)
     return out / PAGE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from exaid_evals.analysis.compare.words import counted, p_is
 from exaid_evals.analysis.impact.associations import LEAST_CATEGORY, LEAST_RUNS, RankCorrelation
 from exaid_evals.analysis.impact.stage import DROP, SIGNIFICANT, Impact
-from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number
+from exaid_evals.report.document import Block, Grid, Items, Section
 
 _MOST_CATEGORIES = 40
 
@@ -37,11 +37,11 @@ def sections(impact: Impact) -> list[Section]:
     way = "higher" if impact.direction == "higher" else "lower"
     about = f"{runs_phrase(impact)}; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
     return [
-        Section("What the numbers say", [Block(paragraphs=findings(impact)), Block(paragraphs=[about])]),
+        Section("What the numbers say", [*findings(impact), about]),
         _correlations(impact),
         _rates(impact),
         _importance(impact),
-        Section("Limits", [Block(items=impact.notes) if impact.notes else Block(paragraphs=["None were found."])]),
+        Section("Limits", [Items(impact.notes) if impact.notes else "None were found."]),
     ]
 
 
@@ -67,18 +67,18 @@ def _correlations(impact: Impact) -> Section:
             [one.parameter, outcome, _rho(one), "–" if one.p_adjusted is None else _p(one.p_adjusted), str(one.n)]
         )
     if len(rows) == 1:
-        return Section("Numeric parameters", [Block(paragraphs=["No numeric parameter varies."])])
-    return Section("Numeric parameters", [Block(paragraphs=told, table=rows)])
+        return Section("Numeric parameters", ["No numeric parameter varies."])
+    return Section("Numeric parameters", [*told, Grid(rows)])
 
 
 def _rates(impact: Impact) -> Section:
     if not impact.rates:
-        return Section("Categories", [Block(paragraphs=["No category varies."])])
+        return Section("Categories", ["No category varies."])
     told = (
         "Share of runs with a high or critical anomaly of any metric, with its exact (Clopper–Pearson) interval over "
         f"configurations. Categories of fewer than {LEAST_CATEGORY} configurations have no part in the test."
     )
-    blocks = [Block(paragraphs=[told])]
+    blocks: list[Block] = [told]
     for rates in impact.rates:
         lines = (
             ["Not tested: fewer than two categories are large enough, or all runs are alike."]
@@ -91,14 +91,14 @@ def _rates(impact: Impact) -> Section:
             rows.append(
                 [one.value, str(one.n), str(one.n_configurations), str(one.n_anomalous), share, number(one.mean)]
             )
-        blocks.append(Block(rates.parameter, lines, table=rows))
+        blocks.append(Section(rates.parameter, [*lines, Grid(rows)]))
     return Section("Categories", blocks)
 
 
 def _importance(impact: Impact) -> Section:
     found = impact.importance
     if found.withheld is not None:
-        return Section("Importance", [Block(paragraphs=[f"Withheld: {found.withheld}."])])
+        return Section("Importance", [f"Withheld: {found.withheld}."])
     told = (
         f"A random forest predicts {impact.metric} with a cross-validated R² of {_mean(found.r2):.2f} (from "
         f"{min(found.r2):.2f} to {max(found.r2):.2f} over {len(found.r2)} repetitions, n = {found.n}). Importance is "
@@ -106,7 +106,7 @@ def _importance(impact: Impact) -> Section:
     )
     rows = [["parameter", "R² lost", "σ over repetitions"]]
     rows += [[one.parameter, f"{one.mean:.3f}", f"{one.sd:.3f}"] for one in found.parameters]
-    return Section("Importance", [Block(paragraphs=[told], table=rows)])
+    return Section("Importance", [told, Grid(rows)])
 
 
 def _correlated(impact: Impact, one: RankCorrelation) -> str:

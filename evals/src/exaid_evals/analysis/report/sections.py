@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from exaid_evals.analysis.images.audit import Audit
+from exaid_evals.analysis.report.record import signature
 from exaid_evals.analysis.report.sentences import (
     believed,
     key_finding,
@@ -17,28 +17,40 @@ from exaid_evals.analysis.report.sentences import (
 )
 from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.anomalies.base import evidence_of
+from exaid_evals.report.document import Block, Document, Grid, Items, Picture, Pictures, Section
 
+PLOTS = "plots"
 _MOST_SETTINGS = 200
 _MOST_ITEMS = 15
 _MOST_INCIDENTS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some paragraphs, then a list, then a table whose first row is its heading."""
+def document(analysis: Analysis, plots: Mapping[str, bytes]) -> Document:
+    """Return the report of an analysis.
 
-    heading: str = ""
-    paragraphs: Sequence[str] = ()
-    items: Sequence[str] = ()
-    table: Sequence[Sequence[str]] = ()
+    Args:
+        analysis: of a run.
+        plots: metric → picture as PNG.
+    """
+    parts = sections(analysis)
+    parts[2:2] = pictures(plots)
+    return Document(f"Analysis of {analysis.history.run_name}", parts, signature(analysis), lead=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A titled part of the report."""
+def pictures(plots: Mapping[str, bytes]) -> list[Section]:
+    """Return the section of plots; nothing where there are none."""
+    paths = plot_paths(plots)
+    shown = [Picture(name, paths[name], data, f"{name} over the run") for name, data in plots.items()]
+    return [Section("Plots", [Pictures(shown)])] if shown else []
 
-    title: str
-    blocks: Sequence[Block]
+
+def plot_paths(names: Iterable[str]) -> dict[str, str]:
+    """Return where each plot lies, relative to the report: numbered, since metrics' names are not files names.
+
+    >>> plot_paths(["val/loss", "acc"])
+    {'val/loss': 'plots/01.png', 'acc': 'plots/02.png'}
+    """
+    return {name: f"{PLOTS}/{number:02d}.png" for number, name in enumerate(names, start=1)}
 
 
 def sections(analysis: Analysis) -> list[Section]:
@@ -52,7 +64,7 @@ def sections(analysis: Analysis) -> list[Section]:
 def _summary(analysis: Analysis) -> Section:
     return Section(
         "Executive summary",
-        [Block(paragraphs=[f"Key finding: {key_finding(analysis)}", f"Recommendation: {recommendation(analysis)}"])],
+        [f"Key finding: {key_finding(analysis)}", f"Recommendation: {recommendation(analysis)}"],
     )
 
 
@@ -72,7 +84,7 @@ def _performance(analysis: Analysis) -> Section:
                 str(one.n),
             ]
         )
-    return Section("Metrics", [Block(table=rows)])
+    return Section("Metrics", [Grid(rows)])
 
 
 def _incidents(analysis: Analysis) -> Section:
@@ -80,7 +92,7 @@ def _incidents(analysis: Analysis) -> Section:
     if not analysis.incidents:
         n = len(analysis.anomalies)
         none = f"None; summary.json has {n} slight anomalies." if n else "None."
-        return Section("Incidents", [Block(paragraphs=[none])])
+        return Section("Incidents", [none])
     shown = analysis.incidents[:_MOST_INCIDENTS]
     rows = [["severity", "what", "began", "course", "anomalies", "evidence of the worst"]]
     for one in shown:
@@ -93,7 +105,7 @@ def _incidents(analysis: Analysis) -> Section:
     more = len(analysis.incidents) - len(shown)
     told = [f"Anomalies that belong together in time are one incident; summary.json has all {len(analysis.anomalies)}."]
     told += [f"{more} lesser incidents are not shown."] if more else []
-    return Section("Incidents", [Block(paragraphs=told, table=rows)])
+    return Section("Incidents", [*told, Grid(rows)])
 
 
 def _causes(analysis: Analysis) -> Section:
@@ -104,70 +116,64 @@ def _causes(analysis: Analysis) -> Section:
             if analysis.history.steps_are == "case"
             else "No incident for which a cause is looked for."
         )
-        return Section("Root cause", [Block(paragraphs=[why])])
+        return Section("Root cause", [why])
     low, high = diagnosis.onset.interval
-    blocks = [
-        Block(
-            paragraphs=[
-                f"What is to be explained: {diagnosis.onset.anomaly.metric}, between steps {low:g} and {high:g}. "
-                "Weights are added up per hypothesis; exp(score) over their sum is its share of the belief."
-            ]
-        )
+    blocks: list[Block] = [
+        f"What is to be explained: {diagnosis.onset.anomaly.metric}, between steps {low:g} and {high:g}. "
+        "Weights are added up per hypothesis; exp(score) over their sum is its share of the belief."
     ]
     for one, share in zip(diagnosis.hypotheses, diagnosis.shares, strict=True):
         lines = [
             f"{'for' if part.weight > 0 else 'against'} ({part.weight:+.1f}): {part.text}" for part in one.evidence
         ]
         lines += [f"not seen: {what}" for what in one.unseen]
-        blocks.append(Block(f"{one.family}: {believed(share)}", [one.claim, f"If so: {one.remedy}"], lines))
+        blocks.append(Section(f"{one.family}: {believed(share)}", [one.claim, f"If so: {one.remedy}", Items(lines)]))
     return Section("Root cause", blocks)
 
 
 def _batches(found: BatchFindings) -> Section:
-    blocks = [Block(paragraphs=[f"{found.n} batches were logged."])]
+    blocks: list[Block] = [f"{found.n} batches were logged."]
     if found.worst:
         rows = [["step", "batch", "metrics", "items"]]
         for row in found.worst:
             metrics = ", ".join(f"{name} {number(value)}" for name, value in sorted(row.metrics.items()))
             items = ", ".join(row.items[:4]) + (f" and {len(row.items) - 4} more" if len(row.items) > 4 else "")
             rows.append([f"{row.step:g}", str(row.batch_idx), metrics, items])
-        blocks.append(Block("The worst batches", table=rows))
+        blocks.append(Section("The worst batches", [Grid(rows)]))
     held = found.concentration
     if held is not None and held.items:
         test = f"Spearman's ρ between halves of {held.n_batches} batches: p = {held.p:.2g}"
         told = f"The same items make batches bad ({test})."
         rows = [["item", "in bad batches", "in batches"]]
         rows += [[item, str(bad), str(n)] for item, bad, n in held.items[:_MOST_ITEMS]]
-        blocks.append(Block("Items that stand mostly in bad batches", [told], table=rows))
+        blocks.append(Section("Items that stand mostly in bad batches", [told, Grid(rows)]))
     if found.correlations:
         rows = [["statistic of the batch", "Spearman's ρ with badness", "p (Holm)", "batches"]]
         for one in found.correlations:
             rows.append([one.name, number(one.rho), "–" if one.p is None else f"{one.p:.2g}", str(one.n)])
-        blocks.append(Block("What goes with bad batches", table=rows))
+        blocks.append(Section("What goes with bad batches", [Grid(rows)]))
     if found.bad_items is not None:
         told = f"{len(found.bad_items)} of {found.n_images} images are bad."
         listed = [f"{item}: {why}" for item, why in list(found.bad_items.items())[:_MOST_ITEMS]]
-        blocks.append(Block("Images", [told], listed))
+        blocks.append(Section("Images", [told, Items(listed)]))
     return Section("Batches", blocks)
 
 
 def _quality(analysis: Analysis) -> Section:
     odd = analysis.history.irregularities
-    blocks = []
+    blocks: list[Block] = []
     if odd:
         rows = [["metric", "what", "count", "first at step"]]
         rows += [[one.metric, one.kind.replace("_", " "), str(one.count), f"{one.first_step:g}"] for one in odd]
-        blocks.append(Block(table=rows))
+        blocks.append(Grid(rows))
     if analysis.history.warnings:
-        blocks.append(Block(items=analysis.history.warnings))
+        blocks.append(Items(analysis.history.warnings))
     if analysis.images is not None:
         blocks.append(_images(analysis.images))
-    return Section(
-        "Data quality", blocks or [Block(paragraphs=["Steps are complete and in order, values are finite."])]
-    )
+    return Section("Data quality", blocks or ["Steps are complete and in order, values are finite."])
 
 
-def _images(audit: Audit) -> Block:
+def _images(audit: Audit) -> Section:
     """State what an audit found of a folder whose images no batch names."""
     counts = Counter(one.check for found in audit.findings for one in found)
     bad = [(image.name, found) for image, found in zip(audit.images, audit.findings, strict=True) if found]
@@ -177,14 +183,14 @@ def _images(audit: Audit) -> Block:
     ]
     rows = [["image", "what"], *([name, "; ".join(one.text for one in found)] for name, found in bad[:_MOST_ITEMS])]
     listed = [f"{check.replace('_', ' ')}: {count}" for check, count in counts.most_common()]
-    return Block("Images", told, listed, rows if bad else ())
+    return Section("Images", [*told, Items(listed), Grid(rows if bad else ())])
 
 
 def _configuration(analysis: Analysis) -> Section:
     config = list(analysis.history.config.items())
     if not config:
-        return Section("Configuration", [Block(paragraphs=["The source holds none."])])
+        return Section("Configuration", ["The source holds none."])
     rows = [["setting", "value"], *([name, str(value)[:200]] for name, value in config[:_MOST_SETTINGS])]
     more = len(config) - _MOST_SETTINGS
     told = [f"{more} further settings are in summary.json."] if more > 0 else []
-    return Section("Configuration", [Block(paragraphs=told, table=rows)])
+    return Section("Configuration", [*told, Grid(rows)])

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from exaid_evals.analysis.report.record import published_performance
-from exaid_evals.analysis.report.sections import Block, Section
 from exaid_evals.analysis.report.sentences import number
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.report.document import Block, Document, Grid, Items, Section
+from exaid_evals.report.render import to_markdown
 
 _UNKNOWN = "not given"
 
@@ -21,20 +21,18 @@ def generate_comprehensive_report(data: Mapping[str, Any]) -> str:
         data: what summary.json holds; or `run_name`, `key_finding`, `recommendation`, `root_cause`, `evidence`, and for
             each metric `best_<name>`, `final_<name>`, `<name>_drop`. What is missing is said to be not given.
     """
-    from exaid_evals.analysis.report.markdown import document
-
     flat = _flat(data)
     parts = [
-        Section("Executive Summary", [Block(items=[
+        Section("Executive Summary", [Items([
             f"Key Finding: {flat.get('key_finding', _UNKNOWN)}",
             f"Recommendation: {flat.get('recommendation', _UNKNOWN)}",
         ])]),
         Section("Performance Analysis", [_performance(flat)]),
-        Section("Root Cause Analysis", [Block(items=[
+        Section("Root Cause Analysis", [Items([
             f"Primary Cause: {flat.get('root_cause', _UNKNOWN)}", f"Evidence: {flat.get('evidence', _UNKNOWN)}",
         ])]),
     ]  # fmt: skip
-    return document(f"Experiment Analysis: {printable(str(flat.get('run_name', _UNKNOWN)))}", parts, {}, None)
+    return to_markdown(Document(f"Experiment Analysis: {flat.get('run_name', _UNKNOWN)}", parts))
 
 
 def _performance(flat: Mapping[str, Any]) -> Block:
@@ -46,9 +44,7 @@ def _performance(flat: Mapping[str, Any]) -> Block:
     rows = [
         [name, *(_cell(flat.get(key)) for key in (f"best_{name}", f"final_{name}", f"{name}_drop"))] for name in named
     ]
-    return (
-        Block(table=[["Metric", "Best", "Final", "Drop"], *rows]) if rows else Block(paragraphs=["No metric is given."])
-    )
+    return Grid([["Metric", "Best", "Final", "Drop"], *rows]) if rows else "No metric is given."
 
 
 def _cell(value: Any) -> str:

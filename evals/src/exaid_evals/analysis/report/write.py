@@ -6,28 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from exaid_evals.analysis.report import html_page, markdown
 from exaid_evals.analysis.report.plots import chosen_metrics, draw
 from exaid_evals.analysis.report.record import summary_record
+from exaid_evals.analysis.report.sections import PLOTS, document, plot_paths
 from exaid_evals.analysis.report.sentences import key_finding, number, questions, sentence
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.printable import printable
-from exaid_evals.report.formats.markdown import escape
+from exaid_evals.report.document import Block, Document, Items, Section
+from exaid_evals.report.render import to_html, to_markdown
 
-PLOTS = "plots"
 _OURS = re.compile(r"\d\d+\.png")
-
-
-def plot_paths(names: Mapping[str, bytes]) -> dict[str, str]:
-    """Return where each plot lies, relative to the report: numbered, since metrics' names are not files names.
-
-    >>> plot_paths({"val/loss": b"", "acc": b""})
-    {'val/loss': 'plots/01.png', 'acc': 'plots/02.png'}
-    """
-    return {name: f"{PLOTS}/{number:02d}.png" for number, name in enumerate(names, start=1)}
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes], plots: Mapping[str, bytes] | None = None) -> None:
@@ -63,41 +53,31 @@ def render_request(analysis: Analysis) -> str:
     metric = key_metric(analysis)
     one = next((found for found in analysis.performance if found.metric == metric), None)
     context = [
-        f"Run {_text(history.run_name)}, read from {history.source}: {len(history.series)} metrics over {steps} steps, "
+        f"Run {history.run_name}, read from {history.source}: {len(history.series)} metrics over {steps} steps, "
         f"{len(history.batches)} batches.",
-        f"What was seen: {_text(key_finding(analysis))}",
+        f"What was seen: {key_finding(analysis)}",
     ]
     if one is not None and one.best is not None:
         at = "" if one.best_step is None else f" at step {one.best_step:g}"
-        context.append(f"{_text(one.metric)}: best {number(one.best)}{at}, final {number(one.final)}.")
+        context.append(f"{one.metric}: best {number(one.best)}{at}, final {number(one.final)}.")
     details = [
-        f"- {_text(sentence(one))} ({one.severity}, {len(one.anomalies)} anomalies)"
-        for one in analysis.incidents[:_MOST]
+        f"{sentence(incident)} ({incident.severity}, {len(incident.anomalies)} anomalies)"
+        for incident in analysis.incidents[:_MOST]
     ]
     for hypothesis in analysis.diagnosis.hypotheses[:2] if analysis.diagnosis else ():
-        details += [
-            f"- {hypothesis.family}: {_text(part.text)} ({part.weight:+.1f})" for part in hypothesis.evidence[:4]
-        ]
-    settings = [f"- {_text(str(name))}: {_text(str(value)[:120])}" for name, value in list(history.config.items())[:30]]
-    asked = [
-        f"{number_}. ({priority}) {_text(text)}"
-        for number_, (priority, text) in enumerate(questions(analysis), start=1)
+        details += [f"{hypothesis.family}: {part.text} ({part.weight:+.1f})" for part in hypothesis.evidence[:4]]
+    settings = [f"{name}: {str(value)[:120]}" for name, value in list(history.config.items())[:30]]
+    technical: list[Block] = [
+        Items(details) if details else "No incident was found.",
+        Section("Configuration", [Items(settings) if settings else "The source holds none."]),
     ]
-    return (
-        f"# Request for an analysis: {_text(history.run_name)}\n\n## Context\n\n"
-        + "\n\n".join(context)
-        + "\n\n## Technical details\n\n"
-        + ("\n".join(details) or "No incident was found.")
-        + "\n\n### Configuration\n\n"
-        + ("\n".join(settings) or "The source holds none.")
-        + "\n\n## Questions, the most pressing first\n\n"
-        + "\n".join(asked)
-        + "\n"
-    )
-
-
-def _text(text: str) -> str:
-    return escape(printable(text)).replace("![", "!\\[")
+    asked = Items([f"({priority}) {text}" for priority, text in questions(analysis)], numbered=True)
+    parts = [
+        Section("Context", context),
+        Section("Technical details", technical),
+        Section("Questions, the most pressing first", [asked]),
+    ]
+    return to_markdown(Document(f"Request for an analysis: {history.run_name}", parts))
 
 
 REPORT_MD, REPORT_HTML, SUMMARY, REQUEST = "report.md", "report.html", "summary.json", "analysis_request.md"
@@ -125,9 +105,10 @@ def write_report(analysis: Analysis, out: Path) -> Path:
     folder = out / folder_name(analysis.history.run_name)
     record = canonical_bytes(summary_record(analysis)) + b"\n"
     plots = {metric: draw(analysis, metric) for metric in chosen_metrics(analysis)}
+    report = document(analysis, plots)
     files: dict[str, str | bytes] = {
-        REPORT_MD: markdown.render(analysis, plot_paths(plots)),
-        REPORT_HTML: html_page.render(analysis, plots),
+        REPORT_MD: to_markdown(report),
+        REPORT_HTML: to_html(report),
         REQUEST: render_request(analysis),
         SUMMARY: record,
     }
