@@ -225,7 +225,8 @@ def test_a_text_classifier_is_called_with_what_it_takes() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        (TaskSpec("text", "Text-Classification"), "text_classification"),
+        (TaskSpec("text", "Text-Classification"), "vision"),
+        (TaskSpec("text_classification"), "vision"),
         (TaskSpec("vision", "semantic_segmentation"), "segmentation"),
         (TaskSpec(None, "multi_label_classification"), "multilabel"),
         (TaskSpec("text", "regression"), "regression"),

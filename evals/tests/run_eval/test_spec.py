@@ -10,8 +10,7 @@ from exaid_evals.config.base import load_config
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval import EvalConfig, TaskSpec
-from exaid_evals.run_eval.config import RunEvalConfig, TrainingConfig
-from exaid_evals.run_eval.spec import as_task_spec
+from exaid_evals.run_eval.spec import RunEvalConfig, TrainingConfig, as_task_spec
 
 
 def test_a_spec_without_a_modality_is_still_a_spec() -> None:

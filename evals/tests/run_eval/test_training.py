@@ -18,8 +18,8 @@ from exaid_evals.config.request import Override  # noqa: E402
 from exaid_evals.config.resources import configs_dir  # noqa: E402
 from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval import build_task, train  # noqa: E402
-from exaid_evals.run_eval.config import TrainingConfig  # noqa: E402
 from exaid_evals.run_eval.registry import build_model  # noqa: E402
+from exaid_evals.run_eval.spec import TrainingConfig  # noqa: E402
 from exaid_evals.run_eval.training import load_weights  # noqa: E402
 from small_torch import files_in  # noqa: E402
 from wandb_files import history_of  # noqa: E402

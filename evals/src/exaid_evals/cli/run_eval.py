@@ -113,7 +113,7 @@ def run(request: RunEvalRequest) -> int:
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.run_eval import import_with_torch
-    from exaid_evals.run_eval.config import RunEvalConfig
+    from exaid_evals.run_eval.spec import RunEvalConfig
 
     config = load_config(RunEvalConfig, request.config_path, request.overrides("config")).value
     done = import_with_torch("stage").evaluate_file(

@@ -34,7 +34,7 @@ def run(request: RunTrainingRequest) -> int:
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.run_eval import import_with_torch
-    from exaid_evals.run_eval.config import TrainingConfig
+    from exaid_evals.run_eval.spec import TrainingConfig
 
     config = load_config(TrainingConfig, request.config_path, request.overrides("config")).value
     folder = request.out or request.campaign.root / FOLDER / folder_name(config.task) / f"results_{config.seed}"

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from exaid_evals.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from exaid_evals.run_eval.adapters.causal_lm import CausalLMAdapter, TransformersCausalLMAdapter
-    from exaid_evals.run_eval.adapters.tasks import (
+    from exaid_evals.run_eval.adapters import (
+        CausalLMAdapter,
         LogisticAdapter,
         RegressionAdapter,
         SegmentationAdapter,
-        TransformersClassificationAdapter,
-    )
-    from exaid_evals.run_eval.adapters.vision import (
         TimmAdapter,
         TorchvisionAdapter,
+        TransformersCausalLMAdapter,
+        TransformersClassificationAdapter,
         TransformersVisionAdapter,
         VisionClassificationAdapter,
     )
@@ -62,27 +61,16 @@ INSTALL = (
 )
 
 _MODULES = {
-    "CausalLMAdapter": "adapters.causal_lm",
-    "EvalConfig": "spec",
-    "EvalResult": "base",
-    "LogisticAdapter": "adapters.tasks",
-    "RegressionAdapter": "adapters.tasks",
-    "SegmentationAdapter": "adapters.tasks",
-    "TaskSpec": "spec",
-    "TimmAdapter": "adapters.vision",
-    "TorchvisionAdapter": "adapters.vision",
-    "TransformersCausalLMAdapter": "adapters.causal_lm",
-    "TransformersClassificationAdapter": "adapters.tasks",
-    "TransformersVisionAdapter": "adapters.vision",
-    "VisionClassificationAdapter": "adapters.vision",
-    "build_eval_config": "registry",
-    "build_task": "registry",
-    "compute_topk_accuracy": "ranking",
-    "evaluate": "loop",
-    "run_eval": "loop",
-    "text_task": "texts",
-    "train": "training",
+    "adapters": [name for name in __all__ if name.endswith("Adapter")],
+    "base": ["EvalResult"],
+    "loop": ["evaluate", "run_eval"],
+    "ranking": ["compute_topk_accuracy"],
+    "registry": ["build_eval_config", "build_task"],
+    "spec": ["EvalConfig", "TaskSpec"],
+    "texts": ["text_task"],
+    "training": ["train"],
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -91,9 +79,9 @@ def __getattr__(name: str) -> Any:
     Raises:
         MissingDependencyError: it needs PyTorch, which is not installed; says how to install it.
     """
-    if name not in _MODULES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_with_torch(_MODULES[name]), name)
+    return getattr(import_with_torch(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

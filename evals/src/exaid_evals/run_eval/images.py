@@ -16,8 +16,7 @@ from torch.utils.data import Dataset
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.run_eval.base import Task
-from exaid_evals.run_eval.config import DataConfig
-from exaid_evals.run_eval.spec import TaskSpec
+from exaid_evals.run_eval.spec import DataConfig, TaskSpec
 
 Transform = Callable[[Any], Tensor]
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})

@@ -1,7 +1,7 @@
 """Metric sets, adapters, tasks and models by name.
 
-Metric sets, tasks and models are files: adding one to its folder is all that it takes. Other packages add theirs by
-entry point, and a configuration can name any `module:attribute`.
+A metric set is a file: adding one to its folder is all that it takes. Other packages add metric sets, adapters, tasks
+and models by entry point, and a configuration can name any `module:attribute`.
 """
 
 from __future__ import annotations
@@ -17,40 +17,47 @@ from torch.utils.data import DataLoader, DistributedSampler, default_collate
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
-from exaid_evals.run_eval import metric_sets, models, tasks
+from exaid_evals.run_eval import metric_sets
 from exaid_evals.run_eval.base import Adapter, MetricSet, Task
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
+
+def files_of(package: ModuleType) -> dict[str, str]:
+    """Return name → `module:build` of the files in a folder."""
+    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
+    return {name: f"{package.__name__}.{name}:build" for name in names}
+
+
+_HERE = "exaid_evals.run_eval"
 ADAPTERS = Kind(
     "adapter",
     "exaid_evals.adapters",
     {
-        "vision_classification": "exaid_evals.run_eval.adapters.vision:VisionClassificationAdapter",
-        "timm": "exaid_evals.run_eval.adapters.vision:TimmAdapter",
-        "torchvision": "exaid_evals.run_eval.adapters.vision:TorchvisionAdapter",
-        "transformers_vision": "exaid_evals.run_eval.adapters.vision:TransformersVisionAdapter",
-        "transformers_classification": "exaid_evals.run_eval.adapters.tasks:TransformersClassificationAdapter",
-        "logistic": "exaid_evals.run_eval.adapters.tasks:LogisticAdapter",
-        "regression": "exaid_evals.run_eval.adapters.tasks:RegressionAdapter",
-        "segmentation": "exaid_evals.run_eval.adapters.tasks:SegmentationAdapter",
-        "causal_lm": "exaid_evals.run_eval.adapters.causal_lm:CausalLMAdapter",
-        "transformers_causal_lm": "exaid_evals.run_eval.adapters.causal_lm:TransformersCausalLMAdapter",
+        name: f"{_HERE}.adapters:{of}Adapter"
+        for name, of in {
+            "vision_classification": "VisionClassification",
+            "timm": "Timm",
+            "torchvision": "Torchvision",
+            "transformers_vision": "TransformersVision",
+            "transformers_classification": "TransformersClassification",
+            "logistic": "Logistic",
+            "regression": "Regression",
+            "segmentation": "Segmentation",
+            "causal_lm": "CausalLM",
+            "transformers_causal_lm": "TransformersCausalLM",
+        }.items()
     },
 )
+METRIC_SETS = Kind("metric set", "exaid_evals.metric_sets", files_of(metric_sets))
+MODELS = Kind(
+    "model",
+    "exaid_evals.models",
+    {name: f"{_HERE}.models:{name}" for name in ("bigram", "byte_gru", "nearest_centroid", "small_cnn")},
+)
+TASKS = Kind("task", "exaid_evals.tasks", {name: f"{_HERE}.tasks:{name}" for name in ("text_tiny", "vision_tiny")})
 DEFAULT_MODALITY = "text"
 """Of a spec that says neither its modality nor a task type that tells."""
-
-
-def files_of(package: ModuleType) -> dict[str, str]:
-    """Return name → `module:build` of the files in a folder."""
-    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
-    return {name: f"{package.__name__}.{name}:build" for name in names}
-
-
-METRIC_SETS = Kind("metric set", "exaid_evals.metric_sets", files_of(metric_sets))
-MODELS = Kind("model", "exaid_evals.models", files_of(models))
-TASKS = Kind("task", "exaid_evals.tasks", files_of(tasks))
 
 
 def metric_set_of(spec: TaskSpec, config: EvalConfig) -> MetricSet:
@@ -82,8 +89,8 @@ def modality_of(spec: TaskSpec) -> str:
     """
     task_type = re.sub(r"[^a-z0-9]+", "_", str(spec.task_type).lower()).strip("_")
     for name, module in _modules().items():
-        refined = {None, "", name, *getattr(module, "REFINES", ())}
-        if task_type in getattr(module, "TASK_TYPES", ()) and spec.modality in refined:
+        of, refined = getattr(module, "TASK_TYPES", ()), {None, "", name, *getattr(module, "REFINES", ())}
+        if spec.modality in of or (task_type in of and spec.modality in refined):
             return name
     if spec.modality:
         return spec.modality

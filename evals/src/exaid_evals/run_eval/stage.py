@@ -21,7 +21,6 @@ from exaid_evals.run_eval.against import (
     write_comparison,
 )
 from exaid_evals.run_eval.base import EvalResult, Task
-from exaid_evals.run_eval.config import DataConfig, ModelConfig, RunEvalConfig
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.files import signature_in
 from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
@@ -36,7 +35,7 @@ from exaid_evals.run_eval.loading import (
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_model, build_task, loader_of
-from exaid_evals.run_eval.spec import EvalConfig
+from exaid_evals.run_eval.spec import DataConfig, EvalConfig, ModelConfig, RunEvalConfig
 from exaid_evals.run_eval.training import load_weights, model_of_run
 
 

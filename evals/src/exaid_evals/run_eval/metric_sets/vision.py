@@ -20,6 +20,17 @@ from exaid_evals.runs.files import classification
 from exaid_evals.stats.proportions import wilson_interval
 
 WORDS = frozenset({"image", "vision"})
+REFINES = frozenset({"text"})
+TASK_TYPES = frozenset(
+    {
+        "natural_language_inference",
+        "sentiment_analysis",
+        "sentiment_classification",
+        "sequence_classification",
+        "text_classification",
+        "topic_classification",
+    }
+)
 TOP_K = (1, 3, 5)
 MAX_SCORE_COLUMNS = 100
 """With more classes a prediction's row holds the score of the predicted class alone."""
