@@ -103,6 +103,12 @@ class RunEvalRequest(ModelRequest):
     split: str | None = option("train, val or test, in place of the file's.", metavar="NAME", key="config:eval.split")
     batch_size: int | None = option("Examples at a time.", minimum=1, key="config:eval.batch_size")
     max_batches: int | None = option("Only the first N batches.", minimum=1, key="config:eval.max_batches")
+    resume: bool | None = option(
+        "Keep what was counted so far, and go on from there after a kill.", "--resume/--anew", key="config:eval.resume"
+    )
+    parquet: bool | None = option(
+        "Write the predictions as Parquet too.", "--parquet/--no-parquet", key="config:eval.parquet"
+    )
 
 
 def run(request: RunEvalRequest) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from csv import reader
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,9 +16,11 @@ from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.config.mapping_file import read_mapping
+from exaid_evals.errors import MissingDependencyError
 from exaid_evals.report.formats.csv_table import csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.resume import Partial
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 
@@ -38,7 +41,9 @@ _NOT_OF_THE_NUMBERS = frozenset(
         "loader",
         "num_workers",
         "output_dir",
+        "parquet",
         "progress",
+        "resume",
         "wandb_mode",
         "wandb_project",
         "wandb_step",
@@ -53,18 +58,21 @@ class PredictionsFile:
         self._stream = stream
         self._processes = processes
         self._rows: list[tuple[int, str]] = []
-        self._header: str | None = None
+        self._header: str | None = "" if stream is not None and stream.tell() else None
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, folder: Path | None, split: str, processes: Processes) -> Iterator[PredictionsFile | None]:
+    def of(
+        cls, folder: Path | None, split: str, processes: Processes, partial: Partial | None
+    ) -> Iterator[PredictionsFile | None]:
         """Open the file in a folder; without a folder nothing is written. Of several processes the first writes."""
         if folder is None:
             yield None
         elif processes.rank:
             yield cls(None, processes)
         else:
-            with atomic_file(folder / files_of(split)[2]) as stream:
+            path = folder / files_of(split)[2]
+            with atomic_file(path) if partial is None else partial.rows(path) as stream:
                 yield cls(stream, processes)
 
     def write(self, metric_set: MetricSet, step: Step) -> None:
@@ -92,6 +100,35 @@ class PredictionsFile:
     def _write(self, text: str) -> None:
         if self._stream is not None:
             self._stream.write(text.encode("utf-8"))
+
+
+def write_parquet(path: Path) -> None:
+    """Write predictions as Parquet too, beside their CSV file: ids and labels as text, all else as numbers.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+    try:
+        from pyarrow import compute, csv, float64, parquet, string
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "Parquet needs pyarrow, which is not installed", remedy="`pip install pyarrow`, or leave parquet out"
+        ) from error
+    with path.open(newline="", encoding="utf-8") as stream:
+        header = next(reader(stream))
+    types = {name: string() if name in _TEXTS else float64() for name in header}
+    options = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+    rows = csv.open_csv(path, parse_options=csv.ParseOptions(newlines_in_values=True), convert_options=options)
+    with atomic_file(path.with_suffix(".parquet")) as out, parquet.ParquetWriter(out, rows.schema) as writer:
+        for batch in rows:
+            for at, name in enumerate(batch.schema.names):
+                if name in _TEXTS:  # no spreadsheet opens it, so that nothing must be kept from being a formula
+                    plain = compute.replace_substring_regex(batch.column(at), r"\A'(\s*[=+\-@\t\r\n])", r"\1")
+                    batch = batch.set_column(at, name, plain)
+            writer.write_batch(batch)
+
+
+_TEXTS = frozenset({"id", "true_label", "predicted_label"})
 
 
 def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:

@@ -20,10 +20,11 @@ from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Mergeable, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes, Share
-from exaid_evals.run_eval.files import PredictionsFile, write_evaluation
+from exaid_evals.run_eval.files import PredictionsFile, files_of, signature, write_evaluation, write_parquet
 from exaid_evals.run_eval.losses import loss_of
 from exaid_evals.run_eval.placement import autocast, evaluating, seeded
 from exaid_evals.run_eval.registry import metric_set_of, task_loader
+from exaid_evals.run_eval.resume import Partial, resumable
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec, as_task_spec
 from exaid_evals.run_eval.tracking import log_metrics
 
@@ -59,15 +60,19 @@ def evaluate(
     metric_set = metric_set_of(spec, config)
     _require_instance(adapter)
     processes = Processes.of(config)
+    partial = None
+    if config.resume:
+        resumable(config, metric_set, processes)
+        partial = Partial(config.output_dir, config.split, signature(config, spec), model)  # type: ignore[arg-type]
     with seeded(config.seed):
         loader = config.loader if config.loader is not None else task_loader(config, processes)
         share = Share(loader, processes)
         with (
             evaluating(model, config.device) as device,
-            PredictionsFile.of(config.output_dir, config.split, processes) as predictions,
+            PredictionsFile.of(config.output_dir, config.split, processes, partial) as predictions,
         ):
             calls = processes.model(model)
-            loop = _Loop(calls, adapter, config, spec, metric_set, device, processes, share, predictions)
+            loop = _Loop(calls, adapter, config, spec, metric_set, device, processes, share, predictions, partial)
             failed: Exception | None = None
             n_batches = 0
             try:
@@ -79,6 +84,8 @@ def evaluate(
             if predictions is not None:
                 predictions.finish()
     _publish(result, config, spec, processes, use_wandb=use_wandb)
+    if partial is not None:
+        partial.remove()
     return result
 
 
@@ -142,6 +149,8 @@ def _publish(result: EvalResult, config: EvalConfig, spec: TaskSpec, processes: 
     failed: Exception | None = None
     try:
         if config.output_dir is not None and not processes.rank:
+            if config.parquet:
+                write_parquet(config.output_dir / files_of(config.split)[2])
             write_evaluation(config.output_dir, result, config, spec)
         if use_wandb and not processes.rank:
             log_metrics(result.flat(), config)
@@ -163,6 +172,7 @@ class _Loop:
     processes: Processes
     share: Share
     predictions: PredictionsFile | None
+    partial: Partial | None = None
     n_halved: int = 0
     n_given: int = 0
     n_examples: int = 0
@@ -172,12 +182,31 @@ class _Loop:
     def run(self, loader: Iterable[Any]) -> int:
         """Evaluate every batch; return how many there were."""
         n_batches = 0
+        self._restore()
         for number, batch in enumerate(self._bar(_Limited(loader, self.config.max_batches)), 1):
-            with _located(f"batch {number}"):
-                self._evaluate(batch, f"batch {number}")
             n_batches = number
+            with _located(f"batch {number}"):
+                if self.partial is not None and self.partial.skip(number, self._labels(batch)):
+                    continue
+                self._evaluate(batch, f"batch {number}")
+            if self.partial is not None:
+                about = {name: getattr(self, name) for name in _SAVED}
+                self.partial.save(number, about, self.metric_set.state)  # type: ignore[attr-defined]
+        if self.partial is not None and n_batches < self.partial.n_batches:
+            raise DataError(
+                f"the loader gave {n_batches} batches, and {self.partial.n_batches} before it was interrupted",
+                remedy="set resume to false to evaluate anew",
+            )
         self.warnings += self.share.warnings
         return n_batches
+
+    def _restore(self) -> None:
+        """Take up what an earlier evaluation has counted."""
+        if self.partial is not None and self.partial.n_batches:
+            state = {name: value for name, value in self.partial.state.items() if name != "random"}
+            self.metric_set.absorb(state)  # type: ignore[attr-defined]
+            for name in _SAVED:
+                setattr(self, name, self.partial.about[name])
 
     def _bar(self, loader: Iterable[Any]) -> Iterable[Any]:
         if not self.config.progress or self.processes.rank:
@@ -323,6 +352,7 @@ class _Limited:
 
 
 _END = object()
+_SAVED = ("n_halved", "n_given", "n_examples", "too_large", "warnings")
 
 
 @contextlib.contextmanager

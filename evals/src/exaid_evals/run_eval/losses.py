@@ -105,13 +105,10 @@ class LossTotal:
 
     def __init__(self) -> None:
         self.sums: NDArray[np.float64] = np.zeros(2)
-        self.whole = True
-        """Whether every batch has said the losses of its examples."""
 
     def add(self, step: Step, units: float) -> None:
         """Count a batch: by the losses of its examples, or where they are not known its mean by its units."""
         if step.losses is None:
-            self.whole = False
             self.sums += (step.loss * units, units)
         else:
             self.sums += (float(step.losses.sums.double().sum()), float(step.losses.units.double().sum()))

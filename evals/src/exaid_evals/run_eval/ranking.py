@@ -10,7 +10,7 @@ from torch import Tensor
 from exaid_evals.errors import ConfigError, DataError
 
 
-def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
+def label_ranks(logits: Tensor, labels: Tensor, firsts: Tensor | None = None) -> Tensor:
     """Return how many classes stand before the true one, shape (N,); 0 means that it is the first.
 
     A class stands before another if its logit is greater, or equal and its index lower. `torch.topk` and `argmax`
@@ -19,10 +19,11 @@ def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: shape (N, C).
         labels: shape (N,), within 0 … C − 1.
+        firsts: shape (N,), what `first_classes` says of the logits, where that is known.
     """
     ranks = torch.zeros_like(labels)
     # Where the first class is the true one, nothing stands before it: of a good model few rows are left.
-    rows = (first_classes(logits) != labels).nonzero()[:, 0]
+    rows = ((first_classes(logits) if firsts is None else firsts) != labels).nonzero()[:, 0]
     if not len(rows):
         return ranks
     wrong, true = (logits, labels) if len(rows) == len(labels) else (logits[rows], labels[rows])

@@ -114,12 +114,16 @@ class EvalConfig:
         metrics: names of those that are computed, such as `f1_macro`; None takes the usual ones of the task.
         per_class: add `class_0_acc`, ….
         calibration: add `ece` and `brier`.
+        selective: add `aurc` and `eaurc`: areas of the share wrong over how many are answered, the surest first.
         intervals: add `<metric>_ci95_low` and `_high`.
         resamples: of the paired bootstrap, where two models are compared.
         loss_resamples: of the streamed bootstrap behind the intervals of loss, perplexity and `ece`; each costs a draw
             an example.
         calibration_bins: of equal width, for `ece`.
         output_dir: write metrics/SPLIT_metrics.json and SPLIT_predictions.csv there.
+        resume: keep what was counted so far beside the results, and go on from there where an evaluation of the same
+            model, set and configuration was killed; the numbers and files are those of one that was not.
+        parquet: write SPLIT_predictions.parquet too.
         distributed: put the counts of all processes of `torch.distributed` together, and write from the first; None
             does where the loader's sampler divides the set among them, as DistributedSampler and Accelerate's do.
         num_workers: processes that load batches of a task that ships.
@@ -144,11 +148,14 @@ class EvalConfig:
     metrics: Sequence[str] | None = None
     per_class: bool = False
     calibration: bool = False
+    selective: bool = False
     intervals: bool = False
     resamples: int = 10_000
     loss_resamples: int = 1_000
     calibration_bins: int = 15
     output_dir: Path | None = None
+    resume: bool = False
+    parquet: bool = False
     distributed: bool | None = None
     num_workers: int = 0
     progress: bool = True

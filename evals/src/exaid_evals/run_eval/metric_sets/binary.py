@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import MetricSet, Step
+from exaid_evals.run_eval.calibration import best_thresholds, logit_of
 from exaid_evals.run_eval.metric_sets.vision import ClassificationMetrics
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
@@ -24,7 +26,18 @@ def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
 
 
 class BinaryMetrics(ClassificationMetrics):
-    """Counts over examples of two classes; `auroc` and `average_precision` are those of the second, 1."""
+    """Counts over examples of two classes; `auroc` and `average_precision` are those of the second, 1.
+
+    That is predicted where its probability is over ½, or over `output_schema.threshold`.
+    """
+
+    def __init__(self, task_spec: TaskSpec, config: EvalConfig) -> None:
+        super().__init__(task_spec, config)
+        self._cut = float(logit_of(task_spec.output_schema.get("threshold", 0.5), several=False))
+
+    def decided(self, logits: Tensor) -> Tensor:
+        """Return the logits whose greatest is the prediction."""
+        return logits - torch.tensor([0.0, self._cut], device=logits.device) if self._cut else logits
 
     def check(self, logits: Tensor, labels: Tensor, where: str) -> None:
         """Check logits (N,), (N, 1) or (N, 2), and labels (N,) or (N, 1) of 0 and 1, which may be floats."""
@@ -33,6 +46,14 @@ class BinaryMetrics(ClassificationMetrics):
     def update(self, step: Step) -> None:
         """Count a batch."""
         super().update(_as_two(step))
+
+    def details(self) -> dict[str, Any]:
+        """Return the counts, and where scores are kept the thresholds that would have been the best ones."""
+        found = super().details()
+        if self._curves:
+            scores = self.column("scores")[:, 1].astype(float)
+            found["best_thresholds"] = best_thresholds(scores, self.column("label") == 1)
+        return found
 
     def rows(self, step: Step) -> Iterable[Sequence[str]]:
         """Yield a row per example."""

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
+from exaid_evals.run_eval.calibration import best_thresholds, logit_of
 from exaid_evals.run_eval.counting import Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_numbers, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
@@ -52,7 +53,7 @@ class MultiLabelMetrics(Counting):
         self._curves = self.wants("auroc", "average_precision")
         self.arrays["shares"] = np.zeros(3, dtype=np.int64)
         """Examples with all labels right, with a label, and with the greatest logit at one of them."""
-        self._cut = _logits_of(task_spec.output_schema.get("threshold", 0.5))
+        self._cut = logit_of(task_spec.output_schema.get("threshold", 0.5))
 
     def check(self, logits: Tensor, labels: Tensor, where: str) -> None:
         """Check logits (N, L) and labels (N, L) of 0 and 1."""
@@ -143,6 +144,18 @@ class MultiLabelMetrics(Counting):
             }
         return {"per_class": by_label}
 
+    def details(self) -> dict[str, Any]:
+        """Return the counts, and where scores are kept the thresholds that would have been each label's best ones."""
+        found = super().details()
+        if self._curves:
+            scores, labels = self.column("scores").astype(np.float64), self.column("label")
+            probabilities = 0.5 * (1 + np.tanh(0.5 * scores))
+            names = self.spec.class_names(labels.shape[1])
+            found["best_thresholds"] = {
+                name: best_thresholds(probabilities[:, at], labels[:, at]) for at, name in enumerate(names)
+            }
+        return found
+
     def columns(self) -> Sequence[str]:
         """Return the header: labels as their numbers, and each one's score where there are few."""
         n_labels = self.arrays["counts"].shape[1]
@@ -166,13 +179,3 @@ def _listed(labels: NDArray[np.bool_]) -> str:
 
 def _ratio(above: int, below: int) -> float:
     return above / below if below else 0.0
-
-
-def _logits_of(threshold: Any) -> NDArray[np.float64]:
-    """Return the logits of thresholds, which are probabilities."""
-    values = np.asarray(threshold, dtype=np.float64)
-    if values.ndim > 1 or not bool(((values > 0) & (values < 1)).all()):
-        raise ConfigError(
-            f"is {threshold!r}", where="output_schema.threshold", remedy="give a number between 0 and 1, or a list"
-        )
-    return np.asarray(np.log(values / (1 - values)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.run_eval.base import Interval, MetricSet, Step
-from exaid_evals.run_eval.calibration import CalibrationBins
+from exaid_evals.run_eval.calibration import CalibrationBins, RiskCoverage
 from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
@@ -65,6 +65,8 @@ class ClassificationMetrics(Counting):
         "average_precision",
         "ece",
         "brier",
+        "aurc",
+        "eaurc",
     )
 
     def __init__(self, task_spec: TaskSpec, config: EvalConfig) -> None:
@@ -74,6 +76,7 @@ class ClassificationMetrics(Counting):
             CalibrationBins(config.calibration_bins, self) if config.calibration or self.wants("ece", "brier") else None
         )
         self._curves = self.wants("auroc", "average_precision")
+        self._selective = config.selective or self.wants("aurc", "eaurc")
         self._confusion: Confusion | None = None
 
     def knows(self, name: str) -> bool:
@@ -95,17 +98,32 @@ class ClassificationMetrics(Counting):
         if self._confusion is None:
             self._begin(logits.shape[1])
         self.count_loss(step, step.n)
-        ranks, predicted, labels = label_ranks(logits, labels).cpu(), first_classes(logits).cpu(), labels.cpu()
-        if self._bins is not None or self._curves:
-            probabilities = logits.double().softmax(dim=1).cpu()
-            if self._bins is not None:
-                self._bins.add(probabilities, predicted, labels, step.numbers)
-            if self._curves:
-                self.keep(step, scores=probabilities.float().numpy(), label=labels.numpy().astype(np.int32))
+        decided = self.decided(logits)
+        predicted = first_classes(decided)
+        ranks, predicted, labels = label_ranks(decided, labels, predicted).cpu(), predicted.cpu(), labels.cpu()
+        if self._bins is not None or self._curves or self._selective:
+            self._weigh(logits.double().softmax(dim=1).cpu(), predicted, labels, step)
         ranked = self.arrays["ranks"]
         ranked += np.bincount(ranks.numpy().clip(max=len(ranked) - 1), minlength=len(ranked))
         self.arrays["support"] += np.bincount(labels.numpy(), minlength=self.n_classes)
         self._counted().add(labels.numpy(), predicted.numpy())
+
+    def decided(self, logits: Tensor) -> Tensor:
+        """Return the logits whose greatest is the prediction."""
+        return logits
+
+    def _weigh(self, probabilities: Tensor, predicted: Tensor, labels: Tensor, step: Step) -> None:
+        """Count what depends on how sure the model was."""
+        if self._bins is not None:
+            self._bins.add(probabilities, predicted, labels, step.numbers)
+        kept: dict[str, NDArray[Any]] = {}
+        if self._selective:
+            kept["confidence"] = probabilities.gather(1, predicted[:, None])[:, 0].numpy()
+            kept["right"] = (predicted == labels).numpy()
+        if self._curves:
+            kept |= {"scores": probabilities.float().numpy(), "label": labels.numpy().astype(np.int32)}
+        if kept:
+            self.keep(step, **kept)
 
     def _begin(self, n_classes: int) -> None:
         self.spec.class_names(n_classes)  # their number is checked before any work
@@ -130,7 +148,11 @@ class ClassificationMetrics(Counting):
         if self.config.per_class:
             # A class that does not occur has no accuracy, and gets no entry.
             names += [f"class_{index}_acc" for index in np.flatnonzero(self.arrays["support"])]
-        return names + (["ece", "brier"] if self._bins is not None else [])
+        return [
+            *names,
+            *(["ece", "brier"] if self._bins is not None else []),
+            *(["aurc", "eaurc"] if self._selective else []),
+        ]
 
     def available(self) -> Metrics:
         """Return the metrics; F1 and the like are over classes that occur on either side, as in scikit-learn."""
@@ -159,9 +181,14 @@ class ClassificationMetrics(Counting):
             found |= {f"class_{index}_acc": partial(float, share) for index, share in shares.items()}
         if self._bins is not None:
             found |= {"ece": self._bins.ece, "brier": self._bins.brier}
+        if self._selective:
+            found |= {"aurc": lambda: self._risk().aurc(), "eaurc": lambda: self._risk().excess()}
         if self._curves:
             found |= {"auroc": lambda: self._area("auroc"), "average_precision": lambda: self._area("ap")}
         return found
+
+    def _risk(self) -> RiskCoverage:
+        return RiskCoverage(self.column("confidence"), self.column("right"))
 
     def _top(self, k: int) -> float:
         return int(self.arrays["ranks"][:k].sum()) / self.n_examples
@@ -229,6 +256,9 @@ class ClassificationMetrics(Counting):
         }
         if self._bins is not None:
             found["calibration_bins"] = self._bins.table()
+        if self._selective:
+            risk = self._risk()
+            found["selective"] = {**risk.table(), "curve": risk.curve()}
         return found
 
     def columns(self) -> Sequence[str]:
@@ -241,7 +271,7 @@ class ClassificationMetrics(Counting):
         """Yield a row per example: labels as in the tables, scores as probabilities."""
         names = self._names()
         probabilities = step.logits.detach().double().softmax(dim=1).cpu()
-        predicted = first_classes(step.logits.detach()).cpu()
+        predicted = first_classes(self.decided(step.logits.detach())).cpu()
         if probabilities.shape[1] > MAX_SCORE_COLUMNS:
             probabilities = probabilities.gather(1, predicted[:, None])
         for one, true, guess, scores in zip(
