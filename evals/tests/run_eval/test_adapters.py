@@ -150,5 +150,5 @@ def test_adapters_go_by_name() -> None:
     assert all(isinstance(build_adapter(name), Adapter) for name in ADAPTERS)
     with pytest.raises(ConfigError, match="lacks forward or compute_loss"):
         build_adapter("collections:OrderedDict")
-    with pytest.raises(ConfigError, match="known are causal_lm, logistic"):
+    with pytest.raises(ConfigError, match="known are causal_lm, detection"):
         build_adapter("keras")

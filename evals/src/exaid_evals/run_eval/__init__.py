@@ -14,6 +14,7 @@ from exaid_evals.errors import MissingDependencyError
 if TYPE_CHECKING:
     from exaid_evals.run_eval.adapters import (
         CausalLMAdapter,
+        DetectionAdapter,
         LogisticAdapter,
         RegressionAdapter,
         SegmentationAdapter,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CausalLMAdapter",
+    "DetectionAdapter",
     "EvalConfig",
     "EvalResult",
     "LogisticAdapter",

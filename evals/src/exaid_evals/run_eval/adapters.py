@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from exaid_evals.errors import DataError
 from exaid_evals.run_eval.batches import inputs_of, labels_of, logits_of
 from exaid_evals.run_eval.spec import TaskSpec
 
@@ -190,3 +191,59 @@ def _further_inputs(model: nn.Module, batch: Any, *, others: bool) -> dict[str, 
     if "position_ids" not in batch and "position_ids" in takes and mask is not None and bool((mask[:, 0] == 0).any()):
         found["position_ids"] = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
     return found
+
+
+class DetectionAdapter:
+    """For detectors as torchvision's: `model(images)` of a list of images → a mapping for each, with boxes and scores.
+
+    A batch is a pair (images, targets), or a mapping with `image` and `target` or their plurals: a list of each.
+    A detector that is evaluated gives no loss, which is NaN then and left out of the metrics.
+    """
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Call the model on the list of the batch's images."""
+        return model(list(self._part(batch, 0, ("images", "image", "pixel_values", "inputs"))))
+
+    def labels(self, batch: Any, task_spec: TaskSpec) -> Any:
+        """Return the targets, a mapping for each image."""
+        return list(self._part(batch, 1, ("targets", "target", "labels", "annotations")))
+
+    def logits(self, outputs: Any) -> Any:
+        """Return the outputs, a mapping for each image."""
+        return outputs
+
+    def ids(self, batch: Any) -> list[Any] | None:
+        """Return the images' names: the batch's ids, else the targets'; None where there are neither."""
+        if isinstance(batch, Mapping) and "id" in batch:
+            return list(batch["id"])
+        targets = self.labels(batch, TaskSpec())
+        return [int(one["image_id"]) for one in targets] if all("image_id" in one for one in targets) else None
+
+    def rows(self, batch: Any, _size: int, rows: Sequence[int]) -> Any:
+        """Return some of a batch's images, with all that belongs to them."""
+        if isinstance(batch, Mapping):
+            return {name: [of[row] for row in rows] for name, of in batch.items()}
+        return tuple([of[row] for row in rows] for of in batch)
+
+    def compute_loss(self, outputs: Any, batch: Any, task_spec: TaskSpec) -> Tensor:
+        """Return NaN."""
+        return torch.tensor(float("nan"))
+
+    def _part(self, batch: Any, position: int, names: Sequence[str]) -> Any:
+        if isinstance(batch, Mapping):
+            found = next((batch[name] for name in names if name in batch), None)
+        else:
+            found = batch[position] if isinstance(batch, list | tuple) and len(batch) > position else None
+        if found is None:
+            raise DataError(
+                f"the batch holds no {names[0]}", remedy="make batches (images, targets), a list of each, or mappings"
+            )
+        return found
+
+
+class RecordedAdapter(DetectionAdapter):
+    """For detections that lie in a file: the model is asked for images by their numbers."""
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Ask for what was found in the batch's images."""
+        return model([int(one["image_id"]) for one in self.labels(batch, task_spec)])

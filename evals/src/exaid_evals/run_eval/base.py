@@ -35,9 +35,10 @@ class ExampleLosses:
 class Adapter(Protocol):
     """How a model is called. Only these two are needed.
 
-    An adapter may also have `labels(batch, task_spec)`, `logits(outputs)`, `ids(batch)` and
-    `example_losses(outputs, batch, task_spec)`; without them labels, logits and ids are looked for in the usual
-    places, and the losses of examples are seen in what `compute_loss` calls (`losses.SeenLosses`).
+    An adapter may also have `labels(batch, task_spec)`, `logits(outputs)`, `ids(batch)`, `rows(batch, size, rows)` and
+    `example_losses(outputs, batch, task_spec)`; without them labels, logits, ids and some of a batch's examples are
+    looked for in the usual places, and the losses of examples are seen in what `compute_loss` calls
+    (`losses.SeenLosses`).
     """
 
     def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
@@ -52,8 +53,8 @@ class Step:
     """A batch after the forward pass: all that a metric set may look at.
 
     Attributes:
-        logits: shape (N, C) or (N, T, V), float32.
-        labels: shape (N,) or (N, T).
+        logits: shape (N, C) or (N, T, V), float32; of detection a mapping for each image.
+        labels: shape (N,) or (N, T); likewise.
         loss: the adapter's mean loss of the batch.
         losses: the loss of each example; None where the adapter does not say.
         ids: names of the examples.

@@ -144,18 +144,6 @@ def size_of(batch: Any) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def halves(batch: Any) -> list[Any] | None:
-    """Split a batch in two along its first axis; None where it has fewer than two examples, or their number is unclear.
-
-    Lists of the length of the batch (ids) are split with the tensors.
-    """
-    size = size_of(batch)
-    if size is None or size < 2:
-        return None
-    middle = (size + 1) // 2
-    return [rows_of(batch, size, range(middle)), rows_of(batch, size, range(middle, size))]
-
-
 def rows_of(batch: Any, size: int, rows: Sequence[int]) -> Any:
     """Return some of a batch's examples: of its tensors, and of lists that have one entry for each."""
     if isinstance(batch, Tensor):

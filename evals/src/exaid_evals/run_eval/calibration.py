@@ -138,7 +138,8 @@ class RiskCoverage:
         For a coverage the least threshold that answers at most so many, never parting equals; for an accuracy the
         threshold that answers most; None where none does.
         """
-        rows = [self._row(np.searchsorted(self._ends, share * self._n + 1e-9, side="right") - 1) for share in COVERAGES]
+        places = [np.searchsorted(self._ends, share * self._n + 1e-9, side="right") - 1 for share in COVERAGES]
+        rows = [self._row(int(at)) for at in places]
         reached = []
         for accuracy in ACCURACIES:
             enough = np.flatnonzero(self._right >= accuracy * self._ends - 1e-9)

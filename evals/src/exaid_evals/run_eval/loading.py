@@ -6,6 +6,7 @@ Nothing is fetched from a hub, and weights are never unpickled: PyTorch's files 
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
-from exaid_evals.run_eval.images import Preprocessing, Transform
+from exaid_evals.run_eval.images import Preprocessing, Transform, read_json
 
 _NESTED = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "weights")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -44,7 +45,7 @@ def is_of_a_library(name: str) -> bool:
 
 
 def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) -> Found:
-    """Return a model: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER`, or a file `.onnx` or `.pt2`.
+    """Return a model: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER`, or a file `.onnx`, `.pt2`, `.json`.
 
     Raises:
         ConfigError: there is none, or it does not take the settings.
@@ -54,7 +55,7 @@ def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) ->
     if library in _LIBRARIES:
         return build_part("model", name, lambda: _LIBRARIES[library](rest, n_outputs, dict(settings)))
     if not Path(name).is_file():
-        raise ConfigError("is no file", where=name, remedy="name an .onnx or .pt2 file, or LIBRARY:NAME")
+        raise ConfigError("is no file", where=name, remedy="name an .onnx, .pt2 or .json file, or LIBRARY:NAME")
     return build_part("model", name, lambda: _FILES[Path(name).suffix](Path(name)))
 
 
@@ -76,7 +77,11 @@ def _of_timm(name: str, n_outputs: int | None, settings: dict[str, Any]) -> Foun
 def _of_torchvision(name: str, n_outputs: int | None, settings: dict[str, Any]) -> Found:
     models = _imported("torchvision").models
     width = {} if n_outputs is None else {"num_classes": n_outputs}
-    model = models.get_model(name, weights=None, **width, **settings)
+    takes = inspect.signature(models.get_model_builder(name)).parameters
+    backbone = {"weights_backbone": None} if "weights_backbone" in takes else {}  # its default would be fetched
+    model = models.get_model(name, weights=None, **backbone, **width, **settings)
+    if ".detection." in type(model).__module__:
+        return Found(model, "detection", None)
     weights = next(iter(models.get_model_weights(name)), None)
     return Found(model, "torchvision", weights.transforms() if weights is not None else None)
 
@@ -123,12 +128,48 @@ def _exported(path: Path) -> Found:
     return Found(program.module(), "vision_classification", None)
 
 
+class Recorded(nn.Module):
+    """Detections that lie in a file, in COCO's form of results: image_id, category_id, bbox [x, y, w, h], score."""
+
+    def __init__(self, path: Path) -> None:
+        """Read them.
+
+        Raises:
+            DataError: the file holds something else.
+        """
+        super().__init__()
+        content = read_json(path)
+        try:
+            rows = [[one["image_id"], *one["bbox"], one["category_id"], one["score"]] for one in content]
+            values = torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"holds no detections ({type(error).__name__}: {error})",
+                where=str(path),
+                remedy="give each image_id, category_id, bbox [x, y, width, height] and score",
+            ) from error
+        self.register_buffer("rows", values)
+
+    def forward(self, images: Sequence[int]) -> list[dict[str, Tensor]]:
+        """Return what was found in images, by their numbers."""
+        found = []
+        for number in images:
+            rows = self.rows[self.rows[:, 0] == number]
+            boxes = torch.cat([rows[:, 1:3], rows[:, 1:3] + rows[:, 3:5]], dim=1)
+            found.append({"boxes": boxes, "labels": rows[:, 5].long(), "scores": rows[:, 6]})
+        return found
+
+
 _LIBRARIES: Mapping[str, Callable[[str, int | None, dict[str, Any]], Found]] = {
     "timm": _of_timm,
     "torchvision": _of_torchvision,
     "transformers": _of_transformers,
 }
-_FILES: Mapping[str, Callable[[Path], Found]] = {".onnx": _of_onnx, ".pt2": _exported}
+_FILES: Mapping[str, Callable[[Path], Found]] = {
+    ".json": lambda path: Found(Recorded(path), "recorded", None),
+    ".onnx": _of_onnx,
+    ".pt2": _exported,
+}
 
 
 class Subset(nn.Module):

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -230,7 +230,7 @@ class _Loop:
                 with self._without_gradients():
                     self.adapter.forward(self.model, batches.to_device(batch, self.device), self.spec)
                 return
-            batch, numbers = batches.rows_of(batch, size, counted), numbers[counted]
+            batch, numbers = self._rows(batch, size, counted), numbers[counted]
             size = len(numbers)
         if self.too_large is None or size < self.too_large:
             try:
@@ -257,18 +257,18 @@ class _Loop:
             torch.cuda.empty_cache()
 
     def _in_halves(self, batch: Any, numbers: NDArray[np.int64], where: str) -> None:
-        parts, size = batches.halves(batch), len(numbers)
-        if parts is None:
+        size = len(numbers)
+        middle = (size + 1) // 2
+        if size < 2 or (batches.size_of(batch) != size and not hasattr(self.adapter, "rows")):
             raise DataError(
                 f"{size} examples do not fit the memory, and cannot be split",
                 where=where,
                 remedy="lower batch_size, or make batches of tensors and lists of equal length",
             )
         self.n_halved += 1
-        middle = (size + 1) // 2
-        for part, of_part in zip(parts, (numbers[:middle], numbers[middle:]), strict=True):
+        for rows in (range(middle), range(middle, size)):
             try:
-                self._count(part, of_part, where)
+                self._count(self._rows(batch, size, rows), numbers[rows.start : rows.stop], where)
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
@@ -277,6 +277,9 @@ class _Loop:
                     where=where,
                     remedy=f"set batch_size well below {middle}",
                 ) from None
+
+    def _rows(self, batch: Any, size: int, rows: Sequence[int]) -> Any:
+        return getattr(self.adapter, "rows", batches.rows_of)(batch, size, rows)
 
     def _count(self, batch: Any, numbers: NDArray[np.int64], where: str) -> None:
         """Run the model on a batch and count it, whole or not at all."""
@@ -304,10 +307,11 @@ class _Loop:
             ids = self._ids(batch, numbers)
             return Step(logits, labels, loss, losses, ids, numbers, where, batch)
 
-    def _labels(self, batch: Any) -> Tensor:
+    def _labels(self, batch: Any) -> Any:
         own = getattr(self.adapter, "labels", batches.labels_of)
         labels = own(batch, self.spec)
-        if not isinstance(labels, Tensor):
+        of_images = isinstance(labels, list) and all(isinstance(one, Mapping) for one in labels)
+        if not isinstance(labels, Tensor) and not of_images:
             raise DataError(
                 f"the adapter's labels are a {type(labels).__name__}", remedy="return a tensor (torch.as_tensor)"
             )
@@ -315,7 +319,8 @@ class _Loop:
 
     def _ids(self, batch: Any, numbers: NDArray[np.int64]) -> list[str]:
         own = getattr(self.adapter, "ids", None)
-        ids = [str(one) for one in own(batch)] if own else batches.ids_of(batch, numbers)
+        named = own(batch) if own else None
+        ids = batches.ids_of(batch, numbers) if named is None else [str(one) for one in named]
         if len(ids) != len(numbers):
             raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
         return ids

@@ -44,6 +44,8 @@ ADAPTERS = Kind(
             "logistic": "Logistic",
             "regression": "Regression",
             "segmentation": "Segmentation",
+            "detection": "Detection",
+            "recorded": "Recorded",
             "causal_lm": "CausalLM",
             "transformers_causal_lm": "TransformersCausalLM",
         }.items()
@@ -189,5 +191,5 @@ def loader_of(task: Task, config: EvalConfig, processes: Processes) -> DataLoade
         batch_size=config.batch_size,
         sampler=sampler,
         num_workers=config.num_workers,
-        collate_fn=default_collate,
+        collate_fn=getattr(items, "collate", default_collate),
     )

@@ -157,7 +157,8 @@ def _add(to: Any, tensor: Tensor) -> None:
 def _random() -> NDArray[np.uint8]:
     """Return PyTorch's random state, on the CPU and on CUDA's devices."""
     states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-    return torch.cat([one.cpu() for one in states]).numpy()
+    found: NDArray[np.uint8] = torch.cat([one.cpu() for one in states]).numpy()
+    return found
 
 
 def _set_random(state: NDArray[np.uint8]) -> None:

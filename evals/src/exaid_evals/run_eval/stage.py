@@ -23,7 +23,7 @@ from exaid_evals.run_eval.against import (
 from exaid_evals.run_eval.base import EvalResult, Task
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.files import signature_in
-from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
+from exaid_evals.run_eval.images import Preprocessing, detection_task, image_task, is_coco, read_labels
 from exaid_evals.run_eval.loading import (
     Found,
     Subset,
@@ -136,8 +136,10 @@ def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module
 
 def _of_folder(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module]:
     """Return a folder of images as a task, and the model, whose own transform makes its inputs."""
-    labelled = read_labels(data, config.eval.get("split", "val"))
-    name, settings = config.model.name, config.model.settings
+    name, settings, split = config.model.name, config.model.settings, config.eval.get("split", "val")
+    if is_coco(data.labels):
+        return _of_boxes(config, data, split)
+    labelled = read_labels(data, split)
     if is_of_a_library(name):
         found = find_model(name, labelled.n_outputs, settings)
     else:
@@ -157,6 +159,17 @@ def _of_folder(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module
     return task, model
 
 
+def _of_boxes(config: RunEvalConfig, data: DataConfig, split: str) -> tuple[Task, nn.Module]:
+    """Return annotated images as a task, and a detector or what one has found."""
+    name = config.model.name
+    recorded = Path(name).suffix == ".json"
+    task = detection_task(data, split, read=not recorded, adapter="recorded" if recorded else "detection")
+    if not is_of_a_library(name):
+        return task, build_model(name, task, dict(config.model.settings))
+    found = find_model(name, max(task.spec.output_schema["categories"], default=0) + 1, config.model.settings)
+    return replace(task, adapter=found.adapter), found.model
+
+
 def _processes() -> Processes:
     """Return the processes that torchrun has started, joined into a group."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_available() and not dist.is_initialized():
@@ -166,7 +179,7 @@ def _processes() -> Processes:
 
 def _as_folder(name: str) -> str:
     """Return a part's name as a folder's: of a file its stem, without what some file systems refuse."""
-    return re.sub(r"[^\w.-]", ".", Path(name).stem if Path(name).suffix in (".onnx", ".pt2") else name)
+    return re.sub(r"[^\w.-]", ".", Path(name).stem if Path(name).suffix in (".json", ".onnx", ".pt2") else name)
 
 
 def _model_of(run: Path, task: str) -> ModelConfig:
