@@ -21,7 +21,7 @@ class ExaidError(Exception):
     exit_status = 1
 
     def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
-        """Compose the message ``where: what; remedy``.
+        """Compose the message ``where: what; remedy``; below a list of problems the remedy has a line of its own.
 
         Args:
             what: what is wrong, as one clause.
@@ -33,7 +33,8 @@ class ExaidError(Exception):
         self.remedy = remedy
         self._parts: tuple[ExaidError, ...] = ()
         message = f"{where}: {what}" if where else what
-        super().__init__(f"{message}; {remedy}" if remedy else message)
+        before_remedy = "\n" if "\n" in what else "; "
+        super().__init__(f"{message}{before_remedy}{remedy}" if remedy else message)
 
     @property
     def parts(self) -> tuple[ExaidError, ...]:

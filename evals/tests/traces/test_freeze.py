@@ -39,7 +39,7 @@ def test_changed_missing_and_extra_files_are_all_named(frozen: Campaign) -> None
         "- missing: traces/case-b.jsonl.gz",
         "- extra, not in the manifest: traces/case-x.jsonl.gz",
         "- extra, not in the manifest: traces/notes.txt",
-        "; restore the files; or discard them: `exaid-evals make-traces --force` makes all again, and what was "
+        "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, and what was "
         "imported is imported into another --data-dir",
     ]
 

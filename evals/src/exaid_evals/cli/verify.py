@@ -209,6 +209,12 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
     from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
     from exaid_evals.verification.sides import FolderSide, holds_export_of_others, stages_with_files
 
+    if request.as_is and not _is_here(request.campaign):
+        raise ConfigError(
+            "no campaign is here to compare",
+            where=str(request.campaign.root),
+            remedy="name one with --data-dir, or leave out --as-is to make the one of --against again",
+        )
     # Where the other campaign is all there is, it is made again itself, as if it were the one of --data-dir.
     given = request.campaign if _is_here(request.campaign) else other
     itself = given.root == other.root

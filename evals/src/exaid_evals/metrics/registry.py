@@ -39,13 +39,13 @@ MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 
 
 def load_measures(config: MetricsConfig) -> tuple[Measure, ...]:
-    """Return every measure of a configuration, in the order of the families.
+    """Return every measure of a configuration, in the order of the families; one named twice is measured once.
 
     Raises:
         ConfigError: a family cannot be found, or two measures have one name.
     """
     found: dict[str, Measure] = {}
-    for family in (*MEASURES, *config.measures):
+    for family in dict.fromkeys((*MEASURES, *config.measures)):
         for measure in _declared(family, config):
             if measure.name in found:
                 raise ConfigError(

@@ -102,7 +102,7 @@ def _build(parts: Kind, part: PartConfig, variant_id: str, *arguments: Any) -> A
             [
                 ConfigError(
                     f"{item['msg'].removeprefix('Value error, ')} (got {item['input']!r:.60})",
-                    where=f"{where}.{'.'.join(str(key) for key in item['loc'])}",
+                    where=".".join((where, *map(str, item["loc"]))),
                     remedy=f"settings of {part.kind} are {', '.join(settings_type.model_fields) or 'none'}",
                 )
                 for item in error.errors()

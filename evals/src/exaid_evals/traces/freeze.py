@@ -76,7 +76,7 @@ def freeze_traces(campaign: Campaign, traces: Sequence[Trace], *, note: str) -> 
         shown = "".join(f"\n  - {problem}" for problem in problems[:_SHOWN_PROBLEMS])
         more = f"\n  … and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise DataError(f"nothing is frozen: {count} with the traces:{shown}{more}\n", remedy="correct the traces")
+        raise DataError(f"nothing is frozen: {count} with the traces:{shown}{more}", remedy="correct the traces")
     run_id = mas_run_id(mac_commit=mac_commit, model=model, cases=ids)
     ordered = [
         replace(trace, provenance=replace(trace.provenance, mas_run_id=run_id))
@@ -169,8 +169,8 @@ def verify_frozen(campaign: Campaign) -> Manifest:
     extra = [printable(campaign.relative(campaign.traces / name)) for name in extra]
     problems += [f"extra, not in the manifest: {path}" for path in extra]
     if problems:
-        what = problems[0] if len(problems) == 1 else "".join(f"\n  - {problem}" for problem in problems) + "\n"
-        raise FrozenError(f"traces differ from their manifest; {what}", where=str(campaign.root), remedy=_REMEDY)
+        what = f"; {problems[0]}" if len(problems) == 1 else ":" + "".join(f"\n  - {problem}" for problem in problems)
+        raise FrozenError(f"traces differ from their manifest{what}", where=str(campaign.root), remedy=_REMEDY)
     return manifest
 
 

@@ -229,7 +229,7 @@ def _refusal(problems: Sequence[str], *, damaged: bool, skip_unmapped: bool) -> 
     else:
         remedy = "correct them, or leave out what does not map with --skip-unmapped"
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    return DataError(f"nothing is imported: {count}{shown}{more}\n", remedy=remedy)
+    return DataError(f"nothing is imported: {count}:{shown}{more}", remedy=remedy)
 
 
 def _note(
