@@ -36,7 +36,7 @@ def run(request: MetricsRequest) -> int:
     from exaid_evals.metrics.noted import with_references
     from exaid_evals.metrics.records import failed_runs
     from exaid_evals.metrics.registry import check_measures
-    from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
+    from exaid_evals.metrics.stage import Settings, compute_metrics, measure_part, plan_metrics
     from exaid_evals.report.formats import plain
     from exaid_evals.report.stage import write_report
     from exaid_evals.verification.configuration import note_configuration
@@ -52,6 +52,11 @@ def run(request: MetricsRequest) -> int:
     if request.dry_run:
         stale = f"measure {len(plan.entries)} cases under {' '.join(plan.stale)}" if plan.stale else "measure nothing"
         click.echo(f"would {stale}; current: {' '.join(current) or 'none'}; in {shown(campaign.metrics)}")
+        return 0
+    if plan.part is not None:
+        with Progress("03 compute metrics", len(plan.part.shard.take(plan.entries))) as progress:
+            n = measure_part(campaign, settings, plan, on_case=progress.advance)
+        click.echo(f"part {plan.part.shard}: measured {n} cases under {' '.join(plan.stale)}, in {request.into}")
         return 0
     with Progress("03 compute metrics", len(plan.entries) if plan.stale else 0) as progress:
         comparisons = compute_metrics(campaign, settings, plan, on_case=progress.advance)

@@ -68,6 +68,7 @@ VERBS = {
     "plan": ("plan", "What stages 01 and 02 would do and cost, and what is missing; spends nothing."),
     "run-variants": ("run_variants", "Stage 02: replay the frozen traces through the middleware's variants."),
     "compute-metrics": ("compute_metrics", "Stage 03: measure the runs; write tables and figures."),
+    "merge": ("merge", "Join the parts of a stage that --shard has made into one campaign."),
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
     "concepts": ("concepts", "Show which clinical concepts the extractor sees in a text."),
     "notes": ("notes", "Compare summaries with clinicians' notes, and check each statement against its source."),

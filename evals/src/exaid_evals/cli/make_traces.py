@@ -33,6 +33,7 @@ def run(request: TracesRequest) -> int:
     from exaid_evals.traces.plan import preflight
     from exaid_evals.verification.configuration import note_configuration
 
+    request.require_simulated(simulated=request.simulated)
     plan = preflight(request).required()
     if plan.source_reason:
         click.echo(f"cases: {plan.manifest.generation.case_source}: {plan.source_reason}", err=True)
@@ -55,7 +56,7 @@ def run(request: TracesRequest) -> int:
             )
     if not result.stopped:
         note_configuration(
-            request.campaign,
+            request.output,
             "01",
             {
                 "dataset.yaml": plan.dataset.model_dump(mode="json") | {"source": plan.manifest.generation.case_source},
@@ -100,7 +101,7 @@ def _tell_result(plan: Plan, result: Result) -> None:
         ("stub", "yes" if result.manifest.stub else "no"),
         *([] if result.manifest.stub else [("model", result.manifest.generation.base_model)]),
         ("traces", shown(plan.campaign.traces)),
-        ("manifest", shown(plan.campaign.manifest_file)),
+        ("part", f"{plan.shard}") if plan.shard else ("manifest", shown(plan.campaign.manifest_file)),
     ]
     for name, value in rows:
         click.echo(f"{name:<9} {value}")

@@ -30,12 +30,12 @@ def run(request: RunsRequest) -> int:
     names = " ".join(variant.variant_id for variant in settings.variants)
     if request.dry_run:
         to_do = sum(len(work.variants) for work in plan.work)
-        click.echo(f"would write {to_do} run logs of {names} in {shown(campaign.runs)}; {plan.current} are current")
+        click.echo(f"would write {to_do} run logs of {names} in {shown(plan.output.runs)}; {plan.current} are current")
         return 0
     with Progress("02 run variants", len(plan.work)) as progress:
         outcome = run_variants(campaign, settings, plan, on_case=progress.advance)
     note_configuration(
-        campaign,
+        plan.output,
         "02",
         {
             "summarizer.yaml": settings.summarizer.model_dump(mode="json"),
@@ -43,7 +43,7 @@ def run(request: RunsRequest) -> int:
             **{f"variants/{one.variant_id}.yaml": one.model_dump(mode="json") for one in settings.variants},
         },
     )
-    click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {shown(campaign.runs)}")
+    click.echo(f"{names}: {outcome.written} run logs written, {outcome.current} current, in {shown(plan.output.runs)}")
     if outcome.spent.calls:
         recorded = f"recorded in {shown(campaign.cassettes)}"
         click.echo(f"{outcome.spent.calls:,} requests to the model, {outcome.spent.ctu:,} CTU, {recorded}")

@@ -58,7 +58,7 @@ def alone(run: Callable[[CampaignT], int]) -> Callable[[CampaignT], int]:
         from exaid_evals.artifacts.locks import writing
 
         only_reads = getattr(request, "dry_run", False) or getattr(request, "check", False)
-        with contextlib.nullcontext() if only_reads else writing(request.campaign.root):
+        with contextlib.nullcontext() if only_reads else writing(request.output.root):
             return run(request)
 
     return locked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,6 +99,9 @@ class Request:
 
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself: kinds of requests add what they know."""
+
     def source_of(self, name: str) -> str:
         """Return where a field's value comes from."""
         known = next(one for one in fields(self) if one.name == name)
@@ -138,6 +141,11 @@ class CampaignRequest(Request):
     def campaign(self) -> Campaign:
         """The campaign in `data_dir`."""
         return campaign_of(self.data_dir)
+
+    @property
+    def output(self) -> Campaign:
+        """The campaign that is written."""
+        return self.campaign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +205,67 @@ class AllCoresRequest(ClusterRequest):
     )
 
 
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The `index`-th of `of` parts of a stage's cases, counted from 1."""
+
+    index: int
+    of: int
+
+    def __str__(self) -> str:
+        """Return it as the option has it."""
+        return f"{self.index}/{self.of}"
+
+    def take(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """Return its items: each n-th, so that neighbours, which are alike, are spread over the parts."""
+        return items[self.index - 1 :: self.of]
+
+
+def _shard(text: str) -> Shard:
+    index, _, of = text.partition("/")
+    if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of) <= MAX_SHARDS):
+        raise ValueError(f"write I/N, such as 2/8: part I of N, N at most {MAX_SHARDS:,}")
+    return Shard(int(index), int(of))
+
+
+MAX_SHARDS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRequest(CampaignRequest):
+    """What can be done in parts, by commands that know nothing of each other."""
+
+    shard: Shard | None = option("Only part I of N of the cases, for `merge`.", parse=_shard, metavar="I/N")
+    into: Path | None = option("Folder that --shard writes.", metavar="FOLDER", path={"file_okay": False})
+
+    def __post_init__(self) -> None:
+        """Refuse one option without the other."""
+        super().__post_init__()
+        if (self.shard is None) != (self.into is None):
+            remedy = "give both: --shard 2/8 --into FOLDER, a folder for this part alone"
+            raise ConfigError("one without the other", where="--shard, --into", remedy=remedy)
+        if self.into is not None and self.output == self.campaign:
+            raise ConfigError("is the campaign itself", where="--into", remedy="name a folder for this part alone")
+
+    @property
+    def output(self) -> Campaign:
+        """The campaign that is written: a part's folder, or the campaign itself."""
+        return self.campaign if self.into is None else campaign_of(self.into)
+
+    def require_simulated(self, *, simulated: bool) -> None:
+        """Refuse parts of a live stage, whose budget and recordings one command holds.
+
+        Raises:
+            ConfigError: it is live.
+        """
+        if self.shard is not None and not simulated:
+            what = "a live model is asked by one command, which holds its budget and its recordings"
+            raise ConfigError(what, where="--shard", remedy="leave it out: --jobs says how many cases are asked about")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ForceRequest(Request):
     """What is not done twice."""
@@ -240,6 +309,7 @@ class LiveRequest(StubRequest):
 
     def __post_init__(self) -> None:
         """Refuse a live model in stub mode."""
+        super().__post_init__()
         if self.stub and self.llm not in (None, STUB):
             remedy = "leave out --stub and unset EXAID_STUB_MODE, or leave out --llm"
             raise ConfigError("in stub mode", where=f"--llm {self.llm}", remedy=remedy)

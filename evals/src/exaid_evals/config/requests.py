@@ -22,6 +22,8 @@ from exaid_evals.config.request import (
     LiveRequest,
     Override,
     SelectionRequest,
+    Shard,
+    ShardRequest,
     SourceRequest,
     StubRequest,
     VariantsRequest,
@@ -55,6 +57,7 @@ class TracesRequest(
     JobsRequest,
     ForceRequest,
     DryRunRequest,
+    ShardRequest,
     CampaignRequest,
     ConfigRequest,
 ):
@@ -98,6 +101,7 @@ class RunsRequest(
     JobsRequest,
     ForceRequest,
     DryRunRequest,
+    ShardRequest,
     CampaignRequest,
     ConfigRequest,
 ):
@@ -133,7 +137,14 @@ class RunsRequest(
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsRequest(
-    ExtractorRequest, CasesRequest, JobsRequest, ForceRequest, DryRunRequest, CampaignRequest, ConfigRequest
+    ExtractorRequest,
+    CasesRequest,
+    JobsRequest,
+    ForceRequest,
+    DryRunRequest,
+    ShardRequest,
+    CampaignRequest,
+    ConfigRequest,
 ):
     """Stage 03."""
 
@@ -217,6 +228,8 @@ class PlanRequest(RunsRequest, TracesRequest):
     retry_failed: bool = flag("As for make-traces and run-variants.")
     as_json: bool = flag("Print everything as one line of JSON.", "--json")
     dry_run: bool = True
+    shard: Shard | None = None
+    into: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -33,7 +33,12 @@ SCALE = 1e6
 
 
 def aggregate(
-    by_variant: Mapping[str, Sequence[CaseMetrics]], config: MetricsConfig, *, stub: bool, signature: str
+    by_variant: Mapping[str, Sequence[CaseMetrics]],
+    config: MetricsConfig,
+    *,
+    stub: bool,
+    signature: str,
+    counts: dict[int, Counts] | None = None,
 ) -> dict[str, VariantMetrics]:
     """Return variant id → its measures over cases.
 
@@ -48,9 +53,10 @@ def aggregate(
         config: names the resamples and the curve's budgets.
         stub: whether any part of the data is simulated.
         signature: how the numbers were made.
+        counts: number of cases → their resamples, of earlier calls; gets those of this one.
     """
     aggregated = {}
-    counts: dict[int, Counts] = {}
+    counts = {} if counts is None else counts
     for variant, cases in by_variant.items():
         with_conversation = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
         failed_runs = {

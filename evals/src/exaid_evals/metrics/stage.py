@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.artifacts.parts import Part
 from exaid_evals.artifacts.signature import Signature
 from exaid_evals.artifacts.time_basis import together
 from exaid_evals.concepts.base import Extractor, held_out
@@ -21,8 +23,9 @@ from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
+from exaid_evals.metrics.measured import Measured
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
-from exaid_evals.metrics.records import CaseMetrics, MadeFrom, write_metrics
+from exaid_evals.metrics.records import MadeFrom, write_metrics
 from exaid_evals.metrics.registry import load_measures, measure_sources
 from exaid_evals.metrics.runs import (
     VariantRuns,
@@ -35,6 +38,9 @@ from exaid_evals.metrics.runs import (
     require_runs,
 )
 from exaid_evals.traces.freeze import verify_frozen
+
+if TYPE_CHECKING:
+    from exaid_evals.stats.bootstrap import Counts
 
 OnCase = Callable[[str], None]
 
@@ -70,6 +76,7 @@ class Plan:
         runs_hashes: variant → hash over its run logs.
         llm_ids: variant → client and model of its runs.
         signature: of every number that this campaign's configuration gives.
+        part: which part of the cases is to be measured, and not more; None for all that the stage does.
     """
 
     manifest: Manifest
@@ -82,6 +89,7 @@ class Plan:
     llm_ids: dict[str, str]
     signature: Signature
     extractor: Extractor
+    part: Part | None = None
 
 
 def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
@@ -117,11 +125,14 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         if one.variant_id in wanted
     }
     runs_hashes = {one.variant_id: hash_of_runs(one.hashes) for one in runs if one.variant_id in wanted}
+    shard = settings.request.shard
     with _ledger(campaign, read_only=True) as ledger:
         stale = tuple(
             variant
             for variant in wanted
-            if settings.request.force or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
+            if settings.request.force
+            or shard
+            or not ledger.is_current(variant, inputs[variant], campaign.metrics_file(variant))
         )
     return Plan(
         manifest=manifest,
@@ -134,6 +145,7 @@ def plan_metrics(campaign: Campaign, settings: Settings) -> Plan:
         llm_ids={one.variant_id: one.llm_id for one in runs},
         signature=signature,
         extractor=extractor,
+        part=None if shard is None else Part("compute-metrics", shard, sha256_structure(inputs)),
     )
 
 
@@ -152,8 +164,9 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
     with _ledger(campaign) as ledger:
         ledger.keep_only(plan.present, lambda key: inside(campaign.metrics, f"{key}.metrics.jsonl"))
         if plan.stale:
-            by_variant = _measured(campaign, settings, plan, on_case)
-            _write_variants(campaign, settings, plan, by_variant, ledger)
+            measured = _measured(campaign, settings, plan, plan.entries, on_case)
+            _write_variants(campaign, settings, plan, measured, ledger)
+            measured.discard()
     return compare_variants(
         campaign,
         settings.config,
@@ -164,43 +177,69 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
     )
 
 
-def _measured(campaign: Campaign, settings: Settings, plan: Plan, on_case: OnCase) -> dict[str, list[CaseMetrics]]:
-    """Return variant → its cases by id."""
+def measure_part(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> int:
+    """Measure the cases of the plan's part, into its folder; `merge` and `compute_metrics` make metrics of them.
+
+    Returns:
+        How many cases.
+
+    Raises:
+        DataError, CaseFailedError: as `compute_metrics`.
+    """
+    assert plan.part is not None  # noqa: S101 - for the type checker
+    output = settings.request.output
+    plan.part.begin(output)
+    entries = plan.part.shard.take(plan.entries)
+    _measured(campaign, settings, plan, entries, on_case)
+    plan.part.end(output)
+    return len(entries)
+
+
+def _measured(
+    campaign: Campaign, settings: Settings, plan: Plan, entries: Sequence[TraceEntry], on_case: OnCase
+) -> Measured:
+    """Measure what is not measured yet."""
     measuring = Measuring(
         campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash, settings.references
     )
-    by_variant: dict[str, list[CaseMetrics]] = {variant: [] for variant in plan.stale}
+    output = campaign if plan.part is None else settings.request.output
+    measured = Measured(output, {variant: plan.inputs[variant] for variant in plan.stale})
+    left = [entry for entry in entries if settings.request.force or entry.case_id not in measured.known]
+    for _ in range(len(entries) - len(left)):
+        on_case("")
     problems: list[DataError | CaseFailedError] = []
     build = partial(Measurer, measuring, plan.stale)
     here = Measurer(measuring, plan.stale, plan.extractor)
     workers = executor(settings.request.jobs, settings.request.cluster)
-    for _, result in workers.map_ordered(build, plan.entries, here=here):
+    for _, result in workers.map_ordered(build, left, here=here):
         if result.problem is not None:
             problems.append(result.problem)
-        for metrics in result.metrics:
-            by_variant[metrics.variant_id].append(metrics)
+        measured.add(result.metrics)
         on_case(result.case_id)
     if problems:
         raise _all_of(problems)
-    # By id, as the files have them: resample b then draws the same cases in aggregates and comparisons.
-    return {variant: sorted(cases, key=lambda case: case.case_id) for variant, cases in by_variant.items()}
+    return measured
 
 
 def _write_variants(
     campaign: Campaign,
     settings: Settings,
     plan: Plan,
-    by_variant: dict[str, list[CaseMetrics]],
+    measured: Measured,
     ledger: Ledger,
 ) -> None:
     # NumPy is imported only when there is something to aggregate: a run with nothing to do stays quick.
     from exaid_evals.metrics.aggregate import aggregate
 
     stub = plan.signature.stub
-    aggregated = aggregate(by_variant, settings.config, stub=stub, signature=str(plan.signature))
     measures = load_measures(settings.config)
     better = {measure.name: measure.better for measure in measures}
-    for variant, over_cases in aggregated.items():
+    counts: dict[int, Counts] = {}
+    for variant in plan.stale:
+        cases = measured.read(variant)
+        over_cases = aggregate(
+            {variant: cases}, settings.config, stub=stub, signature=str(plan.signature), counts=counts
+        )[variant]
         made_from = MadeFrom(
             trace_dataset_hash=plan.manifest.trace_dataset_hash,
             case_source=plan.manifest.generation.case_source,
@@ -213,7 +252,7 @@ def _write_variants(
             definitions={measure.name: measure.version for measure in measures if measure.version > 1},
         )
         signed = replace(over_cases, made_from=made_from)
-        write_metrics(campaign.metrics_file(variant), signed, by_variant[variant])
+        write_metrics(campaign.metrics_file(variant), signed, cases)
         ledger.record(variant, plan.inputs[variant], campaign.metrics_file(variant))
 
 

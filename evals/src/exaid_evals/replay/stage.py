@@ -12,6 +12,7 @@ from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.artifacts.parts import Part
 from exaid_evals.clients.budget import Budget, Spent
 from exaid_evals.clients.registry import CLIENTS, build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
@@ -23,7 +24,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
-from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Worker, do_live, read_nothing
+from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Places, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
 
 _FAILED = "failed"
@@ -59,6 +60,8 @@ class Plan:
         current: number of run logs that need not be made again.
         manifest: of the frozen traces, verified.
         made_from: variant → hash of everything that all its run logs depend on.
+        output: where run logs go.
+        part: which part of the stage it is; None where it is all of it.
     """
 
     entries: list[TraceEntry]
@@ -66,6 +69,8 @@ class Plan:
     current: int
     manifest: Manifest
     made_from: dict[str, str]
+    output: Campaign
+    part: Part | None = None
 
 
 @dataclass(slots=True)
@@ -100,27 +105,38 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
         DataError: the traces are not what was frozen.
         ConfigError: a wanted case is not among them.
     """
-    manifest = verify_frozen(campaign)
-    entries = select_entries(manifest, settings.request.cases, settings.request.limit)
+    request, part = settings.request, None
+    output = campaign if request.shard is None else request.output
+
+    def wanted(manifest: Manifest) -> list[TraceEntry]:
+        entries = select_entries(manifest, request.cases, request.limit)
+        return entries if request.shard is None else list(request.shard.take(entries))
+
+    manifest = verify_frozen(campaign, wanted if request.shard else lambda manifest: manifest.entries)
+    entries = wanted(manifest)
+    made_from = _made_from(settings, manifest)
+    if request.shard is not None:
+        request.require_simulated(simulated=_simulated(settings))
+        cases = [entry.case_id for entry in select_entries(manifest, request.cases, request.limit)]
+        part = Part("run-variants", request.shard, sha256_structure({"made_from": made_from, "cases": cases}))
     work: list[CaseWork] = []
     current = 0
-    made_from = _made_from(settings, manifest)
-    with _ledger(campaign, read_only=True) as ledger:
+    with _ledger(output, read_only=True) as ledger:
         for entry in entries:
             left = tuple(
                 variant
                 for variant in settings.variants
-                if settings.request.force
+                if request.force
                 or not ledger.is_current(
                     _key(variant, entry),
                     _inputs(made_from, variant, entry),
-                    _output(campaign, variant, entry),
+                    _output(output, variant, entry),
                 )
             )
             current += len(settings.variants) - len(left)
             if left:
                 work.append(CaseWork(entry, left))
-    return Plan(entries, work, current, manifest, made_from)
+    return Plan(entries, work, current, manifest, made_from, output, part)
 
 
 def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case: OnCase) -> Outcome:
@@ -129,23 +145,28 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     Raises:
         ConfigError: a variant's part or the client is misconfigured; found before any case is replayed.
     """
-    remove_leftovers(campaign.state, *(campaign.runs / variant.variant_id for variant in settings.variants))
-    _forget_other_cases(campaign, plan.manifest)
-    outcome = Outcome(current=plan.current, skipped=plan.manifest.failed_cases)
+    output = plan.output
+    if plan.part is not None:
+        plan.part.begin(output)
+    remove_leftovers(output.state, *(output.runs / variant.variant_id for variant in settings.variants))
+    _forget_other_cases(output, plan.manifest.entries if plan.part is None else plan.entries)
+    outcome = Outcome(current=plan.current, skipped=tuple(entry.case_id for entry in plan.entries if entry.failed))
     if not plan.work:
+        if plan.part is not None:
+            plan.part.end(output)
         return outcome
     budget = Budget(settings.request.max_calls, settings.request.max_ctu)
     problems: dict[str, list[str]] = {}
     broken: dict[str, dict[str, Broken]] = {variant.variant_id: {} for variant in settings.variants}
     to_come = {work.entry.case_id: len(work.variants) for work in plan.work}
-    with _ledger(campaign) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
+    with _ledger(output) as ledger, closing(_do(campaign, settings, plan, budget)) as results:
         for work, done in results:
             for variant in work.variants:
                 if variant.variant_id in done.written:
                     # What failed is recorded as made from nothing that can be current: it is tried again.
                     failed = variant.variant_id in done.failed
                     inputs = _FAILED if failed else _inputs(plan.made_from, variant, work.entry)
-                    ledger.record(_key(variant, work.entry), inputs, _output(campaign, variant, work.entry))
+                    ledger.record(_key(variant, work.entry), inputs, _output(output, variant, work.entry))
             outcome.written += len(done.written)
             outcome.left += len(work.variants) - len(done.written) if done.stopped else 0
             case_id = work.entry.case_id
@@ -161,13 +182,16 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     outcome.broken = {variant_id: one for variant_id, one in totals.items() if one.n > _MANY_BROKEN * one.of}
     outcome.spent = budget.spent
     outcome.stopped = budget.stop_reason if outcome.left else None
+    if plan.part is not None:
+        plan.part.end(output)
     return outcome
 
 
 def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> Results:
     dataset_hash = plan.manifest.trace_dataset_hash
-    if build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub:
-        build = partial(Worker, campaign.root, settings.summarizer, settings.stop_entities, dataset_hash)
+    if _simulated(settings):
+        places = Places(campaign.root, plan.output.root)
+        build = partial(Worker, places, settings.summarizer, settings.stop_entities, dataset_hash)
         return executor(settings.request.jobs, settings.request.cluster).map_ordered(build, plan.work)
     if settings.request.cluster is not None:
         raise ConfigError(
@@ -185,6 +209,10 @@ def _do(campaign: Campaign, settings: Settings, plan: Plan, budget: Budget) -> R
         budget=budget,
         ask_again=settings.request.retry_failed,
     )
+
+
+def _simulated(settings: Settings) -> bool:
+    return build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub
 
 
 def check_parts(settings: Settings, campaign: Campaign | None = None) -> None:
@@ -215,9 +243,9 @@ def part_problems(
     return problems
 
 
-def _forget_other_cases(campaign: Campaign, manifest: Manifest) -> None:
+def _forget_other_cases(campaign: Campaign, entries: Sequence[TraceEntry]) -> None:
     """Remove run logs, written by this stage, of cases that are no longer in the data set."""
-    known = {entry.case_id for entry in manifest.entries}
+    known = {entry.case_id for entry in entries}
     with _ledger(campaign) as ledger:
         kept = [key for key in ledger.recorded() if key.partition("/")[2] in known]
         ledger.keep_only(kept, lambda key: inside(campaign.runs, f"{key}.jsonl.gz") if "/" in key else None)

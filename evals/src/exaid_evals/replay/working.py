@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.manifest import TraceEntry
@@ -75,18 +76,25 @@ class CaseDone:
     stopped: bool = False
 
 
+class Places(NamedTuple):
+    """Folders of a campaign to read traces in and one to write run logs in: another where it is a part's."""
+
+    traces: Path
+    runs: Path
+
+
 class Worker:
     """Replays cases with one client, whose reader remembers what it has read."""
 
     def __init__(
         self,
-        root: Path,
+        places: Places,
         summarizer: SummarizerConfig,
         stop_entities: frozenset[str],
         dataset_hash: str,
         client: LLMClient | None = None,
     ) -> None:
-        self._campaign = Campaign(root)
+        self._traces, self._runs = Campaign(places.traces), Campaign(places.runs)
         self._summarizer = summarizer
         self._dataset_hash = dataset_hash
         self._client = client or make_client(summarizer, stop_entities)
@@ -94,7 +102,7 @@ class Worker:
     def __call__(self, work: CaseWork) -> CaseDone:
         """Write the case's run logs. A variant that fails is no reason to leave out the others."""
         try:
-            trace = read_trace(self._campaign.trace_file(work.entry.case_id))
+            trace = read_trace(self._traces.trace_file(work.entry.case_id))
         except DataError as error:
             return CaseDone((), problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
         written: list[str] = []
@@ -102,7 +110,7 @@ class Worker:
         problems: list[str] = []
         broken: dict[str, Broken] = {}
         for variant in work.variants:
-            path = self._campaign.run_file(variant.variant_id, work.entry.case_id)
+            path = self._runs.run_file(variant.variant_id, work.entry.case_id)
             run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
             try:
                 log = run_case(run, trace, work.entry.sha256, self._client)
@@ -153,7 +161,7 @@ def do_live(
         equipped = equip_client(
             summarizer, client, campaign=campaign, recorder=recorder, budget=budget, ask_again=ask_again
         )
-        worker = Worker(campaign.root, summarizer, stop_entities, dataset_hash, equipped)
+        worker = Worker(Places(campaign.root, campaign.root), summarizer, stop_entities, dataset_hash, equipped)
         items = [CaseWork(one.entry, (variant,)) for one in work for variant in one.variants]
         yield from map_threads(worker, items, jobs=jobs, stop=partial(budget.stop, "interrupted"))
 

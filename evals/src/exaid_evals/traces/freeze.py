@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,8 +149,10 @@ def _agents() -> list[str]:
     return [agent for agent in schema["properties"]["agent_id"]["enum"] if agent != FAILURE_AGENT]
 
 
-def verify_frozen(campaign: Campaign) -> Manifest:
-    """Check every trace of a campaign against its manifest.
+def verify_frozen(
+    campaign: Campaign, chosen: Callable[[Manifest], Sequence[TraceEntry]] = lambda manifest: manifest.entries
+) -> Manifest:
+    """Check every trace of a campaign against its manifest, or those alone that are chosen.
 
     Hidden files and temporary ones, which an interrupted writer leaves, are nobody's data and are passed over.
 
@@ -160,7 +162,7 @@ def verify_frozen(campaign: Campaign) -> Manifest:
     """
     manifest = read_manifest(campaign.manifest_file)
     problems = []
-    for entry in manifest.entries:
+    for entry in chosen(manifest):
         problem = _problem(campaign, entry)
         if problem:
             problems.append(f"{problem}: {printable(entry.path)}")

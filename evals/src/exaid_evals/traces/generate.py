@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from exaid_evals.artifacts.atomic import remove_leftovers
+from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
-from exaid_evals.artifacts.manifest import Manifest, TraceEntry, write_manifest
+from exaid_evals.artifacts.manifest import Manifest, TraceEntry, to_record, write_manifest
+from exaid_evals.artifacts.parts import Part
 from exaid_evals.cases.base import Case
 from exaid_evals.clients.budget import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
@@ -130,6 +132,9 @@ def make_traces(
     budget = budget or Budget()
     if plan.frozen is not None:
         return Result(plan.frozen, failed=_reasons(plan.campaign, plan.frozen), nothing_to_do=True)
+    part = None if plan.shard is None else Part("make-traces", plan.shard, sha256_structure(to_record(plan.manifest)))
+    if part is not None:
+        part.begin(campaign)
     _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
@@ -159,8 +164,10 @@ def make_traces(
     done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
     manifest = replace(plan.manifest, traces=tuple(one.entry for one in done.values()))
     left = len(plan.case_ids) - len(done)
-    if not left:
+    if not left and part is None:
         write_manifest(campaign.manifest_file, manifest)
+    elif not left and part is not None:
+        part.end(campaign, manifest)
     return Result(
         manifest,
         stopped=budget.stop_reason if left else None,

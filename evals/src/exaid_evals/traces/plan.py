@@ -18,6 +18,7 @@ from exaid_evals.config.base import ConfigT, Loaded, Problems, joined, load_conf
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.dataset import DatasetConfig
 from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
+from exaid_evals.config.request import Shard
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.config.resources import default_mac_dir
 from exaid_evals.errors import ConfigError, ExaidError
@@ -38,7 +39,7 @@ class Plan:
         campaign: where.
         dataset: the data set's configuration.
         generation_config: the generation's configuration.
-        cases: the selected cases, in order.
+        cases: the selected cases, in order; of a part, its own.
         every_case: all cases of the source.
         source_reason: why this source of cases, for the user; may be empty.
         manifest: what will be frozen, still without traces.
@@ -47,6 +48,7 @@ class Plan:
         live: how MAC is run, with everything in place; None for a simulated conversation, or where nothing is to be
             made.
         retry_failed: whether cases that failed before are made again, and no others.
+        shard: which part of the selected cases is to be made; None for all of them.
     """
 
     campaign: Campaign
@@ -60,11 +62,12 @@ class Plan:
     force: bool
     live: MacSettings | None = None
     retry_failed: bool = False
+    shard: Shard | None = None
 
     @property
     def case_ids(self) -> tuple[str, ...]:
-        """The ordered case list."""
-        return self.manifest.generation.ordered_case_list
+        """The cases to make, in order."""
+        return tuple(case.case_id for case in self.cases)
 
     @property
     def ledger_file(self) -> Path:
@@ -102,8 +105,8 @@ class Settings:
 
     @property
     def campaign(self) -> Campaign:
-        """The data folder."""
-        return self.request.campaign
+        """The data folder, or that of a part."""
+        return self.request.output
 
     @property
     def stub(self) -> bool:
@@ -186,21 +189,24 @@ def _manifest(settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Ma
 
 def _against_what_is_frozen(problems: Problems, settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Plan:
     campaign, manifest = settings.campaign, _manifest(settings, case_set, ids)
-    frozen = None if settings.request.force else problems.checked(lambda: frozen_already(campaign, manifest))
+    anew = settings.request.force or settings.request.shard is not None
+    frozen = None if anew else problems.checked(lambda: frozen_already(campaign, manifest))
     if settings.request.retry_failed and frozen is not None and frozen.failed_cases:
         manifest, frozen = replace(manifest, created_at=frozen.created_at), None
     by_id = {case.case_id: case for case in case_set.cases}
+    shard = settings.request.shard
     return Plan(
         campaign,
         settings.dataset,
         settings.generation,
-        tuple(by_id[case_id] for case_id in manifest.generation.ordered_case_list),
+        tuple(by_id[case_id] for case_id in (shard.take(ids) if shard else ids)),
         case_set.cases,
         case_set.reason,
         manifest,
         frozen,
         settings.request.force,
         retry_failed=settings.request.retry_failed,
+        shard=shard,
     )
 
 

@@ -1,0 +1,62 @@
+"""Cases as they are measured, on disk: nothing of them stays in memory, and an interrupted stage goes on from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from exaid_evals.artifacts.atomic import Appended, write_bytes
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.metrics.records import CaseMetrics
+
+
+class Measured:
+    """The measured cases of some variants, in a file of each; those of other inputs are discarded.
+
+    Args:
+        campaign: in whose ledgers' folder the files lie.
+        inputs: variant → fingerprint of all that its measures depend on.
+    """
+
+    def __init__(self, campaign: Campaign, inputs: Mapping[str, str]) -> None:
+        folder = campaign.state / "measured"
+        self._paths = {variant: folder / f"{variant}.jsonl" for variant in inputs}
+        self._files = {variant: Appended(path) for variant, path in self._paths.items()}
+        known = [self._opened(path, inputs[variant]) for variant, path in self._paths.items()]
+        self.known: frozenset[str] = frozenset.intersection(*known) if known else frozenset()
+        """Ids of the cases that are measured under each variant."""
+
+    @staticmethod
+    def _opened(path: Path, inputs: str) -> frozenset[str]:
+        opening = canonical_bytes({"inputs": inputs}) + b"\n"
+        values = [line.value for line in scan_jsonl(path)] if path.exists() else []
+        if values[:1] != [{"inputs": inputs}]:
+            write_bytes(path, opening)
+            return frozenset()
+        whole = [value for value in values[1:] if value is not None]
+        if len(whole) < len(values) - 1:  # the end of a killed one's
+            write_bytes(path, opening + b"".join(canonical_bytes(value) + b"\n" for value in whole))
+        return frozenset(value["case_id"] for value in whole)
+
+    def add(self, cases: Iterable[CaseMetrics]) -> None:
+        """Note what a case measures under each variant."""
+        for case in cases:
+            self._files[case.variant_id].append(canonical_bytes(asdict(case)) + b"\n")
+
+    def read(self, variant: str) -> list[CaseMetrics]:
+        """Return a variant's cases by id, each once."""
+        values = (line.value for line in scan_jsonl(self._paths[variant]) if line.value and "case_id" in line.value)
+        cases = {value["case_id"]: CaseMetrics(**value) for value in values}
+        # By id, as the files have them: resample b then draws the same cases in aggregates and comparisons.
+        return [cases[case_id] for case_id in sorted(cases)]
+
+    def discard(self) -> None:
+        """Remove the files: the metrics are written."""
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)
+        for path in {path.parent for path in self._paths.values()}:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
