@@ -62,11 +62,11 @@ paper: $(READY)  ## The same, then every table and figure of the paper in evals/
 
 .PHONY: test
 test: $(READY)  ## Run the tests but for the slow ones. ARGS="-k replay"
-	@exec $(VENV)/bin/python -m pytest -m "not container and not slow and not browser" -n auto --dist loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -m "not container and not slow and not browser and not docs" -n auto --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(READY)  ## Run the slow tests, as CI does
-	@exec $(VENV)/bin/python -m pytest -m "slow and not container" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -m "slow and not container and not docs" -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: browser-test
 browser-test: $(READY)  ## Run the tests that open reports in Chromium
@@ -136,10 +136,11 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	compile pyproject.toml --extra live --extra scispacy --extra analysis --extra export-inspect --extra wandb \
 	  --group test --group trackers --group build -c evals/constraints-paper.txt -o evals/requirements-evals.txt
 	compile --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
+	compile --group docs -c evals/requirements-evals.txt -c evals/requirements-dev.txt -o evals/requirements-docs.txt
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; results in evals/data stay
-	rm -rf $(VENV) .venv-torch build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-torch .venv-docs build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find evals -name __pycache__ -prune -exec rm -rf {} +
 
 ##@ run_eval (PyTorch, in an environment of its own)
@@ -205,6 +206,32 @@ $(TORCH_DEPENDENCIES):
 $(TORCH_READY): $(TORCH_DEPENDENCIES)
 	@rm -f $(TORCH_VENV)/.ready-*
 	$(TORCH_VENV)/bin/python -m pip install $(QUIETLY) --no-deps --no-build-isolation --editable .
+	touch $@
+
+##@ Documentation (in an environment of its own)
+
+DOCS_VENV ?= .venv-docs
+DOCS_LOCKS := evals/requirements-evals.txt evals/requirements-docs.txt
+DOCS_READY := $(DOCS_VENV)/.ready-$(call digest,$(DOCS_LOCKS) pyproject.toml)
+
+.PHONY: docs-setup
+docs-setup: $(DOCS_READY)  ## Make .venv-docs, which has Sphinx, Jupyter's kernel, DuckDB and polars
+	@echo "$(DOCS_VENV) is ready"
+
+.PHONY: docs-site
+docs-site: $(DOCS_READY)  ## Write the documentation as a site that opens from disk, build/site/README.html
+	@$(DOCS_VENV)/bin/sphinx-build -q -W --keep-going -b html -c docs . build/site
+	echo build/site/README.html
+
+.PHONY: docs-test
+docs-test: $(DOCS_READY)  ## Run the tests of the site, the notebooks and the Parquet files
+	@EXAID_REQUIRE_DOCS=1 exec $(DOCS_VENV)/bin/python -m pytest -m docs evals/tests $(ARGS)
+
+$(DOCS_READY): $(READY)
+	@rm -rf $(DOCS_VENV)
+	$(VENV)/bin/python -m venv $(DOCS_VENV)
+	$(call install_locked,$(DOCS_VENV),$(DOCS_LOCKS))
+	$(DOCS_VENV)/bin/python -m pip install $(QUIETLY) --no-deps --no-build-isolation --editable .
 	touch $@
 
 ##@ Container

@@ -38,10 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where slow tests alone are asked for, import only files that have some: the others need half a minute."""
-    only_slow = str(config.option.markexpr).startswith("slow")
-    if only_slow and collection_path.name.startswith("test_") and collection_path.is_file():
-        return True if "mark.slow" not in collection_path.read_text(encoding="utf-8") else None
+    """Where tests of one mark are asked for, import only files that have some: the others need half a minute."""
+    wanted = str(config.option.markexpr).partition(" ")[0]
+    if wanted in ("slow", "docs") and collection_path.name.startswith("test_") and collection_path.is_file():
+        return True if f"mark.{wanted}" not in collection_path.read_text(encoding="utf-8") else None
     return None
 
 

@@ -154,11 +154,13 @@ def test_what_is_missing_is_named_with_the_command(tmp_path: Path) -> None:
 
 
 def test_parquet_is_read_by_others(opened: OpenCampaign, tmp_path: Path) -> None:
-    """Every frame as a file; pyarrow reads each with the same rows."""
+    """Every frame as a file; pyarrow reads each with the same cells, measures with how they were made."""
     files = opened.to_parquet(tmp_path)
     assert [path.stem for path in files] == list(FRAMES)
     for path in files:
-        assert len(pd.read_parquet(path)) == len(getattr(opened, path.stem)())
+        frame, read = getattr(opened, path.stem)(), pd.read_parquet(path)
+        pd.testing.assert_frame_equal(read[list(frame)], pd.DataFrame(frame), check_dtype=False)
+    assert set(pd.read_parquet(tmp_path / "measures.parquet").signature) == {opened.measures().attrs["signature"]}
 
 
 def test_the_package_is_imported_at_once() -> None:

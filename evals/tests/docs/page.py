@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.console import ROOT, Shell, matches, shown_in
+from docs.console import ROOT, Shell, matches, shown_in, walk
 
 
 def page_text(name: str) -> str:
@@ -23,9 +23,16 @@ def check_walk(text: str, folder: Path, commands: int) -> None:
     Raises:
         AssertionError: a command fails, prints something else, or is not there.
     """
-    found = shown_in(text)
-    assert len(found) == commands
-    shell = Shell(folder)
-    for shown in found:
-        actual = shell.run(shown.command)
-        assert matches(shown.output, actual), f"`{shown.command}` now prints\n" + "\n".join(actual)
+    assert len(shown_in(text)) == commands
+    check_commands(text, Shell(folder))
+
+
+def check_commands(text: str, shell: Shell) -> None:
+    """Run a document's commands in order, and hold what each prints against the lines below it.
+
+    Raises:
+        AssertionError: a command fails, or prints something else.
+    """
+    for shown, actual in walk(text, shell):
+        told = f"`{shown.command}` now prints\n" + "\n".join(actual)
+        assert matches(shown.output, actual), f"{told}\nupdate: python evals/tests/docs/console.py DOCUMENT"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.console import DOCUMENTS, ROOT, Shell, matches, shown_in
+from docs.console import DOCUMENTS, NEEDS_TORCH, ROOT, TUTORIALS, shell_of, shown_in
+from docs.page import check_commands
 from exaid_evals.artifacts import schemas
 from exaid_evals.cli.main import VERBS
 
@@ -20,22 +21,20 @@ def text_of(name: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", [*DOCUMENTS, *(one for one in TUTORIALS if one != NEEDS_TORCH)])
 def test_commands_print_what_is_shown(name: str, tmp_path: Path) -> None:
     """Every console command of the document succeeds, in order, and prints the lines below it."""
-    shell = Shell(tmp_path)
-    commands = shown_in(text_of(name))
-    assert commands
-    for shown in commands:
-        actual = shell.run(shown.command)
-        assert matches(shown.output, actual), (
-            f"`{shown.command}` in {name} now prints\n"
-            + "\n".join(actual)
-            + "\nupdate: python evals/tests/docs/console.py"
-        )
+    check_commands(text_of(name), shell_of(name, tmp_path))
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_a_summarizer_of_ones_own_takes_under_15_lines() -> None:
+    """From installing the wheel to the main table: files and commands of the tutorial."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text_of(TUTORIALS[0]), re.MULTILINE | re.DOTALL)
+    code = [line for kind, body in blocks if kind != "console" for line in body.splitlines() if line]
+    assert len(code) + len(shown_in(text_of(TUTORIALS[0]))) < 15
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, *TUTORIALS, "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_links_lead_somewhere(name: str) -> None:
     """Every relative link of a document names a file or folder of the checkout."""
     missing = [link for link in _LINK.findall(text_of(name)) if not (ROOT / name).parent.joinpath(link).exists()]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installing import DEV_LOCK, LOCK, ROOT, locked, pins, require_registry
+from installing import DEV_LOCK, DOCS_LOCK, LOCK, ROOT, locked, pins, require_registry
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
@@ -113,7 +113,7 @@ def test_help_names_every_target_and_needs_no_set_up(checkout: Path) -> None:
 def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     """`make lock` finds nothing to pin, drop or move: the locks were made from this pyproject.toml."""
     require_registry()
-    locks = (LOCK, DEV_LOCK)
+    locks = (LOCK, DEV_LOCK, DOCS_LOCK)
     for file in (*locks, ROOT / "evals" / "constraints-paper.txt"):
         shutil.copy(file, checkout / "evals" / file.name)
     uv = Path(sys.executable).with_name("uv")
@@ -122,7 +122,7 @@ def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     assert made == [pins(lock) for lock in locks]
 
 
-@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK, DOCS_LOCK], ids=lambda lock: lock.name)
 def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
     """Every entry has one exact version and a hash; where to get it is the reader's own configuration."""
     entries = locked(lock)
@@ -135,10 +135,11 @@ def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
 
 
 def test_locks_agree() -> None:
-    """A package in both locks has the same version in both: they are installed together."""
-    evals, dev = pins(LOCK), pins(DEV_LOCK)
-    both = evals.keys() & dev.keys()
-    assert {name: evals[name] for name in both} == {name: dev[name] for name in both}
+    """A package in two locks has the same version in both: they are installed together."""
+    evals = pins(LOCK)
+    for other in map(pins, (DEV_LOCK, DOCS_LOCK)):
+        both = evals.keys() & other.keys()
+        assert {name: evals[name] for name in both} == {name: other[name] for name in both}
 
 
 def test_frozen_environment() -> None:

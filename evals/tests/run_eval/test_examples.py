@@ -14,7 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from docs.console import ROOT  # noqa: E402
+from docs.console import NEEDS_TORCH, ROOT, shell_of  # noqa: E402
+from docs.page import check_commands  # noqa: E402
 
 FOLDER = ROOT / "examples" / "cli_and_utils"
 
@@ -33,6 +34,12 @@ def test_the_notebook_prints_what_it_shows() -> None:
             exec("".join(cell["source"]), namespace)  # noqa: S102 - the notebook is ours
         shown = "".join(line for output in cell["outputs"] for line in output["text"])
         assert printed.getvalue() == shown
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_a_model_of_ones_own(tmp_path: Path) -> None:
+    """Its script, and what its commands print."""
+    check_commands((ROOT / NEEDS_TORCH).read_text(encoding="utf-8"), shell_of(NEEDS_TORCH, tmp_path))
 
 
 def called(data: Path, *arguments: str) -> str:

@@ -199,17 +199,11 @@ class OpenCampaign:
         Raises:
             DataError: a record is damaged.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for name in FRAMES:
-            if name == "comparisons" and not self._campaign.comparisons_file.is_file():
-                continue
-            frame = getattr(self, name)()
-            frame.attrs = {}  # an attribute cannot hold the signature in every version of the format: it is a column
-            written.append(folder / f"{name}.parquet")
-            frame.to_parquet(written[-1], index=False)
-        return written
+        from exaid_evals.api.frames import write_parquet
+
+        compared = self._campaign.comparisons_file.is_file()
+        names = [name for name in FRAMES if name != "comparisons" or compared]
+        return write_parquet({name: getattr(self, name)() for name in names}, Path(folder))
 
     @cached_property
     def metrics_config(self) -> MetricsConfig:

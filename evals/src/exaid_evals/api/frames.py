@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.summary_fields import FIELDS
 from exaid_evals.artifacts.text_units import ctu
+from exaid_evals.config.extras import optional
 from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.records import CaseMetrics
@@ -157,6 +161,33 @@ def comparisons_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     if comparisons:
         frame.attrs.update(signature=comparisons[0].signature, stub=comparisons[0].stub)
     return frame
+
+
+def write_parquet(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write each frame as `NAME.parquet`, its signature as a column, and return the files.
+
+    Columns whose cells are of several kinds, as of settings, hold each as JSON.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed, or cannot load.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    optional("pyarrow", "pyarrow", "writing Parquet")
+    for name, frame in frames.items():
+        signed = {"signature": frame.attrs["signature"]} if "signature" in frame.attrs else {}
+        plain = pd.DataFrame(frame).assign(**signed)
+        plain.attrs = {}  # not every version of the format holds them
+        if not isinstance(plain.index, pd.RangeIndex):
+            plain = plain.reset_index()
+        for column in plain.columns[plain.dtypes == object]:
+            kinds = set(plain[column].dropna().map(type))
+            if kinds & {dict, list, tuple} or (len(kinds) > 1 and kinds != {int, float}):
+                plain[column] = plain[column].map(canonical_json, na_action="ignore")
+        content = plain.to_parquet(index=False, engine="pyarrow")
+        written.append(folder / f"{name}.parquet")
+        write_bytes(written[-1], content)
+    return written
 
 
 _IDS = ("case_id", "variant_id")

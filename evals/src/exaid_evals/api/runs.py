@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.registry import format_of, formats
+from exaid_evals.export.reading import Reading
+from exaid_evals.export.reading import read_runs as read_folders
+from exaid_evals.runs.base import Format, Run, Settings, Source
+from exaid_evals.runs.registry import formats, runs_in
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FRAMES = ("summaries", "per_class", "configs", "cases", "histories", "predictions")
 
 
 def read_runs(*places: str | os.PathLike[str]) -> Runs:
@@ -27,34 +30,36 @@ def read_runs(*places: str | os.PathLike[str]) -> Runs:
         DataError: there is no such place, a place that is named is of no known format, or a run is damaged.
     """
     known = formats()
-    found: dict[Source, Format] = {}
+    found: list[Path] = []
     for place in places:
         for path, required in _paths(os.fspath(place)):
-            form = format_of(path, known) if required else next((one for one in known if one.claims(path)), None)
-            inside = any(source.path in path.parents for source in found)
-            if form is not None and not (inside and not required):
-                found.update((source, form) for source in form.sources(path) if source not in found)
+            inside = any(one == path or one in path.parents for one in found)
+            if required or not inside and any(one.claims(path) for one in known):
+                found.append(path)
     if not found:
         raise DataError(
             "no finished run here", where=" ".join(os.fspath(place) for place in places), remedy="name folders of runs"
         )
-    names = _names(list(found))
-    return Runs(tuple((form, source, form.read(source, names[source])) for source, form in found.items()))
+    reading = read_folders(list(dict.fromkeys(found)))
+    for failure in reading.failures:
+        raise failure.error
+    return Runs(reading)
 
 
-@dataclass(frozen=True)
 class Runs:
-    """Runs that were read; histories are read when asked for."""
+    """Runs that were read; histories and predictions are read when asked for.
 
-    _read: tuple[tuple[Format, Source, Run], ...]
+    Attributes:
+        runs: the runs themselves, in order of their names.
+    """
+
+    def __init__(self, reading: Reading, settings: Settings | None = None) -> None:
+        self.runs = list(reading.runs)
+        self._sources = reading.sources
+        self._formats = {form.name: form for form in formats(settings)}
 
     def __len__(self) -> int:
-        return len(self._read)
-
-    @property
-    def runs(self) -> list[Run]:
-        """The runs themselves."""
-        return [run for *_, run in self._read]
+        return len(self.runs)
 
     def summaries(self) -> pd.DataFrame:
         """Return a row per run: what identifies it, then a column per metric, NaN where it has none."""
@@ -106,34 +111,111 @@ class Runs:
 
         rows = [
             (name, metric, point.step, point.value if isinstance(point.value, int | float) else None)
-            for form, source, run in self._read
-            for name, one in _histories(form, source, run)
+            for run in self.runs
+            for name, form, one in self._histories(run)
             for metric, series in form.history(one, name).series.items()
             for point in series.points
         ]
         return pd.DataFrame(rows, columns=["name", "metric", "step", "value"])
 
     def predictions(self) -> pd.DataFrame:
-        """Return, per run that has predictions, how many items were predicted and digests of items and answers."""
+        """Return what was predicted: a row per run and item, of runs beside which it lies.
+
+        It is read from tables of predictions (`val_predictions.csv`: `true`, `predicted`, numbers for the scores of
+        classes, and the table's other columns as text) and from logs of inspect-ai and lm-eval (`true`: the
+        target's first 300 characters, `predicted`: the answer's, and a number a metric). `item` is the id as text, or
+        without ids the place in the file from 1; what a file lacks is NaN.
+
+        Raises:
+            DataError: a file of predictions is damaged.
+        """
         import pandas as pd
 
-        rows = [
-            (run.name, run.predictions.n, run.predictions.items, run.predictions.digest)
+        frames = [
+            frame.assign(name=run.name, file=path.name)
             for run in self.runs
-            if run.predictions is not None
+            for path in _files_of_items(self._sources[run.name].path)
+            for frame in ([_table(path)] if path.suffix == ".csv" else _logged(path))
         ]
-        return pd.DataFrame(rows, columns=["name", "n", "items", "digest"])
+        first = ["name", "file", "item", "true", "predicted"]
+        if not frames:
+            return pd.DataFrame(columns=first)
+        joined = pd.concat(frames, ignore_index=True)
+        return joined[[*first, *(name for name in joined.columns if name not in first)]]
+
+    def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write every frame that has rows as a Parquet file, and return the files.
+
+        Raises:
+            DataError: a history or a file of predictions is damaged.
+            MissingDependencyError: pyarrow is not installed.
+        """
+        from exaid_evals.api.frames import write_parquet
+
+        frames = {name: getattr(self, name)() for name in FRAMES}
+        return write_parquet({name: frame for name, frame in frames.items() if frame.size}, Path(folder))
+
+    def _histories(self, run: Run) -> list[tuple[str, Format, Source]]:
+        """Return the histories of a run: one, but for a campaign, which has one a variant."""
+        form, source = self._formats[run.format], self._sources[run.name]
+        if form.has_history:
+            found = [(name, form, one) for name, one in form.named(source.path).items()]
+            found = [one for one in found if one[2].part == source.part] or found
+        else:  # a training run's summary is read by one format, and what lies beside it by that of its history
+            asked = [one for one in self._formats.values() if one.has_history]
+            found = [(name, other, one) for other, name, one in runs_in(source.path, asked)] if not source.part else []
+        return [(run.name if len(found) == 1 else f"{run.name}/{name}", other, one) for name, other, one in found]
 
     def __repr__(self) -> str:
         kinds = sorted({run.format for run in self.runs})
         return f"<{len(self)} runs: {', '.join(kinds)}>"
 
 
-def _histories(form: Format, source: Source, run: Run) -> list[tuple[str, Source]]:
-    """Return the histories of a run: one, but for a campaign, which has one a variant."""
-    named = form.named(source.path)
-    mine = {name: one for name, one in named.items() if one.part == source.part} or named
-    return [(run.name if len(mine) == 1 else f"{run.name}/{name}", one) for name, one in mine.items()]
+def _files_of_items(place: Path) -> list[Path]:
+    """Return the files that hold a run's items: of a folder those in it, of lm-eval's results the samples beside."""
+    if place.is_dir():
+        return sorted(place.glob("*predictions.csv"))
+    stamp = place.stem.removeprefix("results_")
+    return sorted(place.parent.glob(f"samples_*_{glob.escape(stamp)}.jsonl")) if stamp != place.stem else [place]
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """Return a table of predictions, each column once."""
+    import pandas as pd
+
+    from exaid_evals.runs.files.delimited import number, open_delimited
+    from exaid_evals.runs.files.predictions import Layout
+
+    file = open_delimited(path)
+    layout = Layout.of(file)
+    known = {layout.item: "item", layout.true: "true", layout.predicted: "predicted"}
+    columns: dict[str, list[str] | list[float]] = {}
+    for index, (name, cells) in enumerate(zip(file.columns, file.cells(), strict=True)):
+        try:
+            columns.setdefault(known.get(index, name), list(map(number, cells)) if index in layout.scores else cells)
+        except ValueError as error:
+            raise DataError(str(error), where=f"{path}, column {name}", remedy="write it again") from None
+    frame = pd.DataFrame(columns)
+    if layout.item is None:
+        frame["item"] = [str(place) for place in range(1, len(frame) + 1)]
+    return frame
+
+
+def _logged(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield the items of each log in a file; a file of no known format has none."""
+    import pandas as pd
+
+    from exaid_evals.item_scores.registry import FORMATS
+
+    forms = (FORMATS.build(name) for name in FORMATS.names())
+    form = next((one for one in forms if one.claims(path)), None)
+    for log in form.read(path) if form else ():
+        rows = [
+            {"task": log.task, "item": one.id, "epoch": one.epoch, "true": one.target, "predicted": one.answer}
+            | {"failure": one.failure, **one.scores}
+            for one in log.items
+        ]
+        yield pd.DataFrame(rows)
 
 
 def _paths(place: str) -> list[tuple[Path, bool]]:
@@ -144,17 +226,3 @@ def _paths(place: str) -> list[tuple[Path, bool]]:
     fixed = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
     below = Path(*path.parts[:fixed]).glob(str(Path(*path.parts[fixed:])))
     return [(one, False) for one in sorted(below)]
-
-
-def _names(sources: Sequence[Source]) -> dict[Source, str]:
-    """Return a name of its own for each run: its last folders, as many as tell it from the others, and its part."""
-    named: dict[Source, str] = {}
-    for depth in range(1, 12):
-        names = {
-            one: "/".join([*one.path.resolve().parts[-depth:], *([one.part] if one.part else [])]) for one in sources
-        }
-        counts = list(names.values())
-        named |= {one: name for one, name in names.items() if one not in named and counts.count(name) == 1}
-        if len(named) == len(sources):
-            break
-    return {one: named.get(one, f"{one.path}/{one.part}") for one in sources}

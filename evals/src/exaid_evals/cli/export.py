@@ -159,6 +159,8 @@ def run(request: ExportRequest) -> int:
 
         table = write_export(export, out, formats(settings), reading.texts)
         finish()
+        if request.parquet:
+            _write_parquet(reading, out / "parquet", settings)
         if table is not None:
             from exaid_evals.report.formats import plain
 
@@ -172,6 +174,18 @@ def run(request: ExportRequest) -> int:
         return SOME_FAILED if reading.failures else 0
     click.echo(f"wrote {shown(out / CSV_NAME if beside else out)}")
     return SOME_FAILED if reading.failures else 0
+
+
+def _write_parquet(reading: Reading, folder: Path, settings: Settings) -> None:
+    """Write what a lone campaign or the runs hold, and remove what an earlier export wrote and this one does not."""
+    from exaid_evals.api.campaign import open_campaign
+    from exaid_evals.api.runs import Runs
+
+    [first, *others] = reading.runs
+    alone = first.format == "campaign" and not others and first.origin
+    written = open_campaign(alone).to_parquet(folder) if alone else Runs(reading, settings).to_parquet(folder)
+    for path in set(folder.glob("*.parquet")) - set(written):
+        path.unlink()
 
 
 command = verb("export", ExportRequest, run)

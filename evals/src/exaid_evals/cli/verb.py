@@ -36,7 +36,12 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
     # `--debug` is read before all verbs, and shown with each.
     debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
     declared.sort(key=lambda one: one.param_type_name)  # arguments first
-    return click.Command(name, callback=callback, params=[*declared, debug], help=inspect.getdoc(run))
+    return click.Command(name, callback=callback, params=[*declared, debug], help=_help(run))
+
+
+def _help(run: Callable[..., int]) -> str:
+    """Return what a function says of itself; below a line of `\\b`, which raw docstrings write so, lines are kept."""
+    return (inspect.getdoc(run) or "").replace("\\b\n", "\b\n")
 
 
 def _refuse_keys(given: Mapping[str, Any]) -> None:

@@ -211,6 +211,10 @@ class ExportRequest(DryRunRequest, CampaignRequest):
     )
     jobs: int | None = option("Processes at most.  [default: number of cores]", "-j", "--jobs", minimum=1)
     force: bool = flag("Read also runs that have not changed since the last export.")
+    parquet: bool = flag(
+        "Write all that the runs hold as Parquet too, into OUT/parquet: a campaign's measures, updates, concepts, …; "
+        "else summaries, settings, histories, predictions, …"
+    )
     log_file: bool = True
 
 

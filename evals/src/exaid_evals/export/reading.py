@@ -63,6 +63,7 @@ class Reading:
         n_remembered: runs whose files were as they were at the last export, and were not opened.
         texts: name of a run → canonical text of its record, where it was made while reading.
         notes: what lies beside the runs in the folders that were named, and is none.
+        sources: name → where the run lies, of failures too.
     """
 
     runs: tuple[Run, ...]
@@ -70,6 +71,7 @@ class Reading:
     n_remembered: int = 0
     texts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 class _Outcome(NamedTuple):
@@ -154,6 +156,7 @@ def read_runs(
             ),
             *unread_columns(taken.runs, by_name, settings or Settings()),
         ),
+        by_name,
     )
 
 
