@@ -45,7 +45,7 @@ def test_a_campaign_has_cases() -> None:
 
 
 def test_predictions_are_those_of_each_item(tmp_path: Path) -> None:
-    """Of a table the ids, both labels and the scores of classes; without ids the places; a damaged score is an error."""
+    """Of a table the ids, both labels and scores of classes; without ids the places; a damaged score is an error."""
     table = tmp_path / "run" / "val_predictions.csv"
     (table.parent / "metrics").mkdir(parents=True)
     for name, content in (("val_metrics", '{"accuracy": 0.5}'), ("evaluation", "{}")):
@@ -115,11 +115,10 @@ def test_duckdb_and_polars_read_it(tmp_path: Path) -> None:
     exported("--run", str(opened.folder), "--out", str(tmp_path))
     for path in (tmp_path / "parquet").iterdir():
         n = len(getattr(opened, path.stem)())
-        assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(n,)]
+        assert duckdb.read_parquet(str(path)).count("*").fetchall() == [(n,)]
         assert polars.read_parquet(path).height == n
-    [(mean,)] = duckdb.sql(
-        f"SELECT avg(value) FROM '{tmp_path}/parquet/measures.parquet' WHERE measure = 'coverage' AND variant_id = 'V3'"
-    ).fetchall()
+    measures = duckdb.read_parquet(str(tmp_path / "parquet" / "measures.parquet"))
+    [(mean,)] = measures.filter("measure = 'coverage' AND variant_id = 'V3'").aggregate("avg(value)").fetchall()
     assert mean == pytest.approx(opened.estimates("V3").set_index("measure")["mean"]["coverage"], abs=1e-6)
 
 

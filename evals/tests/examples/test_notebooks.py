@@ -1,32 +1,28 @@
 """The notebook over a campaign shows what its cells give; that of `run_eval` is run where PyTorch is.
 
-`python evals/tests/examples/test_notebooks.py` runs it and writes what it gives.
+`PYTHONPATH=evals/tests python evals/tests/examples/test_notebooks.py` runs it and writes what it gives.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stub_campaigns import make_campaign, shared_campaign
+
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOK = ROOT / "examples" / "campaign.ipynb"
 
 
 def executed(folder: Path) -> Any:
-    """Run the notebook in a folder with a small campaign of its own."""
+    """Run the notebook in a folder that has a campaign in evals/data."""
     import nbformat
     from nbclient import NotebookClient
 
-    from stub_campaigns import shared_campaign
-
-    (folder / "evals").mkdir()
-    (folder / "evals" / "data").symlink_to(shared_campaign().root)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     for cell in notebook.cells:
         cell.metadata = {}
@@ -51,6 +47,8 @@ def test_it_gives_what_it_shows(tmp_path: Path) -> None:
     """Every cell in order, in a kernel of its own; a table, a table and a figure."""
     import nbformat
 
+    (tmp_path / "evals").mkdir()
+    (tmp_path / "evals" / "data").symlink_to(shared_campaign().root)
     expected = shown(nbformat.read(NOTEBOOK, as_version=4))
     assert len(expected) == 3
     assert shown(executed(tmp_path)) == expected
@@ -59,7 +57,6 @@ def test_it_gives_what_it_shows(tmp_path: Path) -> None:
 if __name__ == "__main__":
     import nbformat
 
-    sys.path.insert(0, str(ROOT / "evals" / "tests"))
-    os.environ.setdefault("EXAID_TESTS_FOLDER", tempfile.mkdtemp())
     with tempfile.TemporaryDirectory() as folder:
+        make_campaign(Path(folder, "evals", "data"))
         nbformat.write(executed(Path(folder)), NOTEBOOK)

@@ -180,7 +180,7 @@ def write_parquet(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path
         plain.attrs = {}  # not every version of the format holds them
         if not isinstance(plain.index, pd.RangeIndex):
             plain = plain.reset_index()
-        for column in plain.columns[plain.dtypes == object]:
+        for column in plain.select_dtypes(object):
             kinds = set(plain[column].dropna().map(type))
             if kinds & {dict, list, tuple} or (len(kinds) > 1 and kinds != {int, float}):
                 plain[column] = plain[column].map(canonical_json, na_action="ignore")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def read_runs(*places: str | os.PathLike[str]) -> Runs:
     for place in places:
         for path, required in _paths(os.fspath(place)):
             inside = any(one == path or one in path.parents for one in found)
-            if required or not inside and any(one.claims(path) for one in known):
+            if required or (not inside and any(one.claims(path) for one in known)):
                 found.append(path)
     if not found:
         raise DataError(

@@ -40,7 +40,7 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
 
 
 def _help(run: Callable[..., int]) -> str:
-    """Return what a function says of itself; below a line of `\\b`, which raw docstrings write so, lines are kept."""
+    r"""Return what a function says of itself; below a line of `\b` (raw docstrings hold two characters) lines stay."""
     return (inspect.getdoc(run) or "").replace("\\b\n", "\b\n")
 
 
