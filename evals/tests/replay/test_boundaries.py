@@ -13,7 +13,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates.base import Chunk, Gate, Piece
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.engine import replay, stream_chunks
-from exaid_evals.replay.pieces import pieces_of
+from exaid_evals.replay.clock import pieces_of
 from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Message, Trace

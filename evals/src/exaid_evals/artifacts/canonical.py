@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 FLOAT_DECIMALS = 6
 _FINE_BELOW = 0.1
@@ -24,7 +26,10 @@ def canonical_json(value: Any) -> str:
         ValueError: the structure holds NaN or infinity; what is undefined is written as None by its maker.
         TypeError: the structure holds something that JSON has no form for.
     """
-    return json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return _dumped(value).decode("utf-8")
+    except TypeError:
+        return _by_json(value)
 
 
 def rounded(value: float) -> float:
@@ -39,20 +44,49 @@ def rounded(value: float) -> float:
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """Return the canonical text as UTF-8."""
-    return canonical_json(value).encode("utf-8")
+    """Return the canonical text as UTF-8.
+
+    Raises:
+        ValueError: as `canonical_json`, and where a text is not Unicode (half a surrogate pair).
+        TypeError: as `canonical_json`.
+    """
+    try:
+        return _dumped(value)
+    except TypeError:
+        return _by_json(value).encode("utf-8")
 
 
-def _rounded(value: Any) -> Any:
+def _dumped(value: Any) -> bytes:
+    return orjson.dumps(_plain(value, _as_orjson), option=orjson.OPT_SORT_KEYS)
+
+
+def _by_json(value: Any) -> str:
+    """Write what orjson refuses: keys that are numbers, integers beyond 64 bits, half a surrogate pair, great depth."""
+    return json.dumps(_plain(value, rounded), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _as_orjson(value: float) -> Any:
+    number = rounded(value)
+    # orjson writes exponents in another form: 1e-5 for 1e-05.
+    return number if number == 0 or 1e-4 <= abs(number) < 1e15 else orjson.Fragment(repr(number))
+
+
+_PLAIN = frozenset((str, int, bool, type(None)))
+
+
+def _plain(value: Any, form: Callable[[float], Any]) -> Any:
+    """Return a structure as dicts, lists and scalars, its floats in a form."""
     kind = type(value)
-    if kind is str or kind is int or value is None or kind is bool:
+    if kind in _PLAIN:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} has no form in JSON; write None for what is undefined")
-        return rounded(value)
+        return form(value)
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else _plain(item, form) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value
+        return [item if type(item) in _PLAIN else _plain(item, form) for item in value]
+    if isinstance(value, str | int):
+        return value
+    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")

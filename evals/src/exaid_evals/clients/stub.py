@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
@@ -112,7 +113,7 @@ def write_summary(inputs: Mapping[str, Any], config: StubLLMConfig, read_concept
     Returns:
         The six fields, each 1 to `max_field_chars` characters.
     """
-    turns: Sequence[tuple[str, str]] = [(agent, text) for agent, text in inputs["turns"]]
+    turns = [(agent, split_sentences(text)) for agent, text in inputs["turns"]]
     candidates = _candidates(turns, config.max_field_chars, read_concepts)
     known = frozenset().union(*read_concepts(list(inputs["history"])))
     chosen = _choose(candidates, known, config.max_field_chars)
@@ -125,15 +126,15 @@ def write_summary(inputs: Mapping[str, Any], config: StubLLMConfig, read_concept
     return content
 
 
-def _candidates(turns: Sequence[tuple[str, str]], limit: int, read_concepts: ConceptReader) -> list[_Candidate]:
-    sentences = [shorten(sentence, limit) for _, text in turns for sentence in split_sentences(text)]
-    sentences = list(dict.fromkeys(sentences))
+def _candidates(turns: Sequence[tuple[str, list[str]]], limit: int, read_concepts: ConceptReader) -> list[_Candidate]:
+    sentences = list(dict.fromkeys(shorten(sentence, limit) for _, said in turns for sentence in said))
     return [
         _Candidate(order, text, _field_of(text), concepts)
         for order, (text, concepts) in enumerate(zip(sentences, read_concepts(sentences), strict=True))
     ]
 
 
+@lru_cache(maxsize=2000)  # the variants of a case read the same sentences
 def _field_of(sentence: str) -> str:
     return next((field for field, cue in _CUES.items() if cue.search(sentence)), "key_findings")
 
@@ -153,10 +154,10 @@ def _choose(candidates: Sequence[_Candidate], known: frozenset[str], limit: int)
     return chosen
 
 
-def _contributions(turns: Sequence[tuple[str, str]], limit: int) -> str:
+def _contributions(turns: Sequence[tuple[str, list[str]]], limit: int) -> str:
     counts: dict[str, int] = {}
-    for agent, text in turns:
-        counts[agent] = counts.get(agent, 0) + len(split_sentences(text))
+    for agent, said in turns:
+        counts[agent] = counts.get(agent, 0) + len(said)
     parts = [f"{agent}: {count} statement{'' if count == 1 else 's'}" for agent, count in counts.items()]
     return shorten("; ".join(parts) or NOTHING, limit)
 

@@ -6,12 +6,18 @@ start and an end; whole at an end that alone is known. A speed is assumed only w
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from exaid_evals.middleware.gates.base import Piece
 from exaid_evals.traces.model import Message, Trace
+
+# A word takes the white space behind it along (and a message's first word what stands before it), so that the
+# pieces of a message add up to the message.
+_PIECE = re.compile(r"\s*(?:\S+)(\s*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +105,52 @@ def _arrival(message: Message, free_at: int, next_ms: int | None, chars_per_seco
         start = min(start, next_ms)
         end = max(start, min(end, next_ms))
     return MessageArrival(start, end, (), (), n_chars)
+
+
+def pieces_of(message: Message, seq: int, arrival: MessageArrival) -> Iterator[Piece]:
+    """Yield a message's words in order.
+
+    A word has arrived with its last visible character; one that ends a line arrives with the line end, which a
+    gate may wait for.
+    """
+    agent_id, time_of = message.agent_id, arrival.time_of
+    for match in _PIECE.finditer(message.content):
+        start, end = match.span()
+        arrived = end if "\n" in match[1] else match.start(1)
+        yield Piece(agent_id, seq, start, end, match[0], time_of(arrived))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message as a gate hears it: its words, each when it is heard, and when the message is over, in ms."""
+
+    pieces: tuple[Piece, ...]
+    end_ms: int
+
+
+_last: list[tuple[Trace, float, tuple[Turn, ...]]] = []
+
+
+def turns_of(trace: Trace, chars_per_second: float) -> tuple[Turn, ...]:
+    """Return what a gate hears, message after message.
+
+    Where recorded streams overlap, what came early waits for the end of the message before it: the moments at which
+    text was there stay as they were recorded. The last conversation's turns are kept, since every variant hears them.
+    """
+    for known, speed, turns in _last:
+        if known is trace and speed == chars_per_second:
+            return turns
+    heard: list[Turn] = []
+    now_ms = 0
+    for seq, (message, arrival) in enumerate(zip(trace.messages, arrivals(trace, chars_per_second), strict=True)):
+        pieces = []
+        for piece in pieces_of(message, seq, arrival):
+            if piece.t_ms >= now_ms:
+                now_ms = piece.t_ms
+                pieces.append(piece)
+            else:
+                pieces.append(piece._replace(t_ms=now_ms))
+        now_ms = max(now_ms, arrival.end_ms)
+        heard.append(Turn(tuple(pieces), now_ms))
+    _last[:] = [(trace, chars_per_second, tuple(heard))]
+    return tuple(heard)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import summary_event_id
@@ -16,9 +15,8 @@ from exaid_evals.middleware.gates.base import Chunk, Gate
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
 from exaid_evals.middleware.summarizers.base import SummaryInput
 from exaid_evals.middleware.triggers.base import DISCARD, SUMMARIZE, TriggerInput
-from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.clock import turns_of
 from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
-from exaid_evals.replay.pieces import pieces_of
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
 from exaid_evals.replay.windows import text_between, window_turns
 from exaid_evals.traces.model import Trace
@@ -48,21 +46,22 @@ def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per
 
 
 def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator[Chunk]:
-    """Yield what leaves the gate while the trace streams by. A timer that ends with a word's arrival loses.
+    """Yield what leaves the gate while the trace streams by, one message after the other.
 
-    The gate hears one message after the other. Where recorded streams overlap, what came early waits for the end of
-    the message before it: the moments at which text was there stay as they were recorded.
+    A timer that ends with a word's arrival loses.
     """
-    now_ms = 0
-    for seq, (message, arrival) in enumerate(zip(trace.messages, arrivals(trace, chars_per_second), strict=True)):
-        for piece in pieces_of(message, seq, arrival):
-            now_ms = max(now_ms, piece.t_ms)
-            yield from _timers(gate, before_ms=now_ms)
-            yield from gate.on_piece(piece if piece.t_ms == now_ms else replace(piece, t_ms=now_ms))
-        now_ms = max(now_ms, arrival.end_ms)
-        yield from _timers(gate, before_ms=now_ms)
-        yield from gate.on_turn_end(now_ms)
-    yield from gate.on_end(now_ms)
+    deadline, on_piece = gate.deadline, gate.on_piece
+    end_ms = 0
+    for turn in turns_of(trace, chars_per_second):
+        for piece in turn.pieces:
+            due = deadline()
+            if due is not None and due < piece.t_ms:
+                yield from _timers(gate, before_ms=piece.t_ms)
+            yield from on_piece(piece)
+        end_ms = turn.end_ms
+        yield from _timers(gate, before_ms=end_ms)
+        yield from gate.on_turn_end(end_ms)
+    yield from gate.on_end(end_ms)
 
 
 def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:

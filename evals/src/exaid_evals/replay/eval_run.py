@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from exaid_evals import __version__
@@ -17,9 +18,9 @@ from exaid_evals.replay.run_log import FAILED, OK, SKIPPED_FAILED_TRACE, RunLog
 from exaid_evals.traces.model import Trace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EvalRun:
-    """One variant over one frozen data set.
+    """One variant over one frozen data set; what all its cases share is computed once.
 
     Attributes:
         variant: what is replayed.
@@ -35,16 +36,21 @@ class EvalRun:
     stub_llm: bool
     trace_dataset_hash: str
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """The whole resolved configuration; its hash is the run's `config_hash`."""
+        """The whole resolved configuration."""
         return {
             "variant": self.variant.model_dump(mode="json"),
             "llm": self.llm,
             "stream": self.summarizer.stream.model_dump(mode="json"),
         }
 
-    @property
+    @cached_property
+    def config_hash(self) -> str:
+        """Hash of `config`."""
+        return sha256_structure(self.config)
+
+    @cached_property
     def eval_run_id(self) -> str:
         """Names the run: the same inputs and configuration have the same id."""
         digest = sha256_structure({"config": self.config, "trace_dataset_hash": self.trace_dataset_hash})
@@ -86,7 +92,7 @@ def _meta(run: EvalRun, trace: Trace, trace_sha256: str, status: str) -> dict[st
         "trace_sha256": trace_sha256,
         "trace_dataset_hash": run.trace_dataset_hash,
         "config": run.config,
-        "config_hash": sha256_structure(run.config),
+        "config_hash": run.config_hash,
         "history_k": run.variant.history_k,
         "gate": run.variant.gate.model_dump(mode="json"),
         "trigger": run.variant.trigger.model_dump(mode="json"),

@@ -81,7 +81,7 @@ def checked_chunk(chunk: object) -> Chunk:
     """
     _require(chunk, Chunk, "a gate's methods give")
     assert isinstance(chunk, Chunk)  # noqa: S101 - for the type checker
-    if not chunk.pieces or not all(isinstance(piece, Piece) for piece in chunk.pieces):
+    if not chunk.pieces or set(map(type, chunk.pieces)) != {Piece}:
         raise TypeError("Chunk.pieces holds something else than the pieces that a gate was given, or nothing")
     _require_time(chunk.t_ms, "Chunk.t_ms")
     _require(chunk.reason, str, "Chunk.reason is")

@@ -21,7 +21,7 @@ from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.execution.local import map_threads
-from exaid_evals.replay.eval_run import eval_run, failed_case, run_case
+from exaid_evals.replay.eval_run import EvalRun, eval_run, failed_case, run_case
 from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.run_log import RunLog, write_run
 from exaid_evals.traces.model import read_trace
@@ -98,6 +98,7 @@ class Worker:
         self._summarizer = summarizer
         self._dataset_hash = dataset_hash
         self._client = client or make_client(summarizer, stop_entities)
+        self._described: dict[str, EvalRun] = {}
 
     def __call__(self, work: CaseWork) -> CaseDone:
         """Write the case's run logs. A variant that fails is no reason to leave out the others."""
@@ -111,7 +112,7 @@ class Worker:
         broken: dict[str, Broken] = {}
         for variant in work.variants:
             path = self._runs.run_file(variant.variant_id, work.entry.case_id)
-            run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
+            run = self._run(variant)
             try:
                 log = run_case(run, trace, work.entry.sha256, self._client)
                 write_run(path, log)
@@ -127,6 +128,12 @@ class Worker:
                 broken[variant.variant_id] = _broken(log)
             written.append(variant.variant_id)
         return CaseDone(tuple(written), tuple(failed), tuple(problems), broken)
+
+    def _run(self, variant: VariantConfig) -> EvalRun:
+        if variant.variant_id not in self._described:
+            run = eval_run(variant, self._summarizer, self._client, self._dataset_hash)
+            self._described[variant.variant_id] = run
+        return self._described[variant.variant_id]
 
 
 def _named(variant_id: str, error: ExaidError) -> str:

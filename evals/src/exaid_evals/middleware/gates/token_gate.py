@@ -45,15 +45,16 @@ class TokenGate(Gate):
 
     def __init__(self, settings: TokenGateSettings) -> None:
         super().__init__(settings)
-        self._settings = settings
+        self._min_words, self._max_words = settings.min_words, settings.max_words
+        self._silence_ms, self._max_wait_ms = settings.silence_ms, settings.max_wait_ms
 
     def on_piece(self, piece: Piece) -> list[Chunk]:
         """Take a word."""
         self._pieces.append(piece)
         words = len(self._pieces)
-        if words >= self._settings.max_words:
+        if words >= self._max_words:
             return self._flush(piece.t_ms, "max_words")
-        if words >= self._settings.min_words and ends_at_boundary(piece.text):
+        if words >= self._min_words and ends_at_boundary(piece.text):
             return self._flush(piece.t_ms, "boundary_cue")
         return []
 
@@ -63,19 +64,13 @@ class TokenGate(Gate):
 
     def deadline(self) -> int | None:
         """Return the earlier of the two timers; none runs on an empty buffer."""
-        return min(self._silence_end, self._wait_end) if self._pieces else None
+        pieces = self._pieces
+        return min(pieces[-1].t_ms + self._silence_ms, pieces[0].t_ms + self._max_wait_ms) if pieces else None
 
     def on_timer(self, t_ms: int) -> list[Chunk]:
         """Let the chunk go, for the timer that ran out first."""
-        return self._flush(t_ms, "silence" if self._silence_end <= self._wait_end else "max_wait")
-
-    @property
-    def _silence_end(self) -> int:
-        return self._pieces[-1].t_ms + self._settings.silence_ms
-
-    @property
-    def _wait_end(self) -> int:
-        return self._pieces[0].t_ms + self._settings.max_wait_ms
+        silence_first = self._pieces[-1].t_ms + self._silence_ms <= self._pieces[0].t_ms + self._max_wait_ms
+        return self._flush(t_ms, "silence" if silence_first else "max_wait")
 
 
 def ends_at_boundary(text: str) -> bool:
