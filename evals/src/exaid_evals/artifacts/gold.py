@@ -26,6 +26,8 @@ class MentionKind(StrEnum):
     COPIED = "copied"
 
 
+_KINDS = {kind.value: kind for kind in MentionKind}
+
 STATING = (MentionKind.CANONICAL, MentionKind.SYNONYM, MentionKind.INFLECTED, MentionKind.ABBREVIATED)
 """The kinds that state their concept."""
 
@@ -88,7 +90,7 @@ def to_fields(mention: GoldMention) -> dict[str, Any]:
 
 def from_fields(fields: Mapping[str, Any]) -> GoldMention:
     """Build a label from a valid record's fields."""
-    return GoldMention(fields["start"], fields["end"], MentionKind(fields["kind"]), fields["concept_id"])
+    return GoldMention(fields["start"], fields["end"], _KINDS[fields["kind"]], fields["concept_id"])
 
 
 def gold_problems(

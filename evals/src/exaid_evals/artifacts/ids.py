@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -56,6 +55,8 @@ def known_case_ids(wanted: Iterable[str], known: Sequence[str], *, among: str = 
         if case_id in there:
             found.add(case_id)
             continue
+        import difflib
+
         near = difflib.get_close_matches(case_id, known, n=3)
         remedy = f"did you mean {' or '.join(near)}?" if near else f"ids look like {known[0] if known else 'case-…'}"
         problems.append(ConfigError(f"no case is called {case_id}{among}", where="--cases", remedy=remedy))

@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from html.entities import html5
 
 REDACTED = "[redacted]"
 _SHORTEST_SHOWN = 4
@@ -108,6 +107,8 @@ def _character(character: str) -> str:
     ]
     forms += [rf"\\{{1,4}}x{_hex(raw)}"] if len(raw) == 1 else []
     forms += [r"\+"] if character == " " else []
+    from html.entities import html5
+
     names = [re.escape(name) for name, value in html5.items() if value == character and name.endswith(";")]
     entities = [*names, rf"#0{{0,5}}{ord(character)};", rf"#[xX]0{{0,5}}{_either_case(f'{ord(character):x}')};"]
     # The character itself comes last: a `%` must not be found in its own `%25`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import os
 import signal
@@ -24,6 +23,7 @@ PREFIX = "EXAID_"
 # Read by no option of a verb: by the concept cache, the tracebacks of single cases, tests, containers and scripts.
 _OTHERS = frozenset({"EXAID_CACHE_DIR", "EXAID_CONTAINER_LAB", "EXAID_DEBUG", "EXAID_IMAGE"})
 _OF_TESTS = "EXAID_REQUIRE_"
+_BEST_KNOWN = frozenset({"EXAID_DATA_DIR", "EXAID_JOBS", "EXAID_MAC_DIR", "EXAID_STUB_MODE"})
 
 
 def variables_of(command: click.Command) -> set[str]:
@@ -43,6 +43,8 @@ def unread(set_ones: Iterable[str], known: Iterable[str]) -> list[str]:
     >>> unread(["EXAID_JOB", "HOME", "EXAID_CACHE_DIR"], ["EXAID_JOBS"])
     ['EXAID_JOB is not read; did you mean EXAID_JOBS?']
     """
+    import difflib
+
     names = sorted({*known, *_OTHERS})
     told = []
     for name in sorted(set_ones):
@@ -140,8 +142,9 @@ def root() -> None:
     Every option of a verb also reads EXAID_<NAME> from the environment. Exit status: 0 done; 1 the data failed a
     check; 2 wrong usage or configuration; 3 done, but some cases failed; 130 interrupted.
     """
-    # A mistyped name would change nothing, without a word. Only where one is set are the verbs asked what they read.
-    if any(name.startswith("EXAID_") for name in os.environ):
+    # A mistyped name would change nothing, without a word. Asking the verbs what they read imports them all, so it is
+    # done only where one is set that is not among the best known.
+    if any(name.startswith(PREFIX) and name not in _BEST_KNOWN | _OTHERS for name in os.environ):
         context = click.get_current_context()
         found = [root.get_command(context, verb) for verb in VERBS]
         warn_of_unread(command for command in found if command is not None)

@@ -5,12 +5,8 @@ Every kind of part that can be added has a `Kind`, which its package's `registry
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import importlib
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +73,8 @@ class Kind(Mapping[str, str]):
         others = self._targets()
         if name in others or ":" in name:
             return self._part(others.get(name, name))
+        import difflib
+
         known = self.names()
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
@@ -103,6 +101,9 @@ class Kind(Mapping[str, str]):
         """
         if name in self._built_in:
             return None
+        import hashlib
+        import importlib.util
+
         module_name = self._targets().get(name, name).partition(":")[0]
         try:
             spec = importlib.util.find_spec(module_name)
@@ -112,6 +113,8 @@ class Kind(Mapping[str, str]):
         return None if content is None else hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
     def _targets(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # half of what `--help` takes to import
+
         return {point.name: point.value for point in entry_points(group=self.group)}
 
     def _part(self, target: str) -> Any:

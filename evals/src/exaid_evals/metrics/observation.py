@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.metrics.extraction import LabelledConversation
@@ -150,6 +153,12 @@ class Observation:
         """The updates that kept the schema: those over which faithfulness is averaged."""
         return tuple(update for update in self.updates if update.ok)
 
+    @cached_property
+    def text_cosines(self) -> tuple[float, ...]:
+        """Cosines of the word counts of consecutive updates' texts, for every threshold."""
+        counts = [Counter(update.text.lower().split()) for update in self.updates]
+        return tuple(cosine(one, other) for one, other in pairwise(counts))
+
     @property
     def gold_concepts(self) -> frozenset[str]:
         """G(T): what the conversation really states; empty without labels."""
@@ -201,6 +210,13 @@ class Observation:
                     earliest[mention.concept_id] = min(earliest.get(mention.concept_id, offset), offset)
             start += update.length
         return earliest
+
+
+def cosine(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """Σ a_w b_w / √(Σ a_w² · Σ b_w²); 0 where one has no words. Exactly 1 for equal counts."""
+    product = sum(count * other[word] for word, count in one.items() if word in other)
+    squares = sum(count**2 for count in one.values()) * sum(count**2 for count in other.values())
+    return product / math.sqrt(squares) if squares else 0.0
 
 
 def _mentions(update: Update) -> tuple[Mention, ...]:

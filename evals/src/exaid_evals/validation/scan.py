@@ -15,7 +15,6 @@ from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, SchemaVersionError
-from exaid_evals.execution.local import Processes
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
 from exaid_evals.validation.registry import CHECKS
 
@@ -195,8 +194,13 @@ def check_files(
         [target for case in cases[start : start + _CASES_A_BATCH] for target in case]
         for start in range(0, len(cases), _CASES_A_BATCH)
     ]
-    work = partial(_BatchCheck, keep)
-    for batch, found in Processes(jobs).map_ordered(work, batches, here=_BatchCheck(keep, surroundings)):
+    here = _BatchCheck(keep, surroundings)
+    checked = ((batch, here(batch)) for batch in batches)
+    if min(jobs, len(batches)) > 1:
+        from exaid_evals.execution.local import Processes  # a single file is checked before this is imported
+
+        checked = Processes(jobs).map_ordered(partial(_BatchCheck, keep), batches, here=here)
+    for batch, found in checked:
         reports += found
         for _ in batch:
             advance()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from functools import partial
-from itertools import pairwise
 
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
@@ -35,14 +32,5 @@ def redundancy_text(seen: Observation, tau: float) -> float | None:
     >>> redundancy_text(seen, tau=0.85), redundancy_text(seen, tau=0.75)
     (0.5, 1.0)
     """
-    pairs = list(pairwise(Counter(update.text.lower().split()) for update in seen.updates))
-    if not pairs:
-        return None
-    return sum(cosine(one, other) >= tau for one, other in pairs) / len(pairs)
-
-
-def cosine(one: Counter[str], other: Counter[str]) -> float:
-    """Σ a_w b_w / √(Σ a_w² · Σ b_w²); 0 where one has no words. Exactly 1 for equal counts."""
-    product = sum(count * other[word] for word, count in one.items())
-    squares = sum(count**2 for count in one.values()) * sum(count**2 for count in other.values())
-    return product / math.sqrt(squares) if squares else 0.0
+    cosines = seen.text_cosines
+    return sum(cosine >= tau for cosine in cosines) / len(cosines) if cosines else None
