@@ -11,9 +11,8 @@ from exaid_evals.config.base import Config
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates.base import Chunk, Gate, Piece
-from exaid_evals.replay.clock import arrivals
+from exaid_evals.replay.clock import arrivals, pieces_of
 from exaid_evals.replay.engine import replay, stream_chunks
-from exaid_evals.replay.clock import pieces_of
 from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Message, Trace

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations import EPOCH, PROVENANCE, conversation
-from exaid_evals.replay.clock import arrivals
-from exaid_evals.replay.clock import pieces_of
+from exaid_evals.replay.clock import arrivals, pieces_of
 from exaid_evals.traces.model import Message, Trace
 
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from exaid_evals.calibration.policy import Policy
 from exaid_evals.middleware.gates.base import Piece
 from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
-from exaid_evals.replay.clock import arrivals
-from exaid_evals.replay.clock import pieces_of
+from exaid_evals.replay.clock import arrivals, pieces_of
 from exaid_evals.traces.model import Trace
 
 Ints = NDArray[np.int64]
