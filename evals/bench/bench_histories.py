@@ -18,7 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made_histories import CLEAN, TROUBLED, Made
+import dynamic_histories
+import made_histories
+from made_histories import Made
 from numpy.random import Generator, default_rng
 
 from exaid_evals.analysis.report.sentences import key_finding
@@ -30,6 +32,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "analysis.md"
 MARKS = ("<!-- histories: begin (bench_histories.py --write writes this) -->", "<!-- histories: end -->")
 DEVELOPMENT, HELD_OUT = 1, 2
 MOST_ALARMS, MOST_MONITOR_ALARMS, LEAST_DIAGNOSED, LEAST_RIGHT, LEAST_PRECISION = 0.05, 0.08, 0.9, 0.8, 0.9
+GENERATORS = {"made": made_histories, "dynamic": dynamic_histories}
+VERBOSE = True
 _SEVERE = ("high", "critical")
 
 
@@ -66,26 +70,34 @@ def examined(run: Made) -> tuple[bool, bool, str, str]:
     return alarm, any(one.severity in _SEVERE for one in told), named, key_finding(analysis)
 
 
-def _one(task: tuple[bool, int, int, int]) -> tuple[str, str | None, bool, bool, str, str]:
-    clean, kind, index, seed = task
-    kinds: Sequence[Callable[[Generator], Made]] = CLEAN if clean else TROUBLED
+def _kinds(generator: str, clean: bool) -> Sequence[Callable[[Generator], Made]]:
+    module = GENERATORS[generator]
+    return module.CLEAN if clean else module.TROUBLED
+
+
+def _one(task: tuple[str, bool, int, int, int]) -> tuple[str, str | None, bool, bool, str, str]:
+    generator, clean, kind, index, seed = task
+    kinds = _kinds(generator, clean)
     run = kinds[kind](default_rng([seed, kind, index]))
     return (run.kind, run.family, *examined(run))
 
 
-def evaluate(seed: int, per_kind: int, jobs: int = 2) -> tuple[dict[str, Tally], dict[str, Tally]]:
+def evaluate(generator: str, seed: int, per_kind: int, jobs: int = 2) -> tuple[dict[str, Tally], dict[str, Tally]]:
     """Return kind → tally of the clean runs, and of those with a fault."""
     found: list[dict[str, Tally]] = []
     with ProcessPoolExecutor(jobs) as pool:
-        for clean, kinds in ((True, CLEAN), (False, TROUBLED)):
-            tasks = [(clean, kind, index, seed) for kind in range(len(kinds)) for index in range(per_kind)]
+        for clean in (True, False):
+            n = len(_kinds(generator, clean))
+            tasks = [(generator, clean, kind, index, seed) for kind in range(n) for index in range(per_kind)]
             tallies: dict[str, Tally] = {}
-            for kind, family, alarm, monitor, named, _ in pool.map(_one, tasks, chunksize=4):
+            for kind, family, alarm, monitor, named, finding in pool.map(_one, tasks, chunksize=4):
                 one = tallies.setdefault(kind, Tally(family))
                 one.n += 1
                 one.alarms += alarm
                 one.monitor += monitor
                 one.named[named] += 1
+                if VERBOSE:
+                    print(f"{'!' if clean == alarm or clean and monitor or family and named != family else ' '} {kind}: {alarm} {monitor} {named}: {finding}", file=sys.stderr)
             found.append(tallies)
     return found[0], found[1]
 
@@ -152,10 +164,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=HELD_OUT, help="1: looked at when thresholds were chosen")
+    parser.add_argument("--generator", choices=sorted(GENERATORS), default="made")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/analysis.md")
     asked = parser.parse_args()
     began = time.process_time()
-    clean, troubled = evaluate(asked.seed, asked.runs)
+    clean, troubled = evaluate(asked.generator, asked.seed, asked.runs)
     told = tables(clean, troubled)
     print(told)
     print(f"{time.process_time() - began:.0f} s in this process", file=sys.stderr)
