@@ -1,8 +1,10 @@
-"""What monitor and analysis make of the histories of made_histories.py: alarms on clean runs, causes of faults.
+"""What monitor and analysis make of histories of three designs: alarms on clean runs, causes of faults.
 
-Run: ``python evals/bench/bench_histories.py`` prints the tables; ``--write`` writes them into docs/analysis.md;
-``--runs`` says how many of each kind (10). An alarm of the analysis is an incident that is high or critical, or a
-diagnosis; one of the monitor an anomaly that is high or critical. Seed 1 was looked at when thresholds were chosen.
+Run: ``python evals/bench/bench_histories.py`` prints the tables of a generator, and on stderr what was not as it should
+be; ``--write`` writes them into docs/analysis.md; ``--generator`` says which (made_histories.py: made;
+dynamic_histories.py: dynamic), ``--runs`` how many of each kind (10). An alarm of the analysis is an incident that is
+high or critical, or a diagnosis; one of the monitor an anomaly that is high or critical. Seed 1 was looked at when
+thresholds were chosen.
 """
 
 from __future__ import annotations
@@ -29,11 +31,10 @@ from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.runs.rows import history_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "analysis.md"
-MARKS = ("<!-- histories: begin (bench_histories.py --write writes this) -->", "<!-- histories: end -->")
 DEVELOPMENT, HELD_OUT = 1, 2
 MOST_ALARMS, MOST_MONITOR_ALARMS, LEAST_DIAGNOSED, LEAST_RIGHT, LEAST_PRECISION = 0.05, 0.08, 0.9, 0.8, 0.9
 GENERATORS = {"made": made_histories, "dynamic": dynamic_histories}
-VERBOSE = True
+
 _SEVERE = ("high", "critical")
 
 
@@ -96,8 +97,8 @@ def evaluate(generator: str, seed: int, per_kind: int, jobs: int = 2) -> tuple[d
                 one.alarms += alarm
                 one.monitor += monitor
                 one.named[named] += 1
-                if VERBOSE:
-                    print(f"{'!' if clean == alarm or clean and monitor or family and named != family else ' '} {kind}: {alarm} {monitor} {named}: {finding}", file=sys.stderr)
+                if alarm == clean or (clean and monitor) or (family and named != family):
+                    print(f"{kind}: {named}{', told by the monitor' * monitor}: {finding}", file=sys.stderr)
             found.append(tallies)
     return found[0], found[1]
 
@@ -174,8 +175,10 @@ def main() -> int:
     print(f"{time.process_time() - began:.0f} s in this process", file=sys.stderr)
     if asked.write:
         text = PAGE.read_text(encoding="utf-8")
-        ahead, _, rest = text.partition(MARKS[0])
-        PAGE.write_text(f"{ahead}{MARKS[0]}\n\n{told}\n\n{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+        begin = f"<!-- {asked.generator} histories: begin (bench_histories.py --write writes this) -->"
+        end = f"<!-- {asked.generator} histories: end -->"
+        ahead, _, rest = text.partition(begin)
+        PAGE.write_text(f"{ahead}{begin}\n\n{told}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
     return 0 if shares(clean, troubled).passed else 1
 
 

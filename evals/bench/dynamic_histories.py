@@ -36,7 +36,7 @@ class Descent:
         noise: of the gradient, per direction.
         floor: loss that no state gets below.
         spread: of the logged batch loss, as the σ of a logarithm.
-        gap: how much of the state at first suits the validation set better than the optimum does, in the flat directions.
+        gap: share of the first state, in the flat directions, at which the validation set has its optimum.
         target: shift of the optimum, which a fault may move.
         extra: noise of the gradient that a fault adds.
     """
@@ -87,7 +87,9 @@ def _train(
     norms = rng.random() < 0.6 if norms is None else norms
     rates = rng.random() < 0.6 if rates is None else rates
     peak = settings.pop("peak", 0.3)
-    settings.setdefault("rate", lambda at: peak * min(1, (at + 1) / (0.05 * n)) * 0.5 * (1 + math.cos(math.pi * at / n)))
+    settings.setdefault(
+        "rate", lambda at: peak * min(1, (at + 1) / (0.05 * n)) * 0.5 * (1 + math.cos(math.pi * at / n))
+    )
     one = Descent(rng, **settings)
     rows: Rows = []
     for at in range(n):
@@ -109,15 +111,15 @@ def _train(
 
 
 def _epochs(rng: Generator, n: int, per: int, hook: Hook | None = None, **settings: Any) -> Rows:
-    """Return a row an epoch: mean loss of its batches and the validation at its end, from a descent of n · per steps."""
+    """Return a row an epoch, of n: the mean loss of its batches and the validation at its end."""
     names = settings.pop("style", None) or STYLES[rng.integers(len(STYLES))]
-    settings.setdefault("rate", lambda at: 0.25)
+    settings.setdefault("rate", lambda _at: 0.25)
     one = Descent(rng, **settings)
     rows: Rows = []
     for epoch in range(n):
         losses = [one.step(epoch * per + at)[0] for at in range(per)]
         loss, accuracy = one.validation()
-        row = {"epoch": epoch, names["loss"]: float(np.mean(losses)), names["vloss"]: loss, names["acc"]: accuracy}
+        row = {"step": epoch, names["loss"]: float(np.mean(losses)), names["vloss"]: loss, names["acc"]: accuracy}
         if hook:
             hook(one, epoch, row)
         rows.append(row)
@@ -131,16 +133,18 @@ def language_model(rng: Generator) -> Made:
     """A spectrum with a long tail gives a power law; single batches throw the state off, and it returns."""
     hits = set(rng.integers(300, 2000, rng.integers(2, 7)).tolist())
 
-    def hook(one: Descent, at: int, row: dict[str, Any]) -> None:
+    def hook(one: Descent, at: int, _row: dict[str, Any]) -> None:
         if at in hits:
             one.state[:4] += rng.normal(0, 1.5, 4)
 
     style = {"loss": "train/loss", "vloss": "val/loss", "acc": "val/top1_acc", "norm": "train/grad_norm", "lr": "lr"}
-    return Made("language model with spikes", _train(rng, 3000, 250, hook, style, directions=120, floor=2.2, spread=0.02))
+    return Made(
+        "language model with spikes", _train(rng, 3000, 250, hook, style, directions=120, floor=2.2, spread=0.02)
+    )
 
 
 def policy(rng: Generator) -> Made:
-    """A policy climbs a reward with a plateau; the return of ten episodes has heavy tails, and dips last some updates."""
+    """A policy climbs to a plateau; its returns have heavy tails, and dips last for some updates."""
     n, skill, mood = int(rng.integers(300, 900)), -3.0, 0.0
     scale, rows = float(rng.choice([1.0, 20.0, 800.0])), []
     for at in range(n):
@@ -151,7 +155,8 @@ def policy(rng: Generator) -> Made:
         rows.append(
             {"step": 2048 * (at + 1), "rollout/ep_rew_mean": reward, "rollout/ep_len_mean": 20 + 180 * level,
              "train/value_loss": scale * math.exp(rng.normal(-2, 0.7)), "train/entropy_loss": -0.7 - 0.6 * (1 - level),
-             "train/clip_fraction": abs(rng.normal(0.1, 0.04)), "train/explained_variance": 0.9 * level + rng.normal(0, 0.08)}
+             "train/clip_fraction": abs(rng.normal(0.1, 0.04)),
+             "train/explained_variance": 0.9 * level + rng.normal(0, 0.08)}
         )  # fmt: skip
     return Made("reward of reinforcement learning", rows)
 
@@ -160,18 +165,22 @@ def adversaries(rng: Generator) -> Made:
     """A generator and a discriminator that descend and ascend on one game with damping: they circle without end."""
     x, y, rows = rng.normal(0, 1), rng.normal(0, 1), []
     rate, damping = rng.uniform(0.03, 0.08), rng.uniform(0.0, 0.3)
-    names = [("D_loss", "G_loss"), ("loss_d", "loss_g"), ("d_loss", "g_loss"), ("disc_loss", "gen_loss")][rng.integers(4)]
+    names = [("D_loss", "G_loss"), ("loss_d", "loss_g"), ("d_loss", "g_loss"), ("disc_loss", "gen_loss")][
+        rng.integers(4)
+    ]
     for at in range(int(rng.integers(600, 2000))):
         x, y = x - rate * (y + damping * x + rng.normal(0, 0.4)), y + rate * (x - damping * y + rng.normal(0, 0.4))
         x, y = float(np.clip(x, -3, 3)), float(np.clip(y, -3, 3))
         d = math.log1p(math.exp(-0.6 - 0.4 * x * y)) + math.log1p(math.exp(0.3 * y - 0.5))
         g = math.log1p(math.exp(0.8 * y - 0.2 * x)) + 0.3
-        rows.append({"step": at, names[0]: d * math.exp(rng.normal(0, 0.12)), names[1]: g * math.exp(rng.normal(0, 0.15))})
+        rows.append(
+            {"step": at, names[0]: d * math.exp(rng.normal(0, 0.12)), names[1]: g * math.exp(rng.normal(0, 0.15))}
+        )
     return Made("adversarial pair", rows)
 
 
 def warm_restarts(rng: Generator) -> Made:
-    """The noise that the state keeps grows with the rate, which returns to its height at each restart, mostly logged."""
+    """The noise that the state keeps grows with the rate, which each restart brings back; it is mostly logged."""
     cycle, growth = int(rng.integers(60, 160)), int(rng.choice([1, 2]))
     bounds = np.cumsum([cycle * growth**k for k in range(12)])
 
@@ -210,7 +219,9 @@ def saw_tooth(rng: Generator) -> Made:
 
 def few_epochs(rng: Generator) -> Made:
     """Five to twenty epochs of a descent, evaluated on a small set."""
-    return Made("five to twenty epochs", _epochs(rng, int(rng.integers(5, 21)), 20, noise=0.1, gap=rng.uniform(0, 0.08)))
+    return Made(
+        "five to twenty epochs", _epochs(rng, int(rng.integers(5, 21)), 20, noise=0.1, gap=rng.uniform(0, 0.08))
+    )
 
 
 def long_run(rng: Generator) -> Made:
@@ -225,7 +236,9 @@ def long_run(rng: Generator) -> Made:
 def frequencies(rng: Generator) -> Made:
     """Losses a step, system metrics and throughput at their own times, evaluations seldom, a decay in steps."""
     n = 1500
-    rows = _train(rng, n, 60, log=3, noise=0.15, rate=lambda at: 0.4 * 0.2 ** (at >= 700) * 0.2 ** (at >= 1100), rates=True)
+    rows = _train(
+        rng, n, 60, log=3, noise=0.15, rate=lambda at: 0.4 * 0.2 ** (at >= 700) * 0.2 ** (at >= 1100), rates=True
+    )
     for row in rows:
         if row["step"] % 7 == 0:
             row["system/gpu_util"] = float(min(100, 92 + rng.normal(0, 6)))
@@ -239,7 +252,7 @@ def fine_tuning(rng: Generator) -> Made:
     """A state that begins near its optimum, evaluated five to fifteen times."""
     n = int(rng.integers(150, 500))
 
-    def hook(one: Descent, at: int, row: dict[str, Any]) -> None:
+    def hook(one: Descent, at: int, _row: dict[str, Any]) -> None:
         if at == 0:
             one.state *= 0.35
 
@@ -250,7 +263,7 @@ def scaled(rng: Generator) -> Made:
     """Mixed precision: the first scales of the loss are too large, and some steps' norms are infinite and left out."""
     skipped = set(range(int(rng.integers(1, 6)))) | set(rng.integers(100, 700, 2).tolist())
 
-    def hook(one: Descent, at: int, row: dict[str, Any]) -> None:
+    def hook(_one: Descent, at: int, row: dict[str, Any]) -> None:
         for name in row:
             if "norm" in name and at in skipped:
                 row[name] = math.inf
@@ -319,30 +332,30 @@ def too_high(rng: Generator) -> Made:
 
 
 def validation_drops(rng: Generator) -> Made:
-    """One evaluation and all after it are worse, of one metric, while everything else goes on as before."""
+    """One metric is worse from one evaluation on, while training and validation loss stay as they are."""
     n = 1200
     every = int(rng.choice([20, 40, 60]))
     at, lost = _onset(rng, n), rng.uniform(0.12, 0.4)
 
-    def hook(one: Descent, step: int, row: dict[str, Any]) -> None:
+    def hook(_one: Descent, step: int, row: dict[str, Any]) -> None:
         for name in ("eval_accuracy", "val_acc", "val/f1_score", "bbox_mAP", "metrics/mAP50(B)"):
             if name in row and step >= at:
                 row[name] *= 1 - lost
 
-    return Made("validation metric falls", _train(rng, n, every, hook), onset=at)
+    return Made("validation metric falls", _train(rng, n, every, hook), onset=at, family="evaluation")
 
 
 def overfits(rng: Generator) -> Made:
     """Optima of training and validation lie apart in the flat directions, which are reached last; few evaluations."""
     rows = _epochs(rng, int(rng.integers(5, 13)), 60, gap=rng.uniform(0.9, 1.4), floor=0.02, noise=0.01,
-                   rate=lambda at: 0.9, directions=60)  # fmt: skip
+                   rate=lambda _at: 0.9, directions=60)  # fmt: skip
     return Made("overfitting, few evaluations", rows)
 
 
 def never(rng: Generator) -> Made:
     """The rate is so small that nothing is learnt, or the gradient does not reach the weights."""
     k = int(rng.choice([2, 10, 50, 1000]))
-    rows = _train(rng, int(rng.choice([40, 200, 1000])), 5, rate=lambda at: 1e-7, floor=0.0, rates=False, spread=0.02)
+    rows = _train(rng, int(rng.choice([40, 200, 1000])), 5, rate=lambda _at: 1e-7, floor=0.0, rates=False, spread=0.02)
     first = next(value for name, value in rows[0].items() if "loss" in name)
     for row in rows:
         for name, value in row.items():
@@ -368,7 +381,7 @@ def stuck(rng: Generator) -> Made:
 
 def from_height(rng: Generator) -> Made:
     """The loss is above 10¹⁰ at first and falls for the whole run: inputs or weights were not scaled."""
-    one = Descent(rng, lambda at: 0.5, floor=0.5)
+    one = Descent(rng, lambda _at: 0.5, floor=0.5)
     one.state *= 10.0 ** rng.uniform(5, 7)
     rows = []
     for at in range(600):
@@ -413,12 +426,14 @@ def _batches(rng: Generator, n: int, at: int, hurt: Callable[[list[str], int], f
         worse = hurt(items, step) if step >= at else 0.0
         accuracy = float(np.clip(0.93 - 0.06 * worse + rng.normal(0, 0.03), 0, 1))
         loss[step] += 0.35 * worse
-        rows.append({"step": step, "batch_idx": step, "items": items, "metrics": {"loss": loss[step], "accuracy": accuracy}})
+        rows.append(
+            {"step": step, "batch_idx": step, "items": items, "metrics": {"loss": loss[step], "accuracy": accuracy}}
+        )
     return rows
 
 
 def _with_batches(rng: Generator, kind: str, hurt: Callable[[list[str], int], float], at: int, move: float) -> Made:
-    def hook(one: Descent, step: int, row: dict[str, Any]) -> None:
+    def hook(one: Descent, step: int, _row: dict[str, Any]) -> None:
         if step == at:
             one.target, one.extra = move, 0.1
 
@@ -459,7 +474,12 @@ def resumed_old(rng: Generator) -> Made:
         for name in row:
             if "loss" in name:
                 row[name] *= math.exp(rng.normal(0, 0.03))
-    return Made("restarted from an old checkpoint", [row for row in rows if row["step"] < at] + again, onset=old, family="system")
+    return Made(
+        "restarted from an old checkpoint",
+        [row for row in rows if row["step"] < at] + again,
+        onset=old,
+        family="system",
+    )
 
 
 TROUBLED: tuple[Callable[[Generator], Made], ...] = (

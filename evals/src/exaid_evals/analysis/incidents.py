@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
-from exaid_evals.anomalies.robust import worsening
+from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction, is_validation
 
@@ -16,11 +16,13 @@ Course = Literal["lasting", "recovered", "repeated"]
 _STEP_LIKE = ("sudden_drop", "change_point", "divergence")
 _COLLAPSE = 0.75
 """Of what was gained: who loses more has lost what was learnt, however soon it comes back."""
+_EXPLOSION, _CLEAR = 3.0, 4.0
+"""Times what was gained, of a loss; times the noise."""
 _BACK = 0.25
 """Of a fall, that may be left where it is over."""
 _TOGETHER = 0.05
 """Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
-_REGULAR = 0.12
+_REGULAR, _LONG = 0.12, 20
 _APART = 0.02
 
 
@@ -53,7 +55,8 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
     """Return the anomalies with what only the end of the run tells: how bad those were that came back.
 
     A fall after which the metric came back to where it was is medium at most, unless it lost most of what had been
-    gained; falls that come back at regular distances belong to the method (warm restarts, epochs), and are low.
+    gained for longer than a value or two; falls that come back at regular distances belong to the method (warm
+    restarts, epochs), and are low. A loss that falls at the end as it did before, and came back from, is medium.
 
     Args:
         history: of the run.
@@ -65,12 +68,14 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
     found = []
     for one in anomalies:
         if back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
-            if _is_collapse(history, one, directions):
-                found.append(one)
+            if _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
+                found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:
                 found.append(replace(one, severity="low", evidence={**one.evidence, "regular": True}))
             else:
                 found.append(replace(one, severity="medium", evidence={**one.evidence, "recovered": True}))
+        elif _as_before(one, anomalies, back, history, directions):
+            found.append(replace(one, severity="medium", evidence={**one.evidence, "as_before": True}))
         else:
             found.append(one)
     return tuple(sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind)))
@@ -104,7 +109,10 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
 
 
 def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
-    """Tell whether a fall lost most of what had been gained by then."""
+    """Tell whether a fall lost most of what had been gained by then, as far as that stands above the noise.
+
+    A loss has to have lost several times as much: it goes up and comes back with the learning rate, or after a batch.
+    """
     import numpy as np
 
     clean = history.series[one.metric].clean
@@ -115,7 +123,35 @@ def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direct
         return False
     n = max(1, min(5, len(ahead) // 3))
     gained = float(np.median(ahead[:n]) - np.median(ahead[-n:]))
-    return gained > 0 and abs(one.magnitude or 0.0) >= _COLLAPSE * gained
+    lost = abs(one.magnitude or 0.0) / (_COLLAPSE if directions[one.metric] == "higher" else _EXPLOSION)
+    return lost >= gained > _CLEAR * difference_sigma(ahead)
+
+
+def _is_glitch(history: History, one: Anomaly, back: float | None) -> bool:
+    """Tell whether a fall was over after two values at most of a longer series: no model learns anew so quickly."""
+    steps = history.series[one.metric].clean.steps
+    lasted = int(((steps >= one.step) & (steps < (one.step if back is None else back))).sum())
+    return len(steps) >= _LONG and lasted <= 2
+
+
+def _as_before(
+    one: Anomaly,
+    anomalies: Sequence[Anomaly],
+    back: Mapping[int, float | None],
+    history: History,
+    directions: Mapping[str, Direction],
+) -> bool:
+    """Tell whether a loss rose as it did before, when it came back within twice the time that is left."""
+    if one.kind not in _STEP_LIKE or one.severity not in ("high", "critical") or directions.get(one.metric) != "lower":
+        return False
+    left, size = _span(history) - one.step, abs(one.magnitude or 0.0)
+    return any(
+        (end := back.get(id(other))) is not None
+        and 2 * (end - other.step) >= left
+        and 1.5 * abs(other.magnitude or 0.0) >= size
+        for other in anomalies
+        if other.metric == one.metric and other.step < one.step
+    )
 
 
 def _is_regular(metric: str, anomalies: Sequence[Anomaly], back: Mapping[int, float | None], history: History) -> bool:

@@ -23,6 +23,8 @@ _SPIKE_WINDOW, _SPIKE = 7, 4.0
 _LEAST_VARIANCE = 1e-4
 """Of the whole series: a stretch that is nearly still must not outweigh all others by its logarithm."""
 _CLEAR, _NEAR = 8.0, 8
+_OF_GAIN = 0.5
+"""Of all that was gained: what a shift is held against where the level is less, as a loss that has come near to 0."""
 _AROUND = 40
 """Points on either side of a change from whose medians its size is taken."""
 
@@ -73,7 +75,8 @@ class ChangePoint:
         z = min(abs(shift) / noise, 1e6) if noise > 0 else 1e6
         if z < self._settings.min_z or (direction is not None and worse <= 0):
             return None
-        relative = abs(shift) / max(abs(level), float(np.ptp(before)), 1e-12)
+        gained = 0.0 if direction is None else abs(level - float(np.median(values[:_NEAR])))
+        relative = abs(shift) / max(abs(level), float(np.ptp(before)), _OF_GAIN * gained, 1e-12)
         if direction is None and (relative < _LARGE or abs(values[at] - values[at - 1]) < abs(shift) / 2):
             return None
         end = float(np.median(values[-max(1, min(_AROUND, (len(values) - at) // 3 or 1)) :]))

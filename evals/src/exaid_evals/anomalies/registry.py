@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
 from exaid_evals.anomalies.change_point import ChangePoint
 from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap, UnscaledStart, case_outliers
 from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
-from exaid_evals.anomalies.watches import Watches
+from exaid_evals.anomalies.watches import Restarts, Watches
 from exaid_evals.runs.history import LARGEST
 from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column
 
@@ -50,13 +51,27 @@ def find_anomalies(
         found = case_outliers(history.series, ways, config.anomaly_detection)
     else:
         found = list(streamed(history.series, config.anomaly_detection, ways))
+        excused = _restarts(history)
         for metric, series in history.series.items():
-            for detector in (ChangePoint(config.change_point), Oscillation(config.oscillation)):
-                found += detector.find(series, ways.get(metric))
+            for one in ChangePoint(config.change_point).find(series, ways.get(metric)):
+                restarted = any(low <= one.step <= high for low, high in excused)
+                evidence = {**one.evidence, "learning_rate_restart": True}
+                found.append(replace(one, severity="low", evidence=evidence) if restarted else one)
+            found += Oscillation(config.oscillation).find(series, ways.get(metric))
         found += OverfittingGap(config.overfitting).find_in(history.series, ways)
         found += NoProgress().find_in(history.series, ways)
         found += UnscaledStart().find_in(history.series, ways)
     return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind))
+
+
+def _restarts(history: MetricHistory) -> list[tuple[float, float]]:
+    """Return the steps from and until which each restart of a learning rate excuses what gets worse."""
+    restarts = Restarts()
+    for metric, one in history.series.items():
+        if role_of_column(metric) == "schedule":
+            for step, value in zip(one.clean.steps.tolist(), one.clean.values.tolist(), strict=True):
+                restarts.update(step, {metric: value})
+    return restarts.spans
 
 
 def streamed(

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 _LONG = 2000
 """Points from which on the products of all pairs would take seconds."""
-_CHANCE = 0.01
+_CHANCE, _LOW = 0.01, 0.1
+_USUAL_CLASSES = (50, 100, 200, 365, 1000, 21841, 32000, 32768, 50257, 50304, 100277, 128256)
+"""Of image sets and vocabularies; where no accuracy is logged, any number at all would be met by chance."""
 _INSANE = 1e9
 """No loss that anybody minimises on purpose stays above this."""
-_UNSCALED, _UNSCALED_RATIO = 1e8, 1e8
+_UNSCALED, _UNSCALED_RATIO = 1e8, 1e4
 
 
 class Oscillation:
@@ -114,10 +116,10 @@ class OverfittingGap:
         end = float(since[-1]) if few else thirds[2]
         lost = end - float(values[best])
         relative = lost / max(abs(float(values[best])), 1e-12)
-        rising = bool((np.diff(since) > 0).all()) if few else thirds[0] < thirds[1] < thirds[2]
+        noise = difference_sigma(values)
+        rising = bool((np.diff(since) > 0).all()) if few else thirds[0] < thirds[2] and thirds[1] < thirds[2] + noise
         if relative < self._settings.min_rise or not rising:
             return []
-        noise = difference_sigma(values)
         # A step down is a drop and no overfitting: most of the loss must not fall on one point.
         if not few and (float(np.diff(since).max()) > 0.5 * lost + 2 * noise or lost < 4 * noise):
             return []
@@ -190,9 +192,11 @@ class NoProgress:
         n = max(3, len(values) // 10)
         first, last = float(np.median(values[:n])), float(np.median(values[-n:]))
         level, noise = abs(first) or 1.0, difference_sigma(values)
-        flat = abs(first - last) < 0.01 * level and float(values.min()) > last - max(0.02 * level, 6 * noise)
+        error = 3 * noise / math.sqrt(n)
+        guesses = noise < 0.05 * level and (_at_chance(last, error, series) or _all_low(series))
+        gained = first - last if guesses else abs(first - last)
+        flat = gained < max(0.01 * level, error * guesses) and float(values.min()) > last - max(0.02 * level, 6 * noise)
         still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
-        guesses = noise < 0.05 * level and _at_chance(last, series)
         if last < _INSANE and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses}
@@ -202,9 +206,10 @@ class NoProgress:
 
 
 class UnscaledStart:
-    """Finds a loss that begins a hundred million times where it ends: inputs, targets or weights are not scaled.
+    """Finds a loss that begins above 10⁸ and ten thousand times above where it ends.
 
-    The training had to undo that first. A loss of squares of large targets may begin at 10⁶, and is left alone.
+    Inputs, targets or weights are not scaled, and the training had to undo that first. A loss of squares of large
+    targets may begin at 10⁶, and is left alone.
     """
 
     name = "unscaled_start"
@@ -229,11 +234,17 @@ class UnscaledStart:
         if first < _UNSCALED or first < _UNSCALED_RATIO * abs(last):
             return None
         evidence = {"before": first, "after": last}
-        return Anomaly(part.metric, "unscaled_start", float(steps[0]), last - first, "medium", self.name, evidence)
+        return Anomaly(part.metric, "unscaled_start", float(steps[0]), last - first, "high", self.name, evidence)
 
 
-def _at_chance(loss: float, series: Mapping[str, MetricSeries]) -> bool:
-    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged."""
+def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) -> bool:
+    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged.
+
+    Args:
+        loss: where it stands.
+        error: of that, from its noise.
+        series: of the run.
+    """
     import numpy as np
 
     accuracies = [
@@ -242,9 +253,18 @@ def _at_chance(loss: float, series: Mapping[str, MetricSeries]) -> bool:
         if (entry := metric_named(name)) is not None and entry.name == "accuracy" and len(one.clean.values)
     ]
     return any(
-        abs(loss - math.log(classes)) < _CHANCE * loss
+        abs(loss - math.log(classes)) < max(_CHANCE * loss, error)
         and (not accuracies or any(abs(value * classes - 1) < 0.25 for value in accuracies))
-        for classes in range(2, 1001 if accuracies else 21)
+        for classes in (range(2, 1001) if accuracies else (*range(2, 21), *_USUAL_CLASSES))
+    )
+
+
+def _all_low(series: Mapping[str, MetricSeries]) -> bool:
+    """Tell whether an accuracy, recall or the like is logged five times and more, and none is ever above a tenth."""
+    kinds = ("accuracy", "average_precision", "f1", "recall", "precision")
+    found = [one.clean.values for name, one in series.items() if (entry := metric_named(name)) and entry.name in kinds]
+    return max(map(len, found), default=0) >= 5 and all(
+        one.min() >= 0 and one.max() <= _LOW for one in found if len(one)
     )
 
 

@@ -19,6 +19,7 @@ _MOST_WAITED = 50
 _PRECEDENT = 1.5
 _REMEMBERED = 32
 _MANY, _HALF = 50, 0.5
+_FEW = 5.0
 
 
 class StreamDetector(Protocol):
@@ -128,7 +129,8 @@ class SuddenDrop:
             return None
         sigma = stream.noise
         if not stream.knows_swing or not sigma:
-            sigma = max(sigma, MAD_TO_SIGMA * stream.level.deviation(level))
+            # Of a few differences the median may be far too small: as Student's t, it needs more room.
+            sigma = max(sigma, MAD_TO_SIGMA * stream.level.deviation(level)) * (1 + (_FEW / stream.n) ** 2)
         if worse - level < self._config.drop_min_z * sigma:
             return None
         interval = (stream.last_step, step)

@@ -190,6 +190,8 @@ class Restarts:
     def __init__(self) -> None:
         self._rates: dict[str, tuple[float, float, float]] = {}  # last, highest, step of the last restart
         self._until = -math.inf
+        self.spans: list[tuple[float, float]] = []
+        """Steps from and until which each restart excuses what gets worse."""
 
     def update(self, step: float, row: Mapping[str, float]) -> float:
         """Take the rates of a step, and return until which step a drop is excused."""
@@ -202,6 +204,7 @@ class Restarts:
             if last > 0 and value >= 2 * last and value <= 1.05 * highest:
                 # As long as the cycle before: in a cycle of the same or greater length the loss comes down again.
                 self._until = max(self._until, step + 0.7 * (step - began))
+                self.spans.append((step, self._until))
                 began = step
             self._rates[name] = (value, max(highest, value), began)
         return self._until

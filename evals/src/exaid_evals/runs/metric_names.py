@@ -197,6 +197,8 @@ _OF_SOMETHING = _set("std stderr var variance norm scale scaler weight weights t
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _TRAINING = _set("train training tr")
 _VALIDATION = _set("val valid validation eval evaluation test dev holdout")
+_EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character_error_rate frechet_inception_distance")
+"""Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
 _PASSED_OVER = (
     _TRAINING
     | _VALIDATION
@@ -296,8 +298,14 @@ def split_of(name: str) -> Split | None:
 
 
 def is_validation(metric: str) -> bool:
-    """Tell whether a metric's name says that it was taken on data that the model does not learn from."""
-    return split_of(metric) == "validation"
+    """Tell whether a metric's name says that it was taken on data that the model does not learn from.
+
+    >>> [is_validation(name) for name in ("val/loss", "metrics/recall(B)", "bbox_mAP", "train/mAP", "loss")]
+    [True, True, True, False, False]
+    """
+    split, entry = split_of(metric), metric_named(metric)
+    evaluated = metric.startswith("metrics/") or (entry is not None and entry.name in _EVALUATED)
+    return split == "validation" or (split is None and evaluated)
 
 
 def counterpart(metric: str, known: Mapping[str, _T]) -> str | None:

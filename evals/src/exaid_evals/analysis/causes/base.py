@@ -25,6 +25,7 @@ class Reaction:
         relative: shift over the level before.
         interval: last good and first bad step, where it reacted; else the drop's own.
         undefined: whether it was NaN or infinite there.
+        stray: share of the steps after it that are far worse than those before ever were, while the others are not.
     """
 
     metric: str
@@ -32,6 +33,7 @@ class Reaction:
     relative: float
     interval: tuple[float, float]
     undefined: bool = False
+    stray: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ class Data(Cause):
             if _DATA.search(text) and context.near(step):
                 evidence.append(Evidence(f"step {step:g}: {text}", 2.0, step))
         evidence += training_moved(context, for_training=True)
+        if context.onset.train is not None and context.onset.train.stray and context.onset.train.z < 5:
+            evidence.append(
+                Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)
+            )
         return Hypothesis(
             self.family,
             "Some of the data harm the training: the batches that hold them are the bad ones.",

@@ -20,6 +20,7 @@ _TRAIN_Z = 9.0
 """A shift of a training metric alone is believed from here on: losses of batches have heavy tails."""
 _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
+_STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 
 
 def onsets(
@@ -82,7 +83,8 @@ def _sure(one: Anomaly, primary: str | None) -> bool:
 def _rank(one: Anomaly, primary: str | None) -> tuple[int, bool, float]:
     undefined = one.kind == "not_finite" and one.severity == "critical"  # what follows from NaN explains nothing
     preferred = 3 if one.metric == primary else 2 if undefined else int(is_validation(one.metric))
-    return preferred, one.severity in ("high", "critical"), _z(one)
+    passed = bool(one.evidence.get("recovered"))
+    return preferred - 4 * passed, one.severity in ("high", "critical"), _z(one)
 
 
 def _z(one: Anomaly) -> float:
@@ -99,7 +101,7 @@ def training_reaction(
             reaction = _reaction(series, direction, interval)
             if reaction is not None:
                 found.append(reaction)
-    return max(found, key=lambda one: one.z, default=None)
+    return max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
 
 
 def _training_series(history: History, directions: Mapping[str, Direction]) -> list[tuple[str, Series, Direction]]:
@@ -146,7 +148,21 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     else:
         z = shift / (noise * float(np.sqrt(1 / 5 + np.pi / (2 * len(before)))))
     exact = (float(steps[at - 1]), float(steps[at])) if at else interval
-    return Reaction(series.metric, z, relative, exact if z >= 5 else interval)
+    stray = _stray(values[steps <= low], values[steps > low])
+    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray)
+
+
+def _stray(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Return the share of values after that lie as far above the level as next to none before; 0.0 where few do."""
+    import numpy as np
+
+    before, after = before[-_STRAY_AMONG:], after[:_STRAY_AMONG]
+    if len(before) < _STRAY_AMONG // 4 or len(after) < _STRAY_AMONG // 4:
+        return 0.0
+    level, noise = float(np.median(before)), _noise(before)
+    far = level + max(_STRAY_Z * noise, 0.1 * abs(level))
+    share, usual = float((after > far).mean()), float((before > far).mean())
+    return share if share >= _STRAY_SHARE + 3 * usual else 0.0
 
 
 def _undefined_from(series: Series, interval: tuple[float, float]) -> tuple[float, float] | None:

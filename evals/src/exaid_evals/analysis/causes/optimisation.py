@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RATE = re.compile(r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-", re.IGNORECASE)
 _NORM = re.compile(r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm", re.IGNORECASE)
 _SCALE = re.compile(r"(loss|grad)[/._-]?scale", re.IGNORECASE)
+_EXPLODED = 8.0
+"""Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
 
 
 class Optimisation(Cause):
@@ -132,11 +134,12 @@ def _undefined(context: Context) -> Iterator[Evidence]:
 
 def _exploded(context: Context) -> Iterator[Evidence]:
     train = context.onset.train
-    if train is not None and train.relative >= 3 and train.z >= 10:
+    # A shard with wrong labels or weights of another time make it several times what it was, too.
+    if train is not None and train.relative >= _EXPLODED and train.z >= 10:
         text = (
-            f"{train.metric} rose to {1 + train.relative:.1f} times its level: steps were far too large for the model"
+            f"{train.metric} rose to {1 + train.relative:.3g} times its level: steps were far too large for the model"
         )
-        yield Evidence(text, min(3.0, 0.7 * math.log2(1 + train.relative)), train.interval[1])
+        yield Evidence(text, min(3.0, 0.5 * math.log2(train.relative / 4)), train.interval[1])
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
@@ -158,8 +161,15 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
             f"{train.metric} got worse with it ({_size(train.relative, train.z)}), first at step {train.interval[1]:g}"
         )
         yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"z": train.z})
-    elif train.z < 3 and (for_training or is_validation(context.onset.anomaly.metric)):
-        # A reward that falls is not an evaluation on other data, and says nothing about one.
+    elif train.stray:
+        text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
+    elif train.z < 3:
+        fell = context.onset.anomaly
+        # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
+        # the training's own, whatever else was logged last before it.
+        if not is_validation(fell.metric) and (fell.kind == "not_finite" or not for_training):
+            return
         text = f"{train.metric} did not move ({_size(train.relative, train.z)})"
         yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
 
