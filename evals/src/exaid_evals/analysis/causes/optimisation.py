@@ -42,7 +42,9 @@ class Optimisation(Cause):
                 unseen.append(what)
             for one in series[:4]:
                 evidence += look(context, one)
-        evidence += [*_undefined(context), *(_exploded(context) if "the gradient norm" in unseen else ())]
+        evidence += _undefined(context)
+        if "the gradient norm" in unseen:
+            evidence += _exploded(context, steady="the learning rate" not in unseen)
         evidence += training_moved(context, for_training=True)
         return Hypothesis(
             self.family,
@@ -132,14 +134,17 @@ def _undefined(context: Context) -> Iterator[Evidence]:
             return
 
 
-def _exploded(context: Context) -> Iterator[Evidence]:
+def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
+    """A shard with wrong labels makes a loss several times what it was, and so do weights that were overwritten.
+
+    Where the rate is known, what is left is a single gradient: no more likely than these.
+    """
     train = context.onset.train
-    # A shard with wrong labels or weights of another time make it several times what it was, too.
     if train is not None and train.relative >= _EXPLODED and train.z >= 10:
         text = (
             f"{train.metric} rose to {1 + train.relative:.3g} times its level: steps were far too large for the model"
         )
-        yield Evidence(text, min(3.0, 0.5 * math.log2(train.relative / 4)), train.interval[1])
+        yield Evidence(text, min(1.0 if steady else 3.0, 0.5 * math.log2(train.relative / 4)), train.interval[1])
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
