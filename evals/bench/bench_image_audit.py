@@ -27,8 +27,8 @@ from scipy.stats import binomtest
 
 from exaid_evals.analysis.images.audit import audit_folder
 from exaid_evals.analysis.images.checks import judge
+from exaid_evals.analysis.images.files import AuditSettings
 from exaid_evals.analysis.images.measure import Measurer, measure_bytes
-from exaid_evals.analysis.images.settings import AuditSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from corrupted_images import (

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 
 from analysis.histories import simulated
-from exaid_evals.analysis.batches.images import bad_images, measure
 from exaid_evals.analysis.batches.log import BatchLog, log_batch_metrics
-from exaid_evals.analysis.batches.profile import correlations
+from exaid_evals.analysis.batches.profile import bad_images, correlations, measure
 from exaid_evals.analysis.batches.suspect_items import affected_batches, bad_in_affected, concentration
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.errors import DataError

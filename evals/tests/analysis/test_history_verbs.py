@@ -11,12 +11,12 @@ import pytest
 
 from analysis.compare.runs import curve, run, write_run
 from analysis.histories import series
-from exaid_evals.analysis.compare.configuration import flat_settings
+from exaid_evals.analysis.compare.collect import flat_settings
 from exaid_evals.analysis.compare.final_means import ends_differ, ends_diverged
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import verdict
-from exaid_evals.analysis.impact.parameters import parameters_of
+from exaid_evals.analysis.impact.associations import parameters_of
 from exaid_evals.analysis.report.write import write_files
 from exaid_evals.anomalies.registry import streamed
 from exaid_evals.anomalies.settings import DetectionSettings

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 
 from analysis.compare.runs import curve, run, write_search
 from exaid_evals.analysis.compare.collect import Collected
-from exaid_evals.analysis.compare.comparator import ExperimentComparator
+from exaid_evals.analysis.compare.recommend import ExperimentComparator
 from exaid_evals.analysis.compare.write import write_comparison
 from exaid_evals.cli.main import run as cli
 

@@ -129,8 +129,7 @@ def test_a_cause_is_weighed_beside_the_others(name: str) -> None:
 def test_a_check_of_images_judges_where_the_settings_name_it(name: str) -> None:
     """A wide image is found by the check that is named, and by none where none is."""
     from exaid_evals.analysis.images.checks import check_names, judge
-    from exaid_evals.analysis.images.files import ImageFacts
-    from exaid_evals.analysis.images.settings import AuditSettings
+    from exaid_evals.analysis.images.files import AuditSettings, ImageFacts
 
     images = [ImageFacts("wide.png", width=200, height=100), ImageFacts("tall.png", width=100, height=200)]
     settings = AuditSettings(checks=(name,))

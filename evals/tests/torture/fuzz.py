@@ -26,7 +26,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from PIL import Image
 
-from exaid_evals.analysis.images.opening import ImageProblemError, decode, open_image
+from exaid_evals.analysis.images.measure import ImageProblemError, decode, open_image
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import salvage_jsonl, scan_document, scan_jsonl
 from exaid_evals.artifacts.ledger import Ledger

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exaid_evals.analysis.batches.loader import profile_validation_batches
     from exaid_evals.analysis.batches.log import log_batch_metrics
-    from exaid_evals.analysis.compare.comparator import ExperimentComparator
+    from exaid_evals.analysis.compare.recommend import ExperimentComparator
     from exaid_evals.analysis.images.audit import audit_image_quality
     from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
-    from exaid_evals.analysis.report.short import generate_comprehensive_report
-    from exaid_evals.analysis.statistical import detect_statistical_anomalies
+    from exaid_evals.analysis.report.write import generate_comprehensive_report
+    from exaid_evals.anomalies.change_point import detect_statistical_anomalies
 
 __all__ = [
     "ExperimentComparator",
@@ -26,14 +26,14 @@ __all__ = [
     "profile_validation_batches",
 ]
 _WHERE = {
-    "ExperimentComparator": "compare.comparator",
-    "HyperparameterAnalyzer": "impact.stage",
-    "ImageQualityFilter": "images.quality_filter",
-    "audit_image_quality": "images.audit",
-    "detect_statistical_anomalies": "statistical",
-    "generate_comprehensive_report": "report.short",
-    "log_batch_metrics": "batches.log",
-    "profile_validation_batches": "batches.loader",
+    "ExperimentComparator": "analysis.compare.recommend",
+    "HyperparameterAnalyzer": "analysis.impact.stage",
+    "ImageQualityFilter": "analysis.images.quality_filter",
+    "audit_image_quality": "analysis.images.audit",
+    "detect_statistical_anomalies": "anomalies.change_point",
+    "generate_comprehensive_report": "analysis.report.write",
+    "log_batch_metrics": "analysis.batches.log",
+    "profile_validation_batches": "analysis.batches.loader",
 }
 
 
@@ -41,4 +41,4 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is: `--help` loads no NumPy."""
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"exaid_evals.{_WHERE[name]}"), name)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History
@@ -87,8 +89,6 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
     It is back where the median of the points after is, a twentieth of all (three at least, fifty at most): single good
     batches are no recovery. None where it never is.
     """
-    import numpy as np
-
     direction = directions.get(one.metric)
     before = one.evidence.get("before", one.evidence.get("best"))
     if direction is None or before is None or not one.magnitude:
@@ -113,8 +113,6 @@ def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direct
 
     A loss has to have lost several times as much: it goes up and comes back with the learning rate, or after a batch.
     """
-    import numpy as np
-
     clean = history.series[one.metric].clean
     worse = worsening(clean.values, directions[one.metric])
     at = int(np.searchsorted(clean.steps, one.step))

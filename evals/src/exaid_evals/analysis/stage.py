@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from exaid_evals.analysis.batches.images import bad_images, measure, with_image_profile
-from exaid_evals.analysis.batches.profile import Correlation, correlations
+import numpy as np
+
+from exaid_evals.analysis.batches.profile import Correlation, bad_images, correlations, measure, with_image_profile
 from exaid_evals.analysis.batches.suspect_items import (
     Concentration,
     affected_batches,
@@ -160,8 +161,6 @@ def _with_images(history: History, folder: Path) -> tuple[History, dict[str, str
 
 
 def _performance(history: History, metric: str, direction: Direction | None) -> Performance | None:
-    import numpy as np
-
     clean = history.series[metric].clean
     if not len(clean):
         return None
@@ -192,8 +191,6 @@ def _batches(
 
 
 def _worst(rows: Sequence[BatchRow], metric: str | None, n: int = 10) -> tuple[BatchRow, ...]:
-    import numpy as np
-
     bad, affected = badness(rows, metric), affected_batches(rows, metric)
     order = sorted(np.flatnonzero(np.isfinite(bad) & affected), key=lambda at: (-bad[at], rows[at].step))
     return tuple(rows[int(at)] for at in order[:n])

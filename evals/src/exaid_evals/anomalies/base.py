@@ -1,4 +1,4 @@
-"""What an anomaly is, and what a series is to a detector."""
+"""What an anomaly is, what a series is to a detector, and anomalies in words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from exaid_evals.runs.metric_names import Direction
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -148,3 +149,23 @@ def evidence_of(one: Anomaly) -> str:
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
         parts.append(f"{name.replace('_', ' ')} {shown}")
     return ", ".join(parts)
+
+
+_WHAT = {
+    "sudden_drop": "got worse at once",
+    "outlier": "has a value far from those before it",
+    "plateau": "has stopped improving",
+    "divergence": "has become far worse than its best",
+    "not_finite": "is not finite",
+}
+
+
+def described(one: Anomaly) -> str:
+    """Return an anomaly as a clause."""
+    if one.kind == "stall":
+        return f"no step for {one.magnitude or 0:.3g} seconds, after step {one.step:g}"
+    if one.kind == "threshold":
+        return f"{one.metric} is {one.evidence['value']:.4g}, beyond {one.evidence['threshold']:.4g}, step {one.step:g}"
+    size = f" by {abs(one.magnitude):.4g}" if one.magnitude else ""
+    end = f" to {one.end_step:g}" if one.end_step is not None else ""
+    return f"{one.metric} {_WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"

@@ -57,7 +57,7 @@ def run(request: CompareRequest) -> int:
     comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,
     but some runs could not be read.
     """
-    from exaid_evals.analysis.compare.comparator import ExperimentComparator
+    from exaid_evals.analysis.compare.recommend import ExperimentComparator
     from exaid_evals.analysis.compare.write import write_comparison
 
     config = analysis_config_of(request)
@@ -85,8 +85,8 @@ command = verb("compare", CompareRequest, run)
 def _show(comparison: Comparison, found: Collected) -> None:
     """Print the ranking by the metric that counts, verdicts of the others, and what follows."""
     from exaid_evals.analysis.compare.recommend import recommendations, verdicts
-    from exaid_evals.analysis.compare.sections import ranking_rows
-    from exaid_evals.analysis.compare.words import counted
+    from exaid_evals.analysis.compare.report import ranking_rows
+    from exaid_evals.analysis.report.sentences import counted
 
     first, *others = comparison.rankings
     kinds = f"{counted(len(comparison.runs), 'run')}, {counted(len(comparison.groups), 'configuration')}"

@@ -37,10 +37,9 @@ def run(request: ImpactRequest) -> int:
     too few runs it says so. Writes impact.html, impact.md, impact.csv and impact.json. Exit status: 0 done; 1 a run
     is not there; 2 wrong usage; 3 done, but some runs could not be read.
     """
-    from exaid_evals.analysis.compare.words import counted
-    from exaid_evals.analysis.impact.record import write_impact
-    from exaid_evals.analysis.impact.sections import findings, runs_phrase
+    from exaid_evals.analysis.impact.report import findings, runs_phrase, write_impact
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
+    from exaid_evals.analysis.report.sentences import counted
 
     config = analysis_config_of(request)
     require_writable(request.output_dir)

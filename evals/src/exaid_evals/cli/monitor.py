@@ -133,8 +133,7 @@ def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> in
 
 
 def _tell(one: Anomaly) -> None:
-    from exaid_evals.anomalies.base import evidence_of
-    from exaid_evals.monitor.wording import described
+    from exaid_evals.anomalies.base import described, evidence_of
 
     click.echo(f"{one.severity:<9} {printable(described(one))} ({printable(evidence_of(one))})")
 

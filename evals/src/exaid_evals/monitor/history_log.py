@@ -1,4 +1,4 @@
-"""The history that a monitor writes, so that `analyze` can read the run afterwards."""
+"""The history that a monitor writes, and its analysis afterwards."""
 
 from __future__ import annotations
 
@@ -149,3 +149,23 @@ def history_log(config: MonitoringConfig, run_name: str) -> HistoryLog | None:
         remedy = "end the other training first (close its monitor), or give this one another run_name"
         raise ConfigError("another training writes this history", where=str(history.path), remedy=remedy)
     return history
+
+
+def write_run_report(history: Path, config: MonitoringConfig) -> Path:
+    """Analyse a history with the monitor's directions and thresholds, and return the folder of the report.
+
+    Raises:
+        DataError: the history holds no step, or no finite number.
+        MissingDependencyError: the extra `analysis` is not installed.
+    """
+    from exaid_evals.analysis.report.write import write_report
+    from exaid_evals.analysis.settings import AnalysisConfig
+    from exaid_evals.analysis.stage import analyse
+    from exaid_evals.anomalies.settings import DetectionSettings
+    from exaid_evals.runs.formats.jsonl_file import JsonlFormat
+    from exaid_evals.runs.registry import read_history
+
+    shared = config.anomaly_detection.model_dump(include=set(DetectionSettings.model_fields))
+    detection = DetectionSettings.model_validate(shared)
+    settings = AnalysisConfig(anomaly_detection=detection)
+    return write_report(analyse(read_history(JsonlFormat(), history.parent), settings), config.reporting.output_dir)

@@ -7,6 +7,8 @@ import os
 import weakref
 from pathlib import Path
 
+from exaid_evals.errors import ConfigError
+
 _DESCRIPTORS: weakref.WeakKeyDictionary[Lock, int]
 
 
@@ -73,3 +75,41 @@ def _after_fork() -> None:
 _DESCRIPTORS = weakref.WeakKeyDictionary()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+class FolderLock:
+    """The lock of one training on its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: Lock | None = None
+
+    def take(self, *, make: bool = True) -> None:
+        """Take the folder, if it is not this object's already.
+
+        Args:
+            make: the folder, where there is none.
+
+        Raises:
+            ConfigError: another training has it.
+            OSError: the folder cannot be made.
+        """
+        if self._lock is not None:
+            return
+        if make:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        elif not self._folder.is_dir():
+            return
+        try:
+            self._lock = Lock(self._folder)
+        except BlockingIOError:
+            remedy = "name another folder, or end the other training first (close its monitor)"
+            raise ConfigError(
+                "another training keeps its checkpoints here", where=str(self._folder), remedy=remedy
+            ) from None
+
+    def release(self) -> None:
+        """Give the folder back."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None

@@ -18,13 +18,11 @@ from exaid_evals.anomalies.watches import MOST_METRICS, Watches
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.dispatch import Alerts
-from exaid_evals.monitor.batch_info import evidence_with, log_batch
 from exaid_evals.monitor.history_log import history_log
-from exaid_evals.monitor.numbers import number_of, row_of
+from exaid_evals.monitor.numbers import evidence_with, log_batch, number_of, row_of
 from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
 from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, monitoring_of
-from exaid_evals.monitor.stall import StallWatch
-from exaid_evals.monitor.thresholds import Thresholds, with_thresholds
+from exaid_evals.monitor.stall import StallWatch, Thresholds, with_thresholds
 
 _log = logging.getLogger("exaid_evals.monitor")
 _REMEMBERED = 1000
@@ -324,7 +322,7 @@ class TrainingMonitor:
             return
         self._history.close()
         if self.config.reporting.auto_generate_reports and self._n_calls:
-            from exaid_evals.monitor.report import write_run_report
+            from exaid_evals.monitor.history_log import write_run_report
 
             folder = write_run_report(self._history.path, self.config)
             _log.info("%s: wrote %s", self.run_name, folder)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.configuration import flat_settings, seed_keys
+from exaid_evals.analysis.compare.collect import Collected, Run, flat_settings, seed_keys
 from exaid_evals.runs.history import History, Point, Series
 
 

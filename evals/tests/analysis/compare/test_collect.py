@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.compare.runs import run, write_run, write_search
-from exaid_evals.analysis.compare.collect import collect
-from exaid_evals.analysis.compare.configuration import differing, flat_settings, seed_keys
+from exaid_evals.analysis.compare.collect import collect, differing, flat_settings, seed_keys
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError

@@ -14,11 +14,10 @@ from scipy import stats
 
 from analysis.compare.runs import run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import Ranking, lead_of, rank, runs_needed
-from exaid_evals.analysis.compare.recommend import recommendations, verdict
-from exaid_evals.analysis.compare.sections import ranking_rows
+from exaid_evals.analysis.compare.recommend import ExperimentComparator, recommendations, verdict
+from exaid_evals.analysis.compare.report import ranking_rows
 from exaid_evals.analysis.compare.write import write_comparison
 from exaid_evals.cli.main import run as cli
 

@@ -8,7 +8,6 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, search
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.compare.final_means import (
     FinalMean,
     Performance,
@@ -20,9 +19,9 @@ from exaid_evals.analysis.compare.final_means import (
 )
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import Ranking, rank, runs_needed
-from exaid_evals.analysis.compare.recommend import recommendations, verdict, verdicts
-from exaid_evals.analysis.compare.sections import ranking_rows
-from exaid_evals.analysis.compare.stability import stability_of
+from exaid_evals.analysis.compare.recommend import ExperimentComparator, recommendations, verdict, verdicts
+from exaid_evals.analysis.compare.report import ranking_rows
+from exaid_evals.analysis.compare.stage import stability_of
 from exaid_evals.runs.history import CleanSeries
 
 

@@ -15,15 +15,13 @@ import pytest
 
 from analysis.compare.runs import curve, run, write_run, write_search
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.comparator import ExperimentComparator
 from exaid_evals.analysis.compare.dashboard import page
 from exaid_evals.analysis.compare.dashboard.page import dashboard_data, thinned
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
-from exaid_evals.analysis.compare.recommend import recommendations, verdict
-from exaid_evals.analysis.compare.record import comparison_record
-from exaid_evals.analysis.compare.stability import stability_of
-from exaid_evals.analysis.compare.stage import Comparison
+from exaid_evals.analysis.compare.recommend import ExperimentComparator, recommendations, verdict
+from exaid_evals.analysis.compare.report import comparison_record
+from exaid_evals.analysis.compare.stage import Comparison, stability_of
 from exaid_evals.analysis.compare.write import write_comparison
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from exaid_evals.analysis.images.checks import judge
+from exaid_evals.analysis.images.files import AuditSettings
 from exaid_evals.analysis.images.measure import measure_bytes, measure_image
-from exaid_evals.analysis.images.settings import AuditSettings
 
 BENCH = Path(__file__).resolve().parents[3] / "bench"
 FOUND_IN_PIXELS = ("blurred", "too_dark", "too_bright", "low_contrast", "rotated")

@@ -14,14 +14,15 @@ from scipy import stats
 from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
 from exaid_evals.analysis.impact.associations import (
+    Parameter,
     adjusted_together,
     category_rates,
     clopper_pearson,
+    parameters_of,
     rank_correlations,
 )
 from exaid_evals.analysis.impact.importance import importance
-from exaid_evals.analysis.impact.parameters import Parameter, parameters_of
-from exaid_evals.analysis.impact.sections import findings, runs_phrase
+from exaid_evals.analysis.impact.report import findings, runs_phrase
 from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
@@ -247,7 +248,7 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
 
     Counted as 50 independent runs, about two fifths did.
     """
-    from exaid_evals.analysis.impact.parameters import configurations_of, first_runs, means
+    from exaid_evals.analysis.impact.associations import configurations_of, first_runs, means
 
     rng = np.random.default_rng(11)
     named = counted_as_runs = 0
@@ -269,7 +270,7 @@ def test_seeds_of_one_configuration_are_no_independent_runs() -> None:
 @pytest.mark.slow
 def test_importance_does_not_recognise_configurations() -> None:
     """Of 3 searches of 24 configurations with 4 seeds none has an importance, as nothing logged matters."""
-    from exaid_evals.analysis.impact.parameters import configurations_of, first_runs, means
+    from exaid_evals.analysis.impact.associations import configurations_of, first_runs, means
 
     rng = np.random.default_rng(12)
     given = 0

@@ -11,15 +11,15 @@ from scipy import stats
 
 from analysis.compare.runs import curve, run, write_run
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.comparator import ExperimentComparator
+from exaid_evals.analysis.compare.recommend import ExperimentComparator
 from exaid_evals.analysis.impact.associations import (
     CategoryRates,
+    Parameter,
     RankCorrelation,
     adjusted_together,
     category_rates,
     rank_correlations,
 )
-from exaid_evals.analysis.impact.parameters import Parameter
 from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import DataError

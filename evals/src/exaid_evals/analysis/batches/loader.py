@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exaid_evals.analysis.images.measure import measure_image
-from exaid_evals.analysis.images.opening import pillow
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.analysis.images.measure import measure_image, pillow
 from exaid_evals.errors import DataError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+Array = NDArray[Any]
 
 Numbers = dict[str, float | None]
 
@@ -62,8 +61,6 @@ def _profile(at: int, batch: Any, call: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def _image_stats(images: Any) -> Numbers:
-    import numpy as np
-
     facts = [measure_image(image) for image in _pictures(images)]
     found: Numbers = {}
     for name in ("brightness", "contrast", "sharpness"):
@@ -78,8 +75,6 @@ def _pictures(images: Any) -> Iterator[Any]:
     Raises:
         DataError: there is something else.
     """
-    import numpy as np
-
     array = None if isinstance(images, list | tuple) else _array(images)
     every = images if array is None else array
     low, high = 0.0, 1.0
@@ -107,8 +102,6 @@ def _pictures(images: Any) -> Iterator[Any]:
 
 def _complexity(targets: Any, wanted: Array | None) -> Numbers:
     """Describe targets: how many classes, how evenly (entropy in bits), or how long each is."""
-    import numpy as np
-
     if wanted is not None and wanted.ndim == 1 and wanted.dtype.kind in "iub":
         counts = np.array(list(Counter(wanted.tolist()).values()), dtype=np.float64)
         shares = counts / counts.sum()
@@ -127,8 +120,6 @@ def _confidence(probabilities: Array | None) -> Numbers:
 
 
 def _performance(outputs: Array | None, probabilities: Array | None, wanted: Array | None) -> Numbers:
-    import numpy as np
-
     if outputs is None or wanted is None or len(outputs) != len(wanted):
         return {}
     if probabilities is not None and wanted.ndim == 1 and wanted.dtype.kind in "iub":
@@ -149,8 +140,6 @@ def _performance(outputs: Array | None, probabilities: Array | None, wanted: Arr
 
 def _probabilities(outputs: Array) -> Array | None:
     """Return shape (n, classes) as probabilities: as they are where rows sum to 1, else their softmax."""
-    import numpy as np
-
     if outputs.ndim != 2 or outputs.shape[1] < 2 or not np.isfinite(outputs).all():
         return None
     values = outputs.astype(np.float64)
@@ -176,8 +165,6 @@ def _outputs(given: Any) -> Array | None:
 
 def _array(value: Any) -> Array | None:
     """Return numbers as an array; None for what is none, or has rows of different lengths."""
-    import numpy as np
-
     if value is None:
         return None
     if hasattr(value, "detach"):  # a tensor, perhaps with a gradient, perhaps on another device

@@ -6,14 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exaid_evals.runs.history import BatchRow
 from exaid_evals.runs.metric_names import direction_of, is_validation, metric_named, words_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _LEAST = 20
 """Batches below which nothing is tested."""
@@ -96,8 +94,6 @@ def batch_metric(rows: Sequence[BatchRow], wanted: str | None = None) -> str | N
 
 def badness(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.float64]:
     """Return how bad each batch is, by `batch_metric`; NaN where that is not known."""
-    import numpy as np
-
     name = batch_metric(rows, wanted)
     if name is None:
         return np.full(len(rows), np.nan)
@@ -109,8 +105,6 @@ def badness(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.f
 
 def affected_batches(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.bool_]:
     """Tell which batches are worse than their neighbours: above the running mean of 15, for a trend makes none bad."""
-    import numpy as np
-
     values = badness(rows, wanted)
     known = np.isfinite(values)
     if known.sum() < 3:
@@ -150,7 +144,6 @@ def concentration(
 
 
 def _concentration(rows: Sequence[BatchRow], onset: float, end: float, wanted: str | None) -> Concentration | None:
-    import numpy as np
     from scipy.stats import spearmanr
 
     chosen = [row for row in rows if onset < row.step <= end and row.items]
@@ -193,8 +186,6 @@ def _usual(before: Sequence[BatchRow], rows: Sequence[BatchRow], wanted: str | N
 
     Batches of an evaluation differ in difficulty, and always in the same way: that is no fault of their items.
     """
-    import numpy as np
-
     known: dict[tuple[str, ...], list[float]] = {}
     if before:
         for row, value in zip(before, _excess_over_neighbours(before, wanted), strict=True):
@@ -205,16 +196,12 @@ def _usual(before: Sequence[BatchRow], rows: Sequence[BatchRow], wanted: str | N
 
 def _halves(rows: Sequence[BatchRow]) -> NDArray[np.int64]:
     """Return 0 or 1 for each batch: alternately, batches of one step together."""
-    import numpy as np
-
     steps = {step: at for at, step in enumerate(sorted({row.step for row in rows}))}
     return np.array([steps[row.step] % 2 for row in rows], dtype=np.int64)
 
 
 def _excess_over_neighbours(rows: Sequence[BatchRow], wanted: str | None) -> NDArray[np.float64]:
     """Return by how much each batch is worse than the median of those around it; of an evaluation, than its median."""
-    import numpy as np
-
     values = badness(rows, wanted)
     steps = np.array([row.step for row in rows])
     if len(np.unique(steps)) <= len(rows) // 3:
@@ -232,7 +219,6 @@ def _excess_over_neighbours(rows: Sequence[BatchRow], wanted: str | None) -> NDA
 
 def _odds(held: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
     """Return the odds ratio of a batch to be bad that holds many telling items."""
-    import numpy as np
     from scipy.stats import fisher_exact
 
     many = held > np.median(held)
@@ -245,8 +231,6 @@ def _odds(held: NDArray[np.float64], bad: NDArray[np.bool_]) -> float:
 
 def _scores(rows: Sequence[BatchRow], excess: NDArray[np.float64]) -> dict[str, float]:
     """Return item → by how much batches that hold it are worse; drawn to 0 for items that are seen seldom."""
-    import numpy as np
-
     centre = float(np.nanmean(excess)) if np.isfinite(excess).any() else 0.0
     sums: dict[str, float] = {}
     times: Counter[str] = Counter()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exaid_evals.analysis.causes.base import Onset, Reaction
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.metric_names import Direction, is_validation
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
@@ -121,8 +119,6 @@ def _training_series(history: History, directions: Mapping[str, Direction]) -> l
 
 
 def _reaction(series: Series, direction: Direction, interval: tuple[float, float]) -> Reaction | None:
-    import numpy as np
-
     steps, values = series.clean.steps, worsening(series.clean.values, direction)
     low, high = interval
     lost = _undefined_from(series, interval)
@@ -154,8 +150,6 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
 
 def _stray(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
     """Return the share of values after that lie as far above the level as next to none before; 0.0 where few do."""
-    import numpy as np
-
     before, after = before[-_STRAY_AMONG:], after[:_STRAY_AMONG]
     if len(before) < _STRAY_AMONG // 4 or len(after) < _STRAY_AMONG // 4:
         return 0.0
@@ -187,8 +181,6 @@ def _undefined_from(series: Series, interval: tuple[float, float]) -> tuple[floa
 
 def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray[np.int64], n_middle: int) -> int:
     """Return the index from which on the values are another level than before: the split with the least squares."""
-    import numpy as np
-
     first = int(rest[0])
     level = float(np.median(values[before]))
     best, best_gain = first + max(n_middle - 1, 0), 0.0
@@ -207,6 +199,4 @@ def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray
 
 
 def _noise(values: NDArray[np.float64]) -> float:
-    import numpy as np
-
     return max(difference_sigma(values), 1.4826 * float(np.median(np.abs(values - np.median(values)))))

@@ -23,8 +23,8 @@ CAUSES = Kind(
     {
         "data": f"{_PACKAGE}.data:Data",
         "optimisation": f"{_PACKAGE}.optimisation:Optimisation",
-        "evaluation": f"{_PACKAGE}.evaluation:Evaluation",
-        "system": f"{_PACKAGE}.system:System",
+        "evaluation": f"{_PACKAGE}.data:Evaluation",
+        "system": f"{_PACKAGE}.optimisation:System",
     },
 )
 """Each part is a class without arguments; see `causes.base.Cause`. Its family is one that there is."""

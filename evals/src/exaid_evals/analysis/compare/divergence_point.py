@@ -16,16 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.final_means import CONFIDENCE, autocorrelation
 from exaid_evals.analysis.compare.groups import Group
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.runs.history import CleanSeries
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 DivergenceBasis = Literal["seeds", "borrowed", "within_run"]
 LEAST_GRID = 8
@@ -76,8 +75,6 @@ def part(metric: str, first: Group, second: Group, groups: Sequence[Group], pair
         groups: all groups; those with repetitions lend their spread.
         pairs: that are held against each other by this metric; each gets its share of the 5 % (Bonferroni).
     """
-    import numpy as np
-
     error = (1 - CONFIDENCE) / pairs
     one, other = curves_of(first, metric), curves_of(second, metric)
     why, grid = common_grid([*one, *other])
@@ -119,8 +116,6 @@ def common_grid(curves: Sequence[CleanSeries]) -> tuple[str | None, NDArray[np.f
 
     The grid is that of the curve with the fewest points within the range that all cover; the others are interpolated.
     """
-    import numpy as np
-
     none: NDArray[np.float64] = np.empty(0)
     ends = [float(clean.steps[-1] - clean.steps[0]) for clean in curves]
     if min(ends) <= 0 or min(len(clean) for clean in curves) < LEAST_GRID:
@@ -155,8 +150,6 @@ def _lenders(
 
 def _on(grid: NDArray[np.float64], curves: Sequence[CleanSeries]) -> NDArray[np.float64]:
     """Return curves on a grid, shape (runs, points)."""
-    import numpy as np
-
     return np.array([np.interp(grid, clean.steps, clean.values) for clean in curves])
 
 
@@ -166,14 +159,11 @@ def _window(n: int) -> int:
 
 
 def _smooth(curves: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    import numpy as np
-
     return curves if window == 1 else np.array([rolling_around(one, window)[0] for one in curves])
 
 
 def _between(curves: NDArray[np.float64], repeated: Sequence[NDArray[np.float64]], error: float) -> NDArray[np.float64]:
     """Return half the width of a group's band from the spread between repetitions, shape (points,)."""
-    import numpy as np
     from scipy.stats import t
 
     residuals = [one - one.mean(axis=0) for one in repeated]
@@ -191,8 +181,6 @@ def _between(curves: NDArray[np.float64], repeated: Sequence[NDArray[np.float64]
 
 def _steadied(variance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return variances averaged over a tenth of the points around each."""
-    import numpy as np
-
     width = min(len(variance), 2 * (len(variance) // 20) + 1)
     padded = np.pad(variance, width // 2, mode="edge")
     steadied: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, width).mean(axis=1)
@@ -204,7 +192,6 @@ def _within(raw: NDArray[np.float64], smooth: NDArray[np.float64], window: int, 
 
     The median of w points with noise σ moves by σ·√(π/2w), and by √((1 + r)/(1 − r)) more where neighbours correlate.
     """
-    import numpy as np
     from scipy.stats import norm
 
     related = autocorrelation(raw - smooth) if window > 1 else 0.0

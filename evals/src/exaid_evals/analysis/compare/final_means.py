@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exaid_evals.anomalies.robust import worsening
 from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import Direction, direction_of, metric_named
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Statistic = Literal["level", "best", "final"]
 STATISTICS: tuple[Statistic, ...] = ("level", "best", "final")
@@ -81,8 +80,6 @@ def ends_diverged(series: Series) -> bool:
     A positive metric that improves downwards has exploded where it ends a thousand times above its first values, or a
     loss above 10⁹. What it had before is not a level that it ends at, and no test is needed to say that it is worse.
     """
-    import numpy as np
-
     if not len(series.defined):
         return False
     undefined = 1.0 - series.defined.astype(np.float64)
@@ -90,8 +87,6 @@ def ends_diverged(series: Series) -> bool:
 
 
 def _exploded(series: Series) -> bool:
-    import numpy as np
-
     values = series.clean.values
     if len(values) < 2 or direction_of(series.metric) != "lower" or float(values.min()) <= 0:
         return False
@@ -160,7 +155,6 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
         resamples: of the bootstrap.
         seed: of its generator, so that the same values have the same interval.
     """
-    import numpy as np
     from scipy.stats import t
 
     n, mean = len(values), mean_of(values)

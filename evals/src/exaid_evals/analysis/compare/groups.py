@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from exaid_evals.analysis.compare.collect import Run
-from exaid_evals.analysis.compare.configuration import differing, is_seed, making, passed_over, setting_text
+from exaid_evals.analysis.compare.collect import Run, differing, is_seed, making, passed_over, setting_text
 from exaid_evals.analysis.compare.final_means import ends_differ
-from exaid_evals.analysis.compare.words import counted, listed
+from exaid_evals.analysis.report.sentences import counted, listed
 from exaid_evals.errors import ConfigError
 from exaid_evals.runs.files.summary import is_code_version
 from exaid_evals.runs.history import IrregularityKind

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from exaid_evals.analysis.compare.final_means import (
     CONFIDENCE,
     FinalMean,
@@ -34,8 +36,6 @@ def lead_of(first: Performance, other: Performance, direction: Direction) -> Fin
         None where they are not paired: fewer than two repetitions are shared, the group with fewer of them has one that
         the other lacks, or one of the two has no spread between its repetitions.
     """
-    import numpy as np
-
     if first.basis not in ("seeds", "cases") or first.basis != other.basis:
         return None
     shared = sorted(first.repetitions.keys() & other.repetitions.keys())
@@ -179,8 +179,6 @@ def rank(
 
 
 def _performance(group: Group, metric: str, direction: Direction | None, statistic: Statistic) -> Performance | None:
-    import numpy as np
-
     series = {run.name: run.history.series[metric] for run in group.runs if metric in run.history.series}
     cleans = {name: one.clean for name, one in series.items() if len(one.clean)}
     if not cleans:

@@ -1,21 +1,90 @@
-"""The audit of a folder, from its files to the findings of each image."""
+"""The audit of a folder: its journal, the findings of each image, and its records."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from exaid_evals.analysis.images.checks import Finding, judge
-from exaid_evals.analysis.images.files import ImageFacts, ImageFile, Listing, list_images
-from exaid_evals.analysis.images.journal import Journal
+from exaid_evals import __version__
+from exaid_evals.analysis.images.checks import Finding, check_names, judge
+from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile, Listing, list_images
 from exaid_evals.analysis.images.measure import Measurer
-from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.artifacts.atomic import Appended, write_bytes
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.ledger import source_hash
+from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import DataError
 from exaid_evals.execution.base import Executor
 from exaid_evals.execution.choose import executor
+
+_FLUSH_EVERY = 64
+
+
+class Journal:
+    """Measures of images, appended to a file while they are made.
+
+    An entry counts while size, time of change and this package's source are those it was made with: a file whose
+    content is replaced by one of the same size and time is not measured again. It holds times, so it is not a result:
+    its name starts with a dot.
+    """
+
+    def __init__(self, path: Path, limits: Mapping[str, int], *, resume: bool) -> None:
+        self._path, self._resume = path, resume
+        self._version = {"source": source_hash(), **limits}
+        self._known: dict[str, dict[str, Any]] = {}
+        self._held: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        """Read what is recorded, and write it again without half a last line."""
+        if self._resume and self._path.is_file():
+            for line in scan_jsonl(self._path):
+                entry = line.value
+                if entry is not None and entry.get("version") == self._version and isinstance(entry.get("key"), str):
+                    self._known[entry["key"]] = entry
+        # Whoever is killed while the entries are written again still has the old ones.
+        write_bytes(self._path, b"".join(canonical_bytes(entry) + b"\n" for entry in self._known.values()))
+        self._file = Appended(self._path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left."""
+        self._file.append(b"".join(self._held))
+
+    def known(self, file: ImageFile) -> ImageFacts | None:
+        """Return what was measured of a file that has not changed since."""
+        entry = self._known.get(file.name)
+        if entry is None or entry.get("stamp") != _stamp(file):
+            return None
+        try:
+            return ImageFacts.of_record(entry["facts"])
+        except (TypeError, KeyError):
+            return None
+
+    def record(self, file: ImageFile, facts: ImageFacts) -> None:
+        """Note what was measured."""
+        entry = {"version": self._version, "key": file.name, "stamp": _stamp(file), "facts": facts.as_record()}
+        self._held.append(canonical_bytes(entry) + b"\n")
+        if len(self._held) >= _FLUSH_EVERY:
+            self._file.append(b"".join(self._held))
+            self._held.clear()
+
+
+def _stamp(file: ImageFile) -> list[int] | None:
+    try:
+        status = file.path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
 
 JOURNAL = ".measured.jsonl"
 _BATCH = 16
@@ -165,3 +234,53 @@ def audit_image_quality(image_dir: Path | str) -> list[dict[str, Any]]:
         for path, findings in zip(audit.paths, audit.findings, strict=True)
         for one in findings
     ]
+
+
+SCHEMA = "exaid.image_audit"
+_FACTS = ("n_bytes", "sha256", "width", "height", "mode", "format", "orientation", "phash", "measures")
+
+
+def signature(audit: Audit) -> str:
+    """Return the line that says how the findings were made: of which images, with which thresholds."""
+    content = [[image.name, image.sha256] for image in audit.images]
+    settings = sha256_structure(audit.settings.model_dump(mode="json"))
+    return f"exaid-evals/{__version__}|images:{short(sha256_structure(content))}|cfg:{short(settings)}"
+
+
+def records(audit: Audit) -> Iterator[Mapping[str, Any]]:
+    """Yield the records; each is valid under its schema.
+
+    Raises:
+        DataError: one is not, which is a mistake of ours and not of the user's.
+    """
+    for image, findings in zip(audit.images, audit.findings, strict=True):
+        facts = image.as_record()
+        record = {
+            **header(SCHEMA),
+            "record_type": "image",
+            "path": image.name,
+            **{name: facts[name] for name in _FACTS},
+            "findings": [asdict(finding) for finding in findings],
+        }
+        require_valid(record, image.name)
+        yield record
+    summary = _summary(audit)
+    require_valid(summary, "summary")
+    yield summary
+
+
+def _summary(audit: Audit) -> dict[str, Any]:
+    counts = Counter(finding.check for findings in audit.findings for finding in findings)
+    return {
+        **header(SCHEMA),
+        "record_type": "summary",
+        "signature": signature(audit),
+        "n_images": len(audit.images),
+        "n_with_findings": sum(bool(findings) for findings in audit.findings),
+        "n_other_files": audit.n_others,
+        "unread_folders": [{"path": path, "reason": reason} for path, reason in audit.unread],
+        "findings": {name: counts[name] for name in check_names(audit.settings)},
+        "modes": dict(sorted(Counter(image.mode for image in audit.images if image.mode).items())),
+        "formats": dict(sorted(Counter(image.format for image in audit.images if image.format).items())),
+        "settings": audit.settings.model_dump(mode="json"),
+    }

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from exaid_evals.analysis.images.audit import Audit
+from exaid_evals.analysis.images.audit import Audit, signature
 from exaid_evals.analysis.images.checks import Finding, check_names
 from exaid_evals.analysis.images.files import ImageFacts
-from exaid_evals.analysis.images.opening import ImageProblemError, open_image, pillow
-from exaid_evals.analysis.images.records import signature
+from exaid_evals.analysis.images.measure import ImageProblemError, open_image, pillow
 from exaid_evals.report.render import fill, page
 
 MOST_PER_CHECK = 40

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from exaid_evals.analysis.images.checks import Finding, judge
-from exaid_evals.analysis.images.files import ImageFacts, ImageFile
-from exaid_evals.analysis.images.measure import Measurer, measure_image
-from exaid_evals.analysis.images.opening import pillow
-from exaid_evals.analysis.images.settings import AuditSettings
+from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile
+from exaid_evals.analysis.images.measure import Measurer, measure_image, pillow
 from exaid_evals.errors import ConfigError, DataError
 
 Image = TypeVar("Image")
@@ -165,8 +165,6 @@ class ImageQualityFilter:
 
 
 def _in_memory(image: Any) -> ImageFacts:
-    import numpy as np
-
     image_module = pillow()
     if isinstance(image, np.ndarray):
         image = image_module.fromarray(_bytes_of(image))
@@ -180,8 +178,6 @@ def _in_memory(image: Any) -> ImageFacts:
 
 
 def _bytes_of(pixels: Any) -> Any:
-    import numpy as np
-
     fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
     if (
         not fits

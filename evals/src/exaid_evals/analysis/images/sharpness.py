@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from exaid_evals.config.extras import optional
 
 SHORTER_SIDE = 256
@@ -78,8 +80,6 @@ def edge_steepness(grey: Any, greys: float) -> float | None:
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    import numpy as np
-
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
     window = np.ones((_WINDOW, _WINDOW), np.uint8)
     light, dark = cv2.dilate(grey, window), cv2.erode(grey, window)

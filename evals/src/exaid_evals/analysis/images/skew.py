@@ -10,8 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from exaid_evals.analysis.images.directions import SIDE, main_direction, profile_along
-from exaid_evals.analysis.images.marks import find_ground, find_marks, pieces_of, small_marks, texture_between
+from exaid_evals.analysis.images.marks import (
+    SIDE,
+    find_ground,
+    find_marks,
+    main_direction,
+    pieces_of,
+    profile_along,
+    small_marks,
+    texture_between,
+)
 from exaid_evals.config.extras import optional
 
 _LEAST_SIDE = 40

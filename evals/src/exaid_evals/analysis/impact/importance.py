@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from exaid_evals.analysis.compare.words import counted
-from exaid_evals.analysis.impact.parameters import Parameter
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from exaid_evals.analysis.impact.associations import Parameter
+from exaid_evals.analysis.report.sentences import counted
 
 LEAST_RUNS = 20
 RUNS_PER_PARAMETER = 4
@@ -66,8 +64,6 @@ def importance(parameters: Sequence[Parameter], final_means: Sequence[float | No
             has seen); those without are left out.
         seed: of folds, forests and shuffles.
     """
-    import numpy as np
-
     at = [index for index, level in enumerate(final_means) if level is not None]
     n, needed = len(at), max(LEAST_RUNS, RUNS_PER_PARAMETER * len(parameters))
     if not parameters:
@@ -118,7 +114,6 @@ def _cross_validated(x: NDArray[np.float64], y: NDArray[np.float64], seed: int) 
 
     Both against the same Σ(y − ȳ)²: the mean of R² over folds of four runs would swing wildly.
     """
-    import numpy as np
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.model_selection import KFold
 

@@ -6,21 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exaid_evals.analysis.compare.collect import Asked, Collected, Run
-from exaid_evals.analysis.compare.configuration import passed_over
+from exaid_evals.analysis.compare.collect import Asked, Collected, Run, passed_over
 from exaid_evals.analysis.compare.final_means import Statistic, ends_diverged, run_final_mean
 from exaid_evals.analysis.compare.groups import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
-from exaid_evals.analysis.compare.words import counted, listed
 from exaid_evals.analysis.impact.associations import (
     CategoryRates,
+    Parameters,
     RankCorrelation,
     adjusted_together,
     category_rates,
+    configurations_of,
+    first_runs,
+    means,
+    parameters_of,
     rank_correlations,
 )
 from exaid_evals.analysis.impact.importance import Importance, importance
-from exaid_evals.analysis.impact.parameters import Parameters, configurations_of, first_runs, means, parameters_of
+from exaid_evals.analysis.report.sentences import counted, listed
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.robust import worsening
 from exaid_evals.errors import ConfigError, DataError

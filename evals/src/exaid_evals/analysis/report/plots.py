@@ -6,6 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.report.sentences import WHAT
 from exaid_evals.analysis.stage import Analysis, key_metric
@@ -14,9 +17,7 @@ from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, style, us
 from exaid_evals.runs.metric_names import counterpart, is_validation
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 
 _DPI = 110
@@ -76,8 +77,6 @@ def draw(analysis: Analysis, metric: str) -> bytes:
 
 def _curve(axes: Axes, steps: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """Draw values and, of many, their running median; of very many, the least and greatest of each stretch."""
-    import numpy as np
-
     from exaid_evals.anomalies.robust import rolling_around
 
     many = len(values) > 60
@@ -110,8 +109,6 @@ def _incidents(axes: Axes, incidents: Sequence[Incident], analysis: Analysis) ->
 
 def scale_to(axes: Axes, values: NDArray[np.float64]) -> None:
     """Keep the picture readable where a few values are thousands of times the others: by a scale of powers of ten."""
-    import numpy as np
-
     if len(values) and values.min() > 0 and values.max() > 200 * np.median(values):
         from matplotlib.ticker import FuncFormatter, NullFormatter
 

@@ -1,27 +1,157 @@
-"""From an anomaly to the channels that the configuration names."""
+"""From an anomaly to the channels: how often it is told, and the threads that deliver it."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
+import os
+import queue
+import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, evidence_of
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, described, evidence_of
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.alerts.alert_sender import AlertSender
-from exaid_evals.monitor.alerts.base import Alert, Channel
-from exaid_evals.monitor.alerts.limiter import Limiter
+from exaid_evals.monitor.alerts.base import Alert, Channel, DeliveryError
 from exaid_evals.monitor.alerts.mail import MailChannel
 from exaid_evals.monitor.alerts.webhook import WebhookChannel
 from exaid_evals.monitor.settings import AlertsConfig, ChannelConfig
-from exaid_evals.monitor.wording import described
+
+
+class Limiter:
+    """Lets the first of its key pass, and the next only after an interval; counts those between."""
+
+    def __init__(self, interval: float, clock: Callable[[], float]) -> None:
+        """Make a limiter.
+
+        Args:
+            interval: seconds.
+            clock: seconds, monotonic.
+        """
+        self._interval, self._clock = interval, clock
+        self._sent: dict[Hashable, float] = {}
+        self._held: dict[Hashable, int] = {}
+        self._lock = threading.Lock()
+
+    def admit(self, key: Hashable) -> int | None:
+        """Return how many of this key were held back since the last that passed; None where this one is too."""
+        now = self._clock()
+        with self._lock:
+            last = self._sent.get(key)
+            if last is not None and now - last < self._interval:
+                self._held[key] = self._held.get(key, 0) + 1
+                return None
+            self._sent[key] = now
+            return self._held.pop(key, 0)
+
+    def give_back(self, key: Hashable, count: int) -> None:
+        """Count what had passed and could not be sent all the same."""
+        with self._lock:
+            self._held[key] = self._held.get(key, 0) + count
+
+    def held(self) -> int:
+        """Return how many are held back now."""
+        with self._lock:
+            return sum(self._held.values())
+
 
 _log = logging.getLogger("exaid_evals.monitor")
+_PAUSES = (0.5, 2.0)
+"""Seconds before the second and the third attempt."""
+
+
+class AlertSender:
+    """A bounded queue and a daemon thread. `submit` never waits; `close` waits until its deadline and no longer.
+
+    The thread begins with the first alert, also in a forked process, which has none of its parent's threads.
+    """
+
+    def __init__(self, channel: Channel, size: int) -> None:
+        self.channel = channel
+        self.sent = self.failed = self.dropped = 0
+        self.last_failure: str | None = None
+        self._size = size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._queue: queue.Queue[Alert | None] = queue.Queue(self._size)
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, alert: Alert) -> bool:
+        """Take an alert for delivery; False where the queue is full, and the alert is counted as dropped."""
+        if self._owner != os.getpid():
+            self._begin()  # a lock of the parent's queue may be held for ever here
+        try:
+            self._queue.put_nowait(alert)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name=f"exaid-alerts-{self.channel.name}", daemon=True
+                )
+                self._thread.start()
+        except (queue.Full, RuntimeError):  # no thread begins while the interpreter ends
+            self.dropped += 1
+            return False
+        return True
+
+    def close(self, seconds: float) -> None:
+        """Deliver what is queued, as far as the time goes; what is left then is counted as dropped."""
+        thread = self._thread
+        if thread is None or self._owner != os.getpid():
+            return
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=seconds)
+        # Pauses between attempts are cut short now: a last attempt is worth more than a polite one.
+        self._closing.set()
+        if thread.ident is not None:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            self.dropped += max(1, self._queue.qsize())
+
+    def leave(self) -> None:
+        """Let the thread deliver what is queued, and end; nobody waits for it."""
+        if self._thread is not None and self._owner == os.getpid():
+            self._closing.set()
+            if self._queue.full():
+                with contextlib.suppress(queue.Empty):
+                    self._queue.get_nowait()
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(None)
+
+    def _work(self) -> None:
+        while (alert := self._queue.get()) is not None:
+            try:
+                self._deliver(alert)
+            except Exception as error:  # a channel's bug must not end the thread
+                self._failed(type(error).__name__)
+
+    def _deliver(self, alert: Alert) -> None:
+        for pause in (*_PAUSES, None):
+            try:
+                self.channel.send(alert)
+            except DeliveryError as error:
+                if error.lasting or pause is None:
+                    self._failed(str(error))
+                    return
+                self._closing.wait(pause)
+            else:
+                self.sent += 1
+                return
+
+    def _failed(self, why: str) -> None:
+        self.failed += 1
+        self.last_failure = why
+        if self.failed == 1:
+            _log.warning("an alert did not reach %s: %s; further ones are only counted", self.channel.name, why)
+
+
 _LEVELS = {"low": logging.INFO, "medium": logging.WARNING, "high": logging.ERROR, "critical": logging.CRITICAL}
 
 

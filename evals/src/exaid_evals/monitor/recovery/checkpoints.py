@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA
-from exaid_evals.anomalies.running_median import RunningMedian
+from exaid_evals.anomalies.stream import RunningMedian
 from exaid_evals.artifacts.atomic import atomic_file, remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular
+from exaid_evals.monitor.locking import FolderLock
 from exaid_evals.monitor.recovery.alarm import Ranking
-from exaid_evals.monitor.recovery.folder_lock import FolderLock
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.training_state import TrainingState
 from exaid_evals.monitor.settings import AutoRecoveryConfig

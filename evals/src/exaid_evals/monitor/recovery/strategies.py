@@ -6,11 +6,11 @@ import io
 import logging
 from collections import Counter
 
+from exaid_evals.anomalies.base import described
 from exaid_evals.monitor.recovery.base import Context, Details, Done, rates_text
 from exaid_evals.monitor.recovery.checkpoints import Checkpoint, CheckpointStore
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.training_state import TrainingState
-from exaid_evals.monitor.wording import described
 
 _log = logging.getLogger("exaid_evals.monitor")
 

@@ -6,21 +6,19 @@ import json
 import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exaid_evals.analysis.compare.configuration import setting_text
+import numpy as np
+from numpy.typing import NDArray
+
+from exaid_evals.analysis.compare.collect import setting_text
 from exaid_evals.analysis.compare.final_means import ends_diverged, run_final_mean
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
-from exaid_evals.analysis.compare.record import signature
+from exaid_evals.analysis.compare.report import signature
 from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.render import fill, page
 from exaid_evals.runs.history import CleanSeries
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 
 ALL_POINTS = 400_000
 """Points of all histories together: about 6 MB of a page."""
@@ -126,8 +124,6 @@ def thinned(clean: CleanSeries, most: int) -> list[list[float]]:
         clean: of a metric.
         most: points, at least 4.
     """
-    import numpy as np
-
     steps, values = clean.steps, clean.values
     if len(values) > most:
         inner: NDArray[np.int64] = np.arange(1, len(values) - 1)
