@@ -400,3 +400,22 @@ def test_the_verb_end_to_end(
     for form in (KEY, base64.b64encode(f"api:{KEY}".encode()).decode(), "f" * 40):
         assert form.encode() not in everything
     assert math.isfinite(summary["performance_metrics"]["valAcc"]["final"])
+
+
+def test_a_project_of_the_handbook_is_every_run_that_it_has_there(reach: Reach) -> None:
+    """`HyperparameterAnalyzer(project)`: the list of runs over several pages; a run without a step is told of."""
+    from exaid_evals.analysis import HyperparameterAnalyzer
+
+    stored = {
+        f"me/search/r{number}": StoredRun(
+            [row(step, val_loss=0.1 * number + 1 / (step + 1)) for step in range(30)],
+            config={"lr": {"value": 0.01 * number, "desc": None}},
+        )
+        for number in range(1, 13)
+    } | {"me/search/empty": StoredRun([])}
+    with WandbServer(stored) as server:
+        reach(server)
+        found = HyperparameterAnalyzer("me/search").analyze_hyperparameter_impact()
+    assert found["correlations_with_level"] == {"lr": 1.0}
+    assert found["notes"][0] == "12 runs, val_loss counts"
+    assert any("me/search/empty" in note for note in found["notes"])

@@ -17,6 +17,7 @@ from wandb_graphql.language import ast  # type: ignore[import-not-found]
 from wandb_graphql.language.parser import parse  # type: ignore[import-not-found]
 
 _SCALARS: dict[str, tuple[str, ...]] = {
+    "PageInfo": ("endCursor", "hasNextPage"),
     "User": ("id", "name", "username", "email", "admin", "flags", "entity", "deletedAt"),
     "Run": (
         "id", "name", "displayName", "tags", "state", "config", "group", "jobType", "commit", "readOnly", "createdAt",
@@ -28,6 +29,10 @@ _ARGUMENTS: dict[tuple[str, str], tuple[str, ...]] = {
     ("Query", "viewer"): (),
     ("Query", "project"): ("name", "entityName"),
     ("Project", "run"): ("name",),
+    ("Project", "runs"): ("first", "after"),
+    ("RunConnection", "edges"): (),
+    ("RunConnection", "pageInfo"): (),
+    ("RunEdge", "node"): (),
     ("Run", "user"): (),
     ("User", "teams"): (),
     ("User", "apiKeys"): (),
@@ -167,6 +172,17 @@ class _Execution:
             prefix = f"{given['entityName']}/{given['name']}/"
             inside = {path: run for path, run in self.runs.items() if path.startswith(prefix)}
             return self.of(one.selection_set, "Project", (prefix, inside)) if inside else None
+        if kind == "Project" and name == "runs":
+            names = sorted(path.removeprefix(value[0]) for path in value[1])
+            begin, n = int(given.get("after") or 0), min(given["first"], 2)
+            page = {"endCursor": str(begin + n), "hasNextPage": begin + n < len(names)}
+            return self.of(one.selection_set, "RunConnection", (names[begin : begin + n], page))
+        if kind == "RunConnection":
+            if name == "pageInfo":
+                return self.of(one.selection_set, "PageInfo", value[1])
+            return [self.of(one.selection_set, "RunEdge", {"name": run}) for run in value[0]]
+        if kind == "RunEdge":
+            return self.of(one.selection_set, "Run", value)
         if kind == "Project":
             run = value[1].get(value[0] + given["name"])
             return self.of(one.selection_set, "Run", run) if run is not None else None

@@ -295,6 +295,10 @@ class Format(ABC):
         """
         return None
 
+    def online_runs(self, project: str) -> list[str] | None:
+        """Return the names of a project's runs on a server, as `online` takes them; None where there is none such."""
+        return None
+
     def online(self, run_name: str) -> History | None:
         """Return the history of a run on a server; None where the name means none, or the format has no server."""
         return None

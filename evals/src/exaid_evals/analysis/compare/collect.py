@@ -160,7 +160,9 @@ class Collected:
     unreadable: tuple[str, ...]
 
 
-def collect(listed: str | Sequence[str], places: Sequence[Path], source: str | None = None) -> Collected:
+def collect(
+    listed: str | Sequence[str], places: Sequence[Path], source: str | None = None, *, all_needed: bool = True
+) -> Collected:
     """Read the runs of a list.
 
     A part of the list is, in this order: an existing file or folder (every run in it), a pattern of files and folders,
@@ -171,6 +173,7 @@ def collect(listed: str | Sequence[str], places: Sequence[Path], source: str | N
         listed: parts, or text with commas between them; a path that holds a comma may stand alone.
         places: files or folders in which names are looked for.
         source: only this one.
+        all_needed: whether a name that nothing has is an error; else it is told of as one that cannot be read.
 
     Raises:
         ConfigError: the list is empty, or a folder of it holds no run; there is no such source.
@@ -190,7 +193,12 @@ def collect(listed: str | Sequence[str], places: Sequence[Path], source: str | N
         if not meant:
             # W&B is asked for it, or the error says which runs there are: nobody wants a comparison that lacks a run
             # because of a mistyped name.
-            read.setdefault(("", part), find_run(part, places, source))
+            try:
+                read.setdefault(("", part), find_run(part, places, source))
+            except DataError as error:
+                if all_needed:
+                    raise
+                unreadable.setdefault(_readable(str(error)))
         for place, name, form, found in meant:
             key = str(place.resolve()), name
             if key in read:
@@ -343,13 +351,19 @@ class Asked:
     pool_code_versions: bool = False
 
     def read(self) -> Collected:
-        """Read the runs.
+        """Read the runs; of a project on W&B's server, where nothing here has its name, all that it has.
 
         Raises:
             ConfigError: wrong usage.
             DataError: a run is not there, or none can be read.
         """
-        return collect(str(self.runs), self.places, self.source)
+        project, asked = str(self.runs), chosen(self.source)
+        if not _exists(project) and "," not in project and self.source in (None, "wandb"):
+            here = {name for place in self.places if place.exists() for _, name, _ in runs_in(place, asked)}
+            for form in asked if project not in here else ():
+                if (listed := form.online_runs(project)) is not None:
+                    return collect(listed, self.places, form.name, all_needed=False)
+        return collect(project, self.places, self.source)
 
     def read_named(self, names: Sequence[str]) -> Collected:
         """Read runs of the project by their names.

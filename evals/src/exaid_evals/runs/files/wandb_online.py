@@ -38,6 +38,40 @@ def is_online(run_name: str, environment: Mapping[str, str] | None = None) -> bo
     return bool(found["entity"] or environment.get(ENTITY) or environment.get(KEY))
 
 
+def runs_online(project: str, server: WandbServer | None = None) -> list[str] | None:
+    """Return the runs of a project on W&B's server, each as `entity/project/run`; None where the name is none of one.
+
+    Args:
+        project: `entity/project`, or `project` of `WANDB_ENTITY`, else of the key's owner.
+        server: that has it; None takes the one that the environment names, if there is a key.
+
+    Raises:
+        ConfigError: the environment is malformed, or the server does not take the key.
+        DataError: the server cannot be reached, or the project has more runs than can be analysed together.
+    """
+    entity, _, name = project.rpartition("/")
+    if not re.fullmatch(_PART, name) or (entity and not re.fullmatch(_PART, entity)):
+        return None
+    if server is None and not os.environ.get(KEY):
+        return None
+    server = server or server_of()
+    entity = entity or os.environ.get(ENTITY) or default_entity(server) or ""
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        asked = {"entity": entity, "project": name, "first": 100, "after": after}
+        runs = (server.ask(_RUNS, asked).get("project") or {}).get("runs")
+        if not runs:
+            return found or None
+        found += [f"{entity}/{name}/{edge['node']['name']}" for edge in runs["edges"]]
+        after = runs["pageInfo"]["endCursor"]
+        if not runs["pageInfo"]["hasNextPage"]:
+            return found or None
+        if len(found) >= _MOST_RUNS:
+            remedy = "name those that you mean, with commas between them"
+            raise DataError(f"has over {_MOST_RUNS} runs", where=f"{server.base_url} ({entity}/{name})", remedy=remedy)
+
+
 def read_online(run_name: str, server: WandbServer | None = None) -> History:
     """Read a run from W&B's server.
 
@@ -133,6 +167,12 @@ _EVENTS = """query RunFullHistory($project: String!, $entity: String!, $name: St
     run(name: $name) { events(samples: $samples) }
   }
 }"""
+_RUNS = """query Runs($entity: String!, $project: String!, $first: Int!, $after: String) {
+  project(name: $project, entityName: $entity) {
+    runs(first: $first, after: $after) { edges { node { name } } pageInfo { endCursor hasNextPage } }
+  }
+}"""
+_MOST_RUNS = 1000
 _VIEWER = "query Viewer { viewer { entity } }"
 
 Row: TypeAlias = dict[str, Any]

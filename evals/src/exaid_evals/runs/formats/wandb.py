@@ -135,6 +135,12 @@ class WandbFormat(Format):
         )
         return replace(history, system={**history.system, **further})
 
+    def online_runs(self, project: str) -> list[str] | None:
+        """Return `entity/project/run` of each run of a project on W&B's server, where the environment has a key."""
+        from exaid_evals.runs.files import wandb_online
+
+        return wandb_online.runs_online(project)
+
     def online(self, run_name: str) -> History | None:
         """Return the history of `entity/project/run` on W&B's server."""
         from exaid_evals.runs.files import wandb_online
