@@ -238,13 +238,7 @@ class UnscaledStart:
 
 
 def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) -> bool:
-    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged.
-
-    Args:
-        loss: where it stands.
-        error: of that, from its noise.
-        series: of the run.
-    """
+    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged."""
     import numpy as np
 
     accuracies = [

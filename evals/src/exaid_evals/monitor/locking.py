@@ -22,9 +22,6 @@ class Lock:
     def __init__(self, path: Path) -> None:
         """Take the lock, where the system and the file system have such locks.
 
-        Args:
-            path: of a file or folder that exists.
-
         Raises:
             BlockingIOError: another one has it.
             OSError: the path cannot be opened.
@@ -86,9 +83,6 @@ class FolderLock:
 
     def take(self, *, make: bool = True) -> None:
         """Take the folder, if it is not this object's already.
-
-        Args:
-            make: the folder, where there is none.
 
         Raises:
             ConfigError: another training has it.

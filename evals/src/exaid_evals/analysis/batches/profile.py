@@ -137,15 +137,8 @@ class ImageStatistics:
 def measure(items: Iterable[str], folder: Path) -> tuple[dict[str, ImageStatistics], dict[str, str]]:
     """Measure the images of items.
 
-    Args:
-        items: paths below the folder, with or without a suffix.
-        folder: of the images. What an item names outside it is not opened.
-
     Returns:
         Item → statistics, and item → why it is unreadable. Items without a file are in neither.
-
-    Raises:
-        MissingDependencyError: Pillow, OpenCV or imagehash is not installed.
     """
     root = folder.resolve()
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.resolve().is_relative_to(root)]

@@ -58,12 +58,7 @@ class BadShare:
 
 
 def batches_of(rows: Sequence[BatchRow], metric: str | None) -> Sequence[BatchRow]:
-    """Return the batches that tell of items: those of the training, else of evaluations for a metric of validation.
-
-    Args:
-        rows: all batches of a run.
-        metric: that fell; None takes those of the training.
-    """
+    """Return the batches that tell of items: those of the training, else of evaluations for a metric of validation."""
     trained = [row for row in rows if row.phase == "train"]
     if any(row.items for row in trained) or metric is None or not is_validation(metric):
         return trained or list(rows)
@@ -126,12 +121,6 @@ def concentration(
     ρ, one-sided). So nothing is tested on what it was chosen by. The batches of an evaluation stay together: each half
     has every second evaluation, or every second batch of a training. Tested are the batches within the horizon, since
     a fault may pass, and all to the end, since items come seldom; the better of the two counts, by Bonferroni.
-
-    Args:
-        rows: of the training, or of evaluations.
-        onset: last good step.
-        horizon: in steps.
-        wanted: the metric that fell.
 
     Returns:
         None where too few batches name their items.

@@ -144,12 +144,7 @@ def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
-    """Yield what the training's own metric says: what harms the model shows there, what harms its measurement does not.
-
-    Args:
-        context: with the reaction of the training.
-        for_training: whether the hypothesis is that the model was harmed.
-    """
+    """Yield what the training's own metric says: what harms the model shows there, what harms its measurement does not."""
     train = context.onset.train
     if train is None:
         return

@@ -47,9 +47,6 @@ def seed_keys(settings: Sequence[Mapping[str, Any]]) -> list[str | None]:
     """Return for each run the setting that holds its seed; None where there is none.
 
     Of several (`seed` and `trainer.seed`) the one that varies over the runs, then the one of the shortest key.
-
-    Args:
-        settings: of each run.
     """
     varying = set(differing(settings))
     found = []

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.anomalies.robust import worsening
-from exaid_evals.runs.history import CleanSeries, Series
+from exaid_evals.runs.history import LARGEST, CleanSeries, Series
 from exaid_evals.runs.metric_names import Direction, direction_of, metric_named
 
 Statistic = Literal["level", "best", "final"]
@@ -183,13 +183,19 @@ BOOTSTRAP_FROM = 10
 
 def mean_of(values: NDArray[np.float64]) -> float:
     """Return the mean, its sum exact before one rounding, so that it depends on no machine."""
-    return math.fsum(values.tolist()) / len(values)
+    try:
+        return math.fsum(values.tolist()) / len(values)
+    except OverflowError:  # of the sum; the mean is a number all the same
+        return math.fsum((values / len(values)).tolist())
 
 
 def sd_of(values: NDArray[np.float64]) -> float:
     """Return the standard deviation of a sample (ddof 1) of two and more."""
     mean = mean_of(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values.tolist()) / (len(values) - 1))
+    try:
+        return math.sqrt(math.fsum((value - mean) ** 2 for value in values.tolist()) / (len(values) - 1))
+    except OverflowError:  # of a square
+        return float(np.linalg.norm(values / LARGEST - mean / LARGEST)) * LARGEST / math.sqrt(len(values) - 1)
 
 
 Basis = Literal["seeds", "cases", "within_run", "none"]

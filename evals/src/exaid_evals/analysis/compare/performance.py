@@ -46,13 +46,7 @@ def lead_of(first: Performance, other: Performance, direction: Direction) -> Fin
 
 
 def separable(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> bool:
-    """Tell whether the first is better than another group for certain.
-
-    Args:
-        first: of a ranking.
-        other: another one of it.
-        leads: of the first over those that share its repetitions.
-    """
+    """Tell whether the first is better than another group for certain."""
     lead = leads.get(other.group)
     if lead is not None:
         return lead.low is not None and lead.low > 0

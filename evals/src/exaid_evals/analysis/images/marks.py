@@ -28,9 +28,6 @@ def find_ground(grey: Any, *, on_light: bool) -> tuple[Any, float]:
     Args:
         grey: uint8, shape (height, width).
         on_light: it is lighter than the marks.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "finding marks")
     window = np.ones((3, 3), np.uint8)
@@ -48,9 +45,6 @@ def find_marks(grey: Any, ground: Any) -> Any:
     Args:
         grey: uint8, shape (height, width).
         ground: uint8, smaller.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "finding marks")
     flat = cv2.absdiff(grey, cv2.resize(ground, grey.shape[::-1], interpolation=cv2.INTER_LINEAR))
@@ -64,9 +58,6 @@ def texture_between(grey: Any, marks: Any) -> float:
     Args:
         grey: uint8, shape (height, width).
         marks: 0 or 255, the same shape.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring texture")
     between = cv2.bitwise_not(cv2.dilate(marks, np.ones((3, 3), np.uint8)))
@@ -95,9 +86,6 @@ def pieces_of(marks: Any) -> Pieces:
 
     Args:
         marks: 0 or 255, shape (height, width), fewer than 65,536 pixels of marks.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "telling marks apart")
     count, _, statistics, _ = cv2.connectedComponentsWithStats(marks, ltype=cv2.CV_16U)
@@ -137,9 +125,6 @@ def small_marks(grey: Any, *, on_light: bool) -> SmallMarks:
     Args:
         grey: uint8, shape (height, width), at most 512 a side.
         on_light: the ground is lighter than the marks.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "finding marks")
     window = np.ones((3, 3), np.uint8)
@@ -214,9 +199,6 @@ def main_direction(marks: Any, side: int = SIDE) -> Direction:
     Args:
         marks: 0 or 255, shape (height, width), at most `side` a side.
         side: of the transform, SIDE or a multiple of it.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring directions")
     height, width = marks.shape

@@ -40,11 +40,7 @@ class ImageProblemError(Exception):
 
 
 def pillow() -> Any:
-    """Return Pillow's Image module.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
+    """Return Pillow's Image module."""
     return optional("PIL.Image", "pillow", "measuring images")
 
 
@@ -218,9 +214,6 @@ def measure_bytes(name: str, data: bytes, max_pixels: int | None = None) -> Imag
 
 def measure_image(image: Any) -> ImageFacts:
     """Measure an image in memory.
-
-    Args:
-        image: of Pillow.
 
     Raises:
         OSError: its pixels cannot be decoded.

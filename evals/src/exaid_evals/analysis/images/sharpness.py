@@ -35,9 +35,6 @@ def detail(grey: Any, variance: float) -> tuple[float, float | None]:
     Args:
         grey: uint8, shape (height, width).
         variance: of the grey.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
     total = squares = 0.0
@@ -56,9 +53,6 @@ def shrunk(grey: Any) -> Any:
 
     Args:
         grey: uint8, shape (height, width).
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
     if min(grey.shape) <= SHORTER_SIDE:
@@ -76,9 +70,6 @@ def edge_steepness(grey: Any, greys: float) -> float | None:
 
     Returns:
         99th percentile over the pixels near a step, 0 to 1; None where there are no steps.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     cv2 = optional("cv2", "opencv-python-headless", "measuring sharpness")
     window = np.ones((_WINDOW, _WINDOW), np.uint8)

@@ -109,9 +109,6 @@ def measure_skew(grey: Any, *, on_light: bool = True) -> Skew:
     Args:
         grey: uint8, shape (height, width), of any size; it is shrunk to at most 512 a side.
         on_light: the ground is lighter than the marks, as paper is.
-
-    Raises:
-        MissingDependencyError: OpenCV is not installed.
     """
     scan = _fitted(grey, _SCAN_SIDE)
     # Both ways: a page that was turned may have corners of any grey, so that no mean tells which its ground is.

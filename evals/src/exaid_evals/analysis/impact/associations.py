@@ -54,11 +54,7 @@ class Parameters:
 
 
 def parameters_of(settings: Sequence[Mapping[str, Any]]) -> Parameters:
-    """Return the hyper-parameters of runs; what seeds, names, places or times a run is none.
-
-    Args:
-        settings: of each run, flat, as `flat_settings` returns them.
-    """
+    """Return the hyper-parameters of runs; what seeds, names, places or times a run is none."""
     made = [making(one) for one in settings]
     names = sorted({key for one in made for key in one})
     varying: list[Parameter] = []
@@ -91,9 +87,6 @@ def configurations_of(settings: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the number of each run's configuration, from 0 in the order of the runs.
 
     A run without a single setting is one of its own: nothing says what it shares.
-
-    Args:
-        settings: of each run, flat.
     """
     numbers: dict[str, int] = {}
     found = []

@@ -69,12 +69,7 @@ PAGE, REPORT, RECORD, TABLE = "impact.html", "impact.md", "impact.json", "impact
 
 
 def write_impact(impact: Impact, out: Path) -> Path:
-    """Write the record, the table of runs and the reports; return the page's path.
-
-    Args:
-        impact: of runs.
-        out: folder, made where it is missing.
-    """
+    """Write the record, the table of runs and the reports; return the page's path."""
     record = canonical_bytes(impact_record(impact)) + b"\n"
     report = Document(f"What goes with {impact.metric}", sections(impact), signature(impact), lead=True)
     files: dict[str, str | bytes] = {

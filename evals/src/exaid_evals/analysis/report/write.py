@@ -97,12 +97,7 @@ def folder_name(run_name: str) -> str:
 
 
 def write_report(analysis: Analysis, out: Path) -> Path:
-    """Write the report and return its folder.
-
-    Args:
-        analysis: of a run.
-        out: folder of reports; the run's own folder is made in it.
-    """
+    """Write the report and return its folder."""
     folder = out / folder_name(analysis.history.run_name)
     record = canonical_bytes(summary_record(analysis)) + b"\n"
     plots = {metric: draw(analysis, metric) for metric in chosen_metrics(analysis)}

@@ -50,12 +50,7 @@ class DeliveryError(Exception):
     """An alert did not arrive. The message says why, and holds neither address nor password."""
 
     def __init__(self, why: str, *, lasting: bool = False) -> None:
-        """Say why.
-
-        Args:
-            why: one clause.
-            lasting: trying again would change nothing.
-        """
+        """Say why."""
         super().__init__(why)
         self.lasting = lasting
 

@@ -272,12 +272,6 @@ class CheckpointPolicy:
     def look(self, step: float, value: float, training_state: TrainingState, *, spoiled: bool) -> None:
         """Look at a finite value of the ranking metric, and keep the state that it is of, if that is worth it.
 
-        Args:
-            step: that was made.
-            value: of the ranking metric.
-            training_state: gives the state.
-            spoiled: whether the state is none to come back to.
-
         Raises:
             ConfigError: the state holds what cannot be kept, or the folder is another training's.
             OSError: the checkpoint cannot be written.

@@ -55,11 +55,6 @@ def put_back_best(training_state: TrainingState, store: CheckpointStore, held: H
 
     One that does not fit is given up where a later one does: it is then no fault of the model's.
 
-    Args:
-        training_state: takes the state; it is as it was, where none fits.
-        store: of the checkpoints.
-        held: the trainee's state of now.
-
     Raises:
         Exception: whatever the model raised of the best, where none fits.
     """

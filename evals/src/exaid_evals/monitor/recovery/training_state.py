@@ -274,14 +274,6 @@ def attached(
 ) -> TrainingState:
     """Return what is trained, if the configured strategies can work with it.
 
-    Args:
-        config: of the recovery.
-        tell: is told of what works by half only.
-        model: see `TrainingState`, as for what follows.
-        optimizer: the same.
-        scheduler: the same.
-        parts: the same.
-
     Raises:
         ConfigError: something has no state that could be taken, or one that cannot be kept; no learning rate is found
             that could be lowered, or the scheduler would undo that.

@@ -119,10 +119,6 @@ def thinned(clean: CleanSeries, most: int) -> list[list[float]]:
     """Return steps and values with at most so many points: of each stretch its least and its greatest value.
 
     Spikes stay, which a mean or every k-th point would lose. First and last point stay too.
-
-    Args:
-        clean: of a metric.
-        most: points, at least 4.
     """
     steps, values = clean.steps, clean.values
     if len(values) > most:
