@@ -144,7 +144,7 @@ def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
-    """Yield what the training's own metric says: what harms the model shows there, what harms its measurement does not."""
+    """Yield what the training's own metric says: what harms the model shows there, a changed evaluation does not."""
     train = context.onset.train
     if train is None:
         return
