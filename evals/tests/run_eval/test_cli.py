@@ -28,7 +28,12 @@ def test_a_configuration_that_ships_evaluates_a_baseline(tmp_path: Path, capsys:
     assert f"{metrics['accuracy']:.4f}  [" in out
     assert "examples       269" in out
     assert err == ""
-    assert list(files_in(folder)) == ["metrics/evaluation.json", "metrics/val_metrics.json", "val_predictions.csv"]
+    assert list(files_in(folder)) == [
+        "metrics/evaluation.json",
+        "metrics/val_metrics.json",
+        "val_predictions.csv",
+        "val_report.html",
+    ]
 
 
 def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given  # noqa: E402 - PyTorch decides whether this file is read on
 from hypothesis import strategies as st  # noqa: E402
 
+from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval import (  # noqa: E402
     CausalLMAdapter,
@@ -129,3 +132,91 @@ def test_what_is_no_text_is_said() -> None:
         text_task([], Characters(), length=4)
     with pytest.raises(ConfigError, match="a stride of 5 for windows of 4"):
         text_task(["abc"], Characters(), length=4, stride=5)
+
+
+def test_the_command_reads_texts_of_every_kind(tmp_path: Path) -> None:
+    """A table, lines of JSON, Parquet, a file and a folder of them: the same bits per byte, of a model over bytes."""
+    from pyarrow import Table, parquet
+
+    texts = ["to be or not", "to be that is"]
+    (tmp_path / "t.csv").write_text("id,body\n" + "".join(f"{at},{text}\n" for at, text in enumerate(texts)))
+    rows = [{"body": text} for text in texts]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "t.parquet")
+    (tmp_path / "folder").mkdir()
+    for at, text in enumerate(texts):
+        (tmp_path / "folder" / f"{at}.txt").write_text(text)
+    found = []
+    for name in ("t.csv", "t.jsonl", "t.parquet", "folder"):
+        column = [] if name == "folder" else ["--column", "body"]
+        out = tmp_path / f"out-{name}"
+        command = [
+            "run-eval",
+            "--model",
+            "byte_gru",
+            "--data",
+            str(tmp_path / name),
+            "--length",
+            "8",
+            "--out",
+            str(out),
+        ]
+        assert run([*command, *column]) == 0
+        found.append(json.loads((out / "metrics" / "val_metrics.json").read_text())["bits_per_byte"])
+    assert len(set(found)) == 1
+    assert found[0] > 4  # untrained
+    assert "to be" in (tmp_path / "out-t.csv" / "val_report.html").read_text()
+
+
+def test_wrong_tables_are_said_with_their_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No such column, a line that is no JSON, two rows of one id, and a model that cannot classify."""
+    for content, further, said in (
+        ('{"a": "x"}', [], "is a NoneType, not a text; name the column of the texts; there are a"),
+        ('{"text": "x"}\n{', [], "t.jsonl:2: is no JSON"),
+        ('{"text": "x", "id": 1}\n{"text": "y", "id": 1}', [], "has the id 1 of another row"),
+        ('{"text": "x", "y": 1}', ["--label", "y"], "byte_gru classifies no texts"),
+    ):
+        (tmp_path / "t.jsonl").write_text(content)
+        assert run(["run-eval", "--model", "byte_gru", "--data", str(tmp_path / "t.jsonl"), *further]) != 0
+        assert said in capsys.readouterr().err
+
+
+def test_models_of_transformers_are_evaluated_on_texts_from_the_command_line(tmp_path: Path) -> None:
+    """A GPT-2 and a BERT that are made and saved here, with their tokenizer, on a table: loss and accuracy by hand."""
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {word: at for at, word in enumerate(["<s>", "<pad>", "good", "bad", "film", "very"])}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, "<pad>"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    special = {"bos_token": "<s>", "pad_token": "<pad>"}
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=made, **special)
+    rows = [("very good film", "pos"), ("bad film", "neg"), ("very very bad film", "pos")]
+    (tmp_path / "t.csv").write_text("text,mood\n" + "".join(f"{text},{mood}\n" for text, mood in rows))
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    bert = transformers.BertForSequenceClassification(
+        transformers.BertConfig(vocab_size=6, id2label={0: "neg", 1: "pos"}, label2id={"neg": 0, "pos": 1}, **small)
+    ).eval()
+    gpt = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=6, n_positions=8)
+    ).eval()
+    for name, model in (("bert", bert), ("gpt", gpt)):
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    metrics = {}
+    for name, further in (("bert", ["--label", "mood"]), ("gpt", [])):
+        out = tmp_path / f"out-{name}"
+        command = ["run-eval", "--model", f"transformers:{tmp_path / name}", "--data", str(tmp_path / "t.csv")]
+        assert run([*command, "--batch-size", "2", "--out", str(out), *further]) == 0
+        metrics[name] = json.loads((out / "metrics" / "val_metrics.json").read_text())
+    with torch.no_grad():
+        logits = torch.cat([bert(**tokenizer(text, return_tensors="pt")).logits for text, _ in rows])
+        labels = torch.tensor([1, 0, 1])
+        total, n = 0.0, 0
+        for text, _ in rows:
+            ids = torch.tensor([[0, *tokenizer.encode(text, add_special_tokens=False)]])
+            total, n = total + float(gpt(ids, labels=ids).loss) * (ids.shape[1] - 1), n + ids.shape[1] - 1
+    assert metrics["bert"]["accuracy"] == pytest.approx(float((logits.argmax(1) == labels).double().mean()), abs=1e-6)
+    assert metrics["bert"]["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)), abs=1e-5)
+    assert set(metrics["bert"]["per_class"]) == {"neg", "pos"}
+    assert metrics["gpt"]["loss"] == pytest.approx(total / n, abs=1e-5)

@@ -12,7 +12,7 @@ import click
 
 from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import CampaignRequest, option
+from exaid_evals.config.request import CampaignRequest, flag, option
 from exaid_evals.config.resources import configs_dir
 
 FOLDER = "run_eval"
@@ -56,8 +56,8 @@ class RunEvalRequest(ModelRequest):
     """What is evaluated."""
 
     model: str | None = option(
-        "Model: one that ships, MODULE:ATTRIBUTE, timm:NAME, torchvision:NAME, transformers:FOLDER, or a file .onnx or "
-        ".pt2.",
+        "Model: one that ships, MODULE:ATTRIBUTE, timm:NAME, torchvision:NAME, transformers:FOLDER, or a file .onnx, "
+        ".pt2, or .json of COCO's detections.",
         metavar="NAME",
         key="config:model.name",
     )
@@ -67,10 +67,13 @@ class RunEvalRequest(ModelRequest):
         key="config:checkpoint",
     )
     data: Path | None = option(
-        "Folder of images, with a folder for each class.", path={"file_okay": False}, key="config:data.folder"
+        "Folder of images, with a folder for each class; or texts: a file .txt, .jsonl, .csv, .tsv or .parquet, a "
+        "folder of .txt files, or a data set that datasets has saved.",
+        path={},
+        key="config:data.folder",
     )
     labels: Path | None = option(
-        "CSV or JSON file of the images' labels, in place of folders for classes.",
+        "CSV or JSON file of the images' labels, in place of folders for classes, or COCO's annotations of boxes.",
         path={"dir_okay": False},
         key="config:data.labels",
     )
@@ -84,6 +87,15 @@ class RunEvalRequest(ModelRequest):
         "--subset/--all-classes",
         key="config:data.subset",
     )
+    tokenizer: str | None = option(
+        "Folder of a tokenizer, in place of the model's own.", metavar="FOLDER", key="config:data.tokenizer"
+    )
+    column: str | None = option("Column of the texts; `text` if not given.", metavar="NAME", key="config:data.column")
+    label: str | None = option(
+        "Column of the texts' classes, which the model is to find.", metavar="NAME", key="config:data.label"
+    )
+    length: int | None = option("Tokens that the model is given at a time.", minimum=1, key="config:data.length")
+    stride: int | None = option("Tokens by which windows over a text move.", minimum=1, key="config:data.stride")
     metrics: tuple[str, ...] | None = option(
         "Metrics by name, in place of the usual ones, such as loss,f1_macro.",
         metavar="NAME,…",
@@ -109,13 +121,14 @@ class RunEvalRequest(ModelRequest):
     parquet: bool | None = option(
         "Write the predictions as Parquet too.", "--parquet/--no-parquet", key="config:eval.parquet"
     )
+    no_page: bool = flag("Leave SPLIT_report.html out.")
 
 
 def run(request: RunEvalRequest) -> int:
     """Evaluate a model on a held-out set, with the metrics of its task.
 
-    Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/SPLIT_metrics.json and
-    SPLIT_predictions.csv into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
+    Images: loss, accuracy, top-3 and top-5 accuracy. Text: loss and perplexity. Writes metrics/SPLIT_metrics.json,
+    SPLIT_predictions.csv and SPLIT_report.html into DATA/run_eval/TASK/SPLIT-MODEL. Needs the extra `torch`.
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.run_eval import import_with_torch
@@ -128,6 +141,7 @@ def run(request: RunEvalRequest) -> int:
         against=request.against,
         out=request.out,
         root=request.campaign.root / FOLDER,
+        page=not request.no_page,
     )
     for warning in done.result.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from exaid_evals.run_eval.base import EvalResult
     from exaid_evals.run_eval.loop import evaluate, run_eval
+    from exaid_evals.run_eval.page import write_page
     from exaid_evals.run_eval.ranking import compute_topk_accuracy
     from exaid_evals.run_eval.registry import build_eval_config, build_task
     from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
@@ -55,6 +56,7 @@ __all__ = [
     "run_eval",
     "text_task",
     "train",
+    "write_page",
 ]
 
 INSTALL = (
@@ -67,6 +69,7 @@ _MODULES = {
     "base": ["EvalResult"],
     "loop": ["evaluate", "run_eval"],
     "ranking": ["compute_topk_accuracy"],
+    "page": ["write_page"],
     "registry": ["build_eval_config", "build_task"],
     "spec": ["EvalConfig", "TaskSpec"],
     "texts": ["text_task"],

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.artifacts.atomic import write_text
+from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval.files import files_of, write_json
+from exaid_evals.run_eval.images import open_image
+from exaid_evals.run_eval.page import sheet
 from exaid_evals.stats.multiplicity import holm
 from exaid_evals.stats.paired_scores import mcnemar_p
 
@@ -259,43 +261,26 @@ def write_comparison(folder: Path, comparison: Comparison, *, signatures: Sequen
     write_text(folder / PARTED_FILE, write_csv(header, comparison.parted))
 
 
-def contact_sheet(path: Path, comparison: Comparison, images: Path, *, columns: int = 5, at_most: int = 40) -> int:
+def contact_sheet(path: Path, comparison: Comparison, images: Path, *, at_most: int = 40) -> int:
     """Draw the images on which the two part, each with its true class and both predictions; return how many.
 
     Args:
         path: of the PNG.
         comparison: whose ids are paths within the folder.
         images: the folder.
-        columns: images side by side.
         at_most: images, those on which the wrong model is surest first.
 
     Raises:
         DataError: an image cannot be read.
     """
-    from io import BytesIO
+    cells = []
+    for name, true, guess, other, *_ in comparison.parted[:at_most]:
+        said = [(f"{who} {what}", "darkgreen" if what == true else "darkred") for who, what in _said(guess, other)]
+        cells.append((open_image(images / name), (name, f"is {true}", *said)))
+    if cells:
+        write_bytes(path, sheet(cells))
+    return len(cells)
 
-    from PIL import Image, ImageDraw
 
-    from exaid_evals.artifacts.atomic import write_bytes
-    from exaid_evals.run_eval.images import open_image
-
-    side, below, margin = 160, 44, 8
-    rows = comparison.parted[:at_most]
-    if not rows:
-        return 0
-    width, height = side + margin, side + below + margin
-    n_lines = -(-len(rows) // columns)
-    sheet = Image.new("RGB", (columns * width + margin, n_lines * height + margin), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, (name, true, guess, other, *_) in enumerate(rows):
-        left, top = margin + number % columns * width, margin + number // columns * height
-        image = open_image(images / name)
-        image.thumbnail((side, side))
-        sheet.paste(image, (left + (side - image.width) // 2, top + (side - image.height) // 2))
-        for line, (what, text) in enumerate((("is", true), ("this:", guess), ("other:", other))):
-            colour = "black" if not line else "darkgreen" if text == true else "darkred"
-            draw.text((left, top + side + 2 + 14 * line), f"{what} {text}"[:28], fill=colour)
-    stream = BytesIO()
-    sheet.save(stream, "PNG")
-    write_bytes(path, stream.getvalue())
-    return len(rows)
+def _said(guess: str, other: str) -> tuple[tuple[str, str], ...]:
+    return ("this:", guess), ("other:", other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from csv import reader
 from itertools import chain
@@ -123,12 +124,19 @@ def write_parquet(path: Path) -> None:
         for batch in rows:
             for at, name in enumerate(batch.schema.names):
                 if name in _TEXTS:  # no spreadsheet opens it, so that nothing must be kept from being a formula
-                    plain = compute.replace_substring_regex(batch.column(at), r"\A'(\s*[=+\-@\t\r\n])", r"\1")
+                    plain = compute.replace_substring_regex(batch.column(at), _INERT, r"\1")
                     batch = batch.set_column(at, name, plain)
             writer.write_batch(batch)
 
 
-_TEXTS = frozenset({"id", "true_label", "predicted_label"})
+_TEXTS = frozenset({"id", "true_label", "predicted_label", "box", "label"})
+_INERT = r"\A'(\s*[=+\-@\t\r\n])"
+"""What CSV files put before text that a spreadsheet would compute."""
+
+
+def plain(text: str) -> str:
+    """Return a text as it was before it was kept from being a formula."""
+    return re.sub(_INERT, r"\1", text)
 
 
 def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:

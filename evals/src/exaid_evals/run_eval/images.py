@@ -61,6 +61,10 @@ class ImageFiles(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def shown(self, name: str) -> Any:
+        """Return the image of an id."""
+        return open_image(self._folder / name)
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         name = self._names[index]
         return {"id": name, "image": self._transform(open_image(self._folder / name)), "label": self._labels[index]}
@@ -244,7 +248,7 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
     import csv
 
     found: dict[str, list[str]] = {}
-    for number, row in enumerate(csv.reader(_text(path).splitlines()), 1):
+    for number, row in enumerate(csv.reader(read_text(path).splitlines()), 1):
         if len(row) < 2:
             raise DataError("has no label", where=f"{path}:{number}", remedy="write a path and a label in each row")
         name, labels = row[0].strip(), [one.strip() for one in row[1].split("|") if one.strip()]
@@ -264,7 +268,7 @@ def _class_names(path: Path) -> dict[str, int]:
 
     A line `n01440764 tench, Tinca tinca` is known by its first word, and by all of it.
     """
-    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     first = [line.split()[0].rstrip(",") for line in lines]
     names = {line: at for at, line in enumerate(lines)}
     if len(set(first)) == len(lines):
@@ -272,7 +276,12 @@ def _class_names(path: Path) -> dict[str, int]:
     return names
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return what a text file holds.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -284,106 +293,6 @@ def _natural(name: str) -> tuple[int, str]:
     return (int(name), name) if name.isdigit() and len(name) < 10 else (-1, name)
 
 
-class CocoImages(Dataset[dict[str, Any]]):
-    """Items `{"id", "image" [3, H, W] in 0 … 1, "target"}` of annotated images; the id is the path within the folder.
-
-    A target has `image_id`, `boxes` [M, 4] as x1, y1, x2, y2, `labels` [M], the categories' numbers, `iscrowd`, `area`.
-    """
-
-    def __init__(self, folder: Path, images: Mapping[int, str], boxes: Mapping[int, list[Any]], *, read: bool) -> None:
-        self._folder, self._images, self._boxes, self._read = folder, list(images.items()), boxes, read
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        number, name = self._images[index]
-        rows = torch.tensor(self._boxes.get(number, []), dtype=torch.float64).reshape(-1, 7)
-        target = {
-            "image_id": torch.tensor(number),
-            "boxes": torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], dim=1),
-            "labels": rows[:, 4].long(),
-            "iscrowd": rows[:, 5].long(),
-            "area": rows[:, 6],
-        }
-        image = torch.zeros(3, 1, 1)
-        if self._read:
-            pixels = np.asarray(open_image(self._folder / name), dtype=np.float32) / 255
-            image = torch.from_numpy(pixels).permute(2, 0, 1)
-        return {"id": name, "image": image, "target": target}
-
-    @staticmethod
-    def collate(items: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-        """Return a batch: images are of different sizes, and are kept apart."""
-        return {name: [item[name] for item in items] for name in items[0]}
-
-
-def is_coco(labels: Path | None) -> bool:
-    """Tell whether a file of labels has the form of COCO's annotations of boxes."""
-    if labels is None or labels.suffix.lower() != ".json":
-        return False
-    found = read_json(labels)
-    return isinstance(found, dict) and isinstance(found.get("annotations"), list)
-
-
-def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) -> Task:
-    """Return the task of a folder of images with boxes, as COCO's annotations have them.
-
-    Args:
-        data: folder and file of annotations.
-        split: that they make up.
-        read: whether the images are read; not needed for detections that lie in a file.
-        adapter: how the model is called, by name.
-
-    Raises:
-        DataError: an entry is damaged, or names an image or category that is not there.
-    """
-    if data.labels is None:
-        raise AssertionError("a task of boxes has a file of labels")
-    content = read_json(data.labels)
-    try:
-        images = {int(one["id"]): str(one["file_name"]) for one in content["images"]}
-        categories = {int(one["id"]): str(one["name"]) for one in content["categories"]}
-        boxes: dict[int, list[Any]] = {}
-        for one in content["annotations"]:
-            x, y, width, height = map(float, one["bbox"])
-            images[int(one["image_id"])], categories[int(one["category_id"])]
-            row = [x, y, width, height, one["category_id"], int(one.get("iscrowd", 0))]
-            boxes.setdefault(int(one["image_id"]), []).append([*row, float(one.get("area", width * height))])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"is no file of COCO's annotations ({type(error).__name__}: {error})",
-            where=str(data.labels),
-            remedy="give images (id, file_name), categories (id, name) and annotations (image_id, category_id, bbox)",
-        ) from error
-    folder = data.folder.resolve()
-    for name in images.values() if read else ():
-        if not (folder / name).resolve().is_relative_to(folder) or not (folder / name).is_file():
-            raise DataError(
-                f"{name} is no file in {data.folder}",
-                where=str(data.labels),
-                remedy="name the images' folder with --data",
-            )
-    if not images:
-        raise DataError("names no image", where=str(data.labels), remedy="annotate some")
-    return Task(
-        name=folder.name,
-        spec=TaskSpec(
-            modality="vision",
-            task_type="object_detection",
-            input_schema={"input_key": "image"},
-            output_schema={"categories": categories},
-            name=folder.name,
-        ),
-        splits={split: CocoImages(data.folder, images, boxes, read=read)},
-        data_sha256=sha256_structure(content),
-        adapter=adapter,
-        primary_metric="map",
-        lower_is_better=False,
-        eval_defaults={"batch_size": 4, "split": split},
-    )
-
-
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
@@ -391,6 +300,6 @@ def read_json(path: Path) -> Any:
         DataError: it cannot be read.
     """
     try:
-        return json.loads(_text(path))
+        return json.loads(read_text(path))
     except ValueError as error:
         raise DataError(f"is no JSON ({error})", where=str(path), remedy="name a JSON file") from error

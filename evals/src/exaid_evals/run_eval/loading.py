@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
-from exaid_evals.run_eval.images import Preprocessing, Transform, read_json
+from exaid_evals.run_eval.boxes import Recorded
+from exaid_evals.run_eval.images import Preprocessing, Transform
 
 _NESTED = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "weights")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -42,6 +43,33 @@ class Found:
 def is_of_a_library(name: str) -> bool:
     """Tell whether a name is a model of a library or a file, and none of this package's or one's own."""
     return name.partition(":")[0] in _LIBRARIES or Path(name).suffix in _FILES
+
+
+def transformers_of_texts(name: str, kind: str, settings: Mapping[str, Any]) -> nn.Module:
+    """Return the model `transformers:FOLDER` for texts.
+
+    Args:
+        name: as in a configuration.
+        kind: `CausalLM` or `SequenceClassification`.
+        settings: for `from_pretrained`.
+
+    Raises:
+        ConfigError: there is none, or it is of another kind.
+        MissingDependencyError: transformers is not installed.
+    """
+    of: nn.Module = build_part("model", name, lambda: _pretrained(name.partition(":")[2], kind, dict(settings)))
+    return of
+
+
+def tokenizer_of(folder: str) -> Any:
+    """Return the tokenizer of transformers in a folder.
+
+    Raises:
+        ConfigError: there is none.
+        MissingDependencyError: transformers is not installed.
+    """
+    transformers = _imported("transformers")
+    return build_part("tokenizer", folder, lambda: transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL))
 
 
 def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) -> Found:
@@ -87,13 +115,18 @@ def _of_torchvision(name: str, n_outputs: int | None, settings: dict[str, Any]) 
 
 
 def _of_transformers(folder: str, _n_outputs: int | None, settings: dict[str, Any]) -> Found:
-    transformers = _imported("transformers")
-    local = {"local_files_only": True, "trust_remote_code": False}
-    model = transformers.AutoModelForImageClassification.from_pretrained(
-        folder, use_safetensors=True, **local, **settings
-    )
-    processor = transformers.AutoImageProcessor.from_pretrained(folder, **local)
+    model = _pretrained(folder, "ImageClassification", settings)
+    processor = _imported("transformers").AutoImageProcessor.from_pretrained(folder, **_LOCAL)
     return Found(model, "transformers_vision", lambda image: processor(image, return_tensors="pt")["pixel_values"][0])
+
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def _pretrained(folder: str, kind: str, settings: dict[str, Any]) -> nn.Module:
+    auto = getattr(_imported("transformers"), f"AutoModelFor{kind}")
+    model: nn.Module = auto.from_pretrained(folder, use_safetensors=True, **_LOCAL, **settings)
+    return model
 
 
 class OnnxModel(nn.Module):
@@ -126,38 +159,6 @@ def _of_onnx(path: Path) -> Found:
 def _exported(path: Path) -> Found:
     program = torch.export.load(str(path))
     return Found(program.module(), "vision_classification", None)
-
-
-class Recorded(nn.Module):
-    """Detections that lie in a file, in COCO's form of results: image_id, category_id, bbox [x, y, w, h], score."""
-
-    def __init__(self, path: Path) -> None:
-        """Read them.
-
-        Raises:
-            DataError: the file holds something else.
-        """
-        super().__init__()
-        content = read_json(path)
-        try:
-            rows = [[one["image_id"], *one["bbox"], one["category_id"], one["score"]] for one in content]
-            values = torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise DataError(
-                f"holds no detections ({type(error).__name__}: {error})",
-                where=str(path),
-                remedy="give each image_id, category_id, bbox [x, y, width, height] and score",
-            ) from error
-        self.register_buffer("rows", values)
-
-    def forward(self, images: Sequence[int]) -> list[dict[str, Tensor]]:
-        """Return what was found in images, by their numbers."""
-        found = []
-        for number in images:
-            rows = self.rows[self.rows[:, 0] == number]
-            boxes = torch.cat([rows[:, 1:3], rows[:, 1:3] + rows[:, 3:5]], dim=1)
-            found.append({"boxes": boxes, "labels": rows[:, 5].long(), "scores": rows[:, 6]})
-        return found
 
 
 _LIBRARIES: Mapping[str, Callable[[str, int | None, dict[str, Any]], Found]] = {

@@ -226,14 +226,20 @@ class ModelConfig(Config):
 
 
 class DataConfig(Config):
-    """A folder of images.
+    """Images or texts.
 
     Attributes:
-        folder: with a folder for each class, or `train`, `val`, `test` with these.
-        labels: CSV or JSON file of labels in place of folders for classes.
+        folder: of images: with a folder for each class, or `train`, `val`, `test` with these. Of texts: a file .txt,
+            .jsonl, .csv, .tsv or .parquet, a folder of .txt files, or a data set that datasets has saved.
+        labels: CSV or JSON file of labels in place of folders for classes, or COCO's annotations of boxes.
         classes: file with the class of each of the model's outputs, one a line; None takes the folders' names in order.
         subset: only the classes that occur compete, as for a set that has a part of ImageNet's classes.
         transform: `resize`, `crop`, `mean`, `std` in place of the model's own.
+        tokenizer: folder of a tokenizer of transformers; None takes the model's own, and bytes for other models.
+        column: of the texts in a table.
+        label: column of the texts' classes; None predicts tokens.
+        length: tokens that a model is given at a time; None takes what it can take, at most 1,024.
+        stride: tokens by which windows move; None takes the length.
     """
 
     folder: Path
@@ -241,6 +247,11 @@ class DataConfig(Config):
     classes: Path | None = None
     subset: bool = False
     transform: dict[str, Any] | None = None
+    tokenizer: str | None = None
+    column: str = "text"
+    label: str | None = None
+    length: int | None = Field(default=None, ge=1)
+    stride: int | None = Field(default=None, ge=1)
 
 
 class _Common(Config):
@@ -271,7 +282,7 @@ class RunEvalConfig(_Common):
         task: a task that ships, or `module:attribute` of a function that builds one; with `data` its name in files.
         model: what is evaluated: one that ships, `module:attribute`, `timm:NAME`, `torchvision:NAME`,
             `transformers:FOLDER`, or a file `.onnx` or `.pt2`.
-        data: a folder of images, in place of a task.
+        data: images or texts, in place of a task.
         checkpoint: file of the model's weights.
         adapter: by name or `module:attribute`; None takes the task's.
         seed: of the evaluation, and of what the model draws when it is built.

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -21,9 +22,10 @@ from exaid_evals.run_eval.against import (
     write_comparison,
 )
 from exaid_evals.run_eval.base import EvalResult, Task
+from exaid_evals.run_eval.boxes import detection_task, is_coco
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.files import signature_in
-from exaid_evals.run_eval.images import Preprocessing, detection_task, image_task, is_coco, read_labels
+from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
 from exaid_evals.run_eval.loading import (
     Found,
     Subset,
@@ -31,11 +33,15 @@ from exaid_evals.run_eval.loading import (
     is_of_a_library,
     load_checkpoint,
     preprocessing,
+    tokenizer_of,
+    transformers_of_texts,
 )
 from exaid_evals.run_eval.loop import evaluate
+from exaid_evals.run_eval.page import write_page
 from exaid_evals.run_eval.placement import seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_model, build_task, loader_of
 from exaid_evals.run_eval.spec import DataConfig, EvalConfig, ModelConfig, RunEvalConfig
+from exaid_evals.run_eval.texts import holds_texts, read_texts, text_classification_task, text_task
 from exaid_evals.run_eval.training import load_weights, model_of_run
 
 
@@ -63,7 +69,13 @@ class Evaluated:
 
 
 def evaluate_file(
-    config: RunEvalConfig, *, trained: Path | None, against: Path | None = None, out: Path | None, root: Path
+    config: RunEvalConfig,
+    *,
+    trained: Path | None,
+    against: Path | None = None,
+    out: Path | None,
+    root: Path,
+    page: bool = True,
 ) -> Evaluated:
     """Build what a configuration names, evaluate it, and write the results.
 
@@ -73,6 +85,7 @@ def evaluate_file(
         against: folder of another evaluation of the same set, which this one is compared with.
         out: folder to write; None takes `root/TASK/SPLIT-MODEL`.
         root: folder of evaluations.
+        page: write SPLIT_report.html too.
 
     Raises:
         ConfigError: a part does not exist or fit, or the run was trained on another task.
@@ -100,6 +113,8 @@ def evaluate_file(
     with threads(config.num_threads):
         result = evaluate(model, adapter, final, task.spec, use_wandb=config.use_wandb)
     first = not processes.rank
+    if page and first:
+        write_page(folder, split, show=getattr(task.splits.get(split), "shown", lambda _: None))
     comparison = None
     if against is not None and other is not None and first:
         comparison = compare(read_predictions(folder, split), other, resamples=final.resamples, seed=final.seed)
@@ -116,7 +131,7 @@ def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module
     data = config.data
     with seeded(config.seed), threads(config.num_threads):
         if data is not None:
-            task, model = _of_folder(config, data)
+            task, model = _of_data(config, data)
         else:
             task = build_task(config.task)
             named = config.model if trained is None else _model_of(trained, config.task)
@@ -134,9 +149,11 @@ def _parts(config: RunEvalConfig, trained: Path | None) -> tuple[Task, nn.Module
     return task, model, name
 
 
-def _of_folder(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module]:
-    """Return a folder of images as a task, and the model, whose own transform makes its inputs."""
+def _of_data(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module]:
+    """Return images or texts as a task, and the model, whose own transform or tokenizer makes its inputs."""
     name, settings, split = config.model.name, config.model.settings, config.eval.get("split", "val")
+    if holds_texts(data.folder):
+        return _of_texts(config, data, split)
     if is_coco(data.labels):
         return _of_boxes(config, data, split)
     labelled = read_labels(data, split)
@@ -157,6 +174,33 @@ def _of_folder(config: RunEvalConfig, data: DataConfig) -> tuple[Task, nn.Module
     if labelled.outputs is not None:
         model = Subset(model, labelled.outputs, build_adapter(found.adapter).logits)  # type: ignore[attr-defined]
     return task, model
+
+
+def _of_texts(config: RunEvalConfig, data: DataConfig, split: str) -> tuple[Task, nn.Module]:
+    """Return texts as a task, and the model: of transformers with its tokenizer, or another over bytes."""
+    name, own = config.model.name, config.model.name.startswith("transformers:")
+    folder = data.tokenizer or (name.partition(":")[2] if own else None)
+    tokenizer = (lambda text: list(text.encode())) if folder is None else tokenizer_of(folder)
+    rows, called = read_texts(data.folder, split), data.folder.resolve().stem
+    kind = "CausalLM" if data.label is None else "SequenceClassification"
+    if data.label is not None and not own:
+        raise ConfigError(f"{name} classifies no texts", where="model", remedy="name transformers:FOLDER, or a task")
+    model = transformers_of_texts(name, kind, config.model.settings) if own else None
+    of: Any = getattr(model, "config", None)
+    length = data.length or min(int(getattr(of, "max_position_embeddings", None) or _LONGEST), _LONGEST)
+    if data.label is None:
+        task = text_task(
+            rows, tokenizer, length=length, stride=data.stride, column=data.column, split=split, name=called
+        )
+    else:
+        classes = [str(of.id2label[number]) for number in range(of.num_labels)]
+        about: dict[str, Any] = {"label": data.label, "classes": classes, "column": data.column}
+        task = text_classification_task(rows, tokenizer, length=length, split=split, name=called, **about)
+    return task, build_model(name, task, dict(config.model.settings)) if model is None else model
+
+
+_LONGEST = 1024
+"""Tokens at a time, where a model does not say how many it can take."""
 
 
 def _of_boxes(config: RunEvalConfig, data: DataConfig, split: str) -> tuple[Task, nn.Module]:

@@ -33,6 +33,13 @@ class Digits(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def shown(self, name: str) -> Any:
+        """Return the image of an id, for people."""
+        from PIL import Image
+
+        pixels = self.images[int(np.flatnonzero(self._numbers == int(name.removeprefix("digit-")))[0]), 0]
+        return Image.fromarray((pixels * 255).byte().numpy()).convert("RGB")
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {"id": f"digit-{self._numbers[index]:04d}", "image": self.images[index], "label": self.labels[index]}
 

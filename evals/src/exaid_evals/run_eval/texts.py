@@ -1,17 +1,21 @@
-"""Long texts as a task: windows in which every token is predicted once, with as much before it as is asked for."""
+"""Texts as a task: classified, or in windows in which each token is predicted once, after as many as are asked for."""
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.run_eval.base import Task
+from exaid_evals.run_eval.images import read_text
 from exaid_evals.run_eval.spec import IGNORE_INDEX, TaskSpec
 
 Encode = Callable[[str], Sequence[int]]
@@ -44,9 +48,17 @@ class TextWindows(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, texts: Mapping[str, str], encode: Encode, *, length: int, stride: int, prefix: int | None, pad: int
+        self,
+        texts: Mapping[str, str],
+        encode: Encode,
+        *,
+        length: int,
+        stride: int,
+        prefix: int | None,
+        pad: int,
+        decode: Callable[[list[int]], str] | None = None,
     ) -> None:
-        self._length, self._pad = length, pad
+        self._length, self._pad, self._texts, self._decode = length, pad, texts, decode
         self._tokens: dict[str, list[int]] = {}
         self._sizes = {
             name: (len(text.encode("utf-8", "surrogatepass")), len(text.split())) for name, text in texts.items()
@@ -58,6 +70,13 @@ class TextWindows(Dataset[dict[str, Any]]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def shown(self, name: str) -> str:
+        """Return the text of a window's id, or where tokens cannot be made text again that which it is of."""
+        of, _, start = name.rpartition("@")
+        if self._decode is None:
+            return self._texts[of]
+        return self._decode(self._tokens[of][int(start) : int(start) + self._length + 1])
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         name, start, end, counted = self._items[index]
@@ -102,25 +121,22 @@ def text_task(
         DataError: there is no text, or one is no string.
         ConfigError: length and stride do not fit.
     """
-    found: dict[str, str] = {}
-    for number, row in enumerate(texts):
-        text = row.get(column) if isinstance(row, Mapping) else row
-        if not isinstance(text, str):
-            raise DataError(
-                f"is a {type(text).__name__}, not a text",
-                where=f"texts[{number}]",
-                remedy="name the column of the texts",
-            )
-        found[str(row.get("id", number)) if isinstance(row, Mapping) else str(number)] = text
-    if not found:
-        raise DataError("there is no text", where=name, remedy="check the data set's split")
+    found = {name: text for name, text, _ in _rows(texts, column, None, name)}
     own = getattr(tokenizer, "encode", None)
     encode: Encode = tokenizer if own is None else lambda text: list(own(text, add_special_tokens=False))
     prefix = next(
         (one for key in ("bos", "eos") if (one := getattr(tokenizer, f"{key}_token_id", None)) is not None), None
     )
     pad = getattr(tokenizer, "pad_token_id", None) or 0
-    items = TextWindows(found, encode, length=length, stride=stride or length, prefix=prefix, pad=pad)
+    items = TextWindows(
+        found,
+        encode,
+        length=length,
+        stride=stride or length,
+        prefix=prefix,
+        pad=pad,
+        decode=getattr(tokenizer, "decode", None),
+    )
     if not len(items):
         raise DataError("no text has a token to predict", where=name, remedy="check the tokenizer")
     return Task(
@@ -139,6 +155,176 @@ def text_task(
         lower_is_better=True,
         eval_defaults={"batch_size": 8, "split": split},
     )
+
+
+def _rows(texts: Iterable[Any], column: str, label: str | None, where: str) -> list[tuple[str, str, Any]]:
+    """Return id, text and label of each row; the label is None where no column of labels is named.
+
+    Raises:
+        DataError: there is no row, one holds no text or label, or two have one id.
+    """
+    found: dict[str, tuple[str, str, Any]] = {}
+    for number, row in enumerate(texts):
+        of = row if isinstance(row, Mapping) else {column: row}
+        text, name = of.get(column), str(of.get("id", number))
+        if not isinstance(text, str):
+            raise DataError(
+                f"is a {type(text).__name__}, not a text",
+                where=f"texts[{number}]",
+                remedy=f"name the column of the texts; there are {', '.join(map(str, of))}",
+            )
+        if name in found or (label is not None and of.get(label) is None):
+            raise DataError(
+                f"has the id {name} of another row" if name in found else f"has no {label}",
+                where=f"texts[{number}]",
+                remedy="give each row an id of its own, or none any" if name in found else "label it, or leave it out",
+            )
+        found[name] = (name, text, None if label is None else of[label])
+    if not found:
+        raise DataError("there is no text", where=where, remedy="check the data set's split")
+    return list(found.values())
+
+
+class ClassifiedTexts(Dataset[dict[str, Any]]):
+    """Items `{"id", "label", "input_ids", …}`, what the tokenizer of transformers makes of a text, cut to a length."""
+
+    def __init__(self, rows: Sequence[tuple[str, str, int]], tokenizer: Any, length: int) -> None:
+        self._rows, self._tokenizer, self._length = rows, tokenizer, length
+        self._texts = {name: text for name, text, _ in rows}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def shown(self, name: str) -> str:
+        """Return the text of an id."""
+        return self._texts[name]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, text, label = self._rows[index]
+        return {"id": name, "label": label, "tokens": self._tokenizer(text, truncation=True, max_length=self._length)}
+
+    def collate(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch, padded to its longest text."""
+        batch = default_collate([{"id": one["id"], "label": one["label"]} for one in items])
+        return {**batch, **self._tokenizer.pad([one["tokens"] for one in items], return_tensors="pt")}
+
+
+def text_classification_task(
+    texts: Iterable[Any],
+    tokenizer: Any,
+    *,
+    label: str,
+    classes: Sequence[str],
+    length: int,
+    column: str = "text",
+    split: str = "val",
+    name: str = "texts",
+) -> Task:
+    """Return a task of texts with a class each.
+
+    Args:
+        texts: rows of a data set with columns of texts and labels, and perhaps `id`.
+        tokenizer: of transformers.
+        label: column of the labels: names of classes, or their numbers.
+        classes: names of the model's classes, in order.
+        length: tokens to which a text is cut.
+        column: of the texts.
+        split: that they make up.
+        name: of the task.
+
+    Raises:
+        DataError: a row holds no text, or a label that is no class.
+    """
+    numbers = {str(number): number for number in range(len(classes))} | {one: at for at, one in enumerate(classes)}
+    rows = []
+    for row, text, of in _rows(texts, column, label, name):
+        if str(of) not in numbers:
+            raise DataError(
+                f"{of!r} is no class of the model", where=f"row {row}", remedy=f"its classes are {', '.join(classes)}"
+            )
+        rows.append((row, text, numbers[str(of)]))
+    return Task(
+        name=name,
+        spec=TaskSpec(
+            modality="text",
+            task_type="text_classification",
+            input_schema={"input_key": "input_ids", "length": length},
+            output_schema={"num_classes": len(classes), "class_names": list(classes), "label_key": "label"},
+            name=name,
+        ),
+        splits={split: ClassifiedTexts(rows, tokenizer, length)},
+        data_sha256=sha256_structure(rows),
+        adapter="transformers_classification",
+        primary_metric="accuracy",
+        lower_is_better=False,
+        eval_defaults={"batch_size": 16, "split": split},
+    )
+
+
+_TABLES = frozenset({".csv", ".jsonl", ".parquet", ".tsv", ".txt"})
+
+
+def holds_texts(path: Path) -> bool:
+    """Tell whether a path is a file of texts, a folder of .txt files, or a data set that datasets has saved."""
+    if path.is_dir():
+        return _is_saved(path) or any(one.suffix == ".txt" for one in path.iterdir())
+    return path.suffix.lower() in _TABLES
+
+
+def _is_saved(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+def read_texts(path: Path, split: str) -> list[Any]:
+    """Return the texts of a path: rows of a table, or whole .txt files, each by its name.
+
+    Raises:
+        DataError: it cannot be read, or a saved data set has no such split.
+        MissingDependencyError: what reads it is not installed.
+    """
+    kind = path.suffix.lower()
+    if path.is_dir() and not _is_saved(path):
+        return [{"id": one.name, "text": read_text(one)} for one in sorted(path.glob("*.txt"))]
+    if kind == ".txt":
+        return [{"id": path.name, "text": read_text(path)}]
+    if kind in (".csv", ".tsv"):
+        lines = read_text(path).splitlines(keepends=True)
+        return list(csv.DictReader(lines, delimiter="\t" if kind == ".tsv" else ","))
+    if kind == ".jsonl":
+        return _json_lines(path)
+    return _of_library(path, split)
+
+
+def _json_lines(path: Path) -> list[Any]:
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        try:
+            found += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise DataError(f"is no JSON ({error})", where=f"{path}:{number}", remedy="correct the line") from error
+    return found
+
+
+def _of_library(path: Path, split: str) -> list[Any]:
+    """Read a Parquet file by pyarrow, or what datasets has saved."""
+    library = "pyarrow" if path.suffix.lower() == ".parquet" else "datasets"
+    try:
+        if library == "pyarrow":
+            from pyarrow import parquet
+
+            rows: list[Any] = parquet.read_table(path).to_pylist()
+            return rows
+        from datasets import load_from_disk
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"{library} is not installed", remedy=f"`pip install {library}`") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a Parquet file") from error
+    held = load_from_disk(str(path))
+    if isinstance(held, Mapping):
+        if split not in held:
+            raise DataError(f"has no split {split}", where=str(path), remedy=f"it has {', '.join(held)}")
+        held = held[split]
+    return list(held)
 
 
 def bits_per(loss_sum: float, n: int) -> float:
