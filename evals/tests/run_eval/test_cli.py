@@ -46,6 +46,7 @@ def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixtur
         "metrics/test_evaluation.json",
         "metrics/test_metrics.json",
         "test_predictions.csv",
+        "test_report.html",
     ]
     assert "text_tiny, test" in capsys.readouterr().out
 

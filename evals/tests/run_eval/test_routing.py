@@ -58,7 +58,7 @@ def test_old_specs_keep_working(old: object) -> None:
 def test_an_unknown_modality_lists_the_known_ones() -> None:
     """So that a typo is corrected without a look into the source."""
     with pytest.raises(
-        ConfigError, match="no metric set for the modality 'audio'; known are binary, multilabel, regression"
+        ConfigError, match="no metric set for the modality 'audio'; known are binary, detection, multilabel"
     ):
         run_eval(Echo(), VisionClassificationAdapter(), config_of([]), TaskSpec("audio"))
 
@@ -96,7 +96,7 @@ def test_adding_a_metric_set_is_adding_a_file(tmp_path: Path, monkeypatch: pytes
     for spec in (TaskSpec("audio"), TaskSpec(None, "audio_classification")):
         found = run_eval(Echo(), VisionClassificationAdapter(), config_of([random_set(8, 5)]), spec)
         assert found == {"count": 8.0}
-    with pytest.raises(ConfigError, match="known are audio, binary, multilabel"):
+    with pytest.raises(ConfigError, match="known are audio, binary, detection"):
         registry.metric_set_of(TaskSpec("smell"), EvalConfig())
 
 

@@ -84,6 +84,36 @@ def test_export_consolidates_three_seeds(vision_runs: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_three_seeds_go_through_every_verb(
+    vision_runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, evaluated on the test split, exported from there, and two of them compared, three ways, to one p."""
+    for seed in (42, 43, 44):
+        arguments = ["--config", str(CONFIGS / "vision_tiny.json"), "--trained", str(vision_runs / f"results_{seed}")]
+        against = [] if seed != 44 else ["--against", str(tmp_path / "results_42")]
+        out = ["--split", "test", "--out", str(tmp_path / f"results_{seed}"), *against]
+        assert run(["run-eval", *arguments, *out]) == 0
+    assert run(["export", "--runs", str(tmp_path / "results_*"), "--out", str(tmp_path / "export")]) == 0
+    exported = json.loads((tmp_path / "export" / "exported_summary.json").read_text())
+    found = [json.loads((tmp_path / f"results_{seed}/metrics/test_metrics.json").read_text()) for seed in (42, 43, 44)]
+    mean = float(np.mean([one["accuracy"] for one in found]))
+    assert exported["aggregated"]["accuracy"]["n"] == 3
+    assert exported["aggregated"]["accuracy"]["mean"] == pytest.approx(mean, abs=1e-6)
+    capsys.readouterr()
+    files = [str(tmp_path / f"results_{seed}" / "test_predictions.csv") for seed in (42, 44)]
+    assert run(["compare-logs", *files, "--metric", "correct", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    own = json.loads((tmp_path / "results_44" / "against.json").read_text())
+    (row,) = compared["comparisons"]
+    assert (row["n"], row["gained"], row["lost"]) == (
+        own["n_examples"],
+        own["only_this_right"],
+        own["only_other_right"],
+    )
+    assert row["p_exact"] == pytest.approx(own["mcnemar_p"], abs=1e-6)
+
+
+@pytest.mark.slow
 def test_a_trained_model_is_evaluated_from_its_folder(vision_runs: Path, tmp_path: Path) -> None:
     """`run-eval --trained` on the validation split finds the numbers of the training's last epoch."""
     arguments = ["--config", str(CONFIGS / "vision_tiny.json"), "--trained", str(vision_runs / "results_43")]

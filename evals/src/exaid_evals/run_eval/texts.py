@@ -267,7 +267,8 @@ _TABLES = frozenset({".csv", ".jsonl", ".parquet", ".tsv", ".txt"})
 def holds_texts(path: Path) -> bool:
     """Tell whether a path is a file of texts, a folder of .txt files, or a data set that datasets has saved."""
     if path.is_dir():
-        return _is_saved(path) or any(one.suffix == ".txt" for one in path.iterdir())
+        held = {one.suffix for one in path.iterdir()}
+        return _is_saved(path) or held == {".txt"}
     return path.suffix.lower() in _TABLES
 
 
