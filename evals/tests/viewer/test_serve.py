@@ -7,16 +7,24 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import DataError
 from exaid_evals.replay.run_log import FAILED
 from exaid_evals.viewer.progress import Follower
 from exaid_evals.viewer.serve import Report, Server
-from stub_campaigns import change_record, copy_of, shared_campaign
+from exaid_evals.viewer.stage import inputs_of, page_of
+from stub_campaigns import change_record, copy_of, make_campaign, shared_campaign
 
 VARIANTS = ("V0", "V1", "V2", "V3", "V4")
 
@@ -90,6 +98,36 @@ def test_a_finished_campaign_is_done() -> None:
     """With every run and every metrics file there is a report to open."""
     told = Follower(shared_campaign(), VARIANTS).look()
     assert (told.stage, told.report, told.seconds_left, told.failures) == ("done", True, None, [])
+
+
+@pytest.mark.slow
+def test_a_campaign_is_followed_from_nothing_to_its_report(tmp_path: Path) -> None:
+    """Asked while every stage runs: stages come in order, counts and cost only grow, and the last answer has it all."""
+    campaign = Campaign((tmp_path / "data").resolve())
+    config = load_config(MetricsConfig, configs_dir() / "metrics.yaml").value
+    shows = campaign, config, read_stop_entities(configs_dir() / config.stop_entities)
+    report = Report(partial(inputs_of, *shows, None), partial(page_of, *shows, prices=None))
+    told: list[dict[str, Any]] = []
+    with ThreadPoolExecutor() as pool, Server(0, "data", Follower(campaign, VARIANTS, (2.0, 8.0)), report) as server:
+        serving = pool.submit(server.serve_forever)
+        running = pool.submit(make_campaign, campaign.root)
+        while not running.done():
+            told.append(json.loads(ask(server, "/status")[1]))
+        running.result()
+        told.append(json.loads(ask(server, "/status")[1]))
+        status, page, _ = ask(server, "/report.html")
+        server.shutdown()
+        serving.result()
+    stages = list(dict.fromkeys(one["stage"] for one in told))
+    assert stages == [one for one in ("make-traces", "run-variants", "compute-metrics", "done") if one in stages]
+    assert (stages[0], stages[-1]) == ("make-traces", "done")
+    for count in ("done", "cost"):
+        sums = [sum(variant[count] for variant in one["variants"]) for one in told]
+        assert sums == sorted(sums)
+    assert [(one["done"], one["of"], one["failed"]) for one in told[-1]["variants"]] == [(2, 2, 0)] * 5
+    assert told[-1]["variants"][3]["cost"] > 0
+    assert all(one["seconds_left"] is None or one["stage"] == "run-variants" for one in told)
+    assert (status, page) == (200, (campaign.root / "report.html").read_bytes())
 
 
 def test_it_answers_this_machine_alone_and_only_reads(server: Server, running: Campaign) -> None:
