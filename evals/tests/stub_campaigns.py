@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import os
+import re
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,3 +67,9 @@ def change_byte(path: Path, old: bytes, new: bytes) -> None:
 def repack(path: Path) -> None:
     """Pack a gzipped file anew: another level, a time and another header, and the same content."""
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=os.getpid()))
+
+
+def records_in(page: str) -> list[dict[str, Any]]:
+    """Unpack what a page holds: the overview, then the cases."""
+    packed = re.findall(r'<script type="text/plain" id="block-\d+">([A-Za-z0-9+/=]*)</script>', page)
+    return [json.loads(zlib.decompress(base64.b64decode(one))) for one in packed]

@@ -13,14 +13,13 @@ The Python API, loaded when it is used:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exaid_evals.api.campaign import open_campaign
-    from exaid_evals.api.evaluation import evaluate
+    from exaid_evals.api.campaign import evaluate, open_campaign
     from exaid_evals.api.runs import read_runs
 
 __version__ = "0.2.0"
 __all__ = ["evaluate", "open_campaign", "read_runs"]
 
-_HOME = {"open_campaign": "campaign", "evaluate": "evaluation", "read_runs": "runs"}
+_HOME = {"open_campaign": "campaign", "evaluate": "campaign", "read_runs": "runs"}
 
 
 def __getattr__(name: str) -> Any:

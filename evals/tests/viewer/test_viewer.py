@@ -15,18 +15,15 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.metrics.records import read_variant_and_cases
-from stub_campaigns import change_record, copy_of, shared_campaign
-from viewer.pages_held import records_in
+from stub_campaigns import change_record, copy_of, records_in, shared_campaign
 
 VARIANTS = ("V0", "V1", "V2", "V3", "V4")
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """Return a campaign with its page."""
-    copy = copy_of(shared_campaign(), tmp_path_factory.mktemp("viewer") / "data")
-    assert cli(["view", "--data-dir", str(copy.root), "--jobs", "1"]) == 0
-    return copy
+    """Return a campaign with the page that `reproduce` writes."""
+    return copy_of(shared_campaign(), tmp_path_factory.mktemp("viewer") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def _write(request: ViewRequest) -> int:
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
-    from exaid_evals.viewer.stage import NAME, write_page
+    from exaid_evals.viewer.page import NAME, write_page
 
     campaign = request.campaign
     config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
@@ -98,9 +98,9 @@ def _serve(request: ViewRequest) -> int:
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.config.variant import load_variants
+    from exaid_evals.viewer.page import inputs_of, page_of
     from exaid_evals.viewer.progress import Follower
     from exaid_evals.viewer.serve import Report, Server
-    from exaid_evals.viewer.stage import inputs_of, page_of
 
     campaign = request.campaign
     config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value

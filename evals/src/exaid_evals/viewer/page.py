@@ -8,19 +8,33 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.concepts.registry import extractor_source
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.errors import DataError
+from exaid_evals.metrics.measurer import load_measuring_extractor
+from exaid_evals.metrics.records import read_case_ids
+from exaid_evals.metrics.runs import runs_on_disk
+from exaid_evals.provenance.reported import stale_metrics
+from exaid_evals.provenance.tables import measured_variants, primary_variant
 from exaid_evals.report.render import fill, page
-from exaid_evals.viewer.collect import Collected
+from exaid_evals.viewer.collect import Collected, Source, collect
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+NAME = "report.html"
+Prices = tuple[float, float]
 _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = (
     "elements.js", "blocks.js", "state.js", "charts.js", "tables.js", "reading.js", "timeline.js", "conversation.js",
@@ -71,3 +85,107 @@ def asset(name: str) -> str:
 def assets_hash() -> str:
     """Return the hash of every part, which no hash of Python sources covers."""
     return sha256_structure({path.name: asset(path.name) for path in sorted(_ASSETS.iterdir())})
+
+
+def inputs_of(campaign: Campaign, config: MetricsConfig, stop_entities: frozenset[str], prices: Prices | None) -> str:
+    """Return the fingerprint of all that the page shows.
+
+    Raises:
+        DataError: nothing has been measured.
+    """
+    primary_variant(campaign)  # or it says that nothing is here
+    variants = measured_variants(campaign)
+    files = [*(campaign.metrics_file(name) for name in variants), campaign.comparisons_file, campaign.manifest_file]
+    runs = {name: runs_on_disk(campaign, name, read_case_ids(campaign.metrics_file(name))) for name in variants}
+    tables = sorted(campaign.tables.glob("*")) if campaign.tables.is_dir() else []
+    return fingerprint(
+        metrics={path.name: sha256_file(path) for path in [*files, *tables] if path.is_file()},
+        runs=runs,
+        config=config.model_dump(mode="json"),
+        stop_entities=sorted(stop_entities),
+        extractor=extractor_source(config.extractor.name),
+        prices=prices,
+        assets=assets_hash(),
+    )
+
+
+def page_of(
+    campaign: Campaign,
+    config: MetricsConfig,
+    stop_entities: frozenset[str],
+    *,
+    prices: Prices | None = None,
+    jobs: int = 1,
+    on_case: Callable[[str], None] = lambda _: None,
+    on_count: Callable[[int], None] = lambda _: None,
+) -> str:
+    """Return the page.
+
+    Args:
+        campaign: measured.
+        config: what measured it.
+        stop_entities: names that are never concepts.
+        prices: of a million tokens of prompts and of answers.
+        jobs: cases read at the same time.
+        on_case: told of each case that is read.
+        on_count: told how many there are to read.
+
+    Raises:
+        DataError: nothing has been measured, a file is missing or damaged, or the configuration is another one.
+        ConfigError: the extractor cannot be loaded.
+    """
+    primary, variants = primary_variant(campaign), measured_variants(campaign)
+    measured = [set(read_case_ids(campaign.metrics_file(name))) for name in variants]
+    common = set.intersection(*measured)
+    if not common:
+        remedy = f"run {campaign.call('compute-metrics')} over all variants"
+        raise DataError("no case has been measured under every variant", where=str(campaign.metrics), remedy=remedy)
+    left_out = len(set.union(*measured)) - len(common)
+    warnings = stale_metrics(campaign)
+    warnings += [f"{left_out} cases are not shown: they were not measured under every variant"] if left_out else []
+    manifest = read_manifest(campaign.manifest_file)
+    entries = [entry for entry in manifest.entries if entry.case_id in common]
+    source = Source(
+        campaign,
+        manifest,
+        entries,
+        variants,
+        primary,
+        config,
+        stop_entities,
+        load_measuring_extractor(config, stop_entities),
+        warnings,
+        prices,
+    )
+    on_count(len(entries))
+    return render(collect(source, jobs=jobs, on_case=on_case))
+
+
+def write_page(
+    campaign: Campaign,
+    config: MetricsConfig,
+    stop_entities: frozenset[str],
+    out: Path,
+    *,
+    prices: Prices | None = None,
+    jobs: int = 1,
+    force: bool = False,
+    on_case: Callable[[str], None] = lambda _: None,
+    on_count: Callable[[int], None] = lambda _: None,
+) -> bool:
+    """Write the page where it is not current; the arguments and errors are those of `page_of`.
+
+    Returns:
+        Whether it was written.
+    """
+    inputs = inputs_of(campaign, config, stop_entities, prices)
+    # The campaign keeps account of what lies in it; a page elsewhere is written each time.
+    key = campaign.relative(out) if out.is_relative_to(campaign.root) else None
+    with Ledger(campaign.state / "view.jsonl") as ledger:
+        if key is not None and not force and ledger.is_current(key, inputs, out):
+            return False
+        content = page_of(campaign, config, stop_entities, prices=prices, jobs=jobs, on_case=on_case, on_count=on_count)
+        write_bytes(out, content.encode())
+        if key is not None:
+            ledger.record(key, inputs, out)
+    return True

@@ -14,7 +14,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.runs import natural_order, present_variants
 from exaid_evals.replay.run_log import FAILED, SKIPPED_FAILED_TRACE
-from exaid_evals.viewer.stage import Prices
+from exaid_evals.viewer.page import Prices
 
 _PAUSE_S = 600.0
 """A longer time without a finished run is a pause: what came before it says nothing of the speed now."""
