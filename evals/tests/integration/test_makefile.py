@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from installing import DEV_LOCK, DOCS_LOCK, LOCK, ROOT, locked, pins, require_registry
+from installing import DEV_LOCK, DOCS_LOCK, LOCK, ROOT, STAGES_LOCK, locked, pins, require_registry
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
@@ -36,6 +37,7 @@ def checkout(tmp_path: Path) -> Path:
     (package / "__init__.py").write_text('__version__ = "0"\n', encoding="utf-8")
     needed = [locked(LOCK)[name] for name in HATCHLING]
     (root / "evals" / LOCK.name).write_text("".join(needed), encoding="utf-8")
+    (root / "evals" / STAGES_LOCK.name).write_text("".join(needed), encoding="utf-8")
     (root / "evals" / DEV_LOCK.name).write_text("", encoding="utf-8")
     return root
 
@@ -113,7 +115,7 @@ def test_help_names_every_target_and_needs_no_set_up(checkout: Path) -> None:
 def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     """`make lock` finds nothing to pin, drop or move: the locks were made from this pyproject.toml."""
     require_registry()
-    locks = (LOCK, DEV_LOCK, DOCS_LOCK)
+    locks = (LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK)
     for file in (*locks, ROOT / "evals" / "constraints-paper.txt"):
         shutil.copy(file, checkout / "evals" / file.name)
     uv = Path(sys.executable).with_name("uv")
@@ -122,7 +124,7 @@ def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     assert made == [pins(lock) for lock in locks]
 
 
-@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK, DOCS_LOCK], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK], ids=lambda lock: lock.name)
 def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
     """Every entry has one exact version and a hash; where to get it is the reader's own configuration."""
     entries = locked(lock)
@@ -140,6 +142,36 @@ def test_locks_agree() -> None:
     for other in map(pins, (DEV_LOCK, DOCS_LOCK)):
         both = evals.keys() & other.keys()
         assert {name: evals[name] for name in both} == {name: other[name] for name in both}
+
+
+def test_the_stages_lock_is_part_of_the_whole() -> None:
+    """What `make reproduce` installs has the versions and hashes of the whole environment, which a test then adds."""
+    whole, stages = locked(LOCK), locked(STAGES_LOCK)
+    hashes = {name: re.findall(r"sha256:\w+", entry) for name, entry in stages.items()}
+    assert hashes == {name: re.findall(r"sha256:\w+", whole[name]) for name in stages}
+    assert len(stages) < len(whole) / 2
+
+
+@pytest.mark.slow
+def test_the_stages_import_nothing_beyond_their_lock() -> None:
+    """Where pandas, scikit-learn and all that spaCy's pipelines need are missing, one case still passes every stage."""
+    absent = sorted(locked(LOCK).keys() - locked(STAGES_LOCK).keys())
+    code = f"""
+import sys
+from importlib.metadata import distribution, packages_distributions
+absent = set({absent!r})
+for module, owners in packages_distributions().items():
+    if {{owner.lower().replace("_", "-").replace(".", "-") for owner in owners}} <= absent:
+        sys.modules[module] = None
+sys.argv = ["exaid-evals", "reproduce", "--limit", "1", "--jobs", "1", "--data-dir", sys.argv[1]]
+from exaid_evals.cli.main import main
+main()
+"""
+    with TemporaryDirectory() as folder:
+        environment = ENVIRONMENT | {"EXAID_STUB_MODE": "1", "EXAID_CACHE_DIR": f"{folder}/cache"}
+        command = [sys.executable, "-c", code, f"{folder}/data"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_frozen_environment() -> None:

@@ -21,7 +21,7 @@ from exaid_evals.errors import DEBUG_VARIABLE, ConfigError, ExaidError
 
 PREFIX = "EXAID_"
 # Read by no option of a verb: by the concept cache, the tracebacks of single cases, tests, containers and scripts.
-_OTHERS = frozenset({"EXAID_CACHE_DIR", "EXAID_CONTAINER_LAB", "EXAID_DEBUG", "EXAID_IMAGE"})
+_OTHERS = frozenset({"EXAID_CACHE_DIR", "EXAID_CONTAINER_LAB", "EXAID_DEBUG", "EXAID_IMAGE", "EXAID_TARGET"})
 _OF_TESTS = "EXAID_REQUIRE_"
 _BEST_KNOWN = frozenset({"EXAID_DATA_DIR", "EXAID_JOBS", "EXAID_MAC_DIR", "EXAID_STUB_MODE"})
 
@@ -215,6 +215,8 @@ _REMEDIES = {
 def _described(error: Exception) -> str:
     """State what went wrong in a place that nobody has foreseen, and what to do."""
     remedy = "run it again with --debug for the traceback"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        remedy = f"install {error.name.partition('.')[0]}: `make setup` brings all that the lock files name"
     if not isinstance(error, OSError) or not error.strerror:
         return f"{type(error).__name__}: {error}; {remedy}"
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""

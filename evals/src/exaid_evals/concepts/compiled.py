@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import runpy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +85,12 @@ def _hash(structure: Any) -> str:
 
 
 def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any]:
-    """Build the tables: a few seconds, with spaCy and the ontologies loaded."""
-    from spacy.lang.en.stop_words import STOP_WORDS
-
+    """Build the tables: a few seconds, with the ontologies loaded."""
+    # By its path: importing spaCy takes a second, and all that its pipelines need.
+    stop_words = runpy.run_path(str(distribution("spacy").locate_file("spacy/lang/en/stop_words.py")))["STOP_WORDS"]
     vocabularies = [load_vocabulary(name) for name in settings.vocabularies]
     compiled = compile_tables(
-        vocabularies, stop_entities=stop_entities, stop_words=STOP_WORDS, gene_symbols=hpo.gene_symbols()
+        vocabularies, stop_entities=stop_entities, stop_words=stop_words, gene_symbols=hpo.gene_symbols()
     )
     tables = {field.name: getattr(compiled, field.name) for field in fields(compiled)}
     names = {term.id: term.name for vocabulary in vocabularies for term in vocabulary.terms}
