@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.triggers.base import FILTERS, HOLD, SUMMARIZE, Verdict
+from exaid_evals.middleware.triggers import FILTERS, HOLD, SUMMARIZE, Verdict
 
 
 class KeywordSettings(Config):

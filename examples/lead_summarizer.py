@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from exaid_evals.clients.sentences import shorten, split_sentences
+from exaid_evals.clients.stub import shorten, split_sentences
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.summarizers.base import FIELDS, SEMANTIC_FIELDS, Update, render
+from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
 
 
 class LeadSettings(Config):

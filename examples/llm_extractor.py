@@ -10,8 +10,7 @@ import json
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest
-from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMRequest
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.replay import RecordingClient

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.gates.base import Gate
+from exaid_evals.middleware.gates import Gate
 
 
 class SentenceSettings(Config):

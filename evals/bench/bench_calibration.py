@@ -9,11 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from exaid_evals.calibration.policy import policies
+from exaid_evals.calibration.simulate import policies
 from exaid_evals.calibration.sweep import CaseWorker
-from exaid_evals.config.calibration import GridConfig
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
+from exaid_evals.config.metrics import GridConfig
+from exaid_evals.middleware.gates import TokenGate, TokenGateSettings
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import read_trace

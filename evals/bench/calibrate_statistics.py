@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from exaid_evals.stats.bands import sup_t_band
-from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, percentile_intervals, resample_counts
+from exaid_evals.stats.bootstrap import (
+    bootstrap_means,
+    hierarchical_interval,
+    percentile_bounds,
+    percentile_intervals,
+    resample_counts,
+)
 from exaid_evals.stats.descriptive import describe
-from exaid_evals.stats.hierarchical import hierarchical_interval
-from exaid_evals.stats.paired import detectable_effect, wilcoxon_p
-from exaid_evals.stats.paired_scores import mcnemar_p, mean_difference, sign_flip_p
+from exaid_evals.stats.paired import detectable_effect, mcnemar_p, mean_difference, sign_flip_p, wilcoxon_p
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
 TEMPLATE = Path(__file__).resolve().with_name("statistics_page.md")

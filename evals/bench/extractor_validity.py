@@ -23,8 +23,7 @@ from exaid_evals.cases.base import Case, SourceContext
 from exaid_evals.concepts import Extractor, load_extractor, read_stop_entities
 from exaid_evals.concepts.lexicon import LexiconExtractor
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
-from exaid_evals.config.mas_generation import MasGenerationConfig
+from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.metrics.extraction import Confusion, LabelledConversation, LabelledMessage
 from exaid_evals.traces.model import Provenance, Trace
 from exaid_evals.traces.stub.generator import StubSource

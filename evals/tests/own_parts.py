@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.summarizers.base import FIELDS, SEMANTIC_FIELDS, SummaryInput, Update, render
-from exaid_evals.middleware.triggers.base import FILTERS, HOLD, TriggerInput, Verdict
+from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, SummaryInput, Update, render
+from exaid_evals.middleware.triggers import FILTERS, HOLD, TriggerInput, Verdict
 
 
 class Copies:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from conversations import EPOCH, PROVENANCE
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.middleware.gates.base import Chunk
-from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
+from exaid_evals.calibration.simulate import Policy
+from exaid_evals.middleware.gates import Chunk, TokenGate, TokenGateSettings
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.model import Message, Trace
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from exaid_evals.calibration.choice import Choice, choose, normalised, pareto_front
-from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.sweep import Floats
-from exaid_evals.config.calibration import CalibrationConfig, ConstraintsConfig
+from exaid_evals.config.metrics import CalibrationConfig, ConstraintsConfig
 from exaid_evals.errors import DataError
 
 FREE = ConstraintsConfig(worst_wait_ms=None, undersized_share=None, timer_share=None, chunk_words_p95=None)

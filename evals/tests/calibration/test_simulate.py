@@ -7,8 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conversations import EPOCH, PROVENANCE, conversation
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import REASONS, Simulator, word_stream
+from exaid_evals.calibration.simulate import REASONS, Policy, Simulator, word_stream
 from exaid_evals.traces.model import Message, Trace
 from policies import SPEED, policies, real_chunks, streams
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conversations import conversation, freeze
 from exaid_evals.artifacts.manifest import read_manifest
-from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.sweep import Sweep, percentile, sweep
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError

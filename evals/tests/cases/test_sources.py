@@ -12,7 +12,7 @@ from exaid_evals.cases.base import Case, SourceContext, content_of, from_record,
 from exaid_evals.cases.registry import load_cases
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
+from exaid_evals.config.mas_generation import DatasetConfig
 from exaid_evals.errors import ConfigError, DataError
 
 SECTIONS = {"Basic Information": "A 3-year-old girl.", "Clinical Presentation": "She had fever."}

@@ -16,7 +16,7 @@ from exaid_evals.cases.base import SECTIONS, SourceContext, to_record
 from exaid_evals.cases.phenotypes import Place, place_of, spoken
 from exaid_evals.cases.synthetic import Person, write_initial
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
+from exaid_evals.config.mas_generation import DatasetConfig
 from exaid_evals.ontologies.base import Term
 
 PROGRAM = """

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exaid_evals.clients.budget import Budget, Spent, StoppedError
+from exaid_evals.clients.base import Budget, Spent, StoppedError
 
 
 def try_charge(budget: Budget, prompt_ctu: int = 10) -> bool:

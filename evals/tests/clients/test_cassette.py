@@ -15,11 +15,9 @@ from conversations import ScriptedLLM
 from exaid_evals.artifacts import atomic
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.cli.main import run
-from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
-from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMRequest, LLMResponse, Usage
 from exaid_evals.clients.cassette import CallKey, CallKeys, Recorder, canonical_request, read_cassette
-from exaid_evals.clients.replay import RecordingClient, ReplayClient
-from exaid_evals.clients.request_difference import first_difference
+from exaid_evals.clients.replay import RecordingClient, ReplayClient, first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, LLMError
 

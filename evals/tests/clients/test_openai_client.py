@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.clients.base import CallContext, ChatMessage, LLMRequest, LLMResponse
-from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMRequest, LLMResponse, StoppedError
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
 from exaid_evals.clients.retry import Clock
@@ -235,10 +234,8 @@ def test_a_refusal_for_another_reason_changes_no_format() -> None:
 
 def test_the_server_answers_our_prompts_by_itself() -> None:
     """Without a script, trigger and summary prompts get answers that can be parsed."""
-    from exaid_evals.middleware.summarizers.base import FIELDS, SummaryInput
-    from exaid_evals.middleware.summarizers.structured import summary_request
-    from exaid_evals.middleware.triggers.base import FILTERS, TriggerInput
-    from exaid_evals.middleware.triggers.llm import trigger_request
+    from exaid_evals.middleware.summarizers import FIELDS, SummaryInput, summary_request
+    from exaid_evals.middleware.triggers import FILTERS, TriggerInput, trigger_request
 
     turns = [("doctor0", "The patient has hepatomegaly.\nAnd fever."), ("doctor1", "Likely Gaucher disease.")]
     with OpenAIServer() as server:

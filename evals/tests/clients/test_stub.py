@@ -12,12 +12,10 @@ from conversations import read_words
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import ChatMessage, LLMRequest
 from exaid_evals.clients.registry import build_client
-from exaid_evals.clients.sentences import shorten, split_sentences
+from exaid_evals.clients.stub import shorten, split_sentences
 from exaid_evals.config.summarizer import SummarizerConfig
-from exaid_evals.middleware.summarizers.base import SummaryInput
-from exaid_evals.middleware.summarizers.structured import parse_summary, summary_request
-from exaid_evals.middleware.triggers.base import FILTERS, TriggerInput
-from exaid_evals.middleware.triggers.llm import trigger_request
+from exaid_evals.middleware.summarizers import SummaryInput, parse_summary, summary_request
+from exaid_evals.middleware.triggers import FILTERS, TriggerInput, trigger_request
 
 CLIENT = build_client(SummarizerConfig(), read_concepts=read_words, reader_id="words-1")
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.clients.base import LLMRequest, LLMResponse, PlainClient, Usage
-from exaid_evals.clients.budget import StoppedError
+from exaid_evals.clients.base import LLMRequest, LLMResponse, PlainClient, StoppedError, Usage
 from scripts import script_module
 
 TEXT = "He had seizures, no fever and a cough."

@@ -8,7 +8,7 @@ import pytest
 
 from docs.console import matches
 from docs.live_session import HANDBOOK, session_in, shell
-from exaid_evals.traces.mac.checkout import AUTOGEN
+from exaid_evals.traces.mac.prepare import AUTOGEN
 
 
 @pytest.mark.slow

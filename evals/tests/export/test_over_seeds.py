@@ -11,7 +11,7 @@ from exaid_evals.export.stage import consolidate
 from exaid_evals.export.writers import over_seeds
 from exaid_evals.report.cells import Mean
 from exaid_evals.runs.base import Run
-from exaid_evals.stats.hierarchical import hierarchical_interval
+from exaid_evals.stats.bootstrap import hierarchical_interval
 
 SIGNATURE = "exaid-evals/0|traces:{}|cfg:1|concepts:c|llm:l|boot:2000/7|stub:no"
 

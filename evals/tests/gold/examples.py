@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from exaid_evals.metrics.comparison_records import FAILED_TRACE, UNDEFINED_IN_VARIANT, Comparison, LeftOut
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, Estimate, VariantMetrics
-from exaid_evals.report.example_case import Emitted, ExampleCase, Lane, Turn
-from exaid_evals.report.results import Results
+from exaid_evals.report.results import Emitted, ExampleCase, Lane, Results, Turn
 
 SIGNATURE = (
     "exaid-evals/1.0|traces:aaaaaaaa|cfg:bbbbbbbb|concepts:lexicon-1:cccccccc|llm:stub/s_1|boot:10000/42|stub:yes"

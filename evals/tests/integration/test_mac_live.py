@@ -21,8 +21,8 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.cases.mac import FILE_NAME
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacConfig, Stage
-from exaid_evals.traces.mac.checkout import AUTOGEN, require_mac
 from exaid_evals.traces.mac.forecast import INSTRUCTIONS
+from exaid_evals.traces.mac.prepare import AUTOGEN, require_mac
 from exaid_evals.traces.mac.recording import read_recording
 from traces.mac.harness import contents, environment
 from traces.mac.provider import Provider

@@ -21,7 +21,7 @@ from made_logs import (
 
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import root
-from exaid_evals.stats.paired_scores import mcnemar_p
+from exaid_evals.stats.paired import mcnemar_p
 
 A = [True, True, False, False, True, False, True, False, False, False]
 B = [True, False, True, True, True, True, True, True, False, True]

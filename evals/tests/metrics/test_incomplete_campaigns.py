@@ -21,9 +21,8 @@ from exaid_evals.metrics.records import CaseMetrics, read_variant_and_cases
 from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from exaid_evals.replay.run_log import read_run
-from exaid_evals.report.example_case import chosen_case, read_example
 from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
-from exaid_evals.report.results import read_results
+from exaid_evals.report.results import chosen_case, read_example, read_results
 from exaid_evals.report.stage import build_tables
 from exaid_evals.traces.model import Trace
 

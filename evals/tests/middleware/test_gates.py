@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.middleware.gates.base import Chunk, Piece
-from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
+from exaid_evals.middleware.gates import Chunk, Piece, TokenGate, TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.model import Message, Trace

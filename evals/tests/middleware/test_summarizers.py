@@ -8,9 +8,13 @@ import pytest
 
 from conversations import ScriptedLLM
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.summarizers.base import FIELDS, SummaryInput
-from exaid_evals.middleware.summarizers.passthrough import PassthroughSummarizer
-from exaid_evals.middleware.summarizers.structured import StructuredSummarizer, parse_summary
+from exaid_evals.middleware.summarizers import (
+    FIELDS,
+    PassthroughSummarizer,
+    StructuredSummarizer,
+    SummaryInput,
+    parse_summary,
+)
 
 REQUEST = SummaryInput([("doctor0", "FEVER."), ("doctor1", "RASH.")], ["before"])
 CONTENT = {field: f"text of {field}" for field in FIELDS}

@@ -9,9 +9,7 @@ import pytest
 from conversations import ScriptedLLM
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
-from exaid_evals.middleware.triggers.always import AlwaysTrigger
-from exaid_evals.middleware.triggers.base import TriggerInput
-from exaid_evals.middleware.triggers.llm import LLMTrigger, LLMTriggerSettings
+from exaid_evals.middleware.triggers import AlwaysTrigger, LLMTrigger, LLMTriggerSettings, TriggerInput
 
 REQUEST = TriggerInput([("doctor0", "No FEVER.")], ["earlier update"], final=False)
 

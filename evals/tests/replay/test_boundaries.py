@@ -10,7 +10,7 @@ from conversations import EPOCH, PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.config.base import Config
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.errors import DataError
-from exaid_evals.middleware.gates.base import Chunk, Gate, Piece
+from exaid_evals.middleware.gates import Chunk, Gate, Piece
 from exaid_evals.replay.clock import arrivals, pieces_of
 from exaid_evals.replay.engine import replay, stream_chunks
 from exaid_evals.replay.run_log import GateFlush, RunLog

@@ -10,7 +10,7 @@ import pytest
 from conversations import ScriptedLLM, conversation
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
-from exaid_evals.middleware.summarizers.base import FIELDS
+from exaid_evals.middleware.summarizers import FIELDS
 from exaid_evals.replay.engine import replay
 from exaid_evals.replay.windows import flush_text, window_text
 

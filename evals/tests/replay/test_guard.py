@@ -11,9 +11,9 @@ import pytest
 from exaid_evals.clients.base import Usage
 from exaid_evals.concepts.base import Mention
 from exaid_evals.errors import CaseFailedError
-from exaid_evals.middleware.gates.base import Chunk, Piece
-from exaid_evals.middleware.summarizers.base import FIELDS, SEMANTIC_FIELDS, Update, render
-from exaid_evals.middleware.triggers.base import Verdict
+from exaid_evals.middleware.gates import Chunk, Piece
+from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
+from exaid_evals.middleware.triggers import Verdict
 from exaid_evals.replay.guard import GuardedExtractor, checked_chunk, checked_update, checked_verdict, part
 
 PIECE = Piece("doctor0", 0, 0, 6, "Fever.", 0)

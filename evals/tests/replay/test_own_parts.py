@@ -32,9 +32,9 @@ READER = "conversations:build_words"
 PARTS = '''
 from exaid_evals.concepts.base import Mention
 from exaid_evals.metrics.base import Measure
-from exaid_evals.middleware.gates.base import Chunk, Gate
-from exaid_evals.middleware.summarizers.base import FIELDS, SEMANTIC_FIELDS, Update, render
-from exaid_evals.middleware.triggers.base import Verdict
+from exaid_evals.middleware.gates import Chunk, Gate
+from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
+from exaid_evals.middleware.triggers import Verdict
 
 GOOD = dict.fromkeys(FIELDS, "fine")
 

@@ -11,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from publications import LIMITS, conversation, publish, write_calibration
 
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import REASONS, Simulator
+from exaid_evals.calibration.simulate import REASONS, Policy, Simulator
 from exaid_evals.cli.main import run as exaid_evals
 from exaid_evals.errors import DataError
-from exaid_evals.middleware.gates.base import Piece
-from exaid_evals.middleware.gates.token_gate import TokenGateSettings
+from exaid_evals.middleware.gates import Piece, TokenGateSettings
 from exaid_evals.replication import calibration
 from exaid_evals.replication.campaign import reason_of
 from exaid_evals.replication.gate import STEPS, AgentGate, Rules, ends_at_published_cue, gate_steps, replay_gate

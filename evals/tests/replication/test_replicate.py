@@ -27,10 +27,9 @@ from exaid_evals.replication.concept_measures import (
     ids_of,
     our_measures,
 )
-from exaid_evals.replication.conclusions import cases_needed, orderings
+from exaid_evals.replication.conclusions import cases_needed, extractor_validity, orderings, unsupported_bounds
 from exaid_evals.replication.measures import distribution, flush_intervals_ms, joined_by_blanks
 from exaid_evals.replication.published import Publication, read_published_run, read_published_trace
-from exaid_evals.replication.validity import extractor_validity, unsupported_bounds
 
 EXAIM = Path(__file__).resolve().parents[4] / "shared" / "external" / "exaim"
 DOCS = Path(__file__).resolve().parents[3] / "docs"

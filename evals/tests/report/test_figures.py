@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
-from exaid_evals.report.example_case import ExampleCase, Lane, choose
 from exaid_evals.report.figures import canvas, coverage_vs_budget
+from exaid_evals.report.figures.canvas import STUB_MARK
 from exaid_evals.report.figures.compression_vs_coverage import pareto_front
 from exaid_evals.report.figures.labels import beside, spread
-from exaid_evals.report.figures.sheet import STUB_MARK
 from exaid_evals.report.registry import FIGURES, load
-from exaid_evals.report.results import Results
+from exaid_evals.report.results import ExampleCase, Lane, Results, choose
 from gold.examples import EXAMPLE, RESULTS, SIGNATURE, VARIANTS, estimate, variant
 
 PDF_SCRIPT = """

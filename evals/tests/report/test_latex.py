@@ -11,9 +11,9 @@ import pytest
 from exaid_evals.report.base import Column, Row, Table, build_table
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.formats import latex
-from exaid_evals.report.formats.tex_text import escape
+from exaid_evals.report.formats.latex import escape
 from exaid_evals.report.headings import column
-from exaid_evals.report.registry import TABLES, load
+from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import Results
 from gold.examples import RESULTS, VARIANTS, comparison
 from latex_engine import compiled_alone, needs_latex
@@ -62,7 +62,7 @@ def test_escaped_text_is_text_on_one_line(text: str) -> None:
 @needs_latex
 def test_tables_compile_as_they_are(tmp_path: Path) -> None:
     """With booktabs alone, without a warning about anything too wide, too high, or a missing glyph."""
-    tables = [latex.render(load(target).build(RESULTS, "V3")) for target in TABLES.values()]
+    tables = [latex.render(TABLES.find(name).build(RESULTS, "V3")) for name in TABLES]
     log = compiled_alone(tmp_path, "\n".join(tables))
     assert not re.search(r"Overfull|too large|Missing character|LaTeX Font Warning|LaTeX Warning: Float", log), log
 
@@ -87,7 +87,7 @@ def many_comparisons() -> Results:
 
 def test_a_long_table_goes_on_under_its_number() -> None:
     """Every row stands in one of the floats, each float is closed, and one of them has the label."""
-    text = latex.render(load(TABLES["comparisons"]).build(many_comparisons(), "V3"))
+    text = latex.render(TABLES.find("comparisons").build(many_comparisons(), "V3"))
     n_floats = text.count(r"\begin{table}")
     assert n_floats == text.count(r"\end{table}") == 3
     assert text.count(r"\addtocounter{table}{-1}") == n_floats - 1
@@ -101,7 +101,7 @@ def test_long_tables_fit_their_pages(tmp_path: Path) -> None:
     """No float is higher than a page of a plain article: many comparisons, and many variants."""
     many = [replace(VARIANTS[1], variant_id=f"W{number}") for number in range(40)]
     tables = [("comparisons", many_comparisons()), ("main", many), ("coverage_at_budget", many)]
-    rendered = [latex.render(load(TABLES[name]).build(results, "V3")) for name, results in tables]
+    rendered = [latex.render(TABLES.find(name).build(results, "V3")) for name, results in tables]
     log = compiled_alone(tmp_path, "\n\\clearpage\n".join(rendered))
     assert "too large" not in log
     assert "Overfull" not in log

@@ -17,7 +17,7 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.report.formats import csv_table, latex, markdown
 from exaid_evals.report.paper import TABLES, Item, write_paper
-from exaid_evals.report.registry import FIGURES, load
+from exaid_evals.report.registry import FIGURES
 from exaid_evals.report.registry import TABLES as REPORTED
 from exaid_evals.report.results import measured_variants, read_results
 from exaid_evals.report.stage import Report, write_report
@@ -51,7 +51,7 @@ def assembled(campaign: Campaign) -> list[Item]:
 @pytest.fixture
 def over_seeds(measured: Campaign) -> Iterator[None]:
     """Have a table over seeds, as an export writes it."""
-    table = dataclasses.replace(load(REPORTED["main"]).build(RESULTS, "V3"), name="over_seeds", counted="seeds")
+    table = dataclasses.replace(REPORTED.find("main").build(RESULTS, "V3"), name="over_seeds", counted="seeds")
     for suffix, form in (("csv", csv_table), ("md", markdown), ("tex", latex)):
         write_bytes(measured.exports / f"over_seeds.{suffix}", form.render(table).encode())
     yield

@@ -15,7 +15,7 @@ from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table, buil
 from exaid_evals.report.cells import Digits, Mean, Number, PValue, Text, WithInterval
 from exaid_evals.report.formats import csv_table, latex, markdown, plain
 from exaid_evals.report.headings import column
-from exaid_evals.report.registry import TABLES, load
+from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import Results
 from exaid_evals.report.stage import build_tables
 from gold.examples import RESULTS, SIGNATURE, VARIANTS, comparison, estimate, variant
@@ -26,7 +26,7 @@ LIVE = Results((variant("V3", (0, 0, 0, 0, 0), stub=False),), (comparison("V0", 
 
 def table_of(name: str, results: Sequence[VariantMetrics] = RESULTS) -> Table:
     """Build a table."""
-    table: Table = load(TABLES[name]).build(results, "V3")
+    table: Table = TABLES.find(name).build(results, "V3")
     return table
 
 

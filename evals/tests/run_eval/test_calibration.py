@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 from exaid_evals.errors import ConfigError  # noqa: E402
 from exaid_evals.run_eval import LogisticAdapter, TaskSpec, VisionClassificationAdapter, evaluate, run_eval  # noqa: E402
 from exaid_evals.run_eval.calibration import RiskCoverage, best_thresholds, logit_of  # noqa: E402
-from exaid_evals.stats.proportions import wilson_interval  # noqa: E402
+from exaid_evals.stats.descriptive import wilson_interval  # noqa: E402
 from small_torch import Echo, batched, config_of, random_set, vision_spec  # noqa: E402
 
 SETS = st.lists(st.tuples(st.sampled_from([0.3, 0.5, 0.5000001, 0.9, 1.0]), st.booleans()), min_size=1, max_size=6)

@@ -47,7 +47,7 @@ def test_nothing_else_imports_it() -> None:
     """Besides this room only monitor imports PyTorch, and neither does before it is needed."""
     script = (
         "import sys\n"
-        "import exaid_evals.run_eval.spec, exaid_evals.cli.run_eval, exaid_evals.cli.run_training\n"
+        "import exaid_evals.run_eval.spec, exaid_evals.cli.run_eval\n"
         "import exaid_evals.monitor, exaid_evals.cli.monitor\n"
         "exaid_evals.monitor.TrainingMonitor, exaid_evals.monitor.AutoRecoverySystem\n"
         "print('torch' in sys.modules)"

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.stats.descriptive import describe
-from exaid_evals.stats.quantiles import quantile
+from exaid_evals.stats.descriptive import describe, quantile
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12)
 

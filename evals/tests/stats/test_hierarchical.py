@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from exaid_evals.stats.bootstrap import percentile_intervals, resample_counts
-from exaid_evals.stats.hierarchical import hierarchical_interval
+from exaid_evals.stats.bootstrap import hierarchical_interval, percentile_intervals, resample_counts
 
 NAN = float("nan")
 

@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.descriptive import holm
 from exaid_evals.stats.paired import detectable_effect, rank_biserial, smallest_detectable_difference, wilcoxon_p
 
 

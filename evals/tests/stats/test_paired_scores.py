@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 
-from exaid_evals.stats.paired_scores import mcnemar_p, mean_difference, sign_flip_p
+from exaid_evals.stats.paired import mcnemar_p, mean_difference, sign_flip_p
 from scripts import script_module
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exaid_evals.stats.prediction_powered import Floats, powered_mean
+from exaid_evals.stats.agreement import Floats, powered_mean
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracles" / "prediction_powered.json").read_text("utf-8"))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.stats.quantiles import quantile
+from exaid_evals.stats.descriptive import quantile
 from exaid_evals.stats.survival import median_survival, restricted_mean
 
 # By lifelines 0.30.3 on random times; statsmodels is asked while tests run, in the oracle of the measures.

@@ -10,8 +10,7 @@ import pytest
 from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
-from exaid_evals.config.mas_generation import MasGenerationConfig
+from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.errors import CaseFailedError, ConfigError, FrozenError
 from exaid_evals.traces.freeze import verify_frozen

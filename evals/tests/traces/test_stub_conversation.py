@@ -18,7 +18,7 @@ from exaid_evals.traces.model import Message, Trace
 from exaid_evals.traces.stub.discussion import DOCTORS, discuss
 from exaid_evals.traces.stub.findings import read_case, split_sentences
 from exaid_evals.traces.stub.generator import StubSource, chunks_of
-from exaid_evals.traces.stub.sampler import Sampler
+from exaid_evals.traces.stub.statements import Sampler
 from exaid_evals.traces.stub.wording import Phrasebook, inflect
 from stub_conversations import CASES, CONVERSATIONS, PROVENANCE, generated
 

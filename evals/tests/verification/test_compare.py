@@ -12,10 +12,8 @@ import pytest
 from exaid_evals.artifacts.locks import writing
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.verification.compare import Comparison, Difference, compare, first_place, hash_digits, same
-from exaid_evals.verification.contents import Part
 from exaid_evals.verification.expected import ExpectedSide, read_expected, write_expected
-from exaid_evals.verification.origins import STAGES
-from exaid_evals.verification.sides import FolderSide, Hashed, Side, stages_with_files
+from exaid_evals.verification.sides import STAGES, FolderSide, Hashed, Part, Side, stages_with_files
 from stub_campaigns import change_byte, change_record, repack
 
 Reference = Callable[[], Side]

@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.artifacts.jsonl import write_jsonl
-from exaid_evals.verification.contents import flattened, has_parts, read_parts
-from exaid_evals.verification.origins import STAGES, chosen_stages, in_order, made_from, stage_of
-from exaid_evals.verification.sides import files_of
+from exaid_evals.verification.sides import (
+    STAGES,
+    chosen_stages,
+    files_of,
+    flattened,
+    has_parts,
+    in_order,
+    made_from,
+    read_parts,
+    stage_of,
+)
 
 
 def test_records_are_named_by_what_they_are(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from exaid_evals.verification.configuration import (
     noted_configuration,
     settings_that_differ,
 )
-from exaid_evals.verification.contents import Part
 from exaid_evals.verification.expected import (
     CAMPAIGN_FILE,
     FIELDS_FILE,
@@ -26,8 +25,7 @@ from exaid_evals.verification.expected import (
     read_expected,
     write_expected,
 )
-from exaid_evals.verification.origins import STAGES
-from exaid_evals.verification.sides import FolderSide
+from exaid_evals.verification.sides import STAGES, FolderSide, Part
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.text(max_size=80), st.lists(st.integers())

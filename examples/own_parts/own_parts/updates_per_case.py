@@ -1,6 +1,6 @@
 """A figure: updates per case of each variant. Drawing and data are apart, so that the data can be written as CSV."""
 
-from exaid_evals.report.figures.sheet import COLUMN_IN, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, sheet
 from exaid_evals.report.notes import signatures_of
 
 TITLE = "Updates per case"

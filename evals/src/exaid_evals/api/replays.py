@@ -23,7 +23,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.measurer import CaseMeasurer
 from exaid_evals.metrics.records import CaseMetrics
 from exaid_evals.middleware.registry import SUMMARIZERS, check_variant
-from exaid_evals.middleware.summarizers.base import SummaryInput, Update
+from exaid_evals.middleware.summarizers import SummaryInput, Update
 from exaid_evals.replay.eval_run import eval_run, run_case
 from exaid_evals.replay.run_log import RunLog
 from exaid_evals.replay.working import make_client

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import Flags
+from exaid_evals.calibration.simulate import Flags, Policy
 from exaid_evals.calibration.sweep import Floats
-from exaid_evals.config.calibration import CalibrationConfig
+from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.errors import DataError
 
 FIRST_FLUSH = {"talk": "time_to_first_flush_ms", "turn": "turn_to_first_flush_ms"}

@@ -9,17 +9,54 @@ first word later than `max_wait_ms` after the chunk's first. A test holds the re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.middleware.gates.base import Piece
-from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings
+from exaid_evals.config.metrics import GridConfig
+from exaid_evals.middleware.gates import Piece, TokenGate, TokenGateSettings
 from exaid_evals.replay.clock import arrivals, pieces_of
 from exaid_evals.traces.model import Trace
+
+GATE_KIND = "token_gate"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Policy:
+    """Settings of `TokenGate`, by its names and in their order."""
+
+    min_words: int
+    max_words: int
+    silence_ms: int
+    max_wait_ms: int
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """Return the gate's settings."""
+        return asdict(self)
+
+    @property
+    def label(self) -> str:
+        """Return the settings in one word, for tables and messages."""
+        return "/".join(str(value) for value in astuple(self))
+
+
+def policies(grid: GridConfig) -> tuple[tuple[Policy, ...], int]:
+    """Return every policy of a grid in ascending order, and how many combinations are none.
+
+    A combination whose min_words exceeds its max_words is not a policy: the gate refuses it.
+
+    >>> found, left_out = policies(GridConfig(min_words=(1, 3), max_words=(2,), silence_ms=(9,), max_wait_ms=(9,)))
+    >>> [policy.label for policy in found], left_out
+    (['1/2/9/9'], 1)
+    """
+    combinations = list(product(grid.min_words, grid.max_words, grid.silence_ms, grid.max_wait_ms))
+    found = tuple(Policy(*values) for values in combinations if values[0] <= values[1])
+    return found, len(combinations) - len(found)
+
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]

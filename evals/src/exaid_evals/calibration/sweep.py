@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.artifacts.manifest import TraceEntry
-from exaid_evals.calibration.policy import Policy
-from exaid_evals.calibration.simulate import REASONS, TIMERS, Ints, Simulator, word_stream
+from exaid_evals.calibration.simulate import REASONS, TIMERS, Ints, Policy, Simulator, word_stream
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.execution.choose import executor

@@ -9,11 +9,11 @@ import textwrap
 from pathlib import Path
 
 from exaid_evals import __version__
-from exaid_evals.calibration.policy import GATE_KIND, Policy
+from exaid_evals.calibration.simulate import GATE_KIND, Policy
 from exaid_evals.config.base import load_config
 from exaid_evals.config.variant import Basis, FrozenConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.middleware.gates.token_gate import TokenGateSettings
+from exaid_evals.middleware.gates import TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
 from exaid_evals.replay.calibrated import gate_hash
 

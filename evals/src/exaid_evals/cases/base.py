@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
+from exaid_evals.config.mas_generation import DatasetConfig
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.case"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import known_case_ids
-from exaid_evals.config.dataset import DatasetConfig, SelectionMode
+from exaid_evals.config.mas_generation import DatasetConfig, SelectionMode
 from exaid_evals.errors import ConfigError
 
 

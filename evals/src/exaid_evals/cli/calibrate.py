@@ -14,7 +14,7 @@ from exaid_evals.config.request import campaign_of
 from exaid_evals.config.requests import CalibrateRequest
 
 if TYPE_CHECKING:
-    from exaid_evals.calibration.policy import Policy
+    from exaid_evals.calibration.simulate import Policy
     from exaid_evals.calibration.stage import Calibration
     from exaid_evals.config.variant import FrozenConfig
 
@@ -37,12 +37,11 @@ def run(request: CalibrateRequest) -> int:
     waiting would be those of an assumed speed.
     """
     from exaid_evals.artifacts.atomic import remove_leftovers, write_text
-    from exaid_evals.calibration.interval import interval_gate
-    from exaid_evals.calibration.stage import calibrate, plan_calibration
+    from exaid_evals.calibration.stage import calibrate, interval_gate, plan_calibration
     from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set, frozen_blocks
     from exaid_evals.cli.display import Progress
     from exaid_evals.config.base import load_config
-    from exaid_evals.config.calibration import CalibrationConfig
+    from exaid_evals.config.metrics import CalibrationConfig
     from exaid_evals.config.summarizer import SummarizerConfig
     from exaid_evals.report.calibration import write_calibration
 

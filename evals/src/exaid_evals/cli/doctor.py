@@ -31,8 +31,8 @@ def run(request: DoctorRequest) -> int:
     stub mode needs (or what --for names), 1 where something is not.
     """
     from exaid_evals.config.resources import default_mac_dir
-    from exaid_evals.doctor.base import PURPOSES, Environment, fails
     from exaid_evals.doctor.registry import examine
+    from exaid_evals.doctor.settings import PURPOSES, Environment, fails
 
     wanted = [purpose for purpose in PURPOSES if purpose in (request.purposes or ("stub",))]
     environment = Environment(request.campaign, request.configs, request.mac_dir or default_mac_dir(), dict(os.environ))

@@ -15,7 +15,7 @@ from exaid_evals.config.request import CampaignRequest, ConfigRequest, argument,
 
 if TYPE_CHECKING:
     from exaid_evals.provenance.lineage import Lineage
-    from exaid_evals.provenance.seeds_lineage import SeedsLineage
+    from exaid_evals.provenance.lines import SeedsLineage
     from exaid_evals.provenance.tables import Place
 
 _LABEL = 13
@@ -48,8 +48,7 @@ def run(request: ExplainRequest) -> int:
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.provenance.lineage import lineage_of
-    from exaid_evals.provenance.lines import lineage_lines
-    from exaid_evals.provenance.seeds_lineage import seeds_lineage_of
+    from exaid_evals.provenance.lines import lineage_lines, seeds_lineage_of
     from exaid_evals.provenance.tables import find_cell, find_table, primary_variant, table_name
     from exaid_evals.report.paper import OVER_SEEDS
 

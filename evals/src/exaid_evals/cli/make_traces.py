@@ -28,7 +28,7 @@ def run(request: TracesRequest) -> int:
     key in OPENAI_API_KEY (or GOOGLE_API_KEY) and, where it is not the provider's own, the service in OPENAI_BASE_URL.
     Every call is recorded in cassettes/, and with --llm replay the same traces are made again without key and network.
     """
-    from exaid_evals.clients.budget import Budget
+    from exaid_evals.clients.base import Budget
     from exaid_evals.traces.generate import make_traces
     from exaid_evals.traces.plan import preflight
     from exaid_evals.verification.configuration import note_configuration

@@ -16,7 +16,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import REPLAY
 from exaid_evals.config.requests import ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.verification.origins import STAGES, Stage
+from exaid_evals.verification.sides import STAGES, Stage
 
 if TYPE_CHECKING:
     from exaid_evals.verification.expected import Expected

@@ -44,8 +44,7 @@ def _failures(request: ReplicateRequest) -> int:
     from exaid_evals.artifacts.canonical import canonical_json
     from exaid_evals.config.request import campaign_of
     from exaid_evals.errors import ConfigError
-    from exaid_evals.replication.failures import read_failures
-    from exaid_evals.replication.failures_page import MEASURE, failures_page, read_measured, step_orderings
+    from exaid_evals.replication.failures import MEASURE, failures_page, read_failures, read_measured, step_orderings
 
     if request.campaign is None:
         remedy = "name what import-campaign, run-variants and compute-metrics have made of them"

@@ -21,8 +21,7 @@ from exaid_evals.errors import ConfigError
 if TYPE_CHECKING:
     from exaid_evals.verification.compare import Comparison, Difference
     from exaid_evals.verification.configuration import Setting
-    from exaid_evals.verification.origins import Stage
-    from exaid_evals.verification.sides import Side
+    from exaid_evals.verification.sides import Side, Stage
 
 _SHOWN_ROOTS = 10
 _SHOWN_PER_STAGE = 1
@@ -139,7 +138,7 @@ command = verb("verify", VerifyRequest, run)
 
 def _chosen(request: VerifyRequest) -> tuple[Stage, ...]:
     """Return the stages to make again; none means all."""
-    from exaid_evals.verification.origins import STAGES, chosen_stages
+    from exaid_evals.verification.sides import STAGES, chosen_stages
 
     if request.first is None:
         return chosen_stages(request.stages)
@@ -247,8 +246,7 @@ def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> i
     from exaid_evals.metrics.runs import present_variants
     from exaid_evals.verification.configuration import noted_configuration
     from exaid_evals.verification.expected import installed_versions, write_expected
-    from exaid_evals.verification.origins import STAGES
-    from exaid_evals.verification.sides import FolderSide
+    from exaid_evals.verification.sides import STAGES, FolderSide
 
     with temporary_campaign() as again:
         make_again(again, default_recipe(request), _until_last(chosen, STAGES), None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.base import Budget, StoppedError
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.clients.retry import PassingError, passes, retry_after_s
 from exaid_evals.config.summarizer import LLMConfig

@@ -12,6 +12,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import (
     TRIGGER_MODEL,
+    Budget,
     CallContext,
     ConceptReader,
     LLMRequest,
@@ -19,7 +20,6 @@ from exaid_evals.clients.base import (
     Usage,
     model_of,
 )
-from exaid_evals.clients.budget import Budget
 from exaid_evals.clients.completion import Completion, Negotiation, as_parameter, complete_once
 from exaid_evals.clients.endpoint import Endpoint, endpoint_of
 from exaid_evals.clients.retry import Clock, with_retries

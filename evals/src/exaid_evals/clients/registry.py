@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from exaid_evals.clients.base import ConceptReader, LLMClient
-from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.base import Budget, ConceptReader, LLMClient
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.replay import REPLAY, RecordingClient, ReplayClient, live_run
 from exaid_evals.config.campaign import Campaign

@@ -21,7 +21,7 @@ from exaid_evals import __version__
 from exaid_evals.concepts.registry import EXTRACTORS, load_extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.resources import checkout_root
-from exaid_evals.doctor.base import STUB, Environment, Finding, Purpose
+from exaid_evals.doctor.settings import STUB, Environment, Finding, Purpose
 from exaid_evals.errors import ExaidError
 from exaid_evals.ontologies.registry import NAMES, fingerprint
 from exaid_evals.verification.expected import DISTRIBUTION

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from exaid_evals.artifacts.redaction import Redactor
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.doctor import installation, settings
-from exaid_evals.doctor.base import Check, Environment, Finding
+from exaid_evals.doctor.settings import Check, Environment, Finding
 
 CHECKS: tuple[Check, ...] = (
     installation.python,

@@ -2,24 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from exaid_evals.artifacts.schemas import current_versions, known_versions, validator
 from exaid_evals.cases.mac import PINNED_CASES, data_file, modification
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of, secrets_hidden
 from exaid_evals.config.base import Config, load_config
-from exaid_evals.config.calibration import CalibrationConfig
-from exaid_evals.config.dataset import DatasetConfig
-from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
-from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
+from exaid_evals.config.metrics import CalibrationConfig, MetricsConfig
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.doctor.base import STUB, Environment, Finding, Purpose
 from exaid_evals.errors import ConfigError, ExaidError
-from exaid_evals.traces.mac.checkout import require_autogen, require_mac
+from exaid_evals.traces.mac.prepare import require_autogen, require_mac
+
+State = Literal["ok", "missing", "problem"]
+Purpose = Literal["stub", "live", "paper", "docker", "analysis", "run-eval"]
+
+PURPOSES: dict[Purpose, str] = {
+    "stub": "simulated conversations and model, offline",
+    "live": "MAC's own conversation, or a live model behind the middleware",
+    "paper": "the paper's extractor, scispaCy, and MAC's cases",
+    "docker": "the container",
+    "analysis": "analyses of experiments",
+    "run-eval": "models of vision and text, with PyTorch",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        topic: what kind of thing it is: `python`, `packages`, `extractor` …
+        name: which one.
+        state: `ok`, `missing`, or `problem` where it is there and not right.
+        what: version, place or reason.
+        remedy: what to do; empty where all is well.
+        needed_for: purposes that fail without it.
+    """
+
+    topic: str
+    name: str
+    state: State
+    what: str = ""
+    remedy: str = ""
+    needed_for: frozenset[Purpose] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is examined.
+
+    Attributes:
+        campaign: the data folder.
+        config_dir: the configurations.
+        mac_dir: the folder of MAC; None where none is known.
+        environment: the variables.
+        timeout_s: how long another program may take to answer.
+    """
+
+    campaign: Campaign
+    config_dir: Path
+    mac_dir: Path | None
+    environment: Mapping[str, str]
+    timeout_s: float = 20.0
+
+
+Check = Callable[[Environment], Iterable[Finding]]
+
+STUB: frozenset[Purpose] = frozenset({"stub"})
+"""What stub mode needs, everything needs."""
+
+
+def fails(findings: Iterable[Finding], purposes: Iterable[Purpose]) -> list[Finding]:
+    """Return the findings that keep one of the purposes from working."""
+    wanted = {*purposes, "stub"}
+    return [finding for finding in findings if finding.state != "ok" and finding.needed_for & wanted]
+
 
 _FILES: dict[str, type[Config]] = {
     "dataset.yaml": DatasetConfig,

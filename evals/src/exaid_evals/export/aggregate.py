@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from exaid_evals.artifacts.canonical import rounded
 from exaid_evals.runs.base import Run
-from exaid_evals.stats.finite import finite
+from exaid_evals.stats.descriptive import finite
 
 Z_95 = 1.96
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from exaid_evals.export.model_report_rows import ReportRow
 from exaid_evals.export.model_report_style import legend, legend_height, looks, shown
 from exaid_evals.export.writers.sheet import cell
-from exaid_evals.report.figures.canvas import FAINT, INK
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, sheet
 from exaid_evals.report.figures.labels import beside
-from exaid_evals.report.figures.sheet import PAGE_IN, sheet
 from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.clients.base import CallContext, ChatMessage, LLMClient, LLMRequest
-from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMClient, LLMRequest
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.clients.registry import build_client, check_client, equip_client

@@ -12,8 +12,8 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.item_scores.align import Aligned, Pair
 from exaid_evals.item_scores.base import Item
 from exaid_evals.runs.metric_names import direction_of
-from exaid_evals.stats.multiplicity import holm
-from exaid_evals.stats.paired_scores import MeanDifference, mcnemar_p, mean_difference, sign_flip_p
+from exaid_evals.stats.descriptive import holm
+from exaid_evals.stats.paired import MeanDifference, mcnemar_p, mean_difference, sign_flip_p
 
 ALPHA = 0.05
 ITEM, NONE = "item", "none"

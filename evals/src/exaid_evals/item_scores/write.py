@@ -20,7 +20,7 @@ from exaid_evals.report.cells import Digits, PValue
 from exaid_evals.report.document import Block, Document, Grid, Items, Section
 from exaid_evals.report.formats.csv_table import inert, write_csv
 from exaid_evals.report.render import to_markdown
-from exaid_evals.stats.paired_scores import RESAMPLES
+from exaid_evals.stats.paired import RESAMPLES
 
 SCHEMA = "exaid.log_comparison"
 RECORD, REPORT, TABLE, ITEMS = "log_comparison.json", "log_comparison.md", "log_comparison.csv", "items.csv"

@@ -21,8 +21,7 @@ from exaid_evals.metrics.comparison_records import (
 )
 from exaid_evals.metrics.records import OK, SKIPPED_FAILED_TRACE, CaseMetrics
 from exaid_evals.stats.bootstrap import percentile_intervals
-from exaid_evals.stats.descriptive import describe
-from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.descriptive import describe, holm
 from exaid_evals.stats.paired import rank_biserial, smallest_detectable_difference, wilcoxon_p
 
 Floats = NDArray[np.float64]

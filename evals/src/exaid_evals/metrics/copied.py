@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
-from exaid_evals.clients.sentences import split_sentences
-from exaid_evals.clients.stub import NOTHING
+from exaid_evals.clients.stub import NOTHING, split_sentences
 from exaid_evals.concepts.base import Mention
 from exaid_evals.traces.model import Trace
 
@@ -44,7 +43,7 @@ class CopiedText:
 
     A line of an update is copied where it is a line of the conversation, or consists of sentences of it with blanks
     between them, each whole or cut off behind some word and marked with an ellipsis. Sentences are those of
-    `exaid_evals.clients.sentences`, of whole messages and of the parts of messages that the update covers. Emphasis
+    `exaid_evals.clients.stub`, of whole messages and of the parts of messages that the update covers. Emphasis
     (`**`) makes no difference. A label counts where its whole span was copied. A line that takes over text which the
     conversation itself copied from a report that nobody has labelled (`copied`) has no labels: it may state anything.
     """

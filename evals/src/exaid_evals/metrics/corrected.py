@@ -46,7 +46,7 @@ class CorrectedMeasure:
         corrected: None without a labelled case, as its interval with fewer than five.
         bias: mean of measured less labelled, over the labelled cases.
         n, n_labelled: cases that define the measure, and those of them that are labelled.
-        weight: of what was measured, see `exaid_evals.stats.prediction_powered`.
+        weight: of what was measured, see `exaid_evals.stats.agreement`.
     """
 
     mean: float | None
@@ -112,7 +112,7 @@ def corrected_measures(campaign: Campaign, variant: str, labels: Sequence[Label]
     """
     import numpy as np
 
-    from exaid_evals.stats.prediction_powered import powered_mean
+    from exaid_evals.stats.agreement import powered_mean
 
     over_cases, cases = read_variant_and_cases(campaign.metrics_file(variant))
     of_case = {label.case_id: label.measures for label in labels if label.variant_id == variant}

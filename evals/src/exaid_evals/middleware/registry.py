@@ -11,34 +11,34 @@ from exaid_evals.config.base import Config
 from exaid_evals.config.plugins import Kind, build_part
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.middleware.gates.base import Gate
-from exaid_evals.middleware.summarizers.base import Summarizer
-from exaid_evals.middleware.triggers.base import Trigger
+from exaid_evals.middleware.gates import Gate
+from exaid_evals.middleware.summarizers import Summarizer
+from exaid_evals.middleware.triggers import Trigger
 
 _PACKAGE = "exaid_evals.middleware"
 GATES = Kind(
     "gate",
     "exaid_evals.gates",
     {
-        "message": f"{_PACKAGE}.gates.message:MessageGate",
-        "fixed_ctu": f"{_PACKAGE}.gates.fixed_ctu:FixedCtuGate",
-        "token_gate": f"{_PACKAGE}.gates.token_gate:TokenGate",
+        "message": f"{_PACKAGE}.gates:MessageGate",
+        "fixed_ctu": f"{_PACKAGE}.gates:FixedCtuGate",
+        "token_gate": f"{_PACKAGE}.gates:TokenGate",
     },
 )
 TRIGGERS = Kind(
     "trigger",
     "exaid_evals.triggers",
     {
-        "always": f"{_PACKAGE}.triggers.always:AlwaysTrigger",
-        "llm": f"{_PACKAGE}.triggers.llm:LLMTrigger",
+        "always": f"{_PACKAGE}.triggers:AlwaysTrigger",
+        "llm": f"{_PACKAGE}.triggers:LLMTrigger",
     },
 )
 SUMMARIZERS = Kind(
     "summarizer",
     "exaid_evals.summarizers",
     {
-        "passthrough": f"{_PACKAGE}.summarizers.passthrough:PassthroughSummarizer",
-        "structured": f"{_PACKAGE}.summarizers.structured:StructuredSummarizer",
+        "passthrough": f"{_PACKAGE}.summarizers:PassthroughSummarizer",
+        "structured": f"{_PACKAGE}.summarizers:StructuredSummarizer",
     },
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from exaid_evals.middleware.gates.base import Piece
+from exaid_evals.middleware.gates import Piece
 from exaid_evals.traces.model import Message, Trace
 
 # A word takes the white space behind it along (and a message's first word what stands before it), so that the

@@ -11,10 +11,10 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import DataError
-from exaid_evals.middleware.gates.base import Chunk, Gate
+from exaid_evals.middleware.gates import Chunk, Gate
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
-from exaid_evals.middleware.summarizers.base import SummaryInput
-from exaid_evals.middleware.triggers.base import DISCARD, SUMMARIZE, TriggerInput
+from exaid_evals.middleware.summarizers import SummaryInput
+from exaid_evals.middleware.triggers import DISCARD, SUMMARIZE, TriggerInput
 from exaid_evals.replay.clock import turns_of
 from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision

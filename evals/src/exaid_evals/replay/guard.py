@@ -10,9 +10,9 @@ from exaid_evals.artifacts.summary_fields import field_problems, text_problems
 from exaid_evals.clients.base import Usage
 from exaid_evals.concepts.base import Extractor, Mention
 from exaid_evals.errors import CaseFailedError, ExaidError, show_if_debugging
-from exaid_evals.middleware.gates.base import Chunk, Piece
-from exaid_evals.middleware.summarizers.base import Update
-from exaid_evals.middleware.triggers.base import Verdict
+from exaid_evals.middleware.gates import Chunk, Piece
+from exaid_evals.middleware.summarizers import Update
+from exaid_evals.middleware.triggers import Verdict
 
 
 @contextmanager

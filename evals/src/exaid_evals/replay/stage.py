@@ -13,7 +13,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.parts import Part
-from exaid_evals.clients.budget import Budget, Spent
+from exaid_evals.clients.base import Budget, Spent
 from exaid_evals.clients.registry import CLIENTS, build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign

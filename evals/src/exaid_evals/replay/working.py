@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.manifest import TraceEntry
-from exaid_evals.clients.base import LLMClient
-from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
 from exaid_evals.concepts.base import CachedExtractor, concept_ids

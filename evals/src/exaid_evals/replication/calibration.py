@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from exaid_evals.calibration.choice import choose, normalised, pareto_front
-from exaid_evals.calibration.policy import Policy, policies
-from exaid_evals.calibration.simulate import TIMERS, Flushes, Simulator, WordStream
+from exaid_evals.calibration.simulate import TIMERS, Flushes, Policy, Simulator, WordStream, policies
 from exaid_evals.calibration.sweep import CaseWorker, joined_counts
-from exaid_evals.config.calibration import CalibrationConfig, ConstraintsConfig, GridConfig
+from exaid_evals.config.metrics import CalibrationConfig, ConstraintsConfig, GridConfig
 from exaid_evals.errors import DataError
-from exaid_evals.middleware.gates.token_gate import TokenGateSettings
+from exaid_evals.middleware.gates import TokenGateSettings
 from exaid_evals.replication.campaign import to_trace
 from exaid_evals.replication.compare import Cell, leaves
 from exaid_evals.replication.gate import SPEED_OF_UNRECORDED, ends_at_published_cue, heard

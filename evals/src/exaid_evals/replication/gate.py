@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 
-from exaid_evals.middleware.gates.base import Chunk, Piece
-from exaid_evals.middleware.gates.token_gate import TokenGate, TokenGateSettings, ends_at_boundary
+from exaid_evals.middleware.gates import Chunk, Piece, TokenGate, TokenGateSettings, ends_at_boundary
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.replication.campaign import reason_of, to_trace
 from exaid_evals.replication.published import PublishedRun, PublishedTrace, Turn

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import Policy
 from exaid_evals.replication.calibration import CalibrationFound, OurCalibration
 from exaid_evals.replication.compare import Cell, leaves
-from exaid_evals.replication.conclusions import Ordering
+from exaid_evals.replication.conclusions import Ordering, Validity
 from exaid_evals.replication.gate import GateStep
 from exaid_evals.replication.published import Publication
 from exaid_evals.replication.stage import CANDIDATES, ConceptTable, Replication
-from exaid_evals.replication.validity import Validity
 from exaid_evals.report.cells import Digits, PValue
 from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Section
 from exaid_evals.report.formats.markdown import escape

@@ -22,7 +22,14 @@ from exaid_evals.replication.concept_measures import (
     ids_of,
     our_measures,
 )
-from exaid_evals.replication.conclusions import Ordering, orderings
+from exaid_evals.replication.conclusions import (
+    Bounds,
+    Ordering,
+    Validity,
+    extractor_validity,
+    orderings,
+    unsupported_bounds,
+)
 from exaid_evals.replication.gate import STEPS, GateStep, gate_steps
 from exaid_evals.replication.published import (
     Publication,
@@ -31,7 +38,6 @@ from exaid_evals.replication.published import (
     read_published_run,
     read_published_trace,
 )
-from exaid_evals.replication.validity import Bounds, Validity, extractor_validity, unsupported_bounds
 
 CANDIDATES = 10
 """As in the published run_meta: linker_max_entities_per_mention."""

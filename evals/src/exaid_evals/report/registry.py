@@ -14,16 +14,16 @@ TABLES = Kind(
     "exaid_evals.tables",
     {
         "data_set": f"{_PACKAGE}.tables.data_set",
-        "main": f"{_PACKAGE}.tables.main",
-        "coverage_at_budget": f"{_PACKAGE}.tables.coverage_at_budget",
+        "main": f"{_PACKAGE}.tables.variants:MAIN",
+        "coverage_at_budget": f"{_PACKAGE}.tables.variants:COVERAGE_AT_BUDGET",
         "comparisons": f"{_PACKAGE}.tables.comparisons",
-        "delays": f"{_PACKAGE}.tables.delays",
+        "delays": f"{_PACKAGE}.tables.variants:DELAYS",
         "extractor_validity": f"{_PACKAGE}.tables.extractor_validity",
-        "coverage_gold": f"{_PACKAGE}.tables.coverage_gold",
+        "coverage_gold": f"{_PACKAGE}.tables.variants:COVERAGE_GOLD",
     },
     needs=("build",),
 )
-"""Each module has `build(results, primary) -> Table | None`; where the data give no such table it
+"""Each part has `build(results, primary) -> Table | None`; where the data give no such table it
 returns None, and `WHY_NOT` says why."""
 
 FORMATS = {

@@ -19,10 +19,9 @@ from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError
 from exaid_evals.files import inside
 from exaid_evals.report.base import Table
-from exaid_evals.report.example_case import chosen_case, read_example
 from exaid_evals.report.notes import signatures_of
 from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
-from exaid_evals.report.results import Results, read_results
+from exaid_evals.report.results import Results, chosen_case, read_example, read_results
 
 _FIGURE_SUFFIXES = ("csv", "pdf", "png")
 _NEEDS_EXAMPLE = "timeline"

@@ -17,8 +17,8 @@ from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval.files import files_of, write_json
 from exaid_evals.run_eval.images import open_image
 from exaid_evals.run_eval.page import sheet
-from exaid_evals.stats.multiplicity import holm
-from exaid_evals.stats.paired_scores import mcnemar_p
+from exaid_evals.stats.descriptive import holm
+from exaid_evals.stats.paired import mcnemar_p
 
 Floats = NDArray[np.float64]
 AGAINST_FILE, PARTED_FILE, SHEET_FILE = Path("against.json"), Path("against.csv"), Path("against.png")

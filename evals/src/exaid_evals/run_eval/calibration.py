@@ -12,7 +12,7 @@ from torch import Tensor
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval.base import Interval
 from exaid_evals.run_eval.counting import Counting
-from exaid_evals.stats.proportions import wilson_interval
+from exaid_evals.stats.descriptive import wilson_interval
 
 Floats = NDArray[np.float64]
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

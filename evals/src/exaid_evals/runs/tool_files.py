@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from exaid_evals.config.yaml_text import BoundedLoader, load_yaml
+from exaid_evals.config.mapping_file import BoundedLoader, load_yaml
 from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source

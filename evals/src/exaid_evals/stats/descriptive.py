@@ -1,16 +1,53 @@
-"""Descriptive statistics of columns, with what is undefined left out and counted."""
+"""Descriptive statistics, intervals of shares, quantiles by order statistics, and Holm's adjustment."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from exaid_evals.stats.finite import finite
+    Floats = NDArray[np.float64]
 
-Floats = NDArray[np.float64]
+
+def finite(compute: Callable[[], float]) -> float | None:
+    """Return what is computed; None where it overflows, or is not a number.
+
+    >>> finite(lambda: 1e200 * 1e200), finite(lambda: 1e200**2), finite(lambda: 2.0)
+    (None, None, 2.0)
+    """
+    try:
+        value = compute()
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """Return a quantile by linear interpolation between order statistics (NumPy's and R's default, type 7).
+
+    Args:
+        values: in any order.
+        q: between 0 and 1.
+
+    Returns:
+        The quantile; None where there are no values.
+
+    >>> quantile([10, 30, 20], 0.5), quantile([10, 20], 0.95), quantile([], 0.5)
+    (20.0, 19.5, None)
+    """
+    if not values:
+        return None
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * q
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +83,8 @@ def describe(values: Floats) -> Description:
     >>> described.mean, described.n
     (array([3., 5.]), array([3, 1]))
     """
+    import numpy as np  # late: quantiles are asked for where nothing else needs it
+
     rows = [_describe_column(column[~np.isnan(column)].tolist()) for column in values.T]
     table = np.array(rows, dtype=np.float64).reshape(len(rows), 6)
     return Description(table[:, 0].astype(np.int64), *table[:, 1:].T)
@@ -62,3 +101,44 @@ def _describe_column(column: list[float]) -> tuple[float, float, float, float, f
     sd = finite(lambda: math.sqrt(math.fsum((value - mean) ** 2 for value in column) / (n - 1))) if n > 1 else None
     median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     return n, mean, math.nan if sd is None else sd, median, ordered[0], ordered[-1]
+
+
+def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float] | None:
+    """Return Wilson's score interval of a proportion; None of no trial.
+
+    Unlike the bootstrap's percentiles it does not collapse where all trials or none succeed.
+
+    Args:
+        successes: of n independent trials, 0 … n.
+        n: number of trials.
+        level: of confidence, between 0 and 1.
+
+    Source: E. B. Wilson, *Probable Inference, the Law of Succession, and Statistical Inference* (1927).
+    """
+    if not n:
+        return None
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    return low, 1.0 if successes == n else min(1.0, centre + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p values, in the order given.
+
+    The k-th smallest of m is multiplied by m − k + 1; none may be smaller than the one before it, nor exceed 1.
+    Rejecting what is at most α keeps the chance of any false rejection at α, however the tests depend on each other.
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", *Scandinavian Journal of Statistics* 6
+    (1979), 65–70.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        least = max(least, min(1.0, p_values[index] * (len(p_values) - rank)))
+        adjusted[index] = least
+    return adjusted

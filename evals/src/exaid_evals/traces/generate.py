@@ -14,9 +14,9 @@ from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, to_record, write_manifest
 from exaid_evals.artifacts.parts import Part
 from exaid_evals.cases.base import Case
-from exaid_evals.clients.budget import Budget, Spent, StoppedError
+from exaid_evals.clients.base import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import OnFailure
+from exaid_evals.config.mas_generation import OnFailure
 from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import map_threads

@@ -16,8 +16,7 @@ from exaid_evals.cases.registry import CaseSet, load_cases
 from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
 from exaid_evals.config.base import ConfigT, Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
-from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
+from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.request import Shard
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.config.resources import default_mac_dir

@@ -16,7 +16,41 @@ from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, SchemaVersionError
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
-from exaid_evals.validation.registry import CHECKS
+from exaid_evals.validation.metrics import MetricsCheck
+from exaid_evals.validation.records import CaseCheck, CassetteCheck, MacCassetteCheck, ManifestCheck, RecoveryCheck
+from exaid_evals.validation.reports import (
+    AnalysisCheck,
+    CorrectedCheck,
+    ExportCheck,
+    ImageAuditCheck,
+    ImpactCheck,
+    LogComparisonCheck,
+    RunComparisonCheck,
+)
+from exaid_evals.validation.run import RunCheck
+from exaid_evals.validation.trace import TraceCheck
+
+CHECKS: dict[str, type[FileCheck]] = {
+    check.schema: check
+    for check in (
+        ManifestCheck,
+        CaseCheck,
+        TraceCheck,
+        RunCheck,
+        MetricsCheck,
+        CorrectedCheck,
+        ExportCheck,
+        CassetteCheck,
+        MacCassetteCheck,
+        AnalysisCheck,
+        ImageAuditCheck,
+        RunComparisonCheck,
+        LogComparisonCheck,
+        ImpactCheck,
+        RecoveryCheck,
+    )
+}
+
 
 _RECORD_SUFFIXES = (".jsonl", ".jsonl.gz")
 _EXPORT = "exported_summary.json"

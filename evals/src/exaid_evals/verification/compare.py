@@ -11,9 +11,7 @@ from typing import Any, Final, Literal
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.errors import DataError
-from exaid_evals.verification.contents import LINE, Part
-from exaid_evals.verification.origins import Stage, in_order, made_from, stage_of
-from exaid_evals.verification.sides import Hashed, Side
+from exaid_evals.verification.sides import LINE, Hashed, Part, Side, Stage, in_order, made_from, stage_of
 
 _CONTEXT = 24
 _LONGEST = 80

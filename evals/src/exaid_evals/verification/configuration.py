@@ -14,7 +14,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.files import read_regular
 from exaid_evals.verification.compare import ABSENT, both_shown
-from exaid_evals.verification.contents import flattened
+from exaid_evals.verification.sides import flattened
 
 StageConfiguration = dict[str, Any]
 """File name in the folder of configurations → what was resolved from it: a mapping, or the sorted stop entities."""

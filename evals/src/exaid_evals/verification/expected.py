@@ -21,9 +21,7 @@ from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import DataError
 from exaid_evals.verification.compare import hash_digits
 from exaid_evals.verification.configuration import Configuration
-from exaid_evals.verification.contents import Part, has_parts
-from exaid_evals.verification.origins import STAGES, Stage, stage_of
-from exaid_evals.verification.sides import FolderSide, Hashed
+from exaid_evals.verification.sides import STAGES, FolderSide, Hashed, Part, Stage, has_parts, stage_of
 
 DISTRIBUTION = "exaid-evals"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")

@@ -1,18 +1,217 @@
-"""The two sides of a comparison: a folder with files, or what is kept of a campaign in `evals/expected`."""
+"""The two sides of a comparison: the files of a campaign, which stage makes each, and what they hold as records."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_file
+from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.errors import DataError
-from exaid_evals.verification.contents import Part, read_parts
-from exaid_evals.verification.origins import STAGES, Stage, stage_of
+from exaid_evals.errors import ConfigError, DataError
+
+_JSON_LINES = (".jsonl", ".jsonl.gz")
+_TEXTS = (".tex", ".md", ".html", ".txt")
+_NUMBERS = ("sequence_num", "flush_index", "decision_index", "event_index")
+_NAMES = ("case_id", "variant_id", "against", "measure", "trace_id")
+LINE = "line"
+"""The one field of a line of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A record of a file.
+
+    Attributes:
+        name: where it stands and what it is, for readers: `line 5 (gate_flush 3)`.
+        fields: dotted name → value; lists of plain values stay whole.
+    """
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+def has_parts(path: str) -> bool:
+    """Tell whether a file, by its name, is more than a picture."""
+    return path.endswith((*_JSON_LINES, ".json", ".csv", *_TEXTS))
+
+
+def read_parts(path: Path) -> list[Part]:
+    """Return a file's records; none for what has none, such as a figure.
+
+    Raises:
+        DataError: the file cannot be read, or is not what its name says.
+    """
+    name = path.name
+    if name.endswith(_JSON_LINES):
+        return list(_json_lines(path))
+    if name.endswith(".json"):
+        return [_document(path)]
+    if name.endswith(".csv"):
+        return list(_rows(_text(path)))
+    if name.endswith(_TEXTS):
+        return [Part(f"line {number}", {LINE: line}) for number, line in enumerate(_text(path).splitlines(), start=1)]
+    return []
+
+
+def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return dotted name → leaf of a structure.
+
+    >>> flattened({"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 2}], "f": {}})
+    {'a.b': 1, 'a.c': [1, 2], 'd[0].e': 2, 'f': {}}
+    """
+    if isinstance(value, Mapping) and value:
+        dot = f"{prefix}." if prefix else ""
+        return {name: leaf for key, item in value.items() for name, leaf in flattened(item, f"{dot}{key}").items()}
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return {
+            name: leaf
+            for number, item in enumerate(value)
+            for name, leaf in flattened(item, f"{prefix}[{number}]").items()
+        }
+    return {prefix: value}
+
+
+def _json_lines(path: Path) -> Iterator[Part]:
+    for line in scan_jsonl(path):
+        if line.value is None:
+            # One line that is not a record differs like any other; the file's other records can still be named.
+            yield Part(f"line {line.number}", {"(no record)": line.problem})
+            continue
+        title = _title(line.value)
+        yield Part(f"line {line.number}{f' ({title})' if title else ''}", flattened(line.value))
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    """Return what a record is, in a few words: its type, and what tells it from others of that type."""
+    words = [str(record["record_type"])] if "record_type" in record else []
+    number = next((str(record[name]) for name in _NUMBERS if name in record), None)
+    if number is not None:
+        return " ".join([*(words or ["message"]), number])
+    return " ".join([*words, *(str(record[name]) for name in _NAMES if name in record)])
+
+
+def _document(path: Path) -> Part:
+    try:
+        value = json.loads(_text(path))
+    except ValueError as error:
+        return Part("document", {"(no JSON)": str(error)})
+    return Part("document", flattened(value))
+
+
+def _rows(text: str) -> Iterator[Part]:
+    rows: Sequence[list[str]] = list(csv.reader(io.StringIO(text)))
+    if not rows:
+        return
+    header = rows[0]
+    yield Part("header", {f"column {number}": name for number, name in enumerate(header, start=1)})
+    for number, row in enumerate(rows[1:], start=1):
+        # What lies beyond the header's columns still has a place.
+        names = [*header, *(f"column {extra}" for extra in range(len(header) + 1, len(row) + 1))]
+        yield Part(f"row {number} ({', '.join(row[:1])})", dict(zip(names, row, strict=False)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return b"".join(content_chunks(path)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"invalid UTF-8 at byte {error.start}", where=str(path), remedy="make it again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that makes files: its number as the user writes it, its verb, and the folders that it fills."""
+
+    number: str
+    verb: str
+    folders: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return how messages call it."""
+        return f"{self.number} {self.verb}"
+
+
+STAGES = (
+    Stage("01", "make-traces", ("cases", "traces", "manifests")),
+    Stage("02", "run-variants", ("runs",)),
+    Stage("03", "compute-metrics", ("metrics",)),
+    Stage("04", "export", ("exports",)),
+)
+
+# In the order in which one is made from the other; the longer of two prefixes comes first where both fit.
+_KINDS = ("cases/", "traces/", "manifests/", "runs/", "metrics/", "metrics/tables/", "metrics/figures/", "exports/")
+_COMPARISONS = "metrics/comparisons.metrics.jsonl"
+_CONVERSATION = ("cases/", "traces/", "manifests/")
+_SOURCES: dict[str, tuple[str, ...]] = {
+    "cases/": (),
+    "traces/": ("cases/",),
+    "manifests/": ("cases/", "traces/"),
+    "runs/": ("cases/", "manifests/"),
+    "metrics/": (*_CONVERSATION, "runs/"),
+    "metrics/tables/": (*_CONVERSATION, "runs/", "metrics/"),
+    "metrics/figures/": (*_CONVERSATION, "runs/", "metrics/"),
+    "exports/": (*_CONVERSATION, "runs/", "metrics/"),
+}
+
+
+def stage_of(path: str) -> Stage | None:
+    """Return the stage that makes a file, from its path inside the campaign; None for what no stage makes.
+
+    >>> str(stage_of("runs/V3/case-1.jsonl.gz")), stage_of(".state/report.jsonl")
+    ('02 run-variants', None)
+    """
+    folder = path.partition("/")[0]
+    return next((stage for stage in STAGES if folder in stage.folders), None)
+
+
+def chosen_stages(numbers: Iterable[str]) -> tuple[Stage, ...]:
+    """Return the stages that a user means by numbers (`02`, `2`) or verbs.
+
+    Raises:
+        ConfigError: names what is not a stage.
+    """
+    known = {name: stage for stage in STAGES for name in (stage.number, stage.number.lstrip("0"), stage.verb)}
+    wanted = list(numbers)
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        there = ", ".join(str(stage) for stage in STAGES)
+        raise ConfigError(f"no stage is called {', '.join(unknown)}", where="--stages", remedy=f"there are {there}")
+    chosen = {known[name].number for name in wanted}
+    return tuple(stage for stage in STAGES if stage.number in chosen)
+
+
+def in_order(paths: Iterable[str]) -> list[str]:
+    """Return paths sorted so that what is made from something comes behind it."""
+    return sorted(paths, key=lambda path: (_KINDS.index(_kind(path)), path == _COMPARISONS, path))
+
+
+def _kind(path: str) -> str:
+    return max((prefix for prefix in _KINDS if path.startswith(prefix)), key=len)
+
+
+def made_from(path: str, other: str) -> bool:
+    """Tell whether a file is made from another one, directly or not.
+
+    >>> made_from("runs/V3/case-1.jsonl.gz", "traces/case-1.jsonl.gz")
+    True
+    >>> made_from("runs/V3/case-1.jsonl.gz", "traces/case-2.jsonl.gz")
+    False
+    >>> made_from("metrics/tables/main.tex", "runs/V0/case-1.jsonl.gz")
+    True
+    """
+    kind, source = _kind(path), _kind(other)
+    if kind == "runs/" and source == "traces/":
+        return path.rpartition("/")[2] == other.rpartition("/")[2]  # of the same case
+    if path == _COMPARISONS and source == "metrics/":
+        return other != path
+    return source in _SOURCES[kind]
+
 
 OWN_EXPORT = "campaign"
 """What the one run of a campaign's own export is called."""

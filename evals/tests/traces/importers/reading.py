@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.traces.importers.agents import Casting
-from exaid_evals.traces.importers.assemble import Imported, read_conversations
+from exaid_evals.traces.importers.assemble import Casting, Imported, read_conversations
 from exaid_evals.traces.importers.registry import importer_of
 from exaid_evals.traces.model import Provenance
 

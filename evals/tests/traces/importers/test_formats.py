@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.traces.importers.agents import Casting
+from exaid_evals.traces.importers.assemble import Casting
 from traces.importers.reading import problems_of, read, said, write
 
 MAC = [

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.traces.importers.agents import Casting
-from exaid_evals.traces.importers.assemble import Imported
+from exaid_evals.traces.importers.assemble import Casting, Imported
 from traces.importers.reading import read
 
 EXPORTS = Path(__file__).resolve().parents[2] / "gold" / "exports"

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
-from exaid_evals.traces.mac.checkout import AUTOGEN
+from exaid_evals.traces.mac.prepare import AUTOGEN
 from traces.mac.harness import Checkout, check_out
 from traces.mac.provider import Provider
 

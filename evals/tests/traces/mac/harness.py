@@ -13,8 +13,7 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.dataset import DatasetConfig
-from exaid_evals.config.mas_generation import MacModelConfig, MasGenerationConfig
+from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.requests import TracesRequest
 from exaid_evals.traces.generate import Result, make_traces
 from exaid_evals.traces.plan import Plan, Settings, plan_traces

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from checking import found_in_campaign
-from exaid_evals.clients.budget import Budget
+from exaid_evals.clients.base import Budget
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import MacConfig, MasGenerationConfig, Stage
 from exaid_evals.traces.generate import Result, make_traces

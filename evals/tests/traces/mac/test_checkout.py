@@ -10,7 +10,7 @@ import pytest
 
 from exaid_evals.config.mas_generation import MacConfig, MacModelConfig
 from exaid_evals.errors import ConfigError, MissingDependencyError
-from exaid_evals.traces.mac.checkout import require_autogen, require_mac
+from exaid_evals.traces.mac.prepare import require_autogen, require_mac
 from traces.mac.harness import Checkout, check_out, git, planned
 
 PINNED = MacConfig().commit
@@ -87,7 +87,7 @@ def test_every_problem_is_told_at_once(mac: Checkout, tmp_path: Path) -> None:
 
 def test_other_autogen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The version of autogen is part of the protocol."""
-    monkeypatch.setattr("exaid_evals.traces.mac.checkout.version", lambda _: "0.3.0")
+    monkeypatch.setattr("exaid_evals.traces.mac.prepare.version", lambda _: "0.3.0")
     with pytest.raises(MissingDependencyError, match=r"pyautogen 0\.2\.32; 0\.3\.0 is installed"):
         require_autogen()
 

@@ -8,7 +8,7 @@ import pytest
 
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.traces.mac.calls import Trouble
-from exaid_evals.traces.mac.forward import Forwarder
+from exaid_evals.traces.mac.proxy import Forwarder
 from traces.mac.harness import KEY
 from traces.mac.provider import Provider, Says
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import ABSENT, making, setting_text
-from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.descriptive import holm
 
 
 @dataclass(frozen=True, slots=True)

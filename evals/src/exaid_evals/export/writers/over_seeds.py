@@ -18,10 +18,10 @@ from exaid_evals.metrics.aggregate import SCALE, number
 from exaid_evals.metrics.records import Estimate, VariantMetrics
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.report.base import STUB_NOTE, Table
-from exaid_evals.report.tables import main
+from exaid_evals.report.tables.variants import MAIN
 from exaid_evals.runs.base import Run, merged_signature
-from exaid_evals.stats.finite import finite
-from exaid_evals.stats.hierarchical import hierarchical_interval
+from exaid_evals.stats.bootstrap import hierarchical_interval
+from exaid_evals.stats.descriptive import finite
 
 NAME = "over_seeds"
 _LEAST_CAMPAIGNS = 2
@@ -39,7 +39,7 @@ def build(export: Export) -> Table | None:
     variants = sorted({name for of_run in cases for name in of_run}, key=natural_order)
     primary = (export.primary_metric or "").split(".")[0]
     built = [_over_seeds(campaigns, [of_run.get(name, {}) for of_run in cases], name) for name in variants]
-    table = main.build([one for one, _ in built], primary)
+    table = MAIN.table([one for one, _ in built], primary)
     designs = sorted({design for _, design in built})
     counts = sorted({len(set().union(*(of_run.get(name, {}) for of_run in cases))) for name in variants})
     n_cases = " or ".join(str(count) for count in counts)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation
-from exaid_evals.stats.quantiles import quantile
+from exaid_evals.stats.descriptive import quantile
 
 REASONS = (
     "min_words",

@@ -3,7 +3,7 @@
 The source is the conversation, once as its concepts in the order in which they were first said and once as its CTU; the
 output is what updates tell. A unit's delay is how much of the source had been said when it came. Each measure stands
 twice: as it was, latency included, and `_without_latency`, as it would be if each update came when its window had left
-the gate. Formulas and sources: `exaid_evals.stats.lagging`.
+the gate. Formulas and sources: `exaid_evals.stats.survival`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation, Update
-from exaid_evals.stats.lagging import Blocks, average_lagging, differentiable_lagging, length_adaptive_lagging
+from exaid_evals.stats.survival import Blocks, average_lagging, differentiable_lagging, length_adaptive_lagging
 
 _AL, _LAAL, _DAL = "al", "laal", "dal"
 

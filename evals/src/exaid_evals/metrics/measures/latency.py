@@ -8,7 +8,7 @@ from functools import partial
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Decision, Observation, Update
-from exaid_evals.stats.quantiles import quantile
+from exaid_evals.stats.descriptive import quantile
 
 
 def measures(_: MetricsConfig) -> list[Measure]:

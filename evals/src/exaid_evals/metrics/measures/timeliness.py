@@ -7,7 +7,7 @@ from functools import partial
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation
-from exaid_evals.stats.quantiles import quantile
+from exaid_evals.stats.descriptive import quantile
 from exaid_evals.stats.survival import median_survival, restricted_mean
 
 

@@ -8,10 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.metrics.records import Estimate, VariantMetrics
-from exaid_evals.report.figures.canvas import FAINT, INK, LineStyle, line_styles
-from exaid_evals.report.figures.estimates_csv import estimates_csv
-from exaid_evals.report.figures.labels import beside, marker
-from exaid_evals.report.figures.sheet import COLUMN_IN, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, FAINT, INK, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.labels import beside, estimates_csv, marker
 from exaid_evals.report.notes import cases_note, signatures_of
 
 if TYPE_CHECKING:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import VariantMetrics
-from exaid_evals.report.figures.canvas import INK, LineStyle, line_styles
-from exaid_evals.report.figures.estimates_csv import estimates_csv
-from exaid_evals.report.figures.labels import marker
-from exaid_evals.report.figures.sheet import COLUMN_IN, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, INK, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.labels import estimates_csv, marker
 from exaid_evals.report.notes import cases_note, signatures_of, time_note, undefined_note
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exaid_evals.calibration.policy import Policy
+from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.stage import Calibration
 from exaid_evals.report.figures.canvas import FAINT, INK, use_shipped_fonts
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from exaid_evals.metrics.records import VariantMetrics
 from exaid_evals.report.figures.canvas import INK, LineStyle
+from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
@@ -145,3 +148,23 @@ def _cost(box: Box, taken: Sequence[Box], frame: Box) -> float:
 def _overlap(one: Box, other: Box) -> float:
     across, up = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
     return max(0.0, across) * max(0.0, up)
+
+
+_STATISTICS = ("mean", "ci95_low", "ci95_high", "n", "n_undefined")
+
+
+def estimates_csv(variants: Sequence[VariantMetrics], measures: Iterable[str]) -> str:
+    """Return a row per variant and measure that it has; values in the records' units, empty where undefined."""
+    rows = [
+        [
+            one.variant_id,
+            measure,
+            *(getattr(one.measures[measure], statistic) for statistic in _STATISTICS),
+            one.stub,
+            one.signature,
+        ]
+        for measure in measures
+        for one in variants
+        if measure in one.measures
+    ]
+    return write_csv(["variant", "measure", *_STATISTICS, "stub", "signature"], rows)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import VariantMetrics
-from exaid_evals.report.figures.canvas import line_styles
-from exaid_evals.report.figures.estimates_csv import estimates_csv
-from exaid_evals.report.figures.labels import label_ends, marker
-from exaid_evals.report.figures.sheet import PAGE_IN, sheet
+from exaid_evals.report.figures.canvas import PAGE_IN, line_styles, sheet
+from exaid_evals.report.figures.labels import estimates_csv, label_ends, marker
+from exaid_evals.report.headings import parameters
 from exaid_evals.report.notes import cases_note, signatures_of, undefined_note
-from exaid_evals.report.tables.pick import parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

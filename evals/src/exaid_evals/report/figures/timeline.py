@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exaid_evals.report.example_case import RULE, ExampleCase, Lane
-from exaid_evals.report.figures.canvas import FAINT, INK, LineStyle, line_styles
-from exaid_evals.report.figures.sheet import PAGE_IN, sheet
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, line_styles, sheet
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.report.notes import signatures_of, time_note
-from exaid_evals.report.results import Results
+from exaid_evals.report.results import RULE, ExampleCase, Lane, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from exaid_evals.metrics.comparison_records import FAILED_RUN, FAILED_TRACE, Comparison
 from exaid_evals.report.base import STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Digits, Number, PValue, WithInterval
-from exaid_evals.report.headings import column
+from exaid_evals.report.headings import column, nearest_parameter
 from exaid_evals.report.notes import rests_on_time, time_note
 from exaid_evals.report.results import Results
-from exaid_evals.report.tables.pick import nearest_parameter
 
 NAME = "comparisons"
 WHY_NOT = "no variant has been compared with another"

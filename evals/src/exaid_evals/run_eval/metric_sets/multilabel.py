@@ -15,7 +15,7 @@ from exaid_evals.run_eval.calibration import best_thresholds, logit_of
 from exaid_evals.run_eval.counting import Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_numbers, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
-from exaid_evals.stats.proportions import wilson_interval
+from exaid_evals.stats.descriptive import wilson_interval
 
 REFINES = frozenset({"vision", "text"})
 TASK_TYPES = frozenset({"multi_label_classification", "multilabel_classification", "multi_label_image_classification"})

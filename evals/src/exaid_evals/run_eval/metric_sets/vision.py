@@ -17,7 +17,7 @@ from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 from exaid_evals.runs.files import classification
-from exaid_evals.stats.proportions import wilson_interval
+from exaid_evals.stats.descriptive import wilson_interval
 
 WORDS = frozenset({"image", "vision"})
 REFINES = frozenset({"text"})

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exaid_evals.traces.importers.base import NO_SPEECH, Conversation, Reading, Spot, Utterance
-from exaid_evals.traces.importers.moments import when_of
-from exaid_evals.traces.importers.source import Source
+from exaid_evals.traces.importers.source import Root, Source
+from exaid_evals.traces.importers.timing import when_of
 
 CASE_KEYS = ("case_id", "conversation_id", "thread_id")
 _SKIP = "remove it, or leave out what does not map with --skip-unmapped"
@@ -169,3 +169,99 @@ def name_after_file(reading: Reading, source: Source) -> None:
     if len(reading.conversations) == 1 and reading.conversations[0].raw_id is None:
         only = reading.conversations[0]
         reading.conversations = [Conversation(source.stem.removesuffix("_conversation"), only.spot, only.utterances)]
+
+
+_HISTORY = "chat_history"
+_ENOUGH = 10
+
+
+class AutogenImporter:
+    """`--format autogen`."""
+
+    name = "autogen"
+
+    def claims(self, source: Source) -> bool:
+        """Claim one JSON document that is a list of messages with roles, or holds one as `chat_history`."""
+        if not source.is_json or source.roots[0].line is not None:
+            return False
+        value = source.roots[0].value
+        messages = value.get(_HISTORY) if isinstance(value, Mapping) else value
+        return isinstance(messages, list) and any(
+            isinstance(item, Mapping) and "content" in item and "role" in item for item in messages[:_ENOUGH]
+        )
+
+    def read(self, source: Source) -> Reading:
+        """Read the file's one conversation."""
+        reading = Reading()
+        for root in source.roots:
+            spot = Spot(root.line)
+            messages, raw_id = root.value, None
+            if isinstance(messages, Mapping):
+                raw_id = case_of(messages, spot, reading)
+                messages, spot = messages.get(_HISTORY), spot.below(_HISTORY)
+            if not isinstance(messages, list):
+                reading.damage(spot, "no list of messages stands here", remedy="export the chat_history")
+                continue
+            said = [utterance_of(message, spot.below(number), reading) for number, message in enumerate(messages)]
+            add_conversation(reading, raw_id, spot, said)
+        name_after_file(reading, source)
+        return reading
+
+
+_CONVERSATION_KEYS = (*CASE_KEYS, "custom_id", "id")
+
+
+class OpenaiImporter:
+    """`--format openai`."""
+
+    name = "openai"
+
+    def claims(self, source: Source) -> bool:
+        """Claim JSON objects that are messages with a role, or hold a list of them as `messages`."""
+        return source.is_json and any(_claimed(root.value) for root in source.roots[:_ENOUGH])
+
+    def read(self, source: Source) -> Reading:
+        """Read every conversation of the file."""
+        reading = Reading()
+        by_case: dict[str | int | None, tuple[Spot, list[Utterance | None]]] = {}
+        for root in source.roots:
+            spot, value = Spot(root.line), root.value
+            if isinstance(value, list):
+                _conversation(Root(root.line, {"messages": value}), spot, reading, listed=True)
+            elif isinstance(value, Mapping) and "messages" in value:
+                _conversation(root, spot, reading)
+            elif isinstance(value, Mapping):
+                raw_id = case_of(value, spot, reading)
+                _, said = by_case.setdefault(raw_id, (spot, []))
+                said.append(utterance_of(value, spot, reading))
+            else:
+                remedy = "write one message, or one object with `messages`, a line"
+                reading.unmapped(spot, f"{named(value)} where a message must stand", kind="no message", remedy=remedy)
+        for raw_id, (spot, said) in by_case.items():
+            add_conversation(reading, raw_id, spot, said)
+        name_after_file(reading, source)
+        return reading
+
+
+def _claimed(value: Any) -> bool:
+    messages = value.get("messages") if isinstance(value, Mapping) else None
+    return any(_is_message(item) for item in (messages[:_ENOUGH] if isinstance(messages, list) else [value]))
+
+
+def _is_message(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and isinstance(value.get("role"), str)
+        and ("content" in value or "tool_calls" in value)
+    )
+
+
+def _conversation(root: Root, spot: Spot, reading: Reading, *, listed: bool = False) -> None:
+    messages = root.value["messages"]
+    below = spot if listed else spot.below("messages")
+    if not isinstance(messages, list):
+        reading.damage(below, f"{named(messages)} where the list of messages must stand", remedy="export it again")
+        return
+    raw_id = case_of(root.value, spot, reading, keys=_CONVERSATION_KEYS)
+    said = [utterance_of(message, below.below(number), reading) for number, message in enumerate(messages)]
+    add_conversation(reading, raw_id, below, said)

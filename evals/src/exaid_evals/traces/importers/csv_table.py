@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 from exaid_evals.traces.importers.base import Reading, Spot, Utterance
 from exaid_evals.traces.importers.chat import add_conversation, token_count
-from exaid_evals.traces.importers.moments import TIME_KEYS, when_of
 from exaid_evals.traces.importers.source import MAX_FILE_BYTES, Source
+from exaid_evals.traces.importers.timing import TIME_KEYS, when_of
 
 REQUIRED = ("case_id", "agent", "content")
 OPTIONAL = (*TIME_KEYS, "provider_token_count")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from exaid_evals.traces.importers.base import Moment, Reading, Spot
-from exaid_evals.traces.importers.moments import from_nanoseconds
 from exaid_evals.traces.importers.source import Source
+from exaid_evals.traces.importers.timing import from_nanoseconds
 
 # Attributes are nested by whoever wrote the file; nobody means to nest deeper.
 _MAX_DEPTH = 50

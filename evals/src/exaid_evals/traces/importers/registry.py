@@ -14,8 +14,8 @@ _PACKAGE = "exaid_evals.traces.importers"
 _IMPORTERS = {
     "otel": f"{_PACKAGE}.otel:OtelImporter",
     "langchain": f"{_PACKAGE}.langchain:LangchainImporter",
-    "autogen": f"{_PACKAGE}.autogen:AutogenImporter",
-    "openai": f"{_PACKAGE}.openai:OpenaiImporter",
+    "autogen": f"{_PACKAGE}.chat:AutogenImporter",
+    "openai": f"{_PACKAGE}.chat:OpenaiImporter",
     "csv": f"{_PACKAGE}.csv_table:CsvImporter",
 }
 IMPORTERS = Kind("format", "exaid_evals.importers", _IMPORTERS)

@@ -7,17 +7,145 @@ spend anything through the port.
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.traces.mac.calls import Reply, Session
+import httpx
+
+from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.clients.endpoint import Endpoint
+from exaid_evals.clients.retry import passes, retry_after_s
+from exaid_evals.traces.mac.calls import Reply, Session, Trouble
+from exaid_evals.traces.mac.streamed import StreamedAnswer, as_streamed
+
+_PATH = "/chat/completions"
+# What MAC's client reads of an error before it decides to ask again.
+_KEPT_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
+_FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key"})
+_UNAUTHORIZED = 401
+_NO_STREAM = (400, 404, 405, 422, 501)
+_MAX_SHOWN = 200
+
+
+class Forwarder:
+    """Sends requests to an OpenAI-compatible service. It may be called from several threads.
+
+    Args:
+        endpoint: the service and the key.
+        timeout_s: of one call; MAC's client has the same patience.
+        stream: whether answers are asked for chunk by chunk where the service can, so that it is known when text came.
+            MAC gets them whole, as it asked for them.
+    """
+
+    def __init__(self, endpoint: Endpoint, timeout_s: float, *, stream: bool = True) -> None:
+        self._stream = stream
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        # No redirects: they would carry the key to wherever they lead.
+        self._client = httpx.Client(timeout=timeout_s, follow_redirects=False, params=dict(endpoint.query))
+
+    def __call__(self, body: bytes) -> Reply:
+        """Send one request's body."""
+        streamed = as_streamed(body) if self._stream else None
+        try:
+            if streamed is not None:
+                reply = self._streamed(streamed)
+                if reply is not None:
+                    return reply
+                self._stream = False
+            response = self._client.post(self._endpoint.base_url + _PATH, content=body, headers=self._headers())
+        except httpx.TimeoutException:
+            return self._unreachable(504, f"no answer within {self._timeout_s:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return self._unreachable(502, f"no connection ({type(error).__name__}: {error})")
+        return self._reply(response)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._endpoint.key}", "Content-Type": "application/json"}
+
+    def _streamed(self, body: bytes) -> Reply | None:
+        """Send a request for a streamed answer; None where the service says that it does not stream."""
+        started_s = time.monotonic()
+        url = self._endpoint.base_url + _PATH
+        with self._client.stream("POST", url, content=body, headers=self._headers()) as response:
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                response.read()
+                refused = response.status_code in _NO_STREAM and b"stream" in response.content.lower()
+                return None if refused else self._reply(response)
+            answer = StreamedAnswer(started_s)
+            try:
+                answer.key(response.iter_lines())
+            except (ValueError, AttributeError, TypeError, RecursionError):
+                return self._unreachable(502, "a stream that nobody can read")
+            if answer.error is not None or not answer.whole:
+                return self._unreachable(502, f"a stream that broke off ({answer.error or 'before its end'})")
+        whole = json.dumps(answer.plain())
+        safe = self._endpoint.redactor.stored(whole)
+        try:
+            reply = Reply(200, canonical_bytes(json.loads(safe)), deltas=answer.deltas if safe == whole else ())
+        except ValueError:
+            return self._unreachable(502, "a text that no file can hold")
+        return reply
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _reply(self, response: httpx.Response) -> Reply:
+        safe = self._endpoint.redactor.stored(response.content.decode("utf-8", errors="replace"))
+        try:
+            data: Any = json.loads(safe)
+            body = canonical_bytes(data)
+        except (ValueError, RecursionError):
+            # No JSON, or none that can be written again (NaN, half a surrogate pair).
+            data, body = None, safe.encode("utf-8", errors="replace")
+        headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        status = response.status_code
+        if status == httpx.codes.OK and _answers(data):
+            return Reply(status, body, headers)
+        trouble = self._trouble(status, data, retry_after_s({k.lower(): v for k, v in response.headers.items()}))
+        if status < httpx.codes.BAD_REQUEST:
+            # A redirect, or an answer without an answer in it: MAC's client could make nothing of either.
+            status, body = 502, _error_body(trouble.what)
+        return Reply(status, body, headers, trouble)
+
+    def _trouble(self, status: int, data: Any, wait_s: float | None) -> Trouble:
+        error = data.get("error") if isinstance(data, dict) else None
+        # Google wraps its errors in a list.
+        if isinstance(data, list) and data and isinstance(data[0], dict):
+            error = data[0].get("error")
+        details = error if isinstance(error, dict) else {}
+        message = self._endpoint.redactor.shown(str(details.get("message") or error or "")).strip()
+        said = f" ({message:.{_MAX_SHOWN}})" if message else ""
+        code = details.get("code")
+        if status == httpx.codes.OK or status < httpx.codes.BAD_REQUEST:
+            what = f"the provider answered {status} without an answer in it{said}"
+            return Trouble(what, passing=status == httpx.codes.OK)
+        fatal = status == _UNAUTHORIZED or code in _FATAL_CODES
+        return Trouble(f"the provider answered {status}{said}", passing=passes(status), fatal=fatal, wait_s=wait_s)
+
+    def _unreachable(self, status: int, what: str) -> Reply:
+        what = f"the provider gave {self._endpoint.redactor.shown(what)}"
+        return Reply(status, _error_body(what), trouble=Trouble(what, passing=True))
+
+
+def _answers(data: Any) -> bool:
+    choices = data.get("choices") if isinstance(data, dict) else None
+    return isinstance(choices, list) and bool(choices)
+
+
+def _error_body(what: str) -> bytes:
+    return canonical_bytes({"error": {"message": what, "type": "exaid_evals", "code": None, "param": None}})
+
 
 _MAX_BODY = 64 * 1024 * 1024
 _SUFFIX = "/chat/completions"

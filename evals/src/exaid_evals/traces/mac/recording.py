@@ -22,7 +22,7 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.clients.cassette import REMEDY, Repaired, read_records, repair_records
-from exaid_evals.clients.request_difference import first_difference
+from exaid_evals.clients.replay import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.traces.mac.streamed import Deltas

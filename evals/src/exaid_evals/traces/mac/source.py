@@ -13,15 +13,13 @@ from typing import Any, Self
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.cases.base import Case, content_of
-from exaid_evals.clients.budget import Budget, StoppedError
+from exaid_evals.clients.base import Budget, StoppedError
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.config.mas_generation import LiveConfig, MacConfig, MacModelConfig, Stage
 from exaid_evals.errors import CaseFailedError, DataError, ExaidError, LLMError
 from exaid_evals.traces.mac.calls import CaseCalls, Session, Trouble
-from exaid_evals.traces.mac.check import Verdict, agent_of, verdict_on
-from exaid_evals.traces.mac.forward import Forwarder
-from exaid_evals.traces.mac.process import End, Said, Try, run_child
-from exaid_evals.traces.mac.proxy import Address, Proxy
+from exaid_evals.traces.mac.process import End, Said, Try, Verdict, agent_of, run_child, verdict_on
+from exaid_evals.traces.mac.proxy import Address, Forwarder, Proxy
 from exaid_evals.traces.mac.recording import Outcome, RecordedRun, Recording, SaidAt
 from exaid_evals.traces.model import Message, Provenance, Trace
 

@@ -13,13 +13,10 @@ from dataclasses import replace
 from exaid_evals.cases.base import Case
 from exaid_evals.config.mas_generation import ConversationConfig
 from exaid_evals.traces.stub import wording
-from exaid_evals.traces.stub.case_text import CaseText
-from exaid_evals.traces.stub.findings import read_case
-from exaid_evals.traces.stub.moves import Conversation, diagnosis_name
-from exaid_evals.traces.stub.sampler import Sampler
-from exaid_evals.traces.stub.statements import Block, Mention, Statement, Turn, filled
+from exaid_evals.traces.stub.findings import CaseText, read_case
+from exaid_evals.traces.stub.moves import Conversation, diagnosis_name, tests_for
+from exaid_evals.traces.stub.statements import Block, Mention, Sampler, Statement, Turn, filled
 from exaid_evals.traces.stub.wording import Phrasebook
-from exaid_evals.traces.stub.workup import tests_for
 
 SUPERVISOR = "supervisor"
 DOCTORS = ("doctor0", "doctor1", "doctor2")

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 from exaid_evals.config.mas_generation import ConversationConfig
 from exaid_evals.traces.stub.glossary import ENTRIES
-from exaid_evals.traces.stub.sampler import Sampler
-from exaid_evals.traces.stub.statements import Mention, MentionKind
+from exaid_evals.traces.stub.statements import Mention, MentionKind, Sampler
 
 OPENING = (
     "Here is a new case for the panel. Please work towards one diagnosis, a differential and the tests that are needed."

@@ -1,20 +1,87 @@
-"""The trigger that asks a language model whether the window is complete, of value, and new."""
+"""Triggers: whether to summarize now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field, field_validator
 
-from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest
+from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, Usage
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
-from exaid_evals.middleware.prompts import history_section, object_schema, turns_section
-from exaid_evals.middleware.retry_invalid import ask_until_readable
-from exaid_evals.middleware.triggers.base import DISCARD, FILTERS, HOLD, SUMMARIZE, TriggerInput, Verdict
+from exaid_evals.middleware.llm_answers import ask_until_readable, history_section, object_schema, turns_section
+
+SUMMARIZE = "summarize"
+HOLD = "hold"
+DISCARD = "discard"
+FILTERS = ("completeness", "value", "novelty")
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerInput:
+    """What a decision is made on.
+
+    Attributes:
+        turns: `(agent_id, text)` of the flushed text that waits, one a message, the latest last.
+        history: rendered summaries, oldest first, at most `history_k`.
+        final: whether no more text will come.
+    """
+
+    turns: Sequence[tuple[str, str]]
+    history: Sequence[str]
+    final: bool
+
+    @property
+    def text(self) -> str:
+        """The window's text."""
+        return "\n".join(text for _, text in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision: `summarize`, `hold` (keep the window for later) or `discard` (drop it).
+
+    Attributes:
+        filters: filter → answer; None for a filter that was not asked.
+        usage: what the model used; None where none was called.
+        latency_ms: how long the decision took.
+    """
+
+    decision: str
+    filters: Mapping[str, bool | None]
+    usage: Usage | None = None
+    latency_ms: int = 0
+
+
+class Trigger(Protocol):
+    """Decides after each flush."""
+
+    Settings: ClassVar[type[Config]]
+
+    def decide(self, request: TriggerInput) -> Verdict:
+        """Decide on the window.
+
+        Raises:
+            LLMError: the model gave no usable answer.
+        """
+
+
+class AlwaysTrigger:
+    """Summarises after every flush and asks nobody."""
+
+    Settings: ClassVar[type[Config]] = Config
+
+    def __init__(self, settings: Config, client: LLMClient) -> None:
+        pass
+
+    def decide(self, request: TriggerInput) -> Verdict:
+        """Say yes."""
+        return Verdict(SUMMARIZE, dict.fromkeys(FILTERS))
+
 
 FilterName = Literal["completeness", "value", "novelty"]
 

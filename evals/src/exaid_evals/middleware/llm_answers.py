@@ -1,12 +1,35 @@
-"""Asking a second time when the first answer has the wrong form, and anew where the user wants it."""
+"""What trigger and summarizer share: the prompts' common text, and asking again where an answer has the wrong form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, LLMResponse, Usage
+
+
+def history_section(history: Sequence[str]) -> str:
+    """Return the earlier updates, as a prompt shows them."""
+    if not history:
+        return "EARLIER UPDATES\n(none)"
+    return "EARLIER UPDATES\n" + "\n---\n".join(history)
+
+
+def turns_section(turns: Sequence[tuple[str, str]]) -> str:
+    """Return who said what, a line each."""
+    return "\n".join(f"[{agent}] {text.strip()}" for agent, text in turns)
+
+
+def object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of an object that has these properties, and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
 
 Parsed = TypeVar("Parsed")
 

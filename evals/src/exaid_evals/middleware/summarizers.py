@@ -1,23 +1,81 @@
-"""The structured summarizer: six short fields from a language model, checked against their schema."""
+"""Summarizers: an update made from a window of text and the last summaries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
-from exaid_evals.artifacts.summary_fields import MAX_FIELD_CHARS, field_problems
-from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest
+from exaid_evals.artifacts.summary_fields import FIELDS, MAX_FIELD_CHARS, SEMANTIC_FIELDS, field_problems, render
+from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, Usage
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.config.base import Config
-from exaid_evals.middleware.prompts import history_section, object_schema, turns_section
-from exaid_evals.middleware.retry_invalid import ask_at_most_twice
-from exaid_evals.middleware.summarizers.base import (
-    FIELDS,
-    SEMANTIC_FIELDS,
-    SummaryInput,
-    Update,
-    render,
-)
+from exaid_evals.middleware.llm_answers import ask_at_most_twice, history_section, object_schema, turns_section
+
+__all__ = ["FIELDS", "MAX_FIELD_CHARS", "SEMANTIC_FIELDS", "Summarizer", "SummaryInput", "Update", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryInput:
+    """What an update is made of.
+
+    Attributes:
+        turns: `(agent_id, text)` of the text to summarise, one a message, in order.
+        history: rendered summaries, oldest first, at most `history_k`.
+    """
+
+    turns: Sequence[tuple[str, str]]
+    history: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update, or the reason why there is none.
+
+    Attributes:
+        content: the six fields; None for a passed-through message and for a failed summary. Fields that break the
+            schema make the update a failed one, whoever made them.
+        semantics_text: what the update says: `render` of the first five fields, where there are fields.
+        rendered_text: what the clinician reads: `render` of all six.
+        error: why the schema was broken; None where it holds.
+        usage: what the model used; None where none was called.
+        latency_ms: how long it took.
+    """
+
+    content: Mapping[str, str] | None
+    semantics_text: str
+    rendered_text: str
+    error: str | None = None
+    usage: Usage | None = None
+    latency_ms: int = 0
+
+
+class Summarizer(Protocol):
+    """Makes an update of a window."""
+
+    Settings: ClassVar[type[Config]]
+
+    def summarize(self, request: SummaryInput) -> Update:
+        """Summarise the window.
+
+        Raises:
+            LLMError: no answer could be had.
+        """
+
+
+class PassthroughSummarizer:
+    """Hands the window on as it is."""
+
+    Settings: ClassVar[type[Config]] = Config
+
+    def __init__(self, settings: Config, client: LLMClient) -> None:
+        pass
+
+    def summarize(self, request: SummaryInput) -> Update:
+        """Return the window's text."""
+        text = "\n".join(text for _, text in request.turns)
+        return Update(None, text, text)
+
 
 _SUMMARY_SYSTEM = (
     "You write short updates for a clinician who follows a discussion between several physicians. Report only what "

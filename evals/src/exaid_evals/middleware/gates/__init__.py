@@ -1,1 +1,0 @@
-"""Gates: when a chunk of the stream leaves the buffer."""

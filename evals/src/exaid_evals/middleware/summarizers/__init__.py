@@ -1,1 +1,0 @@
-"""Summarizers: what is made of a window."""

@@ -1,1 +1,0 @@
-"""Triggers: whether to summarise now."""
