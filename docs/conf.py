@@ -36,6 +36,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_mock_imports = ["torch"]
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # else the fields of named tuples, which describe themselves, are described twice
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
