@@ -126,12 +126,15 @@ class Shares:
 
 
 def shares(clean: dict[str, Tally], troubled: dict[str, Tally]) -> Shares:
-    """Return alarms on clean runs, faults that are seen, causes that are right where one is, and that are if named."""
+    """Return alarms on clean runs, faults that are seen, causes that are right where one is, and that are if named.
+
+    Where no family can be told from what is logged, whatever is named is wrong.
+    """
     n_clean = sum(one.n for one in clean.values())
     told = [one for one in troubled.values() if one.family is not None]
     right = sum(one.named[str(one.family)] for one in told)
     families = ("data", "optimisation", "evaluation", "system")
-    named = sum(one.named[family] for one in told for family in families)
+    named = sum(one.named[family] for one in troubled.values() for family in families)
     return Shares(
         sum(one.alarms for one in clean.values()) / n_clean,
         sum(one.monitor for one in clean.values()) / n_clean,

@@ -18,6 +18,7 @@ from exaid_evals.runs.rows import history_of
 
 sys.path.insert(0, str(BENCH))
 
+from dynamic_histories import TROUBLED as DYNAMIC_TROUBLED
 from made_histories import CLEAN, TROUBLED
 
 SEVERE = ("high", "critical")
@@ -109,6 +110,34 @@ def test_faults_are_told_and_no_wrong_cause_is_named(kind: object) -> None:
     assert [one for one in analysis.incidents if one.severity in SEVERE]
     if analysis.diagnosis is not None and run.family is not None:
         assert analysis.diagnosis.named in (run.family, "unknown")
+
+
+@pytest.mark.parametrize("kind", DYNAMIC_TROUBLED, ids=lambda kind: kind.__name__)
+def test_faults_of_real_dynamics_name_no_wrong_cause(kind: object) -> None:
+    """Of each fault one run; what cannot be told from what was logged is called open."""
+    run = kind(np.random.default_rng([9, 7]))  # type: ignore[operator]
+    diagnosis = analyse(history_of("run", "jsonl", [*run.rows, *run.batches])).diagnosis
+    assert diagnosis is None or diagnosis.named in (run.family, "unknown")
+
+
+def test_steps_that_were_done_again_are_noted() -> None:
+    """A run that went on from an old checkpoint, no worse than before, is not said to be without anything."""
+    loss = 0.3 + 2 * np.exp(-np.arange(400) / 60) + np.random.default_rng(2).normal(0, 0.01, 400)
+    rows = [{"step": at, "train_loss": float(loss[at])} for at in [*range(300), *range(200, 400)]]
+    finding = key_finding(analyse(history_of("run", "jsonl", rows)))
+    assert "100 steps were logged again" in finding
+
+
+def test_a_leap_under_a_steady_rate_has_no_cause_and_one_under_a_raised_rate_has() -> None:
+    """Weights that were overwritten and a wild gradient look alike, where no norm was logged."""
+    rng = np.random.default_rng(3)
+    loss = 0.2 + 2 * np.exp(-np.arange(400) / 40) + rng.normal(0, 0.02, 400)
+    loss[300:] += 40 + rng.normal(0, 2, 100)
+    steady = told({"train_loss": loss, "lr": np.full(400, 1e-3)}).diagnosis
+    raised = told({"train_loss": loss, "lr": np.where(np.arange(400) < 299, 1e-3, 1e-1)}).diagnosis
+    assert steady is not None
+    assert raised is not None
+    assert (steady.named, raised.named) == ("unknown", "optimisation")
 
 
 EXTERNAL = Path(__file__).resolve().parents[4] / "shared" / "external" / "histories" / "small"

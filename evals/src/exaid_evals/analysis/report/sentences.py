@@ -36,6 +36,8 @@ def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+_AGAIN = 0.05
+"""Of the points of a metric, that are logged twice where a run did a part of itself again."""
 WHAT = {
     "sudden_drop": "got worse at once",
     "change_point": "moved to another level",
@@ -95,6 +97,9 @@ def key_finding(analysis: Analysis) -> str:
         return f"No metric dropped. Noted: {described(noted)}."
     if analysis.incidents:
         return f"No metric got much worse. Noted: {sentence(analysis.incidents[0])}."
+    again = max((one.count for one in analysis.history.irregularities if one.kind == "repeated_step"), default=0)
+    if again >= _AGAIN * max((len(one.points) for one in analysis.history.series.values()), default=0) > 0:
+        return f"No metric dropped. Noted: {again} steps were logged again, as by a run that resumed from a checkpoint."
     return "No metric dropped, and nothing of weight stands out."
 
 
