@@ -128,8 +128,9 @@ class SuddenDrop:
             return None
         sigma = stream.noise
         if not stream.knows_swing or not sigma:
-            # Of a few differences the median may be far too small: as Student's t, it needs more room.
-            sigma = max(sigma, MAD_TO_SIGMA * stream.level.deviation(level)) * (1 + (_FEW / stream.n) ** 2)
+            sigma = max(sigma, MAD_TO_SIGMA * stream.level.deviation(level))
+            if not is_validation(stream.metric):  # of a few differences of batches the median may be far too small
+                sigma *= 1 + (_FEW / stream.n) ** 2
         if worse - level < self._config.drop_min_z * sigma:
             return None
         interval = (stream.last_step, step)
