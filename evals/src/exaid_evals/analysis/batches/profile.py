@@ -16,6 +16,7 @@ from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.runs.history import BatchRow
+from exaid_evals.stats.multiplicity import holm
 
 _OUTCOME = re.compile(r"conf|prob|pred|loss|acc|score|entropy|logit|grad", re.IGNORECASE)
 """Of a profile, what the model makes of the inputs rather than what they are: a bad model moves it on any data."""
@@ -97,16 +98,9 @@ def correlations(rows: Sequence[BatchRow]) -> tuple[Correlation, ...]:
             continue
         result = spearmanr(values[both], bad[both])
         raw.append((name, float(result.statistic), float(result.pvalue), n))
-    adjusted = _holm({name: p for name, _, p, _ in raw if p is not None})
+    tested = [(name, p) for name, _, p, _ in raw if p is not None]
+    adjusted = dict(zip((name for name, _ in tested), holm([p for _, p in tested]), strict=True))
     return tuple(Correlation(name, rho, adjusted.get(name), n) for name, rho, _, n in raw)
-
-
-def _holm(values: dict[str, float]) -> dict[str, float]:
-    adjusted, highest = {}, 0.0
-    for rank, name in enumerate(sorted(values, key=lambda one: (values[one], one))):
-        highest = max(highest, min(1.0, values[name] * (len(values) - rank)))
-        adjusted[name] = highest
-    return adjusted
 
 
 _ABSOLUTE = ("blurred", "too_dark", "too_bright", "low_contrast", "rotated")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Literal, Protocol
@@ -70,204 +70,182 @@ def wide_edges(image: ImageFacts, settings: AuditSettings) -> bool:
     return sharpness < settings.blur_threshold and steepness < settings.min_steepness
 
 
-class Problem(ImageCheck):
+def _problem(
+    image: ImageFacts, settings: AuditSettings, name: str, severity: Severity, otherwise: str
+) -> Finding | None:
     """What kept a file from being decoded: it repeats what opening the file has met.
 
     Many loaders fill what is missing of a truncated file with grey, without a word. A bomb is not decoded, here or by a
     careful loader. What has no decoder may be as it should: nobody has looked.
     """
-
-    def __init__(self, name: str, severity: Severity, otherwise: str) -> None:
-        self.name, self._severity, self._otherwise = name, severity, otherwise
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Return the problem, if it is this one."""
-        if image.problem != self.name:
-            return None
-        evidence: dict[str, Value] = {"n_bytes": image.n_bytes}
-        if self.name == "decompression_bomb":
-            evidence["max_pixels"] = settings.max_pixels
-        return Finding(self.name, self._severity, image.reason or self._otherwise, evidence)
+    if image.problem != name:
+        return None
+    evidence: dict[str, Value] = {"n_bytes": image.n_bytes}
+    if name == "decompression_bomb":
+        evidence["max_pixels"] = settings.max_pixels
+    return Finding(name, severity, image.reason or otherwise, evidence)
 
 
-unreadable = partial(Problem, "unreadable", "critical", "cannot be read")
-truncated = partial(Problem, "truncated", "critical", "ends too early")
-decompression_bomb = partial(Problem, "decompression_bomb", "critical", "too many pixels")
-no_decoder = partial(Problem, "no_decoder", "medium", "cannot be decoded here")
-
-
-class Tiny(ImageCheck):
+def _tiny(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """The shorter side has fewer pixels than `min_side`."""
-
-    name = "tiny"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the shorter side."""
-        if image.width is None or image.height is None or min(image.width, image.height) >= settings.min_side:
-            return None
-        evidence = {"width": image.width, "height": image.height, "min_side": settings.min_side}
-        return Finding(self.name, "medium", f"only {image.width} × {image.height} pixels", evidence)
+    if image.width is None or image.height is None or min(image.width, image.height) >= settings.min_side:
+        return None
+    evidence = {"width": image.width, "height": image.height, "min_side": settings.min_side}
+    return Finding("tiny", "medium", f"only {image.width} × {image.height} pixels", evidence)
 
 
-class OddAspect(ImageCheck):
+def _odd_aspect(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """A crop or a resize to a square would keep little of them."""
-
-    name = "odd_aspect"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the longer side with the shorter one."""
-        if not image.width or not image.height:
-            return None
-        aspect = max(image.width, image.height) / min(image.width, image.height)
-        if aspect <= settings.max_aspect:
-            return None
-        evidence = {"aspect": aspect, "max_aspect": settings.max_aspect}
-        return Finding(self.name, "low", f"one side is {aspect:.3g} times the other", evidence)
+    if not image.width or not image.height:
+        return None
+    aspect = max(image.width, image.height) / min(image.width, image.height)
+    if aspect <= settings.max_aspect:
+        return None
+    evidence = {"aspect": aspect, "max_aspect": settings.max_aspect}
+    return Finding("odd_aspect", "low", f"one side is {aspect:.3g} times the other", evidence)
 
 
-class TooDark(ImageCheck):
+def _too_dark(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Of a dark picture of something some part is lit: so its brightest greys count, and not the mean."""
-
-    name = "too_dark"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the grey below which 98 % of the image lie."""
-        high = image.measure("grey_p98")
-        if high is None or high >= settings.dark_below or Tiny().judge_one(image, settings):
-            return None  # shrinking takes lights away, and the size is said
-        evidence = {"grey_p98": high, "brightness": image.measure("brightness"), "dark_below": settings.dark_below}
-        return Finding(self.name, "high", f"98 % of it is darker than {high:.0f} of 255", evidence)
+    high = image.measure("grey_p98")
+    if high is None or high >= settings.dark_below or _tiny(image, settings):
+        return None  # shrinking takes lights away, and the size is said
+    evidence = {"grey_p98": high, "brightness": image.measure("brightness"), "dark_below": settings.dark_below}
+    return Finding("too_dark", "high", f"98 % of it is darker than {high:.0f} of 255", evidence)
 
 
 _WHITE, _WHITE_BLURRED = 0.03, 0.45
 
 
-class TooBright(ImageCheck):
+def _too_bright(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Over-exposed: light is clipped, and no dark grey is left.
 
     A page or a product on white is mostly white too, but holds dark marks: so the darkest thousandth counts, and not
     the mean.
     """
-
-    name = "too_bright"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the grey above which 99.9 % of the image lie, and the share that is white."""
-        low, white = image.measure("grey_darkest"), image.measure("white")
-        if low is None or white is None or low <= settings.bright_above or Tiny().judge_one(image, settings):
-            return None  # shrinking takes dark marks away, and the size is said
-        # A blurred page has lost its dark marks too: without edges more of it must be white.
-        if white < (_WHITE_BLURRED if wide_edges(image, settings) else _WHITE):
-            return None
-        if image.measure("rotation") is not None:
-            return None  # lines can be read: a page with little on it
-        evidence = {"grey_darkest": low, "white": white, "bright_above": settings.bright_above}
-        text = f"{white:.0%} is white, and 99.9 % brighter than {low:.0f} of 255"
-        return Finding(self.name, "high", text, evidence)
+    low, white = image.measure("grey_darkest"), image.measure("white")
+    if low is None or white is None or low <= settings.bright_above or _tiny(image, settings):
+        return None  # shrinking takes dark marks away, and the size is said
+    # A blurred page has lost its dark marks too: without edges more of it must be white.
+    if white < (_WHITE_BLURRED if wide_edges(image, settings) else _WHITE):
+        return None
+    if image.measure("rotation") is not None:
+        return None  # lines can be read: a page with little on it
+    evidence = {"grey_darkest": low, "white": white, "bright_above": settings.bright_above}
+    return Finding("too_bright", "high", f"{white:.0%} is white, and 99.9 % brighter than {low:.0f} of 255", evidence)
 
 
 _FAINT = 3.0
 """Contrast below which what looks like detail may be rounding."""
 
 
-class Blurred(ImageCheck):
+def _blurred(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Variance of the Laplacian over the variance of the grey, which does not depend on contrast; then the edges.
 
     Little detail alone accuses drawings, gradients and skies. Where nothing in an image is an edge, blur cannot be
     told: then `edge_steepness` is None in the record, and nothing is said.
     """
-
-    name = "blurred"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare detail and edges; what is tiny or blank has none."""
-        if not wide_edges(image, settings) or (image.measure("contrast") or 0) < _FAINT:
-            return None
-        if any(check.judge_one(image, settings) for check in (Tiny(), TooDark(), TooBright())):
-            return None  # detail was lost to size or exposure, and that is said
-        sharpness, steepness = image.measure("sharpness"), image.measure("edge_steepness")
-        evidence = {
-            "sharpness": sharpness,
-            "laplacian": image.measure("laplacian"),
-            "edge_steepness": steepness,
-            "blur_threshold": settings.blur_threshold,
-            "min_steepness": settings.min_steepness,
-        }
-        text = f"no detail (sharpness is {sharpness:.2g}) and no sharp edge (steepness is {steepness:.2g})"
-        return Finding(self.name, "medium", text, evidence)
+    if not wide_edges(image, settings) or (image.measure("contrast") or 0) < _FAINT:
+        return None
+    if any(lost(image, settings) for lost in (_tiny, _too_dark, _too_bright)):
+        return None  # detail was lost to size or exposure, and that is said
+    sharpness, steepness = image.measure("sharpness"), image.measure("edge_steepness")
+    evidence = {
+        "sharpness": sharpness,
+        "laplacian": image.measure("laplacian"),
+        "edge_steepness": steepness,
+        "blur_threshold": settings.blur_threshold,
+        "min_steepness": settings.min_steepness,
+    }
+    text = f"no detail (sharpness is {sharpness:.2g}) and no sharp edge (steepness is {steepness:.2g})"
+    return Finding("blurred", "medium", text, evidence)
 
 
 _BLANK = 2.0
 
 
-class LowContrast(ImageCheck):
+def _low_contrast(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Where size, exposure or blur took the greys, that is what is said, and this not again."""
-
-    name = "low_contrast"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the greys between the 1st and the 99th percentile."""
-        low, high, contrast = image.measure("grey_p01"), image.measure("grey_p99"), image.measure("contrast")
-        if low is None or high is None or contrast is None or high - low >= settings.min_contrast:
-            return None
-        evidence = {"greys": high - low, "contrast": contrast, "min_contrast": settings.min_contrast}
-        if any(check.judge_one(image, settings) for check in (Tiny(), TooDark(), TooBright(), Blurred())):
-            return None
-        if contrast < _BLANK:
-            return Finding(self.name, "high", f"blank: contrast is {contrast:.2g}", evidence)
-        return Finding(self.name, "medium", f"only {high - low:.0f} greys of 255", evidence)
+    low, high, contrast = image.measure("grey_p01"), image.measure("grey_p99"), image.measure("contrast")
+    if low is None or high is None or contrast is None or high - low >= settings.min_contrast:
+        return None
+    evidence = {"greys": high - low, "contrast": contrast, "min_contrast": settings.min_contrast}
+    if any(lost(image, settings) for lost in (_tiny, _too_dark, _too_bright, _blurred)):
+        return None
+    if contrast < _BLANK:
+        return Finding("low_contrast", "high", f"blank: contrast is {contrast:.2g}", evidence)
+    return Finding("low_contrast", "medium", f"only {high - low:.0f} greys of 255", evidence)
 
 
 _FAR = 15.0
 
 
-class Rotated(ImageCheck):
+def _rotated(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Only of documents: no one can tell from a photograph's pixels alone which way is up."""
-
-    name = "rotated"
-
-    def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Compare the tilt of the lines, and tell lines that run from top to bottom."""
-        tilt = image.measure("rotation")
-        if tilt is None:
-            return None
-        evidence = {"rotation": tilt, "line_power": image.measure("line_power"), "lines": image.measure("lines")}
-        if abs(tilt) - (image.measure("rotation_error") or 0.0) > settings.max_rotation:
-            way = "counter-clockwise" if tilt > 0 else "clockwise"
-            severity: Severity = "high" if abs(tilt) > _FAR else "medium"
-            return Finding(self.name, severity, f"turned by {abs(tilt):.1f}° {way}", evidence)
-        if image.measure("upright_lines") == 1.0 and (image.orientation or 1) not in (5, 6, 7, 8):
-            return Finding(self.name, "medium", "lines run from top to bottom: turned by a quarter", evidence)
+    tilt = image.measure("rotation")
+    if tilt is None:
         return None
+    evidence = {"rotation": tilt, "line_power": image.measure("line_power"), "lines": image.measure("lines")}
+    if abs(tilt) - (image.measure("rotation_error") or 0.0) > settings.max_rotation:
+        way = "counter-clockwise" if tilt > 0 else "clockwise"
+        severity: Severity = "high" if abs(tilt) > _FAR else "medium"
+        return Finding("rotated", severity, f"turned by {abs(tilt):.1f}° {way}", evidence)
+    if image.measure("upright_lines") == 1.0 and (image.orientation or 1) not in _QUARTER:
+        return Finding("rotated", "medium", "lines run from top to bottom: turned by a quarter", evidence)
+    return None
 
 
 _QUARTER = (5, 6, 7, 8)
 """Tags that turn an image by 90°."""
 
 
-class ExifOrientation(ImageCheck):
-    """A viewer obeys the tag and a loader mostly does not; where the pixels were turned and the tag kept, both err."""
+def _exif_orientation(image: ImageFacts, _settings: AuditSettings) -> Finding | None:
+    """Hold the tag against its values, against the size that EXIF tells, and against the lines of a document.
 
-    name = "exif_orientation"
+    A viewer obeys the tag and a loader mostly does not; where the pixels were turned and the tag kept, both err.
+    """
+    tag = image.orientation
+    if tag is None or tag == 1:
+        return None
+    evidence: dict[str, Value] = {"orientation": tag}
+    if not 1 <= tag <= 8:
+        return Finding("exif_orientation", "medium", f"the orientation {tag} has no meaning", evidence)
+    stored = (image.width, image.height)
+    swapped = image.exif_size is not None and image.exif_size == stored[::-1] and stored[0] != stored[1]
+    # Lines of text that run level as they are stored were turned already, too.
+    if tag in _QUARTER and (swapped or image.measure("upright_lines") == 0.0):
+        text = f"the pixels were turned already, and orientation {tag} stayed"
+        return Finding("exif_orientation", "high", text, evidence)
+    return Finding("exif_orientation", "low", f"orientation {tag}: loaders that ignore EXIF see it turned", evidence)
+
+
+class _Alone(ImageCheck):
+    """A row of the table: a check that sees one image at a time."""
+
+    def __init__(self, name: str, look: Callable[[ImageFacts, AuditSettings], Finding | None]) -> None:
+        self.name, self._look = name, look
 
     def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Hold the tag against its values, against the size that EXIF tells, and against the lines of a document."""
-        tag = image.orientation
-        if tag is None or tag == 1:
-            return None
-        evidence: dict[str, float | int | str | None] = {"orientation": tag}
-        if not 1 <= tag <= 8:
-            return Finding(self.name, "medium", f"the orientation {tag} has no meaning", evidence)
-        if tag in _QUARTER and self._turned_already(image):
-            return Finding(self.name, "high", f"the pixels were turned already, and orientation {tag} stayed", evidence)
-        return Finding(self.name, "low", f"orientation {tag}: loaders that ignore EXIF see it turned", evidence)
+        """Return what is wrong with an image."""
+        return self._look(image, settings)
 
-    @staticmethod
-    def _turned_already(image: ImageFacts) -> bool:
-        if image.measure("upright_lines") == 0.0:  # lines of text that run level as they are stored
-            return True
-        stored = (image.width, image.height)
-        return image.exif_size is not None and image.exif_size == stored[::-1] and stored[0] != stored[1]
+
+def _of_problem(name: str, severity: Severity, otherwise: str) -> Callable[[], Check]:
+    return partial(_Alone, name, partial(_problem, name=name, severity=severity, otherwise=otherwise))
+
+
+unreadable = _of_problem("unreadable", "critical", "cannot be read")
+truncated = _of_problem("truncated", "critical", "ends too early")
+decompression_bomb = _of_problem("decompression_bomb", "critical", "too many pixels")
+no_decoder = _of_problem("no_decoder", "medium", "cannot be decoded here")
+tiny = partial(_Alone, "tiny", _tiny)
+odd_aspect = partial(_Alone, "odd_aspect", _odd_aspect)
+blurred = partial(_Alone, "blurred", _blurred)
+too_dark = partial(_Alone, "too_dark", _too_dark)
+too_bright = partial(_Alone, "too_bright", _too_bright)
+low_contrast = partial(_Alone, "low_contrast", _low_contrast)
+rotated = partial(_Alone, "rotated", _rotated)
+exif_orientation = partial(_Alone, "exif_orientation", _exif_orientation)
 
 
 _MAJORITY = 0.8
@@ -330,24 +308,16 @@ class Duplicates:
 
 _NAME = re.compile(r"[a-z_]+")
 _PACKAGE = "exaid_evals.analysis.images.checks"
+_OWN = {"colour_mode": "ColourMode", "duplicate": "Duplicates"}
 CHECKS = Kind(
     "check of images",
     "exaid_evals.image_checks",
     {
-        "unreadable": f"{_PACKAGE}:unreadable",
-        "truncated": f"{_PACKAGE}:truncated",
-        "decompression_bomb": f"{_PACKAGE}:decompression_bomb",
-        "no_decoder": f"{_PACKAGE}:no_decoder",
-        "tiny": f"{_PACKAGE}:Tiny",
-        "odd_aspect": f"{_PACKAGE}:OddAspect",
-        "blurred": f"{_PACKAGE}:Blurred",
-        "too_dark": f"{_PACKAGE}:TooDark",
-        "too_bright": f"{_PACKAGE}:TooBright",
-        "low_contrast": f"{_PACKAGE}:LowContrast",
-        "rotated": f"{_PACKAGE}:Rotated",
-        "exif_orientation": f"{_PACKAGE}:ExifOrientation",
-        "colour_mode": f"{_PACKAGE}:ColourMode",
-        "duplicate": f"{_PACKAGE}:Duplicates",
+        name: f"{_PACKAGE}:{_OWN.get(name, name)}"
+        for name in (
+            *("unreadable", "truncated", "decompression_bomb", "no_decoder", "tiny", "odd_aspect", "blurred"),
+            *("too_dark", "too_bright", "low_contrast", "rotated", "exif_orientation", "colour_mode", "duplicate"),
+        )
     },
 )
 """Each part is a class without arguments; see `checks.base.Check`."""
