@@ -16,7 +16,7 @@ from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile
 from exaid_evals.analysis.images.measure import Measurer
 from exaid_evals.runs.history import BatchRow
-from exaid_evals.stats.multiplicity import holm
+from exaid_evals.stats.descriptive import holm
 
 _OUTCOME = re.compile(r"conf|prob|pred|loss|acc|score|entropy|logit|grad", re.IGNORECASE)
 """Of a profile, what the model makes of the inputs rather than what they are: a bad model moves it on any data."""
