@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,3 +268,32 @@ def test_processes_find_what_one_does(
         found.append(capsys.readouterr().out)
     assert found[0] == found[1]
     assert found[0].count("flush_index is 7, and must be 0") == 5
+
+
+def test_what_the_ledger_vouches_for_is_counted_and_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --trust-ledger the verdict and counts are the same; a run log that was changed since is read, and named."""
+    campaign = copy_of(shared_campaign(), tmp_path / "data")
+    command = ["validate", "--data-dir", str(campaign.root)]
+    capsys.readouterr()  # what the first caller says while it makes the campaign
+    assert run(command) == 0
+    whole = capsys.readouterr().out
+    path = next(campaign.runs.glob("V3/*.jsonl.gz"))
+    read: list[Path] = []
+    check_file = scan.check_file
+
+    def noted(target: scan.Target, *rest: Any, **named: Any) -> scan.FileReport:
+        read.append(target.path)
+        return check_file(target, *rest, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "check_file", noted)
+        assert run([*command, "--trust-ledger"]) == 0
+        assert capsys.readouterr().out == whole
+        assert path not in read
+        assert campaign.manifest_file in read
+        change_record(path, 2, lambda record: record.update(ctu=-1))
+        assert run([*command, "--trust-ledger"]) == 1
+        assert path in read
+    assert path.name in capsys.readouterr().out

@@ -33,7 +33,7 @@ def run(request: ValidateRequest) -> int:
     paths, campaign = request.paths, request.campaign
     targets = named_targets(paths) if paths else campaign_targets(campaign)
     keep = _SHOWN_PER_FILE_VERBOSE if request.verbose else _SHOWN_PER_FILE
-    reports = _check(targets, keep=keep, jobs=request.jobs)
+    reports = _check(targets, keep=keep, request=request)
     places = ", ".join(shown(Path(path)) for path in paths) or shown(campaign.root)
     if request.as_json:
         _print_json(reports, places)
@@ -50,12 +50,14 @@ def run(request: ValidateRequest) -> int:
 command = verb("validate", ValidateRequest, run)
 
 
-def _check(targets: Sequence[Target], *, keep: int, jobs: int) -> list[FileReport]:
+def _check(targets: Sequence[Target], *, keep: int, request: ValidateRequest) -> list[FileReport]:
     from exaid_evals.cli.display import Progress
     from exaid_evals.validation.scan import check_files
 
     with Progress("validate", len(targets) if len(targets) >= _PROGRESS_FROM_FILES else 0) as progress:
-        reports = check_files(targets, keep=keep, jobs=jobs, advance=progress.advance)
+        reports = check_files(
+            targets, keep=keep, jobs=request.jobs, trust_ledger=request.trust_ledger, advance=progress.advance
+        )
     return sorted(reports, key=lambda report: shown(report.path))
 
 

@@ -337,6 +337,9 @@ class ValidateRequest(CampaignRequest):
     verbose: bool = flag("Show up to 1000 problems a file, not 5.")
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
     jobs: int = option("Processes that check run logs.", "-j", "--jobs", default=1, minimum=1)
+    trust_ledger: bool = flag(
+        "Pass run logs whose content is, by its hash, what run-variants wrote and checked; they are counted, not read."
+    )
     brief: bool = False
 
 

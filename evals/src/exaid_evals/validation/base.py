@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
@@ -43,6 +44,7 @@ class Surroundings:
         self._traces: dict[Path, TraceFacts | None] = {}
         self._frozen: dict[Path, FrozenFacts | None] = {}
         self._cases: dict[tuple[Path, str], str] = {}
+        self._written: dict[Path, Ledger] = {}
 
     def note_trace(self, path: Path, facts: TraceFacts | None) -> None:
         """Keep what a check has read of a trace; None where the file is not a sound trace."""
@@ -59,6 +61,14 @@ class Surroundings:
         if root not in self._frozen:
             self._frozen[root] = _read_frozen_facts(Campaign(root).manifest_file)
         return self._frozen[root]
+
+    def written_run(self, path: Path) -> str | None:
+        """Return the hash of what run-variants wrote to a run log's place; None where its ledger does not say."""
+        root = path.parents[2]
+        if root not in self._written:
+            with Ledger(Campaign(root).state / "run-variants.jsonl", read_only=True) as ledger:
+                self._written[root] = ledger
+        return self._written[root].output_hash(f"{path.parent.name}/{path.name.removesuffix('.jsonl.gz')}")
 
     def first_place_of_case(self, folder: Path, case_id: str, place: str) -> str | None:
         """Note where a case stands, and return where it stood before, if anywhere."""
