@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exaid_evals.artifacts.jsonl import write_jsonl
-from exaid_evals.errors import DataError
+from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.replay.run_log import read_run, write_run
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import from_records
@@ -22,6 +23,16 @@ TRACE = trace_records()
 def put(line: int, **fields: Any) -> Callable[[list[Record]], None]:
     """Change fields of the record in a line."""
     return lambda records: records[line - 1].update(fields)
+
+
+def alone(lines: int, **fields: Any) -> Callable[[list[Record]], None]:
+    """Keep the first lines only, and change fields of the first."""
+
+    def change(records: list[Record]) -> None:
+        del records[lines:]
+        records[0].update(fields)
+
+    return change
 
 
 def written(folder: Path, change: Callable[[list[Record]], None]) -> Path:
@@ -45,16 +56,31 @@ def written(folder: Path, change: Callable[[list[Record]], None]) -> Path:
         (put(1, config={"variant": {}}), ":1: config.stream.chars_per_second must be"),
         (put(1, config={"stream": {"chars_per_second": 0}}), ":1: config.stream.chars_per_second must be"),
         (put(1, config={"stream": {"chars_per_second": "fast"}}), ":1: config.stream.chars_per_second must be"),
+        (put(1, config={"stream": {"chars_per_second": True}}), ":1: config.stream.chars_per_second must be"),
+        (put(4, t_ms=7.0, ctu=9.0), ":4: ctu: 9.0 is not a whole number"),
+        (alone(2, status="skipped_failed_trace"), ":2: gate_flush in a run without a replay: it has run_meta alone"),
+        (alone(2, status="failed", failure_reason="x"), ":2: gate_flush in a run without a replay"),
+        (alone(1, status="failed"), ":1: failure_reason must say why the run failed"),
+        (lambda records: records.reverse(), ": must open with its only run_meta"),
     ],
 )
 def test_a_log_that_contradicts_itself_is_refused(
     tmp_path: Path, change: Callable[[list[Record]], None], what: str
 ) -> None:
-    """The error names file, line and field."""
+    """The error names file, line and field, and what to do."""
     path = written(tmp_path, change)
     with pytest.raises(DataError) as caught:
         read_run(path)
-    assert f"{path}{what}" in str(caught.value)
+    assert str(caught.value).startswith(f"{path}{what}")
+    assert str(caught.value).endswith("; run the variant again with --force")
+
+
+def test_a_record_that_breaks_its_schema_is_named_by_its_line(tmp_path: Path) -> None:
+    """Lines are counted from 1."""
+    path = written(tmp_path, put(3, reason=7))
+    with pytest.raises(DataError) as caught:
+        read_run(path)
+    assert str(caught.value).startswith(f"{path}:3: reason: 7")
 
 
 @pytest.mark.parametrize(
@@ -80,3 +106,30 @@ def test_a_sound_log_is_read_and_written_again(tmp_path: Path) -> None:
     require_within(from_records(TRACE, where=""), log, where="here")
     write_run(tmp_path / "again.jsonl.gz", log)
     assert (tmp_path / "again.jsonl.gz").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 345])
+def test_any_speed_above_0_is_one(tmp_path: Path, speed: float) -> None:
+    """Half a character a second is slow, and no contradiction."""
+    read_run(written(tmp_path, put(1, config={"stream": {"chars_per_second": speed}})))
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "what"),
+    [
+        (2, {"reason": 7}, "V3: gate message failed on case-1000: reason: 7"),
+        (6, {"decision": "perhaps"}, 'V3: trigger llm failed on case-1000: decision: "perhaps"'),
+        (10, {"latency_ms": -1}, "V3: summarizer structured failed on case-1000: latency_ms: -1"),
+    ],
+)
+def test_what_breaks_the_schema_is_not_written(tmp_path: Path, line: int, fields: Record, what: str) -> None:
+    """The part that made it is named, with the case, and what to do."""
+    log = read_run(written(tmp_path, lambda _: None))
+    group, index = {2: ("flushes", 0), 6: ("decisions", 0), 10: ("summaries", 0)}[line]
+    events = list(getattr(log, group))
+    events[index] = replace(events[index], **fields)
+    with pytest.raises(CaseFailedError) as caught:
+        write_run(tmp_path / "broken.jsonl.gz", replace(log, **{group: tuple(events)}))
+    assert str(caught.value).startswith(what)
+    assert str(caught.value).endswith("; correct the part")
+    assert not (tmp_path / "broken.jsonl.gz").exists()
