@@ -13,7 +13,7 @@ from conversations import PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
 from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, VariantConfig
 from exaid_evals.replay.calibrated import calibration_note, gate_hash, remarks
-from exaid_evals.replay.eval_run import eval_run, run_case
+from exaid_evals.replay.eval_run import eval_run, failed_case, run_case
 
 GATE = PartConfig(kind="token_gate", min_words=10, max_words=20)
 DATA_SET = "sha256:" + "0" * 64
@@ -45,6 +45,8 @@ def test_settings_of_any_yaml_type_reach_the_record() -> None:
     }
     run = eval_run(variant(**dated), SummarizerConfig(), ScriptedLLM([]), DATA_SET)
     assert json.loads(json.dumps(run.config))["variant"]["gate"] == {"kind": "message", "since": "2024-12-19"}
+    meta = failed_case(run, conversation("Fever."), DATA_SET, "no reason").meta
+    assert json.loads(json.dumps(meta))["summarizer"] == {"kind": "passthrough", "since": "2024-12-19"}
     frozen = calibrated(gate=dated["gate"])
     assert calibration_note(variant(**dated, frozen=frozen), "case-1")["as_calibrated"]  # type: ignore[index]
     note = calibration_note(variant(gate=PartConfig(kind="message"), frozen=frozen), "case-1")
