@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
-import re
 import time
-from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -21,6 +16,7 @@ from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import secret_in_keys
+from torture.encodings import ENCODINGS
 
 KEY = "sk-planted/+key=0123456789"
 
@@ -33,31 +29,6 @@ def test_a_secret_inside_base64_is_found_at_any_offset(before: bytes, after: byt
     redacted = Redactor([KEY]).stored(encoded)
     assert REDACTED in redacted
     assert inner not in redacted
-
-
-def _entities(text: str) -> str:
-    return "".join(f"&#{ord(one)};" if not one.isalnum() else one for one in text)
-
-
-ENCODINGS: dict[str, Callable[[str], str]] = {
-    "raw": str,
-    "URL": lambda text: quote(text, safe=""),
-    "URL in lower case": lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
-    "URL twice": lambda text: quote(quote(text, safe=""), safe=""),
-    "URL of a form": quote_plus,
-    "JSON": lambda text: json.dumps(text)[1:-1],
-    "JSON with escaped slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
-    "JSON in JSON": lambda text: json.dumps(json.dumps(text))[3:-3],
-    "JSON, all escaped": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
-    "HTML": lambda text: html.escape(text),
-    "HTML, numbered": _entities,
-    "HTML twice": lambda text: html.escape(_entities(text)),
-    "HTML, named": lambda text: text.replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;"),
-    "repr": lambda text: repr(text)[1:-1],
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "base64 of URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
-    "hexadecimal": lambda text: text.encode().hex(),
-}
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

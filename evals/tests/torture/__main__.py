@@ -1,6 +1,6 @@
-"""`make torture`: kills, faults, races, small disks and fuzzed files; a row for each kind, and 1 where any is wrong.
+"""`make torture`: kills, faults, races, small disks, fuzz and planted keys; a row for each, and 1 where any is wrong.
 
-python -m torture [--size tiny|small|nightly] [--seed N] [kills|failures|races|disks|fuzz …]
+python -m torture [--size tiny|small|nightly] [--seed N] [kills|failures|races|disks|fuzz|keys …]
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 SIZES = {
-    "tiny": {"kills": 2, "failures": 1, "races": 1, "disks": 1, "fuzz": 10},
-    "small": {"kills": 6, "failures": 4, "races": 1, "disks": 3, "fuzz": 150},
-    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 24, "fuzz": 4000},
+    "tiny": {"kills": 2, "failures": 1, "races": 1, "disks": 1, "fuzz": 10, "keys": 1},
+    "small": {"kills": 6, "failures": 4, "races": 1, "disks": 3, "fuzz": 150, "keys": 8},
+    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 24, "fuzz": 4000, "keys": 17},
 }
 _SHIM = "TORTURE_SHIM"
 
@@ -31,14 +31,14 @@ def main() -> int:
     )
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("parts", nargs="*", default=[], help="kills, failures, races, disks, fuzz")
+    parser.add_argument("parts", nargs="*", default=[], help="kills, failures, races, disks, fuzz, keys")
     asked = parser.parse_args()
     size, parts = SIZES[asked.size], asked.parts or list(SIZES["small"])
     if set(parts) - set(size):
         parser.error(f"parts are {', '.join(size)}")
     with tempfile.TemporaryDirectory(prefix="torture-") as place:
         _with_shim(Path(place))
-        from torture import faults, fuzz
+        from torture import faults, fuzz, planted
 
         shim = ctypes.CDLL(os.environ[_SHIM]) if os.environ.get(_SHIM) else None
         if shim is None:
@@ -52,6 +52,7 @@ def main() -> int:
             "races": lambda: faults.races(bench, size["races"]),
             "disks": lambda: faults.disks(bench, faults.sizes(size["disks"])),
             "fuzz": lambda: fuzz.fuzzed(bench.whole, size["fuzz"], asked.seed),
+            "keys": lambda: planted.planted(size["keys"]),
         }
         bench = faults.make_bench(Path(place) / "bench", shim)
         for part in parts:

@@ -12,7 +12,7 @@ import pytest
 from exaid_evals.artifacts.content import salvaged_chunks
 from exaid_evals.files import read_regular
 from stub_campaigns import shared_campaign
-from torture import fuzz
+from torture import fuzz, planted
 
 _EVALS = Path(__file__).resolve().parents[2]
 _LIMITED = """
@@ -57,3 +57,10 @@ def test_a_killed_stage_loses_nothing() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 wrong, 0 calls paid twice" in done.stdout
+
+
+def test_a_key_comes_out_of_no_place() -> None:
+    """Wherever a server or a user puts it; and where the server says it, what is shown of it is `[redacted]`."""
+    counts = dict(planted.planted(1))
+    assert [wrong for count in counts.values() for wrong in count.wrong] == []
+    assert sum(count.struck for count in counts.values()) > len(counts) / 2

@@ -106,7 +106,11 @@ class OpenAIClient:
 
         seed = sha256_structure([[message.role, message.content] for message in request.messages])
         (completion, attempts), form = self._negotiation.ask(send)
-        text = self._endpoint.redactor.stored(_well_formed(completion.text))
+        # The reason is a text of the server's too, and goes into the recording.
+        text, reason = (
+            self._endpoint.redactor.stored(_well_formed(said))
+            for said in (completion.text, completion.finish_reason or "")
+        )
         usage = Usage(
             calls=1,
             prompt_ctu=request.prompt_ctu,
@@ -114,7 +118,7 @@ class OpenAIClient:
             provider_prompt_tokens=completion.prompt_tokens,
             provider_completion_tokens=completion.completion_tokens,
         )
-        return LLMResponse(text, usage, completion.latency_ms, completion.finish_reason, attempts, form)
+        return LLMResponse(text, usage, completion.latency_ms, reason or None, attempts, form)
 
     def _body(self, request: LLMRequest, form: str) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -101,14 +101,15 @@ class Forwarder:
         self._client.close()
 
     def _reply(self, response: httpx.Response) -> Reply:
-        safe = self._endpoint.redactor.stored(response.content.decode("utf-8", errors="replace"))
+        stored = self._endpoint.redactor.stored
+        safe = stored(response.content.decode("utf-8", errors="replace"))
         try:
             data: Any = json.loads(safe)
             body = canonical_bytes(data)
         except (ValueError, RecursionError):
             # No JSON, or none that can be written again (NaN, half a surrogate pair).
             data, body = None, safe.encode("utf-8", errors="replace")
-        headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        headers = {name: stored(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers}
         status = response.status_code
         if status == httpx.codes.OK and _answers(data):
             return Reply(status, body, headers)
