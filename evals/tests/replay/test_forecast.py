@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.cassette import read_cassette
+from exaid_evals.clients.forecast import Assumption
 from exaid_evals.clients.registry import build_client
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.replay.forecast import Forecast, forecast, forecast_of_conversation
+from exaid_evals.replay.forecast import Forecast, Measured, forecast, forecast_of_conversation
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Settings, plan_runs, run_variants
 from exaid_evals.replay.working import read_nothing
@@ -153,6 +155,47 @@ def test_a_pilot_teaches_what_to_expect(tmp_path: Path, point_at: PointAt) -> No
     assert unknown.expected.calls == unknown.high.calls == {"trigger": 11, "summary": 11}
 
 
+def test_what_is_measured_is_what_the_recorded_calls_say(tmp_path: Path, point_at: PointAt) -> None:
+    """Share of yes, mean length of a summary, and the provider's tokens a CTU; summed, not averaged over calls."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    only = replace(SETTINGS, variants=load_variants(configs_dir() / "variants", ["V2"]))
+    with OpenAIServer() as server:
+        point_at(server)
+        run(campaign, only)
+    [cassette] = campaign.cassettes.iterdir()
+    records, _ = read_cassette(cassette)
+    summaries = [one["usage"]["completion_ctu"] for one in records if one["request"]["task"] == "summary"]
+    verdicts = [json.loads(one["response_text"]) for one in records if one["request"]["task"] == "trigger"]
+    usages = [one["usage"] for one in records]
+    assert 0 < len(summaries) < len(records)
+    assert forecasts(campaign, changed(only, force=True))["V2"].measured == Measured(
+        n_calls=len(records),
+        yes_share=pytest.approx(sum(all(one.values()) for one in verdicts) / len(verdicts)),
+        summary_ctu=pytest.approx(sum(summaries) / len(summaries)),
+        prompt_tokens_per_ctu=pytest.approx(_sum(usages, "provider_prompt_tokens") / _sum(usages, "prompt_ctu")),
+        completion_tokens_per_ctu=pytest.approx(
+            _sum(usages, "provider_completion_tokens") / _sum(usages, "completion_ctu")
+        ),
+    )
+
+
+def _sum(usages: Sequence[Mapping[str, int]], key: str) -> int:
+    return sum(usage[key] for usage in usages)
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (Measured(), Assumption("expected", fill=0.5)),
+        (Measured(n_calls=3, yes_share=0.3), Assumption("expected", yes_share=0.3, fill=0.5)),
+        (Measured(n_calls=3, summary_ctu=40.0), Assumption("expected", yes_share=1.0, fill=0.5, summary_ctu=40.0)),
+    ],
+)
+def test_what_is_expected_follows_what_is_measured(measured: Measured, expected: Assumption) -> None:
+    """Where no trigger was asked every decision summarises; a summary of unknown length is half as long as allowed."""
+    assert measured.assumption == expected
+
+
 def test_unusable_answers_are_named(tmp_path: Path, point_at: PointAt) -> None:
     """A case that recorded answers fail is told by name, before it fails again."""
     campaign = freeze(tmp_path, CONVERSATIONS)
@@ -179,13 +222,16 @@ def test_a_forecast_writes_nothing(tmp_path: Path, point_at: PointAt) -> None:
 def test_conversation_that_is_not_frozen(tmp_path: Path) -> None:
     """Simulated conversation in place of the real one gives the same numbers as if it were frozen."""
     frozen = forecasts(freeze(tmp_path, CONVERSATIONS))
-    simulated = forecast_of_conversation(SETTINGS, client(), CONVERSATIONS)
+    simulated = list(forecast_of_conversation(SETTINGS, client(), CONVERSATIONS))
     assert [found.variant_id for found in simulated] == list(frozen)
     for found in simulated:
-        assert (found.flushes, found.high.calls) == (
+        assert (found.flushes, found.high.calls, found.n_current, found.measured) == (
             frozen[found.variant_id].flushes,
             frozen[found.variant_id].high.calls,
+            0,
+            Measured(),
         )
+        assert found.measured.n_calls == 0
 
 
 def test_a_part_that_cannot_be_forecast_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,3 +249,4 @@ def test_a_part_that_cannot_be_forecast_is_told(tmp_path: Path, monkeypatch: pyt
     found = forecasts(campaign, replace(SETTINGS, variants=[broken.model_copy(update={"trigger": trigger}), sound]))
     assert found["V2"].problem is None
     assert "RaisingTrigger failed" in str(found["V1"].problem)
+    assert (found["V1"].flushes, found["V1"].high.n_calls) == (0, 0)
