@@ -129,3 +129,35 @@ def test_jobs_change_no_byte(tmp_path: Path) -> None:
         write_run(tmp_path / "runs" / f"results_{number}", predictions=shifted(number % 10), metrics={}, seed=number)
     one = export(tmp_path / "runs", tmp_path / "one", "--jobs", "1", "--log-level", "error")
     assert one == export(tmp_path / "runs", tmp_path / "two", "--jobs", "2", "--log-level", "error")
+
+
+def test_nothing_is_looked_for_where_no_folder_changed(
+    runs: Path, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of unchanged runs no format is asked; where a file appears, whoever claims the folder may be another."""
+    first = export(runs, tmp_path / "out")
+    asked: list[str] = []
+    real = TrainingRunFormat.claims
+
+    def noted(self: TrainingRunFormat, folder: Path) -> bool:
+        asked.append(folder.name)
+        return real(self, folder)
+
+    monkeypatch.setattr(TrainingRunFormat, "claims", noted)
+    assert export(runs, tmp_path / "out") == first
+    assert (asked, len(read)) == ([], 3)
+    (runs / "results_1" / "metrics" / "notes.txt").write_text("checked\n", encoding="utf-8")
+    assert export(runs, tmp_path / "out") == first
+    assert asked == ["results_1"]
+
+
+def test_a_link_that_comes_to_life_is_read(runs: Path, tmp_path: Path, read: list[str]) -> None:
+    """A link that led nowhere changes no folder when its target appears, and is read then."""
+    trial = tmp_path / "elsewhere.json"
+    (runs / "results_2" / "optuna_trial.json").symlink_to(trial)
+    assert b"config.alpha" not in export(runs, tmp_path / "out")["exported_metrics.csv"]
+    read.clear()
+    trial.write_text('{"params": {"alpha": 0.5}}', encoding="utf-8")
+    os.utime(trial, (LONG_AGO, LONG_AGO))
+    assert b"config.alpha" in export(runs, tmp_path / "out")["exported_metrics.csv"]
+    assert read == ["results_2"]

@@ -155,9 +155,11 @@ def run(request: ExportRequest) -> int:
         if request.dry_run:
             click.echo(f"would write {shown(out)}")
             return SOME_FAILED if reading.failures else 0
-        from exaid_evals.runs.registry import formats
+        from exaid_evals.runs.registry import FORMATS
 
-        table = write_export(export, out, formats(settings), reading.texts)
+        asked = {one.format for one in export.runs}.union(FORMATS.others())
+        readers = [FORMATS.build(name, settings) for name in FORMATS.names() if name in asked]
+        table = write_export(export, out, readers, reading.texts)
         finish()
         if request.parquet:
             _write_parquet(reading, out / "parquet", settings)
@@ -214,12 +216,10 @@ def _read(
     """Read the runs; return them, and what writes down that they were read."""
     from exaid_evals.export.cache import Cache
     from exaid_evals.export.reading import read_runs
-    from exaid_evals.runs.registry import formats
+    from exaid_evals.runs.registry import FORMATS
 
     jobs = request.jobs or os.cpu_count() or 1
-    cache = Cache(
-        out, settings, [reader.name for reader in formats(settings)], remember=not (request.force or request.dry_run)
-    )
+    cache = Cache(out, settings, FORMATS.names(), remember=not (request.force or request.dry_run))
     if len(folders) < _LONG:
         return read_runs(folders, names, settings=settings, jobs=jobs, cache=cache), cache.write
     with Progress("read", len(folders)) as progress:

@@ -41,12 +41,16 @@ class Known(NamedTuple):
         status: of each input, in order; None for one that is not there.
         digest: of their contents.
         settled: whether equal times prove equal contents.
+        listed: name and status of each folder whose names decide what the run is; empty where more does.
+        names: of the inputs that are there, below the run's folder; empty without `listed`.
     """
 
     reader: str
     status: tuple[Status, ...]
     digest: str
     settled: bool
+    listed: tuple[tuple[str, Status], ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
@@ -63,9 +67,28 @@ def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
     return tuple(found)
 
 
+def listing_of(
+    folders: Sequence[Path], inputs: Sequence[Path], status: Sequence[Status], run: Path
+) -> tuple[tuple[tuple[str, Status], ...], tuple[str, ...]]:
+    """Return name and status of the folders whose names decide what a run is, and the names of the inputs there are."""
+    if not folders:
+        return (), ()
+    start = len(str(run))
+    listed = tuple([(path[start:], _status_of_folder(path)) for path in map(str, folders)])
+    return listed, tuple([str(path)[start:] for path, one in zip(inputs, status, strict=True) if one is not None])
+
+
+def _status_of_folder(path: str) -> Status:
+    try:
+        one = os.stat(path)  # noqa: PTH116 - of many
+    except OSError:
+        return None
+    return one.st_mtime_ns, one.st_ctime_ns, one.st_ino
+
+
 def is_settled(status: Sequence[Status], now_ns: int) -> bool:
     """Tell whether every file was written well before now."""
-    return all(one is None or max(one[1], one[2]) < now_ns - _SETTLED_AFTER_NS for one in status)
+    return all(one is None or max(one[-3], one[-2]) < now_ns - _SETTLED_AFTER_NS for one in status)
 
 
 def digest_of(paths: Sequence[Path], status: Sequence[Status], read: Mapping[Path, bytes] | None = None) -> str:
@@ -166,9 +189,38 @@ class Cache:
                 tuple([None if one is None else tuple(one) for one in entry["status"]]),
                 entry["digest"],
                 entry["settled"],
+                tuple((name, None if one is None else tuple(one)) for name, one in entry["listed"]),
+                tuple(entry["names"]),
             )
             for key, (entry, _) in self._old.get(self._place.of(folder), {}).items()
         }
+
+    def unchanged(self, folder: Path) -> Mapping[str, Any] | None:
+        """Remember the run that a folder is, and return what is remembered of it, where nothing of it has changed.
+
+        The folder's names are looked at and the times of its files, and nothing is opened or listed; None where that
+        does not suffice to know.
+        """
+        place = self._place.of(folder)
+        found = self._old.get(place)
+        if found is None or len(found) > 1:
+            return None
+        [(key, (entry, line))] = found.items()
+        if key != (place, "") or not entry["listed"] or not entry["settled"]:
+            return None
+        top = str(folder)
+        if any(_status_of_folder(f"{top}{name}") != (one and tuple(one)) for name, one in entry["listed"]):
+            return None
+        status = [one for one in entry["status"] if one is not None]
+        for name, one in zip(entry["names"], status, strict=True):
+            try:
+                now = os.stat(f"{top}{name}")  # noqa: PTH116 - of many
+            except OSError:
+                return None
+            if [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino] != one:
+                return None
+        self._new.append((place, key, line))
+        return entry
 
     def keep(self, entry: Mapping[str, Any], line: bytes) -> None:
         """Remember a run for the next export.
@@ -189,7 +241,10 @@ class Cache:
         """
         place, key = self._place.of(folder), (self._place.of(source.path), source.part)
         entry, line = self._old[place][key]
-        if entry["settled"] != known.settled or [*map(_listed, known.status)] != entry["status"]:
+        if entry["settled"] != known.settled or orjson.loads(orjson.dumps([known.status, known.listed])) != [
+            entry["status"],
+            entry["listed"],
+        ]:
             line = entry_of(place, key, known, entry["record"], orjson.dumps(entry["run"]))
         self._new.append((place, key, line))
         return entry
@@ -210,10 +265,6 @@ class Cache:
                     entry = orjson.loads(line)
                     found.setdefault(entry["folder"], {})[entry["path"], entry["part"]] = entry, line
         return found
-
-
-def _listed(one: Status) -> list[int] | None:
-    return None if one is None else list(one)
 
 
 def _program(settings: Settings, reader_names: Sequence[str]) -> str:

@@ -18,7 +18,17 @@ import orjson
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.execution.local import Processes, without_cycle_search
-from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, status_of
+from exaid_evals.export.cache import (
+    Cache,
+    Key,
+    Known,
+    Places,
+    digest_of,
+    entry_of,
+    is_settled,
+    listing_of,
+    status_of,
+)
 from exaid_evals.export.finding import RealPaths
 from exaid_evals.export.run_record import STAND_IN, from_data, named_text, record_text, renamed, to_data
 from exaid_evals.export.unread import unread_columns
@@ -83,6 +93,7 @@ class _Outcome(NamedTuple):
             or cannot be read.
         keep: whether the entry is to be remembered.
         known: of the files of a run that is remembered.
+        remembered: what is, of a run that is remembered already for the next export too.
         run: the run itself, where it is not plain data.
         error: why it cannot be read.
         label: what the run calls itself.
@@ -94,6 +105,7 @@ class _Outcome(NamedTuple):
     entry: bytes | None = None
     keep: bool = False
     known: Known | None = None
+    remembered: Mapping[str, Any] | None = None
     run: Run | None = None
     error: ExaidError | None = None
     left_out: tuple[str, ...] = ()
@@ -186,6 +198,9 @@ class _Taken:
             entry = orjson.loads(outcome.entry)
             if outcome.keep and self._cache is not None:
                 self._cache.keep(entry, outcome.entry)
+        elif outcome.remembered is not None:
+            entry = outcome.remembered
+            self.n_remembered += 1
         else:
             assert self._cache is not None  # noqa: S101 - only a cache makes an outcome without an entry
             assert outcome.known is not None  # noqa: S101
@@ -211,20 +226,26 @@ def _outcomes(
     folders: Sequence[Path], settings: Settings, jobs: int, cache: Cache | None, advance: Callable[[], None]
 ) -> list[tuple[Path, _Outcome]]:
     """Return what came of every run, each once, with the folder that it was found in."""
-    batches = [
-        [(str(folder), cache.known(folder) if cache else {}) for folder in folders[start : start + _FOLDERS_AT_ONCE]]
-        for start in range(0, len(folders), _FOLDERS_AT_ONCE)
-    ]
-    top = cache.out if cache else ""
-    found: dict[tuple[str, str], tuple[Path, _Outcome]] = {}
-    given = iter(folders)
-    for batch, outcomes in Processes(jobs).map_ordered(partial(_Work, settings, top), batches):
-        for _, of_folder in zip(batch, outcomes, strict=True):
-            folder = next(given)
-            for outcome in of_folder:
-                # A folder of folds and a fold in it may both be named.
-                found.setdefault((outcome.path, outcome.part), (folder, outcome))
+    made: dict[Path, list[_Outcome]] = {}
+    changed = []
+    for folder in folders:
+        remembered = cache.unchanged(folder) if cache else None
+        made[folder] = [] if remembered is None else [_Outcome(str(folder), "", remembered=remembered)]
+        if remembered is None:
+            changed.append((str(folder), cache.known(folder) if cache else {}))
+        else:
             advance()
+    batches = [changed[start : start + _FOLDERS_AT_ONCE] for start in range(0, len(changed), _FOLDERS_AT_ONCE)]
+    top = cache.out if cache else ""
+    for batch, outcomes in Processes(jobs).map_ordered(partial(_Work, settings, top), batches):
+        for (name, _), of_folder in zip(batch, outcomes, strict=True):
+            made[Path(name)] = of_folder
+            advance()
+    found: dict[tuple[str, str], tuple[Path, _Outcome]] = {}
+    for folder, of_folder in made.items():
+        for outcome in of_folder:
+            # A folder of folds and a fold in it may both be named.
+            found.setdefault((outcome.path, outcome.part), (folder, outcome))
     return list(found.values())
 
 
@@ -262,6 +283,7 @@ class _Work:
                 run, text = _read(reader, source)
                 return _outcome(source, run, text)
             before = status_of(inputs)
+            listed, names = listing_of(reader.listed(source), inputs, before, source.path)
             key = (self._places.of(source.path), source.part)
             old = known.get(key)
             if (
@@ -269,14 +291,16 @@ class _Work:
                 and old.reader == reader.name
                 and ((before == old.status and old.settled) or digest_of(inputs, before) == old.digest)
             ):
-                known_now = old._replace(status=before, settled=is_settled(before, time.time_ns()))
+                settled = is_settled([*before, *(one for _, one in listed)], time.time_ns())
+                known_now = old._replace(status=before, settled=settled, listed=listed, names=names)
                 return _Outcome(str(source.path), source.part, known=known_now)
             with digests() as read:
                 run, text = _read(reader, source)
             if isinstance(run, Run):
                 return _outcome(source, run, text)
             # What was written while it was read has other times than before, and will be read again.
-            known_now = Known(reader.name, before, digest_of(inputs, before, read), is_settled(before, time.time_ns()))
+            settled = is_settled([*before, *(one for _, one in listed)], time.time_ns())
+            known_now = Known(reader.name, before, digest_of(inputs, before, read), settled, listed, names)
             entry = entry_of(self._places.of(folder), key, known_now, text, run)
             return _Outcome(str(source.path), source.part, entry, keep=True)
         except Exception as error:

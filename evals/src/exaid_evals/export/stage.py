@@ -108,7 +108,10 @@ def consolidate(
         folds=tuple(folds),
         trials=tuple(groups_of(runs, TRIAL, failures)) if by not in (NONE, FOLD) else (),
         failures=tuple(failures),
-        groups=tuple(Group(name, tuple(members), aggregate_all(members)) for name, members in comparable(runs, by)),
+        groups=tuple(
+            Group(name, tuple(members), aggregated if len(members) == len(runs) else aggregate_all(members))
+            for name, members in comparable(runs, by)
+        ),
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from exaid_evals.errors import ExaidError
 from exaid_evals.runs.base import Run, Settings, Source
 from exaid_evals.runs.files.standard_names import STANDARD
-from exaid_evals.runs.mapping_draft import DOCUMENTS, TABLES, leaves
 from exaid_evals.runs.metric_names import words_of
 from exaid_evals.runs.registry import FORMATS
 
@@ -70,6 +69,7 @@ def _unread(run: Run, source: Source, settings: Settings) -> Iterator[tuple[str,
 
 def _keys(path: Path) -> Iterator[tuple[str, float]]:
     from exaid_evals.runs.files.mapping_lookup import document_of, rows_of
+    from exaid_evals.runs.mapping_draft import DOCUMENTS, TABLES, leaves
 
     try:
         if path.stat().st_size > _BYTES_AT_MOST:

@@ -257,6 +257,14 @@ class Format(ABC):
         """
         return None
 
+    def listed(self, source: Source) -> Sequence[Path]:
+        """Return the folders whose names decide that this format, and none before it, claims a run that is a folder.
+
+        While they and the inputs are as they were, the run is not looked for again: all lie in the run's folder, and no
+        link in them leads nowhere. Is called after `inputs`; none (the default) looks for the run at every export.
+        """
+        return ()
+
     @abstractmethod
     def read(self, source: Source, name: str) -> Run:
         """Read a run.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from exaid_evals.export.stage import Export
 from exaid_evals.export.writers.sheet import Sheet, Value, cell, displayed, undefined_note
 from exaid_evals.report.formats.csv_table import write_csv
@@ -40,21 +42,19 @@ def render(export: Export) -> str:
         *(f"metric.{name}" if name in others else name for name in metrics),
         *("stub", "signature"),
     ]
-    rows = [
-        [
-            cell(run.name),
-            cell(run.format),
-            *(cell(getattr(run, name)) for name in identity),
-            *(_of_training(run, name) for name in training),
-            *(cell(run.attributes.get(key)) for key in attributes),
-            *(cell(run.config.get(key)) for key in config),
-            *(cell(run.metrics.get(name)) for name in metrics),
-            UNKNOWN if run.stub is None else run.stub,
-            cell(run.signature) if run.signatures else NO_SIGNATURE,
-        ]
-        for run in runs
+    columns: list[Iterable[object]] = [
+        [run.name for run in runs],
+        [run.format for run in runs],
+        *([getattr(run, name) for run in runs] for name in identity),
+        *([_of_training(run, name) for run in runs] for name in training),
+        *([run.attributes.get(key) for run in runs] for key in attributes),
+        *([run.config.get(key) for run in runs] for key in config),
+        *([run.metrics.get(name) for run in runs] for name in metrics),
+        [UNKNOWN if run.stub is None else run.stub for run in runs],
+        [run.signature if run.signatures else NO_SIGNATURE for run in runs],
     ]
-    return write_csv([str(cell(name)) for name in header], rows)
+    rows = zip(*columns, strict=True)
+    return write_csv(header, rows, cell)
 
 
 def sheet(export: Export, signature: str) -> Sheet:

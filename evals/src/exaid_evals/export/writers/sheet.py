@@ -227,10 +227,10 @@ def cell(value: object) -> object:
     >>> cell(" =cmd|' /C calc'!A0"), cell("-"), cell("results_4")
     ("' =cmd|' /C calc'!A0", "'-", 'results_4')
     """
-    if value is None or isinstance(value, int):
-        return value
     if isinstance(value, float):
         return rounded(value) if math.isfinite(value) else None
-    if isinstance(value, list | tuple | dict):
-        return canonical_json(value)
-    return inert(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return inert(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return canonical_json(value) if isinstance(value, list | tuple | dict) else value

@@ -16,7 +16,6 @@ from exaid_evals.export.writers import (
     cv_summary,
     hpo_summary,
     json_summary,
-    over_seeds,
     per_class,
 )
 from exaid_evals.export.writers.sheet import forms
@@ -31,7 +30,7 @@ _TABLES = (
     "per_class_summary",
     cv_summary.NAME,
     hpo_summary.NAME,
-    over_seeds.NAME,
+    "over_seeds",
 )
 # The last was this table's name before it was over seeds and cases.
 _EVERY = [json_summary.RUNS_NAME] + [
@@ -54,7 +53,11 @@ def write_export(
     """
     remove_leftovers(out)
     files = _common(export, texts)
-    table = over_seeds.build(export)
+    table = None
+    if sum(run.cases is not None for run in export.runs) > 1:
+        from exaid_evals.export.writers import over_seeds  # late: of other runs none needs NumPy
+
+        table = over_seeds.build(export)
     if table is not None:
         files |= {f"{table.name}.{suffix}": text.encode() for suffix, text in forms(table, export.warnings).items()}
     for reader in readers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from exaid_evals.report.base import Table
 
@@ -26,20 +26,28 @@ def render(table: Table) -> str:
     return write_csv([*header, "stub", "signature"], lines)
 
 
-def write_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+def write_csv(
+    header: Sequence[str], lines: Iterable[Sequence[object]], cell: Callable[[object], object] | None = None
+) -> str:
     r"""Return CSV as RFC 4180 has it, but with `\n`; None is empty, truth values are true and false.
+
+    Args:
+        header: names of the columns.
+        lines: values.
+        cell: makes the text or number of a value, formulas inert; None for the usual.
 
     >>> write_csv(["a", "b", "c"], [[0.25, None, True], ["=1+1", "-0.5", " @x"]])
     "a,b,c\n0.25,,true\n'=1+1,-0.5,' @x\n"
     """
-    return csv_lines([header, *lines])
+    return csv_lines([header, *lines], cell)
 
 
-def csv_lines(lines: Iterable[Sequence[object]]) -> str:
+def csv_lines(lines: Iterable[Sequence[object]], cell: Callable[[object], object] | None = None) -> str:
     """Return lines of such a file, the heading among them where it is one of them."""
     out = io.StringIO()
+    made = cell or _cell
     # The writer itself leaves None empty.
-    csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in line] for line in lines)
+    csv.writer(out, lineterminator="\n").writerows([made(value) for value in line] for line in lines)
     return out.getvalue()
 
 
@@ -55,6 +63,8 @@ def inert(text: str) -> str:
     >>> [inert(text) for text in ("=1+1", "-0.5", "a=b", "-x")]
     ["'=1+1", '-0.5', 'a=b', "'-x"]
     """
+    if text[:1].isalnum():  # nearly all do
+        return text
     # Some spreadsheets cut blanks off before they look.
     if not (text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)):
         return text

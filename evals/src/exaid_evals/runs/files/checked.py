@@ -81,10 +81,13 @@ class Checked:
         given = self.metrics[KAPPA] or 0.0
         if len(self.counted.classes) < 3:
             return quadratic
-        named = next((kind for kind, words in _WEIGHTS if words.search(self.reported.written.get(KAPPA, ""))), None)
+        written = self.reported.written.get(KAPPA, "")
+        named = next((kind for kind, words in _WEIGHTS if words.search(written)), None)
         found = {"quadratic": quadratic}
         for kind in ("quadratic", "none", *(["linear"] if self._ordered else [])):
-            made = found.setdefault(kind, classification.kappa_with(self.counted.counts, kind))
+            if kind not in found:
+                found[kind] = classification.kappa_with(self.counted.counts, kind)
+            made = found[kind]
             share = given / 100 if abs(given) > 1 + TOLERANCE else given
             if made is not None and abs(share - made) <= self._tolerance:
                 self.kappa_weights = kind

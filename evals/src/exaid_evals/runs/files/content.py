@@ -16,6 +16,8 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
 from exaid_evals.files import CHUNK_BYTES, regular_descriptor
 
+_FIRST_BYTES = 1 << 16
+
 # Digests of what has been read to its end since `digests` began, by path; None where nobody asks. It is not an
 # argument, since it would have to be passed through every reader.
 _digests: dict[Path, bytes] | None = None
@@ -48,14 +50,14 @@ def chunks(path: Path) -> Iterator[bytes]:
         return
     digest = hashlib.sha256()
     try:
-        status = os.fstat(file)
         # A buffer of a mebibyte for a file of a few hundred bytes would take longer than reading it.
-        size = min(status.st_size + 1, CHUNK_BYTES)
+        size = _FIRST_BYTES
         while chunk := os.read(file, size):
             digest.update(chunk)
             yield chunk
-            if len(chunk) < size < CHUNK_BYTES:
+            if len(chunk) < size == _FIRST_BYTES:
                 break  # all of a small file has come at once
+            size = CHUNK_BYTES
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions") from None
     finally:

@@ -114,11 +114,15 @@ class _Pairs:
 
 def _n_keys(value: Any) -> int:
     """Return the number of keys in a structure."""
-    if isinstance(value, dict):
-        return len(value) + sum(_n_keys(item) for item in value.values() if isinstance(item, dict | list))
-    if isinstance(value, list):
-        return sum(_n_keys(item) for item in value if isinstance(item, dict | list))
-    return 0
+    n, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            n += len(one)
+            waiting += [item for item in one.values() if type(item) is dict or type(item) is list]
+        elif isinstance(one, list):
+            waiting += [item for item in one if type(item) is dict or type(item) is list]
+    return n
 
 
 def _short(value: Any) -> str:

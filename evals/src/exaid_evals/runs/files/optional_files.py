@@ -120,10 +120,12 @@ class Listing:
     Attributes:
         folder: of the run.
         files: names of the files in it, those in its folder of metrics with `metrics/` before them.
+        dead_links: whether a link lies among them that leads nowhere, or could one day.
     """
 
     folder: Path
     files: frozenset[str]
+    dead_links: bool = False
     _paths: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -133,15 +135,12 @@ class Listing:
         Raises:
             OSError: it cannot be listed.
         """
-        top = str(folder)
-        found = set()
-        with os.scandir(top) as entries:
-            for entry in entries:
-                if _is_file(entry):
-                    found.add(entry.name)
-                elif entry.name == _BELOW:
-                    found |= _metrics_in(f"{top}/{_BELOW}")
-        return cls(folder, frozenset(found))
+        found: set[str] = set()
+        holds_metrics, dead = _add_files(str(folder), "", found)
+        if holds_metrics:
+            with contextlib.suppress(OSError):
+                dead |= _add_files(f"{folder}/{_BELOW}", f"{_BELOW}/", found)[1]
+        return cls(folder, frozenset(found), dead)
 
     def path(self, name: str) -> Path:
         """Return the path of a file, present or not; the same object each time, whose hash is computed once."""
@@ -151,10 +150,17 @@ class Listing:
         return path
 
 
-def _metrics_in(folder: str) -> set[str]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return {f"{_BELOW}/{entry.name}" for entry in entries if _is_file(entry)}
-    return set()
+def _add_files(folder: str, before: str, found: set[str]) -> tuple[bool, bool]:
+    """Add the names of a folder's files; tell whether it holds one of metrics, and links that are no files now."""
+    holds_metrics = dead = False
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_file(entry):
+                found.add(f"{before}{entry.name}")
+            else:
+                holds_metrics |= entry.name == _BELOW
+                dead |= entry.is_symlink() and not entry.name == _BELOW
+    return holds_metrics, dead
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

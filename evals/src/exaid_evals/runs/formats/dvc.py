@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +87,8 @@ def _document(path: Path) -> Any:
     if path.suffix in (".yaml", ".yml"):
         return read_yaml(path)
     if path.suffix == ".toml":
+        import tomllib  # late: its patterns take longer to compile than all formats to import
+
         try:
             return tomllib.loads(content_of(path, _MAX_BYTES).decode("utf-8"))
         except ValueError as error:

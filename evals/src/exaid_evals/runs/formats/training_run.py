@@ -53,6 +53,11 @@ class TrainingRunFormat(Format):
         self._seen = seen = Listing.of(source.path)
         return [seen.path(name) for name in (*_NAMES, *optional_files.names(seen.files))]
 
+    def listed(self, source: Source) -> Sequence[Path]:
+        """Return the run's folder and that of its metrics: what is asked before this format looks at names in them."""
+        seen = self._seen
+        return [] if seen is None or seen.dead_links else [source.path, seen.path("metrics")]
+
     def read(self, source: Source, name: str) -> Run:
         """Read a run.
 
