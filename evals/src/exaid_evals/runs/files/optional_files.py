@@ -159,7 +159,7 @@ def _add_files(folder: str, before: str, found: set[str]) -> tuple[bool, bool]:
                 found.add(f"{before}{entry.name}")
             else:
                 holds_metrics |= entry.name == _BELOW
-                dead |= entry.is_symlink() and not entry.name == _BELOW
+                dead |= entry.is_symlink() and entry.name != _BELOW
     return holds_metrics, dead
 
 
