@@ -47,9 +47,10 @@ def test_the_page_tells_of_promises_that_are_kept(script: ModuleType, told: dict
     assert all(93 <= bands[n][0] <= 97.5 for n in ("40", "100")), bands
     assert all(band > pointwise for band, pointwise in bands.values())
     assert numbers(told["t_test"]) == [[pytest.approx(80, abs=1)]]
-    for level, power, theory, held in numbers(told["logs"]):
+    for level, power, without_luck, theory, held in numbers(told["logs"]):
         assert 4 <= level <= 6
         assert abs(power - theory) <= 2
+        assert abs(without_luck - theory) <= 1
         assert 93 <= held <= 97
     seeds = numbers(told["seeds"])
     assert all(crossed > pooled for _, crossed, _, pooled, _ in seeds)

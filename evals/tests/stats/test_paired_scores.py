@@ -110,9 +110,10 @@ def test_nothing_differs() -> None:
 
 @pytest.mark.slow
 def test_level_and_power_are_as_promised() -> None:
-    """In 2,000 data sets the tests err in 4–6 %, and find what theory says within 2 points and twice their error."""
+    """In 2,000 data sets the tests err in 4–6 %, and find what theory says within 2 points but for the draws' luck."""
     script = script_module("evals/bench/calibrate_statistics.py")
-    for name, (level, power, theory, held) in script.compared_logs(2_000).items():
+    for name, (level, power, without_luck, theory, held) in script.compared_logs(2_000).items():
         assert 4 <= level <= 6, name
-        assert abs(power - theory) <= 2 + 2 * 0.9, name
+        assert abs(without_luck - theory) <= 2, name
+        assert abs(power - theory) <= 3 * 0.9, f"{name}: further off than draws are"
         assert 93.5 <= held <= 96.5, name
