@@ -19,8 +19,8 @@ from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.files import inside, read_regular
 from exaid_evals.runs.files.content import content_of
+from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.following import GrowingFile
-from exaid_evals.runs.tool_files import read_yaml
 from stub_campaigns import copy_of, shared_campaign
 
 _PARTS = st.one_of(st.sampled_from(["..", ".", "", "a", "V0", "link", "~", "C:", "\\", "\0"]), st.text(max_size=4))

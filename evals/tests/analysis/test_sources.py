@@ -15,7 +15,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.runs.files import wandb_online
-from exaid_evals.runs.formats import parquet_file
+from exaid_evals.runs.formats import row_files
 from exaid_evals.runs.history import History
 from exaid_evals.runs.registry import find_run, formats, history_formats, read_history
 
@@ -238,7 +238,7 @@ def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "run-a.parquet").write_bytes(b"PAR1")
     with pytest.raises(MissingDependencyError, match="pyarrow"):
-        read_history(parquet_file.ParquetFormat(), tmp_path)
+        read_history(row_files.ParquetFormat(), tmp_path)
 
 
 def test_no_source_claims_an_empty_folder(tmp_path: Path) -> None:

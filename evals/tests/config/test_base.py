@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from exaid_evals.config.base import Config, Loaded, Override, load_config
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.runs.tool_files import read_yaml
+from exaid_evals.runs.files.document import read_yaml
 
 
 class Timing(Config):

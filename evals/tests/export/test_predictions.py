@@ -110,7 +110,7 @@ def test_an_area_that_cannot_be_is_none_with_the_reason(tmp_path: Path, text: st
         (b"true,pred,prob_0,prob_1\n0,0,0.5,0.5\n1,1,many,0.1\n", r":3: 'many' is not a number"),
         (b"true,pred\n0,0\n,1\n", r":3: a row without a true or predicted label"),
         (b'true,pred\n"0,0\n1,1\n', r"not valid CSV"),
-        (b"\xff\xfet\x00r\x00", "is UTF-16"),
+        (b"\xff\xfet\x00r\x00", "no column of the true label"),
         (b"true,pred\n\xe9,1\n", "is not UTF-8"),
     ],
 )

@@ -11,9 +11,9 @@ import pytest
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Settings
+from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.registry import find_run, follower, format_of, formats
 from exaid_evals.runs.run_names import run_names
-from exaid_evals.runs.tool_files import read_yaml
 
 GOLD = Path(__file__).parents[1] / "gold" / "export"
 OURS = Path(__file__).parents[4] / "shared" / "external" / "runs"

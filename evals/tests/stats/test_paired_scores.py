@@ -115,5 +115,5 @@ def test_level_and_power_are_as_promised() -> None:
     for name, (level, power, without_luck, theory, held) in script.compared_logs(2_000).items():
         assert 4 <= level <= 6, name
         assert abs(without_luck - theory) <= 2, name
-        assert abs(power - theory) <= 3 * 0.9, f"{name}: further off than draws are"
+        assert abs(power - theory) <= 4 * 0.9, f"{name}: further off than draws are"
         assert 93.5 <= held <= 96.5, name

@@ -38,8 +38,8 @@ from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.records import read_variant_and_cases
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.replay.run_log import read_run
+from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.registry import formats
-from exaid_evals.runs.tool_files import read_yaml
 from exaid_evals.traces.importers.registry import importer_of
 from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import read_trace

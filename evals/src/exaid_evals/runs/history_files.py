@@ -9,7 +9,7 @@ from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.document import read_document
+from exaid_evals.runs.files.document import read_document, read_yaml
 from exaid_evals.runs.files.json_lines import objects
 from exaid_evals.runs.finished import run_of
 from exaid_evals.runs.history import BatchRow, History
@@ -20,7 +20,10 @@ HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
 BATCHES = "batch_metrics.jsonl"
 """What `log_batch_metrics` writes, beside whatever else the run logs."""
 _NO_HISTORIES = (BATCHES, "exported_metrics.csv")
-_CONFIGS = ("config.json", "summary.json", "hparams.json", "args.json", "params.json")
+_CONFIGS = (
+    *("config.json", "summary.json", "hparams.json", "args.json", "params.json", "config.yaml", "config.yml"),
+    *("hparams.yaml", "args.yaml", "params.yaml", ".hydra/config.yaml"),
+)
 
 
 class HistoryFile(Format):
@@ -37,7 +40,7 @@ class HistoryFile(Format):
     def claims(self, place: Path) -> bool:
         """Tell whether such a file is named, or lies under a usual name in a folder; any other file may be anything."""
         if place.is_file():
-            return place.suffix.lower() in self.suffixes
+            return suffix_of(place) in self.suffixes
         return usual_file(place, self.suffixes) is not None
 
     def named(self, place: Path) -> Mapping[str, Source]:
@@ -88,16 +91,16 @@ def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     holds a file of a usual name; where the folder itself holds one of these, it is the run of the folder's name.
     """
     if place.is_file():
-        return {place.stem: place} if place.suffix.lower() in suffixes else {}
+        return {_stem(place): place} if suffix_of(place) in suffixes else {}
     if not place.is_dir():
         return {}
     own = usual_file(place, suffixes)
     if own is not None:
         return {place.resolve().name: own}
     found = {
-        path.stem: path
+        _stem(path): path
         for path in sorted(place.iterdir())
-        if path.is_file() and path.suffix.lower() in suffixes and path.name not in _NO_HISTORIES
+        if path.is_file() and suffix_of(path) in suffixes and path.name not in _NO_HISTORIES
     }
     for folder in sorted(path for path in place.iterdir() if path.is_dir()):
         inside = usual_file(folder, suffixes)
@@ -108,12 +111,23 @@ def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
 
 def usual_file(folder: Path, suffixes: Sequence[str]) -> Path | None:
     """Return the file of a usual name in a folder; None without one."""
-    candidates = (folder / f"{stem}{suffix}" for stem in HISTORY_NAMES for suffix in suffixes)
+    candidates = (
+        folder / f"{stem}{suffix}{packed}" for stem in HISTORY_NAMES for suffix in suffixes for packed in ("", ".gz")
+    )
     return next((path for path in candidates if path.is_file()), None)
 
 
+def suffix_of(path: Path) -> str:
+    """Return a file's suffix in lower case, that of what is packed where it ends in .gz."""
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def _stem(path: Path) -> str:
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
 def config_beside(history: Path, warnings: list[str]) -> dict[str, Any]:
-    """Return the configuration that lies beside a history in JSON; empty where there is none.
+    """Return the configuration that lies beside a history in JSON or YAML; empty where there is none.
 
     One that is damaged is told of in `warnings` and left out: the history can be read without it.
     """
@@ -121,7 +135,7 @@ def config_beside(history: Path, warnings: list[str]) -> dict[str, Any]:
         path = history.parent / name
         if path.is_file():
             try:
-                found = read_document(path)
+                found = read_document(path) if path.suffix == ".json" else read_yaml(path)
             except DataError as error:
                 warnings.append(str(error))
                 continue

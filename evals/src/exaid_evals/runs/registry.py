@@ -35,11 +35,11 @@ _BUILT_IN = {
     "model_reports": f"{_PACKAGE}.model_reports:ModelReportsFormat",
     "ray_tune": f"{_PACKAGE}.ray_tune:RayTuneFormat",
     "hf_trainer": f"{_PACKAGE}.hf_trainer:HfTrainerFormat",
-    "ultralytics": f"{_PACKAGE}.ultralytics:UltralyticsFormat",
-    "lightning": f"{_PACKAGE}.lightning:LightningFormat",
-    "timm": f"{_PACKAGE}.timm:TimmFormat",
-    "fastai": f"{_PACKAGE}.fastai:FastaiFormat",
-    "keras": f"{_PACKAGE}.keras:KerasFormat",
+    "ultralytics": f"{_PACKAGE}.csv_tools:UltralyticsFormat",
+    "lightning": f"{_PACKAGE}.csv_tools:LightningFormat",
+    "timm": f"{_PACKAGE}.csv_tools:TimmFormat",
+    "fastai": f"{_PACKAGE}.csv_tools:FastaiFormat",
+    "keras": f"{_PACKAGE}.csv_tools:KerasFormat",
     "mmengine": f"{_PACKAGE}.mmengine:MmengineFormat",
     "nanogpt": f"{_PACKAGE}.nanogpt:NanogptFormat",
     "sacred": f"{_PACKAGE}.sacred:SacredFormat",
@@ -51,8 +51,9 @@ _BUILT_IN = {
     "tensorboard": f"{_PACKAGE}.tensorboard_log:TensorBoardFormat",
     "long_csv": f"{_PACKAGE}.long_csv:LongCsvFormat",
     "csv": f"{_PACKAGE}.csv_file:CsvFormat",
-    "jsonl": f"{_PACKAGE}.jsonl_file:JsonlFormat",
-    "parquet": f"{_PACKAGE}.parquet_file:ParquetFormat",
+    "jsonl": f"{_PACKAGE}.row_files:JsonlFormat",
+    "json": f"{_PACKAGE}.row_files:JsonFormat",
+    "parquet": f"{_PACKAGE}.row_files:ParquetFormat",
 }
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
 _WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}
@@ -93,6 +94,13 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
             raise DataError(
                 f"cannot be read ({error.strerror})", where=str(place), remedy="check the folder's permissions"
             ) from None
+    if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
+        raise DataError(
+            "is a store of Aim, which keeps metrics in a database of its own and is not read",
+            where=str(place),
+            remedy="write its runs as a CSV with Aim itself (`aim.Repo(…).query_metrics().dataframe()`), with a column "
+            "`run` and one for each metric, and name that",
+        )
     names = ", ".join(form.name for form in known)
     raise DataError(
         "no finished run of a known format lies here",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import zlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,19 +13,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
-
-from exaid_evals.config.mapping_file import BoundedLoader, load_yaml
 from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.content import content_of
+from exaid_evals.runs.files.content import as_utf8
+from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.finished import run_of
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows, config_beside
 from exaid_evals.runs.rows import Row, history_of
 
-_HEAD_BYTES = 4096
+_HEAD_BYTES = 1 << 16
+"""Logs begin with the program that makes them, and a result of Ray's is one long line."""
 
 
 class ToolFile(Format):
@@ -111,12 +112,21 @@ class ToolFile(Format):
         """Return the file of rows of a run: the place itself, or the first that fits in it; None without one."""
         if place.is_file():
             return place if any(_fits(place, pattern) for pattern in self.files) and self._begins_so(place) else None
-        for pattern in self.files:
-            candidates = sorted(place.glob(pattern)) if "*" in pattern else [place / pattern]
-            for path in candidates:
-                if path.is_file() and self._begins_so(path):
-                    return path
-        return None
+        return next((path for pattern in self.files for path in self._fitting(place, pattern)), None)
+
+    def _fitting(self, place: Path, pattern: str) -> Iterator[Path]:
+        candidates = sorted(place.glob(pattern)) if "*" in pattern else [place / pattern]
+        candidates += [path.with_name(f"{path.name}.gz") for path in candidates if "*" not in pattern]
+        yield from (path for path in candidates if path.is_file() and self._begins_so(path))
+
+    def _alike(self, place: Path, own: Path) -> list[Path]:
+        """Return the place, or each of its files of rows where they have names of their own and are several."""
+        named = [pattern for pattern in self.files if "*" not in pattern and _fits(own, pattern)]
+        if own == place or named or own.parent != place:
+            return [place]
+        pattern = next(pattern for pattern in self.files if "/" not in pattern and _fits(own, pattern))
+        files = [*self._fitting(place, pattern)]
+        return files if len(files) > 1 else [place]
 
     def _folder_of(self, path: Path) -> Path:
         return path.parent
@@ -131,8 +141,9 @@ class ToolFile(Format):
         return self.sign.search(head(path)) is not None
 
     def _runs(self, place: Path) -> Iterator[Path]:
-        if self.file_of(place) is not None:
-            yield place
+        own = self.file_of(place)
+        if own is not None:
+            yield from self._alike(place, own)
             return
         level = [place] if place.is_dir() else []
         for _ in range(self.below):
@@ -144,8 +155,13 @@ class ToolFile(Format):
 
 
 def head(path: Path) -> bytes:
-    """Return the first bytes of a file; none of what is not an ordinary file, or cannot be read."""
-    return first_bytes(path, _HEAD_BYTES)
+    """Return the first bytes of a file's text; none of what is not an ordinary file, or cannot be read."""
+    found = first_bytes(path, _HEAD_BYTES)
+    if path.suffix == ".gz":
+        unpacked = zlib.decompressobj(wbits=31)
+        with contextlib.suppress(zlib.error):
+            found = unpacked.decompress(found, _HEAD_BYTES)
+    return b"".join(as_utf8(iter([found])))
 
 
 def folders_in(place: Path) -> list[Path]:
@@ -163,6 +179,7 @@ def folders_in(place: Path) -> list[Path]:
 
 def _fits(path: Path, pattern: str) -> bool:
     parts = pattern.split("/")
+    path = path.with_suffix("") if path.suffix == ".gz" and not pattern.endswith(".gz") else path
     return len(path.parts) >= len(parts) and all(
         fnmatchcase(name, part) for name, part in zip(path.parts[-len(parts) :], parts, strict=True)
     )
@@ -171,43 +188,3 @@ def _fits(path: Path, pattern: str) -> bool:
 def _by_number(name: str) -> tuple[str, int, str]:
     stem = name.rstrip("0123456789")
     return stem, int(name[len(stem) :] or -1), name
-
-
-MAX_BYTES = 4 * 1024 * 1024
-
-
-class _PlainLoader(BoundedLoader):
-    """A safe loader for which every tag stands for plain data."""
-
-
-def _plain(loader: _PlainLoader, _: str, node: yaml.Node) -> Any:
-    """Return a tagged value without its tag: a tuple as a list, an object as its fields, a name as its text."""
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]
-
-
-_PlainLoader.add_multi_constructor("", _plain)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        DataError: it is missing, too large, no YAML, or holds something else.
-    """
-    text = content_of(path, MAX_BYTES).decode("utf-8-sig", errors="replace")
-    try:
-        found = load_yaml(text, _PlainLoader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        what = getattr(error, "problem", None) or str(error).splitlines()[0][:200]
-        raise DataError(
-            f"is not a YAML that can be read ({what})", where=str(path), remedy="correct the file"
-        ) from None
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise DataError("holds no mapping of names to values", where=str(path), remedy="is it the right file?")
-    return {str(key): value for key, value in found.items()}

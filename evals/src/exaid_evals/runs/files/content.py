@@ -6,8 +6,10 @@ opened, and one read where the file is small.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +68,18 @@ def chunks(path: Path) -> Iterator[bytes]:
         _digests[path] = digest.digest()
 
 
+def as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a text's bytes in UTF-8, where it begins as UTF-16: so PowerShell writes what is redirected."""
+    first = next(pieces, b"")
+    if first[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    for piece in itertools.chain([first], pieces):
+        yield decoder.decode(piece).encode("utf-8", "replace")
+
+
 def content_of(path: Path, max_bytes: int) -> bytes:
     """Return the whole content of a file.
 
@@ -74,7 +88,7 @@ def content_of(path: Path, max_bytes: int) -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    for chunk in chunks(path):
+    for chunk in as_utf8(chunks(path)):
         parts.append(chunk)
         size += len(chunk)
         if size > max_bytes:

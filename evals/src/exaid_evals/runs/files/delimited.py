@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files.content import chunks
+from exaid_evals.runs.files.content import as_utf8, chunks
 
 MAX_LINE_CHARS = 16 * 1024 * 1024
 _DELIMITERS = (",", ";", "\t", "|")
@@ -172,6 +172,20 @@ class Delimited:
             yield Block(first, None, rows)
 
 
+def fitted(row: list[str], columns: Sequence[str]) -> list[str] | None:
+    """Return a row as wide as the header, without what a trailing delimiter adds; None where it is the header again.
+
+    >>> fitted(["1", "2", ""], ["a", "b"]), fitted(["1"], ["a", "b"]), fitted(["a", " b"], ["a", "b"])
+    (['1', '2'], ['1'], None)
+    """
+    width = len(columns)
+    if len(row) == width + 1 and not row[-1].strip():
+        row = row[:width]
+    if row and row[0].strip() == columns[0] and [cell.strip() for cell in row] == list(columns):
+        return None
+    return row
+
+
 def line_of(block: Block, offset: int) -> int:
     """Return the number in the file of a block's row, empty lines between not counted among the rows."""
     held = block.lines if block.lines is not None else block.rows or []
@@ -265,12 +279,8 @@ def numbers(cells: Sequence[str]) -> list[float]:
 def _decoded(path: Path) -> Iterator[str]:
     """Yield a file's text in pieces that end anywhere but within a character, without its byte order mark."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    first = True
     try:
-        for chunk in chunks(path):
-            if first and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise DataError("is UTF-16", where=str(path), remedy="save it as UTF-8")
-            first = False
+        for chunk in as_utf8(chunks(path)):
             yield decoder.decode(chunk)
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files.content import chunks
+from exaid_evals.runs.files.content import as_utf8, chunks
 
 
 def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
@@ -37,7 +37,7 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     held = b""
-    for chunk in chunks(path):
+    for chunk in as_utf8(chunks(path)):
         *lines, held = (held + chunk).split(b"\n")
         if len(held) > MAX_LINE_BYTES:
             raise DataError("has a line without an end", where=str(path), remedy="is it JSON Lines?")

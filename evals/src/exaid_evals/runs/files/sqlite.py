@@ -20,14 +20,14 @@ def is_database(path: Path, tables: Sequence[str]) -> bool:
     if first_bytes(path, len(MAGIC)) != MAGIC:
         return False
     try:
-        with opened(path, tables, "the tool's"):
+        with opened(path, tables, "the tool's", unmerged=True):
             return True
     except (OSError, DataError, sqlite3.Error):
         return False
 
 
 @contextlib.contextmanager
-def opened(path: Path, tables: Sequence[str], whose: str) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, tables: Sequence[str], whose: str, *, unmerged: bool = False) -> Iterator[sqlite3.Connection]:
     """Open a database such that its own code is not trusted.
 
     `immutable` makes no lock and no journal; a write-ahead log that was not merged would then be overlooked, and is
@@ -37,12 +37,13 @@ def opened(path: Path, tables: Sequence[str], whose: str) -> Iterator[sqlite3.Co
         path: the file.
         tables: that it must have.
         whose: for messages, such as `MLflow's`.
+        unmerged: look at it even so, for what it is.
 
     Raises:
         DataError: it cannot be read, or is another tool's.
     """
     log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
+    if not unmerged and log.exists() and log.stat().st_size:
         raise DataError(
             "has changes that are not merged yet", where=str(log), remedy="stop what writes the database, or close it"
         )

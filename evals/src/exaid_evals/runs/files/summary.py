@@ -12,7 +12,7 @@ from typing import Any
 from exaid_evals.runs.files.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
-_SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed")
+_SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed", "seed_everything", "manual_seed")
 _HASHES = ("git_hash", "git_commit", "git_sha", "git_rev", "commit", "commit_hash", "sha", "hash")
 # What names, places or times a run: it differs between runs that are made alike. Whole last parts of keys, never words
 # within them: `batch_size_per_device`, `time_steps`, `train_file`, `model_id` and `dataset_version` are settings.

@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 # The settings under which scripts keep the seed, the first that is there.
-_SEEDS = ("seed", "random_seed", "random_state", "args.seed", "train.seed", "training.seed", "trainer.seed", "rng_seed")
+_SEEDS = (
+    "seed",
+    "random_seed",
+    "random_state",
+    "args.seed",
+    "train.seed",
+    "training.seed",
+    "trainer.seed",
+    "rng_seed",
+    "seed_everything",
+    "manual_seed",
+)
 
 
 def seed_in(config: Mapping[str, Any]) -> int | None:
@@ -31,7 +42,7 @@ def is_seed(name: str) -> bool:
     """Tell whether a setting of a name is a seed.
 
     >>> is_seed("Random_Seed"), is_seed("seed_everything"), is_seed("seeds")
-    (True, False, False)
+    (True, True, False)
     """
     return name.lower() in _SEEDS
 

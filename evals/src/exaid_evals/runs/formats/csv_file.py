@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import Block, Delimited, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile
@@ -100,7 +100,7 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     firsts = [opened.columns.index(name) for name in columns]
     n_rows = 0
     for block in opened.blocks():
-        cells = _cells_by_column(block, opened.delimiter, width, wrong)
+        cells = _cells_by_column(block, opened.delimiter, opened.columns, wrong)
         n_rows += len(cells[0]) if cells else 0
         for column, at in zip(columns.values(), firsts, strict=True):
             _add(column, cells[at] if cells else ())
@@ -111,18 +111,21 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     return Table(columns, n_rows, names=set(columns) if n_rows else set())
 
 
-def _cells_by_column(block: Block, delimiter: str, width: int, wrong: list[int]) -> list[Sequence[str]]:
+def _cells_by_column(block: Block, delimiter: str, columns: Sequence[str], wrong: list[int]) -> list[Sequence[str]]:
+    width = len(columns)
     if block.lines is not None:
         lines = [line for line in block.lines if line]
-        if set(map(str.count, lines, itertools.repeat(delimiter))) <= {width - 1}:
+        again = any(line.lstrip("\"' \t").startswith(columns[0]) for line in lines) and columns[0]
+        if not again and set(map(str.count, lines, itertools.repeat(delimiter))) <= {width - 1}:
             flat = delimiter.join(lines).split(delimiter) if lines else []
             return [flat[at::width] for at in range(width)]
         rows = [line.split(delimiter) for line in block.lines]
     else:
         rows = block.rows or []
     kept = []
-    for at, row in enumerate(rows):
-        if len(row) == width and row != [""]:
+    for at, one in enumerate(rows):
+        row = fitted(one, columns)
+        if row is not None and len(row) == width and row != [""]:
             kept.append(row)
         elif row and row != [""]:
             wrong.append(block.line + at)
@@ -147,7 +150,10 @@ def _add(column: Column, cells: Sequence[str]) -> None:
 def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
     width = len(opened.columns)
     wrong: list[int] = []
-    for line, cells in opened.rows(strict=False):
+    for line, one in opened.rows(strict=False):
+        cells = fitted(one, opened.columns)
+        if cells is None:
+            continue  # a restart wrote the header again
         if len(cells) != width:
             wrong.append(line)
             continue

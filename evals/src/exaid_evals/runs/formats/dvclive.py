@@ -16,14 +16,15 @@ from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
 
-_TABLES = "plots/metrics"
+_TABLES = ("plots/metrics", "plots/scalars", "scalars", ".")
+"""Where its versions keep a table a metric; the oldest beside the metrics."""
 
 
 class DvcliveFormat(ToolFile):
     """Reads a run a folder; nested metrics have their folders' names before them."""
 
     name = "dvclive"
-    files = ("metrics.json", "dvclive/metrics.json")
+    files = ("metrics.json", "dvclive/metrics.json", "dvclive.json", "logs.json")
     sign = re.compile(rb"\A\s*\{")
     configs = ("params.yaml",)
     step = "step"
@@ -31,13 +32,11 @@ class DvcliveFormat(ToolFile):
     def file_of(self, place: Path) -> Path | None:
         """Return the metrics of a folder that has tables beside them: any tool may write a `metrics.json`."""
         found = super().file_of(place)
-        return found if found is not None and (found.parent / _TABLES).is_dir() else None
+        return found if found is not None and _tables(found) else None
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Yield a row for each logged value, in order of metrics and steps."""
-        top = path.parent / _TABLES
-        for table in sorted(top.rglob("*.tsv")):
-            name = table.relative_to(top).with_suffix("").as_posix()
+        for name, table in _tables(path).items():
             for row in csv_rows(table, warnings):
                 value = row.get(table.stem, next((row[key] for key in row if key not in ("step", "timestamp")), None))
                 yield {"step": row.get("step"), name: value}
@@ -52,8 +51,7 @@ class DvcliveFormat(ToolFile):
         path = self.file_of(source.path)
         if path is None:
             return None
-        tables = sorted((path.parent / _TABLES).rglob("*.tsv"))
-        return [path, path.parent / "params.yaml", path.parent.parent / "params.yaml", *tables]
+        return [path, path.parent / "params.yaml", path.parent.parent / "params.yaml", *_tables(path).values()]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: what its metrics file says in the end, whatever the tables' last rows are."""
@@ -65,6 +63,16 @@ class DvcliveFormat(ToolFile):
         if self.settings.metric_value != "last":
             final = {key: value for key, value in final.items() if key not in run.metrics}
         return replace(run, metrics=dict(sorted({**run.metrics, **final}.items())))
+
+
+def _tables(metrics: Path) -> dict[str, Path]:
+    """Return metric → its table; of the oldest layout the tables of a folder that is called as the metrics are."""
+    for name in _TABLES:
+        top = metrics.parent / name if name != "." else metrics.with_suffix("")
+        tables = sorted(top.rglob("*.tsv")) if top.is_dir() else []
+        if tables:
+            return {table.relative_to(top).with_suffix("").as_posix(): table for table in tables}
+    return {}
 
 
 def _beside(run: Run) -> set[str]:

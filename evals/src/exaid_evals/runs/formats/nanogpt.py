@@ -1,4 +1,4 @@
-"""nanoGPT and llm.c: logs of text, a line an event; the steps are what stands before the numbers."""
+"""nanoGPT, llm.c and their kin: logs of text, a line an event; the steps are what stands before the numbers."""
 
 from __future__ import annotations
 
@@ -8,35 +8,53 @@ from pathlib import Path
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files.content import chunks
+from exaid_evals.runs.files.content import as_utf8, chunks
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
 
 _NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+))"
-_EVAL = re.compile(rf"^step (\d+): train loss {_NUMBER}, val loss {_NUMBER}", re.I)
-_ITER = re.compile(rf"^iter (\d+): loss {_NUMBER}", re.I)
-_LLMC = re.compile(r"^s:(\d+)((?: \w+:\S+)+)\s*$")
-_TERMS = {"trl": "train/loss", "tel": "val/loss", "eval": "eval/accuracy", "norm": "grad_norm", "lr": "lr"}
+_LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (rf"step (\d+): train loss {_NUMBER}, val loss {_NUMBER}", ("train/loss_eval", "val/loss")),
+    (rf"iter (\d+): loss {_NUMBER}", ("train/loss",)),
+    (rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}", ("train/loss",)),  # llm.c on the screen
+    (rf"(\d+) \| loss {_NUMBER} \| lr {_NUMBER}", ("train/loss", "lr")),  # llama2.c
+    (rf"(\d+) train {_NUMBER}$", ("train/loss",)),  # build-nanogpt
+    (rf"(\d+) val {_NUMBER}$", ("val/loss",)),
+    (rf"(\d+) hella {_NUMBER}$", ("hellaswag/accuracy",)),
+)
+"""How a line begins, its step first, and what its numbers are called."""
+_PATTERNS = tuple((re.compile(pattern, re.I), names) for pattern, names in _LINES)
+_TERMS_OF = re.compile(r"(?:s|step):(\d+)(?:/\d+)?((?: \w+:\S+)+)\s*$")
+"""llm.c's `s:10 trl:… tel:…`, and what grew from modded-nanogpt: `step:125/1750 val_loss:… train_time:…`."""
+_TERMS = {"trl": "train/loss", "tel": "val/loss", "eval": "eval/accuracy", "norm": "grad_norm"}
+_TERMS |= {"train_loss": "train/loss", "val_loss": "val/loss"}
+_LEFT_OUT = ("train_time", "step_avg", "time", "dt")
 
 
 class NanogptFormat(ToolFile):
-    """Reads `step 250: train loss …, val loss …` and `iter 10: loss …`, and llm.c's `s:10 trl:… tel:…`."""
+    """Reads logs of text with a line an event, of nanoGPT, llm.c and what grew from them."""
 
     name = "nanogpt"
     files = ("main.log", "train.log", "*.log", "log.txt", "*.txt", "*.out")
-    sign = re.compile(rb"^(?:step \d+: train loss |iter \d+: loss |s:\d+ (?:tel|trl|eval):)", re.M)
+    sign = re.compile(
+        rb"^(?:step \d+: train loss |iter \d+: loss |s:\d+ (?:tel|trl|eval):|step:\d+/\d+ (?:train|val)_loss:|"
+        rb"step\s+\d+(?:/\d+)?\s*\| (?:train )?loss:? |\d+ \| loss [\d.]+ \| lr |\d+ (?:val|train|hella) \d+\.\d+\r?$)",
+        re.M,
+    )
     step = "step"
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Yield a row for each line of numbers; other lines are what a program prints besides."""
         for line in text_lines(path, warnings):
-            if found := _EVAL.match(line):
-                yield {"step": int(found[1]), "train/loss_eval": float(found[2]), "val/loss": float(found[3])}
-            elif found := _ITER.match(line):
-                yield {"step": int(found[1]), "train/loss": float(found[2])}
-            elif found := _LLMC.match(line):
-                terms = dict(term.split(":", 1) for term in found[2].split())
-                yield {"step": int(found[1]), **{_TERMS.get(name, name): value for name, value in terms.items()}}
+            if found := _TERMS_OF.match(line):
+                terms = [term.split(":", 1) for term in found[2].split()]
+                kept = {_TERMS.get(name, name): value for name, value in terms if name not in _LEFT_OUT}
+                yield {"step": int(found[1]), **kept}
+                continue
+            for pattern, names in _PATTERNS:
+                if found := pattern.match(line):
+                    yield {"step": int(found[1]), **dict(zip(names, map(float, found.groups()[1:]), strict=True))}
+                    break
 
 
 def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
@@ -46,7 +64,7 @@ def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
         DataError: the file cannot be read, or has a line without an end.
     """
     held, odd = b"", 0
-    for chunk in chunks(path):
+    for chunk in as_utf8(chunks(path)):
         *lines, held = (held + chunk).split(b"\n")
         if len(held) > MAX_LINE_BYTES:
             raise DataError("has a line without an end", where=str(path), remedy="is it a log?")

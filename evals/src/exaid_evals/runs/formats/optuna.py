@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.runs.files.json_lines import objects
-from exaid_evals.runs.files.sqlite import is_database, opened
+from exaid_evals.runs.files.sqlite import is_database, opened, tables_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.many_runs import Entry, ManyRuns, file_in
 from exaid_evals.runs.tool_files import head
 
-_TABLES = ("studies", "study_directions", "trials", "trial_params", "trial_values", "trial_user_attributes")
+_TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
 _CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?,?number,(?:value|values_\w+|datetime_start)\b[^\n]*\bstate\b")
 _JOURNAL = re.compile(rb'\A\s*\{[^\n]*"op_code"\s*:\s*\d')
 _STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
@@ -63,6 +63,8 @@ def _of_database(path: Path) -> Iterator[tuple[str, list[Entry]]]:
         studies = database.execute("SELECT study_id, study_name FROM studies ORDER BY study_id").fetchall()
         for study_id, name in studies:
             query = "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective"
+            if "study_directions" not in tables_of(database):  # before version 2.4
+                query = "SELECT direction FROM studies WHERE study_id = ?"
             ways = [str(way).rpartition(".")[2] for (way,) in database.execute(query, (study_id,))]
             names = _objectives(len(ways), _metric_names(database, study_id))
             trials = database.execute(
@@ -83,14 +85,15 @@ def _trial(database: Any, trial: tuple[Any, Any, Any], names: Sequence[str], way
         "SELECT param_name, param_value, distribution_json FROM trial_params WHERE trial_id = ? ORDER BY param_name",
         (trial_id,),
     ).fetchall()
-    values = database.execute(
-        "SELECT objective, value FROM trial_values WHERE trial_id = ? ORDER BY objective", (trial_id,)
-    ).fetchall()
+    query = "SELECT objective, value FROM trial_values WHERE trial_id = ? ORDER BY objective"
+    steps = "SELECT step, intermediate_value FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step"
+    if "trial_intermediate_values" not in tables_of(database):  # before version 2.4, of one objective
+        query = "SELECT 0, value FROM trials WHERE trial_id = ? AND value IS NOT NULL"
+        steps = "SELECT step, value FROM trial_values WHERE trial_id = ? ORDER BY step"
+    values = database.execute(query, (trial_id,)).fetchall()
     query = "SELECT key, value_json FROM trial_user_attributes WHERE trial_id = ?"
     own = {str(key): _json(value) for key, value in database.execute(query, (trial_id,))}
-    rows = database.execute(
-        "SELECT step, intermediate_value FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step", (trial_id,)
-    ).fetchall()
+    rows = database.execute(steps, (trial_id,)).fetchall()
     return _entry(
         number,
         str(state),

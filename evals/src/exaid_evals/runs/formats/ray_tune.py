@@ -64,9 +64,8 @@ class RayTuneFormat(ToolFile):
 
     @staticmethod
     def _last(path: Path) -> dict[str, Any]:
-        if path.suffix == ".csv":
-            return {}
         last: dict[str, Any] = {}
-        for row in objects(path, []):
-            last = row
-        return last
+        for row in csv_rows(path, []) if path.suffix == ".csv" else objects(path, []):
+            last = dict(row)
+        flat = {key.removeprefix("config/"): value for key, value in last.items() if key.startswith("config/")}
+        return {"config": {key: value for key, value in flat.items() if value is not None}, **last} if flat else last

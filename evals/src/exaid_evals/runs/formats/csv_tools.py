@@ -1,0 +1,77 @@
+"""Tools that log a CSV with a row an epoch or a call: how its beginning looks, and what lies beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from exaid_evals.runs.formats.csv_file import csv_rows
+from exaid_evals.runs.rows import Row
+from exaid_evals.runs.tool_files import ToolFile
+
+_START = rb"\A(?:\xef\xbb\xbf)?[ \t\"]*"
+
+
+class CsvTool(ToolFile):
+    """Base of such a tool's format."""
+
+    step = "epoch"
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the rows, without their empty cells: what a row does not name was not logged then."""
+        for row in csv_rows(path, warnings):
+            yield {name: value for name, value in row.items() if value is not None}
+
+
+class UltralyticsFormat(CsvTool):
+    """Ultralytics YOLO, a folder `train`, `train2`, … a run; YOLOv5 to v7 pad columns, and have `opt.yaml`."""
+
+    name = "ultralytics"
+    files = ("results.csv",)
+    sign = re.compile(_START + rb"epoch\"?\s*,[^\n]*(?:metrics/|train/\w*loss|val/\w*loss)")
+    below = 2  # runs/detect/train
+    configs = ("args.yaml", "opt.yaml")
+    left_out = ("time",)
+    leading = (
+        *("metrics/mAP50-95(B)", "metrics/mAP50-95(M)", "metrics/mAP50-95(P)", "metrics/mAP50(B)"),
+        *("metrics/mAP_0.5:0.95", "metrics/mAP_0.5:0.95(B)", "metrics/mAP_0.5", "metrics/accuracy_top1"),
+    )
+
+
+class LightningFormat(CsvTool):
+    """Lightning's CSVLogger, a folder `version_0`, `version_1`, … a run; its rows are sparse."""
+
+    name = "lightning"
+    files = ("metrics.csv",)
+    sign = re.compile(_START + rb"(?=[^\n]*(?:\A|[,\" \t])epoch\b)(?=[^\n]*(?:\A|[,\" \t])step\b)")
+    below = 3  # lightning_logs/version_0, or logs/name/version_0
+    configs = ("hparams.yaml",)
+    step = "step"
+
+
+class TimmFormat(CsvTool):
+    """timm's training script; its accuracies stay per cent, as it writes them."""
+
+    name = "timm"
+    files = ("summary.csv",)
+    sign = re.compile(_START + rb"epoch\"?,(?=[^\n]*\btrain_loss\b)[^\n]*\beval_")
+    configs = ("args.yaml",)
+    leading = ("eval_top1",)
+
+
+class FastaiFormat(CsvTool):
+    """fastai's CSVLogger, whose last column is the time that the epoch took."""
+
+    name = "fastai"
+    files = ("history.csv", "*.csv")
+    sign = re.compile(_START + rb"epoch\"?,train_loss,valid_loss\b[^\n]*\btime\r?\n")
+    left_out = ("time",)
+
+
+class KerasFormat(CsvTool):
+    """Keras' CSVLogger, under any name; several in one folder are a run each."""
+
+    name = "keras"
+    files = ("training.log", "*.log", "*.csv")
+    sign = re.compile(_START + rb"epoch\"?([,;\t])(?:[^\n]*[,;\t])?\"?(?:val_)?loss\b")

@@ -1,0 +1,131 @@
+"""Histories in JSON Lines, as most hand-written loops and `log_batch_metrics` write them, in JSON, and in Parquet."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from exaid_evals.config.extras import optional
+from exaid_evals.errors import DataError
+from exaid_evals.runs.base import Source
+from exaid_evals.runs.files.document import read_document
+from exaid_evals.runs.files.json_lines import objects
+from exaid_evals.runs.following import FollowedRows
+from exaid_evals.runs.history_files import HistoryFile, suffix_of, usual_file
+from exaid_evals.runs.rows import Row
+from exaid_evals.runs.tool_files import head
+
+_ROWS_AT_ONCE = 4096
+
+
+class JsonlFormat(HistoryFile):
+    """Reads JSON Lines, NaN and infinities as Python writes them included."""
+
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson")
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return the objects; a line that is none is left out and told of."""
+        return objects(path, warnings)
+
+    def may_become(self, place: Path) -> bool:
+        """Tell by the suffix."""
+        return place.suffix.lower() in self.suffixes
+
+    def follow(self, source: Source) -> FollowedRows:
+        """Read lines as they come."""
+        return FollowedJsonl(source.path)
+
+
+class FollowedJsonl(FollowedRows):
+    """JSON Lines that grow."""
+
+    source = "jsonl"
+
+    def parsed(self, line: bytes) -> Mapping[str, Any] | None:
+        """Return the object of a line."""
+        try:
+            value = json.loads(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            self.odd("lines that are not JSON objects")
+            return None
+        return value
+
+
+_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*\[|\[\s*\{)")
+
+
+class JsonFormat(HistoryFile):
+    """Reads a list of numbers for each name, as `json.dump(history.history)` writes it, or a list of rows."""
+
+    name = "json"
+    suffixes = (".json",)
+
+    def claims(self, place: Path) -> bool:
+        """Tell by what is in the file: any tool writes JSON."""
+        path = place if place.is_file() else usual_file(place, self.suffixes)
+        return path is not None and suffix_of(path) == ".json" and self._fits(path)
+
+    def named(self, place: Path) -> Mapping[str, Source]:
+        """Return the files that hold rows."""
+        return {name: source for name, source in super().named(place).items() if self._fits(source.path)}
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the rows.
+
+        Raises:
+            DataError: it is no JSON, or holds neither rows nor lists of one length.
+        """
+        data = read_document(path, keep_nan=True, warnings=warnings)
+        if isinstance(data, list):
+            return [row for row in data if isinstance(row, dict)]
+        lists = {name: one for name, one in data.items() if isinstance(one, list)}
+        length = max(map(len, lists.values()), default=0)
+        short = [name for name, one in lists.items() if len(one) < length]
+        if short:
+            warnings.append(
+                f"{path.name}: {', '.join(short[:5])} hold fewer values than the others: taken as the first"
+            )
+        return [{name: one[at] for name, one in lists.items() if at < len(one)} for at in range(length)]
+
+    @staticmethod
+    def _fits(path: Path) -> bool:
+        """Tell whether there is a list of numbers, or of objects with numbers; of a large file by its beginning."""
+        if not _SHAPES.match(head(path)):
+            return False
+        try:
+            data = read_document(path)
+        except DataError:
+            return False
+        first = data[0] if isinstance(data, list) else next((one for one in data.values() if isinstance(one, list)), ())
+        values = first.values() if isinstance(first, dict) else first
+        return any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+class ParquetFormat(HistoryFile):
+    """Reads Parquet files a few thousand rows at a time; all of one again while it grows."""
+
+    name = "parquet"
+    suffixes = (".parquet", ".pq")
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the rows.
+
+        Raises:
+            DataError: the file is damaged.
+            MissingDependencyError: pyarrow is not installed, or cannot load.
+        """
+        arrow = optional("pyarrow", "pyarrow", "reading Parquet")
+        parquet = optional("pyarrow.parquet", "pyarrow", "reading Parquet")
+        try:
+            with parquet.ParquetFile(path) as opened:
+                for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE):
+                    yield from batch.to_pylist()
+        except (arrow.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(f"is not a Parquet file that can be read ({reason})", where=str(path)) from None
