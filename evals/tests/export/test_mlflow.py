@@ -82,4 +82,6 @@ def test_a_database_is_not_written_and_its_own_code_not_run(tmp_path: Path) -> N
     assert not MlflowFormat().claims(tmp_path)
     path.write_bytes(before)
     (tmp_path / "mlflow.db-wal").write_bytes(b"x")
-    assert not MlflowFormat().claims(tmp_path)
+    assert MlflowFormat().claims(tmp_path)
+    with pytest.raises(DataError, match="not merged yet"):
+        MlflowFormat().sources(tmp_path)

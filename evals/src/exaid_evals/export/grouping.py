@@ -14,8 +14,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run, Source
-from exaid_evals.runs.files.position import position_of
-from exaid_evals.runs.run_names import run_names
+from exaid_evals.runs.run_names import position_of, run_names
 
 SEED, FOLD, TRIAL, NONE = "seed", "fold", "trial", "none"
 BY = (SEED, FOLD, TRIAL, NONE)

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from exaid_evals.export.model_report_rows import ReportRow
-from exaid_evals.export.model_report_style import legend, legend_height, looks, shown
+from exaid_evals.export.model_report_rows import ReportRow, legend, legend_height, looks, shown
 from exaid_evals.export.writers.sheet import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, sheet
 from exaid_evals.report.formats.csv_table import write_csv

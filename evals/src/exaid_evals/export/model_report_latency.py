@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from exaid_evals.export.model_report_rows import ReportRow
-from exaid_evals.export.model_report_style import legend, legend_height, looks, shown
+from exaid_evals.export.model_report_rows import ReportRow, legend, legend_height, looks, shown
 from exaid_evals.export.writers.sheet import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, sheet
 from exaid_evals.report.figures.labels import beside

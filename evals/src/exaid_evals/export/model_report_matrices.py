@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.export.model_report_rows import ReportRow
-from exaid_evals.export.model_report_style import shown
+from exaid_evals.export.model_report_rows import ReportRow, shown
 from exaid_evals.export.writers.sheet import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, sheet
 from exaid_evals.report.formats.csv_table import write_csv

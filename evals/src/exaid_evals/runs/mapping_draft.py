@@ -12,7 +12,7 @@ import yaml
 
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.mapping_lookup import document_of, rows_of
-from exaid_evals.runs.files.tracked import is_seed
+from exaid_evals.runs.files.summary import is_seed
 from exaid_evals.runs.metric_names import direction_of, role_of_column
 
 DOCUMENTS = (".json", ".yaml", ".yml")

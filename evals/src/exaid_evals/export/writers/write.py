@@ -16,7 +16,6 @@ from exaid_evals.export.writers import (
     cv_summary,
     hpo_summary,
     json_summary,
-    per_class,
 )
 from exaid_evals.export.writers.sheet import forms
 from exaid_evals.report.base import Table
@@ -77,7 +76,7 @@ def _common(export: Export, texts: Mapping[str, str] | None) -> dict[str, bytes]
         **json_summary.files(export, signature, texts),
         csv_runs.NAME: runs_csv.encode(),
     }
-    sheets = [aggregated.sheet(export, signature), per_class.sheet(export, signature)]
+    sheets = [aggregated.sheet(export, signature), aggregated.class_sheet(export, signature)]
     # A campaign has hundreds of metrics; its own tables show them.
     if any(run.format != CampaignFormat.name for run in export.runs):
         files |= csv_runs.sheet(export, signature).files(csv=False)

@@ -11,7 +11,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number
 from exaid_evals.runs.files.document import read_document
-from exaid_evals.runs.files.tracked import mapping_of
+from exaid_evals.runs.files.summary import mapping_of
 
 _STATS, _SPEC, _INSTANCES = "per_instance_stats.json", "run_spec.json", "instances.json"
 _PREDICTIONS = "display_predictions.json"

@@ -11,7 +11,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, made_id, number, numbered_epochs
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.tracked import mapping_of
+from exaid_evals.runs.files.summary import mapping_of
 
 _SIGNS = re.compile(rb'"(?:evalId|promptIdx|testIdx|promptId|shareableUrl)"\s*:')
 _BYTES = 64 * 1024

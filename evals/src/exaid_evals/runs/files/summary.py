@@ -1,7 +1,11 @@
-"""`summary.json`: what a training run was made with."""
+"""What a training run was made with: its `summary.json`, and what readers of trackers' settings share.
+
+Which values are metrics, where the seed stands, what is left out.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +17,8 @@ from exaid_evals.runs.files.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
 _SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed", "seed_everything", "manual_seed")
+_SEED_KEYS = (*_SEEDS, *(f"{part}.seed" for part in ("args", "train", "training", "trainer")))
+"""The settings under which scripts keep the seed, the first that is there."""
 _HASHES = ("git_hash", "git_commit", "git_sha", "git_rev", "commit", "commit_hash", "sha", "hash")
 # What names, places or times a run: it differs between runs that are made alike. Whole last parts of keys, never words
 # within them: `batch_size_per_device`, `time_steps`, `train_file`, `model_id` and `dataset_version` are settings.
@@ -188,3 +194,84 @@ def _git(flat: Mapping[str, Any]) -> tuple[str | None, bool | None]:
     text = value.strip()
     bare = re.sub(r"([-+]dirty|\+)$", "", text)
     return bare, True if bare != text else (dirty if isinstance(dirty, bool) else None)
+
+
+def seed_in(config: Mapping[str, Any]) -> int | None:
+    """Return the seed among settings; text that is a whole number counts, for some trackers keep only text.
+
+    >>> seed_in({"lr": 0.1, "seed": "7"}), seed_in({"seed": True}), seed_in({})
+    (7, None, None)
+    """
+    for name in _SEED_KEYS:
+        value = config.get(name)
+        if isinstance(value, bool) or value is None:
+            continue
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            return int(value)
+        if isinstance(value, str) and value.strip().lstrip("+-").isdecimal() and len(value) < 20:
+            return int(value)
+    return None
+
+
+def is_seed(name: str) -> bool:
+    """Tell whether a setting of a name is a seed.
+
+    >>> is_seed("Random_Seed"), is_seed("seed_everything"), is_seed("seeds")
+    (True, True, False)
+    """
+    return name.lower() in _SEED_KEYS
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyper-parameters without the seed, as plain data that JSON has a form for."""
+    return {str(key): plain(value) for key, value in sorted(config.items()) if key not in _SEED_KEYS}
+
+
+def numbers_of(values: Mapping[str, Any]) -> tuple[dict[str, float | None], list[str]]:
+    """Return the numbers among values, and the names of those that are undefined (None, NaN or infinite)."""
+    metrics: dict[str, float | None] = {}
+    undefined = []
+    for name, value in sorted(values.items()):
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            continue
+        number = None if value is None else _float(value)
+        metrics[name] = number
+        if number is None:
+            undefined.append(name)
+    return metrics, undefined
+
+
+def plain(value: Any, deep: int = 0) -> Any:
+    """Return a value as JSON has it: what it has no form for, or is nested too deeply, as text."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping) and deep < 20:
+        return {str(key): plain(item, deep + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple) and deep < 20:
+        return [plain(item, deep + 1) for item in value]
+    return str(value)
+
+
+def mapping_of(value: Any) -> dict[str, Any]:
+    """Return a mapping of a document; an empty one where something else stands."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def undefined_warning(names: list[str]) -> list[str]:
+    """State which metrics are undefined."""
+    if not names:
+        return []
+    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return [f"{shown}: no number (NaN, infinite or empty), left undefined"]
+
+
+def _float(value: float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.wandb_api import KEY, WandbServer, server_of
-from exaid_evals.runs.files.wandb_log import flat
-from exaid_evals.runs.files.wandb_rows import STEP, logged, system_series
+from exaid_evals.runs.files.wandb_log import STEP, flat, logged, system_series
 from exaid_evals.runs.history import History
 from exaid_evals.runs.rows import history_of
 

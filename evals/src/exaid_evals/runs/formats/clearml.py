@@ -14,9 +14,9 @@ from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import MAX_BYTES
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
-from exaid_evals.runs.files.tracked import mapping_of
-from exaid_evals.runs.finished import run_of
+from exaid_evals.runs.files.summary import mapping_of
 from exaid_evals.runs.history import History
+from exaid_evals.runs.history_files import run_of
 from exaid_evals.runs.rows import Row, history_of
 
 _TASK, _METRICS = "task.json", "metrics.jsonl"

@@ -11,10 +11,8 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_document, read_yaml
-from exaid_evals.runs.files.summary import flat_settings
-from exaid_evals.runs.files.tracked import mapping_of, plain
-from exaid_evals.runs.many_runs import Entry, ManyRuns
-from exaid_evals.runs.tool_files import head
+from exaid_evals.runs.files.summary import flat_settings, mapping_of, plain
+from exaid_evals.runs.tool_files import Entry, ManyRuns, head
 
 _PIPELINE, _PARAMETERS = "dvc.yaml", "params.yaml"
 _SHOWN = re.compile(rb'\A(?:\xef\xbb\xbf)?\s*(?:\[\s*\{\s*"rev"\s*:|\{\s*"[^"]*"\s*:\s*\{\s*"data"\s*:)')

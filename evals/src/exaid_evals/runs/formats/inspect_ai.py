@@ -14,7 +14,7 @@ from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
-from exaid_evals.runs.files.tracked import mapping_of, numbers_of, plain, seed_in, undefined_warning
+from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, undefined_warning
 
 _HEADER, _START = "header.json", "_journal/start.json"
 _SUFFIX = ".eval"

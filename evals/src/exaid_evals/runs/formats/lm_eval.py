@@ -12,7 +12,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.tracked import mapping_of, numbers_of, plain, undefined_warning
+from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, undefined_warning
 
 # The harness writes its results first, by task; a training script's results hold metrics and no task. Only old versions
 # write no more than versions and config behind them, and their files bear any name.

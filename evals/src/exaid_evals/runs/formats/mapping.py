@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Settings, Source
-from exaid_evals.runs.files.tracked import plain
+from exaid_evals.runs.files.summary import plain
 
 if TYPE_CHECKING:  # without a mapping, what checks one need not be imported in every worker
     from exaid_evals.runs.mapping_config import Each, MappingConfig, Place

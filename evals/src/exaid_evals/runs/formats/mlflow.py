@@ -13,10 +13,9 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_database, mlflow_files
 from exaid_evals.runs.files.mlflow_files import FINISHED
-from exaid_evals.runs.files.tracked import seed_in, settings_of, undefined_warning
-from exaid_evals.runs.finished import value_of
+from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
 from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.history_files import batch_rows
+from exaid_evals.runs.history_files import batch_rows, value_of
 from exaid_evals.runs.rows import split_system
 
 _DATABASES = ("mlflow.db", "mlruns.db")

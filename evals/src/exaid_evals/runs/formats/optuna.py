@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.runs.files.json_lines import objects
+from exaid_evals.runs.files.document import objects
 from exaid_evals.runs.files.sqlite import is_database, opened, tables_of
 from exaid_evals.runs.formats.csv_file import csv_rows
-from exaid_evals.runs.many_runs import Entry, ManyRuns, file_in
-from exaid_evals.runs.tool_files import head
+from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
 _TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
 _CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?,?number,(?:value|values_\w+|datetime_start)\b[^\n]*\bstate\b")

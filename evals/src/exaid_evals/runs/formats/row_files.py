@@ -11,8 +11,7 @@ from typing import Any
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.document import read_document
-from exaid_evals.runs.files.json_lines import objects
+from exaid_evals.runs.files.document import objects, read_document
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history_files import HistoryFile, suffix_of, usual_file
 from exaid_evals.runs.rows import Row

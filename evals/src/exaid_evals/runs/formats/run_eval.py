@@ -10,7 +10,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.reported import read_reported
-from exaid_evals.runs.files.tracked import plain
+from exaid_evals.runs.files.summary import plain
 
 _EVALUATION = "evaluation.json"
 """Of the split `val`; that of another one begins with its name."""

@@ -10,9 +10,8 @@ from typing import Any
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.finished import run_of
 from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.history_files import batch_rows, config_beside
+from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
 
 _EVENTS = "events.out.tfevents."

@@ -14,12 +14,10 @@ from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.tracked import numbers_of, plain, seed_in, settings_of, undefined_warning
-from exaid_evals.runs.files.wandb_log import WandbLog, each_row, flat, read_log
-from exaid_evals.runs.files.wandb_rows import STEP, logged, system_series
-from exaid_evals.runs.finished import is_beside
+from exaid_evals.runs.files.summary import numbers_of, plain, seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.wandb_log import STEP, WandbLog, each_row, flat, logged, read_log, system_series
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import batch_rows
+from exaid_evals.runs.history_files import batch_rows, is_beside
 from exaid_evals.runs.rows import Row, history_of
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")

@@ -1,16 +1,24 @@
-"""One long CSV of several runs: a column names the run of each row, and the others are steps, settings or metrics."""
+"""Tables that hold several runs.
+
+In one long CSV a column names the run of each row, and the others are steps, settings or metrics. scikit-learn's
+`cv_results_` has a row a candidate, what `cross_validate` returns a row a fold; as CSV (of a data frame) or JSON (a
+list for each name).
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from exaid_evals.errors import DataError
+from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.formats.csv_file import csv_rows
-from exaid_evals.runs.many_runs import Entry, ManyRuns, file_in
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import STEP_NAMES, Row
-from exaid_evals.runs.tool_files import head
+from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "experiment_id", "exp", "exp_id")
 _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "group")
@@ -92,3 +100,79 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else str(value).strip()
+
+
+_CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?[^\n]*\b(?:mean_)?fit_time\b[^\n]*\b(?:mean_test_\w+|test_\w+)")
+_JSON = re.compile(rb'\A\s*\{\s*"(?:mean_)?fit_time"\s*:\s*\[')
+
+
+class SklearnFormat(ManyRuns):
+    """Reads a run a candidate, with the mean over its folds, or a run a fold."""
+
+    name = "sklearn"
+
+    def file_of(self, place: Path) -> Path | None:
+        """Return the table; of one result in both forms the JSON, which is written in full."""
+        return file_in(place, (".json",), lambda path: bool(_JSON.match(head(path))), ("cv_results.json",)) or file_in(
+            place, (".csv",), lambda path: bool(_CSV.match(head(path))), ("cv_results.csv",)
+        )
+
+    def entries(self, path: Path) -> Mapping[str, Entry]:
+        """Read the table."""
+        warnings: list[str] = []
+        rows = _of_lists(path) if path.suffix == ".json" else list(csv_rows(path, warnings))
+        group = path.resolve().parent.name
+        searched = any(key.startswith("mean_test_") for key in rows[0]) if rows else False
+        found = {
+            str(at): _candidate(row, at, group) if searched else _fold(row, at, group) for at, row in enumerate(rows)
+        }
+        if found:
+            found["0"].warnings += warnings
+        return found
+
+
+def _candidate(row: Row, at: int, group: str) -> Entry:
+    # Scores that were negated to be maximised improve upwards too: all scores of scikit-learn do.
+    metrics = {key: value for key, value in row.items() if re.match(r"mean_(?:test|train)_", key)}
+    spread = {key: value for key, value in row.items() if key.startswith("std_")}
+    splits = {key: value for key, value in row.items() if key.startswith("split")}
+    config = {key.removeprefix("param_"): value for key, value in row.items() if key.startswith("param_")}
+    if not config and (params := _mapping(row.get("params"))):
+        config = params
+    times = {key: value for key, value in row.items() if key in ("mean_fit_time", "mean_score_time")}
+    attributes = {"std": spread, "splits": splits, "beside_metrics": times}
+    return Entry(
+        metrics=metrics,
+        config={key: value for key, value in config.items() if value not in (None, "")},
+        trial=str(at),
+        group=group,
+        attributes={key: value for key, value in attributes.items() if value},
+        higher=tuple(sorted(metrics)),
+    )
+
+
+def _fold(row: Row, at: int, group: str) -> Entry:
+    metrics = {key: value for key, value in row.items() if key.startswith(("test_", "train_"))}
+    times = {key: value for key, value in row.items() if key in ("fit_time", "score_time")}
+    return Entry(
+        metrics=metrics, fold=at, group=group, attributes={"beside_metrics": times}, higher=tuple(sorted(metrics))
+    )
+
+
+def _of_lists(path: Path) -> list[Row]:
+    data = {key: value for key, value in read_object(path).items() if isinstance(value, list)}
+    lengths = {len(column) for column in data.values()}
+    if len(lengths) != 1:
+        raise DataError("holds lists of different lengths", where=str(path), remedy="write cv_results_ again")
+    return [{key: column[at] for key, column in data.items()} for at in range(lengths.pop())]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return parameters, which a CSV holds as Python writes a mapping."""
+    if isinstance(value, dict):
+        return value
+    try:
+        found = json.loads(str(value).replace("'", '"').replace("True", "true").replace("False", "false"))
+    except ValueError:
+        return {"params": value} if value else {}
+    return found if isinstance(found, dict) else {"params": value}
