@@ -12,6 +12,9 @@ from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import resolve
 from exaid_evals.concepts.tokens import Tokenizer
 
+_KNOWN, _LONGEST_KNOWN = 2048, 16_384
+"""How many texts are remembered, and of how many code points at most: what is asked about again costs nothing."""
+
 
 class LexiconExtractor:
     """Matches normalised words against a compiled vocabulary; see the modules it is made of for the rules.
@@ -31,6 +34,7 @@ class LexiconExtractor:
         self._compiled = compiled
         self._tokenize = Tokenizer()
         self._matcher = Matcher(compiled.tables)
+        self._known: dict[str, tuple[Mention, ...]] = {}
 
     @property
     def id(self) -> str:
@@ -49,11 +53,19 @@ class LexiconExtractor:
 
     def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find every mention; see the protocol."""
-        return [self._annotate(text) for text in texts]
+        return [self._known[text] if text in self._known else self._remember(text) for text in texts]
 
     def name_of(self, concept_id: str) -> str:
         """Preferred name of a concept; its id where it has none."""
         return self._compiled.names.get(concept_id, concept_id)
+
+    def _remember(self, text: str) -> tuple[Mention, ...]:
+        found = self._annotate(text)
+        if len(text) <= _LONGEST_KNOWN:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[text] = found
+        return found
 
     def _annotate(self, text: str) -> tuple[Mention, ...]:
         tokens = self._tokenize(text)

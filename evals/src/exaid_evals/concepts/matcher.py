@@ -9,14 +9,13 @@ do *short stature and limbs* and *anomalies of the ribs and spine*. A part that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
 from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
-from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Tokens
+from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Sentence, Tokens
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
 _REMEMBERED = 8192  # sentences
@@ -47,8 +46,7 @@ _QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
 _NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A phrase in a token list, and the concept it names.
 
     Attributes:
@@ -72,6 +70,12 @@ class _Found(NamedTuple):
     shared: bool
 
 
+_Candidate = tuple[tuple[int, ...], str]
+"""Places of a phrase, in order, and its key in the tables."""
+_Entry = tuple[str, list[str], int]
+"""Concept, keys of the name's words, flags."""
+
+
 class Matcher:
     """Looks phrases up in tables.
 
@@ -86,36 +90,45 @@ class Matcher:
         self._parents = tables.parents
         self._vocabulary = frozenset(tables.stems)
         self._ancestors: dict[str, frozenset[str]] = {}
-        self._memory: dict[tuple[tuple[str, ...], tuple[int, ...]], list[Match]] = {}
+        self._memory: dict[tuple[tuple[str, ...], bytes], list[Match]] = {}
+        self._entries: dict[tuple[str, tuple[str, ...]], _Entry | None] = {}
 
     def match(self, tokens: Tokens) -> list[Match]:
         """Find phrases, ordered by first token; nested ones are marked."""
         found: list[Match] = []
-        if len(self._memory) > _REMEMBERED:
-            self._memory.clear()
+        for memory in (self._memory, self._entries):
+            if len(memory) > _REMEMBERED:
+                memory.clear()
+        stems, anchors = tokens.stems, self._anchors
         for first, last in tokens.sentences():
-            if self._anchoring.isdisjoint(tokens.stems[first:last]):
+            present = set(stems[first:last])
+            met = [
+                anchor
+                for anchor in present & self._anchoring
+                if "" in anchors[anchor] or not anchors[anchor].keys().isdisjoint(present)
+            ]
+            if not met:
                 continue
             # What a sentence says depends on it alone, and conversations repeat theirs.
-            known = (tuple(tokens.spelled[first:last]), tuple(tokens.kinds[first:last]))
+            known = (tuple(tokens.spelled[first:last]), bytes(tokens.kinds[first:last]))
             matches = self._memory.get(known)
             if matches is None:
-                matches = self._memory[known] = self._resolve(tokens.part(first, last))
-            found += [Match(first + one.first, first + one.last, one.concept_id, nested=one.nested) for one in matches]
+                places = dict.fromkeys(self._candidates(stems[first:last], present, met))
+                matches = self._memory[known] = self._resolve(tokens.part(first, last), places) if places else []
+            found += [Match(first + one.first, first + one.last, one.concept_id, one.nested) for one in matches]
         return found
 
-    def _candidates(self, stems: Sequence[str]) -> Iterator[tuple[tuple[int, ...], str]]:
+    def _candidates(self, stems: Sequence[str], present: set[str], met: Sequence[str]) -> Iterator[_Candidate]:
         """Yield the places of each phrase all of whose words a sentence has, near to each other."""
         where: dict[str, list[int]] = {}
         for place, word in enumerate(stems):
             where.setdefault(word, []).append(place)
-        present = where.keys()
-        for anchor in self._anchoring.intersection(present):
+        for anchor in met:
             phrases = self._anchors[anchor]
             for second in phrases.keys() & present:
                 for key in phrases[second]:
                     others = key.split(" ")
-                    if len(others) > 2 and not present >= set(others):
+                    if len(others) > 2 and not present.issuperset(others):
                         continue
                     others.remove(anchor)
                     for place in where[anchor]:
@@ -126,10 +139,10 @@ class Matcher:
                 for key in phrases[""]:
                     yield (place,), key
 
-    def _in_sentence(self, tokens: Tokens) -> Iterator[_Found]:
+    def _in_sentence(self, tokens: Sentence, candidates: Iterable[_Candidate]) -> Iterator[_Found]:
         """Yield the phrases of a sentence, as far as their words stand in one noun phrase."""
         whole, apart = [], []
-        for places, key in dict.fromkeys(self._candidates(tokens.stems)):
+        for places, key in candidates:
             entry = self._entry(tokens, places, key)
             if entry is None:
                 continue
@@ -147,28 +160,38 @@ class Matcher:
             if self._shares(tokens, places, gap, closed):
                 yield _Found(places, *entry, shared=True)
 
-    def _entry(self, tokens: Tokens, places: tuple[int, ...], key: str) -> tuple[str, int] | None:
-        """The concept and flags of the entry that suits the words best; None where none does."""
-        keys = [tokens.keys[place] for place in places]
+    def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:
+        """The entry that suits some words best; None where none does."""
         words = " ".join(sorted(keys))
-        best: tuple[int, str, str, int] | None = None
+        best: tuple[int, _Entry] | None = None
         for concept_id, spelled, flags in self._phrases[key]:
             if spelled != words and (flags & STRICT or not _specific_alike(keys, spelled.split(" "))):
                 continue
             # What other vocabularies call so counts only where no phenotype is called nearly so.
-            agreement = -1 if flags & STRICT else len(set(spelled.split(" ")).difference(PART_KEYS).intersection(keys))
+            own = spelled.split(" ")
+            agreement = -1 if flags & STRICT else len(set(own).difference(PART_KEYS).intersection(keys))
             if best is None or agreement > best[0]:
-                best = (agreement, concept_id, spelled, flags)
+                best = (agreement, (concept_id, own, flags))
+        return best[1] if best else None
+
+    def _entry(self, tokens: Sentence, places: tuple[int, ...], key: str) -> tuple[str, int] | None:
+        """The concept and flags of the entry that suits the words best; None where none does."""
+        known = (key, tuple([tokens.keys[place] for place in places]))
+        if known in self._entries:
+            best = self._entries[known]
+        else:
+            best = self._entries[known] = self._best(*known)
         if best is None:
             return None
-        _, concept_id, spelled, flags = best
+        concept_id, spelled, flags = best
         last = places[-1]
         if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
             return None
         if tokens.words[last - 1] in ("that", "which", "who") and len(places) > 1:
             return None  # "a disorder that affects": a verb
-        behind = [tokens.words[place + 1 : place + 2] for place in places if tokens.words[place] == "secondary"]
-        if any(word and word[0] == "to" for word in behind):
+        if any(
+            tokens.words[place] == "secondary" and tokens.words[place + 1 : place + 2] == ("to",) for place in places
+        ):
             return None
         if flags & PLURAL and not tokens.words[last].endswith("s"):
             return None
@@ -176,17 +199,17 @@ class Matcher:
         if (
             following == CONTENT
             and tokens.words[last + 1] not in _PERSONS
-            and tokens.keys[last] not in spelled.split(" ")
+            and tokens.keys[last] not in spelled
             and _ADJECTIVE.search(tokens.keys[last])
         ):
             return None  # "poor visual contact": the adjective belongs to what follows
         adjacent = len(places) > 1 and places[-2] == last - 1 and not tokens.words[last - 1].endswith("ly")
         ends_in_verb = adjacent and tokens.keys[last].endswith("ed")
-        if ends_in_verb and tokens.keys[last] not in spelled.split(" "):
+        if ends_in_verb and tokens.keys[last] not in spelled:
             return None  # "a small hand narrowed it down"
         return concept_id, flags
 
-    def _shares(self, tokens: Tokens, places: tuple[int, ...], gap: list[int], closed: set[int]) -> bool:
+    def _shares(self, tokens: Sentence, places: tuple[int, ...], gap: list[int], closed: set[int]) -> bool:
         """Whether what stands between the words of a phrase is the other part of a coordination that shares some."""
         kinds, words = tokens.kinds, tokens.words
         inner = [place for place in gap if kinds[place] == CONTENT]
@@ -216,9 +239,11 @@ class Matcher:
             return len(inner) == 1 and joins in _ONE_JOIN and after == gap[-1] + 1  # "short stature and limbs"
         return False
 
-    def _resolve(self, tokens: Tokens) -> list[Match]:
+    def _resolve(self, tokens: Sentence, candidates: Iterable[_Candidate]) -> list[Match]:
         """Keep the longest of phrases that lie within each other, and of the others those that say less, marked."""
-        found = list(self._in_sentence(tokens))
+        found = list(self._in_sentence(tokens, candidates))
+        if len(found) == 1:
+            return [Match(found[0].places[0], found[0].places[-1] + 1, found[0].concept_id)]
         found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
         found.sort(key=lambda one: (one.shared, -len(one.places), one.places[-1] - one.places[0], one.concept_id))
         kept: list[_Found] = []
@@ -261,7 +286,7 @@ def _tight(found: _Found) -> bool:
     return found.places[-1] - found.places[0] <= len(found.places)
 
 
-def _gaps(tokens: Tokens, places: Sequence[int]) -> list[list[int]]:
+def _gaps(tokens: Sentence, places: Sequence[int]) -> list[list[int]]:
     """The tokens between the words of a phrase that it may not simply skip, run by run."""
     gaps = []
     kinds, stems = tokens.kinds, tokens.stems
@@ -276,13 +301,13 @@ def _gaps(tokens: Tokens, places: Sequence[int]) -> list[list[int]]:
     return gaps
 
 
-def _contiguous(tokens: Tokens, places: Sequence[int]) -> bool:
+def _contiguous(tokens: Sentence, places: Sequence[int]) -> bool:
     """Whether nothing stands between the words of a phrase but articles and *of*."""
     between = set(tokens.words[places[0] : places[-1] + 1]) - {tokens.words[place] for place in places}
     return between <= _ARTICLES
 
 
-def _inverted(tokens: Tokens, places: Sequence[int], gap: Sequence[int]) -> bool:
+def _inverted(tokens: Sentence, places: Sequence[int], gap: Sequence[int]) -> bool:
     """Whether a phrase is a head, a comma and adjectives that end the clause: *septal defect, ventricular*."""
     behind = [place for place in places if place > gap[-1]]
     closed = behind[-1] + 1 == len(tokens.kinds) or tokens.kinds[behind[-1] + 1] not in (CONTENT, FREE)
@@ -290,11 +315,11 @@ def _inverted(tokens: Tokens, places: Sequence[int], gap: Sequence[int]) -> bool
     return len(gap) == 1 and tokens.words[gap[0]] == "," and closed and adjectives
 
 
-def _joined(tokens: Tokens, gap: Sequence[int]) -> bool:
+def _joined(tokens: Sentence, gap: Sequence[int]) -> bool:
     return len(gap) == 1 and tokens.kinds[gap[0]] == JOIN
 
 
-def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found]) -> bool:
+def _is_sum_of_parts(tokens: Sentence, one: _Found, found: Sequence[_Found]) -> bool:
     """Whether a name that is itself a coordination stands where all its parts are concepts: *cleft lip and palate*."""
     if not one.flags & JOINED:
         return False

@@ -155,15 +155,16 @@ TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _DOUBTS, _NEXT, _AF
 def _cues(words: Sequence[str], inside: frozenset[int]) -> dict[int, tuple[int, set[int]]]:
     """Cues of a sentence: position to (one past the last word, kinds). The longest phrase counts."""
     cues: dict[int, tuple[int, set[int]]] = {}
-    position = 0
-    while position < len(words):
-        for phrase, kinds in _INDEX.get(words[position], ()):
+    behind = 0
+    for position, word in enumerate(words):
+        if position < behind or word not in _INDEX:
+            continue
+        for phrase, kinds in _INDEX[word]:
             last = position + len(phrase)
-            if tuple(words[position:last]) == phrase and not inside.intersection(range(position, last)):
+            if tuple(words[position:last]) == phrase and inside.isdisjoint(range(position, last)):
                 cues[position] = (last, kinds)
-                position = last - 1
+                behind = last
                 break
-        position += 1
     return cues
 
 

@@ -26,6 +26,7 @@ _ENDINGS = (
     (re.compile(r"our(s?)$"), r"or\1", 6),
     (re.compile(r"(b|t)re(s?)$"), r"\1er\2", 5),
 )
+_MAY_BE_BRITISH = tuple("our ours re res ise ises ised iser ising isation yse yses ysed ysing".split())  # noqa: SIM905
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth"
 _ROMAN = "i ii iii iv v vi vii viii ix x"
 # Roman numerals of one letter are left alone: they are letters far more often.
@@ -195,9 +196,9 @@ def word_key(word: str) -> str:
     key = _fold(word)
     if key in _NUMBERS:
         return _NUMBERS[key]
-    if found := _COUNTED.fullmatch(key):
+    if key[:1].isdigit() and (found := _COUNTED.fullmatch(key)):
         return found[1]
-    if len(key) >= 5:
+    if len(key) >= 5 and key.endswith(_MAY_BE_BRITISH):
         for pattern, replacement, least in _ENDINGS:
             if len(key) >= least:
                 key = pattern.sub(replacement, key)
