@@ -1,12 +1,15 @@
 """Time the lexicon: start-up from the cache, and throughput on texts made of rare diseases' phenotypes.
 
-Run: ``PYTHONPATH=evals/src python evals/bench/bench_concepts.py [case file.json]``. With MAC's case file the texts are
-real presentations. Prints medians; nothing here is a test, because other work on the machine moves the numbers.
+Run: ``PYTHONPATH=evals/src python evals/bench/bench_concepts.py [case file.json] [--against OTHER/evals/src]``. With
+MAC's case file the texts are real presentations. With the sources of another checkout both are measured in turns.
+Prints medians of CPU time; nothing here is a test, because other work on the machine moves the numbers.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,10 +26,10 @@ START = (
 ROUNDS = 5
 
 
-def texts() -> list[str]:
+def texts(file: Path | None) -> list[str]:
     """Real presentations where a case file is named, else sentences that list the phenotypes of 300 diseases."""
-    if len(sys.argv) > 1:
-        cases = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["Cases"]
+    if file:
+        cases = json.loads(file.read_text(encoding="utf-8"))["Cases"]
         return [case["Follow-up Presentation"].replace("\\n", "\n") for case in cases]
     from exaid_evals.ontologies.hpo import rare_diseases
 
@@ -47,25 +50,56 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - begin
 
 
+def measured(batch: list[str]) -> tuple[float, float, int]:
+    """MB a CPU second on texts never seen, the same on texts that were, and the number of mentions."""
+    extractor = load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))
+    megabytes = sum(len(text.encode()) for text in batch) / 1e6
+    speeds, found = [], 0
+    for _ in range(2):
+        begin = time.process_time()
+        found = sum(map(len, extractor.mentions(batch)))
+        speeds.append(megabytes / max(time.process_time() - begin, 1e-9))
+    return speeds[0], speeds[1], found
+
+
+def in_turns(sources: list[Path], batch: list[str]) -> list[list[tuple[float, float, int]]]:
+    """Measure checkouts one after the other, again and again, each time in a new process."""
+    found: list[list[tuple[float, float, int]]] = [[] for _ in sources]
+    for _ in range(ROUNDS):
+        for source, results in zip(sources, found, strict=True):
+            ran = subprocess.run(
+                [sys.executable, __file__, "--measure"],
+                input=json.dumps(batch),
+                env=os.environ | {"PYTHONPATH": str(source)},
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            results.append(json.loads(ran.stdout))
+    return found
+
+
 def main() -> None:
     """Print the table."""
-    stop = read_stop_entities(STOP_ENTITIES)
-    load_extractor("lexicon", {}, stop_entities=stop)  # fills the cache
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.measure:
+        print(json.dumps(measured(json.load(sys.stdin))))
+        return
+    own = Path(__file__).parents[1] / "src"
+    extractor = load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))  # fills the cache
     bare = statistics.median(seconds([sys.executable, "-c", "pass"]) for _ in range(ROUNDS))
     start = statistics.median(seconds([sys.executable, "-c", START]) for _ in range(ROUNDS))
-    batch = texts()
-    megabytes = sum(len(text.encode()) for text in batch) / 1e6
-    cold, warm = [], []
-    for _ in range(ROUNDS):
-        extractor = load_extractor("lexicon", {}, stop_entities=stop)
-        for times in (cold, warm):
-            begin = time.perf_counter()
-            found = extractor.mentions(batch)
-            times.append(megabytes / (time.perf_counter() - begin))
+    batch = texts(chosen.file)
     print(f"start-up from cache      {start - bare:6.2f} s over a bare interpreter ({bare:.2f} s)")
-    print(f"throughput, first texts  {statistics.median(cold):6.2f} MB/s")
-    print(f"throughput, later texts  {statistics.median(warm):6.2f} MB/s")
-    print(f"{megabytes:.2f} MB, {len(batch)} texts, {sum(map(len, found))} mentions, {extractor.id}")
+    sources = [own, *([chosen.against.resolve()] if chosen.against else [])]
+    for source, results in zip(sources, in_turns(sources, batch), strict=True):
+        new, known, mentions = (statistics.median(column) for column in zip(*results, strict=True))
+        print(f"{source}: {new:.2f} MB/s on new texts, {known:.0f} on known ones, {mentions:.0f} mentions")
+    print(f"{sum(len(text.encode()) for text in batch) / 1e6:.2f} MB, {len(batch)} texts, {extractor.id}")
 
 
 if __name__ == "__main__":

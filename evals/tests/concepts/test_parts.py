@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.concepts import AnnotatingExtractor, Extractor, Mention, cache, load_extractor, read_stop_entities
+from exaid_evals.concepts import tokens as tokens_module
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key
 from exaid_evals.concepts.short_forms import aligned
@@ -54,6 +55,12 @@ def test_a_text_divides_into_words_and_marks(text: str, words: list[str]) -> Non
 def test_sentences_end_where_they_end(text: str, n: int) -> None:
     """Not behind an abbreviation, and not where a line was only wrapped."""
     assert len(Tokenizer()(text).sentences()) == n
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60))
+def test_ascii_is_divided_as_all_texts_are(text: str) -> None:
+    """The faster pattern for ASCII gives the words and marks of the general one."""
+    assert tokens_module._ASCII_TOKEN.split(text) == tokens_module._TOKEN.split(text)
 
 
 @given(st.text(max_size=60))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
+from conversations import build_words, conversation
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.metrics.noted import REFERENCE, STATEMENTS, NoteMeasures
 from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.registry import load_measures
-from exaid_evals.metrics.texts import COMPARED, CONVERSATION, RENDERED, SEMANTICS, TEXTS, WINDOW, compared_by
+from exaid_evals.metrics.texts import COMPARED, CONVERSATION, NOTE, RENDERED, SEMANTICS, TEXTS, WINDOW, compared_by
+from exaid_evals.replay.clock import arrivals
 
 MEASURES = {
     measure.name: measure
@@ -85,6 +90,33 @@ def texts_read(name: str) -> set[str]:
     return {text for text, others in CHANGED.items() if any(compute(other) != before for other in others)}
 
 
+BY_REQUEST = MetricsConfig(measures=(REFERENCE, STATEMENTS))
+"""The families that cost time, which a configuration asks for."""
+WORDS = ("FEVER is mild since 5 days, no RASH.", "He has FEVER and takes 500 mg of amoxicillin. No RASH.")
+
+
+def noted(changed: str = "") -> dict[str, float | None]:
+    """Return the measures of the families by request; one text is another where it is named."""
+    measures = NoteMeasures(BY_REQUEST, build_words({}, stop_entities=frozenset()), frozenset())
+    said = "A COUGH." if changed == CONVERSATION else WORDS[1]
+    trace = conversation(said, "Nothing else.")
+    told = "COUGH for 9 weeks, the RASH too." if changed == SEMANTICS else WORDS[0]
+    window, length = ("B", 99) if changed in (WINDOW, RENDERED) else ("A", 16)
+    one = replace(update(9_000_000, "A", window=window, text=told, said_ctu=10), length=length)
+    note = "He takes 250 mg of amoxicillin. There is a RASH." if changed == NOTE else WORDS[1]
+    return measures(trace, arrivals(trace, 100.0), replace(SEEN, updates=(one,)), note)
+
+
+@pytest.mark.parametrize("family", [REFERENCE, STATEMENTS])
+def test_families_by_request_read_the_texts_of_their_row_and_no_other(family: str) -> None:
+    """The note for the one, what had been said for the other; the updates for both."""
+    before = {name: value for name, value in noted().items() if name.startswith(family)}
+    read = {text for text in TEXTS if any(noted(text)[name] != value for name, value in before.items())}
+    rows = {row for name in before if (row := compared_by(name))}
+    assert before
+    assert [set(row.texts) for row in rows] == [read]
+
+
 def test_each_measure_reads_the_texts_of_its_row_and_no_other() -> None:
     """A row names what its measures depend on; f_i counts for coverage_at_* only where the budget is smaller."""
     for name in MEASURES:
@@ -101,6 +133,6 @@ def test_what_is_in_no_row_compares_no_two_texts() -> None:
 
 def test_every_row_is_of_measures_and_texts_that_there_are() -> None:
     """No row is left behind by a measure that went."""
-    every = [measure.name for measure in load_measures(MetricsConfig())]
+    every = [measure.name for measure in load_measures(BY_REQUEST)]
     assert all(set(row.texts) <= set(TEXTS) for row in COMPARED)
     assert {row.pattern for row in COMPARED} == {row.pattern for name in every if (row := compared_by(name))}

@@ -9,11 +9,13 @@ CONVERSATION = "T"
 SEMANTICS = "s"
 RENDERED = "f"
 WINDOW = "W"
+NOTE = "N"
 TEXTS = {
     CONVERSATION: "what the messages say; of an update, what had been said whole when it was emitted (T_i)",
     SEMANTICS: "the rendered text of an update without `agent_contributions` (s_i)",
     RENDERED: "the room that the whole rendered text takes, `agent_contributions` included (f_i)",
     WINDOW: "the text of the update's own flushes (W_i)",
+    NOTE: "the clinician's note of the case, its `reference`",
 }
 """Symbol → the text."""
 
@@ -55,6 +57,8 @@ COMPARED = (
     Compares("lag_*", "sT", "concepts of s_i with those that had been said"),
     Compares("coverage_gold*", "", "copies in s_i with the gold labels of T; see there"),
     Compares("coverage_error", "sT", "`coverage` with `coverage_gold`"),
+    Compares("reference_*", "sN", "words, values and concepts of all s_i together with those of N; see there"),
+    Compares("statements_*", "sT", "statements of s_i with T_i, and with what had arrived of the message under way"),
 )
 """The first that matches counts."""
 
