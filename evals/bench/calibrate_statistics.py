@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from simulated_corrections import corrected_coverage
 
 from exaid_evals.stats.bands import sup_t_band
 from exaid_evals.stats.bootstrap import (
@@ -48,6 +49,7 @@ class DataSets:
     bands: int = 600
     seeds: int = 1_000
     logs: int = 5_000
+    corrections: int = 4_000
 
 
 @dataclass(frozen=True)
@@ -357,6 +359,7 @@ class Results:
     bands: dict[int, tuple[float, float]]
     seeds: dict[tuple[int, float], tuple[float, ...]]
     logs: dict[str, tuple[float, ...]]
+    corrections: dict[str, tuple[float, float]]
 
 
 def simulate(n: DataSets) -> Results:
@@ -368,6 +371,7 @@ def simulate(n: DataSets) -> Results:
         band_coverage(n.bands),
         seed_coverage(n.seeds),
         compared_logs(n.logs),
+        corrected_coverage(n.corrections),
     )
 
 
@@ -386,6 +390,7 @@ def parts(results: Results) -> dict[str, list[str]]:
             f"| {name} | " + " | ".join(f"{share:.1f}" for share in shares) + " |"
             for name, shares in results.logs.items()
         ],
+        "corrections": [f"| {name} | {hit:.1f} | {raw:.1f} |" for name, (hit, raw) in results.corrections.items()],
         "t_test": [f"{t_test:.1f}"],
         "signed_rank": [f"{signed_rank:.1f}"],
     }

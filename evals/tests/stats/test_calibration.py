@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import asdict
 from types import ModuleType
 
 import pytest
@@ -52,6 +53,7 @@ def test_the_page_tells_of_promises_that_are_kept(script: ModuleType, told: dict
         assert abs(power - theory) <= 2
         assert abs(without_luck - theory) <= 1
         assert 93 <= held <= 97
+    assert all(93 <= corrected <= 97 and raw < 93 for corrected, raw in numbers(told["corrections"]))
     seeds = numbers(told["seeds"])
     assert all(crossed > pooled for _, crossed, _, pooled, _ in seeds)
     assert all(92 <= row[1] <= 97 for n, row in zip(names["seeds"], seeds, strict=True) if int(n) >= 5), seeds
@@ -60,8 +62,8 @@ def test_the_page_tells_of_promises_that_are_kept(script: ModuleType, told: dict
 @pytest.mark.slow
 def test_the_page_tells_what_comes_out(script: ModuleType, told: dict[str, list[str]]) -> None:
     """A part of the page's simulations, drawn again, gives its numbers but for four standard errors of that part."""
-    n = script.DataSets(2_000, 1_000, 150, 250, 1_000)
-    sizes = {"intervals": n.intervals, "false_positives": n.tested, "bands": n.bands, "seeds": n.seeds, "logs": n.logs}
+    n = script.DataSets(2_000, 1_000, 150, 250, 1_000, 700)
+    sizes = {**asdict(n), "false_positives": n.tested}
     made = script.parts(script.simulate(n))
     assert made.keys() == told.keys()
     for part, lines in made.items():
