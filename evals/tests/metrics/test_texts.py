@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -95,16 +96,22 @@ BY_REQUEST = MetricsConfig(measures=(REFERENCE, STATEMENTS))
 WORDS = ("FEVER is mild since 5 days, no RASH.", "He has FEVER and takes 500 mg of amoxicillin. No RASH.")
 
 
+@cache
+def by_request() -> NoteMeasures:
+    """Make what takes the measures of those families, once."""
+    return NoteMeasures(BY_REQUEST, build_words({}, stop_entities=frozenset()), frozenset())
+
+
+@cache
 def noted(changed: str = "") -> dict[str, float | None]:
     """Return the measures of the families by request; one text is another where it is named."""
-    measures = NoteMeasures(BY_REQUEST, build_words({}, stop_entities=frozenset()), frozenset())
     said = "A COUGH." if changed == CONVERSATION else WORDS[1]
     trace = conversation(said, "Nothing else.")
     told = "COUGH for 9 weeks, the RASH too." if changed == SEMANTICS else WORDS[0]
     window, length = ("B", 99) if changed in (WINDOW, RENDERED) else ("A", 16)
     one = replace(update(9_000_000, "A", window=window, text=told, said_ctu=10), length=length)
     note = "He takes 250 mg of amoxicillin. There is a RASH." if changed == NOTE else WORDS[1]
-    return measures(trace, arrivals(trace, 100.0), replace(SEEN, updates=(one,)), note)
+    return by_request()(trace, arrivals(trace, 100.0), replace(SEEN, updates=(one,)), note)
 
 
 @pytest.mark.parametrize("family", [REFERENCE, STATEMENTS])
