@@ -19,6 +19,8 @@ def script_module(place: str) -> ModuleType:
         place: below the repository, such as `evals/bench/run.py`.
     """
     path = ROOT / place
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # a script that is called finds its neighbours too
     # A name of its own: a script may be called as one of our packages is.
     spec = importlib.util.spec_from_file_location(f"{path.stem}_script", path)
     assert spec is not None
