@@ -94,7 +94,7 @@ DEBUG_VARIABLE = "EXAID_DEBUG"
 
 
 def show_if_debugging(error: BaseException) -> None:
-    """Print the traceback of an error that will only be told of, where `--debug` asks for it.
+    """Print the traceback of an error that will only be reported, where `--debug` asks for it.
 
     The environment carries the wish, since it reaches worker processes too.
     """

@@ -85,7 +85,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
 
 def first_bytes(path: Path, number: int) -> bytes:
-    """Return how a file begins, for whoever asks what it is; nothing of what is no file, or cannot be read."""
+    """Return how a file begins, for whoever asks what it is; nothing of what is not a file, or cannot be read."""
     try:
         with open_regular(path) as stream:
             return stream.read(number)

@@ -133,7 +133,7 @@ def test_keys_at_their_published_places_name_the_new_ones(tmp_path: Path) -> Non
     """A key that moved is refused with its new place, where it is read."""
     old = tmp_path / "old.yaml"
     old.write_text("history_k: 5\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"history_k: is no key of this file any more; .*configs/variants/V3\.yaml"):
+    with pytest.raises(ConfigError, match=r"history_k: is not a key of this file any more; .*gs/variants/V3\.yaml"):
         load_config(SummarizerConfig, old)
     assert "history_k" in VariantConfig.model_fields
     old.write_text("mac:\n  decoding: {temperature: 0.7}\n", encoding="utf-8")

@@ -208,7 +208,7 @@ def _without_spikes(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _refined(values: NDArray[np.float64], where: tuple[int, int, int], group: int) -> int:
-    """Return the index, within a group of `at`, at which the two levels around it are told apart best."""
+    """Return the index, within a group of `at`, at which the two levels around it are separated best."""
     import numpy as np
 
     first, at, last = where

@@ -1,4 +1,4 @@
-"""All anomalies of a history: what the monitor would have told, and what the whole run shows besides."""
+"""All anomalies of a history: what the monitor would have reported, and what the whole run shows besides."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _restarts(history: MetricHistory) -> list[tuple[float, float]]:
 def streamed(
     series: Mapping[str, Any], settings: DetectionSettings, directions: Mapping[str, Direction]
 ) -> Iterator[Anomaly]:
-    """Yield what a monitor would have told of, in order: the series are fed to its detectors step by step.
+    """Yield what a monitor would have reported, in order: the series are fed to its detectors step by step.
 
     Args:
         series: metric → `MetricSeries`.

@@ -44,7 +44,7 @@ class DetectionSettings(Config):
     plateau_tolerance: Share = 0.01
     """An improvement by less than this share of all that was gained is none."""
     directions: dict[str, Literal["higher", "lower"]] = Field(default_factory=dict)
-    """How metrics improve whose name does not tell."""
+    """How metrics improve whose name does not say."""
     detectors: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     """Further detectors, by entry point or `module:attribute`."""
 
@@ -84,7 +84,7 @@ class AnomalySettings(Config):
     """All detectors."""
 
     directions: dict[str, Literal["higher", "lower"]] = Field(default_factory=dict)
-    """How metrics improve whose name does not tell."""
+    """How metrics improve whose name does not say."""
     anomaly_detection: DetectionSettings = Field(default_factory=DetectionSettings)
     """The streaming ones, which the monitor has too."""
     change_point: ChangePointSettings = Field(default_factory=ChangePointSettings)

@@ -142,7 +142,7 @@ class Stream:
 
     @property
     def knows_level(self) -> bool:
-        """Whether enough values have come that a fall can be told."""
+        """Whether enough values have come that a fall can be recognized."""
         return len(self.level) >= _LEAST_LEVEL
 
     @property

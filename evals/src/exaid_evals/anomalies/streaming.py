@@ -48,7 +48,7 @@ def patience(n: int) -> int:
 
 @dataclass
 class _Excursion:
-    """Values far on the bad side of a level, for as long as it is not told of or over."""
+    """Values far on the bad side of a level, for as long as it is not reported or over."""
 
     interval: tuple[float, float]
     level: float
@@ -328,7 +328,7 @@ class NotFinite:
         return self._anomaly(stream, step)
 
     def finish(self, stream: Stream) -> Anomaly | None:
-        """Return the row that lasts to the end, where it was not told of as severe."""
+        """Return the row that lasts to the end, where it was not reported as severe."""
         if not self._in_a_row or self._in_a_row >= 3 or not stream.n:
             return None
         return self._anomaly(stream, self._began, at_the_end=True)

@@ -102,7 +102,7 @@ class Runs:
         return pd.DataFrame(rows, columns=["name", "variant_id", "case_id", "measure", "value"])
 
     def histories(self) -> pd.DataFrame:
-        """Return what the runs logged step by step: a row per run, metric and point; text that is no number is NaN.
+        """Return what the runs logged step by step: a row per run, metric and point; text that is not a number is NaN.
 
         Raises:
             DataError: a run of a format with histories is damaged.

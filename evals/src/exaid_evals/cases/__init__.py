@@ -1,1 +1,1 @@
-"""Cases: what the agents talk about, where it comes from, and which of it is selected."""
+"""Cases: what the agents discuss, where it comes from, and which of it is selected."""

@@ -1,4 +1,4 @@
-"""Synthetic cases for clones without MAC's data: rare diseases of Orphanet, told through their phenotypes."""
+"""Synthetic cases for clones without MAC's data: rare diseases of Orphanet, described by their phenotypes."""
 
 from __future__ import annotations
 

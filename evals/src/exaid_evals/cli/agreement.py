@@ -67,7 +67,7 @@ command = verb("agreement", AgreementRequest, run)
 
 
 def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield line number and record of a file of JSON Lines, or of a CSV table, told by its first character."""
+    """Yield line number and record of a file of JSON Lines, or of a CSV table, known by its first character."""
     import csv
     import io
 

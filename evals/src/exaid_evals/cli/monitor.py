@@ -1,4 +1,4 @@
-"""`monitor`: watch a training that another process runs, and tell of anomalies as they happen."""
+"""`monitor`: watch a training that another process runs, and report anomalies as they happen."""
 
 from __future__ import annotations
 

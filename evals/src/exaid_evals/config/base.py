@@ -54,7 +54,7 @@ class Problems:
 
 
 def joined(problems: Iterable[ExaidError]) -> ExaidError | None:
-    """Return one error that tells of all problems: of the configuration if any of them is, else of the data."""
+    """Return one error that names all problems: of the configuration if any of them is, else of the data."""
     found = list(problems)
     if len(found) <= 1:
         return found[0] if found else None
@@ -154,7 +154,7 @@ def _problems(
         where = f"{source}: {dotted}" if dotted else source
         if item["type"] == "extra_forbidden":
             if dotted in model.MOVED:
-                found.append(ConfigError("is no key of this file any more", where=where, remedy=model.MOVED[dotted]))
+                found.append(ConfigError("is not a key of this file any more", where=where, remedy=model.MOVED[dotted]))
                 continue
             remedy = _place_for(dotted, _known_keys(model))
             parent = dotted.rpartition(".")[0]

@@ -213,7 +213,7 @@ class RetryConfig(Config):
 
 
 class LiveConfig(Config):
-    """How MAC is run for a live conversation; nothing here reaches what the agents are told.
+    """How MAC is run for a live conversation; nothing here reaches the agents' prompts.
 
     Attributes:
         time_limit_s: of one try at a case, after which MAC's process is killed.

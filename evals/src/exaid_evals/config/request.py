@@ -198,7 +198,7 @@ class JobsRequest(ClusterRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class AllCoresRequest(ClusterRequest):
-    """The same, with all cores unless told otherwise."""
+    """The same, with all cores unless set otherwise."""
 
     jobs: int | None = option(
         "Cases processed at the same time.  [default: number of cores]", "-j", "--jobs", minimum=1

@@ -220,7 +220,7 @@ class ExportRequest(DryRunRequest, CampaignRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRequest(RunsRequest, TracesRequest):
-    """Stages 01 and 02, only told."""
+    """Stages 01 and 02, only reported."""
 
     stage: str | None = option(
         "The stage to plan.  [default: run-variants, and make-traces too where no traces are frozen yet]",

@@ -144,7 +144,7 @@ def ranked(runs: Sequence[Run], metric: str, *, lower: bool) -> list[Ranked]:
 
 
 def best_and_worst(runs: Sequence[Run], metric: str, *, lower: bool) -> tuple[Ranked | None, Ranked | None]:
-    """Return the best and worst run by a metric, None where no run defines it; ties go to the first name, and are told.
+    """Return the best and worst run by a metric, None where no run defines it; ties go to the first, and are reported.
 
     Ties are of numbers as they are written: a report that rounds must not win by its rounding.
     There is no worst run where all have the same value, or only one has any: it would be the best one too.

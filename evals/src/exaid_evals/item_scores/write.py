@@ -32,7 +32,7 @@ _COLUMNS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is told of two logs.
+    """All that is reported of two logs.
 
     Attributes:
         a, b: the logs of each side.

@@ -30,7 +30,7 @@ from exaid_evals.traces.model import Trace, read_trace
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """What workers are told once.
+    """What workers are given once.
 
     Attributes:
         root: the campaign's folder.

@@ -130,7 +130,7 @@ class Observation:
 
     @cached_property
     def told_by(self) -> Mapping[str, Update]:
-        """Concept of K(T) → the first update that states it after it was said; none for what is never told."""
+        """Concept of K(T) → the first update that states it after it was said; none for what is never reported."""
         told: dict[str, Update] = {}
         for update in self.updates:
             for concept in update.concepts:
@@ -173,12 +173,12 @@ class Observation:
 
     @cached_property
     def completed_at(self) -> Mapping[str, int]:
-        """Concept told → code points of f_1 f_2 … that must be read until a mention of it is whole."""
+        """Reported concept → code points of f_1 f_2 … that must be read until a mention of it is whole."""
         return self._earliest(_mentions, _until_mention, self.was_said)
 
     @cached_property
     def shown_whole_at(self) -> Mapping[str, int]:
-        """Concept told → code points of f_1 f_2 … that must be read until an update stating it is whole."""
+        """Reported concept → code points of f_1 f_2 … that must be read until an update stating it is whole."""
         return self._earliest(_mentions, _until_update, self.was_said)
 
     @cached_property

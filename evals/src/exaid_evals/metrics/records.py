@@ -90,7 +90,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class MadeFrom:
-    """What a variant's numbers were made from, so that a later reader can tell whether that has changed since.
+    """What a variant's numbers were made from, so that a later reader knows whether that has changed since.
 
     Attributes:
         trace_dataset_hash: of the frozen traces.

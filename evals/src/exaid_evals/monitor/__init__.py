@@ -1,4 +1,4 @@
-"""During training: `TrainingMonitor` tells of anomalies as they happen, `AutoRecoverySystem` acts on them.
+"""During training: `TrainingMonitor` reports anomalies as they happen, `AutoRecoverySystem` acts on them.
 
 Importing this loads neither NumPy nor PyTorch; see docs/monitoring.md.
 """

@@ -1,4 +1,4 @@
-"""`experiment_config.yaml`: everything that a monitor, its alerts and the recovery can be told."""
+"""`experiment_config.yaml`: all settings of a monitor, its alerts and the recovery."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class AnomalyDetectionConfig(DetectionSettings):
     metrics: list[str] | None = None
     """Only these metrics are watched; null watches all."""
     alert_thresholds: dict[str, float] = Field(default_factory=dict)
-    """Metric → the value beyond which each value is told, whatever came before; it asks for no recovery."""
+    """Metric → the value beyond which each value is reported, whatever came before; it asks for no recovery."""
 
     @model_validator(mode="after")
     def _ways_are_known(self) -> Self:
@@ -164,7 +164,7 @@ class EmailConfig(Config):
 
 
 class ChannelConfig(Config):
-    """A channel of one's own: its kind, and whatever else it is told. A secret goes by `${NAME}`."""
+    """A channel of one's own: its kind, and its further settings. A secret goes by `${NAME}`."""
 
     model_config = ConfigDict(extra="allow")
     kind: Annotated[str, Field(min_length=1)]
@@ -177,7 +177,7 @@ class ChannelConfig(Config):
 
 
 class AlertsConfig(Config):
-    """Who is told, and how often."""
+    """Who is alerted, and how often."""
 
     SECRETIVE = True
 
@@ -241,7 +241,7 @@ class ExperimentConfig(Config):
 
     @property
     def monitoring(self) -> MonitoringConfig:
-        """What the monitor is told, with the folder of checkpoints that stands above."""
+        """The monitor's settings, with the folder of checkpoints that stands above."""
         found = self.experiment_monitoring
         if self.checkpoint_dir is None or found.auto_recovery.checkpoint_dir is not None:
             return found
@@ -289,7 +289,7 @@ def load_experiment_config(path: Path | None) -> Loaded[ExperimentConfig]:
 
 
 def monitoring_of(config: Any) -> tuple[MonitoringConfig, str | None]:
-    """Return what a monitor is told, and the name of the run if that is said, from a configuration of any form.
+    """Return a monitor's settings, and the name of the run if that is said, from a configuration of any form.
 
     Args:
         config: a configuration, the path of experiment_config.yaml, or a mapping: the file's content, its

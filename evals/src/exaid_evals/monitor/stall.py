@@ -145,7 +145,7 @@ class Thresholds:
         }
 
     def beyond(self, step: float, row: Mapping[str, float]) -> list[Anomaly]:
-        """Return an anomaly for each value beyond its threshold; what is not finite is told of elsewhere."""
+        """Return an anomaly for each value beyond its threshold; what is not finite is reported elsewhere."""
         found = []
         for name, (limit, sign) in self._limits.items():
             value = row.get(name)

@@ -1,4 +1,4 @@
-"""`TrainingMonitor`: what a training loop tells its metrics to, step by step."""
+"""`TrainingMonitor`: what a training loop gives its metrics, step by step."""
 
 from __future__ import annotations
 

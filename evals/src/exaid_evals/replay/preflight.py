@@ -1,4 +1,4 @@
-"""What stage 02 needs, checked before anything is spent: for `run-variants`, and for `plan`, which only tells it."""
+"""What stage 02 needs, checked before anything is spent: for `run-variants`, and for `plan`, which only reports it."""
 
 from __future__ import annotations
 

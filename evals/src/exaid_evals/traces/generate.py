@@ -47,7 +47,7 @@ _WORTH_A_PROCESS = 20
 
 @dataclass(frozen=True, slots=True)
 class CaseDone:
-    """One finished case, as the caller's progress is told.
+    """One finished case, as the caller's progress reports it.
 
     Attributes:
         case_id: which.

@@ -109,7 +109,7 @@ class Settings:
 
     @property
     def stub(self) -> bool:
-        """Whether the conversation is simulated; else MAC itself talks."""
+        """Whether the conversation is simulated; else MAC itself speaks."""
         return self.request.simulated
 
 

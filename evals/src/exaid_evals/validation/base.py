@@ -16,7 +16,7 @@ from exaid_evals.errors import DataError
 
 
 class TraceFacts(NamedTuple):
-    """What a manifest says of a trace, as the file itself tells it."""
+    """What a manifest says of a trace, as the file itself says."""
 
     sha256: str
     n_records: int

@@ -16,7 +16,7 @@ from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 
 
 class CaseCheck(FileCheck):
-    """Cases are told apart by their ids alone: two with one id would share a trace."""
+    """Cases are distinguished by their ids alone: two with one id would share a trace."""
 
     schema = "exaid.case"
     remedy = "give each case an id of its own"

@@ -43,7 +43,7 @@ class ExportCheck(FileCheck):
         self._whole(line, record)
 
     def _runs_beside(self, line: int, file: Record) -> list[Record] | None:
-        """Return the runs that a large export keeps beside its summary; None where they are not, which is told."""
+        """Return the runs that a large export keeps beside its summary; None where they are not, which is reported."""
         path = self.path.parent / str(file["name"])
         if path.parent != self.path.parent:
             self.found(line, f"runs_file {file['name']!r:.80} is not in this folder")

@@ -89,7 +89,7 @@ def _json_lines(path: Path) -> Iterator[Part]:
 
 
 def _title(record: Mapping[str, Any]) -> str:
-    """Return what a record is, in a few words: its type, and what tells it from others of that type."""
+    """Return what a record is, in a few words: its type, and what distinguishes it from others of that type."""
     words = [str(record["record_type"])] if "record_type" in record else []
     number = next((str(record[name]) for name in _NUMBERS if name in record), None)
     if number is not None:

@@ -19,7 +19,7 @@ from exaid_evals.viewer.page import Prices
 _PAUSE_S = 600.0
 """A longer time without a finished run is a pause: what came before it says nothing of the speed now."""
 _RECENT = 40
-"""Finished runs that tell the speed."""
+"""Finished runs from which the speed is known."""
 
 
 @dataclass(frozen=True, slots=True)

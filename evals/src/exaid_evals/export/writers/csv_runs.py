@@ -58,7 +58,7 @@ def render(export: Export) -> str:
 
 
 def sheet(export: Export, signature: str) -> Sheet:
-    """Return the table for reading: what tells the runs apart, and the metrics that readers look for first."""
+    """Return the table for reading: what distinguishes the runs, and the metrics that readers look for first."""
     identity = [
         name for name in ("seed", "fold", "trial") if any(getattr(run, name) is not None for run in export.runs)
     ]

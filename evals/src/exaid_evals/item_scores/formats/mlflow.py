@@ -26,7 +26,7 @@ _OUTER = re.compile(r"/(?:justification|rationale|error_message|error_code|metad
 
 
 class MlflowTable(LogFormat):
-    """Reads a table: its numbers per row, items told apart by an id, else by their inputs."""
+    """Reads a table: its numbers per row, items distinguished by an id, else by their inputs."""
 
     name = "mlflow"
 
@@ -54,7 +54,9 @@ class MlflowTable(LogFormat):
         if not metrics:
             raise DataError("has no column of scores", where=str(path), remedy=f"there are {', '.join(columns)[:120]}")
         if asked is None and key is None:
-            raise DataError("tells items apart by nothing", where=str(path), remedy=f"add a column {_INPUTS[0]} or id")
+            raise DataError(
+                "has nothing that distinguishes items", where=str(path), remedy=f"add a column {_INPUTS[0]} or id"
+            )
         ids = [str(row[key]) if key else made_id(row.get(asked or "")) for row in rows]
         items = [
             Item(
@@ -93,7 +95,7 @@ def _frame(path: Path) -> list[dict[str, Any]]:
     data = read_object(path)
     columns, values = data.get("columns"), data.get("data")
     if not isinstance(columns, list) or not isinstance(values, list):
-        raise DataError("is no table", where=str(path), remedy="it must hold `columns` and `data`")
+        raise DataError("is not a table", where=str(path), remedy="it must hold `columns` and `data`")
     names = [str(column) for column in columns]
     for number_, row in enumerate(values):
         if not isinstance(row, list) or len(row) != len(names):

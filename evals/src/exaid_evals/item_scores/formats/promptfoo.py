@@ -20,7 +20,7 @@ _ERROR = 2
 
 
 class PromptfooOutput(LogFormat):
-    """Reads a log for each provider and prompt; items are told apart by their variables, repetitions are epochs."""
+    """Reads a log for each provider and prompt; items are distinguished by their variables, repetitions are epochs."""
 
     name = "promptfoo"
 

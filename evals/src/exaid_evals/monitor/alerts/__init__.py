@@ -1,1 +1,1 @@
-"""Where anomalies are told: the log, a webhook, a mailbox."""
+"""Where anomalies are reported: the log, a webhook, a mailbox."""

@@ -1,4 +1,4 @@
-"""From an anomaly to the channels: how often it is told, and the threads that deliver it."""
+"""From an anomaly to the channels: how often it is reported, and the threads that deliver it."""
 
 from __future__ import annotations
 

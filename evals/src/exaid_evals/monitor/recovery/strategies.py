@@ -43,7 +43,7 @@ class Held:
             raise
 
     def restore_after_failure(self) -> None:
-        """Load the copy over what was loaded by half; a failure of this too is only told."""
+        """Load the copy over what was loaded by half; a failure of this too is only reported."""
         try:
             self._training_state.load(read_state(self._data, "the state before the action"))
         except Exception as error:  # whatever the model raises; the first failure is on its way already

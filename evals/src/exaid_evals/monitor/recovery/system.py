@@ -22,7 +22,7 @@ _ROLLED_BACK = frozenset({"sudden_drop", "divergence", "not_finite"})
 _TOLD_ONLY = frozenset(
     {"outlier", "change_point", "oscillation", "overfitting_gap", "no_progress", "unscaled_start", "stall", "threshold"}
 )
-"""Kinds of anomalies that a person is told of, and that ask for nothing by themselves."""
+"""Kinds of anomalies that are reported to a person, and that ask for nothing by themselves."""
 
 _ASKED = "the training loop asked for it"
 

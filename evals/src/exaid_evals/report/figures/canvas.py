@@ -48,7 +48,7 @@ _STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class LineStyle:
-    """How a variant's line looks; colour, dash and marker each tell it apart alone, also in grey."""
+    """How a variant's line looks; each of colour, dash and marker distinguishes it alone, also in grey."""
 
     color: str
     dash: Any

@@ -1,4 +1,4 @@
-"""The paper's main figure: what a clinician has been told after reading so much."""
+"""The paper's main figure: what a clinician knows after reading so much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One case as time goes by: the conversation above, and below it what each variant told the clinician when."""
+"""One case as time goes by: the conversation above, and below it what each variant reported to the clinician when."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def utterance_of(
     tokens: object = None,
     content: tuple[str, str] = ("content", "text"),
 ) -> Utterance | None:
-    """Return a message, or None where it says nothing that could be said in a trace; the reading is told why.
+    """Return a message, or None where it says nothing that could be said in a trace; the reading records why.
 
     Args:
         message: the mapping with `content`, `role`, `name` and perhaps a time and usage.

@@ -40,7 +40,7 @@ _PLAIN = ("content", "text")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A message as a span tells it.
+    """A message as a span records it.
 
     Attributes:
         message: role, name, and `parts` or `content`.

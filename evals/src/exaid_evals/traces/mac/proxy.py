@@ -154,7 +154,7 @@ _SUFFIX = "/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What MAC is told of its service; the password is of no use to anybody once the try has ended."""
+    """What MAC knows of its service; the password is of no use to anybody once the try has ended."""
 
     base_url: str
     password: str

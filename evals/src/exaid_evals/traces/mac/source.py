@@ -201,7 +201,7 @@ class MacSource:
         return min(max(retry.backoff_s * 2.0 ** (number - 1) * scatter, asked_s or 0.0), retry.backoff_max_s)
 
     def _task(self, case_id: str, address: Address) -> dict[str, Any]:
-        """Return what MAC's process is told; its model configuration is put together as MAC's own `main()` does."""
+        """Return what MAC's process is given; its model configuration is put together as MAC's own `main()` does."""
         mac, model = self._settings.mac, self._settings.model
         service = {"model": model.model, "api_key": address.password, "base_url": address.base_url}
         return {

@@ -271,7 +271,7 @@ class _Message:
         self._opening.append(statement)
 
     def block(self, block: Block) -> bool:
-        """Append a block, unless the message would grow past all measure; tell whether it was appended."""
+        """Append a block, unless the message would grow past all measure; return whether it was appended."""
         fits = self._length + len(block.text) + 2 <= _MOST_CHARS
         if fits:
             self._blocks.append(block)
