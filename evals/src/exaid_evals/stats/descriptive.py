@@ -79,6 +79,7 @@ def describe(values: Floats) -> Description:
     Args:
         values: shape (n, columns); NaN marks what is undefined.
 
+    >>> import numpy as np
     >>> described = describe(np.array([[1.0, np.nan], [2.0, np.nan], [6.0, 5.0]]))
     >>> described.mean, described.n
     (array([3., 5.]), array([3, 1]))
