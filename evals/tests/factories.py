@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.jsonl import write_jsonl
-from exaid_evals.artifacts.schemas import current_versions
+from exaid_evals.artifacts.schemas import header
 from exaid_evals.config.campaign import Campaign
 
 Record = dict[str, Any]
@@ -50,7 +50,7 @@ def canonical(value: Any) -> str:
 
 def opening(schema_name: str) -> Record:
     """Return the fields that open a record of the current version."""
-    return {"schema_name": schema_name, "schema_version": current_versions()[schema_name]}
+    return header(schema_name)
 
 
 def units(text: str) -> int:

@@ -10,13 +10,17 @@ import pytest
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.artifacts.manifest import (
+    LISTED_INLINE,
     Generation,
     Manifest,
     TraceEntry,
+    assembled,
     from_record,
     read_manifest,
     to_record,
+    to_records,
     write_manifest,
 )
 from exaid_evals.artifacts.schemas import violations
@@ -113,3 +117,53 @@ def test_dataset_hash_depends_on_every_entry() -> None:
     """Another file in the freeze is another data set."""
     fewer = replace(MANIFEST, traces=(MANIFEST.traces or ())[:1])
     assert fewer.trace_dataset_hash != MANIFEST.trace_dataset_hash
+
+
+LARGE = replace(
+    MANIFEST,
+    generation=replace(MANIFEST.generation, ordered_case_list=tuple(f"case-{n:05d}" for n in range(LISTED_INLINE + 1))),
+    traces=tuple(
+        TraceEntry(f"case-{n:05d}", f"traces/case-{n:05d}.jsonl.gz", HASH, 9, 900, "success")
+        for n in range(LISTED_INLINE + 1)
+    ),
+)
+
+
+def test_many_cases_are_records_of_their_own(tmp_path: Path) -> None:
+    """Above 10,000 cases no line grows with them; the file comes back, with the hash that one record would have."""
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, LARGE)
+    lines = path.read_bytes().splitlines()
+    assert len(lines) == LISTED_INLINE + 2
+    assert max(map(len, lines)) < 2000
+    records = list(to_records(LARGE))
+    assert all(not any(violations(record)) for record in (records[0], records[1], records[-1]))
+    assert records[0]["trace_dataset_hash"] == sha256_structure(to_record(LARGE)["traces"])
+    assert read_manifest(path) == LARGE
+
+
+def test_up_to_10_000_cases_the_manifest_is_as_published() -> None:
+    """One record of version 1.1.0; in shards it says so, and is of the version that can."""
+    [record] = to_records(MANIFEST)
+    assert record["schema_version"] == "1.1.0"
+    head, *cases = to_records(replace(MANIFEST, layout="shards"))
+    assert (head["schema_version"], head["layout"], len(cases)) == ("1.3.0", "shards", 2)
+    assert from_record(assembled([head, *cases]), where="") == replace(MANIFEST, layout="shards")
+
+
+def test_a_list_that_was_cut_is_refused(tmp_path: Path) -> None:
+    """A manifest whose last cases are gone is no manifest of fewer cases."""
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, replace(MANIFEST, layout="shards"))
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(DataError, match="n_cases_selected"):
+        read_manifest(path)
+
+
+def test_a_case_without_a_head_is_refused(tmp_path: Path) -> None:
+    """The head comes first, once."""
+    head, *cases = to_records(replace(MANIFEST, layout="shards"))
+    for records in ([*cases, head], [head, head, *cases], cases, []):
+        write_jsonl(tmp_path / "m.jsonl", records)
+        with pytest.raises(DataError, match="one must stand"):
+            read_manifest(tmp_path / "m.jsonl")

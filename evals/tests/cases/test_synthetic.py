@@ -128,3 +128,27 @@ def test_patients_have_findings_of_their_sex_and_age() -> None:
     assert set() < having["amenorrhea"] <= {"woman", "girl"}
     assert set() < having["cryptorchidism"] <= {"man", "boy"}
     assert set() < having["infertility"] <= {"man", "woman"}
+
+
+def test_more_cases_leave_the_first_ones_as_they_are() -> None:
+    """However many there are, a case with an id says the same; one disease's second patient is another."""
+    few, many = synthetic.make_cases(42, 30), synthetic.make_cases(42, 4000)
+    assert many[:30] == few
+    assert len({case.case_id for case in many}) == 4000
+    by_disease: dict[str, list[str]] = {}
+    for case in many:
+        by_disease.setdefault(case.diagnosis, []).append(str(case.follow_up_presentation))
+    again = [texts for texts in by_disease.values() if len(texts) > 1]
+    assert again
+    assert all(len(set(texts)) == len(texts) for texts in again)
+
+
+def test_as_many_cases_are_made_as_are_to_be_selected(tmp_path: Path) -> None:
+    """And they are read one by one, from a file that stands after a second call as it did."""
+    context = SourceContext(DatasetConfig(source="synthetic", n_cases=310), Campaign(tmp_path), None)
+    cases = synthetic.load(context)
+    written = (tmp_path / "cases/synthetic.jsonl").read_bytes()
+    assert [case.case_id for case in cases[300:302]] == ["case-syn0301", "case-syn0302"]
+    assert len(cases) == len(synthetic.load(context)) == 310
+    assert tuple(cases[:5]) == synthetic.make_cases(42, 5)
+    assert (tmp_path / "cases/synthetic.jsonl").read_bytes() == written

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.concepts import AnnotatingExtractor, Extractor, Mention, cache, load_extractor, read_stop_entities
+from exaid_evals.artifacts import cache
+from exaid_evals.concepts import AnnotatingExtractor, Extractor, Mention, load_extractor, read_stop_entities
 from exaid_evals.concepts import tokens as tokens_module
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key

@@ -77,13 +77,16 @@ def started() -> Iterator[Started]:
     found.stop()
 
 
-def test_a_killed_worker_costs_nothing(started: Started) -> None:
-    """What it worked on is done by the other, each item comes once, in order."""
+def test_a_killed_worker_costs_nothing(started: Started, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it worked on is done by the other, each item comes once, in order; who did what is told."""
     results = DaskCluster(started.address).map_ordered(squares, range(40))
     found = [next(results)]
     started.workers[0].send_signal(signal.SIGKILL)
     found += results
     assert found == [(number, number * number) for number in range(40)]
+    told = capfd.readouterr().err
+    assert "cluster: dashboard http://" in told
+    assert re.search(r"cluster: tcp://127\S+: \d+ items, \d+\.\d\d a second", told)
 
 
 def test_a_killed_scheduler_is_an_error_with_a_remedy(started: Started) -> None:
@@ -127,3 +130,24 @@ def test_a_cluster_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFi
     here = shared_campaign().root
     for part in ("traces", "manifests", "runs", "metrics"):
         assert contents(there / part) == contents(here / part)
+    assert "items, " in capsys.readouterr().err
+
+
+def test_a_cluster_exports_and_reads_concepts_as_one_process_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same files, and the same lines."""
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text("".join(f'{{"id":{number},"text":"Fever and a rash."}}\n' for number in range(300)))
+    printed = []
+    for options in ((), ("--cluster", "local:2")):
+        campaign = str(shared_campaign().root)
+        out = tmp_path / f"out-{len(options)}"
+        assert run(["export", "--run", campaign, "--out", str(out), *options]) == 0
+        capsys.readouterr()
+        assert run(["concepts", str(texts), *options]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert (tmp_path / "out-0/exported_summary.json").read_bytes() == (
+        tmp_path / "out-2/exported_summary.json"
+    ).read_bytes()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checking import Change, found_after, found_in, found_in_campaign, rewrite
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.manifest import from_record, write_manifest
 from exaid_evals.cases.selection import case_list_hash
 from exaid_evals.cases.selection import mas_run_id as mas_run_id_of
 from exaid_evals.config.campaign import Campaign
@@ -92,6 +94,18 @@ def test_a_second_record_is_refused(tmp_path: Path) -> None:
     """Two manifests in a file would leave open which one froze the traces."""
     write_jsonl(tmp_path / "m.jsonl", [MANIFEST, MANIFEST])
     assert found_in(tmp_path / "m.jsonl") == [(2, "a second record: a manifest has one")]
+
+
+def test_a_list_in_records_of_its_own_is_checked_as_a_whole(tmp_path: Path) -> None:
+    """Sound as one record is; cut, it no longer has the cases that it counts; a case needs a head before it."""
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, replace(from_record(MANIFEST, where=""), layout="shards"))
+    assert found_in(path) == []
+    records = read_jsonl(path)
+    write_jsonl(path, records[:-1])
+    assert (1, "n_cases_selected is 2, and ordered_case_list has 1") in found_in(path)
+    write_jsonl(path, records[1:])
+    assert found_in(path) == [(line, "a case without the record that heads a manifest") for line in (1, 2)]
 
 
 def _put_text(records: list[dict[str, object]]) -> None:

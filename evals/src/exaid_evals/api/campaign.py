@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import load_config
@@ -267,7 +268,7 @@ class OpenCampaign:
 
     def _log(self, variant: str, entry: TraceEntry) -> RunLog | None:
         path = self._campaign.run_file(variant, entry.case_id)
-        return read_run(path) if path.is_file() else None
+        return read_run(path) if is_stored(path) else None
 
     def _logs(self, variants: Sequence[str], cases: Sequence[str] | None) -> Iterator[RunLog]:
         for variant in self._wanted(variants):

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from exaid_evals.artifacts.storage import open_stored
 from exaid_evals.errors import DataError
-from exaid_evals.files import CHUNK_BYTES, open_regular, read_regular
+from exaid_evals.files import CHUNK_BYTES, read_regular
 
 _GZIP = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b\x08"
@@ -26,7 +27,7 @@ def content_chunks(path: Path) -> Iterator[bytes]:
         DataError: the file is missing, no ordinary file, unreadable, truncated or damaged.
     """
     where = str(path)
-    with open_regular(path) as stream:
+    with open_stored(path) as stream:
         try:
             yield from _unpacked(stream) if path.suffix == ".gz" else _plain(stream)
         except EOFError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,16 @@ def sha256_text(text: str) -> str:
 def sha256_structure(value: Any) -> str:
     """Hash a structure's canonical JSON."""
     return sha256_bytes(canonical_bytes(value))
+
+
+def sha256_of_items(items: Iterable[Any]) -> str:
+    """Return what `sha256_structure` gives of a list, holding one item of it at a time."""
+    digest, separator = hashlib.sha256(b"["), b""
+    for item in items:
+        digest.update(separator + canonical_bytes(item))
+        separator = b","
+    digest.update(b"]")
+    return f"sha256:{digest.hexdigest()}"
 
 
 def short(digest: str) -> str:

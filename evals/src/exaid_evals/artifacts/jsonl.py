@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from exaid_evals.artifacts.atomic import write_bytes
+from exaid_evals.artifacts.atomic import atomic_file, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.content import content_chunks, salvaged_chunks
 from exaid_evals.errors import DataError
@@ -44,7 +44,12 @@ class Digest(Protocol):
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write records canonically, one a line, whole or not at all; gzipped where the name ends in .gz."""
-    write_bytes(path, b"".join(canonical_bytes(record) + b"\n" for record in records))
+    lines = (canonical_bytes(record) + b"\n" for record in records)
+    if path.suffix == ".gz":
+        write_bytes(path, b"".join(lines))
+        return
+    with atomic_file(path) as stream:
+        stream.writelines(lines)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.errors import DataError
 from exaid_evals.files import is_plain
 
@@ -73,19 +74,20 @@ class Ledger:
         if self._entries or self._path.exists():
             self._rewrite()
 
-    def is_current(self, key: str, inputs: str, output: Path) -> bool:
-        """Tell whether `output` was made from `inputs` and is still what was written."""
+    def is_current(self, key: str, inputs: str, output: Path, hash_of: Callable[[Path], str] = sha256_file) -> bool:
+        """Tell whether `output` was made from `inputs` and is still what was written, as `hash_of` has it."""
         recorded = self._entries.get(key)
-        if recorded is None or recorded[0] != inputs or not output.is_file():
+        if recorded is None or recorded[0] != inputs or not is_stored(output):
             return False
         try:
-            return recorded[1] == sha256_file(output)
+            return recorded[1] == hash_of(output)
         except DataError:  # damaged: whoever asks is about to make it again
             return False
 
-    def record(self, key: str, inputs: str, output: Path) -> None:
-        """Note a finished output."""
-        entry = {"key": key, "inputs": inputs, "output": sha256_file(output)}
+    def record(self, key: str, inputs: str, output: Path | str) -> None:
+        """Note a finished output: its file, or the hash of that where it is known."""
+        digest = output if isinstance(output, str) else sha256_file(output)
+        entry = {"key": key, "inputs": inputs, "output": digest}
         self._entries[key] = (inputs, entry["output"])
         self._appended.append(canonical_bytes(entry) + b"\n")
 

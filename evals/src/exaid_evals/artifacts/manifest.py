@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_of_items
 from exaid_evals.artifacts.ids import known_case_ids
-from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import CTU_DEFINITION
 from exaid_evals.artifacts.timestamps import parse_timestamp
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.manifest"
+FILES, SHARDS = "files", "shards"
+LISTED_INLINE = 10_000
+"""Cases up to which a manifest is one record, as published; of more, a line would be too long to be read."""
+_IN_RECORDS = "1.3.0"
 TEXT_UNIT = {"name": "CTU", "definition": CTU_DEFINITION, "applies_to": "input_and_output"}
 
 
@@ -43,6 +47,9 @@ class TraceEntry:
     def failed(self) -> bool:
         """Whether the case has no conversation."""
         return self.status == "failed"
+
+
+_ENTRY = tuple(field.name for field in fields(TraceEntry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,7 @@ class Manifest:
         generation: how the conversation was made.
         traces: one entry a file, in the order of the case list; None in a manifest of version 1.0.0.
         stub: whether the conversation is simulated.
+        layout: `files`, one a case, or `shards` of many cases each.
     """
 
     created_at: str
@@ -95,6 +103,7 @@ class Manifest:
     generation: Generation
     traces: tuple[TraceEntry, ...] | None
     stub: bool
+    layout: str = FILES
 
     @property
     def experiment_id(self) -> str:
@@ -108,7 +117,7 @@ class Manifest:
         Raises:
             DataError: the manifest has none (version 1.0.0).
         """
-        return sha256_structure([asdict(entry) for entry in self.entries])
+        return sha256_of_items(asdict(entry) for entry in self.entries)
 
     @property
     def entries(self) -> tuple[TraceEntry, ...]:
@@ -152,8 +161,37 @@ def to_record(manifest: Manifest) -> dict[str, Any]:
     return record
 
 
+def to_records(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Yield the records of a manifest's file: one as published, or a head and then one a case."""
+    cases = manifest.generation.ordered_case_list
+    if manifest.layout == FILES and len(cases) <= LISTED_INLINE:
+        yield to_record(manifest)
+        return
+    head = to_record(manifest) | header(SCHEMA, _IN_RECORDS) | {"record_type": "manifest", "layout": manifest.layout}
+    del head["mas_generation_config"]["ordered_case_list"]
+    head.pop("traces", None)
+    yield head
+    entries = {entry.case_id: entry for entry in manifest.traces or ()}
+    for case_id in cases:
+        frozen = asdict(entries[case_id]) if case_id in entries else {"case_id": case_id}
+        yield {**header(SCHEMA, _IN_RECORDS), "record_type": "case", **frozen}
+
+
+def assembled(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the valid records of a manifest's file as the one that 1.1.0 has."""
+    first, *others = records
+    record = {name: value for name, value in first.items() if name != "record_type"}
+    if "record_type" in first:
+        cases = [{name: one[name] for name in _ENTRY if name in one} for one in others]
+        config = {**record["mas_generation_config"], "ordered_case_list": [one["case_id"] for one in cases]}
+        record["mas_generation_config"] = config
+        if "trace_dataset_hash" in record:
+            record["traces"] = [one for one in cases if len(one) > 1]
+    return record
+
+
 def from_record(record: Mapping[str, Any], *, where: str) -> Manifest:
-    """Build a manifest from a valid record.
+    """Build a manifest from a valid record, as published or assembled.
 
     Raises:
         DataError: what it says about itself does not hold: the hash over its traces, or the number of its cases.
@@ -169,6 +207,7 @@ def from_record(record: Mapping[str, Any], *, where: str) -> Manifest:
         generation=Generation(**raw),
         traces=traces,
         stub=record.get("stub", False),
+        layout=record.get("layout", FILES),
     )
     remedy = "restore the manifest, or make the traces again with --force"
     if n_selected != len(raw["ordered_case_list"]):
@@ -180,7 +219,7 @@ def from_record(record: Mapping[str, Any], *, where: str) -> Manifest:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write a manifest, whole."""
-    write_jsonl(path, [to_record(manifest)])
+    write_jsonl(path, to_records(manifest))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -193,11 +232,15 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(
             "no manifest: no traces are frozen here", where=str(path), remedy="run `exaid-evals make-traces`"
         )
-    records = read_jsonl(path)
-    if len(records) != 1:
-        raise DataError(f"holds {len(records)} records where one must stand", where=str(path), remedy="make it again")
-    require_valid(records[0], f"{path}:1")
-    return from_record(records[0], where=str(path))
+    records = []
+    for line in scan_jsonl(path):
+        records.append(require_record(line, path))
+        require_valid(records[-1], f"{path}:{line.number}")
+    types = [record.get("record_type") for record in records]
+    if types != [None] and (types[:1] != ["manifest"] or set(types[1:]) - {"case"}):
+        what = f"holds {len(records)} records where one must stand, or a head and then one a case"
+        raise DataError(what, where=str(path), remedy="make it again")
+    return from_record(assembled(records), where=str(path))
 
 
 def select_entries(manifest: Manifest, cases: Sequence[str] | None, limit: int | None) -> list[TraceEntry]:

@@ -42,14 +42,23 @@ def known_versions(schema_name: str) -> tuple[str, ...]:
     return tuple(sorted([*archived, current_versions()[schema_name]], key=version_key))
 
 
+_AS_PUBLISHED = {"exaid.manifest": "1.1.0"}
+"""Kinds whose newest version is written only where the published one does not do."""
+
+
+def ordinary_version(schema_name: str) -> str:
+    """Return the version that records of a kind have where nothing asks for a newer one; `migrate` leads there."""
+    return _AS_PUBLISHED.get(schema_name, current_versions()[schema_name])
+
+
 def version_key(version: str) -> tuple[int, ...]:
     """Return a version's parts as numbers, for ordering; `()` for what is not a version."""
     return tuple(int(part) for part in version.split(".")) if _VERSION.fullmatch(version) else ()
 
 
-def header(schema_name: str) -> dict[str, str]:
-    """Return the two fields that open every record this release writes."""
-    return {"schema_name": schema_name, "schema_version": current_versions()[schema_name]}
+def header(schema_name: str, version: str | None = None) -> dict[str, str]:
+    """Return the two fields that open every record this release writes, of the ordinary version if of no other."""
+    return {"schema_name": schema_name, "schema_version": version or ordinary_version(schema_name)}
 
 
 def schema_path(schema_name: str, version: str) -> Path:
@@ -148,6 +157,7 @@ def _record_types(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "type": "object",
             "required": schema["required"] + then["required"],
             "properties": schema["properties"] | then["properties"],
+            "dependentRequired": then.get("dependentRequired", {}),
             "additionalProperties": False,
         }
     return found

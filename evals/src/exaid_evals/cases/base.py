@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 
+from exaid_evals.artifacts.jsonl import parse_line, require_record
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import DatasetConfig
 from exaid_evals.errors import DataError
+from exaid_evals.files import open_regular
 
+Item = TypeVar("Item")
 SCHEMA = "exaid.case"
 
 # The sections of MAC's cases, in their order; the last stands in follow-up presentations only.
@@ -70,8 +75,8 @@ class SourceContext:
 class CaseSource(Protocol):
     """Gives all its cases; selection is another's business."""
 
-    def __call__(self, context: SourceContext) -> tuple[Case, ...]:
-        """Return every case.
+    def __call__(self, context: SourceContext) -> Sequence[Case]:
+        """Return every case: a tuple, or a sequence that reads cases (which name their source) when they are asked for.
 
         Raises:
             ConfigError: the cases are not where they should be.
@@ -117,19 +122,77 @@ def content_of(case: Case) -> dict[str, Any]:
     }
 
 
+class CaseFile(Sequence[Case]):
+    """The cases in a file of records, each read when it is asked for.
+
+    Raises:
+        DataError: the file cannot be read, or a line is no record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Find where each case begins."""
+        self._path = path
+        with open_regular(path) as stream:
+            self._starts = array("Q", accumulate(map(len, stream), initial=0))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+        """Read a case; a slice reads none."""
+        if isinstance(index, slice):
+            return Chosen(self, range(len(self))[index])
+        at = range(len(self))[index]
+        with open_regular(self._path) as stream:
+            stream.seek(self._starts[at])
+            line = parse_line(stream.readline().removesuffix(b"\n"), at + 1)
+        return from_record(require_record(line, self._path))
+
+
+class Chosen(Sequence[Item]):
+    """Some items of a sequence, each taken from it when it is asked for.
+
+    Args:
+        items: the sequence.
+        places: index of each item in it.
+    """
+
+    def __init__(self, items: Sequence[Item], places: Sequence[int]) -> None:
+        self._items, self._places = items, places
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        """Return an item, or a sequence of some."""
+        if isinstance(index, slice):
+            return Chosen(self._items, self._places[index])
+        return self._items[self._places[index]]
+
+
 def in_order(sections: Mapping[str, str]) -> dict[str, str]:
     """Return sections in the order of `SECTIONS`, unknown ones last and by name."""
     rank = {name: index for index, name in enumerate(SECTIONS)}
     return {name: sections[name] for name in sorted(sections, key=lambda name: (rank.get(name, len(rank)), name))}
 
 
-def require_unique(cases: Iterable[Case], *, where: str) -> None:
+def require_unique(case_ids: Iterable[str], *, where: str) -> None:
     """Refuse two cases with one id: their traces would overwrite each other.
 
     Raises:
         DataError: names every repeated id.
     """
-    repeated = sorted(case_id for case_id, n in Counter(case.case_id for case in cases).items() if n > 1)
+    repeated = sorted(case_id for case_id, n in Counter(case_ids).items() if n > 1)
     if repeated:
         raise DataError(
             f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each case an id of its own"

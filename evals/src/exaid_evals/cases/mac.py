@@ -56,7 +56,7 @@ def load(context: SourceContext) -> tuple[Case, ...]:
         more = f"\n  … and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
         what = f"{len(problems)} fields of MAC's cases cannot be used:{shown}{more}\n"
         raise DataError(what, where=str(path), remedy="correct them, or restore the file from MAC's repository")
-    require_unique(cases, where=str(path))
+    require_unique((case.case_id for case in cases), where=str(path))
     return cases
 
 

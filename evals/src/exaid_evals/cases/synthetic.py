@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
 
-from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.schemas import require_valid
-from exaid_evals.cases.base import SCHEMA, Case, SourceContext, from_record, to_record
+from exaid_evals.cases.base import SCHEMA, Case, CaseFile, SourceContext, to_record
 from exaid_evals.cases.phenotypes import (
     Place,
     is_adult,
@@ -23,6 +26,7 @@ from exaid_evals.cases.phenotypes import (
     sex_of,
     spoken,
 )
+from exaid_evals.config.mas_generation import SelectionMode
 from exaid_evals.ontologies.base import Disease, Term
 from exaid_evals.ontologies.hpo import REQUIREMENT, rare_diseases
 
@@ -275,25 +279,32 @@ _MAX_PHENOTYPES = 20
 _MIN_DISEASES = 12
 
 
-def load(context: SourceContext) -> tuple[Case, ...]:
+def load(context: SourceContext) -> Sequence[Case]:
     """Return the synthetic cases, from `data/cases/synthetic.jsonl` where that file is current.
+
+    There are 302, and more where a larger subset is to be selected.
 
     Raises:
         MissingDependencyError: the ontology is not installed.
     """
-    path = context.campaign.cases / FILE_NAME
-    inputs = fingerprint(seed=context.config.synthetic_seed, ontology=REQUIREMENT, schema=SCHEMA)
+    path, seed = context.campaign.cases / FILE_NAME, context.config.synthetic_seed
+    n = N_CASES if context.config.mode is SelectionMode.ALL else max(N_CASES, context.config.n_cases)
+    more = {"n": n} if n > N_CASES else {}
+    inputs = fingerprint(seed=seed, ontology=REQUIREMENT, schema=SCHEMA, **more)
     with Ledger(context.campaign.state / _LEDGER, read_only=not context.may_write) as ledger:
         if ledger.is_current(FILE_NAME, inputs, path):
-            return tuple(from_record(record) for record in read_jsonl(path))
-        cases = make_cases(context.config.synthetic_seed)
-        if context.may_write:
-            records = [to_record(case) for case in cases]
-            for number, record in enumerate(records, start=1):
-                require_valid(record, f"{path}:{number}")
-            write_jsonl(path, records)
-            ledger.record(FILE_NAME, inputs, path)
-    return cases
+            return CaseFile(path)
+        if not context.may_write:
+            return make_cases(seed, n)
+        write_jsonl(path, _checked(map(to_record, iterate_cases(seed, n)), path))
+        ledger.record(FILE_NAME, inputs, path)
+    return CaseFile(path)
+
+
+def _checked(records: Iterable[dict[str, Any]], path: Path) -> Iterator[dict[str, Any]]:
+    for number, record in enumerate(records, start=1):
+        require_valid(record, f"{path}:{number}")
+        yield record
 
 
 def make_cases(seed: int, n: int = N_CASES) -> tuple[Case, ...]:
@@ -301,11 +312,27 @@ def make_cases(seed: int, n: int = N_CASES) -> tuple[Case, ...]:
 
     Args:
         seed: of the choice of diseases and of every text.
-        n: how many.
+        n: how many. The first ones are the same, however many they are.
     """
+    return tuple(iterate_cases(seed, n))
+
+
+def iterate_cases(seed: int, n: int) -> Iterator[Case]:
+    """Yield what `make_cases` returns. Where diseases are used up, each has another patient, and then another."""
+    suited: list[tuple[Disease, list[Term]]] = []
+    number = 0
+    for round_ in count():
+        for disease, telling in islice(_suited(seed, suited) if round_ == 0 else iter(suited), n - number):
+            number += 1
+            yield _case(number, disease, telling, f"{seed}:{disease.id}" + (f":{round_}" if round_ else ""))
+        if number >= n:
+            return
+
+
+def _suited(seed: int, kept: list[tuple[Disease, list[Term]]]) -> Iterator[tuple[Disease, list[Term]]]:
+    """Yield the diseases that a case can be told of with what tells of each, and keep them."""
     diseases = [disease for disease in rare_diseases(min_phenotypes=_MIN_CONCRETE) if disease.id.startswith("ORPHA:")]
     frequency = Counter(term.id for disease in diseases for term in disease.phenotypes)
-    cases: list[Case] = []
     for disease in random.Random(seed).sample(diseases, len(diseases)):  # noqa: S311 - no secret
         telling = [
             term
@@ -313,10 +340,8 @@ def make_cases(seed: int, n: int = N_CASES) -> tuple[Case, ...]:
             if frequency[term.id] >= _MIN_DISEASES and is_concrete(term) and not _gives_away(term, disease)
         ]
         if len(telling) >= _MIN_CONCRETE:
-            cases.append(_case(len(cases) + 1, disease, telling, seed))
-        if len(cases) == n:
-            break
-    return tuple(cases)
+            kept.append((disease, telling))
+            yield disease, telling
 
 
 def _gives_away(term: Term, disease: Disease) -> bool:
@@ -324,9 +349,9 @@ def _gives_away(term: Term, disease: Disease) -> bool:
     return term.name.casefold() in disease.name.casefold() or disease.name.casefold() in term.name.casefold()
 
 
-def _case(number: int, disease: Disease, telling: list[Term], seed: int) -> Case:
+def _case(number: int, disease: Disease, telling: list[Term], seed: str) -> Case:
     # Seeded by the disease, so that a case stays what it is when others join or leave.
-    rng = random.Random(f"{seed}:{disease.id}")  # noqa: S311 - no secret
+    rng = random.Random(seed)  # noqa: S311 - no secret
     phenotypes = rng.sample(telling, min(len(telling), rng.randint(_MIN_CONCRETE, _MAX_PHENOTYPES)))
     person = draw_person(disease.name, phenotypes, rng)
     phenotypes = [term for term in phenotypes if occurs_in(term, person.sex)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ import click
 
 from exaid_evals.cli.display import printable
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
+from exaid_evals.config.request import ConfigRequest, ExtractorRequest, JobsRequest, argument, flag, option
 from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ _BATCH = 256  # documents that are held at the same time
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConceptsRequest(ExtractorRequest, ConfigRequest):
+class ConceptsRequest(ExtractorRequest, JobsRequest, ConfigRequest):
     """Whose concepts are shown, and how."""
 
     file: str = argument("[FILE]", default="-")
@@ -157,28 +158,22 @@ def run(request: ConceptsRequest) -> int:
     says of somebody else than the patient; measures leave out both unless metrics.yaml says otherwise. Exit status:
     1 where a line is not a record with a text.
     """
-    from exaid_evals.concepts.base import AnnotatingExtractor
-    from exaid_evals.concepts.registry import load_extractor
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
+    from exaid_evals.execution.choose import executor
 
     folder = request.configs
     config = load_config(MetricsConfig, folder / "metrics.yaml", request.overrides("metrics.yaml")).value
-    found = load_extractor(
-        config.extractor.name,
-        config.extractor.settings,
-        stop_entities=read_stop_entities(folder / config.stop_entities),
-    )
-    find: Callable[[Sequence[str]], list[tuple[Mention, ...]]] = found.mentions
-    name_of: Callable[[str], str] = str
-    if isinstance(found, AnnotatingExtractor):
-        find, name_of = found.annotate, found.name_of
+    stop_entities = read_stop_entities(folder / config.stop_entities)
+    build = functools.partial(_Finder, config.extractor.name, config.extractor.settings, stop_entities)
+    here = build()
+    workers = executor(request.jobs, request.cluster)
 
     def annotated() -> Iterator[Annotated]:
-        for batch in _batches(_documents(request.file, request.kind)):
-            mentions = find([text for _, text in batch])
-            yield from (Annotated(*document, one, name_of) for document, one in zip(batch, mentions, strict=True))
+        batches = list(_batches(_documents(request.file, request.kind)))
+        for batch, mentions in workers.map_ordered(build, batches, here=here):
+            yield from (Annotated(*document, one, here.name_of) for document, one in zip(batch, mentions, strict=True))
 
     for line in RENDERERS["html" if request.html else request.form](annotated()):
         click.echo(line)
@@ -186,6 +181,23 @@ def run(request: ConceptsRequest) -> int:
 
 
 command = verb("concepts", ConceptsRequest, run)
+
+
+class _Finder:
+    """Finds the mentions in batches of documents, in whichever process."""
+
+    def __init__(self, name: str, settings: Mapping[str, Any], stop_entities: frozenset[str]) -> None:
+        from exaid_evals.concepts.base import AnnotatingExtractor
+        from exaid_evals.concepts.registry import load_extractor
+
+        found = load_extractor(name, settings, stop_entities=stop_entities)
+        self._find: Callable[[Sequence[str]], list[tuple[Mention, ...]]] = found.mentions
+        self.name_of: Callable[[str], str] = str
+        if isinstance(found, AnnotatingExtractor):
+            self._find, self.name_of = found.annotate, found.name_of
+
+    def __call__(self, batch: Sequence[tuple[object, str]]) -> list[tuple[Mention, ...]]:
+        return self._find([text for _, text in batch])
 
 
 def _batches(documents: Iterator[tuple[object, str]]) -> Iterator[list[tuple[object, str]]]:

@@ -221,9 +221,13 @@ def _read(
     jobs = request.jobs or os.cpu_count() or 1
     cache = Cache(out, settings, FORMATS.names(), remember=not (request.force or request.dry_run))
     if len(folders) < _LONG:
-        return read_runs(folders, names, settings=settings, jobs=jobs, cache=cache), cache.write
+        return read_runs(
+            folders, names, settings=settings, jobs=jobs, cluster=request.cluster, cache=cache
+        ), cache.write
     with Progress("read", len(folders)) as progress:
-        reading = read_runs(folders, names, settings=settings, jobs=jobs, cache=cache, advance=progress.advance)
+        reading = read_runs(
+            folders, names, settings=settings, jobs=jobs, cluster=request.cluster, cache=cache, advance=progress.advance
+        )
     return reading, cache.write
 
 

@@ -101,6 +101,8 @@ VERBS = {
     "doctor": ("doctor", "Show what is installed, what is missing, and how to get it."),
     "cassette": ("cassette", "Mend recordings of a live model's calls: keep what can be read."),
     "migrate": ("cassette:migrate", "Rewrite records of older versions to the current one."),
+    "pack": ("pack:pack_command", "Put traces and runs into shards of many cases each."),
+    "unpack": ("pack:unpack_command", "Take traces and runs out of shards, each a file of its own again."),
     "run-eval": ("run_eval", "Evaluate a vision or text model on a held-out set (extra torch)."),
     "run-training": ("run_eval:run_training", "Train a small model, evaluating it after each epoch (extra torch)."),
 }

@@ -117,6 +117,7 @@ def run(request: VerifyRequest) -> int:
     A difference is named by file, record and field with both values, and settings that changed are named first.
     Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it.
     """
+    from exaid_evals.artifacts.storage import packed
     from exaid_evals.verification.expected import is_expected
 
     against = request.against
@@ -130,7 +131,11 @@ def run(request: VerifyRequest) -> int:
         return _with_expected(request, chosen, against or _expected_dir())
     if against is not None and is_expected(against):
         return _with_expected(request, chosen, against)
-    return _with_campaign(request, chosen, Campaign((against or request.campaign.root).resolve()))
+    campaign = Campaign((against or request.campaign.root).resolve())
+    if packed(campaign.traces):
+        what, remedy = "is in shards, and files are compared", "run `exaid-evals unpack` first"
+        raise ConfigError(what, where=str(campaign.root), remedy=remedy)
+    return _with_campaign(request, chosen, campaign)
 
 
 command = verb("verify", VerifyRequest, run)

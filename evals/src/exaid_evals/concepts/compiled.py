@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from exaid_evals.concepts import cache
+from exaid_evals.artifacts import cache
 from exaid_evals.concepts.names import compile_tables
 from exaid_evals.concepts.tables import Tables
 from exaid_evals.errors import ConfigError

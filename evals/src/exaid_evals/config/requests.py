@@ -14,6 +14,7 @@ from exaid_evals.config.request import (
     AllCoresRequest,
     CampaignRequest,
     CasesRequest,
+    ClusterRequest,
     ConfigRequest,
     DryRunRequest,
     ExtractorRequest,
@@ -174,7 +175,7 @@ class MetricsRequest(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportRequest(DryRunRequest, CampaignRequest):
+class ExportRequest(ClusterRequest, DryRunRequest, CampaignRequest):
     """Stage 04."""
 
     runs: tuple[Path, ...] = option("Finished run, a folder or file; repeatable.", "--run", default=())

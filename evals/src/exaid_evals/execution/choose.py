@@ -9,7 +9,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.execution.local import Processes
 
 if TYPE_CHECKING:
-    from exaid_evals.execution.base import Executor
+    from exaid_evals.execution.local import Executor
 
 EXECUTORS = Kind("executor", "exaid_evals.executors", {})
 

@@ -13,15 +13,16 @@ import logging
 import platform
 import re
 import sys
+import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError
-from exaid_evals.execution.base import Item, Result
+from exaid_evals.execution.local import Item, Result
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -74,9 +75,16 @@ class DaskCluster:
         if not items:
             return
         client = self._connect()
+        if self._address is not None:
+            _tell(f"dashboard {client.dashboard_link}")
+        done: Counter[str] = Counter()
+        began = time.perf_counter()
         try:
-            yield from _ordered(client, build, items)
+            yield from _ordered(client, build, items, done)
         finally:
+            seconds = time.perf_counter() - began
+            for worker, n in sorted(done.items()):
+                _tell(f"{worker}: {n} items, {n / seconds:.2f} a second")
             with _quiet():
                 client.close()
                 if client.cluster is not None:
@@ -110,8 +118,12 @@ class DaskCluster:
         return client
 
 
+def _tell(line: str) -> None:
+    sys.stderr.write(f"cluster: {line}\n")
+
+
 def _ordered(
-    client: Client, build: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
+    client: Client, build: Callable[[], Callable[[Item], Result]], items: Sequence[Item], n_done: Counter[str]
 ) -> Generator[tuple[Item, Result], None, None]:
     from concurrent.futures import CancelledError
 
@@ -130,7 +142,9 @@ def _ordered(
             if not begun:
                 return
             done, future = begun.popleft()
-            yield done, future.result()
+            worker, result = future.result()
+            n_done[worker] += 1
+            yield done, result
     except KilledWorker:
         raise ExaidError(
             "workers died one after the other over one item",
@@ -184,15 +198,19 @@ def environment() -> Mapping[str, str]:
 _built: tuple[str, Callable[[Any], Any]] | None = None
 
 
-def _do(command: str, expected: Mapping[str, str], build: Callable[[], Callable[[Any], Any]], item: Any) -> Any:
-    """Work on an item in a worker, whose function is built once for each command."""
+def _do(
+    command: str, expected: Mapping[str, str], build: Callable[[], Callable[[Any], Any]], item: Any
+) -> tuple[str, Any]:
+    """Return a worker's address and what it makes of an item; its function is built once for each command."""
+    from distributed import get_worker
+
     global _built
     mine = environment()
     if mine != expected:
         _refuse(expected, mine)
     if _built is None or _built[0] != command:
         _built = (command, build())
-    return _built[1](item)
+    return get_worker().address, _built[1](item)
 
 
 def _refuse(expected: Mapping[str, str], mine: Mapping[str, str]) -> None:

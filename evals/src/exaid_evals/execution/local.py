@@ -16,10 +16,38 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from exaid_evals.errors import ExaidError
-from exaid_evals.execution.base import Item, Result
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Executor(Protocol):
+    """Does work on many items, somewhere."""
+
+    def map_ordered(
+        self,
+        build: Callable[[], Callable[[Item], Result]],
+        items: Sequence[Item],
+        *,
+        here: Callable[[Item], Result] | None = None,
+    ) -> Generator[tuple[Item, Result], None, None]:
+        """Yield each item with its result, in the order of the items.
+
+        Args:
+            build: makes the function that does the work; called once in each process, so it and what it holds must
+                survive pickling (a `functools.partial` of a class does).
+            items: what to work on.
+            here: the function for work in this process, where the caller has one already.
+
+        Raises:
+            ExaidError: a worker died. Whatever the function raises comes out as it is. The results before it have
+                been yielded, and nothing runs on when the caller closes the generator.
+        """
+        ...
+
 
 _ITEMS_PER_WORKER = 4
 """Starting a worker costs about as much as a few cases; with fewer items than this for each it does not pay."""

@@ -17,7 +17,8 @@ import orjson
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
-from exaid_evals.execution.local import Processes, without_cycle_search
+from exaid_evals.execution.choose import executor
+from exaid_evals.execution.local import Executor, without_cycle_search
 from exaid_evals.export.cache import (
     Cache,
     Key,
@@ -118,6 +119,7 @@ def read_runs(
     *,
     settings: Settings | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     cache: Cache | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Reading:
@@ -128,6 +130,7 @@ def read_runs(
         names: what the runs are called; None takes what tells their paths apart.
         settings: of the readers.
         jobs: processes at most.
+        cluster: whose workers read instead, as `execution.choose.executor` takes it.
         cache: of the output folder; None reads everything.
         advance: is called after each folder.
 
@@ -142,7 +145,7 @@ def read_runs(
     if len(set(map(str, resolved))) < len(resolved):
         repeated = [str(folder) for folder, count in Counter(resolved).items() if count > 1]
         raise ConfigError(f"given twice: {', '.join(repeated)}", where="--run", remedy="name each run once")
-    found = _outcomes(resolved, settings or Settings(), jobs, cache, advance)
+    found = _outcomes(resolved, settings or Settings(), executor(jobs, cluster), cache, advance)
     sources = [
         Source(folder if outcome.path == str(folder) else Path(outcome.path), outcome.part, outcome.label)
         for folder, outcome in found
@@ -223,7 +226,7 @@ class _Taken:
 
 
 def _outcomes(
-    folders: Sequence[Path], settings: Settings, jobs: int, cache: Cache | None, advance: Callable[[], None]
+    folders: Sequence[Path], settings: Settings, workers: Executor, cache: Cache | None, advance: Callable[[], None]
 ) -> list[tuple[Path, _Outcome]]:
     """Return what came of every run, each once, with the folder that it was found in."""
     made: dict[Path, list[_Outcome]] = {}
@@ -237,7 +240,7 @@ def _outcomes(
             advance()
     batches = [changed[start : start + _FOLDERS_AT_ONCE] for start in range(0, len(changed), _FOLDERS_AT_ONCE)]
     top = cache.out if cache else ""
-    for batch, outcomes in Processes(jobs).map_ordered(partial(_Work, settings, top), batches):
+    for batch, outcomes in workers.map_ordered(partial(_Work, settings, top), batches):
         for (name, _), of_folder in zip(batch, outcomes, strict=True):
             made[Path(name)] = of_folder
             advance()

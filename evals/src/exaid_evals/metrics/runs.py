@@ -10,8 +10,10 @@ from typing import Any
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
+from exaid_evals.artifacts.known_hashes import KnownHashes, known_hashes
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
+from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.time_basis import together
 from exaid_evals.clients.base import TRIGGER_MODEL
 from exaid_evals.config.campaign import Campaign
@@ -59,7 +61,7 @@ def present_variants(campaign: Campaign) -> list[str]:
     if not campaign.runs.is_dir():
         return []
     folders = (path for path in campaign.runs.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return sorted((path.name for path in folders if any(path.glob(_RUN_FILES))), key=natural_order)
+    return sorted((path.name for path in folders if stored_names(path, _RUN_FILES)), key=natural_order)
 
 
 def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[TraceEntry]) -> None:
@@ -70,7 +72,7 @@ def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[
     """
     lines = []
     for variant in variants:
-        missing = [entry.case_id for entry in entries if not campaign.run_file(variant, entry.case_id).is_file()]
+        missing = [entry.case_id for entry in entries if not is_stored(campaign.run_file(variant, entry.case_id))]
         if missing:
             lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({_some(missing)})")
     if lines:
@@ -82,7 +84,7 @@ def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[
         )
 
 
-def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], dataset_hash: str) -> VariantRuns:
+def read_runs(campaign: Campaign, variant: str, entries: Sequence[TraceEntry], dataset_hash: str) -> VariantRuns:
     """Hash a variant's runs, and read how they were made from the record that opens each.
 
     Raises:
@@ -92,9 +94,11 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
     by_config: dict[str, list[str]] = {}
     bases: list[str | None] = []
     meta: Mapping[str, Any] = {}
+    with known_hashes(campaign.runs / variant, len(entries)) as known:
+        found = {entry.case_id: _facts(campaign, variant, entry.case_id, known) for entry in entries}
     for entry in entries:
         path = campaign.run_file(variant, entry.case_id)
-        hashes[entry.case_id], meta = _read_once(campaign, variant, entry.case_id)
+        hashes[entry.case_id], meta = found[entry.case_id]
         if meta["trace_dataset_hash"] != dataset_hash:
             raise DataError(
                 f"replays traces {meta['trace_dataset_hash']}, while {dataset_hash} are frozen here",
@@ -110,6 +114,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Iterable[TraceEntry], d
             where=str(campaign.runs / variant),
             remedy=f"run {campaign.call(f'run-variants {variant}')}",
         )
+    meta = read_meta(campaign, variant, entries[-1].case_id) if entries else meta
     return VariantRuns(variant, meta["config"], llm_id(meta), meta["stub"], hashes, together(bases))
 
 
@@ -128,7 +133,7 @@ def hash_of_runs(hashes: Mapping[str, str]) -> str:
 def runs_on_disk(campaign: Campaign, variant: str, case_ids: Iterable[str]) -> str | None:
     """Return the hash over a variant's run logs as they are now; None where a log is not here."""
     paths = {case_id: campaign.run_file(variant, case_id) for case_id in case_ids}
-    if not all(path.is_file() for path in paths.values()):
+    if not all(map(is_stored, paths.values())):
         return None
     return hash_of_runs({case_id: sha256_file(path) for case_id, path in paths.items()})
 
@@ -140,6 +145,20 @@ def read_meta(campaign: Campaign, variant: str, case_id: str) -> Mapping[str, An
         DataError: the file does not open with one.
     """
     return _read_once(campaign, variant, case_id)[1]
+
+
+_OF_ALL_RUNS = ("case_id", "status", "trace_dataset_hash", "config_hash", "time_basis")
+
+
+def _facts(campaign: Campaign, variant: str, case_id: str, known: KnownHashes) -> tuple[str, Mapping[str, Any]]:
+    """Return a run log's hash, and what must agree between all logs of a variant."""
+
+    def read() -> tuple[str, dict[str, Any]]:
+        digest, meta = _read_once(campaign, variant, case_id)
+        return digest, {name: meta[name] for name in _OF_ALL_RUNS if name in meta}
+
+    digest, facts = known.read(campaign.run_file(variant, case_id), read, facts=True)
+    return digest, facts or {}
 
 
 def _read_once(campaign: Campaign, variant: str, case_id: str) -> tuple[str, Mapping[str, Any]]:
@@ -156,7 +175,7 @@ def _read_once(campaign: Campaign, variant: str, case_id: str) -> tuple[str, Map
 
 def any_case(campaign: Campaign, variant: str) -> str:
     """Return a case that a present variant has been run on: the first by id."""
-    return min(path.name.removesuffix(".jsonl.gz") for path in (campaign.runs / variant).glob(_RUN_FILES))
+    return stored_names(campaign.runs / variant, _RUN_FILES)[0].removesuffix(".jsonl.gz")
 
 
 def llm_id(meta: Mapping[str, Any]) -> str:

@@ -11,12 +11,12 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure, sha256_text
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import SCHEMA as MANIFEST
-from exaid_evals.artifacts.schemas import current_versions, identify, require_valid
+from exaid_evals.artifacts.schemas import identify, ordinary_version, require_valid, version_key
+from exaid_evals.artifacts.storage import packed, stored_names
 from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED
 from exaid_evals.artifacts.timestamps import parse_timestamp
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.traces.freeze import files_in
 
 Record = dict[str, Any]
 Step = Callable[[Record, Record], Record]
@@ -75,11 +75,11 @@ def migrated(record: Record, first: Record, *, where: str) -> Record:
     """
     require_valid(record, where)
     name, version = identify(record)
-    while version != current_versions()[name]:
+    while version_key(version) < version_key(ordinary_version(name)):
         step = STEPS.get((name, version))
         if step is None:
             raise DataError(
-                f"no rewriting leads from {name} {version} to {current_versions()[name]}",
+                f"no rewriting leads from {name} {version} to {ordinary_version(name)}",
                 where=where,
                 remedy="leave it, for it is still read as it is; or make it again with the stage that wrote it",
             )
@@ -152,7 +152,9 @@ def migrate(rewritings: Sequence[Rewriting]) -> None:
 
 def record_files(campaign: Campaign) -> list[Path]:
     """Return the files of a campaign that have steps: its traces and its manifest."""
-    return [path for folder in (campaign.traces, campaign.manifests) for path in files_in(folder)]
+    if packed(campaign.traces):
+        raise DataError("the traces are in shards", where=str(campaign.traces), remedy="run `exaid-evals unpack` first")
+    return [folder / name for folder in (campaign.traces, campaign.manifests) for name in stored_names(folder)]
 
 
 def _planned(path: Path, rewritings: dict[Path, Rewriting]) -> Rewriting | None:
@@ -165,12 +167,12 @@ def _planned(path: Path, rewritings: dict[Path, Rewriting]) -> Rewriting | None:
         raise DataError(f"mixes records of {', '.join(sorted(schemas))}", where=str(path), remedy="split the file")
     [schema] = schemas
     new = [migrated(record, records[0], where=f"{path}:{number}") for number, record in enumerate(records, start=1)]
-    if schema == MANIFEST:
+    if schema == MANIFEST and not any("record_type" in record for record in new):
         new = [_with_traces(record, path, rewritings) for record in new]
     if new == records:
         return None
     versions = tuple(sorted({version for _, version in names}))
-    return Rewriting(path, versions, current_versions()[schema], tuple(new))
+    return Rewriting(path, versions, ordinary_version(schema), tuple(new))
 
 
 def _identified(record: dict[str, Any], where: str) -> tuple[str, str]:
@@ -207,9 +209,8 @@ def _with_traces(record: dict[str, Any], path: Path, rewritings: dict[Path, Rewr
             what = f"the trace of {case_id} is not the one that was frozen"
             raise DataError(what, where=str(path), remedy="restore the trace")
         entries.append(entry)
-    extra = [
-        file.name for file in files_in(campaign.traces) if file not in {campaign.trace_file(one) for one in wanted}
-    ]
+    own = {campaign.trace_file(one).name for one in wanted}
+    extra = [name for name in stored_names(campaign.traces) if name not in own]
     if extra and not known:
         raise DataError(
             f"traces of other cases lie beside the manifest: {', '.join(extra[:3])}",

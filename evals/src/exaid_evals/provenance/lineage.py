@@ -14,6 +14,7 @@ from typing import Any
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
@@ -300,7 +301,7 @@ def _whole_file(path: Path) -> tuple[list[_Record], str]:
 
 
 def _hash_where_present(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
+    return sha256_file(path) if is_stored(path) else None
 
 
 def _counts(record: _Record, measure: str) -> dict[str, int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.known_hashes import known_hashes
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.parts import Part
@@ -121,7 +122,12 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
         part = Part("run-variants", request.shard, sha256_structure({"made_from": made_from, "cases": cases}))
     work: list[CaseWork] = []
     current = 0
-    with _ledger(output, read_only=True) as ledger:
+    with ExitStack() as stack:
+        ledger = stack.enter_context(_ledger(output, read_only=True))
+        hash_of = {
+            variant.variant_id: stack.enter_context(known_hashes(output.runs / variant.variant_id, len(entries))).of
+            for variant in settings.variants
+        }
         for entry in entries:
             left = tuple(
                 variant
@@ -131,6 +137,7 @@ def plan_runs(campaign: Campaign, settings: Settings) -> Plan:
                     _key(variant, entry),
                     _inputs(made_from, variant, entry),
                     _output(output, variant, entry),
+                    hash_of[variant.variant_id],
                 )
             )
             current += len(settings.variants) - len(left)

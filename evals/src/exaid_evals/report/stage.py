@@ -14,6 +14,7 @@ from typing import Any
 from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
+from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError
@@ -112,7 +113,7 @@ def _example(campaign: Campaign, variants: Sequence[str]) -> tuple[tuple[str, in
     if chosen is None:
         return None, [], "no case with a conversation has been measured under every variant"
     files = [campaign.trace_file(chosen[0]), *(campaign.run_file(variant, chosen[0]) for variant in variants)]
-    absent = [campaign.relative(path) for path in files if not path.is_file()]
+    absent = [campaign.relative(path) for path in files if not is_stored(path)]
     if absent:
         return None, [], f"it needs {', '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not here"
     return chosen, files, ""

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.known_hashes import known_hashes
 from exaid_evals.artifacts.manifest import Generation, Manifest, TraceEntry, read_manifest, write_manifest
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.schemas import current_versions, load_schema, violations
+from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.timestamps import at_offset, format_timestamp, parse_timestamp
 from exaid_evals.cases.selection import case_list_hash, mas_run_id
 from exaid_evals.config.campaign import Campaign
@@ -44,7 +46,7 @@ def refuse_frozen(campaign: Campaign) -> None:
     Raises:
         FrozenError: it does.
     """
-    if campaign.manifest_file.exists() or files_in(campaign.traces):
+    if campaign.manifest_file.exists() or stored_names(campaign.traces):
         raise FrozenError("traces are frozen here", where=str(campaign.root), remedy="choose an empty data folder")
 
 
@@ -162,12 +164,14 @@ def verify_frozen(
     """
     manifest = read_manifest(campaign.manifest_file)
     problems = []
-    for entry in chosen(manifest):
-        problem = _problem(campaign, entry)
-        if problem:
-            problems.append(f"{problem}: {printable(entry.path)}")
+    entries = chosen(manifest)
+    with known_hashes(campaign.traces, len(entries)) as hashes:
+        for entry in entries:
+            problem = _problem(campaign, entry, hashes.of)
+            if problem:
+                problems.append(f"{problem}: {printable(entry.path)}")
     frozen = {campaign.trace_file(entry.case_id).name for entry in manifest.entries}
-    extra = [path.name for path in files_in(campaign.traces) if path.name not in frozen]
+    extra = [name for name in stored_names(campaign.traces) if name not in frozen]
     extra = [printable(campaign.relative(campaign.traces / name)) for name in extra]
     problems += [f"extra, not in the manifest: {path}" for path in extra]
     if problems:
@@ -176,25 +180,16 @@ def verify_frozen(
     return manifest
 
 
-def _problem(campaign: Campaign, entry: TraceEntry) -> str | None:
+def _problem(campaign: Campaign, entry: TraceEntry, hash_of: Callable[[Path], str]) -> str | None:
     path = campaign.trace_file(entry.case_id)
     if entry.path != campaign.relative(path):
         return f"not where the trace of {entry.case_id} belongs"
-    if not path.is_file():
+    if not is_stored(path):
         return "missing"
     try:
-        return None if sha256_file(path) == entry.sha256 else "changed"
+        return None if hash_of(path) == entry.sha256 else "changed"
     except DataError as error:
         return f"damaged, {error.what}"
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return what lies in a folder, sorted by name, without hidden and temporary files."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path for path in folder.iterdir() if not path.name.startswith(".") and not path.name.endswith((".tmp", "~"))
-    )
 
 
 LEDGER = "make-traces.jsonl"
@@ -208,7 +203,7 @@ def frozen_already(campaign: Campaign, planned: Manifest) -> Manifest | None:
         DataError: the manifest is damaged.
     """
     if not campaign.manifest_file.exists():
-        foreign = [path.name for path in sorted(campaign.traces.glob(TRACE_PATTERN))]
+        foreign = stored_names(campaign.traces, TRACE_PATTERN)
         if foreign and not (campaign.state / LEDGER).exists():
             raise FrozenError(
                 f"holds {len(foreign)} traces that no manifest freezes and this stage did not make "

@@ -13,11 +13,12 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, to_record, write_manifest
 from exaid_evals.artifacts.parts import Part
-from exaid_evals.cases.base import Case
+from exaid_evals.artifacts.storage import packed, stored_names
+from exaid_evals.cases.base import Case, Chosen
 from exaid_evals.clients.base import Budget, Spent, StoppedError
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import OnFailure
-from exaid_evals.errors import CaseFailedError, DataError
+from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import map_threads
 from exaid_evals.traces.freeze import TRACE_PATTERN, entry_of
@@ -135,30 +136,32 @@ def make_traces(
     part = None if plan.shard is None else Part("make-traces", plan.shard, sha256_structure(to_record(plan.manifest)))
     if part is not None:
         part.begin(campaign)
+    if packed(campaign.traces):
+        what, remedy = "the traces are in shards", "run `exaid-evals unpack` first, or name another --data-dir"
+        raise ConfigError(what, where=str(campaign.traces), remedy=remedy)
     _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
     finished: dict[str, _Finished] = {}
-    missing: list[Case] = []
+    missing: list[int] = []
     with Ledger(plan.ledger_file) as ledger, _conversation(plan, jobs, cluster, on_note, budget) as (source, generated):
         inputs = {case.case_id: fingerprint(**source.inputs(case)) for case in plan.cases}
-        for case in plan.cases:
-            trace = _finished(plan, ledger, case, inputs[case.case_id])
+        for place, case_id in enumerate(plan.case_ids):
+            trace = _finished(plan, ledger, case_id, inputs[case_id])
             if trace is None:
-                missing.append(case)
+                missing.append(place)
             else:
-                finished[case.case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason, reused=True)
-                on_case(CaseDone(case.case_id, trace.failed, reused=True))
-        with closing(generated(missing)) as outcomes:
+                finished[case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason, reused=True)
+                on_case(CaseDone(case_id, trace.failed, reused=True))
+        with closing(generated(Chosen(plan.cases, missing))) as outcomes:
             for case, outcome in outcomes:
                 if outcome is None:
                     continue
-                trace = _accepted(outcome, case, plan)
-                path = campaign.trace_file(case.case_id)
-                write_trace(path, trace)
-                ledger.record(case.case_id, inputs[case.case_id], path)
-                finished[case.case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason)
-                on_case(CaseDone(case.case_id, trace.failed, reused=False))
+                if isinstance(outcome, str):
+                    raise _failure(outcome, case)
+                ledger.record(case.case_id, inputs[case.case_id], outcome.entry.sha256)
+                finished[case.case_id] = outcome
+                on_case(CaseDone(case.case_id, outcome.entry.failed, reused=False))
         removed = _remove_others(plan)
         ledger.keep_only(plan.case_ids)
     done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
@@ -194,17 +197,17 @@ def _clear(plan: Plan) -> None:
             set_aside(plan.live.recording)
 
 
-def _finished(plan: Plan, ledger: Ledger, case: Case, inputs: str) -> Trace | None:
+def _finished(plan: Plan, ledger: Ledger, case_id: str, inputs: str) -> Trace | None:
     """Return the trace that an earlier call made of a case, if it still stands."""
-    path = plan.campaign.trace_file(case.case_id)
-    if not ledger.is_current(case.case_id, inputs, path):
+    path = plan.campaign.trace_file(case_id)
+    if not ledger.is_current(case_id, inputs, path):
         return None
     trace = read_trace(path)
     return None if trace.failed and plan.retry_failed else trace
 
 
-_Outcomes = Generator[tuple[Case, "Trace | str | None"], None, None]
-"""A case with its trace, or why it has none; None where it was left for lack of calls."""
+_Outcomes = Generator[tuple[Case, _Finished | str | None], None, None]
+"""A case with what is kept of its trace, or why it has none; None where it was left for lack of calls."""
 
 
 @contextmanager
@@ -218,48 +221,59 @@ def _conversation(
 
         stub = StubSource(plan.generation_config, plan.provenance, plan.every_case)
         # A simulation computes: processes, in the order of the cases.
-        yield stub, lambda cases: _by_processes(stub, cases, jobs, cluster)
+        workers = partial(partial, _Writer(plan, stub))
+        yield (
+            stub,
+            lambda cases: executor(jobs, cluster, at_most=len(cases) // _WORTH_A_PROCESS).map_ordered(workers, cases),
+        )
         return
     from exaid_evals.traces.mac.source import MacSource
 
     with MacSource(plan.live, plan.provenance, plan.manifest.created_at, on_note, budget) as mac:
         # MAC waits, in a process of its own: threads, each case as it ends.
-        yield mac, lambda cases: map_threads(partial(_attempt, mac), cases, jobs=jobs, stop=mac.stop)
+        yield mac, lambda cases: map_threads(_Writer(plan, mac), cases, jobs=jobs, stop=mac.stop)
 
 
-def _by_processes(source: TraceSource, cases: Sequence[Case], jobs: int, cluster: str | None) -> _Outcomes:
-    workers = executor(jobs, cluster, at_most=len(cases) // _WORTH_A_PROCESS)
-    yield from workers.map_ordered(partial(partial, _attempt, source), cases)
+class _Writer:
+    """Makes traces and writes them, where the work is done: the process that asks for them holds none.
+
+    What a plan holds of cases and manifest stays behind, for it is sent to each process.
+    """
+
+    def __init__(self, plan: Plan, source: TraceSource) -> None:
+        self._source, self._campaign = source, plan.campaign
+        self._provenance, self._epoch = plan.provenance, plan.manifest.created_at
+        self._writes_failures = plan.dataset.on_failure is not OnFailure.RAISE
+
+    def __call__(self, case: Case) -> _Finished | str | None:
+        """Return what is kept of a case's trace; why it has none, where that is to stop the stage."""
+        try:
+            trace = self._source.generate(case)
+        except StoppedError:
+            return None
+        except CaseFailedError as error:
+            if not self._writes_failures:
+                return error.what
+            trace = failed_trace(case.case_id, self._epoch, self._provenance, error.what)
+        write_trace(self._campaign.trace_file(case.case_id), trace)
+        return _Finished(entry_of(self._campaign, trace), trace.failure_reason)
 
 
-def _attempt(source: TraceSource, case: Case) -> Trace | str | None:
-    try:
-        return source.generate(case)
-    except StoppedError:
-        return None
-    except CaseFailedError as error:
-        return error.what
-
-
-def _accepted(outcome: Trace | str, case: Case, plan: Plan) -> Trace:
-    if not isinstance(outcome, str):
-        return outcome
-    if plan.dataset.on_failure is OnFailure.RAISE:
-        remedy = "the traces made so far are kept; remove the cause, or set `on_failure: log_stub`"
-        failure = CaseFailedError(outcome, where=case.case_id, remedy=remedy)
-        failure.exit_status = 1  # not 3: the stage is not done
-        raise failure
-    return failed_trace(case.case_id, plan.manifest.created_at, plan.provenance, outcome)
+def _failure(reason: str, case: Case) -> CaseFailedError:
+    remedy = "the traces made so far are kept; remove the cause, or set `on_failure: log_stub`"
+    failure = CaseFailedError(reason, where=case.case_id, remedy=remedy)
+    failure.exit_status = 1  # not 3: the stage is not done
+    return failure
 
 
 def _remove_others(plan: Plan) -> tuple[str, ...]:
     """Remove traces of cases that are not selected; `plan_traces` has made sure that they are ours to remove."""
     wanted = {plan.campaign.trace_file(case_id).name for case_id in plan.case_ids}
     removed = []
-    for path in sorted(plan.campaign.traces.glob(TRACE_PATTERN)):
-        if path.name not in wanted:
-            path.unlink()
-            removed.append(path.name.removesuffix(".jsonl.gz"))
+    for name in stored_names(plan.campaign.traces, TRACE_PATTERN):
+        if name not in wanted:
+            (plan.campaign.traces / name).unlink()
+            removed.append(name.removesuffix(".jsonl.gz"))
     return tuple(removed)
 
 

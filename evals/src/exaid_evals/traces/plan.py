@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_of_items, sha256_structure
 from exaid_evals.artifacts.manifest import Generation, Manifest, read_manifest
 from exaid_evals.cases.base import Case, SourceContext, content_of
 from exaid_evals.cases.mac import data_file, require_named
@@ -38,7 +38,8 @@ class Plan:
         campaign: where.
         dataset: the data set's configuration.
         generation_config: the generation's configuration.
-        cases: the selected cases, in order; of a part, its own.
+        case_ids: ids of the selected cases, in order; of a part, its own.
+        cases: the cases with these ids; each may be read when it is asked for.
         every_case: all cases of the source.
         source_reason: why this source of cases, for the user; may be empty.
         manifest: what will be frozen, still without traces.
@@ -53,8 +54,9 @@ class Plan:
     campaign: Campaign
     dataset: DatasetConfig
     generation_config: MasGenerationConfig
-    cases: tuple[Case, ...]
-    every_case: tuple[Case, ...]
+    case_ids: tuple[str, ...]
+    cases: Sequence[Case]
+    every_case: Sequence[Case]
     source_reason: str
     manifest: Manifest
     frozen: Manifest | None
@@ -62,11 +64,6 @@ class Plan:
     live: MacSettings | None = None
     retry_failed: bool = False
     shard: Shard | None = None
-
-    @property
-    def case_ids(self) -> tuple[str, ...]:
-        """The cases to make, in order."""
-        return tuple(case.case_id for case in self.cases)
 
     @property
     def ledger_file(self) -> Path:
@@ -147,9 +144,8 @@ def _selected(settings: Settings) -> tuple[CaseSet, tuple[str, ...]]:
     case_set = load_cases(
         SourceContext(source, settings.campaign, settings.mac_dir, may_write=not settings.request.dry_run)
     )
-    known = {case.case_id for case in case_set.cases}
     chosen = select(
-        known, dataset, wanted=settings.request.cases, limit=settings.request.limit, excluded=settings.excluded
+        case_set.ids, dataset, wanted=settings.request.cases, limit=settings.request.limit, excluded=settings.excluded
     )
     return case_set, chosen
 
@@ -158,7 +154,6 @@ def _manifest(settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Ma
     """Return what will be frozen, still without traces."""
     dataset, generation, stub = settings.dataset, settings.generation, settings.stub
     name = generation.stub.model if stub else settings.model.model
-    by_id = {case.case_id: case for case in case_set.cases}
     return Manifest(
         created_at=generation.epoch,
         config_hash=sha256_structure(
@@ -174,11 +169,11 @@ def _manifest(settings: Settings, case_set: CaseSet, ids: tuple[str, ...]) -> Ma
             decoding_note=STUB_DECODING,
             selection_mode=dataset.mode.value,
             selection_seed=dataset.seed,
-            n_cases_available=len(by_id.keys() - set(settings.excluded)),
+            n_cases_available=len(set(case_set.ids) - set(settings.excluded)),
             case_list_hash=case_list_hash(ids),
             ordered_case_list=ids,
             case_source=case_set.source,
-            case_content_hash=sha256_structure([content_of(by_id[case_id]) for case_id in ids]),
+            case_content_hash=sha256_of_items(map(content_of, case_set.of(ids))),
             generation_seed=generation.seed if stub else None,
         ),
         traces=(),
@@ -192,13 +187,14 @@ def _against_what_is_frozen(problems: Problems, settings: Settings, case_set: Ca
     frozen = None if anew else problems.checked(lambda: frozen_already(campaign, manifest))
     if settings.request.retry_failed and frozen is not None and frozen.failed_cases:
         manifest, frozen = replace(manifest, created_at=frozen.created_at), None
-    by_id = {case.case_id: case for case in case_set.cases}
     shard = settings.request.shard
+    wanted = shard.take(ids) if shard else ids
     return Plan(
         campaign,
         settings.dataset,
         settings.generation,
-        tuple(by_id[case_id] for case_id in (shard.take(ids) if shard else ids)),
+        tuple(wanted),
+        case_set.of(wanted),
         case_set.cases,
         case_set.reason,
         manifest,

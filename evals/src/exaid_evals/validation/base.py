@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.ledger import Ledger
+from exaid_evals.artifacts.manifest import assembled
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
@@ -94,9 +95,10 @@ def _read_frozen_facts(path: Path) -> FrozenFacts | None:
     if not path.is_file():
         return None
     values = [line.value for line in scan_jsonl(path)]
-    manifest = values[0] if len(values) == 1 else None
-    if manifest is None or not _is_valid(manifest, "exaid.manifest"):
+    records = [value for value in values if value is not None and _is_valid(value, "exaid.manifest")]
+    if not values or len(records) < len(values) or (len(records) > 1 and "record_type" not in records[0]):
         return None
+    manifest = assembled(records)
     traces = manifest.get("traces")
     return FrozenFacts(
         mas_run_id=manifest["mas_generation_config"]["mas_run_id"],

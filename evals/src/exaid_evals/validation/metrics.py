@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
@@ -100,7 +101,7 @@ class MetricsCheck(FileCheck):
         if frozen is not None and frozen.trace_dataset_hash not in (None, record["made_from"]["trace_dataset_hash"]):
             self.found(line, "measures other traces than the manifest's", remedy)
         paths = {case_id: campaign.run_file(record["variant_id"], case_id) for case_id in self._cases}
-        if paths and all(path.is_file() for path in paths.values()):
+        if paths and all(map(is_stored, paths.values())):
             try:
                 hashes = {case_id: sha256_file(path) for case_id, path in paths.items()}
             except DataError:

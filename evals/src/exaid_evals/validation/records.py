@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_structure, sha256_text
+from exaid_evals.artifacts.manifest import assembled
+from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
@@ -42,11 +44,27 @@ class ManifestCheck(FileCheck):
     schema = "exaid.manifest"
     remedy = "restore the manifest; or discard the traces: `exaid-evals make-traces --force` makes all again"
 
+    def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
+        """Begin a file."""
+        super().__init__(path, surroundings, add)
+        self._records: list[Record] = []
+
     def record(self, line: int, record: Record) -> None:
-        """Take the manifest's one record."""
-        if line > 1:
+        """Take the manifest's one record; of a large data set its head, then a record of each case."""
+        kind = record.get("record_type")
+        if self._records and (kind != "case" or "record_type" not in self._records[0]):
             self.found(line, "a second record: a manifest has one", "keep the one that froze the traces")
-            return
+        elif not self._records and kind == "case":
+            self.found(line, "a case without the record that heads a manifest")
+        else:
+            self._records.append(record)
+
+    def end(self, digest: str | None) -> None:
+        """Check what the records say together."""
+        if self._records and not self.incomplete:
+            self._whole(1, assembled(self._records))
+
+    def _whole(self, line: int, record: Record) -> None:
         self._selection(line, record["mas_generation_config"])
         if "traces" in record:
             self._listing(line, record)
@@ -91,14 +109,12 @@ class ManifestCheck(FileCheck):
                     f"the trace of {entry['case_id']} is listed as {entry['path']:.80}, not {campaign.relative(path)}"
                 )
                 self.found(line, what)
-            elif not path.is_file():
+            elif not is_stored(path):
                 self.found(line, f"missing: {entry['path']}", _REMEDY)
             else:
                 self._file(line, entry, campaign)
-        if campaign.traces.is_dir():
-            names = {path.name for path in campaign.traces.iterdir() if not path.name.startswith(".")}
-            for name in sorted(names - known):
-                self.found(line, f"extra, in no manifest: traces/{name}", _REMEDY)
+        for name in sorted(set(stored_names(campaign.traces)) - known):
+            self.found(line, f"extra, in no manifest: traces/{name}", _REMEDY)
 
     def _file(self, line: int, entry: dict[str, Any], campaign: Campaign) -> None:
         facts = self.surroundings.trace(campaign.trace_file(entry["case_id"]))

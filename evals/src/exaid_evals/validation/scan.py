@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.artifacts.schemas import compiled_for, violations
+from exaid_evals.artifacts.storage import INDEX, is_shard, packed
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError, SchemaVersionError
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
@@ -149,6 +150,11 @@ def _walk(top: Path) -> Iterator[Target]:
         except OSError as error:
             yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check the folder's permissions"))
             continue
+        in_shards: set[str] = set()
+        try:
+            in_shards = set(packed(folder))
+        except DataError as error:
+            yield Target(folder / INDEX, Finding(0, error.what, error.remedy or _CORRECT))
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -156,8 +162,9 @@ def _walk(top: Path) -> Iterator[Target]:
                 if entry.name not in _PASSED_OVER:
                     # Links wait until every real folder has been seen, under its own name.
                     waiting.insert(0 if entry.is_symlink() else len(waiting), folder / entry.name)
-            elif _is_record_file(entry.name):
+            elif _is_record_file(entry.name) and not is_shard(entry.name):
                 yield Target(folder / entry.name)
+        yield from (Target(folder / name) for name in sorted(in_shards - {entry.name for entry in entries}))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

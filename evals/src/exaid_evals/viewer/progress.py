@@ -10,6 +10,7 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
+from exaid_evals.artifacts.storage import stored_names
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.runs import natural_order, present_variants
@@ -108,7 +109,7 @@ class Follower:
         return Progress(
             stage="done" if stage == "compute-metrics" and measured else stage,
             cases=None if cases is None else len(cases),
-            traces=len(list(campaign.traces.glob("case-*.jsonl.gz"))) if campaign.traces.is_dir() else 0,
+            traces=len(stored_names(campaign.traces, "case-*.jsonl.gz")),
             variants=variants,
             failures=[
                 [name, case_id, one.reason]

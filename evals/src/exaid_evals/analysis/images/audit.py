@@ -21,8 +21,8 @@ from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.ledger import source_hash
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.errors import DataError
-from exaid_evals.execution.base import Executor
 from exaid_evals.execution.choose import executor
+from exaid_evals.execution.local import Executor
 
 _FLUSH_EVERY = 64
 

@@ -102,10 +102,11 @@ class StubSource:
     def __init__(self, config: MasGenerationConfig, provenance: Provenance, every_case: Sequence[Case]) -> None:
         self._config = config
         self._provenance = provenance
-        self._diagnoses: dict[str, list[str]] = {}
-        for case in sorted(every_case, key=lambda case: case.case_id):
-            self._diagnoses.setdefault(case.category, []).append(case.diagnosis)
-        self._all_diagnoses = sorted({case.diagnosis for case in every_case})
+        # Of each category and diagnosis once: a large data set has many cases of one.
+        self._diagnoses: dict[str, dict[str, None]] = {}
+        for _, category, diagnosis in sorted((case.case_id, case.category, case.diagnosis) for case in every_case):
+            self._diagnoses.setdefault(category, {})[diagnosis] = None
+        self._all_diagnoses = sorted({diagnosis for known in self._diagnoses.values() for diagnosis in known})
 
     def generate(self, case: Case) -> Trace:
         """Return the simulated conversation about a case.

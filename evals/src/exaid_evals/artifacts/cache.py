@@ -40,7 +40,7 @@ def folders() -> list[Path]:
     return found
 
 
-def _read(path: Path) -> Any | None:
+def read(path: Path) -> Any | None:
     """What a file holds; None if it is absent, damaged or another user's."""
     collecting = gc.isenabled()
     try:
@@ -58,7 +58,7 @@ def _read(path: Path) -> Any | None:
             gc.enable()
 
 
-def _write(path: Path, value: Any) -> None:
+def write(path: Path, value: Any) -> None:
     """Store a value whole or not at all.
 
     Raises:
@@ -85,12 +85,12 @@ def get_or_make(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]
     """
     paths = [folder / f"{name}.json" for folder in folders()]
     for path in paths:
-        value = _read(path)
+        value = read(path)
         if isinstance(value, dict):
             return value
     value = make()
     for path in paths:
         with contextlib.suppress(OSError):
-            _write(path, value)
+            write(path, value)
             break
     return value
