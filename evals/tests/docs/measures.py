@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from docs.measure_texts import COMPARED, TEXTS
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.registry import MEASURES, ON_REQUEST
-from exaid_evals.metrics.texts import COMPARED, TEXTS
 from exaid_evals.provenance.lineage import comparison_fields, constants_of, definition_of
 
 ROOT = Path(__file__).resolve().parents[3]

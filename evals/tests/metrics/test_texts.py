@@ -9,12 +9,12 @@ from functools import cache
 import pytest
 
 from conversations import build_words, conversation
+from docs.measure_texts import COMPARED, CONVERSATION, NOTE, RENDERED, SEMANTICS, TEXTS, WINDOW, compared_by
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.noted import REFERENCE, STATEMENTS, NoteMeasures
 from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.registry import load_measures
-from exaid_evals.metrics.texts import COMPARED, CONVERSATION, NOTE, RENDERED, SEMANTICS, TEXTS, WINDOW, compared_by
 from exaid_evals.replay.clock import arrivals
 
 MEASURES = {

@@ -33,27 +33,6 @@ def difference_sigma(values: NDArray[np.float64]) -> float:
     return float(np.mean(np.abs(differences - np.median(differences))) / np.sqrt(2))
 
 
-def rolling_before(values: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return median and noise of the `window` points before each point.
-
-    Args:
-        values: shape (n,), finite.
-        window: points.
-
-    Returns:
-        Two arrays of shape (n,), NaN for the first `window` points. The noise is 1.4826 · MAD around the median.
-    """
-    import numpy as np
-
-    n = len(values)
-    median, sigma = np.full(n, np.nan), np.full(n, np.nan)
-    if n > window:
-        frames = np.lib.stride_tricks.sliding_window_view(values, window)[:-1]
-        median[window:] = np.median(frames, axis=1)
-        sigma[window:] = MAD_TO_SIGMA * np.median(np.abs(frames - median[window:, None]), axis=1)
-    return median, sigma
-
-
 def rolling_around(values: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return median and noise of the `window` points around each point, the point itself included.
 

@@ -20,7 +20,7 @@ from exaid_evals.report.formats.latex import CHARACTER, DEFINITION, breakable
 from exaid_evals.report.formats.latex import escape as tex_text
 from exaid_evals.report.formats.markdown import escape as markdown_text
 from exaid_evals.report.notes import STUB_NOTE, cases_note, signatures_of, time_note
-from exaid_evals.report.registry import FIGURES, load
+from exaid_evals.report.registry import FIGURES, FORMATS, load
 from exaid_evals.report.render import to_markdown
 from exaid_evals.report.results import Results
 
@@ -39,7 +39,7 @@ TABLES = {
     "coverage_gold": "Coverage by the extractor and by gold labels",
     "delays": "How long concepts wait, and how far the clinician lags behind",
 }
-_TABLE_FORMS, _FIGURE_FORMS = ("tex", "md", "csv"), ("pdf", "png", "csv")
+_TABLE_FORMS, _FIGURE_FORMS = tuple(reversed(FORMATS)), ("pdf", "png", "csv")
 _OF_TIME = ("concept_delay", "timeline")
 
 

@@ -191,11 +191,6 @@ def described(one: Anomaly) -> str:
     return f"{one.metric} {WHAT[one.kind]}{size}, step {one.step:g}{end}"
 
 
-def shown_anomalies(analysis: Analysis, most: int = 40) -> Sequence[Anomaly]:
-    """Return the anomalies that a report lists, the worst; `summary.json` has all."""
-    return analysis.anomalies[:most]
-
-
 def questions(analysis: Analysis) -> list[tuple[str, str]]:
     """Return questions for whoever knows the experiment, with their priority, the most pressing first."""
     found: list[tuple[str, str]] = []

@@ -209,11 +209,6 @@ def undefined_note(
     return (f"Undefined in some {what}, which are left out of its mean: {', '.join(lacking[:_NAMED_AT_MOST])}{more}.",)
 
 
-def record_of(aggregate: Aggregate) -> dict[str, Any]:
-    """Return an aggregate as a record has it."""
-    return asdict(aggregate)
-
-
 def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:
     """Return aggregates as a record has them."""
     return {name: asdict(one) for name, one in aggregated.items()}
