@@ -213,3 +213,20 @@ def test_a_store_of_aim_says_what_to_do(tmp_path: Path) -> None:
     for one in (place, place / ".aim"):
         with pytest.raises(DataError, match=r"store of Aim.*dataframe"):
             format_of(one)
+
+
+def test_epochs_that_go_back_end_with_the_last_of_them(tmp_path: Path) -> None:
+    """A log that was resumed from an earlier epoch has some twice: the last counts, and nothing diverged."""
+    again = "1,0.6,0.8,0.62,0.8\n2,0.8,0.5,0.81,0.5\n"
+    [run] = read(make(tmp_path / "r", {"training.log": KERAS + again}))[1].values()
+    assert run.metrics == {"accuracy": 0.8, "loss": 0.5, "val_accuracy": 0.81, "val_loss": 0.5}
+    assert run.training is not None
+    assert run.training.divergence is None
+
+
+def test_odd_cells_are_undefined_and_told(tmp_path: Path) -> None:
+    """An empty cell is missing, `inf` and `nan` are no numbers, and 1e300 is one."""
+    text = "epoch,loss,f1,scale\n0,0.9,0.5,1e300\n1,inf,,1e300\n2,nan,0.6,1e300\n"
+    [run] = read(make(tmp_path / "r", {"metrics.csv": text}))[1].values()
+    assert (run.metrics["loss"], run.metrics["f1"], run.metrics["scale"]) == (None, 0.6, 1e300)
+    assert any("loss" in line for line in run.warnings)

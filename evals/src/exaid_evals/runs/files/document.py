@@ -211,3 +211,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from lines
     if held:
         yield held
+
+
+def embedded(text: Any) -> Any:
+    """Return what a text within a document holds as JSON; None where it is none, and what is no text as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

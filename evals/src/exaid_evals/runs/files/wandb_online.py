@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.runs.files.document import embedded
 from exaid_evals.runs.files.wandb_api import KEY, WandbServer, server_of
 from exaid_evals.runs.files.wandb_log import STEP, flat, logged, system_series
 from exaid_evals.runs.history import History
@@ -224,9 +224,9 @@ class WandbRun:
             DataError: it has no such run, or none that the key may see.
         """
         run = self._ask(_RUN, {})
-        keys = _parsed(run.get("historyKeys"))
+        keys = embedded(run.get("historyKeys"))
         last = keys.get("lastStep") if isinstance(keys, dict) else None
-        config = _parsed(run.get("config")) if run.get("config") else {}
+        config = embedded(run.get("config")) if run.get("config") else {}
         if not isinstance(config, dict):
             raise self._wrong("a configuration that is not a JSON object")
         return RunInfo(
@@ -282,7 +282,7 @@ class WandbRun:
             return []
         if not isinstance(lines, list):
             raise self._wrong("rows that are not lists")
-        parsed = [_parsed(line) for line in lines]
+        parsed = [embedded(line) for line in lines]
         rows = [row for row in parsed if isinstance(row, dict)]
         self.unreadable += len(parsed) - len(rows)
         return rows
@@ -321,16 +321,6 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
         for key, item in config.items()
         if key not in ("_wandb", "wandb_version")
     }
-
-
-def _parsed(text: Any) -> Any:
-    """Return what a text says in JSON, NaN and infinities included; None where it is none; no text as it is."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _count(value: Any) -> int | None:

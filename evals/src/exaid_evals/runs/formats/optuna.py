@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.runs.files.document import objects
+from exaid_evals.runs.files.document import embedded, objects
 from exaid_evals.runs.files.sqlite import is_database, opened, tables_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
@@ -75,7 +74,7 @@ def _of_database(path: Path) -> Iterator[tuple[str, list[Entry]]]:
 def _metric_names(database: Any, study_id: Any) -> Any:
     query = "SELECT value_json FROM study_system_attributes WHERE study_id = ? AND key = 'study:metric_names'"
     found = database.execute(query, (study_id,)).fetchone()
-    return _json(found[0]) if found else None
+    return embedded(found[0]) if found else None
 
 
 def _trial(database: Any, trial: tuple[Any, Any, Any], names: Sequence[str], ways: Sequence[str]) -> Entry:
@@ -91,12 +90,12 @@ def _trial(database: Any, trial: tuple[Any, Any, Any], names: Sequence[str], way
         steps = "SELECT step, value FROM trial_values WHERE trial_id = ? ORDER BY step"
     values = database.execute(query, (trial_id,)).fetchall()
     query = "SELECT key, value_json FROM trial_user_attributes WHERE trial_id = ?"
-    own = {str(key): _json(value) for key, value in database.execute(query, (trial_id,))}
+    own = {str(key): embedded(value) for key, value in database.execute(query, (trial_id,))}
     rows = database.execute(steps, (trial_id,)).fetchall()
     return _entry(
         number,
         str(state),
-        {str(name): _external(value, _json(distribution)) for name, value, distribution in params},
+        {str(name): _external(value, embedded(distribution)) for name, value, distribution in params},
         {names[int(at)] if int(at) < len(names) else f"values_{at}": value for at, value in values},
         own,
         [(step, value) for step, value in rows],
@@ -123,7 +122,7 @@ def _of_journal(path: Path) -> Iterator[tuple[str, list[Entry]]]:
             continue
         elif code == _PARAM:
             trial["params"][row.get("param_name")] = _external(
-                row.get("param_value_internal"), _json(row.get("distribution"))
+                row.get("param_value_internal"), embedded(row.get("distribution"))
             )
         elif code == _STATE:
             trial["state"], trial["values"] = row.get("state", 0), row.get("values")
@@ -163,7 +162,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
         told["values"] = values
     if isinstance(row.get("params"), dict):
         told["params"] = {
-            name: _external(value, _json(distributions.get(name))) for name, value in row["params"].items()
+            name: _external(value, embedded(distributions.get(name))) for name, value in row["params"].items()
         }
     if isinstance(row.get("user_attrs"), dict):
         told["own"] = dict(row["user_attrs"])
@@ -237,12 +236,3 @@ def _external(value: Any, distribution: Any) -> Any:
     if isinstance(choices, list) and 0 <= value < len(choices):
         return choices[int(value)]
     return int(value) if kind.startswith("Int") and math.isfinite(value) else value
-
-
-def _json(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
