@@ -139,7 +139,7 @@ def overheads() -> list[tuple[str, float, float]]:
         return [MulticlassAccuracy(n_classes, average="micro", top_k=k) for k in (1, 3, 5)]
 
     vision, text = (VisionClassificationAdapter(), "vision"), (CausalLMAdapter(), "text")
-    everything = {"calibration": True, "intervals": True, "per_class": True}
+    everything = {"calibration": True, "intervals": True, "per_class": True, "selective": True}
     found = []
     for name, model, data, kind, metrics, settings, limit in (
         ("images, 10 classes", cnn, images, vision, top_k(10), {}, 1.0),

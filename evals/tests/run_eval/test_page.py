@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,24 @@ def test_the_commands_of_the_page_print_what_is_shown(tmp_path: Path, monkeypatc
             for line in shown.output
         )
         assert re.fullmatch(pattern, "".join(f"{line}\n" for line in actual)), shown.command
+
+
+def test_nothing_differs_that_the_page_of_agreement_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed against scikit-learn: what disagrees, or is refused, stands in its row; the others agree."""
+    place = ROOT / "evals" / "bench" / "bench_agreement.py"
+    spec = importlib.util.spec_from_file_location("bench_agreement", place)
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    monkeypatch.setattr(bench, "SEEDS", (0,))
+    monkeypatch.setattr(bench, "LIBRARIES", {"sklearn": bench.sklearn_of})
+    rows = [line.split("|") for line in bench.PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| sk")]
+    told = {cells[2].strip(" `"): cells[6] for cells in rows}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = bench.compared()
+    assert {metric for _, metric in found} == set(told)
+    for (_, metric), row in found.items():
+        assert row["n_agree"] > 0
+        assert [kind for kind in (*row["kinds"], *row["refused"]) if kind not in told[metric]] == []

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from exaid_evals.run_eval import CausalLMAdapter, build_task, tasks  # noqa: E402
-from exaid_evals.run_eval.models import bigram, nearest_centroid  # noqa: E402
+from exaid_evals.run_eval import CausalLMAdapter, build_task, shipped  # noqa: E402
+from exaid_evals.run_eval.shipped import bigram, nearest_centroid  # noqa: E402
 
 
 def test_vision_tiny_is_scikit_learns_digits_upscaled() -> None:
@@ -15,7 +15,7 @@ def test_vision_tiny_is_scikit_learns_digits_upscaled() -> None:
     task = build_task("vision_tiny")
     sizes = {name: len(split) for name, split in task.splits.items()}  # type: ignore[arg-type]
     assert sum(sizes.values()) == 1797
-    for name, share in tasks.SHARES.items():
+    for name, share in shipped.SHARES.items():
         assert sizes[name] == pytest.approx(share * 1797, abs=10)
         counts = torch.bincount(task.splits[name].labels, minlength=10)  # type: ignore[attr-defined]
         assert counts.max() - counts.min() <= 10 * share
@@ -34,7 +34,7 @@ def test_no_image_is_in_two_splits() -> None:
 
 def test_no_line_of_held_out_text_is_in_the_training_text() -> None:
     """Documents are divided whole, and lines of form that they share are taken out of the held-out ones."""
-    parts = tasks.divided(tasks._documents())
+    parts = shipped.divided(shipped._documents())
     assert {name: len(part) for name, part in parts.items()} == {"train": 9, "val": 3, "test": 2}
     names = [name for part in parts.values() for name in part]
     assert len(set(names)) == len(names) == 14
@@ -48,7 +48,7 @@ def test_no_line_of_held_out_text_is_in_the_training_text() -> None:
 def test_every_byte_is_predicted_once() -> None:
     """All but a document's first; windows neither repeat nor lose any, and padding is ignored."""
     content = bytes(range(256)) + b"and a short end"
-    windows = tasks.Windows({"a": content, "b": b"xyz", "c": b"x", "d": b""})
+    windows = shipped.Windows({"a": content, "b": b"xyz", "c": b"x", "d": b""})
     adapter, spec = CausalLMAdapter(), build_task("text_tiny").spec
     predicted: dict[str, bytes] = {}
     for index in range(len(windows)):
@@ -85,7 +85,7 @@ def test_the_baselines_are_what_they_say() -> None:
     assert np.mean(guesses == oracle.predict(val.images.flatten(1).numpy())) == 1.0  # type: ignore[attr-defined]
 
     text = build_task("text_tiny")
-    content = "".join(tasks.divided(tasks._documents())["train"].values()).encode()
+    content = "".join(shipped.divided(shipped._documents())["train"].values()).encode()
     after_q = [content[index + 1] for index in range(len(content) - 1) if content[index] == ord("q")]
     model = bigram(text, smoothing=0.5)
     probability = float(model(torch.tensor([[ord("q")]]))[0, 0, ord("u")].exp())

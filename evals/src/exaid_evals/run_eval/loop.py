@@ -20,13 +20,19 @@ from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Mergeable, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes, Share
-from exaid_evals.run_eval.files import PredictionsFile, files_of, signature, write_evaluation, write_parquet
+from exaid_evals.run_eval.files import (
+    PredictionsFile,
+    files_of,
+    log_metrics,
+    signature,
+    write_evaluation,
+    write_parquet,
+)
 from exaid_evals.run_eval.losses import loss_of
 from exaid_evals.run_eval.placement import autocast, evaluating, seeded
 from exaid_evals.run_eval.registry import metric_set_of, task_loader
 from exaid_evals.run_eval.resume import Partial, resumable
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec, as_task_spec
-from exaid_evals.run_eval.tracking import log_metrics
 
 
 def run_eval(

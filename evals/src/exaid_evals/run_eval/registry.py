@@ -55,9 +55,9 @@ METRIC_SETS = Kind("metric set", "exaid_evals.metric_sets", files_of(metric_sets
 MODELS = Kind(
     "model",
     "exaid_evals.models",
-    {name: f"{_HERE}.models:{name}" for name in ("bigram", "byte_gru", "nearest_centroid", "small_cnn")},
+    {name: f"{_HERE}.shipped:{name}" for name in ("bigram", "byte_gru", "nearest_centroid", "small_cnn")},
 )
-TASKS = Kind("task", "exaid_evals.tasks", {name: f"{_HERE}.tasks:{name}" for name in ("text_tiny", "vision_tiny")})
+TASKS = Kind("task", "exaid_evals.tasks", {name: f"{_HERE}.shipped:{name}" for name in ("text_tiny", "vision_tiny")})
 DEFAULT_MODALITY = "text"
 """Of a spec that says neither its modality nor a task type that tells."""
 

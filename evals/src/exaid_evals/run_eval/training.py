@@ -25,13 +25,12 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Task
-from exaid_evals.run_eval.files import files_of, signature, write_json
+from exaid_evals.run_eval.files import files_of, signature, tracked, write_json
 from exaid_evals.run_eval.loading import load_checkpoint
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.placement import autocast, chosen_device, seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_model, build_task
 from exaid_evals.run_eval.spec import EvalConfig, ModelConfig, TrainingConfig
-from exaid_evals.run_eval.tracking import tracked
 
 SUMMARY_FILE = Path("summary.json")
 HISTORY_FILE = Path("train_history.csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +66,6 @@ class RegressionMetrics(Counting):
             "spearman": _spearman,
         }
         return {"loss": self.loss.mean} | {name: partial(_mean, one, true, predicted) for name, one in of.items()}
-
-    def further(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
 
     def columns(self) -> Sequence[str]:
         """Return the header."""
