@@ -48,7 +48,7 @@ _CONTENTS = {
     "Numbers": "docs/measures docs/time docs/extractor_validity docs/human_agreement docs/statistics docs/replication"
     " docs/outside_medicine",
     "Experiments": "docs/export docs/analysis docs/comparing docs/comparing_logs docs/monitoring docs/image_audit"
-    " docs/run_eval docs/success docs/handbook_code",
+    " docs/run_eval docs/run_eval_agreement docs/success docs/handbook_code",
     "Reference": "docs/python_api docs/reference/python docs/reference/command_line",
     "Operation": "docs/scale docs/reliability SECURITY CHANGELOG CONTRIBUTING",
 }
