@@ -246,18 +246,22 @@ def failures(bench: Bench, most: int) -> Iterator[tuple[str, Count]]:
 
 
 def races(bench: Bench, rounds: int) -> Iterator[tuple[str, Count]]:
-    """Let every two stages run at once in one folder: both end well or are refused, and afterwards all is as it was."""
+    """Let every two stages, and two of one beside another, run at once in one folder.
+
+    Each ends well or is refused, and afterwards all is as it was.
+    """
     names = list(STAGES)
     for index, one in enumerate(names):
         for other in [*names[index:], "validate"]:
-            count, started = Count(), time.monotonic()
-            for _ in range(rounds):
-                _race(bench, count, one, other)
-            count.seconds = time.monotonic() - started
-            yield f"at once: {one} and {other}", count
+            for together in ((one, other), (one, other, one)):
+                count, started = Count(), time.monotonic()
+                for _ in range(rounds):
+                    _race(bench, count, together)
+                count.seconds = time.monotonic() - started
+                yield f"at once: {', '.join(together)}", count
 
 
-def _race(bench: Bench, count: Count, one: str, other: str) -> None:
+def _race(bench: Bench, count: Count, together: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(dir=bench.folder) as place:
         campaign, bill = Path(place) / "data", Path(place) / "bill"
         shutil.copytree(bench.whole, campaign)
@@ -265,7 +269,7 @@ def _race(bench: Bench, count: Count, one: str, other: str) -> None:
         force = {"make-traces", "run-variants", "compute-metrics", "export"}
         commands = [
             [*(STAGES.get(name) or [name]), *(["--force"] if name in force and name != "make-traces" else [])]
-            for name in (one, other)
+            for name in together
         ]
         started = [
             subprocess.Popen(
@@ -279,7 +283,7 @@ def _race(bench: Bench, count: Count, one: str, other: str) -> None:
         ]
         ends = [(process.communicate(timeout=300)[1], process.returncode) for process in started]
         count.attempts += 1
-        for name, (told, status) in zip((one, other), ends, strict=True):
+        for name, (told, status) in zip(together, ends, strict=True):
             count.struck += status == 2
             refused = status == 2 and "is writing here" in told
             if "Traceback" in told or not (status in (0, 3) or refused or (name == "validate" and status == 1)):
@@ -292,7 +296,7 @@ def _race(bench: Bench, count: Count, one: str, other: str) -> None:
         if found != wanted:
             differ = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
             count.wrong.append(f"{len(differ)} files differ, first {differ[0]}")
-        if "live" in (one, other):
+        if "live" in together:
             count.paid_twice += sum(paid(bill).values())  # everything was recorded before
 
 
