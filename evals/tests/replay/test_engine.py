@@ -72,6 +72,28 @@ def test_the_history_is_the_last_k_good_summaries() -> None:
     assert client.requests[5].inputs["history"] == ["\n".join(["two"] * 6), "\n".join(["four"] * 6)]
 
 
+def test_without_history_nobody_is_shown_any() -> None:
+    """A history of no summary is none, and not all of them."""
+    client = ScriptedLLM([summary("one"), summary("two"), summary("three")])
+    _, _, summaries = replay(
+        conversation("a", "b", "c"), variant("always", history_k=0), client, chars_per_second=SPEED
+    )
+    assert [list(item.history_event_ids) for item in summaries] == [[], [], []]
+    assert client.requests[-1].inputs["history"] == []
+
+
+def test_what_a_model_used_stands_with_what_it_made() -> None:
+    """Decision and summary carry their own call; what asked no model carries none."""
+    client = ScriptedLLM([yes(), summary("s")])
+    _, [decision], [made] = replay(conversation("Fever."), variant(), client, chars_per_second=SPEED)
+    for usage, answer in ((decision.llm_usage, yes()), (made.llm_usage, summary("s"))):
+        assert usage is not None
+        assert (usage["calls"], usage["completion_ctu"]) == (1, len(answer) // 4)
+    client = ScriptedLLM([summary("s")])
+    _, [unasked], _ = replay(conversation("Fever."), variant("always"), client, chars_per_second=SPEED)
+    assert unasked.llm_usage is None
+
+
 def test_latency_delays_the_emission_and_the_next_decision_but_never_the_stream() -> None:
     """The middleware does one thing at a time; flush times are those of the text alone."""
     client = ScriptedLLM([yes(), summary("s"), yes(), summary("t")], latency_ms=1000)

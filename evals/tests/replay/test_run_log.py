@@ -90,6 +90,8 @@ def test_a_record_that_breaks_its_schema_is_named_by_its_line(tmp_path: Path) ->
         (put(2, end_char=10_000), "gate_flush 0 covers"),
         (put(2, start_char=9, end_char=3), "gate_flush 0 covers"),
         (put(11, end_seq=500), "summary 1 covers messages"),
+        (put(11, end_seq=len(TRACE)), "summary 1 covers messages"),
+        (put(11, start_seq=2, end_seq=1), "summary 1 covers messages"),
     ],
 )
 def test_a_range_beyond_the_trace_is_refused(tmp_path: Path, change: Callable[[list[Record]], None], what: str) -> None:
@@ -100,8 +102,8 @@ def test_a_range_beyond_the_trace_is_refused(tmp_path: Path, change: Callable[[l
 
 
 def test_a_sound_log_is_read_and_written_again(tmp_path: Path) -> None:
-    """Nothing is held against what the contracts allow, and the bytes come back."""
-    path = written(tmp_path, lambda _: None)
+    """Nothing is held against what the contracts allow, and the bytes come back: a summary of one message is sound."""
+    path = written(tmp_path, put(11, start_seq=1, end_seq=1))
     log = read_run(path)
     require_within(from_records(TRACE, where=""), log, where="here")
     write_run(tmp_path / "again.jsonl.gz", log)
