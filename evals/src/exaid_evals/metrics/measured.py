@@ -32,14 +32,16 @@ class Measured:
     @staticmethod
     def _opened(path: Path, inputs: str) -> frozenset[str]:
         opening = canonical_bytes({"inputs": inputs}) + b"\n"
-        values = [line.value for line in scan_jsonl(path)] if path.exists() else []
-        if values[:1] != [{"inputs": inputs}]:
+        lines = scan_jsonl(path) if path.exists() else iter(())
+        first = next(lines, None)
+        if first is None or first.value != {"inputs": inputs}:
             write_bytes(path, opening)
             return frozenset()
-        whole = [value for value in values[1:] if value is not None]
-        if len(whole) < len(values) - 1:  # the end of a killed one's
-            write_bytes(path, opening + b"".join(canonical_bytes(value) + b"\n" for value in whole))
-        return frozenset(value["case_id"] for value in whole)
+        found = [line.value["case_id"] if line.value else None for line in lines]
+        if None in found:  # the end of a killed one's
+            whole = [line.value for line in scan_jsonl(path) if line.value is not None]
+            write_bytes(path, b"".join(canonical_bytes(value) + b"\n" for value in whole))
+        return frozenset(case_id for case_id in found if case_id is not None)
 
     def add(self, cases: Iterable[CaseMetrics]) -> None:
         """Note what a case measures under each variant."""

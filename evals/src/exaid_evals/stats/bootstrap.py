@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.uint8]
 
-_CHUNK_CELLS = 8_000_000
-"""Float64 cells of a temporary array: 64 MB, whatever the number of resamples."""
+_CHUNK_CELLS = 1_000_000
+"""Float64 cells of a temporary array: 8 MB, whatever the number of resamples."""
 
 
 def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Counts:
