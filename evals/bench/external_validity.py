@@ -29,8 +29,13 @@ SETS = {
     "GSC-2024 (228 abstracts)": "gsc2024.jsonl",
     "ID-68, half (34 clinical notes)": "id68_dev.jsonl",
 }
-# F1 of FastHPOCR 0.1.4 on the same files, from the README beside them: its index was not made in 12 CPU minutes.
-FASTHPOCR = {"gscplus_test.jsonl": "0.742", "gsc2024.jsonl": "0.784", "id68_dev.jsonl": "0.737 (all 68)"}
+# Precision, recall and F1 of FastHPOCR 0.1.4 on the same files and the same hp.obo, measured 2026-11-30: it is no
+# dependency. Its index was made with its clusters grouped in one pass; as shipped it was not made in 12 CPU minutes.
+FASTHPOCR = {
+    "gscplus_test.jsonl": "0.795 | 0.696 | 0.742",
+    "gsc2024.jsonl": "0.957 | 0.664 | 0.784",
+    "id68_dev.jsonl": "0.789 | 0.716 | 0.751",
+}
 RESAMPLES, SEED = 2000, 42
 _WORD = re.compile(r"[^\W_]+")
 _SHORT = re.compile(r"[A-Z][A-Za-z0-9]{1,6}")
@@ -216,7 +221,7 @@ def part(extractor: AnnotatingExtractor) -> str:
             row(title, "the same, with ancestor credit", counts(every, credit=True)),
             row(title, "affirmed, of the patient, not nested", counts(documents(records, extractor.mentions(texts)))),
             row(title, "dictionary of HPO's names", counts(plain)),
-            f"| {title} | FastHPOCR 0.1.4, quoted | – | – | {FASTHPOCR[name]} |",
+            f"| {title} | FastHPOCR 0.1.4, measured 2026-11-30 | {FASTHPOCR[name]} |",
         ]
         errors["lexicon"].append(kinds(extractor, every))
         errors["dictionary"].append(kinds(dictionary, plain))
