@@ -419,3 +419,27 @@ def test_a_project_of_the_handbook_is_every_run_that_it_has_there(reach: Reach) 
     assert found["correlations_with_level"] == {"lr": 1.0}
     assert found["notes"][0] == "12 runs, val_loss counts"
     assert any("me/search/empty" in note for note in found["notes"])
+
+
+class _Answering:
+    """A server of one answer."""
+
+    base_url = "https://wandb.example"
+
+    def __init__(self, runs: Any) -> None:
+        self.runs, self.n_asked = runs, 0
+
+    def ask(self, *_: Any) -> Any:
+        """Return the answer, and count."""
+        self.n_asked += 1
+        return {"project": {"runs": self.runs}}
+
+
+def test_a_server_that_promises_runs_and_gives_none_is_not_asked_without_end() -> None:
+    """An empty page is the last one, and a page that is none is said."""
+    empty = _Answering({"edges": [], "pageInfo": {"endCursor": "x", "hasNextPage": True}})
+    assert wandb_online.runs_online("me/search", empty) is None  # type: ignore[arg-type]
+    assert empty.n_asked == 1
+    for wrong in ({"edges": [{}], "pageInfo": {}}, {"edges": None}, [1]):
+        with pytest.raises(DataError, match="no list of runs"):
+            wandb_online.runs_online("me/search", _Answering(wrong))  # type: ignore[arg-type]

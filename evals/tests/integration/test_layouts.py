@@ -117,13 +117,32 @@ def test_a_killed_pack_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "line", [b"{}", b'["../x","shard-0123456789abcdef.jsonl.gz",0,1]', b'["case-a.jsonl.gz","../../etc/passwd",0,1]']
+    "line",
+    [
+        b"{}",
+        b'["../x","shard-0123456789abcdef.jsonl.gz",0,1]',
+        b'["case-a.jsonl.gz","../../etc/passwd",0,1]',
+        b'["below/case-a.jsonl.gz","shard-0123456789abcdef.jsonl.gz",0,1]',
+        b'[5,"shard-0123456789abcdef.jsonl.gz",0,1]',
+        b'["case-a.jsonl.gz","shard-0123456789abcdef.jsonl.gz",0.5,1.5]',
+        b'["case-a.jsonl.gz","shard-0123456789abcdef.jsonl.gz",-1,1]',
+        b'["' + b"a" * 2000 + b'","shard-0123456789abcdef.jsonl.gz",0,1]',
+    ],
 )
 def test_an_index_of_others_leads_nowhere_else(packed: Campaign, line: bytes) -> None:
     """A line that is no place in a shard of the folder is refused by its number."""
     (packed.traces / storage.INDEX).write_bytes(line + b"\n")
     with pytest.raises(DataError, match=r"no line of an index.*|shards\.index:1"):
         verify_frozen(packed)
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 10**15), (2**70, 1), (10**6, 1)])
+def test_an_index_that_promises_more_than_there_is_takes_no_memory(packed: Campaign, start: int, length: int) -> None:
+    """Places beyond the end of their shard are refused before anything is read."""
+    name, place = next(iter(storage.packed(packed.traces).items()))
+    (packed.traces / storage.INDEX).write_text(f'["{name}","{place.shard}",{start},{length}]\n')
+    with pytest.raises(DataError, match=r"ends before case-|no line of an index"):
+        storage.open_stored(packed.traces / name)
 
 
 def test_a_shard_that_was_cut_is_named(packed: Campaign) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exaid_evals.artifacts.parts import join_spools
 from exaid_evals.cli.main import run
+from exaid_evals.errors import DataError
 from stub_campaigns import ARGUMENTS, copy_of, shared_campaign
 
 PAGE = Path(__file__).parents[3] / "docs/scale.md"
@@ -83,6 +85,38 @@ def test_a_merge_refuses_what_is_not_whole(
     assert run(["merge", "--data-dir", str(campaign), first, second]) == 1
     assert "no finished part" in capsys.readouterr().err
     assert contents(campaign) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("part.json", '{"stage":"run-variants","shard":"1/1000000000000","made_from":"x"}', "is no part's mark"),
+        ("part.json", '{"stage":"run-variants","shard":"3/2","made_from":"x"}', "is no part's mark"),
+        ("part.json", "[1]", "is no part's mark"),
+        ("run-variants.jsonl", '{"name":"no key"}', "has a line without a key"),
+    ],
+)
+def test_a_merge_of_damaged_parts_says_which(
+    runs_in_parts: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], name: str, content: str, said: str
+) -> None:
+    """A mark that is none, of more parts than there can be, or a ledger without keys: one line, and its file."""
+    campaign, parts = runs_in_parts
+    (Path(parts[0]) / ".state" / name).write_text(content + "\n")
+    assert run(["merge", "--data-dir", str(campaign), *parts]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert name in told
+
+
+def test_a_merge_of_an_empty_measurement_says_which(tmp_path: Path) -> None:
+    """A file of measured cases that was emptied, or is gone, is named."""
+    whole = tmp_path / "whole.jsonl"
+    whole.write_text('{"inputs":"x"}\n')
+    for other in (tmp_path / "empty.jsonl", tmp_path / "gone.jsonl"):
+        if other.name == "empty.jsonl":
+            other.touch()
+        with pytest.raises(DataError, match=rf"{other.name}: (is empty|no such file); make the part again"):
+            join_spools(tmp_path / "joined.jsonl", [whole, other])
 
 
 def test_a_merge_refuses_a_file_that_is_there_with_another_content(

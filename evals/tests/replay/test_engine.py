@@ -12,7 +12,7 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.middleware.summarizers import FIELDS
 from exaid_evals.replay.engine import replay
-from exaid_evals.replay.windows import flush_text, window_text
+from exaid_evals.replay.windows import text_between, window_turns
 
 SPEED = 100.0
 
@@ -47,7 +47,7 @@ def test_what_is_held_joins_the_next_window() -> None:
     flushes, decisions, summaries = replay(trace, variant(), client, chars_per_second=SPEED)
     assert [decision.decision for decision in decisions] == ["hold", "summarize"]
     assert [(item.flush_indices, item.start_seq, item.end_seq) for item in summaries] == [((0, 1), 0, 1)]
-    assert window_text(trace, flushes) == "Fever was\nseen."
+    assert [text for _, text in window_turns(trace, flushes)] == ["Fever was", "seen."]
 
 
 def test_what_is_discarded_is_gone() -> None:
@@ -119,7 +119,7 @@ def test_records_describe_their_text(gate: dict[str, Any]) -> None:
     client = ScriptedLLM([summary("short")] * 9)
     flushes, _, summaries = replay(trace, variant("always", gate=gate), client, chars_per_second=SPEED)
     for flush in flushes:
-        text = flush_text(trace, flush)
+        text = text_between(trace, (flush.start_seq, flush.start_char), (flush.end_seq, flush.end_char))
         assert (flush.ctu, flush.words) == (ctu(text), len(text.split()))
     assert [item.summary_ctu for item in summaries] == [ctu(item.rendered_text) for item in summaries]
     assert len(client.requests) == len(flushes)

@@ -19,6 +19,7 @@ from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.errors import DataError  # noqa: E402
 from exaid_evals.run_eval import DetectionAdapter, TaskSpec, evaluate  # noqa: E402
 from exaid_evals.run_eval.base import Step  # noqa: E402
+from exaid_evals.run_eval.boxes import CocoImages  # noqa: E402
 from exaid_evals.run_eval.metric_sets.detection import DetectionMetrics  # noqa: E402
 from small_torch import config_of  # noqa: E402
 
@@ -199,6 +200,35 @@ def test_cocos_files_are_evaluated_from_the_command_line(coco: Path, capsys: pyt
     (coco / "annotations.json").write_text('{"annotations": [{"image_id": 1}]}')
     assert run([*command, "--model", str(coco / "results.json"), "--out", str(coco / "out")]) != 0
     assert "is no file of COCO's annotations (KeyError: 'images')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("results.json", [{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3], "score": 0.5}] * 7, "no detections"),
+        ("results.json", [{"image_id": 1e999, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "no detections"),
+        ("results.json", {"image_id": 7}, "no detections"),
+        ("annotations.json", {"images": [], "categories": [], "annotations": [1]}, "COCO's annotations"),
+        ("annotations.json", {"images": [{"id": 1e999, "file_name": "a.png"}], "annotations": []}, "COCO's"),
+    ],
+)
+def test_files_that_only_look_like_cocos_are_refused(
+    coco: Path, capsys: pytest.CaptureFixture[str], file: str, content: object, said: str
+) -> None:
+    """Boxes of three numbers do not pass for others, and an infinite number is no image's."""
+    (coco / file).write_text(json.dumps(content))
+    command = ["run-eval", "--data", str(coco / "images"), "--labels", str(coco / "annotations.json")]
+    assert run([*command, "--model", str(coco / "results.json"), "--out", str(coco / "out")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_image_beyond_its_folder_is_not_shown(coco: Path) -> None:
+    """Detections in a file do not need the images, and a name that leads out of their folder opens none."""
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(coco / "private.png")
+    images = CocoImages(coco / "images", {1: "../private.png", 2: "a.png", 3: "gone.png"}, {}, read=False)
+    assert images.shown("a.png") is not None
+    assert images.shown("../private.png") is None
+    assert images.shown("gone.png") is None
 
 
 def test_a_detector_of_torchvision_sees_images_of_different_sizes(coco: Path) -> None:

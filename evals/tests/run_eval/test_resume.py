@@ -121,6 +121,10 @@ def test_another_model_or_configuration_begins_anew(tmp_path: Path, monkeypatch:
     assert calls(Stopping(3)) == -1
     (tmp_path / ".val_partial" / "predictions.csv").unlink()
     assert calls(Stopping(0)) == 3
+    for damaged in (b"PK\x03\x04 no archive", b"", b"\x93NUMPY"):
+        assert calls(Stopping(3)) == -1
+        (tmp_path / ".val_partial" / "state.npz").write_bytes(damaged)
+        assert calls(Stopping(0)) == 3
 
 
 def test_a_loader_that_has_changed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

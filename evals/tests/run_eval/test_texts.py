@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +24,7 @@ from exaid_evals.run_eval import (  # noqa: E402
     evaluate,
     text_task,
 )
-from exaid_evals.run_eval.texts import windows  # noqa: E402
+from exaid_evals.run_eval.texts import read_texts, windows  # noqa: E402
 from small_torch import config_of  # noqa: E402
 
 TEXTS = {"a": "to be or not to be, that is the question", "b": "naïve  text", "c": "x"}
@@ -166,6 +168,30 @@ def test_the_command_reads_texts_of_every_kind(tmp_path: Path) -> None:
     assert len(set(found)) == 1
     assert found[0] > 4  # untrained
     assert "to be" in (tmp_path / "out-t.csv" / "val_report.html").read_text()
+
+
+def test_texts_keep_what_only_looks_like_the_end_of_a_line(tmp_path: Path) -> None:
+    """A separator of Unicode, a form feed, a quoted line end, a cell of a whole book, and the mark of Windows."""
+    texts = ["one\u2028line", "a\x0cpage", "two\nlines", "x" * 200_000]
+    (tmp_path / "t.jsonl").write_text(
+        "\ufeff" + "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8"
+    )
+    with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream).writerows([["text"], *([text] for text in texts)])
+    for name in ("t.jsonl", "t.csv"):
+        assert [row["text"] for row in read_texts(tmp_path / name, "val")] == texts
+
+
+def test_a_damaged_data_set_of_datasets_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the library raises of it is one line; here a stand-in for it does."""
+
+    def load_from_disk(_: str) -> None:
+        raise KeyError("_data_files")
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_from_disk=load_from_disk))
+    (tmp_path / "state.json").write_text("{}")
+    with pytest.raises(DataError, match=r"is no saved data set \(KeyError: '_data_files'\); save it again"):
+        read_texts(tmp_path, "val")
 
 
 def test_wrong_tables_are_said_with_their_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import Manifest, read_manifest, write_manifest
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.request import Shard
+from exaid_evals.config.request import Shard, parse_shard
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular, read_regular
 
@@ -80,8 +80,7 @@ def read_part(campaign: Campaign) -> Part | None:
         return None
     try:
         record = orjson.loads(read_regular(path, _MOST_BYTES))
-        index, of = (int(number) for number in record["shard"].split("/"))
-        return Part(str(record["stage"]), Shard(index, of), str(record["made_from"]))
+        return Part(str(record["stage"]), parse_shard(record["shard"]), str(record["made_from"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError("is no part's mark", where=str(path), remedy="make the part again") from None
 
@@ -111,7 +110,7 @@ def merge(into: Campaign, folders: Sequence[Path]) -> Part:
         sources = [campaign.state / name for campaign in campaigns]
         _join_ledgers(into.state / name, [*sources, into.state / name])
     for name in sorted({path.name for campaign in campaigns for path in (campaign.state / _SPOOLS).glob("*.jsonl")}):
-        _join_spools(into.state / _SPOOLS / name, [campaign.state / _SPOOLS / name for campaign in campaigns])
+        join_spools(into.state / _SPOOLS / name, [campaign.state / _SPOOLS / name for campaign in campaigns])
     if first.stage == "make-traces":
         write_manifest(into.manifest_file, _joined([read_manifest(one.state / _MANIFEST) for one in campaigns]))
     return first
@@ -135,8 +134,8 @@ def _require_whole(parts: Sequence[Part]) -> None:
     found = [part.shard.index for part in parts]
     missing = sorted(set(range(1, parts[0].shard.of + 1)) - set(found))
     if missing or len(found) != len(set(found)):
-        told = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
-        what = f"part {told} of {parts[0].shard.of} is missing" if missing else "a part is named twice"
+        named = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
+        what = f"part {named} of {parts[0].shard.of} is missing" if missing else "a part is named twice"
         raise DataError(what, remedy="name the folder of each part once")
 
 
@@ -162,14 +161,26 @@ def _put(path: Path, target: Path) -> None:
 
 def _join_ledgers(target: Path, sources: Sequence[Path]) -> None:
     entries: dict[str, dict[str, Any]] = {}
-    for record in chain.from_iterable(read_jsonl(path) for path in sources if path.exists()):
-        entries.setdefault(record["key"], record)
+    for path in sources:
+        for record in read_jsonl(path) if path.exists() else ():
+            if not isinstance(record.get("key"), str):
+                raise DataError("has a line without a key", where=str(path), remedy="make the part again")
+            entries.setdefault(record["key"], record)
     write_jsonl(target, [entries[key] for key in sorted(entries)])
 
 
-def _join_spools(target: Path, sources: Iterable[Path]) -> None:
-    """Join what parts have measured: the line that all begin with, then each one's cases."""
-    lines = [path.read_bytes().splitlines(keepends=True) for path in sources]
+def join_spools(target: Path, sources: Iterable[Path]) -> None:
+    """Join what parts have measured: the line that all begin with, then each one's cases.
+
+    Raises:
+        DataError: a file is missing or empty, or they do not begin alike.
+    """
+    lines = []
+    for path in sources:
+        with open_regular(path, remedy="make the part again") as stream:
+            lines.append(stream.readlines())
+        if not lines[-1]:
+            raise DataError("is empty", where=str(path), remedy="make the part again")
     if len({one[0] for one in lines}) > 1:
         raise DataError("the parts were measured otherwise", where=str(target), remedy="make all of them again")
     write_bytes(target, lines[0][0] + b"".join(chain.from_iterable(one[1:] for one in lines)))

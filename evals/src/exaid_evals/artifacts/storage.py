@@ -27,6 +27,7 @@ INDEX = "shards.index"
 _SHARD = re.compile(r"shard-[0-9a-f]{16}\.jsonl\.gz")
 _REMEDY = "restore the folder, or make it again"
 PER_SHARD = 1000
+_LONGEST_LINE = 1000
 
 
 class Place(NamedTuple):
@@ -57,11 +58,11 @@ def open_stored(path: Path) -> BinaryIO:
         return open_regular(path)
     shard = path.parent / place.shard
     with open_regular(shard, remedy=_REMEDY) as stream:
+        # Asked first: reading that much would take that much memory, however small the shard is.
+        if place.start + place.length > os.fstat(stream.fileno()).st_size:
+            raise DataError(f"ends before {path.name}, which the index has in it", where=str(shard), remedy=_REMEDY)
         stream.seek(place.start)
-        data = stream.read(place.length)
-    if len(data) < place.length:
-        raise DataError(f"ends before {path.name}, which the index has in it", where=str(shard), remedy=_REMEDY)
-    return io.BytesIO(data)
+        return io.BytesIO(stream.read(place.length))
 
 
 def is_stored(path: Path) -> bool:
@@ -119,15 +120,23 @@ def packed(folder: Path) -> dict[str, Place]:
 
 def _read_index(path: Path) -> Iterator[tuple[str, Place]]:
     with open_regular(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                name, shard, start, length = orjson.loads(line)
-                sound = is_plain(name) and _SHARD.fullmatch(shard) and min(start, length) >= 0 and len(line) < 1000
-            except (ValueError, TypeError):
-                sound = False
-            if not sound:
+        for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), b""), start=1):
+            found = _read_line(line)
+            if found is None:
                 raise DataError("is no line of an index", where=f"{path}:{number}", remedy=_REMEDY)
-            yield name, Place(shard, start, length)
+            yield found
+
+
+def _read_line(line: bytes) -> tuple[str, Place] | None:
+    try:
+        name, shard, start, length = orjson.loads(line)
+    except (ValueError, TypeError):
+        return None
+    if not (isinstance(name, str) and isinstance(shard, str) and type(start) is int and type(length) is int):
+        return None
+    if not is_plain(name) or "/" in name or not _SHARD.fullmatch(shard) or min(start, length) < 0:
+        return None
+    return name, Place(shard, start, length)
 
 
 def pack(

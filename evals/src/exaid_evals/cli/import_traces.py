@@ -67,7 +67,6 @@ def run(request: ImportRequest) -> int:
     --skip-unmapped leaves it out. Nothing is invented: where a file says no times the traces have none, and whatever
     is replayed from them says that its time is assumed.
     """
-    from exaid_evals.cli.display import Progress
     from exaid_evals.traces.freeze import freeze_traces, refuse_frozen
     from exaid_evals.traces.importers.assemble import read_casting, read_conversations
     from exaid_evals.traces.importers.registry import AUTO, importer_named, importer_of

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import click
 
-from exaid_evals.cli import reproduce
 from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
@@ -171,8 +170,8 @@ def run_paper(request: PaperRequest) -> int:
     status = 0
     if not request.assemble_only:
         for seeds in ((), request.seeds) if request.seeds else ((),):
-            result = reproduce.run(request.change(seeds=seeds))
-            if result not in (0, reproduce.SOME_FAILED):
+            result = run(request.change(seeds=seeds))
+            if result not in (0, SOME_FAILED):
                 return result
             status = max(status, result)
     if request.dry_run:

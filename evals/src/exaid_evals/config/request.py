@@ -224,7 +224,12 @@ class Shard:
         return items[self.index - 1 :: self.of]
 
 
-def _shard(text: str) -> Shard:
+def parse_shard(text: str) -> Shard:
+    """Return the part that `I/N` names.
+
+    Raises:
+        ValueError: it is none, or N is too large.
+    """
     index, _, of = text.partition("/")
     if not (index.isdecimal() and of.isdecimal() and 1 <= int(index) <= int(of) <= MAX_SHARDS):
         raise ValueError(f"write I/N, such as 2/8: part I of N, N at most {MAX_SHARDS:,}")
@@ -238,7 +243,7 @@ MAX_SHARDS = 100_000
 class ShardRequest(CampaignRequest):
     """What can be done in parts, by commands that know nothing of each other."""
 
-    shard: Shard | None = option("Only part I of N of the cases, for `merge`.", parse=_shard, metavar="I/N")
+    shard: Shard | None = option("Only part I of N of the cases, for `merge`.", parse=parse_shard, metavar="I/N")
     into: Path | None = option("Folder that --shard writes.", metavar="FOLDER", path={"file_okay": False})
 
     def __post_init__(self) -> None:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from matplotlib.figure import Figure
-
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,6 +16,11 @@ from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.figures.canvas import LINE_STYLES, LineStyle, font_path
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.model_names import ModelNamesConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.figure import Figure
 
 NS_PER_S = 1e9
 

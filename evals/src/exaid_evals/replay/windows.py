@@ -33,20 +33,10 @@ def text_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) -> 
     return MESSAGE_SEPARATOR.join(text for _, text in turns_between(trace, start, end))
 
 
-def flush_text(trace: Trace, flush: GateFlush) -> str:
-    """Return the text of a flush."""
-    return text_between(trace, (flush.start_seq, flush.start_char), (flush.end_seq, flush.end_char))
-
-
 def window_turns(trace: Trace, flushes: Sequence[GateFlush]) -> list[tuple[str, str]]:
     """Return the turns that consecutive flushes cover: from the first's start to the last's end."""
     first, last = flushes[0], flushes[-1]
     return turns_between(trace, (first.start_seq, first.start_char), (last.end_seq, last.end_char))
-
-
-def window_text(trace: Trace, flushes: Sequence[GateFlush]) -> str:
-    """Return the text that consecutive flushes cover."""
-    return MESSAGE_SEPARATOR.join(text for _, text in window_turns(trace, flushes))
 
 
 def require_within(trace: Trace, log: RunLog, *, where: str) -> None:

@@ -48,7 +48,7 @@ class CocoImages(Dataset[dict[str, Any]]):
 
     def shown(self, name: str) -> Any:
         """Return the image of an id; None where it is not here, as detections in a file do not need it."""
-        return open_image(self._folder / name) if self._read or (self._folder / name).is_file() else None
+        return open_image(self._folder / name) if self._read or _lies_in(self._folder, name) else None
 
     @staticmethod
     def collate(items: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -62,6 +62,14 @@ def is_coco(labels: Path | None) -> bool:
         return False
     found = read_json(labels)
     return isinstance(found, dict) and isinstance(found.get("annotations"), list)
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    """Tell whether a name of others is that of a file within the folder."""
+    try:
+        return (folder / name).resolve().is_relative_to(folder.resolve()) and (folder / name).is_file()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
 
 
 def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) -> Task:
@@ -86,9 +94,9 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
         for one in content["annotations"]:
             x, y, width, height = map(float, one["bbox"])
             images[int(one["image_id"])], categories[int(one["category_id"])]
-            row = [x, y, width, height, one["category_id"], int(one.get("iscrowd", 0))]
+            row = [x, y, width, height, int(one["category_id"]), int(one.get("iscrowd", 0))]
             boxes.setdefault(int(one["image_id"]), []).append([*row, float(one.get("area", width * height))])
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"is no file of COCO's annotations ({type(error).__name__}: {error})",
             where=str(data.labels),
@@ -96,7 +104,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
         ) from error
     folder = data.folder.resolve()
     for name in images.values() if read else ():
-        if not (folder / name).resolve().is_relative_to(folder) or not (folder / name).is_file():
+        if not _lies_in(folder, name):
             raise DataError(
                 f"{name} is no file in {data.folder}",
                 where=str(data.labels),
@@ -134,9 +142,12 @@ class Recorded(nn.Module):
         super().__init__()
         content = read_json(path)
         try:
-            rows = [[one["image_id"], *one["bbox"], one["category_id"], one["score"]] for one in content]
+            rows = []
+            for one in content:
+                x, y, width, height = map(float, one["bbox"])
+                rows.append([int(one["image_id"]), x, y, width, height, int(one["category_id"]), float(one["score"])])
             values = torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise DataError(
                 f"holds no detections ({type(error).__name__}: {error})",
                 where=str(path),

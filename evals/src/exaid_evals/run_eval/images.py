@@ -248,7 +248,9 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
     import csv
 
     found: dict[str, list[str]] = {}
-    for number, row in enumerate(csv.reader(read_text(path).splitlines()), 1):
+    for number, row in enumerate(csv.reader(read_text(path).split("\n")), 1):
+        if not row:
+            continue
         if len(row) < 2:
             raise DataError("has no label", where=f"{path}:{number}", remedy="write a path and a label in each row")
         name, labels = row[0].strip(), [one.strip() for one in row[1].split("|") if one.strip()]
@@ -277,13 +279,13 @@ def _class_names(path: Path) -> dict[str, int]:
 
 
 def read_text(path: Path) -> str:
-    """Return what a text file holds.
+    """Return what a text file holds, without the mark of its encoding that Windows puts first.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a text file in UTF-8") from error
 
@@ -301,5 +303,5 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"is no JSON ({error})", where=str(path), remedy="name a JSON file") from error

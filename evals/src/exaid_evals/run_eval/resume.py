@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class Partial:
         self._stream: BinaryIO | None = None
         self.about: dict[str, Any] = {}
         self.state: dict[str, NDArray[Any]] = {}
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, EOFError, OSError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):  # damaged: anew
             self._read()
 
     def _read(self) -> None:

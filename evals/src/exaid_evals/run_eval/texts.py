@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -289,19 +290,31 @@ def read_texts(path: Path, split: str) -> list[Any]:
     if kind == ".txt":
         return [{"id": path.name, "text": read_text(path)}]
     if kind in (".csv", ".tsv"):
-        lines = read_text(path).splitlines(keepends=True)
-        return list(csv.DictReader(lines, delimiter="\t" if kind == ".tsv" else ","))
+        return _table(path, "\t" if kind == ".tsv" else ",")
     if kind == ".jsonl":
         return _json_lines(path)
     return _of_library(path, split)
 
 
+def _table(path: Path, delimiter: str) -> list[Any]:
+    text = read_text(path)
+    before = csv.field_size_limit(max(len(text), 1))  # a cell is a whole text
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise DataError(
+            f"is no table ({error})", where=str(path), remedy="quote texts, and double quotes inside them"
+        ) from error
+    finally:
+        csv.field_size_limit(before)
+
+
 def _json_lines(path: Path) -> list[Any]:
     found = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):  # texts may hold other ends of lines as they are
         try:
             found += [json.loads(line)] if line.strip() else []
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"is no JSON ({error})", where=f"{path}:{number}", remedy="correct the line") from error
     return found
 
@@ -320,7 +333,12 @@ def _of_library(path: Path, split: str) -> list[Any]:
         raise MissingDependencyError(f"{library} is not installed", remedy=f"`pip install {library}`") from error
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a Parquet file") from error
-    held = load_from_disk(str(path))
+    try:
+        held = load_from_disk(str(path))
+    except Exception as error:  # its readers of JSON and Arrow raise whatever damage leads them to
+        raise DataError(
+            f"is no saved data set ({type(error).__name__}: {error})", where=str(path), remedy="save it again"
+        ) from error
     if isinstance(held, Mapping):
         if split not in held:
             raise DataError(f"has no split {split}", where=str(path), remedy=f"it has {', '.join(held)}")

@@ -62,9 +62,13 @@ def runs_online(project: str, server: WandbServer | None = None) -> list[str] | 
         runs = (server.ask(_RUNS, asked).get("project") or {}).get("runs")
         if not runs:
             return found or None
-        found += [f"{entity}/{name}/{edge['node']['name']}" for edge in runs["edges"]]
-        after = runs["pageInfo"]["endCursor"]
-        if not runs["pageInfo"]["hasNextPage"]:
+        try:
+            page = [f"{entity}/{name}/{edge['node']['name']}" for edge in runs["edges"]]
+            after, more = runs["pageInfo"]["endCursor"], runs["pageInfo"]["hasNextPage"]
+        except (KeyError, TypeError):
+            raise DataError("W&B answered no list of runs", where=server.base_url, remedy="ask again later") from None
+        found += page
+        if not page or not more:  # a server that promises more and gives nothing is not asked without end
             return found or None
         if len(found) >= _MOST_RUNS:
             remedy = "name those that you mean, with commas between them"

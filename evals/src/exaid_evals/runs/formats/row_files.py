@@ -125,6 +125,6 @@ class ParquetFormat(HistoryFile):
             with parquet.ParquetFile(path) as opened:
                 for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE):
                     yield from batch.to_pylist()
-        except (arrow.ArrowException, OSError) as error:
+        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"is not a Parquet file that can be read ({reason})", where=str(path)) from None
