@@ -171,9 +171,9 @@ def write_parquet(frames: Mapping[str, pd.DataFrame], folder: Path) -> list[Path
     Raises:
         MissingDependencyError: pyarrow is not installed, or cannot load.
     """
+    optional("pyarrow", "pyarrow", "writing Parquet")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    optional("pyarrow", "pyarrow", "writing Parquet")
     for name, frame in frames.items():
         signed = {"signature": frame.attrs["signature"]} if "signature" in frame.attrs else {}
         plain = pd.DataFrame(frame).assign(**signed)

@@ -98,7 +98,9 @@ def test_small_differences_of_settings_are_differences() -> None:
     assert differing([one, other]) == ["extra", "flag", "lr"]
 
 
-@pytest.mark.parametrize("key", ["seed", "random_state", "trainer.seed", "args.random_seed"])
+@pytest.mark.parametrize(
+    "key", ["seed", "random_state", "trainer.seed", "args.random_seed", "seed_everything", "manual_seed"]
+)
 def test_runs_that_differ_in_their_seed_alone_form_a_group(key: str) -> None:
     """Wherever the seed stands; names, paths and times do not set runs apart, a learning rate does."""
     runs = [

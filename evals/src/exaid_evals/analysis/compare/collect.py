@@ -18,11 +18,10 @@ from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Source
-from exaid_evals.runs.files.summary import is_code_version, is_incidental, plain
+from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental, plain
 from exaid_evals.runs.history import History
 from exaid_evals.runs.registry import USUAL_PLACES, chosen, find_run, runs_in
 
-_SEEDS = frozenset({"seed", "random_seed", "random_state", "global_seed", "rng_seed"})
 ABSENT = "absent"
 _WRITTEN = re.compile(r"-?(0|[1-9]\d*)(\.(\d*[1-9]|0))?([eE][+-]?\d+)?")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
@@ -60,7 +59,7 @@ def seed_keys(settings: Sequence[Mapping[str, Any]]) -> list[str | None]:
 
 def is_seed(key: str) -> bool:
     """Tell whether a setting is called a seed."""
-    return key.rpartition(".")[2].lower() in _SEEDS
+    return key.rpartition(".")[2].lower() in SEEDS
 
 
 def making(settings: Mapping[str, Any], without: str | None = None) -> dict[str, Any]:

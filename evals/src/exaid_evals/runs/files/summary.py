@@ -16,8 +16,8 @@ from typing import Any
 from exaid_evals.runs.files.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
-_SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed", "seed_everything", "manual_seed")
-_SEED_KEYS = (*_SEEDS, *(f"{part}.seed" for part in ("args", "train", "training", "trainer")))
+SEEDS = ("seed", "random_seed", "random_state", "global_seed", "rng_seed", "seed_everything", "manual_seed")
+_SEED_KEYS = (*SEEDS, *(f"{part}.seed" for part in ("args", "train", "training", "trainer")))
 """The settings under which scripts keep the seed, the first that is there."""
 _HASHES = ("git_hash", "git_commit", "git_sha", "git_rev", "commit", "commit_hash", "sha", "hash")
 # What names, places or times a run: it differs between runs that are made alike. Whole last parts of keys, never words
@@ -98,7 +98,7 @@ def read_summary(path: Path) -> Summary:
     fold, trial = _first(everything, ("fold", "fold_id")), _first(everything, ("trial", "trial_id", "trial_number"))
     return Summary(
         config=dict(sorted(config.items())),
-        seed=_integer(_first(everything, _SEEDS)),
+        seed=_integer(_first(everything, SEEDS)),
         git_hash=git_hash,
         git_dirty=git_dirty,
         fold=_integer(fold),
@@ -141,7 +141,7 @@ def is_incidental(key: str) -> bool:
     """
     parent, _, last = key.rpartition(".")
     last = _word(last)
-    if last in (*_SEEDS, *_HASHES) and last != "hash":
+    if last in (*SEEDS, *_HASHES) and last != "hash":
         return True
     if last in _OF_THE_RUN:
         return not parent or _word(parent.rpartition(".")[2]) in _RUN_PARTS
