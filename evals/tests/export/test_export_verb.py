@@ -106,7 +106,7 @@ def test_a_missing_file_ends_one_run_with_1_and_leaves_the_others(
         ("summary.json", b"", r"summary.json: is empty"),
         ("summary.json", b"[1]", r"summary.json: holds a list"),
         ("summary.json", b'{"a":' * 5000 + b"1" + b"}" * 5000, r"summary.json:1: not valid JSON"),
-        ("metrics/val_metrics.json", b"\xff\xfe", r"val_metrics.json: is not UTF-8"),
+        ("metrics/val_metrics.json", b"\xff\xff", r"val_metrics.json: is not UTF-8"),
         ("train_history.csv", b"epoch,loss\n", r"train_history.csv: holds no epoch"),
         ("train_history.csv", b"epoch,loss\n1,2,3\n", r"train_history.csv:2: 3 cells"),
         ("val_predictions.csv", b"id,true,pred\ni1,0\n", r"val_predictions.csv:2: 2 cells"),
