@@ -154,7 +154,7 @@ def do_live(
     *,
     jobs: int,
     budget: Budget,
-    ask_again: bool = False,
+    ask_again: bool,
 ) -> Generator[tuple[CaseWork, CaseDone], None, None]:
     """Yield what became of each case and variant, as they are finished.
 
