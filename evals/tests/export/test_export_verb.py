@@ -273,3 +273,14 @@ def test_summaries_of_the_first_version_are_still_read() -> None:
         "stub": False,
     }
     assert list(violations(old)) == []
+
+
+def test_a_pattern_of_files_names_runs_that_are_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logs that lie side by side are runs of their own; folders that match are taken before files."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("step,loss\n1,2\n2,1\n", encoding="utf-8")
+    assert cli(["export", "--runs", "*.csv", "--out", "out"]) == 0
+    assert "read 2 runs: a.csv, b.csv" in capsys.readouterr().out

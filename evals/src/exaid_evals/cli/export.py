@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,7 +242,7 @@ def _beside(folder: Path, settings: Settings) -> Path:
 
 
 def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[str]]:
-    """Return the folders that a pattern matches, and what was passed over.
+    """Return the folders that a pattern matches, or else the files, and what was passed over.
 
     Of nested folders those that hold others and are not runs themselves are none.
     """
@@ -257,8 +258,13 @@ def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[
         known = formats(settings)
         found = [folder for folder in found if folder not in holding or any(one.claims(folder) for one in known)]
     if not found:
+        whole = os.path.expanduser(pattern)  # noqa: PTH111 - a pattern
+        found = [path for path in map(Path, sorted(glob(whole, recursive=True))) if path.is_file()]  # noqa: PTH207
+    if not found:
         what = "".join(f"\n  - {line}" for line in obstacles)
         raise ConfigError(
-            f"no folder matches {pattern!r}{what}", where="--runs", remedy="quote the pattern, and check it"
+            f"no folder and no file matches {pattern!r}{what}",
+            where="--runs",
+            remedy="quote the pattern, and check it",
         )
     return found, obstacles

@@ -179,7 +179,7 @@ class ExportRequest(ClusterRequest, DryRunRequest, CampaignRequest):
     """Stage 04."""
 
     runs: tuple[Path, ...] = option("Finished run, a folder or file; repeatable.", "--run", default=())
-    pattern: str | None = option("Folders of finished runs, as a quoted pattern.", "--runs", metavar="GLOB")
+    pattern: str | None = option("Finished runs, folders or files, as a quoted pattern.", "--runs", metavar="GLOB")
     out: Path | None = option(
         "Folder to write.  [default: RUN/export for one --run, its main table in RUN itself; else DATA/exports]",
         path={"file_okay": False},
