@@ -64,15 +64,15 @@ def test_file_is_written_once_and_read_again(tmp_path: Path) -> None:
     """The second call reads the file; a damaged file is made again; a dry run writes nothing."""
     campaign = Campaign(tmp_path)
     dry = SourceContext(DatasetConfig(), campaign, None, may_write=False)
-    first = synthetic.load(dry)
+    first = tuple(synthetic.load(dry))
     assert not campaign.cases.exists()
     context = SourceContext(DatasetConfig(), campaign, None)
-    assert synthetic.load(context) == first
+    assert tuple(synthetic.load(context)) == first
     path = campaign.cases / synthetic.FILE_NAME
     written = path.read_bytes()
-    assert synthetic.load(context) == first
+    assert tuple(synthetic.load(context)) == first
     path.write_bytes(b"{}\n")
-    assert synthetic.load(context) == first
+    assert tuple(synthetic.load(context)) == first
     assert path.read_bytes() == written
 
 

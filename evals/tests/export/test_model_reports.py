@@ -244,7 +244,7 @@ def test_what_is_odd_is_said(tmp_path: Path, changes: Record, warning: str) -> N
         (b"", "is empty"),
         (b"[1, 2]", "where an object must stand"),
         (b"{}", "has none of the fields"),
-        (b"\xff\xfe\x00", "not UTF-8|not valid JSON"),
+        (b"\xff\xff\x00", "not UTF-8|not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
     ],
 )
