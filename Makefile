@@ -120,7 +120,7 @@ expected: $(READY)  ## Write evals/expected anew, after a change that was meant 
 
 .PHONY: docs
 docs: $(READY)  ## Write docs/measures.md from the docstrings
-	@exec $(VENV)/bin/python evals/tests/docs/measures.py
+	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m docs.measures
 
 .PHONY: drawing
 drawing: $(READY)  ## Draw which package imports which anew, in CONTRIBUTING.md

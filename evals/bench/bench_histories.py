@@ -148,7 +148,7 @@ def tables(clean: dict[str, Tally], troubled: dict[str, Tally]) -> str:
     """Return the tables of the page, in Markdown."""
     lines = ["| clean course | runs | alarms of `analyze` | of `monitor` |", "| :-- | --: | --: | --: |"]
     lines += [f"| {kind} | {one.n} | {one.alarms} | {one.monitor} |" for kind, one in clean.items()]
-    lines += ["", "| fault | right family | runs | told by `analyze` | by `monitor` | named |"]
+    lines += ["", "| fault | right family | runs | reported by `analyze` | by `monitor` | named |"]
     lines += ["| :-- | :-- | --: | --: | --: | :-- |"]
     for kind, one in troubled.items():
         named = ", ".join(f"{family} {n}" for family, n in one.named.most_common())
@@ -156,7 +156,7 @@ def tables(clean: dict[str, Tally], troubled: dict[str, Tally]) -> str:
     found = shares(clean, troubled)
     lines += [
         "",
-        f"Clean runs with an alarm: {found.alarms:.1%} (`monitor` {found.monitor_alarms:.1%}); faults told: "
+        f"Clean runs with an alarm: {found.alarms:.1%} (`monitor` {found.monitor_alarms:.1%}); faults reported: "
         f"{found.diagnosed:.1%}; cause right where one family is: {found.right:.1%}; named causes that are right: "
         f"{found.precision:.1%}.",
     ]

@@ -3,7 +3,7 @@
 Run: ``python evals/bench/bench_monitor.py`` prints both tables; ``--write`` writes them into docs/monitoring.md;
 ``--cost-only`` leaves out the second, which trains the runs of simulated_runs.py (some minutes). The times are of this
 machine's processor, in the thread of the training. The second table asks, of runs with a planted cause, whether an
-anomaly of severity high or critical was told after the onset, and how many steps after it; and of clean runs, how many
+anomaly of severity high or critical was reported after the onset, and how many steps after it; and of clean runs, how many
 had one. Thresholds were looked at on runs of the development half alone.
 """
 
@@ -106,7 +106,7 @@ def found(jobs: int) -> str:
             for kind, delay in pool.map(first_told, tasks, chunksize=4):
                 by_kind.setdefault(kind, []).append(delay)
     lines = [
-        "| planted | development: told | held-out: told | held-out: steps after the onset, median (most) |",
+        "| planted | development: reported | held-out: reported | held-out: steps after the onset, median (most) |",
         "| :-- | --: | --: | --: |",
     ]
     for kind in KINDS:

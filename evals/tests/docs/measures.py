@@ -1,6 +1,6 @@
 """docs/measures.md, made from the docstrings of the measures.
 
-`python evals/tests/docs/measures.py` writes it (`make docs`); a test holds it against them.
+`make docs` writes it; a test holds it against them.
 """
 
 from __future__ import annotations

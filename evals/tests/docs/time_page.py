@@ -55,8 +55,8 @@ assumption. This page shows how much of one: the same conversations, once with t
 them, at several assumed speeds, under V0 (the clinician reads every message) and V1 (an update every 500 CTU), with the
 stub model.
 
-`Delay p50` is the median over the concepts that an update tells of the time from their first mention to it;
-`restricted mean` is over all concepts, up to 60 s, with those that are never told. Both are means over cases.
+`Delay p50` is the median over the concepts that an update states of the time from their first mention to it;
+`restricted mean` is over all concepts, up to 60 s, with those that are never reported. Both are means over cases.
 
 ## Stub conversations
 
@@ -71,9 +71,9 @@ stub model.
 {recorded}
 
 What a slower or faster assumption does to one variant it does not do to another: V0 waits for the end of a message, V1
-for 500 CTU and for the model. Which of them tells a concept sooner is, without recorded times, a matter of the setting.
+for 500 CTU and for the model. Which of them reports a concept sooner is, without recorded times, a matter of the setting.
 So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns and captions say it where it is not
-`recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time unless it is told
+`recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time without
 `--allow-assumed-time`.
 """
 

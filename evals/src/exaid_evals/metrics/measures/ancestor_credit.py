@@ -24,7 +24,7 @@ def coverage_ancestor_credit(seen: Observation) -> float | None:
 
     Edge cases: as of `coverage`.
 
-    Seizure was said; the update tells of focal-onset seizures, which are seizures.
+    Seizure was said; the update reports focal-onset seizures, which are seizures.
 
     >>> seen = Observation(stated_ms={"HP:0001250": 0}, updates=(Update(t_ms=10, concepts={"HP:0007359"}),))
     >>> 0.5 < coverage_ancestor_credit(seen) < 1

@@ -20,7 +20,7 @@ def measures(_: MetricsConfig) -> list[Measure]:
 def coverage(seen: Observation) -> float | None:
     """|∪(K(s_i) ∩ K(T_i))| / |K(T)|: the share of what was said that some update states after it was said.
 
-    T_i is what had been said, whole, when update i was emitted: a guess that comes true later is not told.
+    T_i is what had been said, whole, when update i was emitted: a guess that comes true later does not count.
 
     Edge cases: undefined where the conversation states no concept; a failed update adds nothing; no update gives 0.
 

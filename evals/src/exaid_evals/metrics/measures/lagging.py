@@ -1,7 +1,7 @@
 """How far the clinician lags behind the conversation, as simultaneous translation measures lag.
 
 The source is the conversation, once as its concepts in the order in which they were first said and once as its CTU; the
-output is what updates tell. A unit's delay is how much of the source had been said when it came. Each measure stands
+output is what updates report. A unit's delay is how much of the source had been said when it came. Each measure stands
 twice: as it was, latency included, and `_without_latency`, as it would be if each update came when its window had left
 the gate. Formulas and sources: `exaid_evals.stats.survival`.
 """
@@ -33,13 +33,13 @@ def measures(_: MetricsConfig) -> list[Measure]:
 def lag(seen: Observation, kind: str, *, latency: bool) -> float | None:
     """AL, LAAL or DAL over concepts: by how many concepts the clinician lags behind the conversation.
 
-    The source is K(T) in order of first mention; the output are the concepts told, in order of the update that tells
-    them first; the ideal policy tells every concept as it is said, so that |Y| = |X| = |K(T)|. What is never told adds
+    The source is K(T) in order of first mention; the output are the concepts reported, in order of the update that
+    reports them first; the ideal policy reports every concept as it is said, so that |Y| = |X| = |K(T)|. What is never reported adds
     no unit: read it beside `concepts_never_told`.
 
-    Edge case: undefined where nothing is told.
+    Edge case: undefined where nothing is reported.
 
-    A, B and C are said in turn; an update tells A when two were said, another B and C when all were: lags of 2 and
+    A, B and C are said in turn; an update reports A when two were said, another B and C when all were: lags of 2 and
     3 − 1 until all is said.
 
     >>> updates = (Update(t_ms=25, concepts={"A"}), Update(t_ms=40, concepts={"B", "C"}))

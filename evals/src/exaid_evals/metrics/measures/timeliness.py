@@ -34,7 +34,7 @@ def time_to_first_update_ms(seen: Observation) -> float | None:
 
 
 def concept_delay_ms(seen: Observation, q: float) -> float | None:
-    """The q-quantile, over concepts told, of the time from the first mention to the first update after it.
+    """The q-quantile, over concepts reported, of the time from the first mention to the first update after it.
 
     A mention counts from the arrival of its last code point. Concepts that never reach the clinician have no part in
     it, and a middleware that drops what comes late looks prompt: read it beside `concepts_never_told`, or read
@@ -42,7 +42,7 @@ def concept_delay_ms(seen: Observation, q: float) -> float | None:
 
     Edge cases: undefined where no concept of the conversation reaches the clinician; never negative, for what an update
         states
-    before anyone said it is `anticipated`, and told when an update states it again.
+    before anyone said it is `anticipated`, and reported when an update states it again.
 
     A waits 3000 − 1000 ms, B 5000 − 1500 ms, C is never stated: delays of 2000 and 3500 ms.
 
@@ -56,12 +56,12 @@ def concept_delay_ms(seen: Observation, q: float) -> float | None:
 def concept_delay_km(seen: Observation) -> float | None:
     """The Kaplan–Meier median, over all concepts of the conversation, of the time until an update states them.
 
-    A concept that is never told is censored: it had waited until the end of the conversation, or of the last update
+    A concept that is never reported is censored: it had waited until the end of the conversation, or of the last update
     where that came later, and nobody knows for how long it would have.
 
-    Edge case: undefined where at most half of the concepts are told, or the conversation states none.
+    Edge case: undefined where at most half of the concepts are reported, or the conversation states none.
 
-    A waits 2000 ms; B, said at 1500 ms, is never told and has waited until 5000 ms: S falls to 1/2 at 2000 ms.
+    A waits 2000 ms; B, said at 1500 ms, is never reported and has waited until 5000 ms: S falls to 1/2 at 2000 ms.
 
     >>> seen = Observation(stated_ms={"A": 1000, "B": 1500}, updates=(Update(t_ms=3000, concepts={"A"}),), end_ms=5000)
     >>> concept_delay_km(seen)
@@ -73,8 +73,8 @@ def concept_delay_km(seen: Observation) -> float | None:
 def concept_delay_rmst(seen: Observation, horizon: int) -> float | None:
     """The restricted mean, over all concepts, of the time until an update states them: ∫ S(t) dt up to a horizon.
 
-    The mean wait of a clinician who stops waiting at the horizon; concepts that are never told count with what they
-    waited, and from then on with the share that was never told.
+    The mean wait of a clinician who stops waiting at the horizon; concepts that are never reported count with what they
+    waited, and from then on with the share that was never reported.
 
     Edge case: undefined where the conversation states no concept.
 
