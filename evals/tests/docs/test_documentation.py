@@ -46,3 +46,9 @@ def test_the_handbook_names_every_verb_and_every_record() -> None:
     handbook = text_of("evals/README.md")
     missing = [name for name in [*VERBS, *schemas.current_versions()] if f"`{name}`" not in handbook]
     assert missing == []
+
+
+def test_the_index_lists_every_page() -> None:
+    """A page that docs/README.md does not lead to would be found by nobody."""
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")} - {"README.md"}
+    assert pages <= set(_LINK.findall(text_of("docs/README.md")))
