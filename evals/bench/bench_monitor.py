@@ -3,8 +3,8 @@
 Run: ``python evals/bench/bench_monitor.py`` prints both tables; ``--write`` writes them into docs/monitoring.md;
 ``--cost-only`` leaves out the second, which trains the runs of simulated_runs.py (some minutes). The times are of this
 machine's processor, in the thread of the training. The second table asks, of runs with a planted cause, whether an
-anomaly of severity high or critical was reported after the onset, and how many steps after it; and of clean runs, how many
-had one. Thresholds were looked at on runs of the development half alone.
+anomaly of severity high or critical was reported after the onset, and how many steps after it; and of clean runs, how
+many had one. Thresholds were looked at on runs of the development half alone.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ stub model.
 {recorded}
 
 What a slower or faster assumption does to one variant it does not do to another: V0 waits for the end of a message, V1
-for 500 CTU and for the model. Which of them reports a concept sooner is, without recorded times, a matter of the setting.
-So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns and captions say it where it is not
-`recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time without
+for 500 CTU and for the model. Which of them reports a concept sooner is, without recorded times, a matter of the
+setting. So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns and captions say it where
+it is not `recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time without
 `--allow-assumed-time`.
 """
 

@@ -34,8 +34,8 @@ def lag(seen: Observation, kind: str, *, latency: bool) -> float | None:
     """AL, LAAL or DAL over concepts: by how many concepts the clinician lags behind the conversation.
 
     The source is K(T) in order of first mention; the output are the concepts reported, in order of the update that
-    reports them first; the ideal policy reports every concept as it is said, so that |Y| = |X| = |K(T)|. What is never reported adds
-    no unit: read it beside `concepts_never_told`.
+    reports them first; the ideal policy reports every concept as it is said, so that |Y| = |X| = |K(T)|. What is never
+    reported adds no unit: read it beside `concepts_never_told`.
 
     Edge case: undefined where nothing is reported.
 
