@@ -91,7 +91,7 @@ def exported(*arguments: str) -> None:
 
 
 def test_runs_as_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The verb writes what the runs hold; settings of several kinds are JSON; what an earlier export had goes."""
+    """The verb writes what the runs hold; what an earlier export had goes, and what is the user's stays."""
     for name, rate in (("a", 0.5), ("b", "auto")):
         history(tmp_path / name, 2.0, 1.0)
         (tmp_path / name / "config.json").write_text(json.dumps({"rate": rate, "layers": [1, 2]}))
@@ -103,8 +103,9 @@ def test_runs_as_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert frames["summaries"].val_loss.tolist() == [1.0, 1.0]
     assert frames["configs"][["rate", "layers"]].to_numpy().tolist() == [["0.5", "[1,2]"], ['"auto"', "[1,2]"]]
     assert frames["histories"].value.tolist() == [2.0, 1.0, 2.0, 1.0]
+    (out / "parquet" / "mine.parquet").write_bytes(b"somebody's own")
     exported("--run", str(shared_campaign().root), "--out", str(out))
-    assert {path.stem for path in (out / "parquet").iterdir()} == set(CAMPAIGNS_FRAMES)
+    assert {path.stem for path in (out / "parquet").iterdir()} == {*CAMPAIGNS_FRAMES, "mine"}
 
 
 @pytest.mark.docs

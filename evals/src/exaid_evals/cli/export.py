@@ -180,15 +180,20 @@ def run(request: ExportRequest) -> int:
 
 
 def _write_parquet(reading: Reading, folder: Path, settings: Settings) -> None:
-    """Write what a lone campaign or the runs hold, and remove what an earlier export wrote and this one does not."""
+    """Write what a lone campaign or the runs hold, and remove what an earlier export wrote and this one does not.
+
+    Only names that an export gives are removed: other files are the user's.
+    """
+    from exaid_evals.api import campaign, runs
     from exaid_evals.api.campaign import open_campaign
     from exaid_evals.api.runs import Runs
 
     [first, *others] = reading.runs
     alone = first.format == "campaign" and not others and first.origin
     written = open_campaign(alone).to_parquet(folder) if alone else Runs(reading, settings).to_parquet(folder)
-    for path in set(folder.glob("*.parquet")) - set(written):
-        path.unlink()
+    ours = {folder / f"{name}.parquet" for name in (*campaign.FRAMES, *runs.FRAMES)}
+    for path in ours - set(written):
+        path.unlink(missing_ok=True)
 
 
 command = verb("export", ExportRequest, run)

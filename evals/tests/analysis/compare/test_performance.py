@@ -18,7 +18,7 @@ from exaid_evals.analysis.compare.final_means import (
     within_run,
 )
 from exaid_evals.analysis.compare.groups import group_runs
-from exaid_evals.analysis.compare.performance import Ranking, rank, runs_needed
+from exaid_evals.analysis.compare.performance import Ranking, rank, runs_needed, separable
 from exaid_evals.analysis.compare.recommend import ExperimentComparator, recommendations, verdict, verdicts
 from exaid_evals.analysis.compare.report import ranking_rows
 from exaid_evals.analysis.compare.stage import stability_of
@@ -152,8 +152,21 @@ def test_with_the_runs_that_are_needed_intervals_lie_apart_in_four_fifths() -> N
         assert n is not None
         one, other = rng.normal(0, sds[0], (4000, n)), rng.normal(gap, sds[1], (4000, n))
         half = [stats.t.ppf(0.975, n - 1) * each.std(axis=1, ddof=1) / np.sqrt(n) for each in (one, other)]
-        separable = np.mean(other.mean(axis=1) - one.mean(axis=1) > half[0] + half[1])
-        assert 0.78 <= separable <= (0.86 if n > 8 else 0.95)
+        apart = np.mean(other.mean(axis=1) - one.mean(axis=1) > half[0] + half[1])
+        assert 0.78 <= apart <= (0.86 if n > 8 else 0.95)
+
+
+def test_pairs_that_all_differ_alike_are_judged_by_the_groups_own_intervals() -> None:
+    """No spread between the differences is no interval of theirs, and not a reason to doubt a gap of five intervals."""
+
+    def group(name: str, value: float) -> Performance:
+        return Performance(name, FinalMean(value, value - 0.01, value + 0.01, 0.004, 3), "seeds", {}, None, (0.0, 9.0))
+
+    first, other = group("a", 0.9), group("b", 0.8)
+    alike = over_repetitions(np.array([0.1, 0.1, 0.1]))
+    assert alike.low is None
+    assert separable(first, other, {"b": alike})
+    assert not separable(first, group("b", 0.9), {"b": alike})
 
 
 def diverging(rng: np.random.Generator, at: int = 60) -> tuple[Run, ...]:

@@ -46,10 +46,13 @@ def lead_of(first: Performance, other: Performance, direction: Direction) -> Fin
 
 
 def separable(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> bool:
-    """Tell whether the first is better than another group for certain."""
+    """Tell whether the first is better than another group for certain.
+
+    By the interval of the paired differences; where these have no spread, by whether the groups' own intervals overlap.
+    """
     lead = leads.get(other.group)
-    if lead is not None:
-        return lead.low is not None and lead.low > 0
+    if lead is not None and lead.low is not None:
+        return lead.low > 0
     one, held = first.level, other.level
     if one.low is None or one.high is None or held.low is None or held.high is None:
         return False
