@@ -116,6 +116,22 @@ def test_what_is_current_is_not_measured_again(campaign: Campaign) -> None:
     assert measure(campaign, config=other).stale == ("V0", "V3")
 
 
+def test_what_a_killed_stage_left_of_measured_cases_goes(campaign: Campaign) -> None:
+    """Killed behind its last table, it left cases on disk that the next command has no use for; others' stay."""
+    measure(campaign)
+    before = contents(campaign)
+    left, of_another = campaign.state / "measured" / "V3.jsonl", campaign.state / "measured" / "V9.jsonl"
+    left.parent.mkdir()
+    for path in (left, of_another):
+        path.write_text('{"inputs":"sha256:0"}\n', encoding="utf-8")
+    assert measure(campaign).stale == ()
+    assert not left.exists()
+    of_another.unlink()
+    measure(campaign)
+    assert not left.parent.exists()
+    assert contents(campaign) == before
+
+
 def test_another_configuration_has_another_signature(campaign: Campaign) -> None:
     """Thresholds, variants and cases are all in the signature."""
     signatures = {str(measure(campaign).signature)}

@@ -55,10 +55,11 @@ class Measured:
         # By id, as the files have them: resample b then draws the same cases in aggregates and comparisons.
         return [cases[case_id] for case_id in sorted(cases)]
 
-    def discard(self) -> None:
-        """Remove the files: the metrics are written."""
-        for path in self._paths.values():
-            path.unlink(missing_ok=True)
-        for path in {path.parent for path in self._paths.values()}:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+
+def discard_measured(campaign: Campaign, variants: Iterable[str]) -> None:
+    """Remove the cases of variants whose metrics are written, those that a stage killed at its very end left too."""
+    folder = campaign.state / "measured"
+    for variant in variants:
+        (folder / f"{variant}.jsonl").unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -23,7 +23,7 @@ from exaid_evals.errors import CaseFailedError, ConfigError, DataError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.metrics.comparison_stage import ComparisonReport, check_comparisons, compare_variants
-from exaid_evals.metrics.measured import Measured
+from exaid_evals.metrics.measured import Measured, discard_measured
 from exaid_evals.metrics.measurer import Measurer, Measuring, load_measuring_extractor
 from exaid_evals.metrics.records import MadeFrom, write_metrics
 from exaid_evals.metrics.registry import load_measures, measure_sources
@@ -166,7 +166,7 @@ def compute_metrics(campaign: Campaign, settings: Settings, plan: Plan, *, on_ca
         if plan.stale:
             measured = _measured(campaign, settings, plan, plan.entries, on_case)
             _write_variants(campaign, settings, plan, measured, ledger)
-            measured.discard()
+    discard_measured(campaign, plan.present)
     return compare_variants(
         campaign,
         settings.config,
