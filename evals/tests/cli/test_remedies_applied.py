@@ -284,6 +284,7 @@ def write(folder: Path, files: Mapping[str, str | bytes | None]) -> None:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row", [*VARIANTS, *ARGUMENTS, *OF_OTHERS], ids=lambda row: f"{row.command.split()[0]}: {row.remedy}"
 )

@@ -59,6 +59,7 @@ def test_a_killed_stage_loses_nothing() -> None:
     assert " 0 wrong, 0 calls paid twice" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_key_comes_out_of_no_place() -> None:
     """Wherever a server or a user puts it; and where the server says it, what is shown of it is `[redacted]`."""
     counts = dict(planted.planted(1))
