@@ -26,6 +26,7 @@ def test_the_page_is_current() -> None:
         assert recorded_table(page) == table(recorded_traces()), f"run `{COMMAND}`"
 
 
+@pytest.mark.slow
 def test_assumed_speed_decides_what_recorded_time_does_not() -> None:
     """Without times the same conversation is delayed by the setting; with them it is not."""
     [trace, *_] = stub_traces()
