@@ -88,7 +88,7 @@ class _Namer:
         self.stop = {" ".join(sorted(self.keys(entry))) for entry in stop}
         heads, others = Counter[str](), Counter[str]()
         titles = (self.keys(term.name) for one in vocabularies if one.source != "drugs" for term in one.terms)
-        self._titles = {keys[0] for keys in titles if len(keys) == 1}
+        alone = {keys[0] for keys in titles if len(keys) == 1}
         self.parts: set[str] = set()
         for vocabulary in vocabularies:
             if vocabulary.source == "drugs":
@@ -107,7 +107,7 @@ class _Namer:
                         for j in range(i + 1, min(i + 4, n) + 1)
                         if j - i < n
                     )
-        self._modifiers = {key for key, count in others.items() if count > heads[key]}
+        self._modifiers = {key for key, count in others.items() if count > heads[key]} - alone
 
     def keys(self, name: str) -> tuple[str, ...]:
         """Word keys of a name, without marks and function words."""
@@ -122,7 +122,7 @@ class _Namer:
         keys = self.keys(name)
         if not any(len(key) >= 3 and key.isalpha() for key in keys):
             return ()
-        if len(keys) == 1 and (len(keys[0]) < 4 or (not preferred and keys[0] in self._modifiers - self._titles)):
+        if len(keys) == 1 and (len(keys[0]) < 4 or (not preferred and keys[0] in self._modifiers)):
             return ()
         if " ".join(sorted(keys)) in self.stop or {stem(key) for key in keys} <= {ABNORMAL, IMPAIRED}:
             return ()
