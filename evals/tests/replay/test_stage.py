@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from conversations import conversation, failed_conversation, freeze
+from exaid_evals.artifacts.parts import read_part
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.request import Shard
 from exaid_evals.config.resources import configs_dir
-from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
+from exaid_evals.config.summarizer import LLMConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, FrozenError
+from exaid_evals.replay import stage as module
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
+from exaid_evals.replay.working import Broken, CaseDone
 from requested import changed
 
 CONVERSATIONS = [
@@ -156,3 +160,129 @@ def test_parts_are_checked_before_anything_runs() -> None:
     ]
     with pytest.raises(ConfigError, match=r"(?s)2 problems.*V1: gate.*V3: gate"):
         check_parts(settings(variants=variants))
+
+
+def test_a_plan_writes_nothing(tmp_path: Path) -> None:
+    """Of a campaign that was never run, nor does it take the ledger's lock."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    plan = plan_runs(campaign, settings())
+    assert (plan.current, len(plan.work), plan.part) == (0, 3, None)
+    assert not campaign.state.exists()
+    assert not campaign.runs.exists()
+
+
+def test_running_some_cases_keeps_the_logs_of_the_others(tmp_path: Path) -> None:
+    """What is not asked for is neither removed nor forgotten."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    do(campaign, settings())
+    before = files(campaign)
+    assert do(campaign, settings(cases=["case-2"], force=True)).written == 5
+    assert files(campaign) == before
+    assert do(campaign, settings()) == Outcome(written=0, current=15, skipped=("case-3",))
+
+
+def test_all_frozen_traces_are_checked_whichever_are_asked_for(tmp_path: Path) -> None:
+    """A campaign is one thing; a part of a stage, whose folder may hold no others, checks its own."""
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
+    campaign.trace_file("case-2").unlink()
+    with pytest.raises(FrozenError, match="case-2"):
+        plan_runs(campaign, settings(limit=1))
+    first = {"shard": Shard(1, 2), "into": tmp_path / "part"}
+    plan = plan_runs(campaign, settings(**first))
+    assert [entry.case_id for entry in plan.entries] == ["case-1", "case-3"]
+    with pytest.raises(FrozenError, match="case-2"):
+        plan_runs(campaign, settings(shard=Shard(2, 2), into=tmp_path / "other"))
+
+
+def test_a_part_is_made_in_its_own_folder(tmp_path: Path) -> None:
+    """Marked when whole, also where nothing is left to do; taken up again where it stopped; one part a folder."""
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
+    part = Campaign(tmp_path / "part")
+    wanted = settings(shard=Shard(1, 2), into=part.root)
+    assert do(campaign, wanted).written == 10
+    assert not campaign.runs.exists()
+    marked = read_part(part)
+    assert marked is not None
+    assert (marked.stage, marked.shard) == ("run-variants", Shard(1, 2))
+    assert do(campaign, wanted) == Outcome(written=0, current=10, skipped=("case-3",))
+    assert read_part(part) == marked
+    part.run_file("V1", "case-1").unlink()
+    plan = plan_runs(campaign, wanted)
+
+    def interrupt(_: str) -> None:
+        assert read_part(part) is None
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_variants(campaign, wanted, plan, on_case=interrupt)
+    assert read_part(part) is None
+    assert do(campaign, wanted).current == 10
+    assert read_part(part) == marked
+    with pytest.raises(ConfigError, match="holds part 1/2 of run-variants"):
+        do(campaign, settings(shard=Shard(2, 2), into=part.root))
+    other = plan_runs(campaign, settings(shard=Shard(2, 2), into=tmp_path / "other"))
+    assert other.part is not None
+    assert other.part.made_from == marked.made_from
+    fewer = plan_runs(campaign, settings(shard=Shard(2, 2), into=tmp_path / "other", limit=2))
+    assert fewer.part is not None
+    assert fewer.part.made_from != marked.made_from
+
+
+def test_a_live_model_is_asked_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in parts nor by a cluster, and it says what to leave out."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789")
+    campaign = freeze(tmp_path / "data", CONVERSATIONS)
+    live = SummarizerConfig(llm=LLMConfig(client="openai"), stub=TOY)
+    with pytest.raises(ConfigError, match=r"^--shard: a live model is asked by one command.*leave it out"):
+        plan_runs(campaign, settings(summarizer=live, shard=Shard(1, 2), into=tmp_path / "part"))
+    with pytest.raises(ConfigError, match=r"^--cluster: a live model is asked by this process.*leave it out"):
+        do(campaign, settings(summarizer=live, cluster="local:2"))
+
+
+def test_what_a_killed_stage_left_goes(tmp_path: Path) -> None:
+    """Half-written run logs and ledgers do not stay, also where nothing is left to do."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    do(campaign, settings())
+    before = files(campaign)
+    left = [folder / ".x.jsonl.gz.0123abcd.tmp" for folder in (campaign.state, campaign.runs / "V3")]
+    for path in left:
+        path.write_bytes(b"half")
+    do(campaign, settings())
+    assert files(campaign) == before
+
+
+def test_a_changed_part_or_client_makes_logs_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of a part, of the client and of the reader counts, as do the variant's and the model's settings."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    do(campaign, settings())
+    stop = settings(stop_entities=frozenset({"FEVER"}))
+    assert plan_runs(campaign, stop).current == 0
+    [v3] = load_variants(configs_dir() / "variants", ["V3"])
+    other = v3.model_copy(update={"gate": v3.gate.model_copy(update={"max_ctu": 77})})
+    assert plan_runs(campaign, settings(variants=[v3])).current == 3
+    assert plan_runs(campaign, settings(variants=[other])).current == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "part_sources", lambda _: {"gate": "changed"})
+        assert plan_runs(campaign, settings()).current == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "extractor_source", lambda _: "changed")
+        assert plan_runs(campaign, settings()).current == 0
+
+
+def test_more_than_a_tenth_of_broken_updates_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of ten is not told, one of nine is, with the first in the order of the cases."""
+    monkeypatch.setattr(
+        module.Worker,
+        "__call__",
+        lambda _, work: CaseDone(
+            ("V0", "V3"),
+            broken={
+                "V0": Broken(1, 10, f"{work.entry.case_id}: no"),
+                "V3": Broken(1, 9, f"{work.entry.case_id}: no"),
+            },
+        ),
+    )
+    campaign = freeze(tmp_path, CONVERSATIONS[:2])
+    wanted = settings(variants=load_variants(configs_dir() / "variants", ["V0", "V3"]))
+    monkeypatch.setattr(module.Ledger, "record", lambda *_: None)
+    assert do(campaign, wanted).broken == {"V3": Broken(2, 18, "case-1: no")}
