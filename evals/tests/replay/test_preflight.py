@@ -13,10 +13,10 @@ from conversations import conversation, failed_conversation, freeze
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.resources import configs_dir
-from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.replay import preflight as module
 from exaid_evals.replay.preflight import Preflight, preflight
+from exaid_evals.replay.run_log import read_run
 from exaid_evals.replay.stage import run_variants
 from servers.openai_server import OpenAIServer
 
@@ -220,15 +220,19 @@ def test_recordings_are_looked_at_before_a_replay(
         assert checked(campaign, configs, "V0", llm="replay").problems == ()
         assert checked(campaign, configs, "V2", llm="openai").problems == ()
         assert server.requests == []
-        do(checked(campaign, configs, "V2", llm="openai"), campaign)
-    assert checked(campaign, configs, "V2", llm="replay", force=True).problems == ()
-    [cassette] = campaign.cassettes.glob("*.jsonl.gz")
+        do(checked(campaign, configs, "V2", "V4", llm="openai"), campaign)
+    assert checked(campaign, configs, "V2", "V4", llm="replay", force=True).problems == ()
+    log = campaign.run_file("V4", "case-2")
+    cassette = campaign.cassette_file(read_run(log).meta["eval_run_id"])
     cassette.write_bytes(b"no archive")
     for llm in ("replay", "openai"):
-        [problem] = checked(campaign, configs, "V0", "V2", llm=llm, force=True).problems
+        [problem] = checked(campaign, configs, "V0", "V4", llm=llm, force=True).problems
         assert cassette.name in str(problem)
-    # Where nothing of a variant is left to do, its recording is not needed.
-    assert checked(campaign, configs, "V2", llm="openai").problems == ()
+    # Where nothing of a variant is left to do, its recording is not needed; that of the next one is.
+    assert checked(campaign, configs, "V2", "V4", llm="openai").problems == ()
+    log.unlink()
+    [problem] = checked(campaign, configs, "V2", "V4", llm="openai").problems
+    assert cassette.name in str(problem)
 
 
 def test_the_first_case_left_is_probed(campaign: Campaign, configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
