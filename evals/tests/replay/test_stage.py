@@ -163,12 +163,18 @@ def test_parts_are_checked_before_anything_runs() -> None:
 
 
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
-    """Of a campaign that was never run, nor does it take the ledger's lock."""
+    """Of a campaign that was never run nothing is made; half a line of its ledger may be another's, who is writing."""
     campaign = freeze(tmp_path, CONVERSATIONS)
     plan = plan_runs(campaign, settings())
     assert (plan.current, len(plan.work), plan.part) == (0, 3, None)
     assert not campaign.state.exists()
     assert not campaign.runs.exists()
+    do(campaign, settings())
+    [ledger] = campaign.state.glob("*.jsonl")
+    ledger.write_bytes(ledger.read_bytes() + b'{"half a line')
+    before = files(campaign)
+    assert plan_runs(campaign, settings()).current == 15
+    assert files(campaign) == before
 
 
 def test_running_some_cases_keeps_the_logs_of_the_others(tmp_path: Path) -> None:
