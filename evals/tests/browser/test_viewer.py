@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import re
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pages import Page
@@ -265,24 +267,86 @@ def test_it_looks_as_agreed(open_page: Open, campaign: Campaign, report: Path, n
     assert fields.getextrema()[1] < 48
 
 
-def test_hostile_text_stays_text(open_page: Open, report: Path, tmp_path: Path) -> None:
+def changed(report: Path, folder: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Path:
+    """Write a page whose records are others."""
+    text = report.read_text("utf-8")
+    for number, record in enumerate(change(records_in(text))):
+        text = re.sub(rf'(?<=id="block-{number}">)[^<]*', pack(record), text)
+    (folder / "changed.html").write_text(text, "utf-8")
+    return folder / "changed.html"
+
+
+def test_hostile_text_stays_text(open_page: Open, campaign: Campaign, report: Path, tmp_path: Path) -> None:
     """Markup in a message, an update, an agent and a concept is shown as it was written; none of it runs."""
-    page_text = report.read_text("utf-8")
-    overview, first, *_ = records_in(page_text)
-    first["messages"][0]["text"] += HOSTILE
-    first["messages"][0]["agent"] = HOSTILE
-    first["runs"]["V3"]["updates"][0]["text"] += HOSTILE
-    overview["concepts"] = [[concept, HOSTILE] for concept, _ in overview["concepts"]]
-    for number, record in enumerate((overview, first)):
-        block = rf'(?<=id="block-{number}">)[^<]*'
-        page_text = re.sub(block, pack(record), page_text)
-    hostile = tmp_path / "hostile.html"
-    hostile.write_text(page_text, "utf-8")
-    page = opened(open_page, hostile, f"#/case/{first['id']}?a=V3&b=V1")
-    assert page.driver.title == f"{first['id']} · exaid-evals"
+
+    def poison(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        overview, first, *_ = records
+        first["messages"][0]["text"] += HOSTILE
+        first["messages"][0]["agent"] = HOSTILE
+        first["runs"]["V3"]["updates"][0]["text"] += HOSTILE
+        overview["concepts"] = [[concept, HOSTILE] for concept, _ in overview["concepts"]]
+        return records
+
+    case_id, hostile = case_ids(campaign)[0], changed(report, tmp_path, poison)
+    page = opened(open_page, hostile, f"#/case/{case_id}?a=V3&b=V1")
+    assert page.driver.title == f"{case_id} · exaid-evals"
     shown = page.run("return document.querySelector('.case').textContent")
     assert shown.count(HOSTILE) >= 4
     assert page.all("img, #view script") == []
+
+
+def test_long_names_of_variants_are_cut_and_cover_nothing(
+    open_page: Open, campaign: Campaign, report: Path, tmp_path: Path
+) -> None:
+    """A variant's long name stays within the time axis, the gauges and the chart, whole in its title."""
+    name = "no_token_gate_and_ten_summaries"
+    named = changed(report, tmp_path, lambda records: json.loads(json.dumps(records).replace('"V3"', f'"{name}"')))
+    page = opened(open_page, named, f"#/case/{case_ids(campaign)[0]}?a={name}&b=V1")
+    lane = page.run("const l = document.querySelectorAll('.lane')[1]; return [l.getBBox().x, l.textContent]")
+    assert lane[0] >= 0
+    assert lane[1].endswith(name)  # the title
+    assert page.one(".gauge b").size["height"] < 30
+    assert page.one(".gauge b").get_attribute("title") == name
+    visit(page, "#/")
+    rights = "[...document.querySelectorAll(arguments[0])].map((e) => e.getBoundingClientRect().right)"
+    right = f"return Math.max(...{rights})"
+    assert page.run(right, ".chart .end") <= page.run(right, ".chart") + 1
+
+
+def test_a_failed_replay_says_so_where_its_numbers_would_be(
+    open_page: Open, campaign: Campaign, report: Path, tmp_path: Path
+) -> None:
+    """The case's view gives the reason, and the list of cases says `failed` rather than a dash."""
+
+    def fail(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        overview, first, *_ = records
+        first["runs"]["V1"] = {"status": "failed", "reason": "the model did not answer"}
+        overview["cases"][0]["status"]["V1"] = "failed"
+        for values in overview["values"]["V1"].values():
+            values[0] = None
+        return records
+
+    case_id = case_ids(campaign)[0]
+    page = opened(open_page, changed(report, tmp_path, fail), f"#/case/{case_id}?a=V3&b=V1")
+    assert "the model did not answer" in page.one(".side-b .empty").text
+    assert page.all(".gauge .faint")[1].text == "the replay failed"
+    visit(page, "#/cases")
+    (row,) = (one for one in page.all("tbody tr") if case_id in one.text)
+    assert row.text.split().count("failed") == 1
+
+
+@pytest.mark.parametrize("fragment", ["", "#/compare", "case"])
+def test_print_cuts_nothing_off(open_page: Open, campaign: Campaign, report: Path, fragment: str) -> None:
+    """On paper no table or column scrolls: each is as high and, on a landscape page, as wide as what it holds."""
+    where = f"#/case/{case_ids(campaign)[0]}" if fragment == "case" else fragment
+    page = opened(open_page, report, where, width=1030)
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    boxes = "[...document.querySelectorAll('.scroll, .body')]"
+    hidden = "[e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth]"
+    found = page.run(f"return {boxes}.map((e) => {hidden})")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert found
+    assert max(max(one) for one in found) <= 4  # pixels: borders, and rounding
 
 
 def test_a_running_campaign_is_followed(open_page: Open, campaign: Campaign) -> None:

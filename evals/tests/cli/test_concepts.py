@@ -53,8 +53,34 @@ def test_a_person_gets_a_table_or_a_page(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["concepts", str(tmp_path / "note.txt"), "--html"]) == 0
     page = capsys.readouterr().out
     assert "&lt;<mark" in page
+    assert "Content-Security-Policy" in page
     assert "<seizures>" not in page
     assert 'title="Fever (denied)"' in page
+
+
+def test_what_comes_in_goes_out_before_the_end() -> None:
+    """Standard input is read batch by batch: with more than a batch read, the first records are out, memory bounded."""
+    lines = [json.dumps({"id": number, "text": "fever"}).encode() + b"\n" for number in range(1000)]
+    out, seen = io.StringIO(), []
+
+    def read1(_: int) -> bytes:
+        seen.append(out.getvalue().count("\n"))
+        return lines.pop(0) if lines else b""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read1=read1)))
+        patch.setattr(sys, "stdout", out)
+        assert run(["concepts"]) == 0
+    assert out.getvalue().count("\n") == 1000
+    assert seen[255:258] == [0, 256, 256]
+    assert seen[-1] == 768
+
+
+def test_a_page_keeps_lines_and_obeys_nothing() -> None:
+    """Line ends and tabs stand as in the text, and a character that turns text round is shown, not obeyed."""
+    _, page, _ = concepts("No fever.\r\n\tSeizures\u202e <b>".encode(), "--format", "html")
+    assert "</mark>.\n    <mark" in page
+    assert "\\u202e &lt;b&gt;" in page
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.metrics.records import read_variant_and_cases
+from exaid_evals.viewer import page as page_module
 from stub_campaigns import change_record, copy_of, records_in, shared_campaign
 
 VARIANTS = ("V0", "V1", "V2", "V3", "V4")
@@ -85,6 +86,17 @@ def test_its_bytes_are_the_same_again_and_a_current_page_is_not_made_anew(
     capsys.readouterr()
     assert cli(["view", "--data-dir", str(campaign.root)]) == 0
     assert "current" in capsys.readouterr().out
+
+
+def test_a_page_is_stale_where_a_template_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every page is filled from counts among the inputs, as the viewer's own parts do."""
+    before = page_module.assets_hash()
+    shutil.copytree(page_module.TEMPLATES, tmp_path / "templates")
+    monkeypatch.setattr(page_module, "TEMPLATES", tmp_path / "templates")
+    assert page_module.assets_hash() == before
+    with (tmp_path / "templates" / "page.css").open("a") as style:
+        style.write("p { color: red }")
+    assert page_module.assets_hash() != before
 
 
 def test_it_asks_nobody_and_nothing_in_it_runs_but_its_own_script(page: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -281,14 +280,16 @@ class OpenCampaign:
         return f"<campaign {self.folder}: {len(self.cases)} cases{stub}; runs of {', '.join(self.variants) or 'none'}>"
 
     def _repr_html_(self) -> str:
-        rows = {
-            "campaign": str(self.folder),
-            "cases": f"{len(self.cases)}{', simulated' if self.manifest.stub else ''}",
-            "runs of": ", ".join(self.variants) or "none",
-            "traces": self.manifest.trace_dataset_hash,
-        }
-        cells = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
-        return f"<table>{''.join(cells)}</table>"
+        from exaid_evals.report.document import Document, Grid
+        from exaid_evals.report.render import to_fragment
+
+        rows = (
+            ("campaign", str(self.folder)),
+            ("cases", f"{len(self.cases)}{', simulated' if self.manifest.stub else ''}"),
+            ("runs of", ", ".join(self.variants) or "none"),
+            ("traces", self.manifest.trace_dataset_hash),
+        )
+        return str(to_fragment(Document("", [Grid(rows)])))
 
 
 def evaluate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import html
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from exaid_evals.errors import DataError
 
 if TYPE_CHECKING:
     from exaid_evals.concepts.base import Mention
+    from exaid_evals.report.document import Piece
 
 _COLUMNS = ("document", "place", "text", "concept", "name", "said")
 _WIDEST = 40
@@ -84,41 +85,35 @@ def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
-_STYLE = """body { font: 16px/1.6 system-ui, sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em }
-pre { white-space: pre-wrap; font: inherit }
-mark { background: #cfe8cf; border-radius: 3px; padding: 0 2px }
-mark.denied { background: #f3cccc; text-decoration: line-through }
-mark.other { background: #dcdcf0 }
-sub { color: #444; font-size: 70% }"""
-
-
 def as_html(documents: Iterable[Annotated]) -> Iterator[str]:
     """Yield a page with every concept highlighted: denied ones struck through, those of others in another colour."""
-    yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Concepts</title><style>{_STYLE}</style>'
-    for document in documents:
-        yield f"<h2>{html.escape(printable(str(document.id)))}</h2><pre>{_highlighted(document)}</pre>"
-    yield "</html>"
+    from exaid_evals.report.document import Document, Passage, Section
+    from exaid_evals.report.render import to_html
+
+    sections = [Section(str(one.id), [Passage(list(_pieces(one)))]) for one in documents]
+    yield to_html(Document("Concepts", sections))
 
 
-def _highlighted(document: Annotated) -> str:
-    """Mark the widest of overlapping mentions; its title names all concepts within it."""
-    parts, position = [], 0
+def _pieces(document: Annotated) -> Iterator[Piece]:
+    """Cut a text at the widest of overlapping mentions; the title of each names all concepts within it."""
+    from exaid_evals.report.document import Piece
+
+    position = 0
     rows = sorted(document.rows(), key=lambda row: (row["start"], -row["end"]))
     while rows:
         widest = rows[0]
         within = [row for row in rows if row["start"] < widest["end"]]
         rows = rows[len(within) :]
         end = max(row["end"] for row in within)
-        title = "; ".join(dict.fromkeys(f"{row['name']} ({_said(row)})" for row in within))
-        kind = "denied" if widest["negated"] else "" if widest["experiencer"] == "patient" else "other"
-        parts += [
-            html.escape(document.text[position : widest["start"]]),
-            f'<mark class="{kind}" title="{html.escape(title)}">',
-            html.escape(document.text[widest["start"] : end]),
-            f"<sub>{html.escape(' '.join(dict.fromkeys(row['id'] for row in within)))}</sub></mark>",
-        ]
+        yield Piece(document.text[position : widest["start"]])
+        yield Piece(
+            document.text[widest["start"] : end],
+            label=" ".join(dict.fromkeys(row["id"] for row in within)),
+            title="; ".join(dict.fromkeys(f"{row['name']} ({_said(row)})" for row in within)),
+            look="denied" if widest["negated"] else "plain" if widest["experiencer"] == "patient" else "other",
+        )
         position = end
-    return "".join([*parts, html.escape(document.text[position:])])
+    yield Piece(document.text[position:])
 
 
 RENDERERS: dict[str, Callable[[Iterable[Annotated]], Iterator[str]]] = {
@@ -170,8 +165,10 @@ def run(request: ConceptsRequest) -> int:
     here = build()
     workers = executor(request.jobs, request.cluster)
 
+    documents = _documents(request.file, request.kind)
+
     def annotated() -> Iterator[Annotated]:
-        batches = list(_batches(_documents(request.file, request.kind)))
+        batches = iter(lambda: list(itertools.islice(documents, _BATCH)), [])
         for batch, mentions in workers.map_ordered(build, batches, here=here):
             yield from (Annotated(*document, one, here.name_of) for document, one in zip(batch, mentions, strict=True))
 
@@ -200,46 +197,53 @@ class _Finder:
         return self._find([text for _, text in batch])
 
 
-def _batches(documents: Iterator[tuple[object, str]]) -> Iterator[list[tuple[object, str]]]:
-    batch = []
-    for document in documents:
-        batch.append(document)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
     """Yield the id and the text of each document of a file.
 
     Raises:
         DataError: it cannot be read, is not UTF-8, or a line is not a record with a text.
     """
-    from exaid_evals.artifacts.content import content_chunks
+    from exaid_evals.artifacts.content import CHUNK_BYTES, content_chunks
     from exaid_evals.artifacts.jsonl import parse_line
 
-    where = "standard input" if file == "-" else file
-    content = sys.stdin.buffer.read() if file == "-" else b"".join(content_chunks(Path(file)))
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    if kind == "text" or (kind == "auto" and not content.lstrip().startswith(b"{")):
+    stdin = file == "-"
+    where = "standard input" if stdin else file
+    lines = _lines(iter(lambda: sys.stdin.buffer.read1(CHUNK_BYTES), b"") if stdin else content_chunks(Path(file)))
+    leading = []  # up to the first line with something on it, which says what the file is
+    for line in lines:
+        leading.append(line)
+        if line.strip():
+            break
+    lines = itertools.chain(leading, lines)
+    if kind == "text" or (kind == "auto" and not (leading and leading[-1].lstrip().startswith(b"{"))):
         try:
-            yield ("-" if file == "-" else Path(file).stem), content.decode("utf-8")
+            yield ("-" if stdin else Path(file).stem), b"".join(lines).decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
                 f"invalid UTF-8 at byte {error.start}", where=where, remedy="save the file as UTF-8"
             ) from None
         return
-    for number, raw in enumerate(content.split(b"\n"), 1):
+    for number, raw in enumerate(lines, 1):
         if not raw.strip():
             continue
-        line = parse_line(raw.rstrip(b"\r"), number)
-        if line.value is None:
-            raise DataError(line.problem or "not a record", where=f"{where}:{number}", remedy=line.remedy)
-        text = line.value.get("text")
+        parsed = parse_line(raw.rstrip(b"\r\n"), number)
+        if parsed.value is None:
+            raise DataError(parsed.problem or "not a record", where=f"{where}:{number}", remedy=parsed.remedy)
+        text = parsed.value.get("text")
         if not isinstance(text, str):
             raise DataError(
                 "the record has no text", where=f"{where}:{number}", remedy='write {"id": …, "text": "…"} on each line'
             )
-        yield line.value.get("id", number), text
+        yield parsed.value.get("id", number), text
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends, as soon as each is whole; without the mark of byte order before the first."""
+    held, begun = b"", False
+    for chunk in chunks:
+        *whole, held = (held + chunk).split(b"\n")
+        for line in whole:
+            yield (line if begun else line.removeprefix(b"\xef\xbb\xbf")) + b"\n"
+            begun = True
+    if held:
+        yield held if begun else held.removeprefix(b"\xef\xbb\xbf")

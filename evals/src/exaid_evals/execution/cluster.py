@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class DaskCluster:
     def map_ordered(
         self,
         build: Callable[[], Callable[[Item], Result]],
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
         here: Callable[[Item], Result] | None = None,
     ) -> Generator[tuple[Item, Result], None, None]:
@@ -123,7 +123,7 @@ def _tell(line: str) -> None:
 
 
 def _ordered(
-    client: Client, build: Callable[[], Callable[[Item], Result]], items: Sequence[Item], n_done: Counter[str]
+    client: Client, build: Callable[[], Callable[[Item], Result]], items: Iterable[Item], n_done: Counter[str]
 ) -> Generator[tuple[Item, Result], None, None]:
     from concurrent.futures import CancelledError
 

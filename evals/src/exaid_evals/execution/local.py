@@ -10,10 +10,11 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import chain, islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
@@ -30,7 +31,7 @@ class Executor(Protocol):
     def map_ordered(
         self,
         build: Callable[[], Callable[[Item], Result]],
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
         here: Callable[[Item], Result] | None = None,
     ) -> Generator[tuple[Item, Result], None, None]:
@@ -69,12 +70,15 @@ class Processes:
     def map_ordered(
         self,
         build: Callable[[], Callable[[Item], Result]],
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
         here: Callable[[Item], Result] | None = None,
     ) -> Generator[tuple[Item, Result], None, None]:
         """Do as `Executor` says."""
-        jobs = min(self.jobs, len(items) // _ITEMS_PER_WORKER)
+        # Items that come one by one are looked at ahead only as far as to see that workers pay.
+        items = iter(items)
+        first = list(islice(items, self.jobs * _ITEMS_PER_WORKER)) if self.jobs > 1 else []
+        jobs, items = len(first) // _ITEMS_PER_WORKER, chain(first, items)
         if jobs <= 1:
             work = here or build()
             yield from ((item, work(item)) for item in items)

@@ -1,4 +1,4 @@
-"""What a report says, apart from how it looks: sections of paragraphs, lists, tables and pictures.
+"""What a report says, apart from how it looks: sections of paragraphs, lists, tables, passages and pictures.
 
 `report.render` writes a document as Markdown or HTML. Plain strings are text of anybody and are escaped in each form;
 `Marked` is prose of ours that is Markdown already.
@@ -46,6 +46,31 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a passage.
+
+    Attributes:
+        text: as it was written.
+        label: what is said of it; empty for text that is not highlighted.
+        title: the same at length, in HTML.
+        look: `plain`, `denied` or `other`.
+    """
+
+    text: str
+    label: str = ""
+    title: str = ""
+    look: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text of anybody, line by line, with parts of it highlighted."""
+
+    kind: ClassVar[str] = "passage"
+    pieces: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture.
 
@@ -79,7 +104,7 @@ class Section:
     blocks: Sequence[Block]
 
 
-Block = str | Items | Grid | Pictures | Section
+Block = str | Items | Grid | Passage | Pictures | Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class Document:
     """A report.
 
     Attributes:
-        title: its heading.
+        title: its heading; empty for none.
         blocks: what it says, in order.
         signature: how its numbers were made; empty for none.
         lead: whether HTML sets the paragraphs of the first section apart.

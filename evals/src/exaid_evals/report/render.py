@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).parents[1]
 _TEMPLATES = "report/templates"
+TEMPLATES = _PACKAGE / _TEMPLATES
+"""What pages are filled from, and their common style."""
 
 
 def to_markdown(document: Document) -> str:
@@ -34,8 +36,12 @@ def to_markdown(document: Document) -> str:
 
 def to_html(document: Document) -> str:
     """Return a document as a page."""
-    body = fill(f"{_TEMPLATES}/document.html.jinja", document=document)
-    return page(document.title, body.rstrip("\n"), document.signature)
+    return page(document.title, to_fragment(document).rstrip("\n"), document.signature)
+
+
+def to_fragment(document: Document) -> Markup:
+    """Return what a document says in HTML, to stand in somebody else's page."""
+    return fill(f"{_TEMPLATES}/document.html.jinja", document=document)
 
 
 def page(
@@ -116,6 +122,7 @@ def _environment(shown: Callable[[str], str]) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["lines"] = partial(_lines, shown)
     made.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     return made
 
@@ -128,10 +135,17 @@ def _finalize(shown: Callable[[str], str], value: object) -> Markup:
     return Markup(shown(value if isinstance(value, str) else str(value)))  # noqa: S704 # nosec B704 - `shown` escapes
 
 
+def _lines(shown: Callable[[str], str], text: str) -> Markup:
+    from markupsafe import Markup
+
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    return Markup("\n".join(map(shown, lines)))  # noqa: S704 # nosec B704 - `shown` escapes
+
+
 def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode('utf-8')).digest()).decode('ascii')}'"
 
 
 @cache
 def _style() -> str:
-    return (_PACKAGE / _TEMPLATES / "page.css").read_text(encoding="utf-8")
+    return (TEMPLATES / "page.css").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from exaid_evals.metrics.records import read_case_ids
 from exaid_evals.metrics.runs import runs_on_disk
 from exaid_evals.provenance.reported import stale_metrics
 from exaid_evals.provenance.tables import measured_variants, primary_variant
-from exaid_evals.report.render import fill, page
+from exaid_evals.report.render import TEMPLATES, fill, page
 from exaid_evals.viewer.collect import Collected, Source, collect
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def asset(name: str) -> str:
 
 
 def assets_hash() -> str:
-    """Return the hash of every part, which no hash of Python sources covers."""
-    return sha256_structure({path.name: asset(path.name) for path in sorted(_ASSETS.iterdir())})
+    """Return the hash of the page's parts and of what every page is filled from: no hash of sources covers them."""
+    parts = sorted([*_ASSETS.iterdir(), *TEMPLATES.iterdir()])
+    return sha256_structure({path.name: path.read_text(encoding="utf-8") for path in parts})
 
 
 def inputs_of(campaign: Campaign, config: MetricsConfig, stop_entities: frozenset[str], prices: Prices | None) -> str:

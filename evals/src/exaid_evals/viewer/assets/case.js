@@ -30,9 +30,9 @@ function gauge(reading, side) {
     number.textContent = shown(value, 3);
     inner.style.width = `${100 * (value || 0)}%`;
     const read = value === null ? 0 : Math.round(value * reading.said.size);
-    words.textContent = value === null ? "nothing to cover" : `${read} of ${plural(reading.said.size, "concept")}${view.ms < reading.end ? ` by ${clock(view.ms)}` : ""}`;
+    words.textContent = value === null ? reading.problem || "no concept was said" : `${read} of ${plural(reading.said.size, "concept")}${view.ms < reading.end ? ` by ${clock(view.ms)}` : ""}`;
   };
-  return { element: el("div", { class: "gauge" }, el("b", { class: lookOf(reading.variant) }, reading.variant), number, el("span", { class: "rail", "aria-hidden": "true" }, inner), words), update };
+  return { element: el("div", { class: "gauge" }, el("b", { class: lookOf(reading.variant), title: reading.variant }, reading.variant), number, el("span", { class: "rail", "aria-hidden": "true" }, inner), words), update };
 }
 
 function legend() {
@@ -104,7 +104,7 @@ function drawCase(record, index, pair) {
     el("div", { class: "axis" }, axis.elements, el("div", { class: "measured" }, budget.element, el("div", { class: "gauges" }, gauges.map((one) => one.element)))),
     legend(),
     el("div", { class: "columns" }, talk.element, columns.map((one, side) => el("section", { class: `column side-${"ab"[side]} ${lookOf(pair[side])}`, "aria-label": `Updates of ${pair[side]}` },
-      el("h2", {}, pair[side], el("small", {}, readings[side].ok ? `${plural(readings[side].updates.length, "update")}, ${whole(readings[side].updates.reduce((sum, one) => sum + Math.ceil(one.text.length / CHARS_PER_CTU), 0))} CTU` : readings[side].run.status.replaceAll("_", " "))), scrolling(one.list, `Updates of ${pair[side]}, one after the other`)))),
+      el("h2", {}, pair[side], el("small", {}, readings[side].problem || `${plural(readings[side].updates.length, "update")}, ${whole(readings[side].updates.reduce((sum, one) => sum + Math.ceil(one.text.length / CHARS_PER_CTU), 0))} CTU`)), scrolling(one.list, `Updates of ${pair[side]}, one after the other`)))),
     el("div", { class: "below" }, concepts.element, el("section", {}, el("h2", { id: "h-calls" }, "Calls, decisions and flushes"), readings.map(callTable))));
   let shownUpdate = null;
   const update = (state) => {

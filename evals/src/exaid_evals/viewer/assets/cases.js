@@ -14,7 +14,7 @@ function caseRows(values, measure, { signed, look, link, decimals }) {
   const defined = values.filter((one) => one.value !== null), largest = Math.max(0, ...defined.map((one) => Math.abs(one.value)));
   const { scale } = measureOf(measure), total = defined.reduce((sum, one) => sum + one.value, 0);
   return values.map((one) => el("tr", {}, el("th", { scope: "row" }, link(one.index)),
-    el("td", { class: "n" }, one.value === null ? el("span", { class: "faint" }, one.why || "undefined") : shown(one.value, decimals, scale)),
+    el("td", { class: "n" }, one.value === null ? el("span", { class: "faint" }, one.why) : shown(one.value, decimals, scale)),
     el("td", {}, one.value === null ? null : bar(one.value, largest, signed, look)),
     el("td", { class: "n faint" }, one.value === null || !total || signed ? "" : percent(one.value / total))));
 }
@@ -25,10 +25,13 @@ function orderControl(state) {
     el("button", { type: "button", "aria-pressed": key === now, onclick: () => change({ sort: key === "desc" ? null : key }) }, words)));
 }
 
+// Why a case has no value: a replay that failed, or a measure that is not defined for it.
+const whyMissing = (one, variants) => variants.map((id) => one.status[id]).find((status) => status !== "ok")?.replaceAll("_", " ") || "undefined";
+
 function valuesOf(measure, variant, against) {
   const mine = data.values[variant]?.[measure] || [], theirs = against ? data.values[against]?.[measure] || [] : [];
   return data.cases.map((one, index) => {
-    const why = [variant, against].filter(Boolean).map((id) => one.status[id]).find((status) => status !== "ok")?.replaceAll("_", " ");
+    const why = whyMissing(one, [variant, against].filter(Boolean));
     const value = mine[index] ?? null, other = against ? theirs[index] ?? null : 0;
     return { index, value: value === null || other === null ? null : value - other, why };
   });
@@ -80,5 +83,5 @@ function drawCases(state) {
     el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Cases" }, el("table", { class: "numbers compact" },
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Case"), el("th", { scope: "col", class: "n" }, "Concepts"), variantIds().map((id) => el("th", { scope: "col", class: "n" }, el("i", { class: `swatch ${lookOf(id)}` }), id)))),
       el("tbody", {}, all.map(({ index }) => el("tr", {}, el("th", { scope: "row" }, caseLink(index, by)), el("td", { class: "n" }, whole(data.cases[index].said.length)),
-        variantIds().map((id) => { const value = data.values[id][measure]?.[index] ?? null; return el("td", { class: "n meter" }, bar(value || 0, largest, false, lookOf(id)), shown(value, decimals, scale)); })))))) ) };
+        variantIds().map((id) => { const value = data.values[id][measure]?.[index] ?? null; return value === null ? el("td", { class: "n faint" }, whyMissing(data.cases[index], [id])) : el("td", { class: "n meter" }, bar(value, largest, false, lookOf(id)), shown(value, decimals, scale)); })))))) ) };
 }

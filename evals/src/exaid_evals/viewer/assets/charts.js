@@ -1,6 +1,7 @@
 // Drawing: coverage against the budget, intervals on a common scale, and bars.
 function coverageChart(curves, budgets, primary) {
-  const width = 760, height = 380, box = { left: 46, right: width - 56, top: 12, bottom: height - 42 };
+  const width = Math.max(320, Math.min(760, window.innerWidth - 56)), height = Math.max(270, width / 2), names = Object.keys(curves).map((id) => short(id).length);
+  const box = { left: 40, right: width - Math.max(40, 14 + 8 * Math.max(0, ...names)), top: 12, bottom: height - 42 };
   const largest = Math.max(...Object.values(curves).map((curve) => curve.x.at(-1)));
   const x = (value) => box.left + (value / largest) * (box.right - box.left), y = (value) => box.bottom - value * (box.bottom - box.top);
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", tabindex: 0,
@@ -13,7 +14,7 @@ function coverageChart(curves, budgets, primary) {
     svg.append(shape("line", { class: "budget", x1: x(budget), x2: x(budget), y1: box.top, y2: box.bottom }),
       shape("text", { x: x(budget), y: box.bottom + 17, "text-anchor": "middle" }, whole(budget)));
   }
-  svg.append(shape("text", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }, "Reading budget (CTU of updates, 4 characters each)"));
+  svg.append(shape("text", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }, width < 500 ? "Reading budget (CTU)" : "Reading budget (CTU of updates, 4 characters each)"));
   const order = Object.keys(curves).sort((one, other) => (one === primary) - (other === primary));
   const drawn = order.map((id) => ({ id, ...curves[id] })).filter((one) => one.mean.some((value) => value !== null));
   for (const one of drawn) {
@@ -28,7 +29,7 @@ function coverageChart(curves, budgets, primary) {
   const ends = drawn.map((one) => ({ id: one.id, y: y(one.mean.at(-1) ?? 0) })).sort((one, other) => one.y - other.y);
   ends.forEach((one, index) => { if (index) one.y = Math.max(one.y, ends[index - 1].y + 15); });
   const over = ends.length ? Math.max(0, ends.at(-1).y - box.bottom) : 0;
-  for (const one of ends) svg.append(shape("text", { class: `end ${lookOf(one.id)}`, x: box.right + 9, y: one.y - over + 4 }, one.id));
+  for (const one of ends) svg.append(shape("text", { class: `end ${lookOf(one.id)}`, x: box.right + 9, y: one.y - over + 4 }, short(one.id), shape("title", { text: one.id })));
   const cursor = shape("line", { class: "cursor", y1: box.top, y2: box.bottom, visibility: "hidden" });
   const readout = el("output", { class: "readout", "aria-live": "polite" }, "Point at the chart to read values.");
   const grid = drawn.length ? drawn[0].x : [0];

@@ -21,7 +21,7 @@ function drawCompare(state) {
   const digits = decimals + (decimals < 2 ? 1 : 0), concepts = conceptDifferences(a, b), sought = (state.q || "").toLowerCase();
   const kept = concepts.filter((one) => `${one.name} ${one.id}`.toLowerCase().includes(sought));
   const search = el("input", { type: "search", id: "q", value: state.q || "", autocomplete: "off", spellcheck: "false", placeholder: "concept", oninput: () => change({ q: search.value }) });
-  const links = (indices, id) => el("td", { class: "cases" }, indices.length > 0 && el("b", {}, whole(indices.length)), indices.slice(0, 3).map((index) => el("a", { href: address("case", [data.cases[index].id], { a, b, c: id }) }, data.cases[index].id)), indices.length > 3 && el("span", { class: "faint" }, `and ${indices.length - 3} more`));
+  const links = (indices, id) => el("td", { class: "cases" }, indices.length > 0 && el("b", {}, whole(indices.length)), indices.slice(0, 3).map((index) => el("a", { href: address("case", [data.cases[index].id], { a, b, c: id }) }, data.cases[index].id)), indices.length > 3 && el("span", { class: "faint" }, ` and ${indices.length - 3} more`));
   const count = (side) => concepts.reduce((sum, one) => sum + one[side].length, 0);
   return { title: `${a} and ${b}`, keep: ["#q"], element: el("div", { class: "page" }, el("h1", {}, `${a} and ${b}`),
     el("div", { class: "bar" }, choice("First", "a", ids, a, (id) => change({ a: id, b: id === b ? a : b }, { step: true })), choice("Second", "b", ids, b, (id) => change({ b: id, a: id === a ? b : a }, { step: true })),
@@ -30,11 +30,11 @@ function drawCompare(state) {
       el("section", {}, el("h2", { id: "h-differ" }, "Where they differ most"),
         el("p", { class: "sub" }, `${measureLabel(measure)}, ${a} − ${b}: mean ${shown(mean, digits, measureOf(measure).scale)} over ${plural(defined.length, "case")}; ${a} higher in ${more}, lower in ${fewer}.`),
         el("div", { class: "scroll tall", tabindex: 0, role: "group", "aria-label": "Cases by difference" }, el("table", { class: "numbers compact" },
-          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Case"), el("th", { scope: "col", class: "n" }, "Difference"), el("th", { scope: "col" }, el("span", { class: "hidden" }, "drawn")), el("td"))),
+          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Case"), el("th", { scope: "col", class: "n" }, "Difference"), el("th", { scope: "col", colspan: 2 }, el("span", { class: "hidden" }, "drawn")))),
           el("tbody", {}, caseRows(values, measure, { signed: true, look: "", decimals: digits, link: (index) => caseLink(index, a, b) }))))),
       el("section", {}, el("h2", { id: "h-only" }, "Concepts that one states and the other does not"),
         el("p", { class: "sub" }, `Over all cases, ${a} alone states ${whole(count("a"))}, ${b} alone ${whole(count("b"))}.`),
         el("div", { class: "scroll tall", tabindex: 0, role: "group", "aria-label": "Concepts by difference" }, el("table", { class: "numbers compact" },
-          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Concept"), el("th", { scope: "col", class: "n" }, "Said in"), el("th", { scope: "col" }, `${a} alone`), el("th", { scope: "col" }, `${b} alone`))),
+          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Concept"), el("th", { scope: "col", class: "n" }, "Said in", el("small", {}, "cases")), el("th", { scope: "col" }, `${a} alone`), el("th", { scope: "col" }, `${b} alone`))),
           el("tbody", {}, kept.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name, el("small", {}, one.id)), el("td", { class: "n" }, whole(one.said)), links(one.a, one.id), links(one.b, one.id))))))))) };
 }

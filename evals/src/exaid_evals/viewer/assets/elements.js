@@ -36,6 +36,7 @@ function clock(ms, tenths = true) {
 }
 
 const seconds = (ms) => `${shown(ms, ms < 9950 ? 2 : 1, 0.001)} s`;
+const short = (name, most = 18) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 const plural = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
 
 function ticks(low, high, wanted) {

@@ -83,6 +83,8 @@ class Reading {
     });
     this.length = start;
   }
+  // Why there is nothing to show; empty where there is.
+  get problem() { return this.ok ? "" : this.run.status === "failed" ? "the replay failed" : this.run.status === "skipped_failed_trace" ? "no conversation" : this.run.status.replaceAll("_", " "); }
   wasSaid(concept, ms) { return this.said.has(concept) && this.said.get(concept) <= ms; }
   // The share of what was said in the whole conversation that is read within a budget and by a time; null where nothing was said.
   coverage(budget = Infinity, ms = Infinity) {

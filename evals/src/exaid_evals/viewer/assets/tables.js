@@ -79,6 +79,7 @@ function overview() {
     parts.push(section("comparisons", "Differences between variants", "Mean paired difference over cases with its 95 % interval, drawn on one scale a measure; the line marks no difference.",
       comparisonTable(tables.comparisons), notes(own(tables.comparisons))));
   }
+  else if (data.variants.length > 1) parts.push(section("comparisons", "Differences between variants", "No variant was compared with another: compute-metrics --against names the one to compare with."));
   if (tables.delays) parts.push(section("delays", "Delay", null, dataTable(tables.delays), notes(own(tables.delays))));
   if (tables.cost) parts.push(section("cost", "Cost", "Per case. A CTU is four characters, on both sides of the model.", dataTable(tables.cost), notes(own(tables.cost))));
   if (tables.data_set) parts.push(section("data", "Conversations", null, dataTable(tables.data_set, { compact: true }), notes(own(tables.data_set))));

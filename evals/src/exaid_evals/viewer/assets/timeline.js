@@ -1,6 +1,7 @@
 // The time axis that conversation and updates share, with what happened on it; the slider below it moves the moment.
 function timeline(conversation, readings, end) {
-  const width = Math.max(460, Math.min(1200, window.innerWidth - 60)), left = 58, right = width - 12, lane = 20, top = 4;
+  const names = readings.map((reading) => short(reading.variant)), longest = Math.max(...names.map((name) => name.length));
+  const width = Math.max(460, Math.min(1200, window.innerWidth - 60)), left = Math.max(58, 18 + 7 * longest), right = width - 12, lane = 20, top = 4;
   const x = (ms) => left + (ms / (end || 1)) * (right - left);
   const agents = [...new Set(conversation.messages.map((message) => message.agent))];
   const height = top + lane * (1 + readings.length) + 20;
@@ -18,7 +19,7 @@ function timeline(conversation, readings, end) {
   });
   readings.forEach((reading, number) => {
     const middle = top + lane * (number + 1) + lane / 2;
-    svg.append(shape("text", { class: `lane ${lookOf(reading.variant)}`, x: left - 10, y: middle + 4, "text-anchor": "end" }, reading.variant),
+    svg.append(shape("text", { class: `lane ${lookOf(reading.variant)}`, x: left - 10, y: middle + 4, "text-anchor": "end" }, names[number], shape("title", { text: reading.variant })),
       shape("line", { class: "grid", x1: left, x2: right, y1: middle, y2: middle }));
     for (const decision of reading.decisions) {
       if (decision.decision === "summarize") continue;

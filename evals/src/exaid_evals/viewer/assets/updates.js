@@ -77,7 +77,7 @@ function updateColumn(reading, side) {
     }
   };
   const scrollTo = (name) => { const found = items.find((one) => one.name === name); if (found) into(list, found.item); };
-  const empty = reading.ok ? "No update." : reading.run.status === "failed" ? `The replay failed: ${reading.run.reason}` : "The case has no conversation.";
-  if (!events.length) list.append(el("li", { class: "held" }, empty));
+  if (!reading.ok) list.append(el("li", { class: "empty" }, el("b", {}, reading.run.status === "failed" ? "The replay of this case failed." : "The case has no conversation."), reading.run.reason && el("p", {}, reading.run.reason), el("p", { class: "faint" }, `${reading.variant} is left out of this case's numbers, and the case out of its means.`)));
+  else if (!events.length) list.append(el("li", { class: "empty" }, "No update was written."));
   return { list, update, scrollTo };
 }
