@@ -15,6 +15,23 @@ _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
+def is_folder(entry: os.DirEntry[str] | Path) -> bool:
+    """Return whether an entry is a folder, or a link to one; a link that leads to itself is not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def folders_in(place: Path) -> list[Path]:
+    """Return the folders within one, sorted, without links; none where it cannot be read."""
+    try:
+        with os.scandir(place) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
 def regular_descriptor(path: Path, *, follow: bool = True) -> int:
     """Open a file for reading and return its descriptor.
 

@@ -179,7 +179,7 @@ def test_keys_walk_through_cases_and_updates(open_page: Open, campaign: Campaign
         body.send_keys(key)
     addressed(page, lambda address: "u=a1" in address)
     assert page.one(".update.chosen header .name").text == "1"
-    assert page.all(".talk .window")
+    assert page.all(".conversation .window")
     body.send_keys(Keys.ARROW_RIGHT)
     ready(page)
     assert page.one(".case h1").text == second

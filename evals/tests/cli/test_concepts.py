@@ -63,12 +63,12 @@ def test_what_comes_in_goes_out_before_the_end() -> None:
     lines = [json.dumps({"id": number, "text": "fever"}).encode() + b"\n" for number in range(1000)]
     out, seen = io.StringIO(), []
 
-    def read1(_: int) -> bytes:
+    def readline(_: int) -> bytes:
         seen.append(out.getvalue().count("\n"))
         return lines.pop(0) if lines else b""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read1=read1)))
+        patch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=readline)))
         patch.setattr(sys, "stdout", out)
         assert run(["concepts"]) == 0
     assert out.getvalue().count("\n") == 1000

@@ -107,7 +107,7 @@ def test_a_campaign_is_planned_run_and_planned_again(
         n_calls = len(server.requests)
         assert 0 < n_calls <= total["calls"]
     done = planned(capsys, *arguments)
-    assert done["stages"]["run-variants"]["calls"] == {"nothing_to_do": True, "talk": "frozen", "variants": []}
+    assert done["stages"]["run-variants"]["calls"] == {"nothing_to_do": True, "conversation": "frozen", "variants": []}
     again = planned(capsys, *arguments, "--force")
     variants = again["stages"]["run-variants"]["calls"]["variants"]
     assert sum(one["recorded"]["calls"] for one in variants) == n_calls
@@ -207,9 +207,9 @@ def test_simulated_conversation_stands_in_for_what_is_not_there(
         tmp_path / "data",
     ]
     facts = planned(capsys, *arguments, "--config-dir", configs)
-    assert facts["stages"]["make-traces"]["talk"] == "simulated"
+    assert facts["stages"]["make-traces"]["conversation"] == "simulated"
     calls = facts["stages"]["run-variants"]["calls"]
-    assert calls["talk"] == "simulated"
+    assert calls["conversation"] == "simulated"
     assert [one["runs_to_do"] for one in calls["variants"]] == [2] * 5
     assert not (tmp_path / "data").exists()
 

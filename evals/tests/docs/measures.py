@@ -15,7 +15,7 @@ from docs.measure_texts import COMPARED, TEXTS
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.registry import MEASURES, ON_REQUEST
-from exaid_evals.provenance.lineage import comparison_fields, constants_of, definition_of
+from exaid_evals.provenance.lineage import comparison_fields, definition_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGET = ROOT / "docs" / "measures.md"
@@ -109,6 +109,11 @@ def _comparisons() -> Iterator[str]:
     yield f"## comparisons\n\n{told}"
     rows = [f"| `{name}` | {text.replace('|', chr(92) + '|')} |" for name, text in comparison_fields().items()]
     yield "\n".join(["| field | |", "|---|---|", *rows])
+
+
+def constants_of(measure: Measure) -> dict[str, object]:
+    """Return what a measure's function is called with besides the observation, such as its budget or threshold."""
+    return dict(getattr(measure.compute, "keywords", {}))
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from exaid_evals.metrics.runs import llm_id
 from exaid_evals.metrics.stage import Settings as MetricsSettings
 from exaid_evals.metrics.stage import compute_metrics, plan_metrics
 from exaid_evals.replay.run_log import read_run
-from exaid_evals.replay.stage import Outcome, Settings, check_parts, plan_runs, run_variants
+from exaid_evals.replay.stage import Outcome, Settings, part_problems, plan_runs, run_variants
 from requested import changed
 from servers.openai_server import Answer, Fail, OpenAIServer, Received
 
@@ -48,7 +48,8 @@ def settings(**changes: Any) -> Settings:
 
 def do(campaign: Campaign, wanted: Settings) -> Outcome:
     """Check, plan and run."""
-    check_parts(wanted, campaign)
+    if problems := part_problems(wanted.summarizer, wanted.variants, campaign):
+        raise ConfigError.of(problems)
     return run_variants(campaign, wanted, plan_runs(campaign, wanted), on_case=lambda _: None)
 
 

@@ -112,7 +112,7 @@ def test_conversation_repeats_negates_abbreviates_and_paraphrases() -> None:
     kinds = Counter[MentionKind]()
     for number, case in enumerate(CASES):
         sampler = Sampler(number, case.case_id, "talk")
-        config = MasGenerationConfig().stub.talk
+        config = MasGenerationConfig().stub.conversation
         turns = discuss(case, case.initial_presentation, ["R one", "R two", "R three", "R four"], config, 13, sampler)
         spoken = "\n".join(turn.content for turn in turns[1:])
         if re.search(r"(?<!\()\bVSD\b", spoken):
@@ -217,7 +217,7 @@ def test_inflection_is_careful(phrase: str, other: str) -> None:
 
 def test_short_forms_are_introduced_first() -> None:
     """A phrase is spelled out with its short form once, and abbreviated from then on."""
-    config = MasGenerationConfig.model_validate({"stub": {"talk": {"abbreviate": 1}}}).stub.talk
+    config = MasGenerationConfig.model_validate({"stub": {"conversation": {"abbreviate": 1}}}).stub.conversation
     book = Phrasebook({"bizarre thing": "BT"}, config, Sampler(1, "case-x", "talk"))
     assert [book.name("bizarre thing").surface for _ in range(3)] == ["bizarre thing (BT)", "BT", "BT"]
 

@@ -34,7 +34,7 @@ from stub_conversations import CASES, CONVERSATIONS, generated
 
 def test_labels_lie_where_their_words_are() -> None:
     """Each gold label covers, in the message, the words by which it was made; none is a duplicate."""
-    config = MasGenerationConfig().stub.talk
+    config = MasGenerationConfig().stub.conversation
     for number, case in enumerate(CASES):
         sampler = Sampler(number, case.case_id, "talk")
         for turn in discuss(case, case.initial_presentation, ["R one", "R two", "R three"], config, 13, sampler):

@@ -136,7 +136,7 @@ def concepts_frame(seen: Iterable[tuple[str, str, Observation]], names: Mapping[
         for index, update in enumerate(one.updates):
             read += update.ctu
             for concept in update.concepts:
-                if one.told_by.get(concept) is update or (concept not in first and concept not in one.told_by):
+                if one.reported_by.get(concept) is update or (concept not in first and concept not in one.reported_by):
                     first[concept] = (index, update.t_ms, read)
         for concept in sorted(one.trace_concepts | one.output_concepts):
             at, stated_ms, read_ctu = first.get(concept, (None, None, None))
@@ -203,7 +203,7 @@ def _usage(usage: Mapping[str, int | None] | None) -> dict[str, int | None]:
 
 
 def _status(concept: str, seen: Observation) -> str:
-    if concept in seen.told_by:
+    if concept in seen.reported_by:
         return STATED
     if concept not in seen.output_concepts:
         return NEVER_STATED

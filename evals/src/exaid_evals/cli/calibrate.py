@@ -69,7 +69,7 @@ def run(request: CalibrateRequest) -> int:
     folder = request.campaign.root / FOLDER
     remove_leftovers(folder, variants_dir)
     write_calibration(folder, result, current=current)
-    _tell(result, current, folder)
+    _show(result, current, folder)
     if request.write:
         for name, text in texts.items():
             path = variants_dir / f"{name}.yaml"
@@ -98,7 +98,7 @@ def _alike(frozen: Mapping[str, FrozenConfig]) -> list[tuple[list[str], FrozenCo
     return found
 
 
-def _tell(result: Calibration, current: Policy, folder: Path) -> None:
+def _show(result: Calibration, current: Policy, folder: Path) -> None:
     plan, choice, tried = result.plan, result.choice, result.sweep
     left_out = plan.grid[1]
     survivors, front = int(choice.survivors.sum()), int(choice.front.sum())

@@ -16,7 +16,7 @@ from exaid_evals.cli.histories import (
     exit_status_of,
     read_runs,
     require_writable,
-    tell_notes,
+    show_notes,
 )
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import option
@@ -107,7 +107,7 @@ def _show(comparison: Comparison, found: Collected) -> None:
         click.echo(_shortened(told, names))
     for line in recommendations(comparison):
         click.echo(f"- {_shortened(line, names)}")
-    tell_notes([_shortened(line, names) for line in comparison.notes], found)
+    show_notes([_shortened(line, names) for line in comparison.notes], found)
 
 
 def _cut(text: str) -> str:
@@ -156,7 +156,7 @@ def run_impact(request: ImpactRequest) -> int:
         click.echo(f"- {printable(line)}")
     if impact.importance.withheld is not None:
         click.echo(f"importance is withheld: {printable(impact.importance.withheld)}")
-    tell_notes(impact.notes, found)
+    show_notes(impact.notes, found)
     click.echo(f"wrote {shown(write_impact(impact, request.output_dir))}")
     return exit_status_of(found)
 

@@ -70,7 +70,7 @@ def run(request: MetricsRequest) -> int:
     click.echo(plain.render(report.main))
     done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
     click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
-    _tell(comparisons)
+    _show(comparisons)
     if request.labels is not None:
         _correct(campaign, request.labels, measured, str(plan.signature))
     n_frozen = len(plan.manifest.entries)
@@ -123,7 +123,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
-def _tell(comparisons: ComparisonReport) -> None:
+def _show(comparisons: ComparisonReport) -> None:
     """State what was compared, and what was not."""
     against = comparisons.against
     if comparisons.compared:

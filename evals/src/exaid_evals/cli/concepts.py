@@ -203,12 +203,13 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
     Raises:
         DataError: it cannot be read, is not UTF-8, or a line is not a record with a text.
     """
-    from exaid_evals.artifacts.content import CHUNK_BYTES, content_chunks
+    from exaid_evals.artifacts.content import content_chunks
     from exaid_evals.artifacts.jsonl import parse_line
+    from exaid_evals.files import CHUNK_BYTES
 
     stdin = file == "-"
     where = "standard input" if stdin else file
-    lines = _lines(iter(lambda: sys.stdin.buffer.read1(CHUNK_BYTES), b"") if stdin else content_chunks(Path(file)))
+    lines = _lines(iter(lambda: sys.stdin.buffer.readline(CHUNK_BYTES), b"") if stdin else content_chunks(Path(file)))
     leading = []  # up to the first line with something on it, which says what the file is
     for line in lines:
         leading.append(line)

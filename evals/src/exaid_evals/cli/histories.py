@@ -167,7 +167,7 @@ def warn(lines: Iterable[str], label: str = "warning") -> None:
         click.echo(f"{label}: {printable(line)}", err=True)
 
 
-def tell_notes(notes: Sequence[str], found: Collected) -> None:
+def show_notes(notes: Sequence[str], found: Collected) -> None:
     """Print what limits an analysis on standard error, but for the runs that `read_runs` has named already."""
     left_out = tuple(found.unreadable)
     warn((line for line in notes if not line.endswith(left_out)) if left_out else notes, "note")

@@ -90,15 +90,15 @@ def run(request: ImportRequest) -> int:
         click.echo(f"left out: {printable(text)}", err=True)
     if not dry_run:
         freeze_traces(campaign, imported.traces, note=imported.note)
-    _tell(campaign, imported, dry_run=dry_run)
+    _show(campaign, imported, dry_run=dry_run)
     return 0
 
 
 command = verb("import-traces", ImportRequest, run)
 
 
-def _tell(campaign: Campaign, imported: Imported, *, dry_run: bool) -> None:
-    from exaid_evals.traces.importers.assemble import told
+def _show(campaign: Campaign, imported: Imported, *, dry_run: bool) -> None:
+    from exaid_evals.traces.importers.assemble import counted
 
     traces = imported.traces
     casting = imported.casting.agents
@@ -109,7 +109,7 @@ def _tell(campaign: Campaign, imported: Imported, *, dry_run: bool) -> None:
         ("CTU", f"{sum(trace.text_units_ctu for trace in traces)}"),
         ("agents", ", ".join(f"{printable(name)} = {agent or 'left out'}" for name, agent in casting.items())),
         ("times", _times(imported)),
-        ("left out", told(imported.left_out) if imported.left_out else "0"),
+        ("left out", counted(imported.left_out) if imported.left_out else "0"),
         ("stub", "yes" if traces[0].provenance.stub else "no"),
     ]
     if imported.silenced:

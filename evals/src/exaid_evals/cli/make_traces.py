@@ -38,7 +38,7 @@ def run(request: TracesRequest) -> int:
     if plan.source_reason:
         click.echo(f"cases: {plan.manifest.generation.case_source}: {plan.source_reason}", err=True)
     if request.dry_run:
-        _tell_plan(plan)
+        _show_plan(plan)
         return 0
     if plan.frozen is not None:
         result = make_traces(plan)
@@ -52,7 +52,7 @@ def run(request: TracesRequest) -> int:
                 cluster=request.cluster,
                 budget=Budget(request.max_calls, request.max_ctu),
                 on_case=lambda case: progress.advance(case.case_id),
-                on_note=_tell_note,
+                on_note=_show_note,
             )
     if not result.stopped:
         note_configuration(
@@ -63,18 +63,18 @@ def run(request: TracesRequest) -> int:
                 "mas_generation.yaml": plan.generation_config.model_dump(mode="json"),
             },
         )
-    _tell_result(plan, result)
+    _show_result(plan, result)
     return SOME_CASES_FAILED if result.failed or result.stopped else 0
 
 
 command = verb("make-traces", TracesRequest, run)
 
 
-def _tell_note(note: str) -> None:
+def _show_note(note: str) -> None:
     click.echo(note, err=True)
 
 
-def _tell_plan(plan: Plan) -> None:
+def _show_plan(plan: Plan) -> None:
     generation = plan.manifest.generation
     state = "frozen already, nothing to do" if plan.frozen is not None else "would be made"
     click.echo(f"{len(plan.cases)} of {generation.n_cases_available} cases ({generation.case_source}): {state}")
@@ -82,7 +82,7 @@ def _tell_plan(plan: Plan) -> None:
         click.echo(f"  {case.case_id}  {case.category}")
 
 
-def _tell_result(plan: Plan, result: Result) -> None:
+def _show_result(plan: Plan, result: Result) -> None:
     entries = result.manifest.entries
     conversations = [entry for entry in entries if not entry.failed]
     if result.nothing_to_do:

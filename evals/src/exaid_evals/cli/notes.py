@@ -83,7 +83,7 @@ def run(request: NotesRequest) -> int:
         for line in _table(notes) if request.form == "table" else _jsonl(notes):
             click.echo(line)
     if request.judge is not None:
-        _tell_agreement(pairs)
+        _show_agreement(pairs)
     return 0
 
 
@@ -114,7 +114,7 @@ def _noting(notes: Iterator[MeasuredNote], pairs: list[tuple[Judged, Verdict]]) 
         yield note
 
 
-def _tell_agreement(pairs: list[tuple[Judged, Verdict]]) -> None:
+def _show_agreement(pairs: list[tuple[Judged, Verdict]]) -> None:
     import numpy as np
 
     from exaid_evals.factuality.judge import judges_agreement

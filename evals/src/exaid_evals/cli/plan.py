@@ -50,7 +50,7 @@ def _of_traces(stage: Mapping[str, Any]) -> Iterator[str]:
     if cases is None:
         yield "cases: cannot be told, see the problems"
         return
-    yield f"conversation: {stage['talk']}"
+    yield f"conversation: {stage['conversation']}"
     yield (
         f"cases: {cases['wanted']:,} of {cases['available']:,} ({cases['source']}), {cases['frozen']:,} frozen, "
         f"{cases['failed']:,} of them failed: {_first(cases)}"
@@ -102,7 +102,7 @@ def _of_runs(stage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _calls(calls: Mapping[str, Any]) -> Iterator[str]:
-    if calls["talk"] == "simulated":
+    if calls["conversation"] == "simulated":
         yield "nothing is frozen yet: forecast over simulated conversations about these cases; plan again when it is"
     header = ["variant", "to do", "current", "flushes", "recorded"]
     header += ["calls", "high", "prompt CTU", "high", "answer CTU", "high"]
@@ -123,7 +123,7 @@ def _calls(calls: Mapping[str, Any]) -> Iterator[str]:
             )
     yield (
         "flushes, and with them the trigger's decisions, are exact"
-        if calls["talk"] == "frozen"
+        if calls["conversation"] == "frozen"
         else "flushes are those of the simulated conversations"
     )
     yield "expected: as the recorded calls of a variant, else every decision summarises, half as long as allowed"

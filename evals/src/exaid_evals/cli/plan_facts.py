@@ -33,7 +33,7 @@ def facts_of_traces(facts: Facts, found: TracesPreflight, *, replays: bool) -> N
     plan = found.plan
     # Before anything is known of the cases: is the conversation live?
     live = found.model is not None
-    stage: Facts = {"talk": "live" if live else "simulated", "replays": replays, "configuration": {}}
+    stage: Facts = {"conversation": "live" if live else "simulated", "replays": replays, "configuration": {}}
     _add_settings(stage, "dataset.yaml", found.dataset)
     _add_settings(
         stage, "mas_generation.yaml", found.generation, but=_OF_LIVE_CONVERSATION if live else _OF_STUB_CONVERSATION
@@ -104,7 +104,7 @@ def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, conv
         except ExaidError as error:
             _add_problems(facts, "run-variants", [error])
     elif found.plan is not None and not found.plan.work:
-        stage["calls"] = {"talk": "frozen", "variants": [], "nothing_to_do": True}
+        stage["calls"] = {"conversation": "frozen", "variants": [], "nothing_to_do": True}
     facts["stages"]["run-variants"] = stage
 
 
@@ -113,14 +113,14 @@ def _add_calls(stage: Facts, campaign: Campaign, found: RunsPreflight, conversat
     assert found.client is not None  # noqa: S101
     if found.plan is not None:
         forecasts = forecast(campaign, found.settings, found.plan, found.client)
-        stage["calls"] = {"talk": "frozen", "variants": _described(forecasts, len(found.variants))}
+        stage["calls"] = {"conversation": "frozen", "variants": _described(forecasts, len(found.variants))}
     elif conversation is not None:
         from exaid_evals.traces.stub.generator import StubSource
 
         stub = StubSource(conversation.generation_config, conversation.provenance, conversation.every_case)
         traces = [stub.generate(case) for case in conversation.cases]
         forecasts = forecast_of_conversation(found.settings, found.client, traces)
-        stage["calls"] = {"talk": "simulated", "variants": _described(forecasts, len(found.variants))}
+        stage["calls"] = {"conversation": "simulated", "variants": _described(forecasts, len(found.variants))}
 
 
 def _described(forecasts: Iterable[Forecast], n_variants: int) -> list[Facts]:
@@ -169,7 +169,9 @@ def with_cost(facts: Facts, price_input: float | None, price_output: float | Non
             total["cost"] = (tokens["prompt"] * price_input + tokens["completion"] * price_output) / _MILLION
         totals[level] = total
     ratios = [row["tokens_per_ctu"]["prompt"] for row in _rows(facts)]
-    unknown = any("calls" not in stage for stage in facts["stages"].values() if stage.get("talk") != "simulated")
+    unknown = any(
+        "calls" not in stage for stage in facts["stages"].values() if stage.get("conversation") != "simulated"
+    )
     facts["total"] = {
         **totals,
         # Without the calls of some stage, a sum over the others would pass for the whole.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +106,7 @@ def _publication(request: ReplicateRequest) -> int:
     if request.as_json:
         click.echo(canonical_json(_document(publication.aggregate, found)))
     else:
-        _tell(found, request.page)
+        _show(found, request.page)
     calibrated = found.calibration.cells if found.calibration else ()
     cells = (*found.recomputed.cells, *found.recomputed.case_cells, *calibrated, *found.chunk_size)
     return 0 if all(cell.equal for cell in cells) and not found.recomputed.unpublished else 1
@@ -167,13 +167,15 @@ def _cell(cell: Cell) -> dict[str, object]:
     }
 
 
-def _tell(found: Replication, page: Path | None) -> None:
+def _show(found: Replication, page: Path | None) -> None:
+    from exaid_evals.replication.page import equal_of
+
     recomputed = found.recomputed
     for one in recomputed.variants:
         ours = f" ({one.ours} here)" if one.ours else ""
         click.echo(f"{printable(one.variant)}: {printable(one.policy)}{ours}: {one.meaning}, {one.n_cases} cases")
-    click.echo(f"variants  {_equal(recomputed.cells)} published numbers equal")
-    click.echo(f"cases     {_equal(recomputed.case_cells)} published numbers equal")
+    click.echo(f"variants  {equal_of(recomputed.cells)} published numbers equal")
+    click.echo(f"cases     {equal_of(recomputed.case_cells)} published numbers equal")
     if recomputed.unpublished:
         click.echo(f"cases     {len(recomputed.unpublished)} without a published line: {recomputed.unpublished[0]}, …")
     for cell in [cell for cell in (*recomputed.cells, *recomputed.case_cells) if not cell.equal][:20]:
@@ -195,12 +197,8 @@ def _tell(found: Replication, page: Path | None) -> None:
         click.echo(f"gate      {step.n_equal:,} of {step.n_published:,} flushes of {printable(step.variant)} replayed")
     if found.calibration is not None:
         chosen = found.calibration.chosen.label if found.calibration.chosen else "no policy"
-        click.echo(f"calibrate {_equal(found.calibration.cells)} published numbers equal; {chosen} chosen")
+        click.echo(f"calibrate {equal_of(found.calibration.cells)} published numbers equal; {chosen} chosen")
     if found.chunk_size:
-        click.echo(f"chunks    {_equal(found.chunk_size)} published numbers on fixed chunks equal")
+        click.echo(f"chunks    {equal_of(found.chunk_size)} published numbers on fixed chunks equal")
     if page is not None:
         click.echo(f"page      {shown(page)}")
-
-
-def _equal(cells: Sequence[Cell]) -> str:
-    return f"{sum(cell.equal for cell in cells):,} of {len(cells):,}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from exaid_evals.config.base import Config
 
@@ -163,7 +163,10 @@ class StubConfig(Config):
 
     model: str = Field(default="stub-groupchat-2", pattern="^stub-")
     failure_rate: float = Field(default=0.0, ge=0, le=1)
-    talk: ConversationConfig = ConversationConfig()
+    conversation: ConversationConfig = Field(
+        default=ConversationConfig(),
+        validation_alias=AliasChoices("conversation", "talk"),  # as it was once called
+    )
     timing: TimingConfig = TimingConfig()
 
 
@@ -269,8 +272,8 @@ class MasGenerationConfig(Config):
     @model_validator(mode="after")
     def _fits_the_rounds(self) -> Self:
         # Beside the doctors: the opening, one interjection and the summary.
-        if self.stub.talk.doctor_messages_high + 3 > self.mac.n_round:
-            raise ValueError("stub.talk.doctor_messages_high + 3 must not exceed mac.n_round")
+        if self.stub.conversation.doctor_messages_high + 3 > self.mac.n_round:
+            raise ValueError("stub.conversation.doctor_messages_high + 3 must not exceed mac.n_round")
         return self
 
 

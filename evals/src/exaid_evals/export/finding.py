@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from exaid_evals.files import is_folder
+
 _MAGIC = re.compile(r"[*?\[]")
 _TOLD_AT_MOST = 20
 
@@ -58,7 +60,7 @@ class _Search:
             for place in self._every(folder):
                 yield from self.below(place, others)
         elif not _MAGIC.search(part):
-            if _is_folder(folder / part):
+            if is_folder(folder / part):
                 yield from self.below(folder / part, others)
             elif (folder / part).is_symlink():
                 self._tell_dead(folder / part)
@@ -96,7 +98,7 @@ class _Search:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _is_folder(entry):
+                    if is_folder(entry):
                         folders.append(entry.name)
                     elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - of many
                         dead.append(entry.name)
@@ -113,13 +115,6 @@ class _Search:
 
 def _fits(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
-
-
-def _is_folder(entry: os.DirEntry[str] | Path) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 class RealPaths:

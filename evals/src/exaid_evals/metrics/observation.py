@@ -129,7 +129,7 @@ class Observation:
         return frozenset[str]().union(*(update.concepts for update in self.updates))
 
     @cached_property
-    def told_by(self) -> Mapping[str, Update]:
+    def reported_by(self) -> Mapping[str, Update]:
         """Concept of K(T) → the first update that states it after it was said; none for what is never reported."""
         told: dict[str, Update] = {}
         for update in self.updates:

@@ -10,7 +10,7 @@ from exaid_evals.metrics.base import Measure
 _PACKAGE = "exaid_evals.metrics.measures"
 _FAMILIES = {
     "volume": f"{_PACKAGE}.volume:measures",
-    "talk": f"{_PACKAGE}.conversation:measures",
+    "conversation": f"{_PACKAGE}.conversation:measures",
     "coverage": f"{_PACKAGE}.coverage:measures",
     "coverage_at_budget": f"{_PACKAGE}.coverage_at_budget:measures",
     "coverage_auc": f"{_PACKAGE}.coverage_auc:measures",

@@ -18,7 +18,6 @@ from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.records import FAILED_RUN, OK, MadeFrom, read_variant
 from exaid_evals.metrics.registry import load_measures
@@ -99,11 +98,6 @@ def comparison_fields() -> dict[str, str]:
         )
         before = text
     return told
-
-
-def constants_of(measure: Measure) -> dict[str, Any]:
-    """Return what a measure's function is called with besides the observation, such as its budget or threshold."""
-    return dict(getattr(measure.compute, "keywords", {}))
 
 
 def _joined(block: str) -> str:

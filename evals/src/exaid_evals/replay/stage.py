@@ -222,17 +222,6 @@ def _simulated(settings: Settings) -> bool:
     return build_client(settings.summarizer, read_concepts=read_nothing, reader_id="").stub
 
 
-def check_parts(settings: Settings, campaign: Campaign | None = None) -> None:
-    """Build every part once, and make sure that the client can answer, from a campaign's recordings if it replays.
-
-    Raises:
-        ConfigError: names every problem of every variant and of the client, before anything is run.
-    """
-    problems = part_problems(settings.summarizer, settings.variants, campaign)
-    if problems:
-        raise ConfigError.of(problems)
-
-
 def part_problems(
     summarizer: SummarizerConfig, variants: Sequence[VariantConfig], campaign: Campaign | None = None
 ) -> list[ConfigError]:

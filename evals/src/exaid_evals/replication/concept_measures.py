@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from exaid_evals.concepts.base import CachedExtractor
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replication.campaign import to_run_log, to_trace
-from exaid_evals.replication.measures import Values, joined_by_blanks
+from exaid_evals.replication.measures import Values, joined_by_blanks, mean
 from exaid_evals.replication.published import PublishedRun, PublishedTrace
 from exaid_evals.replication.records import Record
 
@@ -87,20 +85,20 @@ def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concept
     jaccards = [_jaccard(one or frozenset(), other or frozenset()) for one, other in pairwise(stated)]
     m6a, m6b = _grounding(trace, run, stated, concepts, text_of)
     values = {
-        "m3_redundancy_jaccard_mean": _mean(jaccards),
+        "m3_redundancy_jaccard_mean": mean(jaccards),
         "m3_redundancy_threshold_rates": _rates(jaccards),
         "m4_trace_coverage": len(told & known) / len(known) if known else 0.0,
         "m5_unsupported_global_rate": len(told - known) / len(told) if told else 0.0,
-        "m5_unsupported_per_summary_mean": _mean([len(found - known) / len(found) for found in stated if found]),
-        "m6a_mean": _mean(m6a),
-        "m6b_mean": _mean(m6b),
+        "m5_unsupported_per_summary_mean": mean([len(found - known) / len(found) for found in stated if found]),
+        "m6a_mean": mean(m6a),
+        "m6b_mean": mean(m6b),
         "m7b_coverage_by_budget": _by_budget(run.summaries, stated, known),
     }
     return ConceptCase(values, jaccards)
 
 
 def _rates(jaccards: Sequence[float]) -> dict[str, float | None]:
-    return {f"tau_{tau}": _mean([float(value >= float(tau)) for value in jaccards]) for tau in TAUS}
+    return {f"tau_{tau}": mean([float(value >= float(tau)) for value in jaccards]) for tau in TAUS}
 
 
 def aggregate_concepts(of_cases: Sequence[ConceptCase]) -> dict[str, float | None]:
@@ -117,12 +115,12 @@ def aggregate_concepts(of_cases: Sequence[ConceptCase]) -> dict[str, float | Non
         "m6a.mean": "m6a_mean",
         "m6b.mean": "m6b_mean",
     }
-    found = {"m3_redundancy.jaccard_mean": _mean(jaccards)}
+    found = {"m3_redundancy.jaccard_mean": mean(jaccards)}
     found |= {f"m3_redundancy.threshold_rates.{tau}": rate for tau, rate in _rates(jaccards).items()}
-    found |= {name: _mean([case[key] for case in cases if case[key] is not None]) for name, key in names.items()}
+    found |= {name: mean([case[key] for case in cases if case[key] is not None]) for name, key in names.items()}
     for budget in BUDGETS:
         key = f"ctu_{budget}"
-        found[f"m7b_coverage_by_budget_mean.{key}"] = _mean([case["m7b_coverage_by_budget"][key] for case in cases])
+        found[f"m7b_coverage_by_budget_mean.{key}"] = mean([case["m7b_coverage_by_budget"][key] for case in cases])
     return found
 
 
@@ -210,7 +208,3 @@ def _by_budget(
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other) if one | other else 0.0
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None

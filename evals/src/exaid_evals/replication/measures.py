@@ -105,9 +105,9 @@ def case_measures(trace: PublishedTrace, run: PublishedRun) -> CaseMeasures:
     values: Values = {
         "m1_update_count": len(run.summaries),
         "m2_output_ctu": output_ctu,
-        "m8_summary_latency_ms_mean": _mean(of_summaries),
+        "m8_summary_latency_ms_mean": mean(of_summaries),
         "m8_summary_latency_distribution_ms": distribution(of_summaries),
-        "m8_buffer_decision_latency_ms_mean": _mean(of_decisions),
+        "m8_buffer_decision_latency_ms_mean": mean(of_decisions),
         "m8_buffer_decision_latency_distribution_ms": distribution(of_decisions),
         "m9_prompt_ctu_total": prompt,
         "m9_completion_ctu_total": completion,
@@ -160,7 +160,7 @@ def aggregate(cases: Sequence[CaseMeasures]) -> Values:
         "n_cases": len(cases),
         "m1_update_count_mean": _mean_of(rows, "m1_update_count"),
         "m2_output_ctu_mean": _mean_of(rows, "m2_output_ctu"),
-        "m8_latency_ms_mean": {"summary": _mean(of_summaries), "buffer_decision": _mean(of_decisions)},
+        "m8_latency_ms_mean": {"summary": mean(of_summaries), "buffer_decision": mean(of_decisions)},
         "m8_latency_ms_distribution": {
             "summary": distribution(of_summaries),
             "buffer_decision": distribution(of_decisions),
@@ -183,7 +183,7 @@ def aggregate(cases: Sequence[CaseMeasures]) -> Values:
         "flush_statistics": {
             "flush_count_mean": _mean_of(rows, "flush_count"),
             "flush_reason_counts_mean": {
-                reason: _mean([row["flush_reason_counts"].get(reason, 0) for row in rows]) for reason in reasons
+                reason: mean([row["flush_reason_counts"].get(reason, 0) for row in rows]) for reason in reasons
             },
             "flush_accumulated_ctu_distribution": distribution([v for case in cases for v in case.flush_ctu]),
             "flush_interval_ms_distribution": distribution([v for case in cases for v in case.flush_intervals_ms]),
@@ -200,9 +200,10 @@ def aggregate(cases: Sequence[CaseMeasures]) -> Values:
     }
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def mean(values: Sequence[float]) -> float | None:
+    """Return the mean; None of nothing."""
     return float(np.mean(values)) if values else None
 
 
 def _mean_of(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    return _mean([row[name] for row in rows if row[name] is not None])
+    return mean([row[name] for row in rows if row[name] is not None])

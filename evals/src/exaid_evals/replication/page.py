@@ -83,7 +83,7 @@ def _parts(publication: Publication, found: Replication) -> Iterator[Block]:
         overall = {cell.measure: cell for cell in found.chunk_size}
         size = overall.get("chunk_size_ctu")
         yield Marked(
-            f"The fixed chunks that stand in for the gate: {_equal(found.chunk_size)} numbers of their report are "
+            f"The fixed chunks that stand in for the gate: {equal_of(found.chunk_size)} numbers of their report are "
             "recomputed, the median flush of each case and the median of these"
             + (f", rounded up to {_exact(size.recomputed)} CTU." if size else ".")
         )
@@ -92,8 +92,8 @@ def _parts(publication: Publication, found: Replication) -> Iterator[Block]:
 def _determined(found: Replication) -> Iterator[Block]:
     cells, cases = found.recomputed.cells, found.recomputed.case_cells
     yield Marked(
-        f"{_equal(cells)} published numbers of variants and {_equal(cases)} of cases are recomputed to the last digit: "
-        "M1, M2, M8, M9 and M10, flushes, throughput and the shares of latency. "
+        f"{equal_of(cells)} published numbers of variants and {equal_of(cases)} of cases are recomputed to the last "
+        "digit: M1, M2, M8, M9 and M10, flushes, throughput and the shares of latency. "
         f"{found.recomputed.n_hashed} traces have the content whose hash was published."
     )
     yield Grid([("variant", *(heading for _, heading in _SHOWN)), *_rows(cells)])
@@ -234,7 +234,7 @@ def _gate(steps: Sequence[GateStep]) -> Iterator[Block]:
 
 def _calibration(found: CalibrationFound) -> Iterator[Block]:
     yield Marked(
-        f"{_equal(found.cells)} published numbers of the calibration are recomputed to the last digit, by upstream's "
+        f"{equal_of(found.cells)} published numbers of the calibration are recomputed to the last digit, by upstream's "
         "grid, constraints, quantiles (order statistics) and rule of choice (Pareto front, nearest to utopia, then "
         "fewest flushes), over flushes of our simulator with the rules above; here the end of a turn lets go."
     )
@@ -291,7 +291,8 @@ def _rows(cells: Sequence[Cell]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _equal(cells: Sequence[Cell]) -> str:
+def equal_of(cells: Sequence[Cell]) -> str:
+    """Return how many numbers are equal, of how many."""
     return f"{sum(cell.equal for cell in cells):,} of {len(cells):,}"
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from exaid_evals.config.base import Config, load_config
 from exaid_evals.errors import ConfigError
+from exaid_evals.runs.model_names import compiles
 
 
 def _inside(name: str) -> str:
@@ -17,14 +18,6 @@ def _inside(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise ValueError("must name a file inside the run's folder, with `/`, without `..`")
     return name
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression ({error})") from None
-    return pattern
 
 
 FileName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
@@ -62,7 +55,7 @@ class Place(Config):
     key: str | None = Field(default=None, min_length=1)
     column: str | None = Field(default=None, min_length=1)
     row: RowWord | BestRow = "last"
-    path: Annotated[str, AfterValidator(_compiles)] | None = None
+    path: Annotated[str, AfterValidator(compiles)] | None = None
     value: str | int | float | bool | None = None
     scale: float = Field(default=1.0, gt=0)
     optional: bool = False

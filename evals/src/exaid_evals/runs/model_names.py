@@ -23,7 +23,8 @@ _BILLIONS = {"t": 1000.0, "b": 1.0, "m": 0.001}
 _LONGEST = 300
 
 
-def _compiles(pattern: str) -> str:
+def compiles(pattern: str) -> str:
+    """Return a regular expression of a configuration, or say why it is not one."""
     try:
         re.compile(pattern)
     except re.error as error:
@@ -31,7 +32,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(compiles)]
 
 
 class ParametersRule(Config):

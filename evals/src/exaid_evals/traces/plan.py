@@ -27,7 +27,7 @@ from exaid_evals.traces.model import Provenance
 if TYPE_CHECKING:
     from exaid_evals.traces.mac.source import MacSettings
 
-STUB_DECODING = "simulated talk: no language model, nothing was sampled"
+STUB_DECODING = "simulated conversation: no language model, nothing was sampled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.artifacts.storage import INDEX, is_shard, packed
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError, SchemaVersionError
+from exaid_evals.files import is_folder
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
 from exaid_evals.validation.metrics import MetricsCheck
 from exaid_evals.validation.records import CaseCheck, CassetteCheck, MacCassetteCheck, ManifestCheck, RecoveryCheck
@@ -158,20 +159,13 @@ def _walk(top: Path) -> Iterator[Target]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if _is_folder(entry):
+            if is_folder(entry):
                 if entry.name not in _PASSED_OVER:
                     # Links wait until every real folder has been seen, under its own name.
                     waiting.insert(0 if entry.is_symlink() else len(waiting), folder / entry.name)
             elif _is_record_file(entry.name) and not is_shard(entry.name):
                 yield Target(folder / entry.name)
         yield from (Target(folder / name) for name in sorted(in_shards - {entry.name for entry in entries}))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 UNKNOWN = "unknown"

@@ -93,7 +93,7 @@ class CaseReader:
             record,
             {concept: name_of(concept) for concept in record["concepts"]},
             tuple(said),
-            {variant: frozenset(one.told_by) for variant, one in seen.items()},
+            {variant: frozenset(one.reported_by) for variant, one in seen.items()},
             {variant: tuple(sorted(one.output_concepts - one.trace_concepts)) for variant, one in seen.items()},
             {variant: coverage(one) for variant, one in seen.items()},
         )

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.config.base import Config
+from exaid_evals.files import is_folder
 
 Positive = Annotated[float, Field(gt=0)]
 Grey = Annotated[float, Field(ge=0, le=255)]
@@ -182,7 +183,7 @@ def list_images(root: Path) -> Listing:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if _is_folder(entry):
+            if is_folder(entry):
                 waiting.insert(0 if entry.is_symlink() else len(waiting), folder / entry.name)
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - of tens of thousands
                 images.append(ImageFile(folder / entry.name, _name(folder / entry.name, root)))
@@ -199,10 +200,3 @@ def _name(path: Path, root: Path) -> str:
     except UnicodeEncodeError:  # bytes that are not UTF-8
         return printable(name)
     return name
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False

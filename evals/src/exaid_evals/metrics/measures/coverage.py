@@ -34,7 +34,7 @@ def coverage(seen: Observation) -> float | None:
     """
     if not seen.trace_concepts:
         return None
-    return len(seen.told_by) / len(seen.trace_concepts)
+    return len(seen.reported_by) / len(seen.trace_concepts)
 
 
 def concepts_told(seen: Observation) -> float:
@@ -43,7 +43,7 @@ def concepts_told(seen: Observation) -> float:
     >>> concepts_told(Observation(stated_ms={"A": 0, "B": 0}, updates=(Update(concepts={"A"}),)))
     1
     """
-    return len(seen.told_by)
+    return len(seen.reported_by)
 
 
 def concepts_never_told(seen: Observation) -> float:
@@ -52,7 +52,7 @@ def concepts_never_told(seen: Observation) -> float:
     >>> concepts_never_told(Observation(stated_ms={"A": 0, "B": 0}, updates=(Update(concepts={"A"}),)))
     1
     """
-    return len(seen.trace_concepts) - len(seen.told_by)
+    return len(seen.trace_concepts) - len(seen.reported_by)
 
 
 def anticipated(seen: Observation) -> float | None:

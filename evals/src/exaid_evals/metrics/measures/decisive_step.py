@@ -18,17 +18,17 @@ from exaid_evals.stats.survival import median_survival
 def measures(config: MetricsConfig) -> list[Measure]:
     """Declare the family."""
     return [
-        Measure("told_by_step", "share", "higher", told_by_step),
+        Measure("told_by_step", "share", "higher", reported_by_step),
         *(
-            Measure(f"told_by_step_at_{budget}", "share", "higher", partial(told_by_step_at, budget=budget))
+            Measure(f"told_by_step_at_{budget}", "share", "higher", partial(reported_by_step_at, budget=budget))
             for budget in config.budget_list
         ),
-        Measure("told_by_step_delay_ms", "ms", "lower", told_by_step_delay),
-        Measure("told_by_step_ctu", "CTU", "lower", told_by_step_ctu),
+        Measure("told_by_step_delay_ms", "ms", "lower", reported_by_step_delay),
+        Measure("told_by_step_ctu", "CTU", "lower", reported_by_step_ctu),
     ]
 
 
-def told_by_step(seen: Observation) -> float | None:
+def reported_by_step(seen: Observation) -> float | None:
     """|D ∩ ∪(K(s_i) ∩ K(T_i))| / |D|, D: the concepts first stated in the decisive step.
 
     Edge case: undefined where no step is known to be decisive, or it states nothing new.
@@ -36,16 +36,16 @@ def told_by_step(seen: Observation) -> float | None:
     The step first states A and B; an update reports A after it was said.
 
     >>> step = DecisiveStep(frozenset({"A", "B"}), start_ms=0)
-    >>> told_by_step(Observation(stated_ms={"A": 5, "B": 9}, updates=(Update(t_ms=10, concepts={"A"}),), step=step))
+    >>> reported_by_step(Observation(stated_ms={"A": 5, "B": 9}, updates=(Update(t_ms=10, concepts={"A"}),), step=step))
     0.5
     """
     step = seen.step
     if step is None or not step.concepts:
         return None
-    return len(step.concepts & seen.told_by.keys()) / len(step.concepts)
+    return len(step.concepts & seen.reported_by.keys()) / len(step.concepts)
 
 
-def told_by_step_at(seen: Observation, budget: int) -> float | None:
+def reported_by_step_at(seen: Observation, budget: int) -> float | None:
     """The same, of what is read within a budget of CTU from the beginning of the step on.
 
     Updates that were emitted before it have been read by then. Edge cases: as `told_by_step`.
@@ -53,7 +53,7 @@ def told_by_step_at(seen: Observation, budget: int) -> float | None:
     >>> step = DecisiveStep(frozenset({"A"}), start_ms=0)
     >>> late = Update(t_ms=10, concepts={"A"}, mentions=(Mention("A", 90, 100),), length=100)
     >>> seen = Observation(stated_ms={"A": 5}, updates=(late,), step=step)
-    >>> told_by_step_at(seen, budget=24), told_by_step_at(seen, budget=25)
+    >>> reported_by_step_at(seen, budget=24), reported_by_step_at(seen, budget=25)
     (0.0, 1.0)
     """
     step = seen.step
@@ -62,31 +62,31 @@ def told_by_step_at(seen: Observation, budget: int) -> float | None:
     return sum(end <= budget * CHARS_PER_CTU for end in _read_until(seen, step).values()) / len(step.concepts)
 
 
-def told_by_step_delay(seen: Observation) -> float | None:
+def reported_by_step_delay(seen: Observation) -> float | None:
     """The time until half of D is reported: the Kaplan–Meier median of the time from a first mention to its report.
 
     Edge cases: undefined where half of it never is; and as `told_by_step`.
 
     >>> step = DecisiveStep(frozenset({"A"}), start_ms=0)
-    >>> told_by_step_delay(Observation(stated_ms={"A": 5}, updates=(Update(t_ms=10, concepts={"A"}),), step=step))
+    >>> reported_by_step_delay(Observation(stated_ms={"A": 5}, updates=(Update(t_ms=10, concepts={"A"}),), step=step))
     5
     """
     step = seen.step
     if step is None or not step.concepts:
         return None
-    reported = {concept: seen.told_by.get(concept) for concept in sorted(step.concepts)}
+    reported = {concept: seen.reported_by.get(concept) for concept in sorted(step.concepts)}
     waits = [(seen.last_ms if one is None else one.t_ms) - seen.stated_ms[c] for c, one in reported.items()]
     return median_survival(waits, [one is not None for one in reported.values()])
 
 
-def told_by_step_ctu(seen: Observation) -> float | None:
+def reported_by_step_ctu(seen: Observation) -> float | None:
     """The CTU to be read from the beginning of the step on until half of D is reported.
 
     Edge cases: undefined where half of it never is; and as `told_by_step`.
 
     >>> step = DecisiveStep(frozenset({"A"}), start_ms=0)
     >>> late = Update(t_ms=10, concepts={"A"}, mentions=(Mention("A", 90, 99),), length=100)
-    >>> told_by_step_ctu(Observation(stated_ms={"A": 5}, updates=(late,), step=step))
+    >>> reported_by_step_ctu(Observation(stated_ms={"A": 5}, updates=(late,), step=step))
     25
     """
     step = seen.step

@@ -50,7 +50,7 @@ def concept_delay_ms(seen: Observation, q: float) -> float | None:
     >>> concept_delay_ms(Observation(stated_ms={"A": 1000, "B": 1500, "C": 1700}, updates=updates), q=0.5)
     2750.0
     """
-    return quantile([update.t_ms - seen.stated_ms[concept] for concept, update in seen.told_by.items()], q)
+    return quantile([update.t_ms - seen.stated_ms[concept] for concept, update in seen.reported_by.items()], q)
 
 
 def concept_delay_km(seen: Observation) -> float | None:
@@ -89,6 +89,6 @@ def concept_delay_rmst(seen: Observation, horizon: int) -> float | None:
 
 def _waits(seen: Observation) -> tuple[list[int], list[bool]]:
     """Return how long each concept of the conversation waited, and whether it was reported in the end."""
-    told, last_ms = seen.told_by, seen.last_ms
+    told, last_ms = seen.reported_by, seen.last_ms
     waits = [(told[one].t_ms if one in told else last_ms) - t_ms for one, t_ms in seen.stated_ms.items()]
     return waits, [concept in told for concept in seen.stated_ms]

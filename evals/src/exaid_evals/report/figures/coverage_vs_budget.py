@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "coverage_vs_budget"
 TITLE = "Coverage of the conversation's concepts against reading budget"
-CAPTION = "What a clinician has been told of the conversation's concepts who stops reading after B CTU of updates."
+CAPTION = "Share of the conversation's concepts that a clinician has read who stops after B CTU of updates."
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,11 @@ DELAYS = VariantTable(
     "delays",
     "How long concepts wait",
     _delays,
-    "Told: concepts of a case that an update states after they were said; p50 is over these alone. KM: Kaplan–Meier "
-    "median over all concepts, those never told censored at the end; restricted mean: of the same, up to the "
-    "configured horizon. Anticipated: of what updates state, the share that nobody had said yet. AL, LAAL and DAL: by "
-    "how many concepts the clinician lags behind an ideal policy, latency included. Silences: stretches without an "
-    "update of the configured length or more, and the longest of all.",
+    "Reported: concepts of a case that an update states after they were said; p50 is over these alone. KM: "
+    "Kaplan–Meier median over all concepts, those never reported censored at the end; restricted mean: of the same, up "
+    "to the configured horizon. Anticipated: of what updates state, the share that nobody had said yet. AL, LAAL and "
+    "DAL: by how many concepts the clinician lags behind an ideal policy, latency included. Silences: stretches "
+    "without an update of the configured length or more, and the longest of all.",
     "no variant has measures of delay",
 )
 COVERAGE_GOLD = VariantTable(

@@ -12,6 +12,7 @@ from typing import Any
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import folders_in
 
 META = "meta.yaml"
 FINISHED = "FINISHED"
@@ -56,12 +57,12 @@ def is_run(folder: Path) -> bool:
 
 def runs_below(folder: Path) -> list[Path]:
     """Return the runs of a store or of an experiment, deleted ones left out, in order of experiment and start."""
-    experiments = [folder] if (folder / META).is_file() else _folders(folder)
+    experiments = [folder] if (folder / META).is_file() else folders_in(folder)
     found: list[tuple[str, int, str, Path]] = []
     for experiment in experiments:
         if experiment.name == ".trash" or not (experiment / META).is_file():
             continue
-        for run in _folders(experiment):
+        for run in folders_in(experiment):
             if is_run(run):
                 started, deleted = _order(run)
                 found += [] if deleted else [(experiment.name, started, run.name, run)]
@@ -237,11 +238,3 @@ def _order(run: Path) -> tuple[int, bool]:
         return 0, False
     started = meta.get("start_time")
     return started if isinstance(started, int) else 0, meta.get("lifecycle_stage") == "deleted"
-
-
-def _folders(place: Path) -> list[Path]:
-    try:
-        with os.scandir(place) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return []

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from exaid_evals.files import folders_in
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION, PER_CENT, Report
 
 REPORTS = "reports"
@@ -126,20 +127,12 @@ def _places(folder: Path) -> Iterator[Path]:
                 return
             if any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for name in _files(place)):
                 yield place
-            for child in _folders(place):
+            for child in folders_in(place):
                 if child.name == REPORTS:
                     yield child
                 else:
                     below.append(child)
         level = below
-
-
-def _folders(place: Path) -> list[Path]:
-    try:
-        with os.scandir(place) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return []
 
 
 def _files(place: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import open_regular
+from exaid_evals.files import folders_in, open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, undefined_warning
@@ -170,21 +170,13 @@ def _results_in(place: Path) -> list[Path]:
     found = [path for path in _files(place) if _is_results(path)]
     if found:
         return found
-    return [path for below in _folders(place) for path in _files(below) if _is_results(path)]
+    return [path for below in folders_in(place) for path in _files(below) if _is_results(path)]
 
 
 def _files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".json") and entry.is_file())
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
 

@@ -350,14 +350,14 @@ def _note(
     if silenced:
         parts.append(f"left out by the mapping: {silenced} messages")
     if left_out:
-        parts.append("left out as unmapped: " + told(left_out))
+        parts.append("left out as unmapped: " + counted(left_out))
     return "; ".join(part for part in parts if part)
 
 
-def told(counts: Counter[str]) -> str:
+def counted(counts: Counter[str]) -> str:
     """Write counts of kinds as words.
 
-    >>> told(Counter({"tool call": 2, "empty message": 1}))
+    >>> counted(Counter({"tool call": 2, "empty message": 1}))
     '3 (empty message 1, tool call 2)'
     """
     return f"{counts.total()} ({', '.join(f'{kind} {count}' for kind, count in sorted(counts.items()))})"

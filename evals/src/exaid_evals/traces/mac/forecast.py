@@ -130,7 +130,7 @@ def forecast(
 
 def _assumed(generation: MasGenerationConfig, case: Case, known: _Instructions | None, *, high: bool) -> Count:
     """Return the calls of a whole case."""
-    mac, conversation = generation.mac, generation.stub.talk
+    mac, conversation = generation.mac, generation.stub.conversation
     message_ctu = round(conversation.message_chars.median / CHARS_PER_CTU)
     n_messages = mac.n_round
     n_attempts = 1 + mac.n_round // (1 + mac.num_doctors)

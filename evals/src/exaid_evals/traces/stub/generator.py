@@ -122,7 +122,7 @@ class StubSource:
             case.initial_presentation if self._config.mac.stage is Stage.INITIAL else case.follow_up_presentation
         )
         sampler = self._sampler(case, "talk")
-        turns = discuss(case, presentation, self._rivals(case), stub.talk, self._config.mac.n_round, sampler)
+        turns = discuss(case, presentation, self._rivals(case), stub.conversation, self._config.mac.n_round, sampler)
         said = [(turn.agent_id, turn.content) for turn in turns]
         scheduled = schedule(said, stub.timing, self._sampler(case, "timing"))
         messages = tuple(message.labelled(gold_mentions(turn)) for message, turn in zip(scheduled, turns, strict=True))

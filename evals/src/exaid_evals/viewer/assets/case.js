@@ -89,7 +89,7 @@ function drawCase(record, index, pair) {
   const end = Math.max(...readings.map((reading) => reading.end), 1), [a, b] = pair, neighbour = (step) => data.cases[(index + step + data.cases.length) % data.cases.length].id;
   const to = (id) => { const { c, u, t, ...kept } = settingsOf(now); return address("case", [id], kept); };
   const axis = timeline(conversation, readings, end), budget = budgetControl(readings), gauges = readings.map((reading, side) => gauge(reading, "ab"[side]));
-  const talk = conversationColumn(conversation, readings), columns = readings.map((reading, side) => updateColumn(reading, "ab"[side]));
+  const said = conversationColumn(conversation, readings), columns = readings.map((reading, side) => updateColumn(reading, "ab"[side]));
   const concepts = conceptTable(conversation, readings);
   const search = el("input", { type: "search", id: "q", autocomplete: "off", spellcheck: "false", placeholder: "in this case", oninput: () => change({ q: search.value }) });
   const hits = el("span", { class: "faint", "aria-live": "polite" });
@@ -103,7 +103,7 @@ function drawCase(record, index, pair) {
     record.failed && el("p", { class: "notice" }, `The case has no conversation: ${record.failed}`),
     el("div", { class: "axis" }, axis.elements, el("div", { class: "measured" }, budget.element, el("div", { class: "gauges" }, gauges.map((one) => one.element)))),
     legend(),
-    el("div", { class: "columns" }, talk.element, columns.map((one, side) => el("section", { class: `column side-${"ab"[side]} ${lookOf(pair[side])}`, "aria-label": `Updates of ${pair[side]}` },
+    el("div", { class: "columns" }, said.element, columns.map((one, side) => el("section", { class: `column side-${"ab"[side]} ${lookOf(pair[side])}`, "aria-label": `Updates of ${pair[side]}` },
       el("h2", {}, pair[side], el("small", {}, readings[side].problem || `${plural(readings[side].updates.length, "update")}, ${whole(readings[side].updates.reduce((sum, one) => sum + Math.ceil(one.text.length / CHARS_PER_CTU), 0))} CTU`)), scrolling(one.list, `Updates of ${pair[side]}, one after the other`)))),
     el("div", { class: "below" }, concepts.element, el("section", {}, el("h2", { id: "h-calls" }, "Calls, decisions and flushes"), readings.map(callTable))));
   let shownUpdate = null;
@@ -112,7 +112,7 @@ function drawCase(record, index, pair) {
     const side = /^[ab]\d+$/.test(state.u || "") ? "ab".indexOf(state.u[0]) : -1, reading = side < 0 ? null : readings[side];
     const focus = state.c === undefined ? null : record.concepts.indexOf(state.c);
     const view = { ms, budget: wanted, q: state.q || "", focus: focus < 0 ? null : focus, name: state.u, reading, update: reading?.updates[Number(state.u.slice(1)) - 1] };
-    for (const one of [talk, ...columns, ...gauges, concepts]) one.update(view);
+    for (const one of [said, ...columns, ...gauges, concepts]) one.update(view);
     axis.update(Math.min(ms, end));
     budget.update(wanted);
     if (search.value !== view.q) search.value = view.q;
@@ -121,9 +121,9 @@ function drawCase(record, index, pair) {
     next.href = to(neighbour(1));
     if (view.update && view.name !== shownUpdate) {
       columns[side].scrollTo(view.name);
-      talk.scrollTo(view);
+      said.scrollTo(view);
     }
-    if (focus !== null && focus >= 0 && focus !== update.focus) for (const list of [talk.list, ...columns.map((one) => one.list)]) { const mark = list.querySelector("mark.focus"); if (mark) into(list, mark); }
+    if (focus !== null && focus >= 0 && focus !== update.focus) for (const list of [said.list, ...columns.map((one) => one.list)]) { const mark = list.querySelector("mark.focus"); if (mark) into(list, mark); }
     update.focus = focus;
     shownUpdate = view.name;
     tell(gauges.map((one) => one.element.textContent).join("; "));

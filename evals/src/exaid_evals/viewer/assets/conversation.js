@@ -68,7 +68,7 @@ function conversationColumn(conversation, readings) {
     const target = list.querySelector(".window") || (seq === undefined ? null : list.querySelector(`#m-${seq}`));
     if (target) into(list, target);
   };
-  return { element: el("section", { class: "column talk", "aria-label": "Conversation" }, el("h2", {}, "Conversation"), scrolling(list, "The conversation, message by message")), update, scrollTo, list };
+  return { element: el("section", { class: "column conversation", "aria-label": "Conversation" }, el("h2", {}, "Conversation"), scrolling(list, "The conversation, message by message")), update, scrollTo, list };
 }
 
 const scrolling = (content, label) => el("div", { class: "body", tabindex: 0, role: "group", "aria-label": label }, content);

@@ -72,7 +72,7 @@ function overview() {
   }
   if (Object.keys(data.curves).length) {
     const banded = Object.values(data.curves).every((curve) => curve.band);
-    parts.push(section("coverage", "Coverage against reading budget", `What a clinician has been told of who stops reading after so much. ${banded ? "Bands hold the whole curve with 95 %." : "Bands are pointwise 95 % intervals."}`,
+    parts.push(section("coverage", "Coverage against reading budget", `The share of concepts that a clinician has read who stops after so much. ${banded ? "Bands hold the whole curve with 95 %." : "Bands are pointwise 95 % intervals."}`,
       el("div", { class: "beside" }, coverageChart(data.curves, data.budgets, data.primary), tables.coverage_at_budget && dataTable(tables.coverage_at_budget, { compact: true }))));
   }
   if (tables.comparisons) {
