@@ -55,6 +55,26 @@ def test_a_folder_that_cannot_be_is_wrong_usage_before_any_work(
     assert "--data-dir" not in told.err
 
 
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_a_run_is_named_by_its_place_alone_or_by_the_option(
+    verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both say the same; neither, or both, is wrong usage; what the environment names gives way to the argument."""
+    name, option, value, *more = verb
+    told = []
+    for given in ([option, value], value.split(",")):
+        assert cli([name, *given, *more, "--output-dir", "out"]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    for given, why in (([], "no run is named"), ([value, option, value], "two ways")):
+        assert cli([name, *given, *more]) == 2
+        assert why in capsys.readouterr().err
+    monkeypatch.setenv(f"EXAID_{option.strip('-').replace('-', '_').upper()}", "nothing-of-this-name")
+    assert cli([name, *value.split(","), *more, "--output-dir", "out"]) == 0
+    assert capsys.readouterr().out == told[0]
+
+
 def test_a_folder_that_may_not_be_written_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may write everywhere: what the system says of the folder is replaced."""
     require_writable(tmp_path / "not" / "there" / "yet")

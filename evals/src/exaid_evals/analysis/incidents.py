@@ -58,7 +58,8 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
 
     A fall after which the metric came back to where it was is medium at most, unless it lost most of what had been
     gained for longer than a value or two; falls that come back at regular distances belong to the method (warm
-    restarts, epochs), and are low. A loss that falls at the end as it did before, and came back from, is medium.
+    restarts, epochs), and are low; so is what falls where the loss never left that of guessing. A loss that falls at
+    the end as it did before, and came back from, is medium.
 
     Args:
         history: of the run.
@@ -66,10 +67,13 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
         directions: metric → how it improves.
     """
     back = {id(one): recovered_at(history, one, directions) for one in anomalies if one.kind in _STEP_LIKE}
+    nothing_learnt = any(one.kind == "no_progress" and one.evidence.get("at_chance") for one in anomalies)
     regular = {metric for metric in history.series if _is_regular(metric, anomalies, back, history)}
     found = []
     for one in anomalies:
-        if back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
+        if nothing_learnt and one.kind in _STEP_LIKE and directions.get(one.metric) == "higher":
+            found.append(replace(one, severity="low", evidence={**one.evidence, "nothing_learnt": True}))
+        elif back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
             if _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
 from exaid_evals.anomalies.change_point import ChangePoint
-from exaid_evals.anomalies.retrospective import NoProgress, Oscillation, OverfittingGap, UnscaledStart, case_outliers
+from exaid_evals.anomalies.retrospective import (
+    NoProgress,
+    Oscillation,
+    OverfittingGap,
+    UnscaledStart,
+    case_outliers,
+    lost_balances,
+)
 from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Restarts, Watches
 from exaid_evals.runs.history import LARGEST
@@ -58,6 +65,7 @@ def find_anomalies(
                 evidence = {**one.evidence, "learning_rate_restart": True}
                 found.append(replace(one, severity="low", evidence=evidence) if restarted else one)
             found += Oscillation(config.oscillation).find(series, ways.get(metric))
+        found = lost_balances(found, history.series)
         found += OverfittingGap(config.overfitting).find_in(history.series, ways)
         found += NoProgress().find_in(history.series, ways)
         found += UnscaledStart().find_in(history.series, ways)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_AROUND = 40
+"""Points whose median is a level."""
 _LONG = 2000
 """Points from which on the products of all pairs would take seconds."""
 _CHANCE, _LOW = 0.01, 0.1
@@ -235,6 +238,33 @@ class UnscaledStart:
             return None
         evidence = {"before": first, "after": last}
         return Anomaly(part.metric, "unscaled_start", float(steps[0]), last - first, "high", self.name, evidence)
+
+
+def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) -> list[Anomaly]:
+    """Return the anomalies, high where a discriminator's loss fell for good while the generator's rose for good.
+
+    Each of an adversarial pair is right to gain on the other for a while; one that has won teaches it nothing more
+    (Goodfellow, 2016). Both must have been in balance for a tenth of the run, fall to a quarter and double.
+    """
+    import numpy as np
+
+    def called(metric: str, name: str) -> bool:
+        entry = metric_named(metric)
+        return entry is not None and entry.name == name
+
+    rivals = [one.clean for name, one in series.items() if called(name, "generator_loss")]
+    out = []
+    for one in found:
+        before, after = one.evidence.get("before", 0.0), one.evidence.get("after", 0.0)
+        won = one.kind == "change_point" and one.evidence["lasting"] and called(one.metric, "discriminator_loss")
+        for rival in rivals if won and 0 <= after <= before / 4 else ():
+            ahead, since = rival.values[rival.steps < one.step], rival.values[rival.steps >= one.step]
+            if len(ahead) >= 10 and len(ahead) >= len(rival.values) / 10 and len(since) >= 10:
+                usual = float(np.median(ahead[-_AROUND:]))
+                if 0 < 2 * usual <= min(float(np.median(since[-_AROUND:])), float(np.median(since))):
+                    one = replace(one, severity="high")
+        out.append(one)
+    return out
 
 
 def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) -> bool:

@@ -14,11 +14,12 @@ from exaid_evals.cli.histories import (
     analysis_config_of,
     places_of,
     require_known,
+    require_one_way,
     require_writable,
     warn,
 )
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import option
+from exaid_evals.config.request import argument, option
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.stage import Analysis
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class AnalyzeRequest(HistoryRequest):
     """Which run is analysed."""
 
-    run_name: str = option("Name of the run, or the file or folder it lies in.", required=True, metavar="NAME")
+    path: str | None = argument("[RUN]", default=None)
+    run_name: str | None = option("Name of the run, or the file or folder it lies in, in place of RUN.", metavar="NAME")
     image_dir: Path | None = option(
         "Folder of the images that the run's batches name; audited by itself where none does.",
         "--data-dir",
@@ -41,13 +43,18 @@ class AnalyzeRequest(HistoryRequest):
         path={"file_okay": False},
     )
 
+    def __post_init__(self) -> None:
+        """Refuse no run, and two."""
+        super().__post_init__()
+        require_one_way(self, "path", "run_name")
+
 
 def run(request: AnalyzeRequest) -> int:
     """Diagnose a run: what went wrong, when, and why.
 
-    Reads the run's history wherever it was logged, finds anomalies, ranks the causes of the worst drop, and writes
-    report.md, report.html, analysis_request.md and summary.json. Exit status: 0 done; 1 there is no such run, or it
-    cannot be read; 2 wrong usage.
+    RUN is the file or folder that the run lies in, or its name. Reads its history wherever it was logged, finds
+    anomalies, ranks the causes of the worst drop, and writes report.md, report.html, analysis_request.md and
+    summary.json. Exit status: 0 done; 1 there is no such run, or it cannot be read; 2 wrong usage.
     """
     from exaid_evals.analysis.report.write import REPORT_HTML, write_report
     from exaid_evals.analysis.stage import analyse
@@ -55,7 +62,7 @@ def run(request: AnalyzeRequest) -> int:
 
     config = analysis_config_of(request)
     require_writable(request.output_dir)
-    history = find_run(request.run_name, places_of(request.place), request.source)
+    history = find_run(request.path or str(request.run_name), places_of(request.place), request.source)
     require_known(request.better, history.series)
     warn(history.warnings)
     analysis = analyse(history, config, request.image_dir)

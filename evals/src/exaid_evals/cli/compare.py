@@ -54,9 +54,9 @@ class CompareRequest(RunsOfHistoryRequest):
 def run(request: CompareRequest) -> int:
     """Compare runs: which is best, how certainly, and where they diverge.
 
-    Writes dashboard.html (sort, filter, overlay; no server), comparison.md with plots, comparison.csv and
-    comparison.json. Exit status: 0 done; 1 a run is not there, or fewer than two can be read; 2 wrong usage; 3 done,
-    but some runs could not be read.
+    RUN is a file, a folder, a quoted pattern or the name of a run. Writes dashboard.html (sort, filter, overlay; no
+    server), comparison.md with plots, comparison.csv and comparison.json. Exit status: 0 done; 1 a run is not there,
+    or fewer than two can be read; 2 wrong usage; 3 done, but some runs could not be read.
     """
     from exaid_evals.analysis.compare.recommend import ExperimentComparator
     from exaid_evals.analysis.compare.write import write_comparison
@@ -65,7 +65,7 @@ def run(request: CompareRequest) -> int:
     require_writable(request.output_dir)
     found = read_runs(request)
     comparator = ExperimentComparator(
-        request.runs,
+        "",
         (),
         request.source,
         config,
@@ -134,9 +134,10 @@ class ImpactRequest(RunsOfHistoryRequest):
 def run_impact(request: ImpactRequest) -> int:
     """Show which hyper-parameters go with how runs end.
 
-    Rank correlations of numbers, anomaly rates of categories, permutation importance, each with its n; where there are
-    too few runs it says so. Writes impact.html, impact.md, impact.csv and impact.json. Exit status: 0 done; 1 a run
-    is not there; 2 wrong usage; 3 done, but some runs could not be read.
+    RUN is a file, a folder, a quoted pattern or the name of a run. Rank correlations of numbers, anomaly rates of
+    categories, permutation importance, each with its n; where there are too few runs it says so. Writes impact.html,
+    impact.md, impact.csv and impact.json. Exit status: 0 done; 1 a run is not there; 2 wrong usage; 3 done, but some
+    runs could not be read.
     """
     from exaid_evals.analysis.impact.report import findings, runs_phrase, write_impact
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
@@ -145,7 +146,7 @@ def run_impact(request: ImpactRequest) -> int:
     config = analysis_config_of(request)
     require_writable(request.output_dir)
     found = read_runs(request)
-    analyzer = HyperparameterAnalyzer(request.runs, (), request.source, config, request.pool_code_versions)
+    analyzer = HyperparameterAnalyzer("", (), request.source, config, request.pool_code_versions)
     with Progress("analysing", len(found.runs), unit="run") as progress:
         impact = analyzer.of(found, progress.advance)
     n_numeric = sum(one.numeric for one in impact.parameters.varying)

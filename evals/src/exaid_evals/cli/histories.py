@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.config.request import Request, campaign_of, flag, option
+from exaid_evals.config.request import Request, argument, campaign_of, flag, option
 from exaid_evals.errors import ConfigError
 from exaid_evals.runs.registry import SOURCES
 
@@ -52,10 +52,35 @@ class HistoryRequest(Request):
 class RunsOfHistoryRequest(HistoryRequest):
     """What is asked of several runs."""
 
-    runs: str = option("Names, files, folders or quoted patterns of runs.", required=True, metavar="A,B,…")
+    paths: tuple[str, ...] = argument("[RUN]...")
+    runs: str | None = option("Names, files, folders or quoted patterns of runs, in place of RUN.", metavar="A,B,…")
     pool_code_versions: bool = flag(
         "Take runs of different versions of the code (git_hash, commit, …) for one configuration."
     )
+
+    def __post_init__(self) -> None:
+        """Refuse no runs, and runs that are named in both ways."""
+        super().__post_init__()
+        require_one_way(self, "paths", "runs")
+
+    @property
+    def listed(self) -> str | Sequence[str]:
+        """The runs, however they were named: text with commas between them, or one by one."""
+        return self.paths if len(self.paths) > 1 else self.paths[0] if self.paths else self.runs or ()
+
+
+def require_one_way(request: Request, argument_field: str, option_field: str) -> None:
+    """Look whether runs are named, and in one way; a variable of the environment gives way to the argument.
+
+    Raises:
+        ConfigError: they are not named, or in both ways.
+    """
+    flag_name = f"--{option_field.replace('_', '-')}"
+    given, optional = getattr(request, argument_field), getattr(request, option_field)
+    if not given and optional is None:
+        raise ConfigError("no run is named", where=f"RUN, {flag_name}", remedy="give its file, its folder or its name")
+    if given and optional is not None and not request.source_of(option_field).startswith("EXAID_"):
+        raise ConfigError("runs are named in two ways", where=f"RUN, {flag_name}", remedy="name them in one way")
 
 
 def require_writable(folder: Path) -> None:
@@ -155,7 +180,7 @@ def read_runs(request: RunsOfHistoryRequest) -> Collected:
     """
     from exaid_evals.analysis.compare.collect import collect
 
-    found = collect(request.runs, places_of(request.place), request.source)
+    found = collect(request.listed, places_of(request.place), request.source)
     require_known(request.better, (name for run in found.runs for name in run.history.series))
     warn(f"left out: {line}" for line in found.unreadable)
     return found

@@ -78,6 +78,7 @@ METRICS: tuple[MetricName, ...] = (
         lpips | LPIPS
         pixel_error | error | epe mpjpe nme crps deviance chamfer chamfer_distance
         regret | regret
+        inertia | inertia | distortion wcss sse within_cluster_variance
         cost | cost | costs
         redundancy | redundancy
         unsupported | unsupported
@@ -143,6 +144,7 @@ METRICS: tuple[MetricName, ...] = (
         generator_loss | generator loss | g_loss gen_loss loss_g loss_gen generator_error err_g errg g_error lossg gloss
         discriminator_loss | discriminator loss | d_loss disc_loss loss_d loss_disc err_d errd lossd dloss
         value_loss | value loss | vf_loss critic_loss value_function_loss qf_loss q_loss loss_value loss_critic loss_qf
+        temporal_difference | TD error | td_error td_loss
         adversarial_loss | adversarial loss | adv_loss loss_adv gan_loss loss_gan
         policy_loss | policy loss | policy_gradient_loss pg_loss actor_loss loss_policy loss_actor loss_pi pi_loss
         entropy_loss | entropy loss | loss_entropy ent_loss

@@ -26,6 +26,7 @@ class Reaction:
         interval: last good and first bad step, where it reacted; else the drop's own.
         undefined: whether it was NaN or infinite there.
         stray: share of the steps after it that are far worse than those before ever were, while the others are not.
+        quiet: whether it is as before once all its points after are taken together, though single ones stand out.
     """
 
     metric: str
@@ -34,6 +35,7 @@ class Reaction:
     interval: tuple[float, float]
     undefined: bool = False
     stray: float = 0.0
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from exaid_evals.runs.metric_names import is_validation
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
 
 
+_ALL = 0.9
+
+
 class Data(Cause):
     """Holds the batches after the onset against each other, and against those before it."""
 
@@ -25,14 +28,17 @@ class Data(Cause):
         """Weigh what was logged of the batches."""
         evidence: list[Evidence] = []
         unseen = []
-        if any(row.items for row in context.history.batches):
-            evidence += [*_items(context), *_repeated(context), *_bad_images(context)]
-        else:
-            unseen.append("the items of each batch (log_batch_metrics)")
         if any(row.profile for row in context.train_batches):
             evidence += _inputs(context)
         else:
             unseen.append("profiles of the batches' inputs")
+        all_moved = any(float(one.numbers.get("outside", 0.0)) >= _ALL for one in evidence)
+        if any(row.items for row in context.history.batches):
+            # Where the inputs of all batches moved, no single items can stand out.
+            items = [one for one in _items(context) if one.weight > 0 or not all_moved]
+            evidence += [*items, *_repeated(context), *_bad_images(context)]
+        else:
+            unseen.append("the items of each batch (log_batch_metrics)")
         if context.bad_items is None:
             unseen.append("the images (--data-dir)")
         for step, text in context.history.events:

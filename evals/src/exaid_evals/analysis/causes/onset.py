@@ -11,7 +11,7 @@ from exaid_evals.analysis.causes.base import Onset, Reaction
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly
 from exaid_evals.anomalies.robust import difference_sigma, worsening
 from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.metric_names import Direction, is_validation
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
 
 _DROPS = ("sudden_drop", "change_point", "not_finite", "divergence")
 _TRAIN_Z = 9.0
@@ -19,6 +19,7 @@ _TRAIN_Z = 9.0
 _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
+_FEW, _SMALL_PART = 3, 0.25
 
 
 def onsets(
@@ -94,9 +95,12 @@ def training_reaction(
 ) -> Reaction | None:
     """Return how the training reacted around a drop; None where nothing of it was logged."""
     found = []
+    beside = counterpart(drop.metric, history.series) if is_validation(drop.metric) else None
     for metric, series, direction in _training_series(history, directions):
         if metric != drop.metric:
-            reaction = _reaction(series, direction, interval)
+            # The same metric on the training's own data would have lost about as much, had the model been harmed.
+            like = drop.magnitude if metric == beside else None
+            reaction = _reaction(series, direction, interval, abs(like or 0.0))
             if reaction is not None:
                 found.append(reaction)
     return max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
@@ -118,7 +122,7 @@ def _training_series(history: History, directions: Mapping[str, Direction]) -> l
     return chosen
 
 
-def _reaction(series: Series, direction: Direction, interval: tuple[float, float]) -> Reaction | None:
+def _reaction(series: Series, direction: Direction, interval: tuple[float, float], expected: float) -> Reaction | None:
     steps, values = series.clean.steps, worsening(series.clean.values, direction)
     low, high = interval
     lost = _undefined_from(series, interval)
@@ -130,7 +134,7 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     middle = np.flatnonzero((steps > low - 3 * spacing) & (steps <= high))
     after = np.flatnonzero(steps > high)[:n_around]
     if len(before) < 5 or len(after) + len(middle) < 3:
-        return None
+        return _as_ever(series, values, interval)
     at = _split(values, before, np.concatenate([middle, after]), len(middle))
     level, noise = float(np.median(values[before])), _noise(values[before])
     # The reaction may come with some delay, or pass before the evaluation that shows it.
@@ -145,7 +149,24 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
         z = shift / (noise * float(np.sqrt(1 / 5 + np.pi / (2 * len(before)))))
     exact = (float(steps[at - 1]), float(steps[at])) if at else interval
     stray = _stray(values[steps <= low], values[steps > low])
-    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray)
+    quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
+    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet)
+
+
+def _is_quiet(before: NDArray[np.float64], after: NDArray[np.float64], expected: float) -> bool:
+    """Tell whether all points after, as a whole, are as before, or worse by a small part of what was to be expected."""
+    error = _noise(before) * float(np.sqrt(np.pi / 2 * (1 / len(before) + 1 / len(after))))
+    shift = float(np.median(after) - np.median(before))
+    return shift < 3 * error or shift + 3 * error < _SMALL_PART * expected
+
+
+def _as_ever(series: Series, values: NDArray[np.float64], interval: tuple[float, float]) -> Reaction | None:
+    """Return the reaction of a metric with too few points for a noise: that it did not get worse; None where it did."""
+    early, late = values[series.clean.steps <= interval[0]][-5:], values[series.clean.steps > interval[0]][:5]
+    if len(early) < _FEW or len(late) < 2 or float(late.max()) > float(early[-_FEW:].max()):
+        return None
+    shift = float(np.median(late) - np.median(early[-_FEW:]))
+    return Reaction(series.metric, 0.0, shift / max(abs(float(np.median(early))), 1e-12), interval, quiet=True)
 
 
 def _stray(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
@@ -155,8 +176,14 @@ def _stray(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
         return 0.0
     level, noise = float(np.median(before)), _noise(before)
     far = level + max(_STRAY_Z * noise, 0.1 * abs(level))
-    share, usual = float((after > far).mean()), float((before > far).mean())
-    return share if share >= _STRAY_SHARE + 3 * usual else 0.0
+    bad = after > far
+    share, usual = float(bad.mean()), float((before > far).mean())
+    # Bad batches are scattered from the first on; steps that get bad one after the other are a course. Three standard
+    # deviations of what chance does with counts.
+    early, late = (float(part.sum()) for part in np.array_split(bad, 2))
+    in_a_row, by_chance = float((bad[1:] & bad[:-1]).sum()), share * float(bad.sum())
+    scattered = in_a_row <= by_chance + 3 * by_chance**0.5 + 1 and late - early <= 3 * (late + early) ** 0.5
+    return share if share >= _STRAY_SHARE + 3 * usual and scattered else 0.0
 
 
 def _undefined_from(series: Series, interval: tuple[float, float]) -> tuple[float, float] | None:

@@ -16,6 +16,8 @@ from exaid_evals.runs.metric_names import is_validation, role_of_column
 _RATE = re.compile(r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-", re.IGNORECASE)
 _NORM = re.compile(r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm", re.IGNORECASE)
 _SCALE = re.compile(r"(loss|grad)[/._-]?scale", re.IGNORECASE)
+_MULTIPLIED = 1e6
+"""Times its level: what gets so far has multiplied at each of many steps, in a feedback."""
 _EXPLODED = 8.0
 """Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
 
@@ -90,9 +92,25 @@ def _norm(context: Context, series: Series) -> Iterator[Evidence]:
     if ratio >= 3:
         weight = min(5.0, 0.8 * math.log2(ratio))
         text = f"{series.metric} leapt to {inside.max():.3g}, where 99 % had been below {usual:.3g}"
+        if _follows(context, series, 3 * usual, ratio):
+            weight *= 0.3
+            text += ", no earlier than the loss and by no more"
         yield Evidence(text, weight, None, {"peak": float(inside.max()), "median_before": level, "q99_before": usual})
     elif ratio < 1.5:
         yield Evidence(f"{series.metric} stayed below {inside.max():.3g} (99 % before: {usual:.3g})", -1.5)
+
+
+def _follows(context: Context, series: Series, high: float, ratio: float) -> bool:
+    """Tell whether a norm rose because the loss did: a gradient that does harm is there before it, and larger."""
+    drop, train = context.onset.anomaly, context.onset.train
+    moved = [] if train is None or train.undefined or train.z < 5 else [(train.relative, train.interval[1])]
+    before = drop.evidence.get("before")
+    if before and drop.magnitude and not is_validation(drop.metric):
+        moved.append((abs(drop.magnitude / before), drop.step))
+    steps = series.clean.steps[(series.clean.values >= high) & (series.clean.steps >= context.window[0])]
+    return bool(len(steps)) and any(
+        ratio <= 1 + more < _MULTIPLIED and float(steps[0]) >= first for more, first in moved
+    )
 
 
 def _scale(context: Context, series: Series) -> Iterator[Evidence]:
@@ -140,7 +158,8 @@ def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
         text = (
             f"{train.metric} rose to {1 + train.relative:.3g} times its level: steps were far too large for the model"
         )
-        yield Evidence(text, min(1.0 if steady else 3.0, 0.5 * math.log2(train.relative / 4)), train.interval[1])
+        most = 1.0 if steady and train.relative < _MULTIPLIED else 3.0
+        yield Evidence(text, min(most, 0.5 * math.log2(train.relative / 4)), train.interval[1])
 
 
 def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
@@ -160,7 +179,7 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
     elif train.stray:
         text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
         yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
-    elif train.z < 3:
+    elif train.z < 3 or train.quiet:
         fell = context.onset.anomaly
         # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
         # the training's own, whatever else was logged last before it.
