@@ -29,7 +29,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 @st.composite
 def streams(draw: st.DrawFn) -> Trace:
-    """Conversations in which each message has a recorded stream with arbitrary pauses, or none."""
+    """Conversations in which each message has a recorded stream with arbitrary pauses, or none; they may overlap."""
     messages = []
     clock = 0
     for number, content in enumerate(draw(_contents)):
@@ -41,5 +41,5 @@ def streams(draw: st.DrawFn) -> Trace:
             stream.append((clock, size))
             left -= size
         messages.append(Message(f"doctor{number % 3}", content, start, tuple(stream)))
-        clock += draw(st.integers(0, 500))
+        clock = max(start, clock + draw(st.integers(-900, 500)))  # the next one may begin before this one ends
     return Trace("case-1", EPOCH, tuple(messages), PROVENANCE)

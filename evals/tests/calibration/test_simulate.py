@@ -63,8 +63,11 @@ def test_a_timer_that_ends_with_a_words_arrival_loses() -> None:
     ]
 
 
-def test_streams_that_overlap_are_heard_one_after_the_other() -> None:
-    """What the look-ups take for granted holds: a word waits for the end of the message before its own."""
+def test_of_messages_that_overlap_each_is_simulated_at_its_own_times() -> None:
+    """The look-ups need ascending times; what they find is told at the recorded ones."""
     said = (Message("doctor0", "a b", 0, ((0, 2), (900, 1))), Message("doctor1", "c d", 100, ((100, 2), (1000, 1))))
-    compiled = word_stream(Trace("case-9", EPOCH, said, PROVENANCE), SPEED)
-    assert compiled.times.tolist() == [0, 900, 900, 900, 1000, 1000]
+    trace = Trace("case-9", EPOCH, said, PROVENANCE)
+    assert word_stream(trace, SPEED).times.tolist() == [0, 900, 900, 900, 1800, 1800]
+    assert simulated(trace, [Policy(9, 9, 500, 9000)]) == [
+        [("silence", 1, 0, 500), ("silence", 1, 100, 600), ("turn_end", 1, 900, 900), ("turn_end", 1, 1000, 1000)]
+    ]

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from conversations import ScriptedLLM, conversation
+from conversations import EPOCH, PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.middleware.summarizers import FIELDS
 from exaid_evals.replay.engine import replay
 from exaid_evals.replay.windows import text_between, window_turns
+from exaid_evals.traces.model import Message, Trace
 
 SPEED = 100.0
 
@@ -123,3 +124,53 @@ def test_records_describe_their_text(gate: dict[str, Any]) -> None:
         assert (flush.ctu, flush.words) == (ctu(text), len(text.split()))
     assert [item.summary_ctu for item in summaries] == [ctu(item.rendered_text) for item in summaries]
     assert len(client.requests) == len(flushes)
+
+
+OVERLAPPING = Trace(
+    "case-1",
+    EPOCH,
+    (
+        Message("doctor0", "a1 a2 a3 a4", 0, ((0, 3), (200, 3), (400, 3), (600, 2))),
+        Message("doctor1", "b1 b2 b3 b4", 100, ((100, 3), (300, 3), (500, 3), (700, 2))),
+    ),
+    PROVENANCE,
+)
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        ({"kind": "message"}, [(600, "a1 a2 a3 a4"), (700, "b1 b2 b3 b4")]),
+        (
+            {"kind": "token_gate", "min_words": 2, "max_words": 2},
+            [(200, "a1 a2 "), (300, "b1 b2 "), (600, "a3 a4"), (700, "b3 b4")],
+        ),
+        ({"kind": "fixed_ctu", "threshold_ctu": 3}, [(300, "a1 a2 "), (300, "b1 b2 "), (700, "a3 a4"), (700, "b3 b4")]),
+    ],
+    ids=["message", "token_gate", "fixed_ctu"],
+)
+def test_of_two_who_speak_at_once_no_time_is_shifted(gate: dict[str, Any], expected: list[tuple[int, str]]) -> None:
+    """Text leaves a gate by its recorded times; each flush is one range, and one decision is made of what left at once."""
+    client = ScriptedLLM([yes(completeness=False)] * 3 + [yes(), summary("s")])
+    if len(expected) == 2 or gate["kind"] == "fixed_ctu":
+        client.script[:] = client.script[2:]
+    flushes, decisions, [update] = replay(OVERLAPPING, variant(gate=gate), client, chars_per_second=SPEED)
+    found = [
+        (flush.t_ms, text_between(OVERLAPPING, (flush.start_seq, flush.start_char), (flush.end_seq, flush.end_char)))
+        for flush in flushes
+    ]
+    assert found == expected
+    assert [flush.words for flush in flushes] == [len(text.split()) for _, text in expected]
+    assert len(decisions) == len({t_ms for t_ms, _ in expected})
+    assert (update.start_seq, update.end_seq, len(update.flush_indices)) == (0, 1, len(expected))
+    assert [text for _, text in window_turns(OVERLAPPING, flushes)] == [text for _, text in expected]
+
+
+def test_the_last_decision_knows_that_nothing_follows() -> None:
+    """Also where the message that ends last began first."""
+    said = (Message("doctor0", "a b", 0, ((0, 2), (900, 1))), Message("doctor1", "c", 100, ((100, 1),)))
+    client = ScriptedLLM([yes(completeness=False), yes(), summary("s")])
+    trace = Trace("case-1", EPOCH, said, PROVENANCE)
+    flushes, _, _ = replay(trace, variant(), client, chars_per_second=SPEED)
+    assert [(flush.start_seq, flush.t_ms) for flush in flushes] == [(1, 100), (0, 900)]
+    assert [request.inputs["final"] for request in client.requests[:2]] == [False, True]

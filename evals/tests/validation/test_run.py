@@ -73,9 +73,25 @@ LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     "flushes that overlap": (
         put(4, start_seq=1, start_char=0, reason="silence"),
         [
-            (4, f"the flush starts at (1, 0), before the end of the last at (1, {FLUSHES[1]['end_char']})"),
+            (4, f"the flush starts at (1, 0), before the end of another at (1, {FLUSHES[1]['end_char']})"),
             (15, "covers messages 2–3, its flushes 1–3"),
         ],
+    ),
+    "a flush that ends within another": (
+        lambda records: (
+            put(3, start_char=5)(records),
+            put(4, start_seq=1, start_char=0, end_seq=1, end_char=9)(records),
+            put(15, start_seq=1)(records),
+        ),
+        [(4, "the flush ends at (1, 9), behind the start of another at (1, 5)")],
+    ),
+    "flushes of messages that overlap, which are as they should be": (
+        lambda records: (
+            put(3, start_char=5)(records),
+            put(4, start_seq=1, start_char=0, end_seq=1, end_char=5)(records),
+            put(15, start_seq=1)(records),
+        ),
+        [],
     ),
     "a flush before the last": (
         put(4, t_ms=0),

@@ -71,13 +71,14 @@ class WordStream:
 
     Attributes:
         case_id: whose words.
-        times: (n,) when each word has arrived, or the message is over, in ms; never descending.
+        times: (n,) when each word has arrived, or the message is over, in ms, plus `later`; never descending.
         boundary: (n,) whether the gate takes the word for a boundary; false at a message's end.
         starts: (m,) place of the first word of each message that has words.
         ends: (m,) place of the end of each such message.
         words: (n,) how many words begin at each place; None for one at each, as where places are words.
         goes_on: (n,) whether a place goes on with the word before it, which then counts in both chunks if the gate
             cuts there; None for none.
+        later: (n,) ms by which a message's times are put behind those of a message that it overlaps; None for none.
     """
 
     case_id: str
@@ -87,11 +88,13 @@ class WordStream:
     ends: Ints
     words: Ints | None = None
     goes_on: Ints | None = None
+    later: Ints | None = None
 
 
 def word_stream(trace: Trace, chars_per_second: float) -> WordStream:
-    """Compile a successful trace. Where recorded streams overlap, words wait as they do in a replay."""
+    """Compile a successful trace."""
     times: list[int] = []
+    later: list[int] = []
     boundary: list[bool] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -100,13 +103,16 @@ def word_stream(trace: Trace, chars_per_second: float) -> WordStream:
         if not pieces:
             continue
         starts.append(len(times))
-        times += [piece.t_ms for piece in pieces]
+        shift = max(0, times[-1] - pieces[0].t_ms) if times else 0
+        times += [piece.t_ms + shift for piece in pieces]
         boundary += _boundaries(pieces)
         ends.append(len(times))
-        times.append(arrival.end_ms)
+        times.append(arrival.end_ms + shift)
         boundary.append(False)
-    clock = np.maximum.accumulate(np.array(times, dtype=np.int64))
-    return WordStream(trace.case_id, clock, np.array(boundary, dtype=np.bool_), np.array(starts), np.array(ends))
+        later += [shift] * (len(pieces) + 1)
+    clock, shifts = np.array(times, dtype=np.int64), np.array(later, dtype=np.int64)
+    flags = np.array(boundary, dtype=np.bool_)
+    return WordStream(trace.case_id, clock, flags, np.array(starts), np.array(ends), later=shifts)
 
 
 def _boundaries(pieces: Sequence[Piece]) -> list[bool]:
@@ -176,7 +182,10 @@ class Simulator:
             nothing = np.zeros(0, dtype=np.int64)
             return Flushes(*[nothing] * len(Flushes._fields))
         joined = Flushes(*(np.concatenate(column) for column in zip(*steps, strict=True)))
-        order = np.lexsort((joined.start, joined.policy))
+        if stream.later is not None:
+            shift = stream.later[joined.start]
+            joined = joined._replace(begun_ms=joined.begun_ms - shift, t_ms=joined.t_ms - shift)
+        order = np.lexsort((joined.start, joined.t_ms, joined.policy))
         return Flushes(*(column[order] for column in joined))
 
     def _step(self, stream: WordStream, tables: _Tables, policy: Ints, at: Ints, end: Ints) -> tuple[Flushes, Ints]:

@@ -14,14 +14,12 @@ from itertools import chain
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.clients.stub import NOTHING, split_sentences
 from exaid_evals.concepts.base import Mention
+from exaid_evals.replay.windows import Span
 from exaid_evals.traces.model import Trace
 
 _EMPHASIS = "**"
 _CUT = "…"
 _KEY = 4
-
-Span = tuple[int, int, int]
-"""Message, first code point, one past the last: a part of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from itertools import chain
 
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
 from exaid_evals.concepts.base import CachedExtractor, Extractor, Mention, concept_ids
-from exaid_evals.metrics.copied import CopiedText, Span
+from exaid_evals.metrics.copied import CopiedText
 from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
 from exaid_evals.metrics.observation import Decision, DecisiveStep, Flush, Observation, Update
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
+from exaid_evals.replay.windows import window_spans, window_turns
 from exaid_evals.traces.model import DECISIVE, Trace
 
 
@@ -42,27 +43,8 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
 
 
 def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
-    """Return the text that some flushes hold, divided where a message ends or text between them was left out.
-
-    Args:
-        trace: the conversation.
-        flushes: in order; offsets are half-open, in code points of their messages.
-    """
-    return [trace.messages[seq].content[start:end] for seq, start, end in window_spans(trace, flushes)]
-
-
-def window_spans(trace: Trace, flushes: Sequence[GateFlush]) -> list[Span]:
-    """Return the parts of messages that some flushes hold; parts that touch are one, and none is empty."""
-    spans: list[Span] = []
-    for flush in flushes:
-        for seq in range(flush.start_seq, flush.end_seq + 1):
-            start = flush.start_char if seq == flush.start_seq else 0
-            end = flush.end_char if seq == flush.end_seq else len(trace.messages[seq].content)
-            if spans and spans[-1][0] == seq and spans[-1][2] == start:
-                spans[-1] = (seq, spans[-1][1], end)
-            else:
-                spans.append((seq, start, end))
-    return [(seq, start, end) for seq, start, end in spans if start < end]
+    """Return the text that some flushes hold, divided where a message ends or text between them was left out."""
+    return [text for _, text in window_turns(trace, flushes) if text]
 
 
 def _labels(trace: Trace, found: CachedExtractor) -> LabelledConversation | None:

@@ -52,9 +52,15 @@ class Gate(ABC):
 
     The engine calls `on_piece` for each word in order of arrival, `on_timer` when `deadline` passes before the
     next word, `on_turn_end` when a message is over, and `on_end` once, after the last message.
+
+    Attributes:
+        one_message_at_a_time: whether the end of a message leaves nothing behind. Of messages that overlap, such a
+            gate is given each for itself, and what leaves it is put in order of time; any other gate is given the
+            words of both as they come.
     """
 
     Settings: ClassVar[type[Config]] = Config
+    one_message_at_a_time: ClassVar[bool] = False
 
     def __init__(self, settings: Config) -> None:
         self._pieces: list[Piece] = []
@@ -90,6 +96,8 @@ class Gate(ABC):
 
 class MessageGate(Gate):
     """Flushes at the end of every message."""
+
+    one_message_at_a_time = True
 
     def on_piece(self, piece: Piece) -> list[Chunk]:
         """Keep the word."""
@@ -163,6 +171,7 @@ class TokenGate(Gate):
     """
 
     Settings: ClassVar[type[Config]] = TokenGateSettings
+    one_message_at_a_time = True
 
     def __init__(self, settings: TokenGateSettings) -> None:
         super().__init__(settings)

@@ -1,7 +1,7 @@
 """The virtual clock: when each code point of a trace has arrived. No wall clock is ever read.
 
 Replay uses what is known of a message's time and shifts none of it: chunks as they were recorded; evenly between a
-start and an end; whole at an end that alone is known. A speed is assumed only where nothing says when text came.
+start and an end; whole at an end that alone is known, also where messages overlap. A speed is assumed only where nothing says when text came.
 """
 
 from __future__ import annotations
@@ -132,25 +132,17 @@ _last: list[tuple[Trace, float, tuple[Turn, ...]]] = []
 
 
 def turns_of(trace: Trace, chars_per_second: float) -> tuple[Turn, ...]:
-    """Return what a gate hears, message after message.
+    """Return what a gate hears of each message; messages may overlap.
 
-    Where recorded streams overlap, what came early waits for the end of the message before it: the moments at which
-    text was there stay as they were recorded. The last conversation's turns are kept, since every variant hears them.
+    The last conversation's turns are kept, since every variant hears them.
     """
     for known, speed, turns in _last:
         if known is trace and speed == chars_per_second:
             return turns
-    heard: list[Turn] = []
-    now_ms = 0
-    for seq, (message, arrival) in enumerate(zip(trace.messages, arrivals(trace, chars_per_second), strict=True)):
-        pieces = []
-        for piece in pieces_of(message, seq, arrival):
-            if piece.t_ms >= now_ms:
-                now_ms = piece.t_ms
-                pieces.append(piece)
-            else:
-                pieces.append(piece._replace(t_ms=now_ms))
-        now_ms = max(now_ms, arrival.end_ms)
-        heard.append(Turn(tuple(pieces), now_ms))
-    _last[:] = [(trace, chars_per_second, tuple(heard))]
-    return tuple(heard)
+    times = arrivals(trace, chars_per_second)
+    heard = tuple(
+        Turn(tuple(pieces_of(message, seq, arrival)), arrival.end_ms)
+        for seq, (message, arrival) in enumerate(zip(trace.messages, times, strict=True))
+    )
+    _last[:] = [(trace, chars_per_second, heard)]
+    return heard

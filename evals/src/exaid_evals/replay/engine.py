@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from heapq import merge
+from itertools import chain
+from operator import attrgetter
 
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import summary_event_id
@@ -11,14 +14,14 @@ from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import DataError
-from exaid_evals.middleware.gates import Chunk, Gate
+from exaid_evals.middleware.gates import Chunk, Gate, Piece
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
 from exaid_evals.middleware.summarizers import SummaryInput
 from exaid_evals.middleware.triggers import DISCARD, SUMMARIZE, TriggerInput
 from exaid_evals.replay.clock import turns_of
 from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
-from exaid_evals.replay.windows import text_between, window_turns
+from exaid_evals.replay.windows import contiguous, text_between, window_turns
 from exaid_evals.traces.model import Trace
 
 Events = tuple[tuple[GateFlush, ...], tuple[TriggerDecision, ...], tuple[Summary, ...]]
@@ -40,28 +43,44 @@ def replay(trace: Trace, variant: VariantConfig, client: LLMClient, *, chars_per
     """
     session = _Session(trace, variant, client)
     chunks = stream_chunks(trace, build_gate(variant), chars_per_second)
-    while (flush := session.next_flush(chunks)) is not None:
-        session.key(flush)
+    chunk = session.next_chunk(chunks)
+    while chunk is not None:
+        following = session.next_chunk(chunks)
+        session.hear(chunk, last=following is None)
+        chunk = following
     return tuple(session.flushes), tuple(session.decisions), tuple(session.summaries)
 
 
 def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator[Chunk]:
-    """Yield what leaves the gate while the trace streams by, one message after the other.
+    """Yield what leaves the gate while the trace streams by, in order of time.
 
-    A timer that ends with a word's arrival loses.
+    Where messages overlap, a gate of one message at a time hears each for itself; any other hears words and ends of
+    messages as they come. A timer that ends with a word's arrival loses.
     """
+    turns = [(*turn.pieces, turn.end_ms) for turn in turns_of(trace, chars_per_second)]
+    if gate.one_message_at_a_time:
+        yield from sorted(chain.from_iterable(_heard(gate, turn) for turn in turns), key=attrgetter("t_ms"))
+    else:
+        yield from _heard(gate, merge(*turns, key=_moment))
+    yield from gate.on_end(max((_moment(turn[-1]) for turn in turns), default=0))
+
+
+def _moment(event: Piece | int) -> int:
+    return event if isinstance(event, int) else event.t_ms
+
+
+def _heard(gate: Gate, events: Iterable[Piece | int]) -> Iterator[Chunk]:
+    """Yield what leaves the gate while it hears words, and the moments at which messages end."""
     deadline, on_piece = gate.deadline, gate.on_piece
-    end_ms = 0
-    for turn in turns_of(trace, chars_per_second):
-        for piece in turn.pieces:
+    for event in events:
+        if isinstance(event, int):
+            yield from _timers(gate, before_ms=event)
+            yield from gate.on_turn_end(event)
+        else:
             due = deadline()
-            if due is not None and due < piece.t_ms:
-                yield from _timers(gate, before_ms=piece.t_ms)
-            yield from on_piece(piece)
-        end_ms = turn.end_ms
-        yield from _timers(gate, before_ms=end_ms)
-        yield from gate.on_turn_end(end_ms)
-    yield from gate.on_end(end_ms)
+            if due is not None and due < event.t_ms:
+                yield from _timers(gate, before_ms=event.t_ms)
+            yield from on_piece(event)
 
 
 def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:
@@ -85,21 +104,23 @@ class _Session:
         self.decisions: list[TriggerDecision] = []
         self.summaries: list[Summary] = []
 
-    def next_flush(self, chunks: Iterator[Chunk]) -> GateFlush | None:
+    def next_chunk(self, chunks: Iterator[Chunk]) -> Chunk | None:
         """Return what the gate lets go next; None when the conversation is over."""
         with self._part("gate", self._variant.gate):
             chunk = next(chunks, None)
-            return None if chunk is None else self._flush(checked_chunk(chunk))
+            return None if chunk is None else checked_chunk(chunk)
 
-    def key(self, flush: GateFlush) -> None:
-        """Note a flush, decide on the window, and summarise it if so decided."""
-        self.flushes.append(flush)
-        self._waiting.append(flush)
+    def hear(self, chunk: Chunk, *, last: bool) -> None:
+        """Note what the gate let go, decide on the window, and summarise it if so decided."""
+        for part_of_text in contiguous(self._trace, chunk.pieces):
+            self.flushes.append(self._flush(chunk, part_of_text))
+            self._waiting.append(self.flushes[-1])
+        flush = self.flushes[-1]
         history = self._history()
         turns = window_turns(self._trace, self._waiting)
         started_ms = max(flush.t_ms, self._free_at_ms)
         with self._part("trigger", self._variant.trigger):
-            request = TriggerInput(turns, _rendered(history), self._is_last(flush))
+            request = TriggerInput(turns, _rendered(history), last)
             verdict = checked_verdict(self._trigger.decide(request))
         decided_ms = started_ms + verdict.latency_ms
         self._free_at_ms = decided_ms
@@ -130,8 +151,8 @@ class _Session:
                 event_index=index,
                 event_id=summary_event_id(self._trace.case_id, self._variant.variant_id, index),
                 t_ms=emitted_ms,
-                start_seq=self._waiting[0].start_seq,
-                end_seq=self._waiting[-1].end_seq,
+                start_seq=min(flush.start_seq for flush in self._waiting),
+                end_seq=max(flush.end_seq for flush in self._waiting),
                 flush_indices=tuple(flush.flush_index for flush in self._waiting),
                 schema_ok=update.error is None,
                 schema_error=update.error,
@@ -146,8 +167,8 @@ class _Session:
             )
         )
 
-    def _flush(self, chunk: Chunk) -> GateFlush:
-        first, last = chunk.pieces[0], chunk.pieces[-1]
+    def _flush(self, chunk: Chunk, pieces: Sequence[Piece]) -> GateFlush:
+        first, last = pieces[0], pieces[-1]
         text = text_between(self._trace, (first.seq, first.start_char), (last.seq, last.end_char))
         return GateFlush(
             flush_index=len(self.flushes),
@@ -157,7 +178,7 @@ class _Session:
             start_char=first.start_char,
             end_char=last.end_char,
             ctu=ctu(text),
-            words=len(chunk.pieces),
+            words=len(pieces),
             reason=chunk.reason,
             text_sha256=sha256_text(text),
         )
@@ -168,13 +189,6 @@ class _Session:
     def _history(self) -> list[Summary]:
         kept = [summary for summary in self.summaries if summary.schema_ok]
         return kept[-self._variant.history_k :] if self._variant.history_k else []
-
-    def _is_last(self, flush: GateFlush) -> bool:
-        """Whether no word is left: only white space can follow a trace's last piece, and pieces include theirs."""
-        messages = self._trace.messages
-        return all(not message.content.strip() for message in messages[flush.end_seq + 1 :]) and flush.end_char == len(
-            messages[flush.end_seq].content
-        )
 
 
 def _rendered(history: Sequence[Summary]) -> list[str]:

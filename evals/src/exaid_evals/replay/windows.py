@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from exaid_evals.errors import DataError
+from exaid_evals.middleware.gates import Piece
 from exaid_evals.replay.run_log import GateFlush, RunLog
 from exaid_evals.traces.model import Trace
 
 MESSAGE_SEPARATOR = "\n"
+
+Span = tuple[int, int, int]
+"""Message, first code point, one past the last: a part of the conversation."""
+
+_SEQ = itemgetter(Piece._fields.index("seq"))
+_PLACE = itemgetter(Piece._fields.index("seq"), Piece._fields.index("start_char"))
 
 
 def turns_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) -> list[tuple[str, str]]:
@@ -34,9 +43,43 @@ def text_between(trace: Trace, start: tuple[int, int], end: tuple[int, int]) -> 
 
 
 def window_turns(trace: Trace, flushes: Sequence[GateFlush]) -> list[tuple[str, str]]:
-    """Return the turns that consecutive flushes cover: from the first's start to the last's end."""
-    first, last = flushes[0], flushes[-1]
-    return turns_between(trace, (first.start_seq, first.start_char), (last.end_seq, last.end_char))
+    """Return `(agent_id, text)` of each part of a message that some flushes hold."""
+    messages = trace.messages
+    return [
+        (messages[seq].agent_id, messages[seq].content[start:end]) for seq, start, end in window_spans(trace, flushes)
+    ]
+
+
+def window_spans(trace: Trace, flushes: Sequence[GateFlush]) -> list[Span]:
+    """Return the parts of messages that some flushes hold, in their order; parts that touch are one."""
+    spans: list[Span] = []
+    for flush in flushes:
+        for seq in range(flush.start_seq, flush.end_seq + 1):
+            start = flush.start_char if seq == flush.start_seq else 0
+            end = flush.end_char if seq == flush.end_seq else len(trace.messages[seq].content)
+            if spans and spans[-1][0] == seq and spans[-1][2] == start:
+                spans[-1] = (seq, spans[-1][1], end)
+            else:
+                spans.append((seq, start, end))
+    return spans
+
+
+def contiguous(trace: Trace, pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Divide a chunk into parts without a word of another chunk in between: one, unless messages overlap."""
+    if len(set(map(_SEQ, pieces))) == 1:
+        return [list(pieces)]
+    parts: list[list[Piece]] = []
+    end = None
+    for seq, group in groupby(sorted(pieces, key=_PLACE), key=_SEQ):
+        of_message = list(group)
+        while end is not None and end < seq and not trace.messages[end].content.strip():
+            end += 1
+        if end == seq and of_message[0].start_char == 0:
+            parts[-1] += of_message
+        else:
+            parts.append(of_message)
+        end = seq + 1 if of_message[-1].end_char == len(trace.messages[seq].content) else None
+    return parts
 
 
 def require_within(trace: Trace, log: RunLog, *, where: str) -> None:

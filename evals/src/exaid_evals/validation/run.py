@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +50,7 @@ class RunCheck(FileCheck):
         self._rank = -1
         self._next_index = dict.fromkeys(_INDEX, 0)
         self._flushes: dict[int, _Flush] = {}
-        self._last_end = (0, 0)
+        self._held: list[tuple[tuple[int, int], tuple[int, int]]] = []
         self._last_t_ms = 0
         self._last_decided = -1
         self._summarized: list[int] = []
@@ -136,11 +137,16 @@ class RunCheck(FileCheck):
         end = (record["end_seq"], record["end_char"])
         if end < start:
             self.found(line, f"the flush ends at {end}, before it starts at {start}")
-        if start < self._last_end:
-            self._ours(line, f"the flush starts at {start}, before the end of the last at {self._last_end}")
+        # Of messages that overlap, a later flush may hold an earlier part, but none what another holds.
+        place = bisect(self._held, (start, end))
+        if place and self._held[place - 1][1] > start:
+            self._ours(line, f"the flush starts at {start}, before the end of another at {self._held[place - 1][1]}")
+        elif place < len(self._held) and self._held[place][0] < end:
+            self._ours(line, f"the flush ends at {end}, behind the start of another at {self._held[place][0]}")
+        self._held.insert(place, (start, end))
         if record["t_ms"] < self._last_t_ms:
             self._ours(line, f"t_ms goes back from {self._last_t_ms} to {record['t_ms']}")
-        self._last_end, self._last_t_ms = end, record["t_ms"]
+        self._last_t_ms = record["t_ms"]
         self._flushes[record["flush_index"]] = _Flush(record["t_ms"], record["start_seq"], record["end_seq"])
 
     def _trigger_decision(self, line: int, record: Record) -> None:
@@ -189,16 +195,17 @@ class RunCheck(FileCheck):
         self._last_covered = indices[-1]
         if not self.incomplete and indices[-1] not in self._summarized[record["event_index"] :][:1]:
             self._ours(line, f"no decision to summarize after flush {indices[-1]} belongs to it")
-        first, last = self._flushes.get(indices[0]), self._flushes.get(indices[-1])
-        if first is None or last is None:
+        missing = [index for index in indices if index not in self._flushes]
+        if missing:
             if not self.incomplete:
-                missing = indices[0] if first is None else indices[-1]
-                self.found(line, f"there is no flush {missing}")
+                self.found(line, f"there is no flush {missing[0]}")
             return
-        if (record["start_seq"], record["end_seq"]) != (first.start_seq, last.end_seq):
-            what = f"covers messages {record['start_seq']}–{record['end_seq']}, its flushes"
-            self._ours(line, f"{what} {first.start_seq}–{last.end_seq}")
-        if record["t_ms"] < last.t_ms + record["latency_ms"]:
+        flushes = [self._flushes[index] for index in indices]
+        first, last = min(flush.start_seq for flush in flushes), max(flush.end_seq for flush in flushes)
+        if (record["start_seq"], record["end_seq"]) != (first, last):
+            covered = f"{record['start_seq']}–{record['end_seq']}"
+            self._ours(line, f"covers messages {covered}, its flushes {first}–{last}")
+        if record["t_ms"] < flushes[-1].t_ms + record["latency_ms"]:
             self._ours(line, f"t_ms is {record['t_ms']}, before its last flush and the latency allow it")
 
     def _history(self, line: int, record: Record) -> None:
