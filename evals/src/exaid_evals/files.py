@@ -97,7 +97,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     except OSError as error:
         raise _unreadable(path, error, None) from None
     if len(content) > max_bytes:
-        raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="is it the right file?")
+        raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="name the right file")
     return bytes(content)
 
 
@@ -143,7 +143,7 @@ def inside(folder: Path, name: str) -> Path:
         DataError: the name does.
     """
     if not is_plain(name):
-        raise DataError(f"{name!r:.80} names no file in a folder", where=str(folder), remedy="correct or restore it")
+        raise DataError(f"{name!r:.80} names no file in a folder", where=str(folder), remedy="restore it, or name another")
     path = folder / name
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{name!r:.80} leads out of the folder", where=str(folder), remedy="remove the link")
@@ -161,7 +161,7 @@ def _kind_of(path: Path, *, follow: bool) -> str | None:
 
 def _unreadable(path: Path, error: OSError | ValueError, remedy: str | None) -> DataError:
     reason = getattr(error, "strerror", None) or error
-    remedy = remedy or "check the file and its permissions"
+    remedy = remedy or "check the path and its permissions"
     return DataError(f"cannot be read ({reason})", where=str(path), remedy=remedy)
 
 

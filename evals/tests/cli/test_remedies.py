@@ -124,7 +124,7 @@ MAKE_TRACES = ("make-traces", *ARGUMENTS, "--limit", "2")
         (
             with_a_flush_behind_the_end,
             ["compute-metrics", "--force"],
-            "run the variant again with --force",
+            "run the variant again with `exaid-evals run-variants --force`",
             [["run-variants", "V3", "--force"]],
         ),
         (without_a_manifest, ["run-variants"], "run `exaid-evals make-traces`", [[*MAKE_TRACES]]),

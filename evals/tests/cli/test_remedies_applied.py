@@ -182,7 +182,7 @@ OF_OTHERS = [
     ),
     Row(
         "concepts note.txt",
-        "save the file as UTF-8",
+        "save it as UTF-8",
         files={"note.txt": "Fièvre.".encode("latin-1")},
         then_files={"note.txt": "Fièvre."},
     ),

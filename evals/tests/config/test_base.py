@@ -262,7 +262,7 @@ def test_a_missing_and_an_unreadable_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a folder, where a file must stand"):
         read_mapping(tmp_path)
     (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
-    with pytest.raises(ConfigError, match="save it as UTF-8 text"):
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
         read_mapping(tmp_path / "latin.yaml")
 
 

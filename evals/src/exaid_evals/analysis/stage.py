@@ -154,7 +154,7 @@ def _with_images(history: History, folder: Path) -> tuple[History, dict[str, str
     items = [item for row in history.batches for item in row.items]
     statistics, unreadable = measure(items, folder)
     if not statistics and not unreadable:
-        raise ConfigError(f"holds none of the {len(set(items))} items", where=str(folder), remedy="check the folder")
+        raise ConfigError(f"holds none of the {len(set(items))} items", where=str(folder), remedy="check the path")
     batches = with_image_profile(history.batches, statistics, unreadable)
     bad = bad_images(statistics, unreadable)
     return replace(history, batches=batches), bad, len(statistics) + len(unreadable)

@@ -194,7 +194,7 @@ def _table(path: Path) -> pd.DataFrame:
         try:
             columns.setdefault(known.get(index, name), list(map(number, cells)) if index in layout.scores else cells)
         except ValueError as error:
-            raise DataError(str(error), where=f"{path}, column {name}", remedy="write it again") from None
+            raise DataError(str(error), where=f"{path}, column {name}", remedy="write or copy it again") from None
     frame = pd.DataFrame(columns)
     if layout.item is None:
         frame["item"] = [str(place) for place in range(1, len(frame) + 1)]

@@ -31,12 +31,12 @@ def content_chunks(path: Path) -> Iterator[bytes]:
         try:
             yield from _unpacked(stream) if path.suffix == ".gz" else _plain(stream)
         except EOFError:
-            remedy = "copy or make it again"
+            remedy = "write or copy it again"
             raise DataError("truncated gzip: the file ends early", where=where, remedy=remedy) from None
         except zlib.error as error:
-            raise DataError(f"damaged gzip ({error})", where=where, remedy="copy or make it again") from None
+            raise DataError(f"damaged gzip ({error})", where=where, remedy="write or copy it again") from None
         except OSError as error:
-            remedy = "check the file and its permissions"
+            remedy = "check the path and its permissions"
             raise DataError(f"cannot be read ({error.strerror or error})", where=where, remedy=remedy) from None
 
 
@@ -88,7 +88,7 @@ def salvaged_chunks(path: Path) -> Iterator[bytes]:
                 at += _STEP - len(unpacker.unconsumed_tail)
                 left -= len(chunk)
                 if left < 0:
-                    raise DataError("unpacks to too much", where=str(path), remedy="is it a recording?")
+                    raise DataError("unpacks to too much", where=str(path), remedy="name the right file")
                 yield chunk
                 whole = unpacker.eof
         except zlib.error:

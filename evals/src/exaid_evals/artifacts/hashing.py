@@ -62,4 +62,4 @@ def _pixels(path: Path) -> Iterator[bytes]:
             yield f"{image.mode} {image.size}\n".encode()
             yield image.tobytes()
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path), remedy="restore or remake the file") from None
+        raise DataError(f"cannot be read ({error})", where=str(path), remedy="write or copy it again") from None

@@ -150,7 +150,7 @@ def salvage_jsonl(path: Path) -> Iterator[Line]:
             if raw:
                 yield parse_line(raw, number)
         if len(held) > MAX_LINE_BYTES:
-            raise DataError("has a line without an end", where=str(path), remedy="is it a file of records?")
+            raise DataError("has a line without an end", where=str(path), remedy="name the right file")
     if held:
         yield Line(number + 1, None, "half a line, without its newline")
 
@@ -209,7 +209,7 @@ def _diagnose(raw: bytes, number: int, error: orjson.JSONDecodeError) -> Line:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as invalid:
-        return Line(number, None, f"invalid UTF-8 at byte {invalid.start}", "save the file as UTF-8")
+        return Line(number, None, f"invalid UTF-8 at byte {invalid.start}", "save it as UTF-8")
     constants: list[str] = []
     try:
         json.loads(text, parse_constant=constants.append)

@@ -239,7 +239,7 @@ def read_manifest(path: Path) -> Manifest:
     types = [record.get("record_type") for record in records]
     if types != [None] and (types[:1] != ["manifest"] or set(types[1:]) - {"case"}):
         what = f"holds {len(records)} records where one must stand, or a head and then one a case"
-        raise DataError(what, where=str(path), remedy="make it again")
+        raise DataError(what, where=str(path), remedy="write or copy it again")
     return from_record(assembled(records), where=str(path))
 
 

@@ -221,7 +221,7 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
             yield ("-" if stdin else Path(file).stem), b"".join(lines).decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
-                f"invalid UTF-8 at byte {error.start}", where=where, remedy="save the file as UTF-8"
+                f"invalid UTF-8 at byte {error.start}", where=where, remedy="save it as UTF-8"
             ) from None
         return
     for number, raw in enumerate(lines, 1):

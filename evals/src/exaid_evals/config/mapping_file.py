@@ -142,7 +142,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         text = read_regular(path, _MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot be read ({error})", where=str(path), remedy="save it as UTF-8 text") from None
+        raise ConfigError(f"cannot be read ({error})", where=str(path), remedy="save it as UTF-8") from None
     except DataError as error:
         what = "no such configuration" if not path.exists() else error.what
         raise ConfigError(what, where=str(path), remedy=error.remedy) from None

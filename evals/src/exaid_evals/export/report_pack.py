@@ -191,7 +191,7 @@ def _content(path: Path, most: int) -> bytes:
     for chunk in content_chunks(path):
         data += chunk
         if len(data) > most:
-            raise DataError(f"is larger than {most >> 20} MiB", where=str(path), remedy="is it part of an article?")
+            raise DataError(f"is larger than {most >> 20} MiB", where=str(path), remedy="name the right file")
     return bytes(data)
 
 

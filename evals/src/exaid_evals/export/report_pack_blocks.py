@@ -136,7 +136,7 @@ def rewritten(
                 ConfigError(
                     f"what belongs into {block.name} has a marker of its own",
                     where=where,
-                    remedy="write the table again",
+                    remedy="write or copy it again",
                 )
             )
             continue

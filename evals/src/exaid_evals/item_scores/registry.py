@@ -39,7 +39,7 @@ def read_side(place: Path, system: str | None, side: str) -> list[Log]:
         ConfigError: several systems lie there and none is named, or the one that is named does not.
     """
     if not place.exists():
-        raise DataError("no such file or folder", where=str(place), remedy="name a log")
+        raise DataError("no such file or folder", where=str(place), remedy="check the path")
     formats: list[LogFormat] = [FORMATS.build(name) for name in FORMATS.names()]
     logs: list[Log] = []
     for path in [place] if place.is_file() else _files(place):

@@ -160,7 +160,7 @@ def record_files(campaign: Campaign) -> list[Path]:
 def _planned(path: Path, rewritings: dict[Path, Rewriting]) -> Rewriting | None:
     records = read_jsonl(path)
     if not records:
-        raise DataError("holds no record", where=str(path), remedy="remove or restore it")
+        raise DataError("holds no record", where=str(path), remedy="restore it, or name another")
     names = {_identified(record, f"{path}:{number}") for number, record in enumerate(records, start=1)}
     schemas = {name for name, _ in names}
     if len(schemas) != 1:

@@ -10,7 +10,7 @@ from exaid_evals.artifacts.jsonl import require_record, scan_jsonl
 from exaid_evals.errors import DataError
 
 Record = dict[str, Any]
-REMEDY = "restore the file from the publication"
+REMEDY = "restore it, or name another"
 
 _NUMBER = (int, float)
 _NULLABLE_NUMBER = (int, float, type(None))

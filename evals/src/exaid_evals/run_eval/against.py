@@ -135,7 +135,7 @@ def _places(one: Predictions, other: Predictions) -> list[int]:
     """Return where each example of the one stands in the other."""
     at = {name: index for index, name in enumerate(other.ids)}
     if len(at) != len(other.ids) or len(set(one.ids)) != len(one.ids):
-        raise DataError("ids stand more than once", remedy="give each example an id of its own")
+        raise DataError("ids stand more than once", remedy="give each an id of its own")
     missing = [name for name in one.ids if name not in at]
     if missing or len(one.ids) != len(other.ids):
         shown = f", such as {missing[0]}" if missing else ""

@@ -337,7 +337,7 @@ def _of_library(path: Path, split: str) -> list[Any]:
         held = load_from_disk(str(path))
     except Exception as error:  # its readers of JSON and Arrow raise whatever damage leads them to
         raise DataError(
-            f"is no saved data set ({type(error).__name__}: {error})", where=str(path), remedy="save it again"
+            f"is no saved data set ({type(error).__name__}: {error})", where=str(path), remedy="write or copy it again"
         ) from error
     if isinstance(held, Mapping):
         if split not in held:

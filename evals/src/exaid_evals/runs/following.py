@@ -296,7 +296,7 @@ class GrowingFile:
             self._tail = (self._tail + chunk)[-_TAIL:]
             *lines, self._held = (self._held + chunk).split(b"\n")
             if len(self._held) > MAX_LINE_BYTES:
-                raise DataError("has a line without an end", where=str(self._path), remedy="name a history")
+                raise DataError("has a line without an end", where=str(self._path), remedy="name the right file")
             yield from lines
 
     def _was_cut(self, file: BinaryIO) -> bool:

@@ -73,7 +73,7 @@ class HistoryFile(Format):
         warnings: list[str] = []
         table = self.table(path, warnings)
         if not table.n_rows and not table.batches:
-            raise DataError("holds no step", where=str(path), remedy="name the file that the training wrote")
+            raise DataError("holds no step", where=str(path), remedy="name the right file")
         batches = batch_rows(path.parent, warnings) if path.name != BATCHES else ()
         config = config_beside(path, warnings)
         return history_of(name, self.name, table, config=config, warnings=warnings, batches=batches)

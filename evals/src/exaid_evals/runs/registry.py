@@ -82,7 +82,7 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
         DataError: none does, or the place does not exist or cannot be listed.
     """
     if not place.exists():
-        raise DataError("no such file or folder", where=str(place), remedy="name a finished run")
+        raise DataError("no such file or folder", where=str(place), remedy="check the path")
     known = formats() if known is None else known
     for form in known:
         if form.claims(place):
@@ -92,7 +92,7 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
             next(place.iterdir(), None)
         except OSError as error:
             raise DataError(
-                f"cannot be read ({error.strerror})", where=str(place), remedy="check the folder's permissions"
+                f"cannot be read ({error.strerror})", where=str(place), remedy="check the path and its permissions"
             ) from None
     if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
         raise DataError(

@@ -88,11 +88,11 @@ class ToolFile(Format):
         """
         path = self.file_of(source.path)
         if path is None:
-            raise DataError("the file of the run is gone", where=str(source.path), remedy="has something removed it?")
+            raise DataError("the file of the run is gone", where=str(source.path), remedy="restore it, or name another")
         warnings: list[str] = []
         rows = [self._kept(row) for row in self.rows(path, warnings)]
         if not any(rows):
-            raise DataError("holds no step", where=str(path), remedy="did the training log anything?")
+            raise DataError("holds no step", where=str(path), remedy="wait until it has ended, or leave it out")
         config = self.config(path, warnings)
         batches = batch_rows(path.parent, warnings)
         return history_of(name, self.name, rows, config=config, warnings=warnings, step_name=self.step, batches=batches)
@@ -253,7 +253,7 @@ class ManyRuns(Format):
         """Return a run a part of the file."""
         path = self.file_of(place)
         if path is None:
-            raise DataError("the file is gone", where=str(place), remedy="has something removed it?")
+            raise DataError("the file is gone", where=str(place), remedy="restore it, or name another")
         return [Source(path, part) for part in self._entries(path)]
 
     def named(self, place: Path) -> Mapping[str, Source]:

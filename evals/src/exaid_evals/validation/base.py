@@ -144,7 +144,7 @@ class FileCheck(ABC):
     """
 
     schema: ClassVar[str]
-    remedy: ClassVar[str] = "make the file again"
+    remedy: ClassVar[str] = "write or copy it again"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         """Begin a file.

@@ -21,7 +21,7 @@ class CaseCheck(FileCheck):
     """Cases are distinguished by their ids alone: two with one id would share a trace."""
 
     schema = "exaid.case"
-    remedy = "give each case an id of its own"
+    remedy = "give each an id of its own"
 
     def record(self, line: int, record: Record) -> None:
         """Take the next case."""

@@ -149,7 +149,7 @@ def _walk(top: Path) -> Iterator[Target]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check the folder's permissions"))
+            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check the path and its permissions"))
             continue
         in_shards: set[str] = set()
         try:
@@ -310,7 +310,7 @@ def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> File
             else:
                 check.broken()
         if report.n_findings >= _GIVE_UP_AFTER:
-            report.add(Finding(number, "too many problems: what follows is not read", "is it a file of records?"))
+            report.add(Finding(number, "too many problems: what follows is not read", "name the right file"))
             break
     if check is not None:
         check.end(f"sha256:{digest.hexdigest()}" if digest is not None else None)

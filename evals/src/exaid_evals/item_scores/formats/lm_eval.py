@@ -47,7 +47,7 @@ class LmEvalSamples(LogFormat):
         for sample, epoch in zip(samples, numbered_epochs(keys), strict=True):
             by_document.setdefault((str(sample.get("doc_id")), epoch), []).append(sample)
         if not by_document:
-            raise DataError("holds no sample", where=str(path), remedy="write it again")
+            raise DataError("holds no sample", where=str(path), remedy="write or copy it again")
         skipped: dict[str, None] = {}
         items = [_item(id_, epoch, of_one, skipped) for (id_, epoch), of_one in by_document.items()]
         warnings += [f"{metric} is no number per item, and is left out" for metric in skipped]

@@ -45,7 +45,7 @@ class MlflowTable(LogFormat):
         """
         rows = _csv(path) if path.suffix == ".csv" else _frame(path)
         if not rows:
-            raise DataError("holds no row", where=str(path), remedy="did the evaluation end?")
+            raise DataError("holds no row", where=str(path), remedy="wait until it has ended, or leave it out")
         columns = list(rows[0])
         asked, target, output = (_first(columns, names) for names in (_INPUTS, _TARGETS, _OUTPUTS))
         key = _unique(rows, columns)
@@ -100,7 +100,7 @@ def _frame(path: Path) -> list[dict[str, Any]]:
     for number_, row in enumerate(values):
         if not isinstance(row, list) or len(row) != len(names):
             raise DataError(
-                f"does not have {len(names)} cells", where=f"{path}: data[{number_}]", remedy="write it again"
+                f"does not have {len(names)} cells", where=f"{path}: data[{number_}]", remedy="write or copy it again"
             )
     return [dict(zip(names, row, strict=True)) for row in values]
 

@@ -37,7 +37,7 @@ class RunEvalPredictions(LogFormat):
         layout = Layout.of(file)
         rows = [row for _, row in file.rows()]
         if not rows:
-            raise DataError("holds no prediction", where=str(path), remedy="write it again")
+            raise DataError("holds no prediction", where=str(path), remedy="write or copy it again")
         warnings = list(file.warnings)
         if layout.item is None:
             ids = [str(place) for place in range(1, len(rows) + 1)]

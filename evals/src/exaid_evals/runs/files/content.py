@@ -61,7 +61,7 @@ def chunks(path: Path) -> Iterator[bytes]:
                 break  # all of a small file has come at once
             size = CHUNK_BYTES
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions") from None
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check the path and its permissions") from None
     finally:
         os.close(file)
     if _digests is not None:
@@ -92,5 +92,5 @@ def content_of(path: Path, max_bytes: int) -> bytes:
         parts.append(chunk)
         size += len(chunk)
         if size > max_bytes:
-            raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="is it the right file?")
+            raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="name the right file")
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -57,7 +57,7 @@ class Delimited:
     warnings: list[str] = field(default_factory=list)
     _first_line: int = 2
 
-    def error(self, what: str, line: int, remedy: str = "correct the file, or write it again") -> DataError:
+    def error(self, what: str, line: int, remedy: str = "correct the file") -> DataError:
         """Return an error about a line."""
         return DataError(what, where=f"{self.path}:{line}", remedy=remedy)
 
@@ -153,7 +153,7 @@ class Delimited:
                 return
             *lines, held = (held + text).replace("\r\n", "\n").split("\n")
             if len(held) > MAX_LINE_CHARS:
-                raise self.error("a line without an end", number + len(lines), "is it a CSV file?")
+                raise self.error("a line without an end", number + len(lines), "name the right file")
             yield Block(number, lines, None)
             number += len(lines)
         if held:
@@ -213,7 +213,7 @@ def open_delimited(path: Path) -> Delimited:
         first_line = 3
     header = header.rstrip("\r")
     if not header.strip():
-        raise DataError("is empty" if not newline else "has no header", where=str(path), remedy="write it again")
+        raise DataError("is empty" if not newline else "has no header", where=str(path), remedy="write or copy it again")
     try:
         delimiter, columns, warnings = _header(header, delimiter)
     except csv.Error as error:

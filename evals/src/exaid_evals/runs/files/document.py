@@ -39,7 +39,7 @@ def read_document(
     """
     data = content_of(path, max_bytes).removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
-        raise DataError("is empty", where=str(path), remedy="write it again")
+        raise DataError("is empty", where=str(path), remedy="write or copy it again")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -81,7 +81,7 @@ def _slowly(
         raise DataError(
             f"not valid JSON ({error.msg})",
             where=f"{path}:{error.lineno}",
-            remedy="correct the file, or write it again",
+            remedy="correct the file",
         ) from None
     if warnings is not None:
         warnings += found
@@ -175,7 +175,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise DataError("holds no mapping of names to values", where=str(path), remedy="is it the right file?")
+        raise DataError("holds no mapping of names to values", where=str(path), remedy="name the right file")
     return {str(key): value for key, value in found.items()}
 
 
@@ -207,7 +207,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     for chunk in as_utf8(chunks(path)):
         *lines, held = (held + chunk).split(b"\n")
         if len(held) > MAX_LINE_BYTES:
-            raise DataError("has a line without an end", where=str(path), remedy="is it JSON Lines?")
+            raise DataError("has a line without an end", where=str(path), remedy="name the right file")
         yield from lines
     if held:
         yield held

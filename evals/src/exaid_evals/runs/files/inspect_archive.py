@@ -44,7 +44,7 @@ def read_member(path: Path, name: str) -> bytes:
     """
     for _, data in read_members(path, lambda one: one == name):
         return data
-    raise DataError("no such member", where=f"{path}: {name}", remedy="the log was not written to its end")
+    raise DataError("no such member", where=f"{path}: {name}", remedy="wait until it has ended, or leave it out")
 
 
 def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
@@ -57,14 +57,14 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
             if member.flag_bits & 0x1:
                 raise DataError("is encrypted", where=where, remedy="write the log without a password")
             if member.file_size > MAX_BYTES:
-                raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?")
+                raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="name the right file")
             try:
                 data = _zstandard(path, member) if member.compress_type == _ZSTANDARD else _plain(archive, member)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
-                raise DataError(f"is damaged ({error})", where=where, remedy="copy the log again") from None
+                raise DataError(f"is damaged ({error})", where=where, remedy="write or copy it again") from None
             if len(data) > MAX_BYTES:
                 raise DataError(
-                    f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="is it the right file?"
+                    f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="name the right file"
                 )
             yield name, data
 
@@ -75,10 +75,10 @@ def _opened(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"is not an archive ({reason})", where=str(path), remedy="copy the log again") from None
+        raise DataError(f"is not an archive ({reason})", where=str(path), remedy="write or copy it again") from None
     if len(archive.filelist) > MAX_MEMBERS:
         archive.close()
-        raise DataError(f"has more than {MAX_MEMBERS:,} members", where=str(path), remedy="is it the right file?")
+        raise DataError(f"has more than {MAX_MEMBERS:,} members", where=str(path), remedy="name the right file")
     return archive
 
 

@@ -106,7 +106,7 @@ class Folder:
         except (ValueError, OverflowError):
             where = f"{place.file or place.path or 'value'}: {place.key or place.column or ''}".rstrip(": ")
             raise DataError(
-                f"{str(value)[:40]!r} is not a number", where=where, remedy="is it the right key?"
+                f"{str(value)[:40]!r} is not a number", where=where, remedy="name a key that holds a number"
             ) from None
         return found * place.scale if math.isfinite(found) else None
 
@@ -132,7 +132,7 @@ class Folder:
         if len(found) > 1:
             raise DataError(f"{len(found)} files match", where=name, remedy="write a pattern that only one file fits")
         if not found or not found[0].exists():
-            raise _AbsentError(DataError("File not found", where=name, remedy="did the run end?"))
+            raise _AbsentError(DataError("File not found", where=name, remedy="wait until it has ended, or leave it out"))
         if not found[0].resolve().is_relative_to(self._folder.resolve()):
             raise DataError("is a link that leads out of the run's folder", where=name, remedy="copy the file instead")
         return found[0]
@@ -210,7 +210,7 @@ def _cell(rows: Sequence[Mapping[str, Any]], place: Place, shown: str) -> Any:
     column = place.column or ""
     where = f"{shown}: {column}"
     if not rows:
-        raise DataError("holds no row", where=shown, remedy="did the run end?")
+        raise DataError("holds no row", where=shown, remedy="wait until it has ended, or leave it out")
     known = list(dict.fromkeys(name for row in (rows[0], rows[-1]) for name in row))
     wanted = [column, *([place.row.best] if isinstance(place.row, BestRow) else [])]
     for name in wanted:
@@ -321,9 +321,9 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 def _yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > _MAX_YAML:
-            raise DataError(f"is larger than {_MAX_YAML >> 20} MiB", where=path.name, remedy="is it the right file?")
+            raise DataError(f"is larger than {_MAX_YAML >> 20} MiB", where=path.name, remedy="name the right file")
         return read_mapping(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check its permissions") from None
+        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check the path and its permissions") from None
     except ConfigError as error:
         raise DataError(error.what, where=path.name, remedy="correct the file") from None

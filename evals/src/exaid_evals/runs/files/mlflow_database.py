@@ -80,7 +80,7 @@ def metric_points(path: Path, run_id: str) -> list[tuple[str, int, float]]:
     query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
     with opened(path, _TABLES, "MLflow's") as database:
         if "metrics" not in tables_of(database):
-            raise DataError("has no table metrics", where=str(path), remedy="is it MLflow's database?")
+            raise DataError("has no table metrics", where=str(path), remedy="name the right file")
         rows = database.execute(query, (run_id,)).fetchall()
     found = []
     for key, step, value, is_nan in rows:

@@ -222,12 +222,12 @@ def _meta(folder: Path) -> dict[str, Any]:
     path = folder / META
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"is larger than {_MOST_BYTES >> 10} KiB", where=str(path), remedy="is it MLflow's?")
+            raise DataError(f"is larger than {_MOST_BYTES >> 10} KiB", where=str(path), remedy="name the right file")
         return read_mapping(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="copy the store again") from None
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="write or copy it again") from None
     except ConfigError as error:
-        raise DataError(error.what, where=error.where or str(path), remedy="copy the store again") from None
+        raise DataError(error.what, where=error.where or str(path), remedy="write or copy it again") from None
 
 
 def _order(run: Path) -> tuple[int, bool]:

@@ -163,9 +163,9 @@ def _text(path: Path) -> str:
     for chunk in content_chunks(path):
         data += chunk
         if len(data) > _MAX_BYTES:
-            raise DataError(f"is larger than {_MAX_BYTES >> 20} MiB", where=str(path), remedy="is it the right file?")
+            raise DataError(f"is larger than {_MAX_BYTES >> 20} MiB", where=str(path), remedy="name the right file")
     if not data.strip():
-        raise DataError("is empty", where=str(path), remedy="write it again")
+        raise DataError("is empty", where=str(path), remedy="write or copy it again")
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     return data.decode(encoding, errors="replace")
 

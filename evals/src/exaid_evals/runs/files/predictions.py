@@ -193,7 +193,7 @@ class _Pass:
     def finished(self) -> Counted:
         """Return what the rows amount to."""
         if not self._n:
-            raise DataError("holds no prediction", where=str(self._file.path), remedy="write it again")
+            raise DataError("holds no prediction", where=str(self._file.path), remedy="write or copy it again")
         warnings = list(self._file.warnings)
         whole = _whole_numbers(self._code_of)
         classes = in_order(dict.fromkeys(whole.values()))

@@ -41,7 +41,7 @@ def read_history(path: Path, config: Mapping[str, Any]) -> tuple[Training, list[
         written, warnings = _columns_of_csv(path)
     n_epochs = max((len(column) for column in written.values()), default=0)
     if not n_epochs:
-        raise DataError("holds no epoch", where=str(path), remedy="write it again")
+        raise DataError("holds no epoch", where=str(path), remedy="write or copy it again")
     columns = {name: _numbers(column) for name, column in written.items()}
     for name, column in columns.items():
         if role_of(name) is not None:

@@ -61,7 +61,7 @@ class DvcFormat(ManyRuns):
         shown = read_document(path)
         found = dict(_experiments(shown) if isinstance(shown, list) else _revisions(mapping_of(shown)))
         if not found:
-            raise DataError("holds no revision with metrics", where=str(path), remedy="show it again with --json")
+            raise DataError("holds no revision with metrics", where=str(path), remedy="write or copy it again")
         return found
 
 
@@ -90,7 +90,7 @@ def _document(path: Path) -> Any:
         try:
             return tomllib.loads(content_of(path, _MAX_BYTES).decode("utf-8"))
         except ValueError as error:
-            raise DataError(f"not valid TOML ({error})", where=str(path), remedy="write it again") from None
+            raise DataError(f"not valid TOML ({error})", where=str(path), remedy="write or copy it again") from None
     return read_document(path)
 
 

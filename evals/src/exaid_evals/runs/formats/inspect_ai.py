@@ -54,7 +54,7 @@ class InspectFormat(Format):
         metrics = {label: value for label, value in scores.items() if label not in spread}
         status = str(data.get("status") or "unknown")
         if not metrics and status == "success":
-            raise DataError("holds no score", where=str(source.path), remedy="was the evaluation scored?")
+            raise DataError("holds no score", where=str(source.path), remedy="wait until it has ended, or leave it out")
         settings = mapping_of(evaluation.get("model_generate_config")) | mapping_of(
             mapping_of(data.get("plan")).get("config")
         )
@@ -118,9 +118,9 @@ def _parsed(data: bytes, where: str) -> Mapping[str, Any]:
     try:
         value = json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error})", where=where, remedy="copy the log again") from None
+        raise DataError(f"not valid JSON ({error})", where=where, remedy="write or copy it again") from None
     if not isinstance(value, dict):
-        raise DataError("holds no object", where=where, remedy="copy the log again")
+        raise DataError("holds no object", where=where, remedy="write or copy it again")
     return value
 
 

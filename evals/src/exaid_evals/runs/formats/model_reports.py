@@ -110,7 +110,7 @@ class ModelReportsFormat(Format):
         pair = self._pairs_in(source.path).get(source.part)
         if pair is None:
             what = f"the report {source.part!r} is gone"
-            raise DataError(what, where=str(source.path), remedy="something has removed it meanwhile")
+            raise DataError(what, where=str(source.path), remedy="restore it, or name another")
         return pair
 
     def _lacking_in(self, folder: Path) -> dict[str, list[str]]:

@@ -109,7 +109,7 @@ class HfTrainerFormat(ToolFile):
         state = read_object(path, keep_nan=True, warnings=warnings)
         rows = state.get("log_history")
         if not isinstance(rows, list):
-            raise DataError("has no log_history", where=str(path), remedy="is it the Trainer's?")
+            raise DataError("has no log_history", where=str(path), remedy="name the right file")
         return [row for row in rows if isinstance(row, dict)]
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:

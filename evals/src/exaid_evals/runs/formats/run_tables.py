@@ -163,7 +163,7 @@ def _of_lists(path: Path) -> list[Row]:
     data = {key: value for key, value in read_object(path).items() if isinstance(value, list)}
     lengths = {len(column) for column in data.values()}
     if len(lengths) != 1:
-        raise DataError("holds lists of different lengths", where=str(path), remedy="write cv_results_ again")
+        raise DataError("holds lists of different lengths", where=str(path), remedy="write or copy it again")
     return [{key: column[at] for key, column in data.items()} for at in range(lengths.pop())]
 
 

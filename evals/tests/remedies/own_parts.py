@@ -1,0 +1,42 @@
+"""Parts of somebody's own that are none, and one that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exaid_evals.middleware.gates import MessageGate
+
+NUMBER = 5
+
+
+class OddSettings(MessageGate):
+    """A gate whose settings are not derived from what settings are."""
+
+    Settings = dict  # type: ignore[assignment]
+
+
+class Broken(MessageGate):
+    """A gate that cannot be built."""
+
+    def __init__(self, settings: Any) -> None:
+        raise RuntimeError("no")
+
+
+def no_extractor(_settings: Any, **_: Any) -> int:
+    """Return what is no extractor."""
+    return NUMBER
+
+
+class Nothing:
+    """An extractor that finds nothing."""
+
+    id = "nothing"
+
+    def mentions(self, texts: list[str]) -> list[tuple[()]]:
+        """Find nothing."""
+        return [() for _ in texts]
+
+
+def extractor(_settings: Any, **_: Any) -> Nothing:
+    """Return an extractor."""
+    return Nothing()

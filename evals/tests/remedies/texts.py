@@ -1,0 +1,119 @@
+"""Every remedy that the package has, read out of its source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import exaid_evals
+
+SOURCE = Path(exaid_evals.__file__).parent
+_NAMED = re.compile("remedy|remedies", re.IGNORECASE)
+_VALUE = "{}"
+
+
+def template(node: ast.AST) -> str:
+    """Return a text of the source with `{}` for each value that is put in; empty for what is no text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template(part) or _VALUE for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        sides = template(node.left), template(node.right)
+        return "".join(side or _VALUE for side in sides) if any(sides) else ""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """Return what matches a remedy of this template: whatever stands in place of its values."""
+    return re.compile(".*".join(map(re.escape, text.split(_VALUE))), re.DOTALL)
+
+
+@cache
+def remedies() -> dict[str, tuple[str, ...]]:
+    """Return the template of each remedy and its places, `file:line` from the package's folder."""
+    found: dict[str, set[str]] = defaultdict(set)
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+    takes = dict(chain.from_iterable(map(_positions, trees.values())))
+    for path, tree in trees.items():
+        constants = {
+            name.id: node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for name in node.targets
+            if isinstance(name, ast.Name)
+        }
+        for expression in _expressions(tree, takes):
+            for node in _alternatives(expression, constants):
+                if (text := template(node)) and re.search("[a-z]{2}", text):
+                    found[text].add(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    return {text: tuple(sorted(places)) for text, places in sorted(found.items())}
+
+
+def _positions(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield functions, methods and classes that take a remedy by its place, with the place."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names = [one.arg for one in node.args.args if one.arg != "self"]
+        elif isinstance(node, ast.ClassDef):
+            names = [
+                ast.unparse(one.target)
+                for one in node.body
+                if isinstance(one, ast.AnnAssign) and "ClassVar" not in ast.unparse(one.annotation)
+            ]
+            init = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
+            names = [one.arg for one in init.args.args if one.arg != "self"] if init else names
+        else:
+            continue
+        if "remedy" in names and node.name != "__init__":
+            yield node.name, names.index("remedy")
+
+
+def _expressions(tree: ast.AST, takes: Mapping[str, int]) -> Iterator[ast.expr]:
+    """Yield whatever is handed on, kept or returned as a remedy."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            place = takes.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
+            if place is not None and place < len(node.args):
+                yield node.args[place]
+        if isinstance(node, ast.keyword) and node.arg == "remedy":
+            yield node.value
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple | ast.IfExp):
+                    yield from _at(node.value, [bool(_NAMED.search(ast.unparse(name))) for name in target.elts])
+                elif not isinstance(target, ast.Tuple) and _NAMED.search(ast.unparse(target)):
+                    yield node.value
+        elif isinstance(node, ast.FunctionDef) and _NAMED.search(node.name):
+            yield from (one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None)
+
+
+def _at(value: ast.expr, wanted: list[bool]) -> Iterator[ast.expr]:
+    if isinstance(value, ast.IfExp):
+        yield from _at(value.body, wanted)
+        yield from _at(value.orelse, wanted)
+    elif isinstance(value, ast.Tuple) and len(value.elts) == len(wanted):
+        yield from (one for one, is_remedy in zip(value.elts, wanted, strict=True) if is_remedy)
+
+
+def _alternatives(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[ast.expr]:
+    """Yield the texts that an expression may give."""
+    if isinstance(node, ast.IfExp):
+        yield from _alternatives(node.body, constants)
+        yield from _alternatives(node.orelse, constants)
+    elif isinstance(node, ast.BoolOp | ast.Dict):
+        for value in node.values:
+            yield from _alternatives(value, constants)
+    elif isinstance(node, ast.Tuple | ast.List):
+        for value in node.elts:
+            yield from _alternatives(value, constants)
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict):
+        yield from _alternatives(node.value, constants)
+    elif isinstance(node, ast.Name) and node.id in constants and not _NAMED.search(node.id):
+        yield from _alternatives(constants[node.id], {})
+    else:
+        yield node
