@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from conversations import conversation, freeze
+from exaid_evals.calibration.simulate import Policy
+from exaid_evals.calibration.stage import Plan, calibrate, median_flush_ctu, plan_calibration
 from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set
 from exaid_evals.cases import selection
 from exaid_evals.cases.base import SourceContext, require_unique
@@ -22,8 +25,12 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.extras import optional
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
+from exaid_evals.config.metrics import CalibrationConfig
+from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import SummarizerConfig
+from exaid_evals.config.variant import VariantConfig
 from exaid_evals.execution.choose import executor
+from exaid_evals.replay.preflight import _under_name
 from remedies.rows import Content, Row, file
 
 YAML = partial(read_mapping, Path("c.yaml"))
@@ -78,6 +85,40 @@ def of_mac(raw: Any) -> str:
 def mac_cases() -> object:
     """Load MAC's cases out of the current folder."""
     return load(SourceContext(DatasetConfig(), Campaign(Path("data")), Path("mac")))
+
+
+GRID: dict[str, list[int]] = {"min_words": [1], "max_words": [4], "silence_ms": [100], "max_wait_ms": [5000]}
+FREE = {"worst_wait_ms": None, "undersized_share": None, "timer_share": None, "chunk_words_p95": None}
+
+
+def planned(
+    on: str = "case-1", *, text: str = "One two three.", allow_assumed_time: bool = True, **config: Any
+) -> Plan:
+    """Plan a calibration on a case, beside one that is evaluated."""
+    evaluated = freeze(Path("evaluated"), [conversation("Fever.", case_id="case-1")])
+    other = freeze(Path("other"), [conversation(text, case_id=on)])
+    settings = CalibrationConfig.model_validate({"grid": GRID, "constraints": FREE, **config})
+    return plan_calibration(evaluated, other, settings, chars_per_second=100.0, allow_assumed_time=allow_assumed_time)
+
+
+def calibrated(text: str = "One two three.", **limits: Any) -> object:
+    """Calibrate on a case."""
+    return calibrate(planned("case-2", text=text, constraints=FREE | limits))
+
+
+def median_size(text: str) -> float:
+    """Return the median size of a conversation's chunks."""
+    return median_flush_ctu([conversation(text)], Policy(1, 4, 100, 5000), chars_per_second=100.0)
+
+
+def named(variant_id: str) -> None:
+    """Put runs of a variant beside others of it."""
+    variant = VariantConfig.model_validate(
+        {**read_mapping(configs_dir() / "variants/V3.yaml"), "variant_id": variant_id}
+    )
+    problems = _under_name([variant], "gemini")[1]
+    if problems:
+        raise problems[0]
 
 
 CASE = {
@@ -228,6 +269,29 @@ OF_CASES = [
 ]
 
 CALIBRATED = [
+    Row(
+        "freeze others: `exaid-evals make-traces --data-dir OTHER --exclude-from {}`",
+        planned,
+        lambda: planned(on="case-2"),
+    ),
+    Row(
+        "calibrate on traces with recorded times; or, for want of them, with --allow-assumed-time",
+        lambda: planned(on="case-2", allow_assumed_time=False),
+        lambda: planned(on="case-2"),
+    ),
+    Row(
+        "lower min_words or raise max_words",
+        lambda: planned(on="case-2", grid=GRID | {"min_words": [9]}),
+        lambda: planned(on="case-2", grid=GRID),
+    ),
+    Row("name other --traces", lambda: calibrated(text=" "), calibrated),
+    Row(
+        "loosen a constraint, or widen the grid, in calibration.yaml",
+        lambda: calibrated(undersized_share=0),
+        calibrated,
+    ),
+    Row("calibrate on other traces", lambda: median_size(" "), lambda: median_size("Fever.")),
+    Row("choose a shorter one", lambda: named("V" * 30), lambda: named("V3")),
     file(
         "correct `variants` in calibration.yaml",
         lambda: current_policy(Path("V8.yaml")),

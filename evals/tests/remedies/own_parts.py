@@ -40,3 +40,8 @@ class Nothing:
 def extractor(_settings: Any, **_: Any) -> Nothing:
     """Return an extractor."""
     return Nothing()
+
+
+def no_measures(_config: Any) -> list[int]:
+    """Return what are no measures."""
+    return [NUMBER]

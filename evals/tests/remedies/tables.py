@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from remedies import of_artifacts, of_imports, of_settings
+from remedies import of_artifacts, of_imports, of_measures, of_runs, of_settings, of_stages
 from remedies.rows import Row
 
-ROWS: list[Row] = [*of_artifacts.ROWS, *of_imports.ROWS, *of_settings.ROWS]
+_TABLES = of_artifacts, of_imports, of_measures, of_runs, of_settings, of_stages
+ROWS: list[Row] = [row for table in _TABLES for row in table.ROWS]
+LONG: list[Row] = of_stages.LONG
+"""Rows of whole stages, which take seconds."""

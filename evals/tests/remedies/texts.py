@@ -7,13 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import exaid_evals
 
 SOURCE = Path(exaid_evals.__file__).parent
-_NAMED = re.compile("remedy|remedies", re.IGNORECASE)
+_NAMED = re.compile("remedy|remedies|moved", re.IGNORECASE)
 _VALUE = "{}"
 
 
@@ -37,7 +36,7 @@ def remedies() -> dict[str, tuple[str, ...]]:
     """Return the template of each remedy and its places, `file:line` from the package's folder."""
     found: dict[str, set[str]] = defaultdict(set)
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
-    takes = dict(chain.from_iterable(map(_positions, trees.values())))
+    defined = {_module(path): dict(_positions(tree)) for path, tree in trees.items()}
     for path, tree in trees.items():
         constants = {
             name.id: node.value
@@ -46,11 +45,33 @@ def remedies() -> dict[str, tuple[str, ...]]:
             for name in node.targets
             if isinstance(name, ast.Name)
         }
-        for expression in _expressions(tree, takes):
+        constants |= {
+            node.name: ast.Tuple([one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value])
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and not _NAMED.search(node.name)
+        }
+        for expression in _expressions(tree, _known_in(tree, _module(path), defined)):
             for node in _alternatives(expression, constants):
                 if (text := template(node)) and re.search("[a-z]{2}", text):
                     found[text].add(f"{path.relative_to(SOURCE)}:{node.lineno}")
     return {text: tuple(sorted(places)) for text, places in sorted(found.items())}
+
+
+def _module(path: Path) -> str:
+    return ".".join(("exaid_evals", *path.relative_to(SOURCE).with_suffix("").parts))
+
+
+def _known_in(tree: ast.AST, module: str, defined: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return what takes a remedy by its place, as a module calls it: its own, what it imports, and methods."""
+    methods = {f".{name}": place for names in defined.values() for name, place in names.items()}
+    imported = {
+        name.asname or name.name: defined[node.module][name.name]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in defined
+        for name in node.names
+        if name.name in defined[node.module]
+    }
+    return methods | imported | dict(defined[module])
 
 
 def _positions(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -76,7 +97,7 @@ def _expressions(tree: ast.AST, takes: Mapping[str, int]) -> Iterator[ast.expr]:
     """Yield whatever is handed on, kept or returned as a remedy."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            place = takes.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
+            place = takes.get(getattr(node.func, "id", f".{getattr(node.func, 'attr', '')}"))
             if place is not None and place < len(node.args):
                 yield node.args[place]
         if isinstance(node, ast.keyword) and node.arg == "remedy":
@@ -113,6 +134,8 @@ def _alternatives(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[as
             yield from _alternatives(value, constants)
     elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict):
         yield from _alternatives(node.value, constants)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in constants:
+        yield from _alternatives(constants[node.func.id], {})
     elif isinstance(node, ast.Name) and node.id in constants and not _NAMED.search(node.id):
         yield from _alternatives(constants[node.id], {})
     else:

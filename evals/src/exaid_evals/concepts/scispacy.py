@@ -95,7 +95,7 @@ class SciSpacyExtractor:
         if "ner" not in self._nlp.pipe_names:
             raise ConfigError(
                 f"the spaCy pipeline {settings.model!r} has no named-entity recogniser (ner)",
-                where="concepts.settings.model",
+                where="extractor.settings.model",
                 remedy="name a pipeline that has one, such as en_core_sci_sm",
             )
         # Only what entities need: tok2vec feeds ner; tagging and parsing cost most of the time.
@@ -144,13 +144,13 @@ def _load(model: str) -> Any:
         elif model.startswith("en_core_sci"):
             remedy = (
                 "run: pip install --no-deps scispacy==0.5.4, then pip install --no-deps the archive "
-                f"{model}-0.5.4.tar.gz from scispaCy's public release page; or set concepts.extractor: lexicon"
+                f"{model}-0.5.4.tar.gz from scispaCy's public release page; or take --extractor lexicon"
             )
         else:
-            remedy = f"install the spaCy pipeline {model}, or set concepts.extractor: lexicon"
+            remedy = f"install the spaCy pipeline {model}, or take --extractor lexicon"
         first = str(error).strip().partition("\n")[0]
         raise MissingDependencyError(
-            f"cannot load the spaCy pipeline {model!r} ({first})", where="concepts.settings.model", remedy=remedy
+            f"cannot load the spaCy pipeline {model!r} ({first})", where="extractor.settings.model", remedy=remedy
         ) from error
 
 

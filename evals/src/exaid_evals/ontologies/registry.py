@@ -23,7 +23,7 @@ def _module(name: str) -> ModuleType:
     except KeyError:
         known = ", ".join(NAMES)
         raise ConfigError(
-            f"unknown vocabulary {name!r}", where="concepts.settings.vocabularies", remedy=f"known are {known}"
+            f"unknown vocabulary {name!r}", where="extractor.settings.vocabularies", remedy=f"known are {known}"
         ) from None
 
 
