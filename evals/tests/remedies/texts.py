@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import exaid_evals
 SOURCE = Path(exaid_evals.__file__).parent
 _NAMED = re.compile("remedy|remedies|moved", re.IGNORECASE)
 _VALUE = "{}"
+Nodes = Sequence[ast.AST]
 
 
 def template(node: ast.AST) -> str:
@@ -35,25 +36,18 @@ def pattern(text: str) -> re.Pattern[str]:
 def remedies() -> dict[str, tuple[str, ...]]:
     """Return the template of each remedy and its places, `file:line` from the package's folder."""
     found: dict[str, set[str]] = defaultdict(set)
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
-    defined = {_module(path): dict(_positions(tree)) for path, tree in trees.items()}
-    for path, tree in trees.items():
-        constants = {
-            name.id: node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign)
-            for name in node.targets
-            if isinstance(name, ast.Name)
-        }
-        constants |= {
-            node.name: ast.Tuple([one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value])
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and not _NAMED.search(node.name)
-        }
-        for expression in _expressions(tree, _known_in(tree, _module(path), defined)):
-            for node in _alternatives(expression, constants):
-                if (text := template(node)) and re.search("[a-z]{2}", text):
-                    found[text].add(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py"))}
+    nodes = {path: list(ast.walk(ast.parse(text))) for path, text in sources.items() if _NAMED.search(text)}
+    defined = {_module(path): dict(_positions(of_file)) for path, of_file in nodes.items()}
+    for path, of_file in nodes.items():
+        values: dict[str, ast.AST] = {node.name: node for node in of_file if isinstance(node, ast.FunctionDef)}
+        for node in of_file:
+            if isinstance(node, ast.Assign):
+                values |= {name.id: node.value for name in node.targets if isinstance(name, ast.Name)}
+        for expression in _expressions(of_file, _known_in(of_file, _module(path), defined)):
+            for one in _alternatives(expression, values):
+                if (text := template(one)) and re.search("[a-z]{2}", text):
+                    found[text].add(f"{path.relative_to(SOURCE)}:{one.lineno}")
     return {text: tuple(sorted(places)) for text, places in sorted(found.items())}
 
 
@@ -61,12 +55,12 @@ def _module(path: Path) -> str:
     return ".".join(("exaid_evals", *path.relative_to(SOURCE).with_suffix("").parts))
 
 
-def _known_in(tree: ast.AST, module: str, defined: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def _known_in(nodes: Nodes, module: str, defined: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Return what takes a remedy by its place, as a module calls it: its own, what it imports, and methods."""
     methods = {f".{name}": place for names in defined.values() for name, place in names.items()}
     imported = {
         name.asname or name.name: defined[node.module][name.name]
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ImportFrom) and node.module in defined
         for name in node.names
         if name.name in defined[node.module]
@@ -74,9 +68,9 @@ def _known_in(tree: ast.AST, module: str, defined: Mapping[str, Mapping[str, int
     return methods | imported | dict(defined[module])
 
 
-def _positions(tree: ast.AST) -> Iterator[tuple[str, int]]:
+def _positions(nodes: Nodes) -> Iterator[tuple[str, int]]:
     """Yield functions, methods and classes that take a remedy by its place, with the place."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef):
             names = [one.arg for one in node.args.args if one.arg != "self"]
         elif isinstance(node, ast.ClassDef):
@@ -93,27 +87,31 @@ def _positions(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.name, names.index("remedy")
 
 
-def _expressions(tree: ast.AST, takes: Mapping[str, int]) -> Iterator[ast.expr]:
+def _expressions(nodes: Nodes, takes: Mapping[str, int]) -> Iterator[ast.AST]:
     """Yield whatever is handed on, kept or returned as a remedy."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             place = takes.get(getattr(node.func, "id", f".{getattr(node.func, 'attr', '')}"))
             if place is not None and place < len(node.args):
                 yield node.args[place]
-        if isinstance(node, ast.keyword) and node.arg == "remedy":
+        elif isinstance(node, ast.keyword) and node.arg == "remedy":
             yield node.value
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple | ast.IfExp):
-                    yield from _at(node.value, [bool(_NAMED.search(ast.unparse(name))) for name in target.elts])
-                elif not isinstance(target, ast.Tuple) and _NAMED.search(ast.unparse(target)):
+                    yield from _at(node.value, [_is_named(name) for name in target.elts])
+                elif not isinstance(target, ast.Tuple) and _is_named(target):
                     yield node.value
         elif isinstance(node, ast.FunctionDef) and _NAMED.search(node.name):
-            yield from (one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None)
+            yield node
 
 
-def _at(value: ast.expr, wanted: list[bool]) -> Iterator[ast.expr]:
+def _is_named(target: ast.expr) -> bool:
+    return _NAMED.search(str(getattr(target, "id", getattr(target, "attr", "")))) is not None
+
+
+def _at(value: ast.expr, wanted: list[bool]) -> Iterator[ast.AST]:
     if isinstance(value, ast.IfExp):
         yield from _at(value.body, wanted)
         yield from _at(value.orelse, wanted)
@@ -121,22 +119,26 @@ def _at(value: ast.expr, wanted: list[bool]) -> Iterator[ast.expr]:
         yield from (one for one, is_remedy in zip(value.elts, wanted, strict=True) if is_remedy)
 
 
-def _alternatives(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[ast.expr]:
-    """Yield the texts that an expression may give."""
+def _alternatives(node: ast.AST, values: Mapping[str, ast.AST]) -> Iterator[ast.expr]:
+    """Yield the texts that an expression may give: those of its branches, of a constant, of what a function returns."""
+    below: Sequence[ast.AST] | None = None
     if isinstance(node, ast.IfExp):
-        yield from _alternatives(node.body, constants)
-        yield from _alternatives(node.orelse, constants)
+        below = node.body, node.orelse
     elif isinstance(node, ast.BoolOp | ast.Dict):
-        for value in node.values:
-            yield from _alternatives(value, constants)
+        below = node.values
     elif isinstance(node, ast.Tuple | ast.List):
-        for value in node.elts:
-            yield from _alternatives(value, constants)
-    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Dict):
-        yield from _alternatives(node.value, constants)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in constants:
-        yield from _alternatives(constants[node.func.id], {})
-    elif isinstance(node, ast.Name) and node.id in constants and not _NAMED.search(node.id):
-        yield from _alternatives(constants[node.id], {})
-    else:
+        below = node.elts
+    elif isinstance(node, ast.FunctionDef):
+        below = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None]
+    elif isinstance(node, ast.Subscript):
+        below = [node.value] if isinstance(node.value, ast.Dict) else []
+    elif isinstance(node, ast.Call | ast.Name):
+        name = getattr(node.func if isinstance(node, ast.Call) else node, "id", "")
+        below = [values[name]] if name in values and not _NAMED.search(name) else []
+        values = {}
+    if below is None:
+        assert isinstance(node, ast.expr)
         yield node
+    else:
+        for one in below:
+            yield from _alternatives(one, values)
