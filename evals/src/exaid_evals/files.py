@@ -143,7 +143,9 @@ def inside(folder: Path, name: str) -> Path:
         DataError: the name does.
     """
     if not is_plain(name):
-        raise DataError(f"{name!r:.80} names no file in a folder", where=str(folder), remedy="restore it, or name another")
+        raise DataError(
+            f"{name!r:.80} names no file in a folder", where=str(folder), remedy="restore it, or name another"
+        )
     path = folder / name
     if not path.parent.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{name!r:.80} leads out of the folder", where=str(folder), remedy="remove the link")
@@ -161,7 +163,7 @@ def _kind_of(path: Path, *, follow: bool) -> str | None:
 
 def _unreadable(path: Path, error: OSError | ValueError, remedy: str | None) -> DataError:
     reason = getattr(error, "strerror", None) or error
-    remedy = remedy or "check the path and its permissions"
+    remedy = remedy or "check its permissions"
     return DataError(f"cannot be read ({reason})", where=str(path), remedy=remedy)
 
 

@@ -55,10 +55,10 @@ assumption. This page shows how much of one: the same conversations, once with t
 them, at several assumed speeds, under V0 (the clinician reads every message) and V1 (an update every 500 CTU), with the
 stub model.
 
-Where messages overlap, as those of agents that work side by side do, each is heard at its own times. The gates `message`
-and `token_gate`, which hold one message at a time, hear each for itself; any other gets the words of both as they
-come. A flush is one range of the text: where a gate lets parts of several messages go at once, each part is a flush of
-the same moment, and one decision is made of them.
+Where messages overlap, as those of agents that work side by side do, each is heard at its own times. The gates
+`message` and `token_gate`, which hold one message at a time, hear each for itself; any other gets the words of both as
+they come. A flush is one range of the text: where a gate lets parts of several messages go at once, each part is a
+flush of the same moment, and one decision is made of them.
 
 `Delay p50` is the median over the concepts that an update states of the time from their first mention to it;
 `restricted mean` is over all concepts, up to 60 s, with those that are never reported. Both are means over cases.

@@ -57,7 +57,7 @@ def test_a_closed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "scandir", scandir)
     found, obstacles = matching_folders(f"{tmp_path}/**/results_*")
     assert [folder.name for folder in found] == ["results_2"]
-    assert obstacles == [f"{tmp_path}/closed: cannot be searched (Permission denied); check the path and its permissions"]
+    assert obstacles == [f"{tmp_path}/closed: cannot be searched (Permission denied); check its permissions"]
 
 
 def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:

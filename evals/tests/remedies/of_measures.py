@@ -70,7 +70,7 @@ VALIDATED = [
     checked("upgrade exaid-evals", put(0, schema_version="99.0.0")),
     checked("keep one kind of record a file", put(1, schema_name="exaid.case", schema_version="1.0.0")),
     checked("remove it, or make it again", list.clear),
-    checked("run the variant again with `exaid-evals run-variants --force`", put(1, start_char=9, end_char=0), RUN),
+    checked("run `exaid-evals run-variants --force`", put(1, start_char=9, end_char=0), RUN),
     checked("run the variants again: the log is of other traces", put(0, trace_sha256="sha256:" + "0" * 64), RUN),
     checked("remove the run, or its folder's rest", lambda records: rename(records), RUN),
     checked(
@@ -320,7 +320,7 @@ LOGS = [
         before=lambda: Path("one.csv").write_text(TABLE),
     ),
     file(
-        "wait until it has ended, or leave it out",
+        "wait for its end, or leave it out",
         COMPARED,
         "two.csv",
         "inputs,score\n",

@@ -25,7 +25,7 @@ MAPPED = "export --run run --mapping m.yaml --out out"
 COMPARE = "compare --runs 'a.csv,b.csv' --output-dir out"
 ANALYZE = "analyze --run-name log.csv --output-dir out"
 TWO = {"a.csv": HISTORY, "b.csv": HISTORY.replace("0.", "0.1")}
-LATER = "wait until it has ended, or leave it out"
+LATER = "wait for its end, or leave it out"
 AGAIN = "write or copy it again"
 NAMED = "name the right file"
 

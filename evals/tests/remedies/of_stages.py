@@ -184,7 +184,7 @@ LONG = [
         data=True,
     ),
     Row(
-        "run the variant again with `exaid-evals run-variants --force`",
+        "run `exaid-evals run-variants --force`",
         "compute-metrics --force --data-dir data",
         before=spoilt(lambda one: change_record(a_run(one), 2, lambda record: record.update(end_char=100_000))),
         does=("run-variants V3 --stub --force --data-dir data",),

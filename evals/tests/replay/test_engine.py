@@ -150,7 +150,7 @@ OVERLAPPING = Trace(
     ids=["message", "token_gate", "fixed_ctu"],
 )
 def test_of_two_who_speak_at_once_no_time_is_shifted(gate: dict[str, Any], expected: list[tuple[int, str]]) -> None:
-    """Text leaves a gate by its recorded times; each flush is one range, and one decision is made of what left at once."""
+    """Text leaves a gate by its recorded times; a flush is one range, and of what left at once one decision is made."""
     client = ScriptedLLM([yes(completeness=False)] * 3 + [yes(), summary("s")])
     if len(expected) == 2 or gate["kind"] == "fixed_ctu":
         client.script[:] = client.script[2:]

@@ -36,7 +36,7 @@ def content_chunks(path: Path) -> Iterator[bytes]:
         except zlib.error as error:
             raise DataError(f"damaged gzip ({error})", where=where, remedy="write or copy it again") from None
         except OSError as error:
-            remedy = "check the path and its permissions"
+            remedy = "check its permissions"
             raise DataError(f"cannot be read ({error.strerror or error})", where=where, remedy=remedy) from None
 
 

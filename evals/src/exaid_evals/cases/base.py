@@ -194,6 +194,4 @@ def require_unique(case_ids: Iterable[str], *, where: str) -> None:
     """
     repeated = sorted(case_id for case_id, n in Counter(case_ids).items() if n > 1)
     if repeated:
-        raise DataError(
-            f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each an id of its own"
-        )
+        raise DataError(f"repeated case ids: {', '.join(repeated)}", where=where, remedy="give each an id of its own")

@@ -220,9 +220,7 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
         try:
             yield ("-" if stdin else Path(file).stem), b"".join(lines).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(
-                f"invalid UTF-8 at byte {error.start}", where=where, remedy="save it as UTF-8"
-            ) from None
+            raise DataError(f"invalid UTF-8 at byte {error.start}", where=where, remedy="save it as UTF-8") from None
         return
     for number, raw in enumerate(lines, 1):
         if not raw.strip():

@@ -103,7 +103,7 @@ class _Search:
                     elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - of many
                         dead.append(entry.name)
         except OSError as error:
-            self.tell(f"{folder}: cannot be searched ({error.strerror}); check the path and its permissions")
+            self.tell(f"{folder}: cannot be searched ({error.strerror}); check its permissions")
         return sorted(folders), sorted(dead)
 
     def _tell_dead(self, link: Path) -> None:

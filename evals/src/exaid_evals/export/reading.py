@@ -359,7 +359,7 @@ def _described(error: Exception, folder: Path) -> ExaidError:
         where = (
             os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename or folder)
         )
-        return DataError(f"cannot be read ({error.strerror})", where=where, remedy="check the path and its permissions")
+        return DataError(f"cannot be read ({error.strerror})", where=where, remedy="check its permissions")
     return DataError(
         f"cannot be read ({type(error).__name__}: {error})", where=str(folder), remedy="look at it with --debug"
     )

@@ -148,7 +148,7 @@ def _files(root: Path, article: Path) -> Iterator[Path]:
                 continue
             except OSError as error:
                 raise DataError(
-                    f"cannot be read ({error.strerror})", where=str(place), remedy="check the path and its permissions"
+                    f"cannot be read ({error.strerror})", where=str(place), remedy="check its permissions"
                 ) from None
             for entry in entries:
                 path = Path(entry.path)
@@ -160,6 +160,8 @@ def _files(root: Path, article: Path) -> Iterator[Path]:
                 elif entry.is_file() and path.suffix.lower() in (".tex", ".csv", *_PICTURES):
                     seen += 1
                     if seen > _MOST_FILES:
-                        raise DataError(f"more than {_MOST_FILES:,} files", where=str(root), remedy="name the right folder")
+                        raise DataError(
+                            f"more than {_MOST_FILES:,} files", where=str(root), remedy="name the right folder"
+                        )
                     yield path
         level = below

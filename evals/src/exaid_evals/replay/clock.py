@@ -1,7 +1,8 @@
 """The virtual clock: when each code point of a trace has arrived. No wall clock is ever read.
 
-Replay uses what is known of a message's time and shifts none of it: chunks as they were recorded; evenly between a
-start and an end; whole at an end that alone is known, also where messages overlap. A speed is assumed only where nothing says when text came.
+Replay uses what is known of a message's time and shifts none of it, also where messages overlap: chunks as they were
+recorded; evenly between a start and an end; whole at an end that alone is known. A speed is assumed only where nothing
+says when text came.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator
     Where messages overlap, a gate of one message at a time hears each for itself; any other hears words and ends of
     messages as they come. A timer that ends with a word's arrival loses.
     """
-    turns = [(*turn.pieces, turn.end_ms) for turn in turns_of(trace, chars_per_second)]
+    turns: list[tuple[Piece | int, ...]] = [(*turn.pieces, turn.end_ms) for turn in turns_of(trace, chars_per_second)]
     if gate.one_message_at_a_time:
         yield from sorted(chain.from_iterable(_heard(gate, turn) for turn in turns), key=attrgetter("t_ms"))
     else:

@@ -171,7 +171,7 @@ def read_run(path: Path) -> RunLog:
         require_valid(record, f"{path}:{number}")
     if [record["record_type"] == "run_meta" for record in records] != [True] + [False] * (len(records) - 1):
         raise DataError(
-            "must open with its only run_meta", where=str(path), remedy="run the variant again with `exaid-evals run-variants --force`"
+            "must open with its only run_meta", where=str(path), remedy="run `exaid-evals run-variants --force`"
         )
     meta = {
         key: value for key, value in records[0].items() if key not in ("schema_name", "schema_version", "record_type")
@@ -232,7 +232,7 @@ def _require_flushes(indices: Sequence[int], log: RunLog, path: Path, number: in
 
 
 def _refuse(what: str, path: Path, number: int) -> NoReturn:
-    raise DataError(what, where=f"{path}:{number}", remedy="run the variant again with `exaid-evals run-variants --force`")
+    raise DataError(what, where=f"{path}:{number}", remedy="run `exaid-evals run-variants --force`")
 
 
 def _events(records: Sequence[Mapping[str, Any]], record_type: str) -> tuple[Any, ...]:

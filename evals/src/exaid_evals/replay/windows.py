@@ -104,5 +104,5 @@ def require_within(trace: Trace, log: RunLog, *, where: str) -> None:
         raise DataError(
             f"{problems[0]}, which the trace of {len(lengths)} messages does not have{more}",
             where=where,
-            remedy="run the variant again with `exaid-evals run-variants --force`",
+            remedy="run `exaid-evals run-variants --force`",
         )

@@ -243,7 +243,7 @@ class GrowingFile:
                 self.drained = not self._opened()
                 self.restarts += not self.drained
         except OSError as error:
-            remedy = "check the path and its permissions"
+            remedy = "check its permissions"
             raise DataError(f"cannot be read ({error.strerror})", where=str(self._path), remedy=remedy) from None
 
     def rest(self) -> bytes:

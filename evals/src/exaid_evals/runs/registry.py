@@ -92,7 +92,7 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
             next(place.iterdir(), None)
         except OSError as error:
             raise DataError(
-                f"cannot be read ({error.strerror})", where=str(place), remedy="check the path and its permissions"
+                f"cannot be read ({error.strerror})", where=str(place), remedy="check its permissions"
             ) from None
     if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
         raise DataError(

@@ -92,7 +92,7 @@ class ToolFile(Format):
         warnings: list[str] = []
         rows = [self._kept(row) for row in self.rows(path, warnings)]
         if not any(rows):
-            raise DataError("holds no step", where=str(path), remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no step", where=str(path), remedy="wait for its end, or leave it out")
         config = self.config(path, warnings)
         batches = batch_rows(path.parent, warnings)
         return history_of(name, self.name, rows, config=config, warnings=warnings, step_name=self.step, batches=batches)

@@ -42,7 +42,7 @@ class RunCheck(FileCheck):
     """
 
     schema = "exaid.run"
-    remedy = "run the variant again with `exaid-evals run-variants --force`"
+    remedy = "run `exaid-evals run-variants --force`"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)

@@ -149,7 +149,7 @@ def _walk(top: Path) -> Iterator[Target]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check the path and its permissions"))
+            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check its permissions"))
             continue
         in_shards: set[str] = set()
         try:

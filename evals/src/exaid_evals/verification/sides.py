@@ -121,7 +121,9 @@ def _text(path: Path) -> str:
     try:
         return b"".join(content_chunks(path)).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"invalid UTF-8 at byte {error.start}", where=str(path), remedy="write or copy it again") from None
+        raise DataError(
+            f"invalid UTF-8 at byte {error.start}", where=str(path), remedy="write or copy it again"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def audit_folder(
     listing = listing or list_images(root)
     if not listing.images:
         reasons = f", and {len(listing.unread)} folders cannot be listed" if listing.unread else ""
-        raise DataError(f"holds no image{reasons}", where=str(root), remedy="check the path and its permissions")
+        raise DataError(f"holds no image{reasons}", where=str(root), remedy="check its permissions")
     limits = {"max_bytes": settings.max_bytes, "max_pixels": settings.max_pixels}
     facts: dict[str, ImageFacts] = {}
     with Journal(out / JOURNAL, limits, resume=resume) as journal:
@@ -192,7 +192,7 @@ def look_through(root: Path, settings: AuditSettings | None = None) -> Audit:
     settings = settings or AuditSettings()
     listing = list_images(root)
     if not listing.images:
-        raise DataError("holds no image", where=str(root), remedy="check the path and its permissions")
+        raise DataError("holds no image", where=str(root), remedy="check its permissions")
     measure = Measurer(settings.max_bytes, settings.max_pixels)
     images = tuple(measure(file) for file in listing.images)
     findings = tuple(tuple(found) for found in judge(images, settings))

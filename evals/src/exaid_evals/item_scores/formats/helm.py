@@ -51,7 +51,7 @@ class HelmInstances(LogFormat):
             of_item[key] = instance, perturbation
             scores.setdefault(key, {}).update(_means(_list(row.get("stats"))))
         if not scores:
-            raise DataError("holds no instance", where=str(path), remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no instance", where=str(path), remedy="wait for its end, or leave it out")
         texts = {str(one.get("id")): one for one in _list(_beside(path, _INSTANCES))}
         answers = {
             (str(one.get("instance_id")), _perturbed(one.get("perturbation")), one.get("train_trial_index")): one

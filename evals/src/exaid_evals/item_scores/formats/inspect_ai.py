@@ -40,7 +40,9 @@ class InspectLogs(LogFormat):
         samples = header.get("samples") if path.suffix == ".json" else list(_samples(path))
         items = [_item(mapping_of(sample)) for sample in samples or ()]
         if not items:
-            raise DataError("holds no sample", where=str(path), remedy="write the log with its samples: without --no-log-samples")
+            raise DataError(
+                "holds no sample", where=str(path), remedy="write the log with its samples: without --no-log-samples"
+            )
         status = header.get("status")
         unread = sorted({metric for item in items for metric, value in item.scores.items() if value is None})
         warnings = [f"the evaluation's status is {status}"] if status != "success" else []
@@ -70,7 +72,9 @@ def _samples(path: Path) -> Iterator[Any]:
         try:
             value = json.loads(data.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise DataError(f"not valid JSON ({error})", where=f"{path}: {name}", remedy="write or copy it again") from None
+            raise DataError(
+                f"not valid JSON ({error})", where=f"{path}: {name}", remedy="write or copy it again"
+            ) from None
         yield from value if isinstance(value, list) else [value]
 
 

@@ -45,7 +45,7 @@ class MlflowTable(LogFormat):
         """
         rows = _csv(path) if path.suffix == ".csv" else _frame(path)
         if not rows:
-            raise DataError("holds no row", where=str(path), remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no row", where=str(path), remedy="wait for its end, or leave it out")
         columns = list(rows[0])
         asked, target, output = (_first(columns, names) for names in (_INPUTS, _TARGETS, _OUTPUTS))
         key = _unique(rows, columns)

@@ -42,7 +42,9 @@ class PromptfooOutput(LogFormat):
         results = results.get("results") if isinstance(results, Mapping) else results
         rows = [row for row in results if isinstance(row, Mapping)] if isinstance(results, list) else []
         if not rows:
-            raise DataError("holds no result", where=f"{path}: results.results", remedy="wait until it has ended, or leave it out")
+            raise DataError(
+                "holds no result", where=f"{path}: results.results", remedy="wait for its end, or leave it out"
+            )
         by_system: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for row in rows:
             by_system.setdefault((_provider(row), _prompt(row)), []).append(row)

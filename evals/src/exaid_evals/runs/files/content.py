@@ -61,7 +61,7 @@ def chunks(path: Path) -> Iterator[bytes]:
                 break  # all of a small file has come at once
             size = CHUNK_BYTES
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check the path and its permissions") from None
+        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions") from None
     finally:
         os.close(file)
     if _digests is not None:

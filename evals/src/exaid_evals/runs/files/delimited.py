@@ -213,7 +213,9 @@ def open_delimited(path: Path) -> Delimited:
         first_line = 3
     header = header.rstrip("\r")
     if not header.strip():
-        raise DataError("is empty" if not newline else "has no header", where=str(path), remedy="write or copy it again")
+        raise DataError(
+            "is empty" if not newline else "has no header", where=str(path), remedy="write or copy it again"
+        )
     try:
         delimiter, columns, warnings = _header(header, delimiter)
     except csv.Error as error:

@@ -44,7 +44,7 @@ def read_member(path: Path, name: str) -> bytes:
     """
     for _, data in read_members(path, lambda one: one == name):
         return data
-    raise DataError("no such member", where=f"{path}: {name}", remedy="wait until it has ended, or leave it out")
+    raise DataError("no such member", where=f"{path}: {name}", remedy="wait for its end, or leave it out")
 
 
 def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:

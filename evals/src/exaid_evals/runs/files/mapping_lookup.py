@@ -132,7 +132,7 @@ class Folder:
         if len(found) > 1:
             raise DataError(f"{len(found)} files match", where=name, remedy="write a pattern that only one file fits")
         if not found or not found[0].exists():
-            raise _AbsentError(DataError("File not found", where=name, remedy="wait until it has ended, or leave it out"))
+            raise _AbsentError(DataError("File not found", where=name, remedy="wait for its end, or leave it out"))
         if not found[0].resolve().is_relative_to(self._folder.resolve()):
             raise DataError("is a link that leads out of the run's folder", where=name, remedy="copy the file instead")
         return found[0]
@@ -210,7 +210,7 @@ def _cell(rows: Sequence[Mapping[str, Any]], place: Place, shown: str) -> Any:
     column = place.column or ""
     where = f"{shown}: {column}"
     if not rows:
-        raise DataError("holds no row", where=shown, remedy="wait until it has ended, or leave it out")
+        raise DataError("holds no row", where=shown, remedy="wait for its end, or leave it out")
     known = list(dict.fromkeys(name for row in (rows[0], rows[-1]) for name in row))
     wanted = [column, *([place.row.best] if isinstance(place.row, BestRow) else [])]
     for name in wanted:
@@ -324,6 +324,6 @@ def _yaml(path: Path) -> Any:
             raise DataError(f"is larger than {_MAX_YAML >> 20} MiB", where=path.name, remedy="name the right file")
         return read_mapping(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check the path and its permissions") from None
+        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check its permissions") from None
     except ConfigError as error:
         raise DataError(error.what, where=path.name, remedy="correct the file") from None

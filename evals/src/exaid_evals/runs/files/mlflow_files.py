@@ -225,7 +225,9 @@ def _meta(folder: Path) -> dict[str, Any]:
             raise DataError(f"is larger than {_MOST_BYTES >> 10} KiB", where=str(path), remedy="name the right file")
         return read_mapping(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="write or copy it again") from None
+        raise DataError(
+            f"cannot be read ({error.strerror})", where=str(path), remedy="write or copy it again"
+        ) from None
     except ConfigError as error:
         raise DataError(error.what, where=error.where or str(path), remedy="write or copy it again") from None
 

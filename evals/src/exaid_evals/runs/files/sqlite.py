@@ -50,7 +50,7 @@ def opened(path: Path, tables: Sequence[str], whose: str, *, unmerged: bool = Fa
     try:
         database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
     except sqlite3.Error as error:
-        raise DataError(f"cannot be opened ({error})", where=str(path), remedy="check the path and its permissions") from None
+        raise DataError(f"cannot be opened ({error})", where=str(path), remedy="check its permissions") from None
     steps = 0
 
     def count() -> int:

@@ -75,10 +75,12 @@ def read_log(path: Path) -> WandbLog:
             n_records += 1
     except _DamagedError as error:
         if not n_records:
-            raise DataError(f"is not a log of W&B ({error})", where=str(path), remedy="write or copy it again") from None
+            raise DataError(
+                f"is not a log of W&B ({error})", where=str(path), remedy="write or copy it again"
+            ) from None
         log.warnings.append(f"{path.name} breaks off after {n_records} records ({error}); what stands before was read")
     if not n_records:
-        raise DataError("holds no record", where=str(path), remedy="wait until it has ended, or leave it out")
+        raise DataError("holds no record", where=str(path), remedy="wait for its end, or leave it out")
     return log
 
 

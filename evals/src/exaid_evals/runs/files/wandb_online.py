@@ -92,7 +92,7 @@ def read_online(run_name: str, server: WandbServer | None = None) -> History:
     info = run.info()
     rows = run.history(info)
     if not rows:
-        remedy = "wait until it has ended, or leave it out"
+        remedy = "wait for its end, or leave it out"
         raise DataError("holds no step of history", where=f"{server.base_url} ({'/'.join(path)})", remedy=remedy)
     events = run.events(min(info.n_events or _USUAL_EVENTS, MAX_EVENTS)) if info.n_events != 0 else []
     warnings = [*_incomplete(info, len(rows), len(events)), *_state(info)]

@@ -61,7 +61,9 @@ class ClearmlFormat(Format):
         warnings: list[str] = []
         rows = list(_rows(_lines(source.path, warnings)))
         if not rows:
-            raise DataError("holds no scalar", where=f"{source.path}: {_METRICS}", remedy="wait until it has ended, or leave it out")
+            raise DataError(
+                "holds no scalar", where=f"{source.path}: {_METRICS}", remedy="wait for its end, or leave it out"
+            )
         return history_of(
             name, self.name, rows, config=_config(_task(source.path)), warnings=warnings, step_name="step"
         )
@@ -122,7 +124,9 @@ def _task(place: Path) -> dict[str, Any]:
     try:
         return mapping_of(json.loads(_content(place, _TASK)))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error})", where=f"{place}: {_TASK}", remedy="write or copy it again") from None
+        raise DataError(
+            f"not valid JSON ({error})", where=f"{place}: {_TASK}", remedy="write or copy it again"
+        ) from None
 
 
 def _content(place: Path, name: str) -> bytes:

@@ -54,7 +54,7 @@ class InspectFormat(Format):
         metrics = {label: value for label, value in scores.items() if label not in spread}
         status = str(data.get("status") or "unknown")
         if not metrics and status == "success":
-            raise DataError("holds no score", where=str(source.path), remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no score", where=str(source.path), remedy="wait for its end, or leave it out")
         settings = mapping_of(evaluation.get("model_generate_config")) | mapping_of(
             mapping_of(data.get("plan")).get("config")
         )

@@ -61,7 +61,7 @@ class LmEvalFormat(Format):
         data = read_object(path, warnings=twice)
         tasks = mapping_of(data.get("results"))
         if not tasks:
-            raise DataError("holds no task", where=f"{path}: results", remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no task", where=f"{path}: results", remedy="wait for its end, or leave it out")
         better = mapping_of(data.get("higher_is_better"))
         metrics: dict[str, float | None] = {}
         spread: dict[str, float | None] = {}

@@ -50,7 +50,7 @@ class MlflowFormat(Format):
         places = [folder, *([] if folder.is_file() else [folder / "mlruns", _database(folder)])]
         found = [Source(place, label) for place in places if place for label in self._runs_in(place)]
         if not found:
-            remedy = "wait until it has ended, or leave it out"
+            remedy = "wait for its end, or leave it out"
             raise DataError("a store of MLflow without runs", where=str(folder), remedy=remedy)
         return found
 

@@ -66,7 +66,7 @@ class TensorBoardFormat(Format):
                 first = False
                 points.setdefault(f"{prefix}{tag}", []).append(Point(float(step), value))
         if not points:
-            raise DataError("holds no scalar", where=str(folder), remedy="wait until it has ended, or leave it out")
+            raise DataError("holds no scalar", where=str(folder), remedy="wait for its end, or leave it out")
         series = {tag: Series(tag, tuple(points[tag])) for tag in sorted(points)}
         metrics, system = split_system(series)
         batches = batch_rows(folder, warnings)

@@ -122,7 +122,9 @@ class WandbFormat(Format):
         for kind, row in itertools.chain.from_iterable(map(each_row, paths)):
             (rows if kind == "history" else events).append(row)
         if not rows:
-            raise DataError("holds no step of history", where=str(paths[-1]), remedy="wait until it has ended, or leave it out")
+            raise DataError(
+                "holds no step of history", where=str(paths[-1]), remedy="wait for its end, or leave it out"
+            )
         config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
         warnings = list(log.warnings)
         metrics = logged(rows, warnings)

@@ -260,7 +260,9 @@ def _conversation(root: Root, spot: Spot, reading: Reading, *, listed: bool = Fa
     messages = root.value["messages"]
     below = spot if listed else spot.below("messages")
     if not isinstance(messages, list):
-        reading.damage(below, f"{named(messages)} where the list of messages must stand", remedy="write or copy it again")
+        reading.damage(
+            below, f"{named(messages)} where the list of messages must stand", remedy="write or copy it again"
+        )
         return
     raw_id = case_of(root.value, spot, reading, keys=_CONVERSATION_KEYS)
     said = [utterance_of(message, below.below(number), reading) for number, message in enumerate(messages)]
