@@ -89,7 +89,7 @@ def test_a_page_keeps_lines_and_obeys_nothing() -> None:
         (b'{"id": 1, "text": "a"}\n{"id": 2}\n', "standard input:2: the record has no text"),
         (b'{"id": 1, "text": ["a"]}', "standard input:1: the record has no text"),
         (b'{"id": 1, "text": "a"', "standard input:1: not valid JSON"),
-        (b"\xff\xfe", "standard input: invalid UTF-8 at byte 0; save the file as UTF-8"),
+        (b"\xff\xfe", "standard input: invalid UTF-8 at byte 0; save it as UTF-8"),
     ],
 )
 def test_what_cannot_be_read_is_named(stdin: bytes, message: str) -> None:

@@ -224,7 +224,7 @@ def test_the_entry_script_exits_with_the_status(at_home: Campaign) -> None:
     broken = _entry_script("data", cwd=here)
     assert (broken.returncode, broken.stdout.splitlines()[0], broken.stderr) == (
         1,
-        "data/x.jsonl:1: invalid UTF-8 at byte 0; save the file as UTF-8",
+        "data/x.jsonl:1: invalid UTF-8 at byte 0; save it as UTF-8",
         "",
     )
     wrong = _entry_script("nowhere", "--data-dir", "data", cwd=here)

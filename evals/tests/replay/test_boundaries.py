@@ -71,7 +71,9 @@ def test_a_range_lies_within_its_messages(start: tuple[int, int], end: tuple[int
 def test_further_ranges_that_are_not_there_are_counted() -> None:
     """The first is named."""
     log = RunLog(META, tuple(flush((9, 0), (9, 1), index) for index in range(3)), (), ())
-    with pytest.raises(DataError, match=r"gate_flush 0 covers .* does not have \(and 2 more\); run the variant again"):
+    with pytest.raises(
+        DataError, match=r"gate_flush 0 covers .* does not have \(and 2 more\); run `exaid-evals run-variants"
+    ):
         require_within(conversation("ab"), log, where="here")
     two = RunLog(META, log.flushes[:2], (), ())
     with pytest.raises(DataError, match=r"does not have \(and 1 more\)"):

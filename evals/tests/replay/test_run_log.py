@@ -72,7 +72,7 @@ def test_a_log_that_contradicts_itself_is_refused(
     with pytest.raises(DataError) as caught:
         read_run(path)
     assert str(caught.value).startswith(f"{path}{what}")
-    assert str(caught.value).endswith("; run the variant again with --force")
+    assert str(caught.value).endswith("; run `exaid-evals run-variants --force`")
 
 
 def test_a_record_that_breaks_its_schema_is_named_by_its_line(tmp_path: Path) -> None:

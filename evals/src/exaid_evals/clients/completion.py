@@ -249,6 +249,9 @@ def _failure(error: Exception, endpoint: Endpoint, config: LLMConfig) -> Passing
     return LLMError(what, where=endpoint.shown, remedy="check the server and its base URL")
 
 
+_SEE_ITS_MESSAGE = "correct what the server's message says, or name another model with --model"
+
+
 def _refusal(error: openai.APIStatusError, endpoint: Endpoint, config: LLMConfig) -> PassingError | LLMError:
     status = error.status_code
     what = f"HTTP {status}: {_said(error, endpoint)}"
@@ -266,8 +269,8 @@ def _refusal(error: openai.APIStatusError, endpoint: Endpoint, config: LLMConfig
         )
         return StoppedError(what, where=endpoint.shown, remedy=remedy)
     if status in (400, 422):
-        return RefusedError(what, where=endpoint.shown, remedy="the server takes no such request; see its message")
-    return LLMError(what, where=endpoint.shown, remedy="see the server's message")
+        return RefusedError(what, where=endpoint.shown, remedy=_SEE_ITS_MESSAGE)
+    return LLMError(what, where=endpoint.shown, remedy=_SEE_ITS_MESSAGE)
 
 
 def _said(error: Any, endpoint: Endpoint) -> str:

@@ -90,7 +90,7 @@ def _encoded(value: Any, arrays: dict[str, Array], where: str, depth: int = 0) -
     import numpy as np
 
     if depth > _MOST_DEPTH:
-        raise ConfigError("the state is nested too deeply", where=where, remedy="is it a cycle?")
+        raise ConfigError("the state is nested too deeply", where=where, remedy="flatten it")
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.ndarray | np.generic):
