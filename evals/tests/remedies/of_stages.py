@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from exaid_evals import open_campaign
 from exaid_evals.artifacts.storage import pack
 from exaid_evals.config.campaign import Campaign
+from remedies.of_runs import HISTORY
 from remedies.rows import Row
 from stub_campaigns import change_byte, change_record
 
@@ -168,6 +170,63 @@ SMALL = [
     ),
 ]
 
+NAMED = [
+    Row(
+        "keys come from the environment; others may have read this one: replace it at the provider",
+        "run-variants V0 --stub --data-dir data --dry-run --model sk-planted0123456789abcdef0123456789",
+        "run-variants V0 --stub --data-dir data --dry-run",
+        data=True,
+    ),
+    Row(
+        "there is {}, the first less the second: its sign is the other one",
+        "explain comparisons coverage/V3/V0 difference --data-dir data",
+        "explain comparisons coverage/V0/V3 difference --data-dir data",
+        data=True,
+    ),
+    Row(
+        "they give {}; run {} over more variants",
+        "explain coverage_gold V3 coverage --data-dir data",
+        "explain main V3 coverage --data-dir data",
+        data=True,
+    ),
+    Row(
+        "run {}; there are runs of {}",
+        lambda: open_campaign("data").measures("V9"),
+        lambda: open_campaign("data").measures("V3"),
+        data=True,
+    ),
+    Row(
+        "name openai, replay or your own client",
+        "notes n.jsonl --judge stub",
+        "notes n.jsonl",
+        files={"n.jsonl": '{"id": "a", "summary": "Fever.", "source": "He has fever."}\n'},
+    ),
+    Row(
+        "add slack_webhook or email under alerts, in the file that --config names",
+        "monitor --test-alerts --config c.yaml",
+        "monitor log.csv --config c.yaml",
+        files={"c.yaml": "experiment_name: x\n", "log.csv": HISTORY},
+    ),
+    Row(
+        "name one with --metric, and say with --better NAME=higher or --better NAME=lower",
+        "impact --runs a.csv,b.csv --output-dir out",
+        "impact --runs a.csv,b.csv --metric odd --better odd=lower --output-dir out",
+        files={"a.csv": HISTORY.replace("loss", "odd"), "b.csv": HISTORY.replace("loss", "odd").replace("0.", "0.1")},
+    ),
+    Row(
+        "a training run needs {}{}: write at the end of training what lacks, or leave the run out",
+        "export --run results_1 --out out",
+        "export --run run --out out",
+        files={"results_1/summary.json": "{}", "run/metrics.csv": HISTORY},
+    ),
+    Row(
+        "restore the folder, or make it again with `exaid-evals verify --write-expected`",
+        "verify --expected --against data/traces --data-dir data",
+        "verify --as-is --against data --data-dir data",
+        data=True,
+    ),
+]
+
 LONG = [
     Row(
         "run {}, or name cases with --limit or --cases",
@@ -202,4 +261,4 @@ LONG = [
 ]
 
 
-ROWS = SMALL
+ROWS = [*SMALL, *NAMED]

@@ -45,3 +45,14 @@ def extractor(_settings: Any, **_: Any) -> Nothing:
 def no_measures(_config: Any) -> list[int]:
     """Return what are no measures."""
     return [NUMBER]
+
+
+class OddCheck:
+    """A check of images whose name is no key of a record."""
+
+    name = "Odd Name"
+
+
+def no_cases(_context: Any = None) -> tuple[()]:
+    """Return no case."""
+    return ()

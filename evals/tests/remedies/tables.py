@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from remedies import of_artifacts, of_imports, of_measures, of_programs, of_runs, of_settings, of_stages
+from remedies import of_artifacts, of_imports, of_measures, of_programs, of_rest, of_runs, of_settings, of_stages
 from remedies.rows import Row
 
-_TABLES = of_artifacts, of_imports, of_measures, of_programs, of_runs, of_settings, of_stages
+_TABLES = of_artifacts, of_imports, of_measures, of_programs, of_rest, of_runs, of_settings, of_stages
 ROWS: list[Row] = [row for table in _TABLES for row in table.ROWS]
 LONG: list[Row] = of_stages.LONG
 """Rows of whole stages, which take seconds."""

@@ -243,6 +243,7 @@ class OpenCampaign:
         """
         path = self._campaign.metrics_file(variant)
         if not path.is_file():
+            self._wanted([variant])  # of a variant that has no runs either there is more to say
             raise DataError(
                 f"no metrics of {variant} here", where=str(path), remedy=f"run {self._campaign.call('compute-metrics')}"
             )
