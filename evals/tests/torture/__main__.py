@@ -38,6 +38,7 @@ def main() -> int:
         parser.error(f"parts are {', '.join(size)}")
     with tempfile.TemporaryDirectory(prefix="torture-") as place:
         _with_shim(Path(place))
+        from torture import bench as benches
         from torture import faults, fuzz, planted
 
         shim = ctypes.CDLL(os.environ[_SHIM]) if os.environ.get(_SHIM) else None
@@ -54,12 +55,12 @@ def main() -> int:
             "fuzz": lambda: fuzz.fuzzed(bench.whole, size["fuzz"], asked.seed),
             "keys": lambda: planted.planted(size["keys"]),
         }
-        bench = faults.make_bench(Path(place) / "bench", shim)
+        bench = benches.make_bench(Path(place) / "bench", shim)
         for part in parts:
             for name, count in rows[part]():
                 print(count.line(name), flush=True)
                 counts.append(count)
-        sums = faults.total(counts)
+        sums = benches.total(counts)
         print(
             f"{sums['attempts']} attempts, {sums['wrong']} wrong, {sums['paid_twice']} calls paid twice, "
             f"{time.monotonic() - started:.0f} s"

@@ -14,7 +14,6 @@ import resource
 import shutil
 import signal
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import read_trace
 from exaid_evals.validation.base import Surroundings
 from exaid_evals.validation.scan import Target, check_file
-from torture.faults import Count
+from torture.bench import Count
 
 GOLD = Path(__file__).resolve().parents[1] / "gold"
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -266,12 +265,11 @@ def check(reader: tuple[Reader, str, Sequence[Path | bytes]], number: int, seed:
 def fuzzed(campaign: Path, number: int, seed: int) -> Iterator[tuple[str, Count]]:
     """Give every reader so many broken files, each reader in a process with limits."""
     for name, reader in readers(campaign).items():
-        count, started = Count(), time.monotonic()
+        count = Count()
         problem, sums = _limited(lambda reader=reader: check(reader, number, seed))
         count.attempts, count.struck = sum(sums.values()), sums.get("refused", 0)
         if problem:
             count.wrong.append(problem)
-        count.seconds = time.monotonic() - started
         yield f"fuzzed: {name}", count
 
 

@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from exaid_evals.cli.main import run
 from servers.answers import default_answer
 from servers.openai_server import Answer, Fail, Garbage, OpenAIServer, Step, StreamError
 from torture.encodings import ENCODINGS
-from torture.faults import Count
+from torture.bench import Count
 
 KEY = "sk-planted/+key=0123456789abcdef"
 _REPLACED = "None stated."
@@ -98,7 +97,7 @@ def planted(n_encodings: int) -> Iterator[tuple[str, Count]]:
     Every second time the loggers of all libraries are at debug level.
     """
     for name, place in PLACES.items():
-        count, started = Count(), time.monotonic()
+        count = Count()
         for number, encoding in enumerate(list(ENCODINGS)[:n_encodings]):
             count.attempts += 1
             with tempfile.TemporaryDirectory(prefix="torture-key-") as folder:
@@ -107,7 +106,6 @@ def planted(n_encodings: int) -> Iterator[tuple[str, Count]]:
             count.wrong += [f"{name}, written as {encoding}: {form}" for form in seen.forms()]
             if "Traceback" in seen.output and number % 2:
                 count.wrong.append(f"{name}, written as {encoding}: a traceback")
-        count.seconds = time.monotonic() - started
         yield f"key in: {name}", count
 
 

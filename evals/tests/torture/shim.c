@@ -14,13 +14,15 @@
 enum { WRITE = 1, FSYNC = 2, RENAME = 4, OPEN = 8 };
 static char root[4096];
 static int kinds, error, sticky;
-static long at, seen;
+static long at, seen, each[OPEN + 1];
 
 void torture_arm(const char *folder, int which, long number, int failure, int for_ever) {
     snprintf(root, sizeof root, "%s/", folder);
     kinds = which, at = number, error = failure, sticky = for_ever, seen = 0;
+    memset(each, 0, sizeof each);
 }
-long torture_seen(void) { return seen; }
+/* How many calls of a kind there were since then. */
+long torture_seen(int kind) { return each[kind]; }
 
 static int below(const char *path) { return *root && path && !strncmp(path, root, strlen(root)); }
 static int of_descriptor(int fd) {
@@ -34,6 +36,7 @@ static int of_descriptor(int fd) {
 }
 /* Whether this call fails; a failure of 0 is the end of the process. */
 static int struck(int kind) {
+    each[kind]++;
     if (!(kinds & kind)) return 0;
     seen++;
     if (!(sticky ? seen >= at : seen == at)) return 0;

@@ -5,7 +5,9 @@ Every kind of part that can be added has a `Kind`, which its package's `registry
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,9 +115,7 @@ class Kind(Mapping[str, str]):
         return None if content is None else hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
     def _targets(self) -> dict[str, str]:
-        from importlib.metadata import entry_points  # half of what `--help` takes to import
-
-        return {point.name: point.value for point in entry_points(group=self.group)}
+        return {point.name: point.value for point in _entry_points(tuple(sys.path)).select(group=self.group)}
 
     def _part(self, target: str) -> Any:
         found = _imported(self.noun, target)
@@ -129,6 +129,14 @@ class Kind(Mapping[str, str]):
                 remedy="name a class or a function behind the colon",
             )
         return found
+
+
+@functools.cache
+def _entry_points(_path: tuple[str, ...]) -> Any:
+    """Read the entry points of all packages of a search path, which takes as long as some commands do."""
+    from importlib.metadata import entry_points  # half of what `--help` takes to import
+
+    return entry_points()
 
 
 def build_part(noun: str, name: str, build: Callable[[], Part]) -> Part:
