@@ -97,9 +97,13 @@ check: $(READY)  ## Lint, formatting, types, import rules
 	$(VENV)/bin/lint-imports
 
 SIZE ?= small
+FUZZER := $(VENV)/fuzzer
 .PHONY: torture
 torture: $(READY)  ## Kill stages, let calls fail, race, fill disks, break files (docs/reliability.md). SIZE=nightly; ARGS="fuzz"
-	@PYTHONPATH=evals/tests exec $(VENV)/bin/python -m torture --size $(SIZE) $(ARGS)
+	@if [ $(SIZE) = nightly ] && [ ! -d $(FUZZER)/atheris ]; then
+	  "$(UV)" pip install --quiet --python $(VENV)/bin/python --target $(FUZZER) atheris==3.0.0 || true # said below
+	fi
+	PYTHONPATH=evals/tests:$(FUZZER) exec $(VENV)/bin/python -m torture --size $(SIZE) $(ARGS)
 
 .PHONY: audit
 audit: $(READY)  ## Search the code for dangerous calls, and the locked packages for known vulnerabilities where that service answers

@@ -110,6 +110,15 @@ def first_bytes(path: Path, number: int) -> bytes:
         return b""
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Tell whether a file is there and holds exactly this; whatever cannot be read does not."""
+    try:
+        with open_regular(path) as stream:
+            return os.fstat(stream.fileno()).st_size == len(content) and stream.read() == content
+    except (DataError, OSError):
+        return False
+
+
 def append_descriptor(path: Path, *, follow: bool = True) -> int:
     """Open a file at its end, for reading too, make it where there is none, and return its descriptor.
 
@@ -147,9 +156,14 @@ def inside(folder: Path, name: str) -> Path:
             f"{name!r:.80} names no file in a folder", where=str(folder), remedy="restore it, or name another"
         )
     path = folder / name
-    if not path.parent.resolve().is_relative_to(folder.resolve()):
+    if not lies_in(path.parent, folder):
         raise DataError(f"{name!r:.80} leads out of the folder", where=str(folder), remedy="remove the link")
     return path
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Tell whether a path lies in a folder when links are followed; one that leads to itself lies where it lies."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `resolve` raises over such a link
 
 
 def _kind_of(path: Path, *, follow: bool) -> str | None:

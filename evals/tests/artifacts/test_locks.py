@@ -54,13 +54,15 @@ def test_a_killed_holder_holds_nothing(held: tuple[Path, subprocess.Popen[str]])
     process.kill()
     process.wait()
     assert (folder / HOLDER).exists()
-    half = (folder / HOLDER).with_name(".lock.json.0123abcd.tmp")
-    half.touch()  # killed while it wrote
-    with writing(folder):
+    half = [folder / name / ".x.json.0123abcd.tmp" for name in (".state", ".state/measured", "a/b", "other")]
+    for path in half:  # killed while it wrote
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with writing(folder / "other"), writing(folder):
         assert json.loads((folder / HOLDER).read_bytes())["pid"] == os.getpid()
     assert not (folder / LOCK).exists()
     assert not (folder / HOLDER).exists()
-    assert not half.exists()
+    assert [path.exists() for path in half] == [False, False, False, True]  # the last is another command's
 
 
 def test_a_thread_holds_a_folder_as_often_as_it_likes_and_another_thread_not(tmp_path: Path) -> None:

@@ -273,15 +273,16 @@ def test_an_unusable_decision_can_be_asked_for_anew(tmp_path: Path, point_at: Po
 
 
 def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: PointAt) -> None:
-    """What a killed writer left goes with the next live run."""
+    """What a killed writer left goes with the next run, also where that finds nothing to do."""
     campaign = freeze(tmp_path, CONVERSATIONS[:1])
     campaign.cassettes.mkdir()
     leftover = campaign.cassettes / ".eval-0123456789abcdef.jsonl.gz.0123abcd.tmp"
-    leftover.write_bytes(b"half")
     with OpenAIServer() as server:
         point_at(server)
-        do(campaign, settings())
-    assert not leftover.exists()
+        for _ in range(2):
+            leftover.write_bytes(b"half")
+            do(campaign, settings())
+            assert not leftover.exists()
 
 
 def test_a_refused_key_stops_the_run_at_once(tmp_path: Path, point_at: PointAt) -> None:

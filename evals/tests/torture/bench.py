@@ -37,6 +37,11 @@ STAGES: dict[str, list[str]] = {
 _PASSING = {"lock", "lock.json", "export_runs.jsonl"}
 
 
+def cpu_seconds() -> float:
+    """Return what this process and those that it waited for have used of the processor."""
+    return sum(os.times()[:4])
+
+
 @dataclass
 class Count:
     """What happened in attempts of one kind.
@@ -51,18 +56,14 @@ class Count:
     under_way: int = 0
     wrong: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
-    cpu: float = field(default_factory=lambda: _cpu_seconds())
+    cpu: float = field(default_factory=cpu_seconds)
 
     def line(self, name: str) -> str:
         """Return a row of the table: what happened, and the time on the clock and of the processor."""
         what = f"{len(self.wrong)} wrong" + (f" ({self.wrong[0]})" if self.wrong else "")
         calls = f", {self.paid_twice} calls paid twice, {self.under_way} lost under way" if "live" in name else ""
-        took = f"{time.monotonic() - self.started:.0f} s, {_cpu_seconds() - self.cpu:.0f} s of CPU"
+        took = f"{time.monotonic() - self.started:.0f} s, {cpu_seconds() - self.cpu:.0f} s of CPU"
         return f"{name:40} {self.attempts:6} attempts {self.struck:6} struck  {what}{calls}  {took}"
-
-
-def _cpu_seconds() -> float:
-    return sum(os.times()[:4])
 
 
 def total(counts: Sequence[Count]) -> Counter[str]:
@@ -174,6 +175,7 @@ def _fork_workers() -> None:
     choose: Any = lambda _: server  # noqa: E731 - typed so that it may take the place of another
     multiprocessing.get_context = choose
     local._ITEMS_PER_WORKER = 1
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"  # of what killed ones left
 
 
 def do(campaign: Path, stage: str, bill: Path, *options: str, log: Path | None = None) -> int:

@@ -21,8 +21,8 @@ from conversations import conversation, freeze
 from exaid_evals.cli.main import run
 from servers.answers import default_answer
 from servers.openai_server import Answer, Fail, Garbage, OpenAIServer, Step, StreamError
-from torture.encodings import ENCODINGS
 from torture.bench import Count
+from torture.encodings import ENCODINGS
 
 KEY = "sk-planted/+key=0123456789abcdef"
 _REPLACED = "None stated."

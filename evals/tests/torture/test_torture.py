@@ -13,6 +13,7 @@ from exaid_evals.artifacts.content import salvaged_chunks
 from exaid_evals.files import read_regular
 from stub_campaigns import shared_campaign
 from torture import fuzz, planted
+from torture.readers import readers
 
 _EVALS = Path(__file__).resolve().parents[2]
 _LIMITED = """
@@ -24,11 +25,24 @@ print(len(read_regular(Path(sys.argv[1]), 2 << 30)))
 """
 
 
-@pytest.mark.parametrize("name", fuzz.readers(shared_campaign().root))
+READERS = readers(shared_campaign().root)
+
+
+@pytest.mark.parametrize("name", READERS)
 def test_a_reader_reads_or_refuses(name: str) -> None:
-    """Whatever is done to a file: no other error, no long wait, no endless message."""
-    counts = fuzz.check(fuzz.readers(shared_campaign().root)[name], 15, seed=3)
+    """Whatever is done to a file: no other error, no long wait, no endless message; the same for what is no file."""
+    reader = READERS[name]
+    counts = fuzz.check(reader, 10, seed=3)
     assert sum(counts.values()) > 0
+    with fuzz.bed(reader) as folders:
+        for put in (
+            os.mkfifo,
+            Path.mkdir,
+            lambda path: path.symlink_to("/dev/zero"),
+            lambda path: path.symlink_to(path),
+        ):
+            for target in range(min(len(reader.targets), 5)):
+                assert folders.given(target, put) in ("read", "refused")
 
 
 def test_a_bound_on_bytes_is_not_taken_from_memory(tmp_path: Path) -> None:

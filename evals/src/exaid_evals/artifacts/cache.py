@@ -14,6 +14,11 @@ from typing import Any
 
 import orjson
 
+from exaid_evals.errors import DataError
+from exaid_evals.files import read_regular
+
+_MOST_BYTES = 1 << 30
+
 
 def versions(*distributions: str) -> dict[str, str]:
     """Installed versions, for keys of caches."""
@@ -46,12 +51,12 @@ def read(path: Path) -> Any | None:
     try:
         if hasattr(os, "getuid") and path.stat().st_uid not in (os.getuid(), 0):
             return None
-        checksum, _, body = path.read_bytes().partition(b"\n")
+        checksum, _, body = read_regular(path, _MOST_BYTES).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != checksum:
             return None
         gc.disable()  # it would look through half a million new lists several times, and find nothing to free
         return orjson.loads(body)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DataError):
         return None
     finally:
         if collecting:

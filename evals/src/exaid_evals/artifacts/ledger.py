@@ -22,7 +22,7 @@ from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.errors import DataError
-from exaid_evals.files import is_plain
+from exaid_evals.files import holds, is_plain
 
 _LOG = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Ledger:
         records = ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries)
         content = b"".join(canonical_bytes(record) + b"\n" for record in records)
         # Where nothing was to do nothing is written: the campaign may be read-only.
-        if not self._path.is_file() or self._path.read_bytes() != content:
+        if not holds(self._path, content):
             write_bytes(self._path, content)
 
 

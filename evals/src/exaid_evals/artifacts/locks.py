@@ -34,8 +34,9 @@ def writing(folder: Path) -> Iterator[None]:
     """Hold a folder while the block writes in it; the same thread may hold it several times.
 
     The lock is the operating system's (`flock`, by `filelock`; where a file system has none, a marker that names its
-    process), so a killed command leaves none. Beside it stands who holds it; without the lock that is a leftover, and
-    is replaced. A folder that cannot be written needs no lock, since nothing can be changed in it.
+    process), so a killed command leaves none. Beside it stands who holds it; without the lock that is a leftover. It is
+    replaced, and temporary files that the killed command left anywhere in the folder are removed. A folder that cannot
+    be written needs no lock, since nothing can be changed in it.
 
     Raises:
         ConfigError: another command writes there; says which, on which host, and since when.
@@ -57,7 +58,8 @@ def writing(folder: Path) -> Iterator[None]:
         return
     try:
         if first:
-            remove_leftovers((root / HOLDER).parent)
+            killed = (root / HOLDER).exists()
+            remove_leftovers(*(_own_folders(root) if killed else [(root / HOLDER).parent]))
             write_bytes(root / HOLDER, canonical_bytes(_holder()) + b"\n")
         yield
     finally:
@@ -69,6 +71,13 @@ def writing(folder: Path) -> Iterator[None]:
         for path in ((root / LOCK).parent, *made) if first else ():
             with contextlib.suppress(OSError):  # what nothing was written in is not left behind
                 path.rmdir()
+
+
+def _own_folders(root: Path) -> Iterator[Path]:
+    """Yield a folder and those below it, but for what is locked by itself: there another command may be writing."""
+    for place, names, _ in os.walk(root):
+        names[:] = [name for name in names if not Path(place, name, LOCK).exists()]
+        yield Path(place)
 
 
 def _take(lock: BaseFileLock, root: Path) -> None:

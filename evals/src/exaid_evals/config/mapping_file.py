@@ -13,7 +13,7 @@ import yaml
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import read_regular
 
-MOST_VALUES = 200_000
+MOST_VALUES = 100_000
 MOST_LEVELS = 60
 _LONGEST_NUMBER = 100
 _TAG = "tag:yaml.org,2002:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -164,7 +165,7 @@ class ConfigRequest(Request):
 
 def campaign_of(data_dir: Path | None) -> Campaign:
     """Return the campaign in a folder; None means the default one."""
-    return Campaign((data_dir or default_data_dir()).resolve())
+    return Campaign(Path(os.path.realpath(data_dir or default_data_dir())))
 
 
 def names_of(text: str) -> tuple[str, ...]:

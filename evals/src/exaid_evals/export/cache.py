@@ -23,12 +23,15 @@ import orjson
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.ledger import source_hash
+from exaid_evals.errors import DataError
+from exaid_evals.files import read_regular
 from exaid_evals.runs.base import Settings, Source
 from exaid_evals.runs.files.content import chunks
 from exaid_evals.runs.registry import FORMATS
 
 FILE = ".state/export_runs.jsonl"
 _SETTLED_AFTER_NS = 2_000_000_000
+_MOST_BYTES = 1 << 30
 
 Status = tuple[int, ...] | None
 
@@ -175,8 +178,8 @@ class Cache:
         self._old: dict[str, dict[Key, tuple[dict[str, Any], bytes]]] = {}
         self._new: list[tuple[str, Key, bytes]] = []
         self._place = Places(self.out)
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            self._before = self._path.read_bytes()
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, DataError):
+            self._before = read_regular(self._path, _MOST_BYTES)
             self._old = self._entries(self._before) if remember else {}
 
     def known(self, folder: Path) -> dict[Key, Known]:

@@ -18,6 +18,7 @@ from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
+from exaid_evals.files import holds
 from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.records import FAILED_RUN, OK, MadeFrom, read_variant
 from exaid_evals.metrics.registry import load_measures
@@ -353,7 +354,7 @@ def _form_states(campaign: Campaign, table: Table) -> dict[str, str]:
     for suffix, target in FORMATS.items():
         path = campaign.tables / f"{table.name}.{suffix}"
         rendered: str = load(target).render(table)
-        current = path.is_file() and path.read_bytes() == rendered.encode()
+        current = holds(path, rendered.encode())
         states[campaign.relative(path)] = "current" if current else "differs" if path.is_file() else "missing"
     return states
 

@@ -17,6 +17,7 @@ from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import Export, consolidate
 from exaid_evals.export.writers import json_summary, over_seeds
 from exaid_evals.export.writers.write import write_export
+from exaid_evals.files import holds, read_regular
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.provenance.tables import (
     measured_variants,
@@ -33,6 +34,7 @@ from exaid_evals.report.stage import build_tables, write_report
 
 _READ_ONLY = ("manifests", "cases", "traces", "runs")
 _PICTURES = {".png": "other pixels", ".pdf": "another drawing"}
+_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def is_same(path: Path, content: bytes) -> bool:
     Raises:
         DataError: the file is a damaged PNG.
     """
-    if path.read_bytes() == content:
+    if holds(path, content):
         return True
     if path.suffix != ".png":
         return False
@@ -173,7 +175,8 @@ def _defect(name: str, here: Path, wanted: bytes) -> Defect | None:
         return Defect(name, "damaged", error.what)
     if here.suffix in _PICTURES:
         return Defect(name, "differs", _PICTURES[here.suffix])
-    old, new = (content.decode("utf-8", "replace").splitlines() for content in (here.read_bytes(), wanted))
+    is_now = read_regular(here, _MOST_BYTES)
+    old, new = (content.decode("utf-8", "replace").splitlines() for content in (is_now, wanted))
     for number in range(max(len(old), len(new))):
         left, right = (lines[number] if number < len(lines) else None for lines in (old, new))
         if left != right:

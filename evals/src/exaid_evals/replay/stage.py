@@ -155,7 +155,7 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     output = plan.output
     if plan.part is not None:
         plan.part.begin(output)
-    remove_leftovers(output.state, *(output.runs / variant.variant_id for variant in settings.variants))
+    remove_leftovers(output.state, output.cassettes, *(output.runs / one.variant_id for one in settings.variants))
     _forget_other_cases(output, plan.manifest.entries if plan.part is None else plan.entries)
     outcome = Outcome(current=plan.current, skipped=tuple(entry.case_id for entry in plan.entries if entry.failed))
     if not plan.work:

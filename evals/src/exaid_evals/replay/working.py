@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from exaid_evals.artifacts.atomic import remove_leftovers
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
@@ -161,7 +160,6 @@ def do_live(
     Threads take one variant of a case at a time, which spreads the work more evenly than whole cases would; each
     item of `work` comes back once per variant. An interruption lets the calls under way end, for they are paid for.
     """
-    remove_leftovers(campaign.cassettes)
     client = make_client(summarizer, stop_entities)
     with Recorder(campaign.cassettes) as recorder:
         equipped = equip_client(

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.errors import DataError
+from exaid_evals.files import lies_in
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.images import open_image, read_json
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
@@ -67,7 +68,7 @@ def is_coco(labels: Path | None) -> bool:
 def _lies_in(folder: Path, name: str) -> bool:
     """Tell whether a name of others is that of a file within the folder."""
     try:
-        return (folder / name).resolve().is_relative_to(folder.resolve()) and (folder / name).is_file()
+        return lies_in(folder / name, folder) and (folder / name).is_file()
     except (OSError, ValueError):  # too long, or with a null character
         return False
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.files import lies_in
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
 
@@ -255,7 +256,7 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
             raise DataError("has no label", where=f"{path}:{number}", remedy="write a path and a label in each row")
         name, labels = row[0].strip(), [one.strip() for one in row[1].split("|") if one.strip()]
         place = folder / name
-        if not place.resolve().is_relative_to(folder.resolve()) or not place.is_file():
+        if not lies_in(place, folder) or not place.is_file():
             if number == 1 and Path(name).suffix.lower() not in SUFFIXES:
                 continue  # the header
             raise DataError(

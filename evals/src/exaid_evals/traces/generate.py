@@ -127,9 +127,7 @@ def make_traces(
         DataError: a replay comes to something else than its recording; likewise.
     """
     campaign = plan.campaign
-    remove_leftovers(campaign.state, campaign.cases, campaign.manifests, campaign.traces)
-    if plan.live is not None:
-        remove_leftovers(campaign.cassettes)
+    remove_leftovers(campaign.state, campaign.cases, campaign.manifests, campaign.traces, campaign.cassettes)
     budget = budget or Budget()
     if plan.frozen is not None:
         return Result(plan.frozen, failed=_reasons(plan.campaign, plan.frozen), nothing_to_do=True)

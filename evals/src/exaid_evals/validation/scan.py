@@ -17,7 +17,7 @@ from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.artifacts.storage import INDEX, is_shard, packed
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError, SchemaVersionError
-from exaid_evals.files import is_folder
+from exaid_evals.files import is_folder, lies_in
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
 from exaid_evals.validation.metrics import MetricsCheck
 from exaid_evals.validation.records import CaseCheck, CassetteCheck, MacCassetteCheck, ManifestCheck, RecoveryCheck
@@ -140,7 +140,7 @@ def _walk(top: Path) -> Iterator[Target]:
             yield Target(folder, Finding(0, "is a folder, where a file must stand", "move or rename it"))
             continue
         real = os.path.realpath(folder)
-        if folder.is_symlink() and folder.parent.resolve().is_relative_to(real):
+        if folder.is_symlink() and lies_in(folder.parent, Path(real)):
             yield Target(folder, Finding(0, "a link that leads back to a folder above it", "remove the link"))
             continue
         if real in seen:

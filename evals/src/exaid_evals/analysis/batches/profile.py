@@ -15,6 +15,7 @@ from exaid_evals.analysis.batches.suspect_items import badness
 from exaid_evals.analysis.images.checks import judge
 from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile
 from exaid_evals.analysis.images.measure import Measurer
+from exaid_evals.files import lies_in
 from exaid_evals.runs.history import BatchRow
 from exaid_evals.stats.descriptive import holm
 
@@ -135,7 +136,7 @@ def measure(items: Iterable[str], folder: Path) -> tuple[dict[str, ImageStatisti
         Item → statistics, and item → why it is unreadable. Items without a file are in neither.
     """
     root = folder.resolve()
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.resolve().is_relative_to(root)]
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and lies_in(path, root)]
     by_path = {path.relative_to(root).as_posix(): path for path in files}
     times = Counter(key for path in files for key in {path.name, path.stem})
     by_name = {key: path for path in files for key in (path.name, path.stem) if times[key] == 1}

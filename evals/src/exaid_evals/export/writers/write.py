@@ -18,6 +18,7 @@ from exaid_evals.export.writers import (
     json_summary,
 )
 from exaid_evals.export.writers.sheet import forms
+from exaid_evals.files import holds, lies_in
 from exaid_evals.report.base import Table
 from exaid_evals.report.registry import FORMATS
 from exaid_evals.runs.base import Format
@@ -105,16 +106,11 @@ def _own(reader: Format, export: Export, out: Path) -> dict[str, bytes]:
         outputs = getattr(importlib.import_module(_OF_FORMATS[reader.name]), "outputs")  # noqa: B009
         made |= outputs(runs, reader.settings)
     for name in made:
-        if not (out / name).resolve().is_relative_to(out.resolve()):
+        if not lies_in(out / name, out):
             raise DataError(f"the reader {reader.name} would write {name!r} outside --out", where=str(out))
     return made
 
 
 def _write(path: Path, content: bytes) -> None:
-    # What has not changed keeps its time, for whatever watches it.
-    try:
-        if path.read_bytes() == content:
-            return
-    except OSError:
-        pass
-    write_bytes(path, content)
+    if not holds(path, content):  # what has not changed keeps its time, for whatever watches it
+        write_bytes(path, content)

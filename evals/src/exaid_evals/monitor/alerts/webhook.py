@@ -21,6 +21,7 @@ from exaid_evals.monitor.settings import is_loopback
 
 _MARKS = {"low": "⚪", "medium": "🟡", "high": "🟠", "critical": "🔴"}
 _WHERE = "alerts.slack_webhook"
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _MOST_CHARACTERS = 3000
 
 
@@ -85,11 +86,17 @@ class _PrivateAddressError(OSError):
 def _is_outside(address: str) -> bool:
     """Tell whether an address is one of the public internet.
 
-    >>> [_is_outside(one) for one in ("8.8.8.8", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1")]
-    [True, False, False, False, False, False]
+    >>> [_is_outside(one) for one in ("8.8.8.8", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1")]
+    [True, False, False, False, False]
+    >>> [_is_outside(one) for one in ("224.0.0.1", "2002:7f00:1::1", "64:ff9b::a00:1", "64:ff9b::808:808")]
+    [False, False, False, True]
     """
     parsed = ipaddress.ip_address(address.split("%")[0])
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_global
+    if isinstance(parsed, ipaddress.IPv6Address):
+        # Ways of writing an address of the other kind, whose routers take it there.
+        within = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
+        parsed = within or parsed.ipv4_mapped or parsed.sixtofour or parsed
+    return parsed.is_global and not parsed.is_multicast
 
 
 class _Guarded(HTTPSConnection):

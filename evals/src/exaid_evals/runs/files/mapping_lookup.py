@@ -16,7 +16,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import open_regular
+from exaid_evals.files import lies_in, open_regular
 from exaid_evals.runs.files.delimited import number, open_delimited
 from exaid_evals.runs.files.document import read_document
 from exaid_evals.runs.mapping_config import BestRow, Each, Place
@@ -133,7 +133,7 @@ class Folder:
             raise DataError(f"{len(found)} files match", where=name, remedy="write a pattern that only one file fits")
         if not found or not found[0].exists():
             raise _AbsentError(DataError("File not found", where=name, remedy="wait for its end, or leave it out"))
-        if not found[0].resolve().is_relative_to(self._folder.resolve()):
+        if not lies_in(found[0], self._folder):
             raise DataError("is a link that leads out of the run's folder", where=name, remedy="copy the file instead")
         return found[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def opened(path: Path, tables: Sequence[str], whose: str, *, unmerged: bool = Fa
             "has changes that are not merged yet", where=str(log), remedy="stop what writes the database, or close it"
         )
     try:
-        database = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
+        database = sqlite3.connect(f"file:{quote(os.path.realpath(path))}?mode=ro&immutable=1", uri=True)
     except sqlite3.Error as error:
         raise DataError(f"cannot be opened ({error})", where=str(path), remedy="check its permissions") from None
     steps = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
+from exaid_evals.files import lies_in
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_document, read_yaml
@@ -71,9 +72,8 @@ def _metrics_files(pipeline: Path) -> list[Path]:
     stages = mapping_of(data.get("stages")).values()
     declared = [data.get("metrics"), *(mapping_of(stage).get("metrics") for stage in stages)]
     names = [name for some in declared if isinstance(some, list) for one in some for name in _names(one)]
-    top = pipeline.resolve().parent
     files = (pipeline.parent / name for name in dict.fromkeys(names))
-    return [path for path in files if path.resolve().is_relative_to(top)]
+    return [path for path in files if lies_in(path, pipeline.parent)]
 
 
 def _names(one: Any) -> list[str]:
