@@ -274,6 +274,17 @@ def write_cassette(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
+def settle_cassettes(folder: Path) -> None:
+    """Rewrite the cassettes of a folder that a run, killed at its very end, has left as they grew.
+
+    Raises:
+        DataError: one is damaged.
+    """
+    for path in sorted(folder.glob(f"eval-*{SUFFIX}")):
+        if not _is_one_member(path):
+            write_cassette(path, read_cassette(path)[0])
+
+
 class Recorder:
     """Looks up and adds recorded answers, for any number of threads.
 

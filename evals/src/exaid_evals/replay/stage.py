@@ -15,6 +15,7 @@ from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.parts import Part
 from exaid_evals.clients.base import Budget, Spent
+from exaid_evals.clients.cassette import settle_cassettes
 from exaid_evals.clients.registry import CLIENTS, build_client, check_client
 from exaid_evals.concepts.registry import extractor_source
 from exaid_evals.config.campaign import Campaign
@@ -159,6 +160,8 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
     _forget_other_cases(output, plan.manifest.entries if plan.part is None else plan.entries)
     outcome = Outcome(current=plan.current, skipped=tuple(entry.case_id for entry in plan.entries if entry.failed))
     if not plan.work:
+        if not _simulated(settings):
+            settle_cassettes(output.cassettes)
         if plan.part is not None:
             plan.part.end(output)
         return outcome
