@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conversations import conversation, failed_conversation, freeze
+from exaid_evals.artifacts.atomic import gzipped
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
@@ -285,7 +286,7 @@ def test_leftovers_beside_the_cassettes_are_removed(tmp_path: Path, point_at: Po
         assert not leftover.exists()
         whole = files(campaign.cassettes)
         for name, content in whole.items():
-            loose = [gzip.compress(line) for line in gzip.decompress(content).splitlines(keepends=True)]
+            loose = [gzipped(line) for line in gzip.decompress(content).splitlines(keepends=True)]
             (campaign.cassettes / name).write_bytes(b"".join(reversed(loose)))
         leftover.write_bytes(b"half")
         do(campaign, settings())

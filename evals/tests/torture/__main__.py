@@ -19,7 +19,7 @@ from pathlib import Path
 SIZES = {
     "tiny": {"kills": 2, "failures": 1, "races": 1, "disks": 1, "fuzz": 10, "keys": 1},
     "small": {"kills": 6, "failures": 4, "races": 1, "disks": 3, "fuzz": 150, "keys": 8},
-    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 24, "fuzz": 4000, "keys": 17},
+    "nightly": {"kills": 200, "failures": 200, "races": 5, "disks": 24, "fuzz": 1300, "keys": 17},
 }
 _SHIM = "TORTURE_SHIM"
 

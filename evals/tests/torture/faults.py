@@ -118,15 +118,16 @@ def _seconds(bench: Bench, stage: str) -> float:
 
 
 def failures(bench: Bench, most: int) -> Iterator[tuple[str, Count]]:
-    """Let the n-th call of each kind fail, for every n up to the last: once (EIO), and from then on (no space)."""
+    """Let the n-th call of each kind fail, for every n: in turn once (EIO), and from then on (no space)."""
     for stage, calls in bench.calls.items():
         for kind, mask in KINDS.items():
             count, last = Count(), calls[kind]
-            for at in sorted({1 + index * last // most for index in range(most)} & set(range(1, last + 1))):
-                for error, sticky in ((errno.EIO, False), (errno.ENOSPC, True)):
-                    name = f"{kind} {at} {errno.errorcode[error]}"
-                    arm = lambda folder, how=(mask, at, error), sticky=sticky: bench.arm(folder, *how, sticky=sticky)  # noqa: E731
-                    attempt(bench, count, stage, Fault(name, arm, lost=int(sticky)))
+            every = sorted({1 + index * last // most for index in range(most)} & set(range(1, last + 1)))
+            for index, at in enumerate(every):
+                error, sticky = ((errno.EIO, False), (errno.ENOSPC, True))[index % 2]
+                name = f"{kind} {at} {errno.errorcode[error]}"
+                arm = lambda folder, how=(mask, at, error), sticky=sticky: bench.arm(folder, *how, sticky=sticky)  # noqa: E731
+                attempt(bench, count, stage, Fault(name, arm, lost=int(sticky)))
             yield f"{kind} fails: {stage} ({last} calls)", count
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import io
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
 from exaid_evals.files import append_descriptor
 
@@ -64,11 +65,15 @@ def remove_leftovers(*folders: Path) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole; a name that ends in .gz is packed with a header that carries no name and no time."""
     with atomic_file(path) as stream:
-        if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=stream, mtime=0) as packed:
-                cast("BinaryIO", packed).write(data)
-        else:
-            stream.write(data)
+        stream.write(gzipped(data) if path.suffix == ".gz" else data)
+
+
+def gzipped(data: bytes) -> bytes:
+    """Return data as one member of gzip, the same in every version of Python: `gzip.compress` leaves some to zlib."""
+    made = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=made, mtime=0) as stream:
+        stream.write(data)
+    return made.getvalue()
 
 
 def write_text(path: Path, text: str) -> None:

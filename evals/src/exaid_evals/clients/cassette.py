@@ -7,7 +7,6 @@ it ends, the file is rewritten sorted and as one member.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import logging
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from exaid_evals.artifacts.atomic import Appended
+from exaid_evals.artifacts.atomic import Appended, gzipped
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import salvage_jsonl, scan_jsonl, write_jsonl
@@ -346,7 +345,7 @@ class Recorder:
         Raises:
             OSError: it cannot be written.
         """
-        member = gzip.compress(canonical_bytes(to_record(key, response)) + b"\n", mtime=0)
+        member = gzipped(canonical_bytes(to_record(key, response)) + b"\n")
         eval_run_id = key.context.eval_run_id
         with self._lock:
             self._of(eval_run_id)[key.key] = response

@@ -8,7 +8,6 @@ that was paid for; when the stage ends, the file is rewritten sorted and as one 
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.artifacts.atomic import Appended
+from exaid_evals.artifacts.atomic import Appended, gzipped
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import write_jsonl
@@ -233,7 +232,7 @@ class Recording:
         self._append(fields)
 
     def _append(self, fields: Mapping[str, Any]) -> None:
-        member = gzip.compress(canonical_bytes({**header(SCHEMA), **fields}) + b"\n", mtime=0)
+        member = gzipped(canonical_bytes({**header(SCHEMA), **fields}) + b"\n")
         self._file.append(member)
 
     def _take(self, record: Mapping[str, Any]) -> None:
