@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exaid_evals.artifacts.atomic import write_unless_same
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.ledger import Ledger
 from exaid_evals.cli.main import run
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import DataError, ExaidError
-from exaid_evals.files import inside, read_regular
+from exaid_evals.files import copy_regular, holds, inside, lies_in, read_regular
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.following import GrowingFile
@@ -111,6 +112,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "yaml": read_yaml,
     "growing": lambda path: list(GrowingFile(path).lines()),
     "bytes": lambda path: read_regular(path, 1000),
+    "copy": lambda path: copy_regular(path, path.with_name("copy")),
     "ledger": lambda path: Ledger(path, read_only=True).__enter__(),
 }
 
@@ -127,3 +129,24 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path]
         return
     with pytest.raises(ExaidError, match=r"x\.yaml: is .*, where a file must stand"):
         READERS[reader](path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [_pipe, _socket, _device])
+def test_what_stands_in_an_outputs_place_is_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Whether it holds the same already is asked without waiting for it."""
+    path = tmp_path / "table.csv"
+    make(path)
+    assert not holds(path, b"a,b\n")
+    write_unless_same(path, b"a,b\n")
+    assert holds(path, b"a,b\n")
+    assert not holds(path, b"a,c\n")
+
+
+def test_a_link_to_itself_lies_where_it_lies(tmp_path: Path) -> None:
+    """It is followed without end by nobody, and leads nowhere else."""
+    (tmp_path / "a").symlink_to("a")
+    (tmp_path / "out").symlink_to("/")
+    assert lies_in(tmp_path / "a" / "b", tmp_path)
+    assert not lies_in(tmp_path / "out" / "etc", tmp_path)
+    assert inside(tmp_path, "a") == tmp_path / "a"

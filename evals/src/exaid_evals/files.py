@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -99,6 +100,17 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="name the right file")
     return bytes(content)
+
+
+def copy_regular(source: str | Path, target: str | Path) -> None:
+    """Copy a file's content, as `shutil.copytree` asks for a file.
+
+    Raises:
+        DataError: as `open_regular`.
+        OSError: the copy cannot be written.
+    """
+    with open_regular(Path(source)) as stream, Path(target).open("wb") as copy:
+        shutil.copyfileobj(stream, copy)
 
 
 def first_bytes(path: Path, number: int) -> bytes:

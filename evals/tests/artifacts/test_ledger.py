@@ -140,7 +140,7 @@ def test_nothing_to_do_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*_: object) -> None:
         raise AssertionError("written")
 
-    monkeypatch.setattr("exaid_evals.artifacts.ledger.write_bytes", refuse)
+    monkeypatch.setattr("exaid_evals.artifacts.atomic.write_bytes", refuse)
     with Ledger(path) as ledger:
         assert ledger.is_current("a", "1", output)
         ledger.keep_only(["a", "b"])

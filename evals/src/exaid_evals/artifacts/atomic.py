@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from exaid_evals.files import append_descriptor
+from exaid_evals.files import append_descriptor, holds
 
 
 @contextlib.contextmanager
@@ -66,6 +66,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole; a name that ends in .gz is packed with a header that carries no name and no time."""
     with atomic_file(path) as stream:
         stream.write(gzipped(data) if path.suffix == ".gz" else data)
+
+
+def write_unless_same(path: Path, data: bytes) -> None:
+    """Write a file whole, unless it holds just that: what has not changed keeps its time, and may be read-only."""
+    if not holds(path, data):
+        write_bytes(path, data)
 
 
 def gzipped(data: bytes) -> bytes:

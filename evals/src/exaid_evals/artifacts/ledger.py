@@ -15,14 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from exaid_evals.artifacts.atomic import Appended, write_bytes
+from exaid_evals.artifacts.atomic import Appended, write_unless_same
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.errors import DataError
-from exaid_evals.files import holds, is_plain
+from exaid_evals.files import is_plain
 
 _LOG = logging.getLogger(__name__)
 
@@ -120,9 +120,7 @@ class Ledger:
         entries = sorted(self._entries.items())
         records = ({"key": key, "inputs": made[0], "output": made[1]} for key, made in entries)
         content = b"".join(canonical_bytes(record) + b"\n" for record in records)
-        # Where nothing was to do nothing is written: the campaign may be read-only.
-        if not holds(self._path, content):
-            write_bytes(self._path, content)
+        write_unless_same(self._path, content)
 
 
 def require_as_written(path: Path, digest: str, ledger: Path, key: str, remedy: str) -> None:

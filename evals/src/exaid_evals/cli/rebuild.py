@@ -16,6 +16,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import REPLAY
 from exaid_evals.config.requests import ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import copy_regular
 from exaid_evals.verification.sides import STAGES, Stage
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given:
     last = max(int(stage.number) for stage in stages)
     chosen = {stage.number for stage in stages}
     if given is not None and given.cassettes.is_dir():
-        shutil.copytree(given.cassettes, again.cassettes)
+        shutil.copytree(given.cassettes, again.cassettes, copy_function=copy_regular)
     with contextlib.redirect_stdout(io.StringIO()):
         for stage in STAGES[:last]:
             if stage.number in chosen:
@@ -127,7 +128,7 @@ def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given:
 def _copy(given: Campaign, again: Campaign, stage: Stage) -> None:
     for name in stage.folders:
         if (given.root / name).is_dir():
-            shutil.copytree(given.root / name, again.root / name)
+            shutil.copytree(given.root / name, again.root / name, copy_function=copy_regular)
 
 
 def _make_traces(again: Campaign, spec: BuildSpec) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import Export, consolidate
 from exaid_evals.export.writers import json_summary, over_seeds
 from exaid_evals.export.writers.write import write_export
-from exaid_evals.files import holds, read_regular
+from exaid_evals.files import copy_regular, holds, read_regular
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.provenance.tables import (
     measured_variants,
@@ -92,7 +91,7 @@ def reference_report(campaign: Campaign) -> Reference:
         elsewhere = Campaign(Path(folder).resolve())
         elsewhere.metrics.mkdir()
         for path in sorted(campaign.metrics.glob("*.jsonl")):
-            shutil.copyfile(path, elsewhere.metrics / path.name)
+            copy_regular(path, elsewhere.metrics / path.name)
         for name in _READ_ONLY:
             if (campaign.root / name).is_dir():
                 (elsewhere.root / name).symlink_to(campaign.root / name, target_is_directory=True)

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exaid_evals.artifacts.atomic import remove_leftovers, write_bytes
+from exaid_evals.artifacts.atomic import remove_leftovers, write_unless_same
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.errors import DataError
 from exaid_evals.export.stage import Export
@@ -18,7 +18,7 @@ from exaid_evals.export.writers import (
     json_summary,
 )
 from exaid_evals.export.writers.sheet import forms
-from exaid_evals.files import holds, lies_in
+from exaid_evals.files import lies_in
 from exaid_evals.report.base import Table
 from exaid_evals.report.registry import FORMATS
 from exaid_evals.runs.base import Format
@@ -63,7 +63,7 @@ def write_export(
     for reader in readers:
         files |= _own(reader, export, out)
     for name, content in files.items():
-        _write(out / name, content)
+        write_unless_same(out / name, content)
     for name in _EVERY:
         if name not in files:
             (out / name).unlink(missing_ok=True)
@@ -109,8 +109,3 @@ def _own(reader: Format, export: Export, out: Path) -> dict[str, bytes]:
         if not lies_in(out / name, out):
             raise DataError(f"the reader {reader.name} would write {name!r} outside --out", where=str(out))
     return made
-
-
-def _write(path: Path, content: bytes) -> None:
-    if not holds(path, content):  # what has not changed keeps its time, for whatever watches it
-        write_bytes(path, content)
