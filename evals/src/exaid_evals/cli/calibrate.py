@@ -29,12 +29,12 @@ def run(request: CalibrateRequest) -> int:
     into calibration/ of the evaluated campaign (--data-dir). With --write the choice and its provenance go into the
     files of the variants named here, or of those in calibration.yaml; without, they are printed.
 
-    Traces for it come from the cases that the evaluated campaign left over, by the same seeded selection:
+    Take its traces from the cases that the evaluated campaign did not use, by the same seeded selection:
 
         exaid-evals make-traces --data-dir OTHER --exclude-from evals/data
 
-    Campaigns that share a case are refused. So are traces that do not say when their text arrived, for silence and
-    waiting would be those of an assumed speed.
+    Campaigns that share a case are refused. So are traces without times, because silence and waiting would depend on an
+    assumed speed.
     """
     from exaid_evals.artifacts.atomic import remove_leftovers, write_text
     from exaid_evals.calibration.stage import calibrate, interval_gate, plan_calibration

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def run(request: MetricsRequest) -> int:
     """Measure the runs of all variants (or of those named), compare them, and write tables and figures.
 
-    --labels FILE holds what people say of some cases, chosen at random: {"case_id", "concepts": [ids]} for what a
+    --labels FILE holds people's labels of some cases, chosen at random: {"case_id", "concepts": [ids]} for what a
     conversation states and {"case_id", "variant_id", "concepts": [ids]} for what its updates state, or their own
     {"case_id", "variant_id", "measures": {"coverage": 0.6}}. Coverage and unsupported are then shown, and written to
-    metrics/corrected.jsonl, with an interval that holds the extractor's errors too; 20 labelled cases of 40 do.
+    metrics/corrected.jsonl, with an interval that includes the extractor's errors; 20 labelled cases of 40 are enough.
 
     What was measured from the same traces, runs and configuration is not measured again; --force measures it again.
     """

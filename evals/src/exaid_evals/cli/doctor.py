@@ -27,8 +27,8 @@ class DoctorRequest(MacRequest, CampaignRequest, ConfigRequest):
 def run(request: DoctorRequest) -> int:
     """Show what is installed here, what is missing, and how to get it. Nothing is changed, nothing is sent.
 
-    Of API keys it says whether they are set, and never what they are. Exit status: 0 where everything is there that
-    stub mode needs (or what --for names), 1 where something is not.
+    For API keys it shows whether they are set, never their values. Exit status: 0 if everything that stub mode needs
+    (or what --for names) is there, 1 if something is missing.
     """
     from exaid_evals.config.resources import default_mac_dir
     from exaid_evals.doctor.registry import examine

@@ -43,7 +43,7 @@ def run(request: ExplainRequest) -> int:
     differences a measure and a pair (coverage/V0/V3, "V0 vs V3 / coverage"). COLUMN is a measure (coverage), a heading
     (Coverage), or a column of the CSV (coverage_ci95_low).
 
-    What has changed since the number was made is said; the exit status is 0 all the same.
+    Changes since the number was made are listed; the exit status stays 0.
     """
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig

@@ -61,11 +61,11 @@ class ImportRequest(DryRunRequest, CampaignRequest):
 def run(request: ImportRequest) -> int:
     """Freeze conversations that another system has had, as traces of a new campaign.
 
-    FILES are AutoGen chat histories, OpenAI-style messages (JSON Lines), LangChain or LangGraph messages,
-    OpenTelemetry spans (OTLP/JSON) or CSV tables (case_id, agent, content, and perhaps t_ms or timestamp), each
-    perhaps gzipped. What does not map to a trace is reported by file, line and field, and refused unless
-    --skip-unmapped leaves it out. Nothing is invented: where a file says no times the traces have none, and whatever
-    is replayed from them says that its time is assumed.
+    FILES are AutoGen chat histories, OpenAI-style messages (JSON Lines), LangChain or LangGraph messages, OpenTelemetry
+    spans (OTLP/JSON) or CSV tables (case_id, agent, content, and perhaps t_ms or timestamp), each perhaps gzipped. What
+    does not map to a trace is reported by file, line and field, and refused unless --skip-unmapped leaves it out. Times
+    are never invented: where a file has none, neither have the traces, and results replayed from them are marked as of
+    assumed time.
     """
     from exaid_evals.traces.freeze import freeze_traces, refuse_frozen
     from exaid_evals.traces.importers.assemble import read_casting, read_conversations

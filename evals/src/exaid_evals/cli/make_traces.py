@@ -20,13 +20,13 @@ SOME_CASES_FAILED = 3
 def run(request: TracesRequest) -> int:
     """Stage 01: freeze the agents' conversation about the selected cases.
 
-    Writes traces/case-….jsonl.gz and manifests/dataset_manifest.jsonl. Traces are written once: the same
-    command again has nothing to do, an interrupted one goes on, another configuration needs --force or another
-    --data-dir.
+    Writes traces/case-….jsonl.gz and manifests/dataset_manifest.jsonl. Traces are written once: the same command again
+    has nothing to do, an interrupted one continues, another configuration needs --force or another --data-dir.
 
-    Without --stub, MAC itself talks: its commit is verified, its model is the one of mac_model_config.json, with the
-    key in OPENAI_API_KEY (or GOOGLE_API_KEY) and, where it is not the provider's own, the service in OPENAI_BASE_URL.
-    Every call is recorded in cassettes/, and with --llm replay the same traces are made again without key and network.
+    Without --stub, MAC itself generates the conversation: its commit is verified, its model is the one of
+    mac_model_config.json, with the key in OPENAI_API_KEY (or GOOGLE_API_KEY) and, where it is not the provider's own,
+    the service in OPENAI_BASE_URL. Every call is recorded in cassettes/, and with --llm replay the same traces are made
+    again without key and network.
     """
     from exaid_evals.clients.base import Budget
     from exaid_evals.traces.generate import make_traces

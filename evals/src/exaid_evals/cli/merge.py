@@ -21,11 +21,11 @@ class MergeRequest(CampaignRequest):
 
 @alone
 def run(request: MergeRequest) -> int:
-    """Join the parts of a stage that --shard I/N has made, each in the folder that --into named.
+    """Join the parts of a stage made with --shard I/N, each in the folder given by --into.
 
-    The campaign is then, byte for byte and ledgers included, as if one command had done the stage there: traces are
-    frozen, run logs are current. Parts of compute-metrics leave nothing to measure: compute-metrics, once more and
-    without --shard, has only means, tables and figures to make. The parts stay as they are.
+    The campaign is then the same, byte for byte and ledgers included, as if one command had run the stage. After parts
+    of compute-metrics, run compute-metrics once more without --shard: it makes means, tables and figures. The parts are
+    not changed.
     """
     from exaid_evals.artifacts.parts import merge
     from exaid_evals.config.campaign import Campaign

@@ -29,8 +29,8 @@ class PackRequest(CampaignRequest):
 def pack(request: PackRequest) -> int:
     """Put traces and runs into shards, .jsonl.gz files of many cases each, for file systems that mind many files.
 
-    Every command reads both layouts; what is written later lies beside the shards until the next pack. Contents and
-    their hashes stay as they are, and `unpack` gives back the same files. Interrupted, the same command goes on.
+    Every command reads both layouts; files written later stay beside the shards until the next pack. Contents and their
+    hashes do not change, and `unpack` gives back the same files. After an interruption, the same command continues.
     """
     from exaid_evals.artifacts import manifest, storage
 

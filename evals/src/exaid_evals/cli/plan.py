@@ -204,10 +204,10 @@ _OF_CONFIGURATIONS = {"llm", "model", "n_cases", "mode", "source", "seed", "as_j
 
 
 def run(request: PlanRequest) -> int:
-    """Tell what make-traces and run-variants would do with the same options, and spend nothing.
+    """Show what make-traces and run-variants would do with the same options, and spend nothing.
 
     Prints each setting with its source, the cases, what is done or recorded already, the expected calls and CTU, and
-    every problem at once. Exit status: 0 none; 2 one of the configuration at least; 1 problems of the data alone.
+    every problem at once. Exit status: 0 no problem; 2 at least one in the configuration; 1 problems in the data alone.
 
     With --price-input and --price-output (per million of the provider's tokens, in any currency) it also prints what
     that comes to. Tokens are CTU, at the ratio that the recorded calls show, or one to one.

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 
 def run(request: ReplicateRequest) -> int:
-    """Recompute the published EXAIM evaluation, and say which numbers and conclusions hold.
+    """Recompute the published EXAIM evaluation, and show which numbers and conclusions are confirmed.
 
-    DIR is laid out as upstream lays it out: traces/ (trace 2.0.0), runs/V*/ (run 1.5.0), manifests/ and metrics/
-    (2.2.0). Counts, usage, latency and compliance are compared digit by digit. What rests on concepts is computed by
-    our extractor, and stands beside the published numbers without being held to be equal. Exit status: 1 where a
-    number differs.
+    DIR has upstream's layout: traces/ (trace 2.0.0), runs/V*/ (run 1.5.0), manifests/ and metrics/ (2.2.0). Counts,
+    usage, latency and compliance are compared digit by digit. Numbers that depend on concepts are computed with our
+    extractor and shown beside the published ones, without a test for equality. Exit status: 1 where a number differs.
 
     Or DIR holds logs of failed multi-agent runs, as import-campaign takes them, and --campaign what was made of them:
     what the updates of each variant report of the step at which each run went wrong.

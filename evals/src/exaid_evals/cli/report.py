@@ -131,9 +131,9 @@ class ReportPackRequest(DryRunRequest):
 def run_report_pack(request: ReportPackRequest) -> int:
     r"""Copy tables and figures into an article's folder, and fill the marked blocks of its .tex files.
 
-    Tables go to tables/, figures to figures/. Between `% exaid:begin NAME` and `% exaid:end` stands then the table of
-    that name, or the figure's \includegraphics; everything else in the file stays byte for byte. A second run
-    changes nothing.
+    Tables go to tables/, figures to figures/. The table of that name, or the figure's \includegraphics, is put between
+    `% exaid:begin NAME` and `% exaid:end`; everything else in the file stays byte for byte. A second run changes
+    nothing.
     """
     from exaid_evals.errors import DataError
     from exaid_evals.export.report_pack import apply, names, plan

@@ -164,8 +164,8 @@ def _heading(name: str) -> None:
 def run_paper(request: PaperRequest) -> int:
     """Run every stage, then write DATA/paper: tables and figures under their numbers, paper.md and paper.tex.
 
-    Tables 1 to 4 and the figures show the campaign itself. With --seeds there is a campaign a seed beside it, and
-    table 5 is taken over these.
+    Tables 1 to 4 and the figures show the campaign itself. With --seeds, one more campaign is made per seed, and table
+    5 is computed over these.
     """
     status = 0
     if not request.assemble_only:

@@ -111,8 +111,8 @@ def _setting(setting: Setting, expected: str, found: str) -> str:
 def run(request: VerifyRequest) -> int:
     """Make a campaign again in a temporary folder, and compare every file with it, by content.
 
-    Without more it is the campaign in --data-dir, compared with itself: cases and seed are its own, the rest is the
-    configuration's. Where there is none, the default stub campaign is made and compared with evals/expected.
+    By default, the campaign in --data-dir is made again with its own cases and seed and the current configuration. If
+    there is none, the default stub campaign is made and compared with evals/expected.
 
     A difference is named by file, record and field with both values, and settings that changed are named first.
     Exit status: 0 all the same; 1 a file differs, is missing or is extra, with the stage that introduced it.

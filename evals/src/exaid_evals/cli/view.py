@@ -50,12 +50,12 @@ class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignReque
 def run(request: ViewRequest) -> int:
     """Write a campaign as one HTML file, which any browser opens without a server or a network.
 
-    It shows tables and figures, the cases behind each number, what `explain` says of it, and of each case the
-    conversation beside the updates of two variants: what was said, stated, left out, made up or negated, by any moment
+    The file has tables and figures, the cases behind each number, the output of `explain` for it, and for each case the
+    conversation beside the updates of two variants: what was said, stated, left out, made up or negated, at any moment
     and within any reading budget.
 
-    With --serve nothing is written: a page on this machine says how far the campaign is, what failed, what it has cost
-    and when it will be done, and leads to the report once there are metrics.
+    With --serve nothing is written: a page on this machine shows progress, failures, cost and the estimated end, and
+    links to the report once there are metrics.
     """
     return _serve(request) if request.serve else _write(request)
 
