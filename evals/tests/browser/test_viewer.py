@@ -29,8 +29,7 @@ from exaid_evals.metrics.observe import observe_case
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import read_trace
 from exaid_evals.viewer.page import pack
-from exaid_evals.viewer.progress import Follower
-from exaid_evals.viewer.serve import Report, Server
+from exaid_evals.viewer.serve import Follower, Report, Server
 from stub_campaigns import records_in, shared_campaign
 
 pytestmark = pytest.mark.browser

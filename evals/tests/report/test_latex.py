@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.report.base import Column, Row, Table, build_table
+from exaid_evals.report.base import Column, Row, Table, build_table, column
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.formats import latex
 from exaid_evals.report.formats.latex import escape
-from exaid_evals.report.headings import column
 from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import Results
 from gold.examples import RESULTS, VARIANTS, comparison

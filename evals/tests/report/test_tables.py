@@ -11,10 +11,9 @@ from collections.abc import Sequence
 import pytest
 
 from exaid_evals.metrics.records import MadeFrom, VariantMetrics
-from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table, build_table
+from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table, build_table, column
 from exaid_evals.report.cells import Digits, Mean, Number, PValue, Text, WithInterval
 from exaid_evals.report.formats import csv_table, latex, markdown, plain
-from exaid_evals.report.headings import column
 from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import Results
 from exaid_evals.report.stage import build_tables

@@ -22,8 +22,7 @@ from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import DataError
 from exaid_evals.replay.run_log import FAILED
 from exaid_evals.viewer.page import inputs_of, page_of
-from exaid_evals.viewer.progress import Follower
-from exaid_evals.viewer.serve import Report, Server
+from exaid_evals.viewer.serve import Follower, Report, Server
 from stub_campaigns import change_record, copy_of, make_campaign, shared_campaign
 
 VARIANTS = ("V0", "V1", "V2", "V3", "V4")

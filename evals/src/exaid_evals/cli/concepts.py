@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, JobsRequest, argument, flag, option
 from exaid_evals.errors import DataError
 
@@ -153,14 +153,9 @@ def run(request: ConceptsRequest) -> int:
     says of someone other than the patient; measures leave out both unless metrics.yaml says otherwise. Exit status: 1
     where a line is not a record with a text.
     """
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.execution.choose import executor
 
-    folder = request.configs
-    config = load_config(MetricsConfig, folder / "metrics.yaml", request.overrides("metrics.yaml")).value
-    stop_entities = read_stop_entities(folder / config.stop_entities)
+    config, stop_entities = measuring_of(request)
     build = functools.partial(_Finder, config.extractor.name, config.extractor.settings, stop_entities)
     here = build()
     workers = executor(request.jobs, request.cluster)

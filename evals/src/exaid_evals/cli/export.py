@@ -18,6 +18,8 @@ from exaid_evals.config.requests import ExportRequest
 from exaid_evals.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import logging
+
     from exaid_evals.export.aggregate import Aggregate, Ranked
     from exaid_evals.export.reading import Reading
     from exaid_evals.export.stage import Export
@@ -117,7 +119,6 @@ def run(request: ExportRequest) -> int:
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
     from exaid_evals.export.writers.csv_runs import NAME as CSV_NAME
-    from exaid_evals.export.writers.write import write_export
     from exaid_evals.runs.base import Settings
 
     if request.draft_mapping:
@@ -135,12 +136,7 @@ def run(request: ExportRequest) -> int:
         for line in obstacles:
             log.warning("%s", line)
         reading, finish = _read(folders, out, [EXPORTED_AS] if itself else None, settings, request)
-        for failure in reading.failures:
-            log.error("%s", failure.error)
-        if reading.failures and request.on_failure == "raise":
-            raise DataError(
-                f"{len(reading.failures)} runs cannot be read", remedy="mend them, or use --on-failure skip"
-            )
+        _report_failures(reading, log, request)
         export = consolidate(
             reading.runs,
             request.primary_metric,
@@ -156,18 +152,7 @@ def run(request: ExportRequest) -> int:
         if request.dry_run:
             click.echo(f"would write {shown(out)}")
             return SOME_FAILED if reading.failures else 0
-        from exaid_evals.runs.registry import FORMATS
-
-        asked = {one.format for one in export.runs}.union(FORMATS.others())
-        readers = [FORMATS.build(name, settings) for name in FORMATS.names() if name in asked]
-        table = write_export(export, out, readers, reading.texts)
-        finish()
-        if request.parquet:
-            _write_parquet(reading, out / "parquet", settings)
-        if table is not None:
-            from exaid_evals.report.formats import plain
-
-            click.echo(f"\n{plain.render(table)}")
+        _write(export, reading, out, settings, request, finish)
         log.debug("wrote %s", out)
     if beside and len(reading.runs) == 1 and folders[0].is_dir() and reading.runs[0].format != "campaign":
         # The main table of a lone run stands in its folder itself, where its readers look.
@@ -177,6 +162,32 @@ def run(request: ExportRequest) -> int:
         return SOME_FAILED if reading.failures else 0
     click.echo(f"wrote {shown(out / CSV_NAME if beside else out)}")
     return SOME_FAILED if reading.failures else 0
+
+
+def _report_failures(reading: Reading, log: logging.Logger, request: ExportRequest) -> None:
+    for failure in reading.failures:
+        log.error("%s", failure.error)
+    if reading.failures and request.on_failure == "raise":
+        raise DataError(f"{len(reading.failures)} runs cannot be read", remedy="mend them, or use --on-failure skip")
+
+
+def _write(
+    export: Export, reading: Reading, out: Path, settings: Settings, request: ExportRequest, finish: Callable[[], None]
+) -> None:
+    """Write the tables, note down what was read, and show the table of a comparison where there is one."""
+    from exaid_evals.export.writers.write import write_export
+    from exaid_evals.runs.registry import FORMATS
+
+    asked = {one.format for one in export.runs}.union(FORMATS.others())
+    readers = [FORMATS.build(name, settings) for name in FORMATS.names() if name in asked]
+    table = write_export(export, out, readers, reading.texts)
+    finish()
+    if request.parquet:
+        _write_parquet(reading, out / "parquet", settings)
+    if table is not None:
+        from exaid_evals.report.formats import plain
+
+        click.echo(f"\n{plain.render(table)}")
 
 
 def _write_parquet(reading: Reading, folder: Path, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import printable
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
 
 if TYPE_CHECKING:
@@ -58,15 +58,11 @@ def run(request: NotesRequest) -> int:
     """
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.factuality.meaning import Meaning
     from exaid_evals.factuality.notes import measure_note, read_note
     from exaid_evals.factuality.reference import Comparison
 
-    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
-    stop = read_stop_entities(request.configs / config.stop_entities)
+    config, stop = measuring_of(request)
     extractor = load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop)
     comparison = Comparison(extractor, stop)
     meaning = Meaning() if request.meaning else None

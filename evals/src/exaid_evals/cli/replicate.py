@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exaid_evals.cli.display import printable, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.requests import ReplicateRequest
 
 if TYPE_CHECKING:
@@ -113,12 +113,8 @@ def _publication(request: ReplicateRequest) -> int:
 
 def _extractor(request: ReplicateRequest) -> Extractor:
     from exaid_evals.concepts.registry import load_extractor
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.metrics import MetricsConfig
 
-    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
-    stop_entities = read_stop_entities(request.configs / config.stop_entities)
+    config, stop_entities = measuring_of(request)
     return load_extractor(config.extractor.name, config.extractor.settings, stop_entities=stop_entities)
 
 

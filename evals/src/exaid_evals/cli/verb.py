@@ -10,13 +10,16 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
 from click.core import ParameterSource
 
-from exaid_evals.config.request import CampaignRequest, Option, Request, options_of
+from exaid_evals.config.request import CampaignRequest, ConfigRequest, Option, Request, options_of
 from exaid_evals.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exaid_evals.config.metrics import MetricsConfig
 
 RequestT = TypeVar("RequestT", bound=Request)
 CampaignT = TypeVar("CampaignT", bound=CampaignRequest)
@@ -148,3 +151,17 @@ def _given_by(ctx: click.Context, parameter: click.Parameter) -> str:
         return parameter.opts[-1]
     variables = [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar or ())
     return next((name for name in variables if os.environ.get(name)), "environment")
+
+
+def measuring_of(request: ConfigRequest) -> tuple[MetricsConfig, frozenset[str]]:
+    """Return the configuration of the measures, with what the request overrides, and the names that are no concepts.
+
+    Raises:
+        ConfigError: one of the files cannot be read, or does not fit.
+    """
+    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.config.base import load_config
+    from exaid_evals.config.metrics import MetricsConfig
+
+    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
+    return config, read_stop_entities(request.configs / config.stop_entities)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from exaid_evals.cli.display import Progress, shown
-from exaid_evals.cli.verb import alone, verb
+from exaid_evals.cli.verb import alone, measuring_of, verb
 from exaid_evals.config.request import (
     AllCoresRequest,
     CampaignRequest,
@@ -65,14 +65,10 @@ command = verb("view", ViewRequest, run)
 
 @alone
 def _write(request: ViewRequest) -> int:
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.viewer.page import NAME, write_page
 
     campaign = request.campaign
-    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
-    stop_entities = read_stop_entities(request.configs / config.stop_entities)
+    config, stop_entities = measuring_of(request)
     out = (request.out or campaign.root / NAME).resolve()
     with _Counting() as progress:
         written = write_page(
@@ -94,17 +90,12 @@ def _write(request: ViewRequest) -> int:
 def _serve(request: ViewRequest) -> int:
     from functools import partial
 
-    from exaid_evals.concepts.stop_entities import read_stop_entities
-    from exaid_evals.config.base import load_config
-    from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.config.variant import load_variants
     from exaid_evals.viewer.page import inputs_of, page_of
-    from exaid_evals.viewer.progress import Follower
-    from exaid_evals.viewer.serve import Report, Server
+    from exaid_evals.viewer.serve import Follower, Report, Server
 
     campaign = request.campaign
-    config = load_config(MetricsConfig, request.configs / "metrics.yaml", request.overrides("metrics.yaml")).value
-    shown_by = campaign, config, read_stop_entities(request.configs / config.stop_entities)
+    shown_by = campaign, *measuring_of(request)
     variants = [one.variant_id for one in load_variants(request.configs / "variants")]
     report = Report(partial(inputs_of, *shown_by, request.prices), partial(page_of, *shown_by, prices=request.prices))
     try:

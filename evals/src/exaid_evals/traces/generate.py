@@ -140,6 +140,36 @@ def make_traces(
     _clear(plan)
     plan.ledger_file.parent.mkdir(parents=True, exist_ok=True)
     plan.ledger_file.touch()  # marks what lies in traces/ as ours, even if we are killed before the first entry
+    finished, removed = _make(plan, jobs, cluster, budget, on_case, on_note)
+    done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
+    manifest = replace(plan.manifest, traces=tuple(one.entry for one in done.values()))
+    left = len(plan.case_ids) - len(done)
+    if not left:
+        if part is None:
+            write_manifest(campaign.manifest_file, manifest)
+        else:
+            part.end(campaign, manifest)
+    return Result(
+        manifest,
+        stopped=budget.stop_reason if left else None,
+        left=left,
+        spent=budget.spent,
+        made=tuple(case_id for case_id, one in done.items() if not one.reused),
+        reused=tuple(case_id for case_id, one in done.items() if one.reused),
+        removed=removed,
+        failed=tuple((case_id, one.reason) for case_id, one in done.items() if one.reason is not None),
+    )
+
+
+def _make(
+    plan: Plan,
+    jobs: int,
+    cluster: str | None,
+    budget: Budget,
+    on_case: Callable[[CaseDone], None],
+    on_note: Callable[[str], None],
+) -> tuple[dict[str, _Finished], tuple[str, ...]]:
+    """Make the traces that are missing; return what is kept of all that are there, and which others were removed."""
     finished: dict[str, _Finished] = {}
     missing: list[int] = []
     with Ledger(plan.ledger_file) as ledger, _conversation(plan, jobs, cluster, on_note, budget) as (source, generated):
@@ -149,7 +179,7 @@ def make_traces(
             if trace is None:
                 missing.append(place)
             else:
-                finished[case_id] = _Finished(entry_of(campaign, trace), trace.failure_reason, reused=True)
+                finished[case_id] = _Finished(entry_of(plan.campaign, trace), trace.failure_reason, reused=True)
                 on_case(CaseDone(case_id, trace.failed, reused=True))
         with closing(generated(Chosen(plan.cases, missing))) as outcomes:
             for case, outcome in outcomes:
@@ -162,23 +192,7 @@ def make_traces(
                 on_case(CaseDone(case.case_id, outcome.entry.failed, reused=False))
         removed = _remove_others(plan)
         ledger.keep_only(plan.case_ids)
-    done = {case_id: finished[case_id] for case_id in plan.case_ids if case_id in finished}
-    manifest = replace(plan.manifest, traces=tuple(one.entry for one in done.values()))
-    left = len(plan.case_ids) - len(done)
-    if not left and part is None:
-        write_manifest(campaign.manifest_file, manifest)
-    elif not left and part is not None:
-        part.end(campaign, manifest)
-    return Result(
-        manifest,
-        stopped=budget.stop_reason if left else None,
-        left=left,
-        spent=budget.spent,
-        made=tuple(case_id for case_id, one in done.items() if not one.reused),
-        reused=tuple(case_id for case_id, one in done.items() if one.reused),
-        removed=removed,
-        failed=tuple((case_id, one.reason) for case_id, one in done.items() if one.reason is not None),
-    )
+    return finished, removed
 
 
 def _clear(plan: Plan) -> None:

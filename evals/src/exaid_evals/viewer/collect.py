@@ -26,9 +26,8 @@ from exaid_evals.metrics.runs import read_meta
 from exaid_evals.provenance.lineage import Lineages
 from exaid_evals.provenance.lines import lineage_lines
 from exaid_evals.provenance.tables import Place
-from exaid_evals.report.base import Column, Row, Table, build_table
+from exaid_evals.report.base import Column, Row, Table, build_table, column
 from exaid_evals.report.figures.canvas import LINE_STYLES, line_styles
-from exaid_evals.report.headings import column
 from exaid_evals.report.notes import STUB_NOTE, cases_note, models_note, signatures_of, time_note
 from exaid_evals.report.results import Results, read_results
 from exaid_evals.report.stage import build_tables

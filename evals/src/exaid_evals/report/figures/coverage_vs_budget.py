@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
+from exaid_evals.report.base import parameters
 from exaid_evals.report.figures.canvas import PAGE_IN, LineStyle, line_styles, sheet
 from exaid_evals.report.figures.labels import label_ends, marker, weights
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.report.headings import parameters
 from exaid_evals.report.notes import cases_note, signatures_of
 
 if TYPE_CHECKING:

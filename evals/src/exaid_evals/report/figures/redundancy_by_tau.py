@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import VariantMetrics
+from exaid_evals.report.base import parameters
 from exaid_evals.report.figures.canvas import PAGE_IN, line_styles, sheet
 from exaid_evals.report.figures.labels import estimates_csv, label_ends, marker
-from exaid_evals.report.headings import parameters
 from exaid_evals.report.notes import cases_note, signatures_of, undefined_note
 
 if TYPE_CHECKING:

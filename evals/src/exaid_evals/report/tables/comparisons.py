@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exaid_evals.metrics.comparison_records import FAILED_RUN, FAILED_TRACE, Comparison
-from exaid_evals.report.base import STUB_NOTE, Column, Row, Table
+from exaid_evals.report.base import STUB_NOTE, Column, Row, Table, column, nearest_parameter
 from exaid_evals.report.cells import Digits, Number, PValue, WithInterval
-from exaid_evals.report.headings import column, nearest_parameter
 from exaid_evals.report.notes import rests_on_time, time_note
 from exaid_evals.report.results import Results
 

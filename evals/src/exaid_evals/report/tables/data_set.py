@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exaid_evals.metrics.records import Estimate, VariantMetrics
-from exaid_evals.report.base import STUB_NOTE, Column, Row, Table, cases_note
+from exaid_evals.report.base import STUB_NOTE, Column, Row, Table, cases_note, column
 from exaid_evals.report.cells import Number
-from exaid_evals.report.headings import column
 
 NAME = "data_set"
 _MEASURES = ("trace_messages", "trace_ctu", "trace_concepts")

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exaid_evals.metrics.records import VariantMetrics
-from exaid_evals.report.base import Column, Table, build_table
-from exaid_evals.report.headings import column, nearest_parameter, parameters
+from exaid_evals.report.base import Column, Table, build_table, column, nearest_parameter, parameters
 
 _KEPT = "What the clinician reads, and what it keeps"
 _COST = "What it repeats, invents and costs"

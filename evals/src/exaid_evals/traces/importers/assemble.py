@@ -184,18 +184,7 @@ def read_conversations(
     Raises:
         DataError: names, by file, line and field, all that does not map or is damaged.
     """
-    files: list[_File] = []
-    unreadable: list[DataError] = []
-    for path in paths:
-        source = Source(path)
-        try:
-            importer = importer_for(source)
-            files.append(_File(source, _read(importer, source), importer.name))
-        except DataError as error:
-            unreadable.append(error)
-        on_file(path)
-    if unreadable:
-        raise _refusal([str(error) for error in unreadable], damaged=True, skip_unmapped=skip_unmapped)
+    files = _read_all(paths, importer_for, on_file, skip_unmapped=skip_unmapped)
     identified = _identified(files)
     everything = (item for found in identified for item in found.conversation.utterances)
     casting = casting or cast_by_appearance(everything)
@@ -206,16 +195,8 @@ def read_conversations(
     damaged = any(problem.damage for problem in every)
     if every and (damaged or not skip_unmapped):
         raise _refusal(problems, damaged=damaged, skip_unmapped=skip_unmapped)
-    traces = [
-        Trace(
-            found.case_id,
-            clock_of[found.case_id].epoch,
-            _messages(said, clock_of[found.case_id].said, casting),
-            provenance,
-        )
-        for found, said in cast
-        if said
-    ]
+    clocks = ((found.case_id, said, clock_of[found.case_id]) for found, said in cast if said)
+    traces = [Trace(name, at.epoch, _messages(said, at.said, casting), provenance) for name, said, at in clocks]
     if not traces:
         raise DataError("no message is left to import", remedy="see what was left out, and map it with --agents")
     silenced = sum(casting.silenced(item) for found in identified for item in found.conversation.utterances)
@@ -236,6 +217,28 @@ def read_conversations(
         notices=(*(f"{file.source.path}: {text}" for file in files for text in file.reading.notices), *partly),
         note=_note(note, formats, casting, epoch, len(traces), untimed, undated, left_out, silenced),
     )
+
+
+def _read_all(
+    paths: Sequence[Path],
+    importer_for: Callable[[Source], Importer],
+    on_file: Callable[[Path], None],
+    *,
+    skip_unmapped: bool,
+) -> list[_File]:
+    files: list[_File] = []
+    unreadable: list[DataError] = []
+    for path in paths:
+        source = Source(path)
+        try:
+            importer = importer_for(source)
+            files.append(_File(source, _read(importer, source), importer.name))
+        except DataError as error:
+            unreadable.append(error)
+        on_file(path)
+    if unreadable:
+        raise _refusal([str(error) for error in unreadable], damaged=True, skip_unmapped=skip_unmapped)
+    return files
 
 
 def _read(importer: Importer, source: Source) -> Reading:
