@@ -52,7 +52,7 @@ def holds_cases_of(campaign: Campaign, expected: Expected) -> bool:
     return manifest.stub and found == (expected.cases, expected.case_source, expected.seed)
 
 
-def default_recipe(request: VerifyRequest) -> BuildSpec:
+def default_build_spec(request: VerifyRequest) -> BuildSpec:
     """Return what the default stub campaign is made of: synthetic cases, whatever else could be had here."""
     synthetic = {} if request.source else {"source": "synthetic", "sources": {"source": "verify"}}
     return BuildSpec(

@@ -174,7 +174,7 @@ def _expected_dir() -> Path:
 
 def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     """Compare with what a folder expects; and the campaign in --data-dir too, where it is the same one."""
-    from exaid_evals.cli.rebuild import default_recipe, holds_cases_of, make_again, temporary_campaign
+    from exaid_evals.cli.rebuild import default_build_spec, holds_cases_of, make_again, temporary_campaign
     from exaid_evals.verification.configuration import noted_configuration, settings_that_differ
     from exaid_evals.verification.expected import ExpectedSide, read_expected, versions_that_differ
     from exaid_evals.verification.sides import FolderSide, stages_with_files
@@ -187,7 +187,7 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
         settings = settings_that_differ(expected.configuration, noted_configuration(request.campaign))
         return told.compare(reference, FolderSide(request.campaign.root, "here", stages), settings)
     with temporary_campaign() as again:
-        make_again(again, default_recipe(request), stages, None)
+        make_again(again, default_build_spec(request), stages, None)
         noted = noted_configuration(again)
         click.echo(f"the default stub campaign, made again, against {shown(folder)}:")
         settings = settings_that_differ(expected.configuration, noted)
@@ -247,14 +247,14 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
 
 def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:
     from exaid_evals.artifacts.manifest import read_manifest
-    from exaid_evals.cli.rebuild import default_recipe, make_again, temporary_campaign
+    from exaid_evals.cli.rebuild import default_build_spec, make_again, temporary_campaign
     from exaid_evals.metrics.runs import present_variants
     from exaid_evals.verification.configuration import noted_configuration
     from exaid_evals.verification.expected import installed_versions, write_expected
     from exaid_evals.verification.sides import STAGES, FolderSide
 
     with temporary_campaign() as again:
-        make_again(again, default_recipe(request), _until_last(chosen, STAGES), None)
+        make_again(again, default_build_spec(request), _until_last(chosen, STAGES), None)
         generation = read_manifest(again.manifest_file).generation
         n_files = write_expected(
             folder,

@@ -279,7 +279,7 @@ class Phrasebook:
         self._introduced: set[str] = set()
 
     def name(self, phrase: str) -> Mention:
-        """Return a phrase in a form of the dice's choice."""
+        """Return a phrase in a form of the sampler's choice."""
         key = phrase.casefold()
         short = self._short_form(key)
         if short and self._sampler.chance(self._config.abbreviate):
