@@ -75,7 +75,7 @@ class Step:
     @property
     def n(self) -> int:
         """How many examples there are."""
-        return len(self.ids)
+        return len(self.numbers)
 
     def only(self, row: int) -> Step:
         """Return a step of one example, for its row in the predictions."""

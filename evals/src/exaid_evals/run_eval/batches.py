@@ -116,7 +116,7 @@ def ids_of(batch: Any, numbers: Iterable[int]) -> list[str]:
         ids = next((batch[name] for name in _ID_KEYS if name in batch), None)
         if ids is not None:
             return [str(one) for one in (ids.tolist() if isinstance(ids, Tensor) else ids)]
-    return [str(number) for number in numbers]
+    return [str(number) for number in numbers]  # numbers of Python: NumPy's take thrice as long
 
 
 def mapped(batch: Any, change: Any) -> Any:

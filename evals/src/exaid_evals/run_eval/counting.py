@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval.base import Interval, Step
-from exaid_evals.run_eval.losses import Draws, LossTotal, Resampled, checked_losses
+from exaid_evals.run_eval.losses import Draws, Resampled, loss_sum
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 State = Mapping[str, NDArray[Any]]
@@ -35,9 +36,8 @@ class Counting(ABC):
         self.spec, self.config = task_spec, config
         self.arrays: dict[str, NDArray[Any]] = {}
         self.kept: dict[str, list[NDArray[Any]]] = {}
-        self.loss = LossTotal()
         self._draws = Draws(config.loss_resamples, config.seed)
-        self.arrays |= {"loss": self.loss.sums, "n_examples": np.zeros(1, dtype=np.int64)}
+        self.arrays |= {"loss": np.zeros(2), "n_examples": np.zeros(1, dtype=np.int64)}
         self.resampled_loss = self.resampled("loss", 2)
         if unknown := [name for name in config.metrics or () if not self.knows(name)]:
             raise ConfigError(
@@ -72,13 +72,17 @@ class Counting(ABC):
         Raises:
             DataError: the loss is not a number.
         """
-        checked_losses(step, units)
+        total = loss_sum(step, units)
         self.arrays["n_examples"] += step.n
-        if units or step.losses is not None:
-            self.loss.add(step, units)
+        self.arrays["loss"] += total
         if self.resampled_loss is not None and step.losses is not None:
             values = np.stack([step.losses.sums.double().cpu().numpy(), step.losses.units.double().cpu().numpy()])
             self.resampled_loss.add(values, step.numbers)
+
+    def mean_loss(self) -> float:
+        """Return the mean loss over all units; NaN where they weigh nothing."""
+        total, units = self.arrays["loss"]
+        return float(total / units) if units else math.nan
 
     def keep(self, step: Step, **columns: NDArray[Any]) -> None:
         """Keep a row of values for each example, for metrics that need all of them at once."""

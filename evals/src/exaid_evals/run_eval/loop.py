@@ -326,7 +326,7 @@ class _Loop:
     def _ids(self, batch: Any, numbers: NDArray[np.int64]) -> list[str]:
         own = getattr(self.adapter, "ids", None)
         named = own(batch) if own else None
-        ids = batches.ids_of(batch, numbers) if named is None else [str(one) for one in named]
+        ids = batches.ids_of(batch, numbers.tolist()) if named is None else [str(one) for one in named]
         if len(ids) != len(numbers):
             raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
         return ids

@@ -20,6 +20,7 @@ _CHUNK_CELLS = 2_000_000
 """Poisson weights that are held at a time: 16 MB."""
 _AGREE = 1e-3
 """Relative difference below which two computations of one mean differ by rounding alone."""
+_BY_CLASS = frozenset({functional.cross_entropy, functional.nll_loss})
 _ELEMENTWISE = frozenset(
     {
         functional.binary_cross_entropy,
@@ -51,18 +52,20 @@ class SeenLosses(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Compute what is called; a mean over known elements by way of their losses."""
-        given = dict(kwargs or {})
-        known = func is functional.cross_entropy or func is functional.nll_loss or func in _ELEMENTWISE
+        given = dict(kwargs) if kwargs else {}
+        known = func in _BY_CLASS or func in _ELEMENTWISE
         if not known or given.get("reduction", "mean") != "mean" or len(args) < 2:
             return func(*args, **given)
         losses = func(*args, **given | {"reduction": "none"})
         units = _units(func, losses, args, given)
         mean = losses.sum() / units.sum()
         if losses.numel() % self._n_examples == 0 and losses.numel():
-            shape = (self._n_examples, -1)
-            sums, weights = (one.detach().reshape(shape).double().sum(dim=1) for one in (losses, units))
-            self._seen.append((mean, ExampleLosses(sums, weights)))
+            self._seen.append((mean, ExampleLosses(self._of_examples(losses), self._of_examples(units))))
         return mean
+
+    def _of_examples(self, values: Tensor) -> Tensor:
+        found = values.double()
+        return found if found.dim() == 1 == found.numel() / self._n_examples else found.reshape(self._n_examples, -1).sum(1)
 
     def of(self, loss: Tensor) -> ExampleLosses | None:
         """Return the losses that a mean was taken of; None where it is not simply the mean of one of them."""
@@ -77,7 +80,7 @@ def _units(func: Callable[..., Any], losses: Tensor, args: Any, given: Mapping[s
     weight = given.get("weight", args[2] if len(args) > 2 else None)
     counted = target != given.get("ignore_index", -100)
     if weight is None:
-        return counted.to(losses.dtype)
+        return counted
     return torch.where(counted, weight[target.clamp(min=0)], torch.zeros((), dtype=weight.dtype, device=weight.device))
 
 
@@ -97,48 +100,37 @@ def loss_of(adapter: Any, outputs: Any, batch: Any, spec: Any, n_examples: int) 
             remedy="return a scalar tensor, the mean over the batch, as torch.nn.functional.cross_entropy does",
         )
     own = getattr(adapter, "example_losses", None)
-    return float(loss.detach()), own(outputs, batch, spec) if own else seen.of(loss)
+    return float(loss), own(outputs, batch, spec) if own else seen.of(loss)
 
 
-class LossTotal:
-    """Sums of losses and of the units that they are taken over."""
+def loss_sum(step: Step, units: float) -> tuple[float, float]:
+    """Return a batch's summed loss, and what it weighs: by its examples' losses, where they are known.
 
-    def __init__(self) -> None:
-        self.sums: NDArray[np.float64] = np.zeros(2)
-
-    def add(self, step: Step, units: float) -> None:
-        """Count a batch: by the losses of its examples, or where they are not known its mean by its units."""
-        if step.losses is None:
-            self.sums += (step.loss * units, units)
-        else:
-            self.sums += (float(step.losses.sums.double().sum()), float(step.losses.units.double().sum()))
-
-    def mean(self) -> float:
-        """Return the mean over all units; NaN where they weigh nothing."""
-        return float(self.sums[0] / self.sums[1]) if self.sums[1] else math.nan
-
-
-def checked_losses(step: Step, units: float) -> None:
-    """Refuse a loss that is not a number, and two losses of one batch.
+    Args:
+        step: the batch.
+        units: what its mean is taken over, where its examples' losses are not known.
 
     Raises:
         DataError: the batch's loss is NaN or infinite, or its examples' losses do not add up to it.
     """
-    weight = units if step.losses is None else float(step.losses.units.sum())
-    if weight and not math.isfinite(step.loss):
+    total, weight = step.loss * units, units
+    if step.losses is not None:
+        total, weight = (float(one.double().sum()) for one in (step.losses.sums, step.losses.units))
+    if not weight:
+        return 0.0, 0.0
+    if not math.isfinite(step.loss):
         raise DataError(
             "the loss is NaN or infinite",
             where=step.where,
             remedy="a true class whose logit is -inf has an infinite loss: look at masks, weights and labels",
         )
-    if weight and step.losses is not None:
-        mean = float(step.losses.sums.double().sum()) / weight
-        if not math.isclose(mean, step.loss, rel_tol=_AGREE, abs_tol=_AGREE):
-            raise DataError(
-                f"compute_loss says {step.loss:.6g}, and example_losses have the mean {mean:.6g}",
-                where=step.where,
-                remedy="have the adapter's two methods compute one loss, or leave example_losses out",
-            )
+    if not math.isclose(total / weight, step.loss, rel_tol=_AGREE, abs_tol=_AGREE):
+        raise DataError(
+            f"compute_loss says {step.loss:.6g}, and example_losses have the mean {total / weight:.6g}",
+            where=step.where,
+            remedy="have the adapter's two methods compute one loss, or leave example_losses out",
+        )
+    return total, weight
 
 
 class Draws:

@@ -10,7 +10,7 @@ from torch import Tensor
 from exaid_evals.errors import ConfigError, DataError
 
 
-def label_ranks(logits: Tensor, labels: Tensor, firsts: Tensor | None = None) -> Tensor:
+def label_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     """Return how many classes stand before the true one, shape (N,); 0 means that it is the first.
 
     A class stands before another if its logit is greater, or equal and its index lower. `torch.topk` and `argmax`
@@ -19,23 +19,14 @@ def label_ranks(logits: Tensor, labels: Tensor, firsts: Tensor | None = None) ->
     Args:
         logits: shape (N, C).
         labels: shape (N,), within 0 … C − 1.
-        firsts: shape (N,), what `first_classes` says of the logits, where that is known.
     """
-    ranks = torch.zeros_like(labels)
-    # Where the first class is the true one, nothing stands before it: of a good model few rows are left.
-    rows = ((first_classes(logits) if firsts is None else firsts) != labels).nonzero()[:, 0]
-    if not len(rows):
-        return ranks
-    wrong, true = (logits, labels) if len(rows) == len(labels) else (logits[rows], labels[rows])
-    own = wrong.gather(1, true[:, None])
+    own = logits.gather(1, labels[:, None])
     # Written as floats, which are added up several times as fast as truth values, and exactly up to 2²⁴ classes.
-    marks = torch.empty(wrong.shape, dtype=torch.float32, device=wrong.device)
-    before = torch.gt(wrong, own, out=marks).sum(dim=1).long()
-    tied = torch.eq(wrong, own, out=marks).sum(dim=1) > 1
-    if bool(tied.any()):  # rare, so that only such rows are looked at twice
-        lower = torch.arange(logits.shape[1], device=logits.device) < true[tied, None]
-        before[tied] += ((wrong[tied] == own[tied]) & lower).sum(dim=1)
-    ranks[rows] = before
+    marks = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
+    ranks = torch.gt(logits, own, out=marks).sum(dim=1).long()
+    if float(torch.eq(logits, own, out=marks).sum()) > len(labels):  # ties are rare
+        lower = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
+        ranks += ((logits == own) & lower).sum(dim=1)
     return ranks
 
 
@@ -118,7 +109,7 @@ def checked_numbers(logits: Tensor, where: str) -> Tensor:
         return logits.double()
     if not logits.numel():
         return logits
-    if not bool(logits.max() < math.inf):  # one pass without rows; NaN is the greatest of all
+    if not float(logits.max()) < math.inf:  # one pass without rows; NaN is the greatest of all
         checked_greatest(logits.reshape(len(logits), -1).amax(dim=1), where)
     return logits
 
@@ -177,8 +168,9 @@ def checked_classes(
     if labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool:
         raise DataError(f"labels are {labels.dtype}, not whole numbers", where=where, remedy="give class numbers")
     labels = labels.detach().long()
-    outside = (labels < 0) | (labels >= n_classes)
-    if bool(outside.any()):
+    least, greatest = (int(one) for one in labels.aminmax()) if labels.numel() else (0, 0)
+    if least < 0 or greatest >= n_classes:
+        outside = (labels < 0) | (labels >= n_classes)
         raise DataError(
             f"{int(outside.sum())} of {labels.numel()} labels are outside the {n_classes} classes 0 … {n_classes - 1}, "
             f"such as {int(labels[outside][0])}",

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval.batches import mapped
+from exaid_evals.run_eval.placement import random_states, set_random_states
 
 _STATE, _ROWS = "state.npz", "predictions.csv"
 _ABOUT, _RANDOM = "about", "random"
@@ -83,7 +84,7 @@ class Partial:
                     "the loader gives other labels than before it was interrupted",
                     remedy=f"evaluate anew: set resume to false, or remove {self._folder}",
                 )
-            _set_random(self.state.pop(_RANDOM))
+            set_random_states(torch.from_numpy(self.state.pop(_RANDOM)).unbind())
         return number <= self.n_batches
 
     @contextlib.contextmanager
@@ -114,7 +115,7 @@ class Partial:
         told = {**about, "n_batches": n_batches, "key": self._key, "batches": self._batches}
         content = json.dumps({**told, "n_bytes": self._stream.tell()}).encode()
         packed = BytesIO()
-        np.savez(packed, **state(), **{_ABOUT: np.frombuffer(content, dtype=np.uint8), _RANDOM: _random()})
+        np.savez(packed, **state(), **{_ABOUT: np.frombuffer(content, dtype=np.uint8), _RANDOM: torch.stack([one.cpu() for one in random_states()]).numpy()})
         write_bytes(self._folder / _STATE, packed.getvalue())
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - begun
@@ -153,21 +154,6 @@ def _digest(model: nn.Module) -> str:
 def _add(to: Any, tensor: Tensor) -> None:
     to.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
     to.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-
-
-def _random() -> NDArray[np.uint8]:
-    """Return PyTorch's random state, on the CPU and on CUDA's devices."""
-    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-    found: NDArray[np.uint8] = torch.cat([one.cpu() for one in states]).numpy()
-    return found
-
-
-def _set_random(state: NDArray[np.uint8]) -> None:
-    whole, size = torch.from_numpy(state), len(torch.get_rng_state())
-    torch.set_rng_state(whole[:size])
-    if torch.cuda.is_available():
-        devices = torch.cuda.device_count()
-        torch.cuda.set_rng_state_all(list(whole[size:].chunk(devices)))
 
 
 def _to_disk(stream: BinaryIO) -> None:

@@ -101,7 +101,7 @@ class MultiLabelMetrics(Counting):
         tp, fp, fn = int(right.sum()), int(false.sum()), int(missed.sum())
         subset, some, first = self.arrays["shares"].tolist()
         found: Metrics = {
-            "loss": self.loss.mean,
+            "loss": self.mean_loss,
             "f1_micro": lambda: _ratio(2 * tp, 2 * tp + fp + fn),
             "f1_macro": lambda: float((2 * right / np.maximum(2 * right + false + missed, 1)).mean()),
             "precision_micro": lambda: _ratio(tp, tp + fp),

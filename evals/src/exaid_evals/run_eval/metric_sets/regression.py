@@ -65,7 +65,7 @@ class RegressionMetrics(Counting):
             "pearson": _pearson,
             "spearman": _spearman,
         }
-        return {"loss": self.loss.mean} | {name: partial(_mean, one, true, predicted) for name, one in of.items()}
+        return {"loss": self.mean_loss} | {name: partial(_mean, one, true, predicted) for name, one in of.items()}
 
     def columns(self) -> Sequence[str]:
         """Return the header."""

@@ -97,7 +97,7 @@ class SegmentationMetrics(Counting):
             raise DataError("no pixel counts: all are ignored", remedy="check labels and output_schema.ignore_index")
         of = self._shares()
         return {
-            "loss": self.loss.mean,
+            "loss": self.mean_loss,
             "mean_iou": lambda: float(np.nanmean(of["iou"])),
             "dice": lambda: float(np.nanmean(of["dice"])),
             "pixel_accuracy": lambda: int(right.sum()) / int(truly.sum()),

@@ -71,7 +71,7 @@ class TextMetrics(Counting):
                 remedy="correct output_schema.vocab_size, or the model's last layer",
             )
         counted = self._counted(labels)
-        if logits.numel() and not bool(logits.detach().max() < math.inf):
+        if logits.numel() and not float(logits.detach().max()) < math.inf:
             checked_greatest(logits.detach().amax(dim=2)[counted], where)
         remedy = "number tokens from 0, and mark padding with the task's ignore_index"
         checked_classes(labels[counted], logits.shape[2], where, remedy)
@@ -95,10 +95,10 @@ class TextMetrics(Counting):
                 "texts do not say how many bytes and words they have",
                 remedy="have batches hold n_bytes and n_words, as `text_task` makes them",
             )
-        total = self.loss.mean() * n_tokens
+        total = self.mean_loss() * n_tokens
         return {
-            "loss": self.loss.mean,
-            "perplexity": lambda: _exp(self.loss.mean()),
+            "loss": self.mean_loss,
+            "perplexity": lambda: _exp(self.mean_loss()),
             "token_accuracy": lambda: right / n_tokens,
             "bits_per_byte": lambda: bits_per(total, n_bytes),
             "word_perplexity": lambda: _exp(total / n_words) if n_words else math.nan,

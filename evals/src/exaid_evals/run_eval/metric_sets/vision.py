@@ -99,8 +99,7 @@ class ClassificationMetrics(Counting):
             self._begin(logits.shape[1])
         self.count_loss(step, step.n)
         decided = self.decided(logits)
-        predicted = first_classes(decided)
-        ranks, predicted, labels = label_ranks(decided, labels, predicted).cpu(), predicted.cpu(), labels.cpu()
+        ranks, predicted, labels = (one.cpu() for one in (label_ranks(decided, labels), first_classes(decided), labels))
         if self._bins is not None or self._curves or self._selective:
             self._weigh(logits.double().softmax(dim=1).cpu(), predicted, labels, step)
         ranked = self.arrays["ranks"]
@@ -156,25 +155,22 @@ class ClassificationMetrics(Counting):
 
     def available(self) -> Metrics:
         """Return the metrics; F1 and the like are over classes that occur on either side, as in scikit-learn."""
-        found: Metrics = {"loss": self.loss.mean}
+        found: Metrics = {"loss": self.mean_loss}
         for k in self._ks:
             found[top_k_name(k)] = found[f"top{k}_accuracy"] = partial(self._top, k)
         right, truly, predicted = self._counted().margins()
         kept = np.flatnonzero(truly + predicted)
-        with np.errstate(invalid="ignore"):
-            recall = np.where(truly > 0, right / np.maximum(truly, 1), np.nan)
-            precision = right / np.maximum(predicted, 1)
-            f1 = 2 * right / np.maximum(truly + predicted, 1)
-        further = self._of_confusion()
+        recall = right[truly > 0] / truly[truly > 0]
+        f1 = 2 * right / np.maximum(truly + predicted, 1)
         found |= {
-            "balanced_accuracy": lambda: float(np.nanmean(recall)),
-            "balanced_accuracy_adjusted": lambda: _number(further["balanced_accuracy_adjusted"]),
+            "balanced_accuracy": lambda: float(recall.mean()),
+            "balanced_accuracy_adjusted": lambda: _number(self._of_confusion()["balanced_accuracy_adjusted"]),
             "f1_macro": lambda: float(f1[kept].mean()),
             "f1_weighted": lambda: float((f1 * truly).sum() / truly.sum()),
-            "precision_macro": lambda: float(precision[kept].mean()),
-            "recall_macro": lambda: float(np.nan_to_num(recall[kept]).mean()),
+            "precision_macro": lambda: float((right / np.maximum(predicted, 1))[kept].mean()),
+            "recall_macro": lambda: float(recall.sum() / len(kept)),
             "mcc": lambda: _matthews(right, truly, predicted),
-            "kappa": lambda: _number(further["kappa"]),
+            "kappa": lambda: _number(self._of_confusion()["kappa"]),
         }
         if self.config.per_class:
             shares = {index: int(right[index]) / int(truly[index]) for index in np.flatnonzero(truly)}
