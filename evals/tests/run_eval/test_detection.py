@@ -208,6 +208,11 @@ def test_cocos_files_are_evaluated_from_the_command_line(coco: Path, capsys: pyt
         ("results.json", [{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3], "score": 0.5}] * 7, "no detections"),
         ("results.json", [{"image_id": 1e999, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "no detections"),
         ("results.json", {"image_id": 7}, "no detections"),
+        (
+            "results.json",
+            [{"image_id": number, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5} for number in (7, 8, 8, 6)],
+            "3 of 4 detections are in 2 images that are not annotated, such as image_id 6, 8",
+        ),
         ("annotations.json", {"images": [], "categories": [], "annotations": [1]}, "COCO's annotations"),
         ("annotations.json", {"images": [{"id": 1e999, "file_name": "a.png"}], "annotations": []}, "COCO's"),
     ],

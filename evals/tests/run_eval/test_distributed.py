@@ -27,7 +27,18 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from small_torch import Echo, config_of, random_set, text_spec, vision_spec
 from exaid_evals.errors import ExaidError
-from exaid_evals.run_eval import CausalLMAdapter, VisionClassificationAdapter, evaluate
+from exaid_evals.run_eval import CausalLMAdapter, VisionClassificationAdapter, evaluate, resume
+
+resume._SHARE = 0  # saves after every batch
+
+class Stopping(Echo):
+    left = 0
+
+    def forward(self, inputs):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().forward(inputs)
 
 def images():
     return TensorDataset(*random_set(101, 7))
@@ -46,7 +57,7 @@ def loader(dataset, kind):
         return Accelerator(cpu=True).prepare(DataLoader(dataset, batch_size=8))
     return DataLoader(dataset, batch_size=8, sampler=DistributedSampler(dataset, shuffle=kind == "shuffled"))
 
-def run(kind, out):
+def run(kind, out, left=0, **further):
     everything = {"intervals": True, "calibration": True, "per_class": True}
     found = {}
     for name, data, adapter, spec in (
@@ -56,16 +67,22 @@ def run(kind, out):
         settings = {k: v for k, v in everything.items() if name == "images" or k == "intervals"}
         if name == "images":
             settings["metrics"] = ["loss", "accuracy", "top3_accuracy", "f1_macro", "auroc", "ece", "brier"]
-        config = config_of(loader(data, kind), output_dir=Path(out) / name, **settings)
-        model = Echo()
+        config = config_of(loader(data, kind), output_dir=Path(out) / name, **settings, **further)
+        model = Stopping()
+        model.left = left
         if kind == "distributed":
             model = torch.nn.parallel.DistributedDataParallel(model)
-        found[name] = evaluate(model, adapter, config, spec).flat()
+        try:
+            found[name] = evaluate(model, adapter, config, spec).flat()
+        except KeyboardInterrupt:
+            found[name] = None
     return found
 
 def main(out):
     rank = dist.get_rank()
     told = {kind: run(kind, f"{out}/{kind}") for kind in ("distributed", "shuffled", "accelerate")}
+    assert set(run("distributed", f"{out}/resumed", 2 - rank, resume=True).values()) == {None}
+    told["resumed"] = run("distributed", f"{out}/resumed", resume=True)
     if rank == 0:  # alone: nobody else calls
         told["alone"] = run("plain", f"{out}/alone")
     broken = [(torch.zeros(2, 7), torch.tensor([0, 9 if rank else 1]))]
@@ -105,12 +122,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["distributed", "shuffled", "accelerate"])
+@pytest.mark.parametrize("kind", ["distributed", "shuffled", "accelerate", "resumed"])
 def test_two_processes_find_what_one_does(kind: str, told: tuple[Path, list[dict[str, Any]]]) -> None:
     """Every metric and interval to 1e-9, in both processes, and the first writes the same bytes.
 
     Under torchrun, with DistributedSampler (in order and shuffled, around DistributedDataParallel) and with Accelerate:
-    what a sampler repeats to fill the last batch counts once.
+    what a sampler repeats to fill the last batch counts once. So too where they were stopped, one in its first batch
+    and one in its second, and went on.
     """
     folder, (first, second) = told
     assert first[kind] == second[kind]

@@ -8,8 +8,14 @@ from types import ModuleType
 from exaid_evals.errors import MissingDependencyError
 
 
-def optional(module: str, package: str, purpose: str) -> ModuleType:
-    """Import a package of the extra `analysis`.
+def optional(module: str, package: str, purpose: str, install: str = "'exaid-evals[analysis]'") -> ModuleType:
+    """Import a package that only some need.
+
+    Args:
+        module: to import.
+        package: that brings it, for messages.
+        purpose: what needs it, for messages.
+        install: what pip is to install: the extra `analysis`, if not given.
 
     Raises:
         MissingDependencyError: it is not installed, or cannot load beside what is.
@@ -19,4 +25,4 @@ def optional(module: str, package: str, purpose: str) -> ModuleType:
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == module.split(".")[0]
         what = f"{purpose} needs {package}, which is not installed" if missing else f"{package} cannot load ({error})"
-        raise MissingDependencyError(what, remedy="install it with `pip install 'exaid-evals[analysis]'`") from None
+        raise MissingDependencyError(what, remedy=f"install it with `pip install {install}`") from None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         TorchvisionAdapter,
         TransformersCausalLMAdapter,
         TransformersClassificationAdapter,
+        TransformersDetectionAdapter,
+        TransformersSeq2SeqAdapter,
         TransformersVisionAdapter,
         VisionClassificationAdapter,
     )
@@ -47,6 +49,8 @@ __all__ = [
     "TorchvisionAdapter",
     "TransformersCausalLMAdapter",
     "TransformersClassificationAdapter",
+    "TransformersDetectionAdapter",
+    "TransformersSeq2SeqAdapter",
     "TransformersVisionAdapter",
     "VisionClassificationAdapter",
     "build_eval_config",

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from exaid_evals.errors import DataError
-from exaid_evals.run_eval.batches import inputs_of, labels_of, logits_of
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.run_eval.batches import in_full, inputs_of, labels_of, logits_of
 from exaid_evals.run_eval.spec import TaskSpec
 
 
@@ -60,17 +60,28 @@ class TransformersVisionAdapter(VisionClassificationAdapter):
 
 
 class TransformersClassificationAdapter(VisionClassificationAdapter):
-    """For classifiers of transformers, of texts or images: called by keyword with all of the batch that they take.
+    """For classifiers of transformers, of texts, tokens or images: called by keyword with all that they take.
 
-    The labels stay with us, so that the loss is aggregated over the whole set.
+    Masked language models classify tokens: labels stand at the places that are predicted. The labels stay with us, so
+    that the loss is aggregated over the whole set.
     """
 
     def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
         """Call the model on the entries of a mapping that its `forward` names; where it names none, on the inputs."""
-        whole = model.module if isinstance(getattr(model, "module", None), nn.Module) else model
-        takes = set(inspect.signature(whole.forward).parameters) - {"labels"}
-        named = {name: batch[name] for name in takes if name in batch} if isinstance(batch, Mapping) else {}
+        takes, anything = _takes(model)
+        if not isinstance(batch, Mapping):
+            return model(inputs_of(batch, task_spec))
+        named = {name: batch[name] for name in takes - {"labels"} if name in batch}
+        if not named and anything:
+            named = {name: batch[name] for name in (*_KEYWORDS, *_FURTHER_KEYS) if name in batch}
         return model(**named) if named else model(inputs_of(batch, task_spec))
+
+    def compute_loss(self, outputs: Any, batch: Any, task_spec: TaskSpec) -> Tensor:
+        """Return the mean cross-entropy in nats: over examples, or over tokens that count where each has a class."""
+        logits, labels = self.logits(outputs), self.labels(batch, task_spec).long()
+        if logits.dim() == 3:
+            logits, labels = logits.flatten(0, 1), labels.flatten()
+        return nn.functional.cross_entropy(logits, labels, ignore_index=task_spec.ignore_index)
 
 
 class LogisticAdapter(TransformersClassificationAdapter):
@@ -115,6 +126,32 @@ class SegmentationAdapter(VisionClassificationAdapter):
 
 _ALIGNED_KEYS = ("targets", "target", "y")
 _FURTHER_KEYS = ("attention_mask", "position_ids", "token_type_ids")
+_KEYWORDS = ("input_ids", "pixel_values", "inputs_embeds")
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model within wrappers that pass on whatever they get: of several devices, of a compiler, of PEFT."""
+    while True:
+        passes_on = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in _parameters(model))
+        inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else None
+        if inner is None and passes_on:
+            inner = next((getattr(model, one) for one in ("module", "_orig_mod") if hasattr(model, one)), None)
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def _parameters(model: nn.Module) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(model.forward).parameters.values())
+    except (TypeError, ValueError):  # a compiled function may not say
+        return [inspect.Parameter("inputs", inspect.Parameter.VAR_KEYWORD)]
+
+
+def _takes(model: nn.Module) -> tuple[set[str], bool]:
+    """Return what a model's `forward` names, and whether it takes any other name too."""
+    parameters = _parameters(_unwrapped(model))
+    return {one.name for one in parameters}, any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
 
 
 class CausalLMAdapter:
@@ -143,8 +180,14 @@ class CausalLMAdapter:
             own = labels_of(batch, task_spec).long()
         else:
             own = inputs_of(batch, task_spec).long()
+        mask = _mask(batch)
+        if own.dim() != 2 or (mask is not None and own.shape != mask.shape):
+            raise DataError(
+                f"labels have the shape {tuple(own.shape)}, and the inputs {tuple(inputs_of(batch, task_spec).shape)}",
+                remedy="of a classifier take TransformersClassificationAdapter, of a model with encoder and decoder "
+                "TransformersSeq2SeqAdapter; of a causal language model each token has a label",
+            )
         following = own[:, 1:]
-        mask = batch.get("attention_mask")
         if mask is not None:
             # Padding predicts nothing: on the left of a text it stands before the first token.
             following = following.masked_fill((mask[:, 1:] == 0) | (mask[:, :-1] == 0), task_spec.ignore_index)
@@ -165,7 +208,19 @@ class TransformersCausalLMAdapter(CausalLMAdapter):
     """For causal language models of transformers: `model(input_ids=…, attention_mask=…)`, with `.logits`."""
 
     def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
-        """Call the model by keyword; the labels stay with us, so that the loss is aggregated over all tokens."""
+        """Call the model by keyword; the labels stay with us, so that the loss is aggregated over all tokens.
+
+        Raises:
+            ConfigError: the model does not predict the next token of its inputs.
+        """
+        inner = _unwrapped(model)
+        name, decodes = type(inner).__name__, getattr(getattr(inner, "config", None), "is_encoder_decoder", False)
+        if decodes or name.endswith("ForMaskedLM"):
+            raise ConfigError(
+                f"{name} predicts other tokens than the next ones of its inputs",
+                where="adapter",
+                remedy=f"take Transformers{'Seq2Seq' if decodes else 'Classification'}Adapter",
+            )
         return model(input_ids=inputs_of(batch, task_spec), **_further_inputs(model, batch, others=True))
 
 
@@ -182,15 +237,41 @@ def _further_inputs(model: nn.Module, batch: Any, *, others: bool) -> dict[str, 
     """
     if not isinstance(batch, Mapping):
         return {}
-    while isinstance(getattr(model, "module", None), nn.Module):  # wrapped for several processes
-        model = model.module
-    takes = inspect.signature(model.forward).parameters
-    any_name = others and any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes.values())
-    found = {name: batch[name] for name in _FURTHER_KEYS if name in batch and (name in takes or any_name)}
-    mask = batch.get("attention_mask")
+    takes, anything = _takes(model)
+    found = {name: batch[name] for name in _FURTHER_KEYS if name in batch and (name in takes or (others and anything))}
+    mask = _mask(batch)
     if "position_ids" not in batch and "position_ids" in takes and mask is not None and bool((mask[:, 0] == 0).any()):
-        found["position_ids"] = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
+        first = (mask != 0).int().argmax(dim=1, keepdim=True)
+        found["position_ids"] = (torch.arange(mask.shape[1], device=mask.device) - first).clamp(min=0)
     return found
+
+
+def _mask(batch: Mapping[str, Any]) -> Tensor | None:
+    """Return which tokens are no padding, shape (N, T); None where a batch does not say so by token."""
+    mask = batch.get("attention_mask")
+    return mask if isinstance(mask, Tensor) and mask.dim() == 2 else None
+
+
+class TransformersSeq2SeqAdapter(CausalLMAdapter):
+    """For models of transformers with encoder and decoder: a label for each of the decoder's tokens, at its place.
+
+    The labels reach the model, which makes the decoder's inputs of them; the loss is taken here, over the whole set.
+    """
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Call the model on the entries of the batch that its `forward` names."""
+        labels = self.labels(batch, task_spec)
+        takes, _ = _takes(model)
+        given = {name: one for name, one in batch.items() if name in takes} if isinstance(batch, Mapping) else {}
+        given.setdefault("input_ids", inputs_of(batch, task_spec))
+        return model(**given | {"labels": labels.masked_fill(labels == task_spec.ignore_index, -100)})
+
+    def labels(self, batch: Any, task_spec: TaskSpec) -> Tensor:
+        """Return the decoder's tokens, shape (N, T)."""
+        return labels_of(batch, task_spec).long()
+
+
+_TARGET_KEYS = ("targets", "target", "labels", "annotations")
 
 
 class DetectionAdapter:
@@ -206,7 +287,7 @@ class DetectionAdapter:
 
     def labels(self, batch: Any, task_spec: TaskSpec) -> Any:
         """Return the targets, a mapping for each image."""
-        return list(self._part(batch, 1, ("targets", "target", "labels", "annotations")))
+        return list(self._part(batch, 1, _TARGET_KEYS))
 
     def logits(self, outputs: Any) -> Any:
         """Return the outputs, a mapping for each image."""
@@ -239,6 +320,104 @@ class DetectionAdapter:
                 f"the batch holds no {names[0]}", remedy="make batches (images, targets), a list of each, or mappings"
             )
         return found
+
+
+class TransformersDetectionAdapter(DetectionAdapter):
+    """For detectors of transformers, as DETR: `model(pixel_values=…, pixel_mask=…)` → `logits`, `pred_boxes`.
+
+    A batch is what the image processors make: `labels`, a mapping for each image with `class_labels`, `boxes` (centre
+    and size, as shares of the image) and `orig_size`. Boxes are those of the processor's
+    `post_process_object_detection`, where one is given, else of `found_boxes`. What a processor has padded it tells as
+    shares of the padded image, and so, for models that were trained on them, are predictions; batches of one image are
+    not padded.
+    """
+
+    def __init__(self, processor: Any = None) -> None:
+        self._processor = processor
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Call the model, and return the boxes of each image, in pixels."""
+        images = inputs_of(batch, task_spec)
+        mask = {"pixel_mask": batch["pixel_mask"]} if "pixel_mask" in batch and "pixel_mask" in _takes(model)[0] else {}
+        sizes = [_sizes(one, at, batch)[0] for at, one in enumerate(self._part(batch, 1, _TARGET_KEYS))]
+        return found_boxes(model, model(pixel_values=images, **mask), sizes, self._processor)
+
+    def labels(self, batch: Any, task_spec: TaskSpec) -> Any:
+        """Return the targets, their boxes in pixels of the images as they were before the processor."""
+        found = []
+        for at, target in enumerate(super().labels(batch, task_spec)):
+            if "class_labels" not in target:
+                raise DataError(
+                    "a target has no class_labels",
+                    remedy="make batches with the image processor: processor(images, annotations=…)",
+                )
+            size, scale = _sizes(target, at, batch)
+            further = {name: target[name] for name in ("iscrowd", "image_id") if name in target}
+            further |= {"area": target["area"] * scale} if "area" in target else {}
+            found.append({"boxes": _corners(target["boxes"], *size), "labels": target["class_labels"], **further})
+        return found
+
+
+def _sizes(target: Mapping[str, Any], at: int, batch: Any) -> tuple[tuple[float, float], float]:
+    """Return what a target's shares are of, and how many pixels of the image as it was one of the model's stands for.
+
+    The first is height and width, in pixels of the image as it was, with what the processor has padded.
+
+    Raises:
+        DataError: the target does not say how large its image was.
+    """
+    if "orig_size" not in target:
+        raise DataError("a target has no orig_size", remedy="make batches with the image processor")
+    height, width = map(float, target["orig_size"])
+    shown = [float(one) for one in target.get("size", target["orig_size"])]
+    mask = batch["pixel_mask"][at] if isinstance(batch, Mapping) and "pixel_mask" in batch else None
+    resized = shown if mask is None else [float(mask.any(dim=1).sum()), float(mask.any(dim=0).sum())]
+    rows, columns = height / resized[0], width / resized[1]
+    return (shown[0] * rows, shown[1] * columns), rows * columns
+
+
+def _corners(boxes: Tensor, height: float, width: float) -> Tensor:
+    """Return boxes of centre and size, as shares of an image, as x1, y1, x2, y2 in pixels."""
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    scale = torch.tensor([width, height, width, height], dtype=boxes.dtype, device=boxes.device)
+    return torch.cat([centre - half, centre + half], dim=-1) * scale
+
+
+def found_boxes(
+    model: nn.Module, outputs: Any, sizes: Sequence[tuple[float, float]], processor: Any = None
+) -> list[dict[str, Tensor]]:
+    """Return what a detector of transformers has found in each image: boxes in pixels, scores, labels.
+
+    Args:
+        model: whose `config.num_labels` says which kind it is: one with an output more, for nothing, answers each of
+            its queries by its likeliest label (DETR, YOLOS); another rates each pair of query and label by itself, of
+            which as many as there are queries count (Deformable DETR, RT-DETR).
+        outputs: with `logits` (N, Q, C) and `pred_boxes` (N, Q, 4).
+        sizes: height and width of the images.
+        processor: whose own `post_process_object_detection` is taken.
+
+    Raises:
+        DataError: the outputs hold no boxes.
+    """
+    outputs = in_full(outputs)
+    logits, boxes = logits_of(outputs), getattr(outputs, "pred_boxes", None)
+    if boxes is None:
+        raise DataError("the outputs hold no pred_boxes", remedy="take a detector of transformers, such as DETR")
+    if processor is not None:
+        found: list[dict[str, Tensor]] = processor.post_process_object_detection(
+            outputs, threshold=0.0, target_sizes=torch.tensor(sizes)
+        )
+        return found
+    if logits.shape[-1] == _unwrapped(model).config.num_labels + 1:  # type: ignore[union-attr]
+        scores, labels = logits.softmax(-1)[..., :-1].max(-1)
+    else:
+        scores, pairs = logits.sigmoid().flatten(1).topk(logits.shape[1], dim=1)
+        labels = pairs % logits.shape[-1]
+        boxes = boxes.gather(1, (pairs // logits.shape[-1])[..., None].expand(-1, -1, 4))
+    return [
+        {"boxes": _corners(of, *size), "scores": score, "labels": label}
+        for of, size, score, label in zip(boxes, sizes, scores, labels, strict=True)
+    ]
 
 
 class RecordedAdapter(DetectionAdapter):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.spec import TaskSpec
@@ -59,7 +60,7 @@ def logits_of(outputs: Any) -> Tensor:
     """Return the logits of a model's outputs, whatever library made it; those of half precision in single precision.
 
     A tensor is taken as it is; else `.logits` (transformers, torchvision's Inception and GoogLeNet), the entry
-    `logits` or `out` of a mapping, or the first of a tuple.
+    `logits` or `out` of a mapping, or the first of a tuple that is no single number.
 
     Raises:
         DataError: there are none.
@@ -71,11 +72,13 @@ def logits_of(outputs: Any) -> Tensor:
         elif isinstance(outputs, Mapping):
             found = outputs.get("logits", outputs.get("out"))
         elif isinstance(outputs, list | tuple) and outputs:
-            found = outputs[0]
+            # Before the logits there may be a loss, which has no dimension.
+            found = next((one for one in outputs if isinstance(one, Tensor) and one.dim()), outputs[0])
     if not isinstance(found, Tensor):
         of_array = " (torch.from_numpy makes one of an array)" if type(found).__module__ == "numpy" else ""
+        keys = f" with {', '.join(map(str, outputs))}" if isinstance(outputs, Mapping) else ""
         raise DataError(
-            f"the adapter's outputs hold no logits ({type(found).__name__})",
+            f"the adapter's outputs hold no logits ({type(outputs).__name__}{keys})",
             remedy=f"return a tensor from forward{of_array}, or give the adapter `logits(outputs)`",
         )
     return _single(found)
@@ -105,9 +108,25 @@ def in_full(outputs: Any) -> Any:
         return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
     logits = getattr(outputs, "logits", None)
     if isinstance(logits, Tensor) and logits.dtype in (torch.float16, torch.bfloat16):
+        if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
+            return dataclasses.replace(outputs, logits=logits.float())
         outputs = copy.copy(outputs)
         outputs.logits = logits.float()
     return outputs
+
+
+def as_weights(batch: Any, model: nn.Module) -> Any:
+    """Return a batch with its floating-point tensors in the type of the model's weights; None where all have it.
+
+    A model whose weights have several types says itself what it takes.
+    """
+    types = {one.dtype for one in model.parameters() if one.is_floating_point()}
+    given: set[torch.dtype] = set()
+    mapped(batch, lambda tensor: given.add(tensor.dtype) if tensor.is_floating_point() else None)
+    if len(types) != 1 or given <= types:
+        return None
+    (dtype,) = types
+    return mapped(batch, lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
 def ids_of(batch: Any, numbers: Iterable[int]) -> list[str]:

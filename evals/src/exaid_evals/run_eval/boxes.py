@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ class CocoImages(Dataset[dict[str, Any]]):
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The images' numbers."""
+        return [number for number, _ in self._images]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         number, name = self._images[index]
@@ -134,11 +139,15 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
 class Recorded(nn.Module):
     """Detections that lie in a file, in COCO's form of results: image_id, category_id, bbox [x, y, w, h], score."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: Iterable[int]) -> None:
         """Read them.
 
+        Args:
+            path: of the file.
+            known: numbers of the images that are annotated.
+
         Raises:
-            DataError: the file holds something else.
+            DataError: the file holds something else, or detections in other images.
         """
         super().__init__()
         content = read_json(path)
@@ -154,6 +163,15 @@ class Recorded(nn.Module):
                 where=str(path),
                 remedy="give each image_id, category_id, bbox [x, y, width, height] and score",
             ) from error
+        strange = values[~torch.isin(values[:, 0].long(), torch.tensor(list(known), dtype=torch.long))]
+        if len(strange):
+            numbers = sorted({int(one) for one in strange[:, 0]})
+            raise DataError(
+                f"{len(strange)} of {len(values)} detections are in {len(numbers)} images that are not annotated, such "
+                f"as image_id {', '.join(map(str, numbers[:3]))}",
+                where=str(path),
+                remedy="take detections and annotations of one set, or leave these out",
+            )
         self.register_buffer("rows", values)
 
     def forward(self, images: Sequence[int]) -> list[dict[str, Tensor]]:

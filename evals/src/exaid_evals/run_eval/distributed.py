@@ -12,7 +12,7 @@ import numpy as np
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DistributedSampler, SequentialSampler
+from torch.utils.data import DistributedSampler, IterableDataset, SequentialSampler
 
 from exaid_evals.errors import ConfigError, DataError, ExaidError
 from exaid_evals.run_eval.spec import EvalConfig
@@ -160,7 +160,7 @@ def _indices(loader: Any) -> NDArray[np.int64] | None:
         ConfigError: it shuffles, so that asking it twice gives two answers.
     """
     samplers = _samplers(loader)
-    if not samplers:
+    if not samplers or isinstance(getattr(loader, "dataset", None), IterableDataset):
         return None
     # One that draws would go on where asking it has left it.
     asked: list[NDArray[np.int64]] = []

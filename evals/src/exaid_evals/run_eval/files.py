@@ -17,8 +17,8 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import atomic_file, write_text
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.config.extras import optional
 from exaid_evals.config.mapping_file import read_mapping
-from exaid_evals.errors import MissingDependencyError
 from exaid_evals.report.formats.csv_table import csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes
@@ -60,7 +60,7 @@ class PredictionsFile:
         self._stream = stream
         self._processes = processes
         self._rows: list[tuple[int, str]] = []
-        self._header: str | None = "" if stream is not None and stream.tell() else None
+        self._header: str | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -74,14 +74,24 @@ class PredictionsFile:
             yield cls(None, processes)
         else:
             path = folder / files_of(split)[2]
-            with atomic_file(path) if partial is None else partial.rows(path) as stream:
+            with atomic_file(path) if partial is None or processes.size > 1 else partial.rows(path) as stream:
                 yield cls(stream, processes)
+
+    @property
+    def kept(self) -> list[Any]:
+        """What is not in the stream yet: the header, and the rows of one of several processes."""
+        return [self._header, self._rows]
+
+    @kept.setter
+    def kept(self, of: list[Any]) -> None:
+        self._header, self._rows = of[0], [(number, text) for number, text in of[1]]
 
     def write(self, metric_set: MetricSet, step: Step) -> None:
         """Write a batch's rows; of several processes each keeps its own until `finish`."""
         if self._header is None:
             self._header = csv_lines([metric_set.columns()])
-            self._write(self._header)
+            if self._processes.size == 1:
+                self._write(self._header)
         if self._processes.size == 1:
             self._write(csv_lines(metric_set.rows(step)))
             return
@@ -93,9 +103,7 @@ class PredictionsFile:
         if self._processes.size == 1:
             return
         every = self._processes.gathered((self._header, self._rows))
-        header = next((one for one, _ in every if one is not None), "")
-        if self._header is None:
-            self._write(header)
+        self._write(next((one for one, _ in every if one is not None), ""))
         for _, text in sorted(chain.from_iterable(rows for _, rows in every)):
             self._write(text)
 
@@ -110,12 +118,9 @@ def write_parquet(path: Path) -> None:
     Raises:
         MissingDependencyError: pyarrow is not installed.
     """
-    try:
-        from pyarrow import compute, csv, float64, parquet, string
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "Parquet needs pyarrow, which is not installed", remedy="`pip install pyarrow`, or leave parquet out"
-        ) from error
+    optional("pyarrow", "pyarrow", "Parquet", "pyarrow")
+    from pyarrow import compute, csv, float64, parquet, string
+
     with path.open(newline="", encoding="utf-8") as stream:
         header = next(reader(stream))
     types = {name: string() if name in _TEXTS else float64() for name in header}
@@ -219,14 +224,7 @@ def _wandb(mode: str) -> Any:
     if mode != "online":
         # Read when W&B is imported: it would report errors of its own to its makers.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    try:
-        import wandb
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "use_wandb needs W&B, which is not installed",
-            remedy="`pip install 'exaid-evals[wandb]'`, or leave use_wandb out",
-        ) from error
-    return wandb
+    return optional("wandb", "wandb", "use_wandb", "'exaid-evals[wandb]'")
 
 
 @contextlib.contextmanager

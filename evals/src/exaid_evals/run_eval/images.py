@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.config.extras import optional
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import lies_in
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
@@ -78,12 +79,9 @@ def open_image(path: Path) -> Any:
         DataError: it cannot be read.
         MissingDependencyError: Pillow is not installed.
     """
-    try:
-        from PIL import Image, ImageOps
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "reading images needs Pillow, which is not installed", remedy="`pip install 'exaid-evals[analysis]'`"
-        ) from error
+    optional("PIL", "Pillow", "reading images")
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(path) as image:
             return ImageOps.exif_transpose(image).convert("RGB")

@@ -5,7 +5,6 @@ Nothing is fetched from a hub, and weights are never unpickled: PyTorch's files 
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from exaid_evals.config.extras import optional
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
-from exaid_evals.run_eval.boxes import Recorded
+from exaid_evals.run_eval.adapters import found_boxes
 from exaid_evals.run_eval.images import Preprocessing, Transform
 
 _NESTED = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "weights")
@@ -73,7 +73,7 @@ def tokenizer_of(folder: str) -> Any:
 
 
 def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) -> Found:
-    """Return a model: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER`, or a file `.onnx`, `.pt2`, `.json`.
+    """Return a model: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER`, or a file `.onnx`, `.pt2`.
 
     Raises:
         ConfigError: there is none, or it does not take the settings.
@@ -83,15 +83,13 @@ def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) ->
     if library in _LIBRARIES:
         return build_part("model", name, lambda: _LIBRARIES[library](rest, n_outputs, dict(settings)))
     if not Path(name).is_file():
-        raise ConfigError("is no file", where=name, remedy="name an .onnx, .pt2 or .json file, or LIBRARY:NAME")
+        raise ConfigError("is no file", where=name, remedy="name an .onnx or .pt2 file, or LIBRARY:NAME")
     return build_part("model", name, lambda: _FILES[Path(name).suffix](Path(name)))
 
 
-def _imported(library: str) -> Any:
-    try:
-        return importlib.import_module(library)
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"{library} is not installed", remedy=f"`pip install {library}`") from error
+def _imported(module: str) -> Any:
+    library = module.partition(".")[0]
+    return optional(module, library, "this model", library)
 
 
 def _of_timm(name: str, n_outputs: int | None, settings: dict[str, Any]) -> Found:
@@ -127,6 +125,44 @@ def _pretrained(folder: str, kind: str, settings: dict[str, Any]) -> nn.Module:
     auto = getattr(_imported("transformers"), f"AutoModelFor{kind}")
     model: nn.Module = auto.from_pretrained(folder, use_safetensors=True, **_LOCAL, **settings)
     return model
+
+
+def transformers_detector(name: str, categories: Mapping[int, str], settings: Mapping[str, Any]) -> nn.Module:
+    """Return the detector `transformers:FOLDER`, which takes images as torchvision's detectors do.
+
+    Args:
+        name: as in a configuration.
+        categories: number → name of the annotations' categories. A model that knows all of these names answers in these
+            numbers; another in its own.
+        settings: for `from_pretrained`.
+
+    Raises:
+        ConfigError: there is none.
+        MissingDependencyError: transformers is not installed.
+    """
+    return build_part("model", name, lambda: _Detector(name.partition(":")[2], categories, dict(settings)))
+
+
+class _Detector(nn.Module):
+    def __init__(self, folder: str, categories: Mapping[int, str], settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.model = _pretrained(folder, "ObjectDetection", settings)
+        self._processor = _imported("transformers").AutoImageProcessor.from_pretrained(folder, **_LOCAL)
+        labels: Any = self.model.config
+        number_of = {name: number for number, name in categories.items()}
+        known = set(number_of) <= set(labels.id2label.values())
+        # What the annotations do not know has no number there, and counts as found in vain.
+        own = [number_of.get(labels.id2label[at], -1 - at) if known else at for at in range(labels.num_labels)]
+        self.register_buffer("numbers", torch.tensor(own), persistent=False)
+
+    def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        """Return boxes, scores and labels of each image of values in 0 … 1, one at a time, so that none is padded."""
+        found = []
+        for image in images:
+            given = self._processor(image.cpu(), return_tensors="pt", do_rescale=False).to(image.device)
+            (one,) = found_boxes(self.model, self.model(**given), [image.shape[-2:]], self._processor)
+            found.append(one | {"labels": self.numbers[one["labels"]]})
+        return found
 
 
 class OnnxModel(nn.Module):
@@ -167,7 +203,6 @@ _LIBRARIES: Mapping[str, Callable[[str, int | None, dict[str, Any]], Found]] = {
     "transformers": _of_transformers,
 }
 _FILES: Mapping[str, Callable[[Path], Found]] = {
-    ".json": lambda path: Found(Recorded(path), "recorded", None),
     ".onnx": _of_onnx,
     ".pt2": _exported,
 }

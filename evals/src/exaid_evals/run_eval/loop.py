@@ -68,8 +68,9 @@ def evaluate(
     processes = Processes.of(config)
     partial = None
     if config.resume:
-        resumable(config, metric_set, processes)
-        partial = Partial(config.output_dir, config.split, signature(config, spec), model)  # type: ignore[arg-type]
+        resumable(config, metric_set)
+        made = signature(config, spec)
+        partial = Partial(config.output_dir, config.split, made, model, processes)  # type: ignore[arg-type]
     with seeded(config.seed):
         loader = config.loader if config.loader is not None else task_loader(config, processes)
         share = Share(loader, processes)
@@ -90,7 +91,7 @@ def evaluate(
             if predictions is not None:
                 predictions.finish()
     _publish(result, config, spec, processes, use_wandb=use_wandb)
-    if partial is not None:
+    if partial is not None and not processes.rank:
         partial.remove()
     return result
 
@@ -120,7 +121,7 @@ def _result(loop: _Loop, n_batches: int) -> EvalResult:
         raise DataError(
             f"there is nothing to evaluate: the loader gave {'empty batches' if n_batches else 'no batch'}",
             where=loop.config.task_name,
-            remedy="check the split, and that the loader is not a generator that has been read before",
+            remedy="check the split, that the loader is not a generator that has been read before, and its drop_last",
         )
     metric_set = loop.metric_set if loop.processes.size == 1 else _merged(loop)
     details = metric_set.details()
@@ -183,6 +184,7 @@ class _Loop:
     n_given: int = 0
     n_examples: int = 0
     too_large: int | None = None
+    as_weights: bool = False
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     def run(self, loader: Iterable[Any]) -> int:
@@ -191,19 +193,28 @@ class _Loop:
         self._restore()
         for number, batch in enumerate(self._bar(_Limited(loader, self.config.max_batches)), 1):
             n_batches = number
+            partial = self.partial
             with _located(f"batch {number}"):
-                if self.partial is not None and self.partial.skip(number, self._labels(batch)):
+                if partial is not None and number <= partial.n_batches:
+                    if number > partial.in_all:
+                        self._call(batch)
+                    partial.note(number, self._labels(batch))
                     continue
                 self._evaluate(batch, f"batch {number}")
-            if self.partial is not None:
+                if partial is not None:
+                    partial.note(number, self._labels(batch))
+            if partial is not None:
                 about = {name: getattr(self, name) for name in _SAVED}
-                self.partial.save(number, about, self.metric_set.state)  # type: ignore[attr-defined]
+                rows = {} if self.predictions is None else {"rows": self.predictions.kept}
+                partial.save(number, about | rows, self.metric_set.state)  # type: ignore[attr-defined]
         if self.partial is not None and n_batches < self.partial.n_batches:
             raise DataError(
                 f"the loader gave {n_batches} batches, and {self.partial.n_batches} before it was interrupted",
                 remedy="set resume to false to evaluate anew",
             )
         self.warnings += self.share.warnings
+        if n := _dropped(loader, self.config.max_batches):
+            self.warnings.append(f"the loader drops the last {n} examples (drop_last), which count for nothing")
         return n_batches
 
     def _restore(self) -> None:
@@ -213,6 +224,8 @@ class _Loop:
             self.metric_set.absorb(state)  # type: ignore[attr-defined]
             for name in _SAVED:
                 setattr(self, name, self.partial.about[name])
+            if self.predictions is not None:
+                self.predictions.kept = self.partial.about["rows"]
 
     def _bar(self, loader: Iterable[Any]) -> Iterable[Any]:
         if not self.config.progress or self.processes.rank:
@@ -233,8 +246,7 @@ class _Loop:
         self.n_given += size
         if counted is not None:
             if not counted:  # all of processes call the model equally often, lest one that is divided wait for a call
-                with self._without_gradients():
-                    self.adapter.forward(self.model, batches.to_device(batch, self.device), self.spec)
+                self._call(batch)
                 return
             batch, numbers = self._rows(batch, size, counted), numbers[counted]
             size = len(numbers)
@@ -295,6 +307,11 @@ class _Loop:
         if self.predictions is not None:
             self.predictions.write(self.metric_set, step)
 
+    def _call(self, batch: Any) -> None:
+        """Call the model on a batch, and count nothing."""
+        with self._without_gradients():
+            self._forward(batches.to_device(batch, self.device))
+
     def _without_gradients(self) -> contextlib.AbstractContextManager[object]:
         context: contextlib.AbstractContextManager[object] = (
             torch.inference_mode() if self.config.inference_mode else torch.no_grad()
@@ -303,15 +320,29 @@ class _Loop:
 
     def _step(self, batch: Any, numbers: NDArray[np.int64], where: str) -> Step:
         with self._without_gradients():
-            with autocast(self.device, self.config.mixed_precision):
-                outputs = self.adapter.forward(self.model, batch, self.spec)
-            outputs = batches.in_full(outputs)
+            outputs = batches.in_full(self._forward(batch))
             take = getattr(self.adapter, "logits", batches.logits_of)
             logits, labels = batches.in_full(take(outputs)), self._labels(batch)
+            if isinstance(logits, Tensor) and not logits.dim() and len(numbers) == 1:
+                logits = logits[None]  # a model that squeezes its outputs has squeezed a last batch of one
             self.metric_set.check(logits, labels, where)
             loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
             ids = self._ids(batch, numbers)
             return Step(logits, labels, loss, losses, ids, numbers, where, batch)
+
+    def _forward(self, batch: Any) -> Any:
+        """Call the model; where it refuses the inputs' type, with inputs of the type of its weights."""
+        given = batches.as_weights(batch, self.model) if self.as_weights else batch
+        with autocast(self.device, self.config.mixed_precision):
+            try:
+                return self.adapter.forward(self.model, batch if given is None else given, self.spec)
+            except RuntimeError as error:
+                changed = None if self.as_weights or _out_of_memory(error) else batches.as_weights(batch, self.model)
+                if changed is None or "type" not in str(error):
+                    raise
+                outputs = self.adapter.forward(self.model, changed, self.spec)
+        self.as_weights = True
+        return outputs
 
     def _labels(self, batch: Any) -> Any:
         own = getattr(self.adapter, "labels", batches.labels_of)
@@ -320,6 +351,11 @@ class _Loop:
         if not isinstance(labels, Tensor) and not of_images:
             raise DataError(
                 f"the adapter's labels are a {type(labels).__name__}", remedy="return a tensor (torch.as_tensor)"
+            )
+        if isinstance(labels, Tensor) and not labels.dim():
+            raise DataError(
+                "the labels are a single number: the loader gives examples, and no batches of them",
+                remedy="wrap the data set: torch.utils.data.DataLoader(dataset, batch_size=32)",
             )
         return labels
 
@@ -330,6 +366,16 @@ class _Loop:
         if len(ids) != len(numbers):
             raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
         return ids
+
+
+def _dropped(loader: Any, max_batches: int | None) -> int:
+    """Return how many examples a loader leaves out, since they fill no batch."""
+    if max_batches is not None or not getattr(loader, "drop_last", False):
+        return 0
+    sampler, size = getattr(loader, "sampler", None), getattr(loader, "batch_size", None)
+    with contextlib.suppress(TypeError):  # of an unknown length
+        return len(sampler) % size if size else 0  # type: ignore[arg-type]
+    return 0
 
 
 class _Limited:

@@ -65,7 +65,7 @@ class SeenLosses(TorchFunctionMode):
 
     def _of_examples(self, values: Tensor) -> Tensor:
         found = values.double()
-        return found if found.dim() == 1 == found.numel() / self._n_examples else found.reshape(self._n_examples, -1).sum(1)
+        return found if found.shape == (self._n_examples,) else found.reshape(self._n_examples, -1).sum(1)
 
     def of(self, loss: Tensor) -> ExampleLosses | None:
         """Return the losses that a mean was taken of; None where it is not simply the mean of one of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
@@ -49,7 +49,15 @@ def evaluating(model: nn.Module, device_name: str | None) -> Iterator[torch.devi
         raise ConfigError(f"the model is a {type(model).__name__}", where="model", remedy=_remedy(model))
     modes = {module: module.training for module in model.modules()}
     devices = list(dict.fromkeys(tensor.device for tensor in (*model.parameters(), *model.buffers())))
-    here = devices[0] if devices else torch.device("cpu")
+    held = [device for device in devices if device.type != "meta"]
+    # Accelerate fetches weights by hooks, when they are needed.
+    if held != devices and not any(hasattr(module, "_hf_hook") for module in modes):
+        raise ConfigError(
+            "the model, or a part of it, lies on the meta device, and has no weights",
+            where="model",
+            remedy="load its weights: model.to_empty(device='cpu'), then load_state_dict",
+        )
+    here = held[0] if held else torch.device("cpu")
     device = here if device_name is None else chosen_device(device_name)
     moved = device_name is not None and len(devices) == 1 and devices[0] != device
     try:
@@ -59,10 +67,19 @@ def evaluating(model: nn.Module, device_name: str | None) -> Iterator[torch.devi
             model.eval()
         yield device
     finally:
-        for module, training in modes.items():
-            module.training = training
+        _restore(modes)
         if moved:
             model.to(devices[0])
+
+
+def _restore(modes: Mapping[nn.Module, bool]) -> None:
+    """Put modules back into their modes, by `train`, which may do more, as in LoRA's, which merge weights."""
+    for module, training in modes.items():  # parents before their children
+        if module.training != training:
+            with contextlib.suppress(NotImplementedError):
+                module.train(training)
+    for module, training in modes.items():
+        module.training = training
 
 
 def _remedy(model: object) -> str:
@@ -85,25 +102,28 @@ def autocast(device: torch.device, mixed_precision: MixedPrecision) -> contextli
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed PyTorch within the block, and give the caller's random state back after it."""
-    before = random_states()
-    # `torch.manual_seed` takes a tenth of a millisecond to leave word for devices that are not there.
-    (torch.manual_seed if len(before) > 1 or torch.backends.mps.is_available() else torch.default_generator.manual_seed)(seed)
+    before = random_state()
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        torch.manual_seed(seed)
+    else:  # which takes a tenth of a millisecond to leave word for devices that are not there
+        torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:
-        set_random_states(before)
+        set_random_state(before)
 
 
-def random_states() -> list[torch.Tensor]:
-    """Return PyTorch's random states, of the CPU and of CUDA's devices."""
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
+def random_state() -> torch.Tensor:
+    """Return PyTorch's random state, of the CPU and behind it of CUDA's devices."""
+    return torch.cat([torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])])
 
 
-def set_random_states(states: Sequence[torch.Tensor]) -> None:
-    """Set what `random_states` has returned."""
-    torch.set_rng_state(states[0])
+def set_random_state(state: torch.Tensor) -> None:
+    """Set what `random_state` has returned."""
+    size = len(torch.get_rng_state())
+    torch.set_rng_state(state[:size])
     if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(list(states[1:]))
+        torch.cuda.set_rng_state_all(list(state[size:].chunk(torch.cuda.device_count())))
 
 
 @contextlib.contextmanager

@@ -146,7 +146,7 @@ def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:
         raise DataError(
             f"labels have the shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}",
             where=where,
-            remedy="give one class number per example",
+            remedy="give one class number per example (of one-hot rows labels.argmax(dim=1), of a column labels[:, 0])",
         )
     return checked_classes(labels, logits.shape[1], where)
 

@@ -45,9 +45,11 @@ ADAPTERS = Kind(
             "regression": "Regression",
             "segmentation": "Segmentation",
             "detection": "Detection",
+            "transformers_detection": "TransformersDetection",
             "recorded": "Recorded",
             "causal_lm": "CausalLM",
             "transformers_causal_lm": "TransformersCausalLM",
+            "transformers_seq2seq": "TransformersSeq2Seq",
         }.items()
     },
 )

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval.batches import mapped
-from exaid_evals.run_eval.placement import random_states, set_random_states
+from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.placement import random_state, set_random_state
 
 _STATE, _ROWS = "state.npz", "predictions.csv"
 _ABOUT, _RANDOM = "about", "random"
@@ -38,7 +39,7 @@ class Partial:
         state: arrays of the metric set.
     """
 
-    def __init__(self, output_dir: Path, split: str, signature: str, model: nn.Module) -> None:
+    def __init__(self, output_dir: Path, split: str, signature: str, model: nn.Module, processes: Processes) -> None:
         """Read what an earlier evaluation has saved, where that was the same one.
 
         Args:
@@ -46,9 +47,11 @@ class Partial:
             split: of the set.
             signature: of the numbers: whatever was saved under another one is left out.
             model: likewise, by its weights.
+            processes: each of several saves its own share, and goes on with that of as many.
         """
-        self._folder = output_dir / f".{split}_partial"
-        self._key = {"signature": signature, "model": _digest(model)}
+        self._all = output_dir, f".{split}_partial"
+        self._folder = output_dir / (self._all[1] + (f"-{processes.rank}" if processes.size > 1 else ""))
+        self._key = {"signature": signature, "model": _digest(model), "process": [processes.rank, processes.size]}
         self._batches = hashlib.sha256(b"").hexdigest()
         self._saved_at, self._cost = time.perf_counter(), 0.0
         self._stream: BinaryIO | None = None
@@ -56,12 +59,15 @@ class Partial:
         self.state: dict[str, NDArray[Any]] = {}
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):  # damaged: anew
             self._read()
+        self.in_all = min(processes.gathered(self.n_batches))
+        """How many batches every process has counted: up to there none calls the model."""
 
     def _read(self) -> None:
         with np.load(self._folder / _STATE, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         about = json.loads(found.pop(_ABOUT).tobytes())
-        if about["key"] == self._key and (self._folder / _ROWS).stat().st_size >= about["n_bytes"]:
+        kept = about["n_bytes"] is None or (self._folder / _ROWS).stat().st_size >= about["n_bytes"]
+        if about["key"] == self._key and kept:
             self.about, self.state = about, found
 
     @property
@@ -69,11 +75,11 @@ class Partial:
         """How many batches are counted already."""
         return int(self.about.get("n_batches", 0))
 
-    def skip(self, number: int, labels: Any) -> bool:
-        """Tell whether a batch is counted already; note its labels.
+    def note(self, number: int, labels: Any) -> None:
+        """Note a batch's labels; after the last of those that are counted already, take up the random state.
 
         Raises:
-            DataError: the last of those is another than it was.
+            DataError: the labels up to there are other ones than they were.
         """
         found = hashlib.sha256(self._batches.encode())
         mapped(labels, lambda tensor: _add(found, tensor))
@@ -84,8 +90,7 @@ class Partial:
                     "the loader gives other labels than before it was interrupted",
                     remedy=f"evaluate anew: set resume to false, or remove {self._folder}",
                 )
-            set_random_states(torch.from_numpy(self.state.pop(_RANDOM)).unbind())
-        return number <= self.n_batches
+            set_random_state(torch.from_numpy(self.state.pop(_RANDOM)))
 
     @contextlib.contextmanager
     def rows(self, path: Path) -> Iterator[BinaryIO]:
@@ -109,33 +114,44 @@ class Partial:
             state: asked for the arrays of the metric set.
         """
         begun = time.perf_counter()
-        if self._stream is None or begun - self._saved_at < _SHARE * self._cost:
+        if begun - self._saved_at < _SHARE * self._cost:
             return
-        _to_disk(self._stream)
+        n_bytes = None
+        if self._stream is not None:
+            _to_disk(self._stream)
+            n_bytes = self._stream.tell()
         told = {**about, "n_batches": n_batches, "key": self._key, "batches": self._batches}
-        content = json.dumps({**told, "n_bytes": self._stream.tell()}).encode()
+        content = json.dumps({**told, "n_bytes": n_bytes}).encode()
+        self._folder.mkdir(parents=True, exist_ok=True)
         packed = BytesIO()
-        np.savez(packed, **state(), **{_ABOUT: np.frombuffer(content, dtype=np.uint8), _RANDOM: torch.stack([one.cpu() for one in random_states()]).numpy()})
+        np.savez(
+            packed,
+            **state(),
+            **{
+                _ABOUT: np.frombuffer(content, dtype=np.uint8),
+                _RANDOM: random_state().numpy(),
+            },
+        )
         write_bytes(self._folder / _STATE, packed.getvalue())
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - begun
 
     def remove(self) -> None:
-        """Take the folder away."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Take the folder away, and those of other processes: all have ended."""
+        folder, name = self._all
+        for one in folder.glob(f"{name}*"):
+            shutil.rmtree(one, ignore_errors=True)
 
 
-def resumable(config: Any, metric_set: Any, processes: Any) -> None:
+def resumable(config: Any, metric_set: Any) -> None:
     """Check that an evaluation can be resumed.
 
     Raises:
-        ConfigError: it has no folder, several processes, or a metric set without a state.
+        ConfigError: it has no folder, or a metric set without a state.
     """
     why = None
     if config.output_dir is None:
         why = "there is no output_dir to keep it in", "name one"
-    elif processes.size > 1:
-        why = f"{processes.size} processes evaluate together", "leave resume out, or evaluate in one process"
     elif not hasattr(metric_set, "absorb"):
         why = f"{type(metric_set).__name__} has no state", "give it `state()` and `absorb(state)`"
     if why is not None:

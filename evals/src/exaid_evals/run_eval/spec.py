@@ -62,6 +62,8 @@ class TaskSpec:
         names = self.output_schema.get("class_names")
         if names is None:
             return [str(index) for index in range(n)]
+        if isinstance(names, Mapping):  # as transformers' id2label
+            names = [names[key] for at in range(n) for key in (at, str(at)) if key in names]
         if len(names) != n:
             raise ConfigError(f"{len(names)} class_names for {n} classes", where="output_schema", remedy="name each")
         return [str(name) for name in names]

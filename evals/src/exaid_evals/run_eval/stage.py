@@ -22,7 +22,7 @@ from exaid_evals.run_eval.against import (
     write_comparison,
 )
 from exaid_evals.run_eval.base import EvalResult, Task
-from exaid_evals.run_eval.boxes import detection_task, is_coco
+from exaid_evals.run_eval.boxes import Recorded, detection_task, is_coco
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.files import signature_in
 from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
@@ -34,6 +34,7 @@ from exaid_evals.run_eval.loading import (
     load_checkpoint,
     preprocessing,
     tokenizer_of,
+    transformers_detector,
     transformers_of_texts,
 )
 from exaid_evals.run_eval.loop import evaluate
@@ -205,12 +206,17 @@ _LONGEST = 1024
 
 def _of_boxes(config: RunEvalConfig, data: DataConfig, split: str) -> tuple[Task, nn.Module]:
     """Return annotated images as a task, and a detector or what one has found."""
-    name = config.model.name
+    name, settings = config.model.name, config.model.settings
     recorded = Path(name).suffix == ".json"
     task = detection_task(data, split, read=not recorded, adapter="recorded" if recorded else "detection")
+    categories = task.spec.output_schema["categories"]
+    if recorded:
+        return task, Recorded(Path(name), task.splits[split].numbers)  # type: ignore[attr-defined]
+    if name.startswith("transformers:"):
+        return task, transformers_detector(name, categories, settings)
     if not is_of_a_library(name):
-        return task, build_model(name, task, dict(config.model.settings))
-    found = find_model(name, max(task.spec.output_schema["categories"], default=0) + 1, config.model.settings)
+        return task, build_model(name, task, dict(settings))
+    found = find_model(name, max(categories, default=0) + 1, settings)
     return replace(task, adapter=found.adapter), found.model
 
 

@@ -14,7 +14,8 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.config.extras import optional
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.images import read_text
 from exaid_evals.run_eval.spec import IGNORE_INDEX, TaskSpec
@@ -321,20 +322,16 @@ def _json_lines(path: Path) -> list[Any]:
 
 def _of_library(path: Path, split: str) -> list[Any]:
     """Read a Parquet file by pyarrow, or what datasets has saved."""
-    library = "pyarrow" if path.suffix.lower() == ".parquet" else "datasets"
-    try:
-        if library == "pyarrow":
-            from pyarrow import parquet
-
+    if path.suffix.lower() == ".parquet":
+        parquet = optional("pyarrow.parquet", "pyarrow", "reading Parquet", "pyarrow")
+        try:
             rows: list[Any] = parquet.read_table(path).to_pylist()
-            return rows
-        from datasets import load_from_disk
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"{library} is not installed", remedy=f"`pip install {library}`") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a Parquet file") from error
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a Parquet file") from error
+        return rows
+    datasets = optional("datasets", "datasets", "reading a saved data set", "datasets")
     try:
-        held = load_from_disk(str(path))
+        held = datasets.load_from_disk(str(path))
     except Exception as error:  # its readers of JSON and Arrow raise whatever damage leads them to
         raise DataError(
             f"is no saved data set ({type(error).__name__}: {error})", where=str(path), remedy="write or copy it again"

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exaid_evals.errors import DataError, MissingDependencyError
+from exaid_evals.config.extras import optional
+from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import MetricSet, Step
 from exaid_evals.run_eval.counting import Counting, Metrics
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
@@ -161,14 +162,10 @@ _KEPT = (("true", "truth"), ("predicted", "found"))
 
 
 def _pycocotools() -> tuple[Any, Any]:
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "metrics of detection need pycocotools, which is not installed", remedy="`pip install pycocotools`"
-        ) from error
-    return COCO, COCOeval
+    coco, evaluation = (
+        optional(f"pycocotools.{one}", "pycocotools", "detection", "pycocotools") for one in ("coco", "cocoeval")
+    )
+    return coco.COCO, evaluation.COCOeval
 
 
 def _check_boxes(image: Mapping[str, Any], names: Sequence[str], where: str) -> None:
