@@ -28,7 +28,7 @@ from exaid_evals.run_eval import (  # noqa: E402
     evaluate,
     run_eval,
 )
-from exaid_evals.run_eval.adapters import found_boxes  # noqa: E402
+from exaid_evals.run_eval.boxes import found_boxes  # noqa: E402
 from exaid_evals.run_eval.distributed import Processes, Share  # noqa: E402
 from small_torch import Echo, config_of, random_set, text_spec, vision_spec  # noqa: E402
 
@@ -256,7 +256,8 @@ def padded(texts: list[Tensor], *, left: bool) -> dict[str, Tensor]:
         (functional.pad(one, side), functional.pad(torch.ones_like(one), side))
         for one, side in zip(texts, sides, strict=True)
     ]
-    return {name: torch.stack(of) for name, of in zip(("input_ids", "attention_mask"), zip(*pairs, strict=True), strict=True)}
+    tokens, masks = zip(*pairs, strict=True)
+    return {"input_ids": torch.stack(tokens), "attention_mask": torch.stack(masks)}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from exaid_evals.errors import MissingDependencyError
 if TYPE_CHECKING:
     from exaid_evals.run_eval.adapters import (
         CausalLMAdapter,
-        DetectionAdapter,
         LogisticAdapter,
         RegressionAdapter,
         SegmentationAdapter,
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
         TorchvisionAdapter,
         TransformersCausalLMAdapter,
         TransformersClassificationAdapter,
-        TransformersDetectionAdapter,
         TransformersSeq2SeqAdapter,
         TransformersVisionAdapter,
         VisionClassificationAdapter,
     )
     from exaid_evals.run_eval.base import EvalResult
+    from exaid_evals.run_eval.boxes import DetectionAdapter, TransformersDetectionAdapter
     from exaid_evals.run_eval.loop import evaluate, run_eval
     from exaid_evals.run_eval.page import write_page
     from exaid_evals.run_eval.ranking import compute_topk_accuracy
@@ -69,7 +68,8 @@ INSTALL = (
 )
 
 _MODULES = {
-    "adapters": [name for name in __all__ if name.endswith("Adapter")],
+    "adapters": [name for name in __all__ if name.endswith("Adapter") and "Detection" not in name],
+    "boxes": ["DetectionAdapter", "TransformersDetectionAdapter"],
     "base": ["EvalResult"],
     "loop": ["evaluate", "run_eval"],
     "ranking": ["compute_topk_accuracy"],

@@ -1,16 +1,17 @@
-"""What is in a batch, wherever its maker has put it."""
+"""What is in a batch, wherever its maker has put it, and what comes out of a loader."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from exaid_evals.errors import DataError
+from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.run_eval.spec import TaskSpec
 
 _INPUT_KEYS = ("pixel_values", "image", "images", "input_ids", "inputs", "input", "x")
@@ -180,3 +181,46 @@ def rows_of(batch: Any, size: int, rows: Sequence[int]) -> Any:
     if isinstance(batch, list | tuple):
         return type(batch)(rows_of(value, size, rows) for value in batch)
     return batch
+
+
+def dropped(loader: Any, max_batches: int | None) -> int:
+    """Return how many examples a loader leaves out, since they fill no batch."""
+    if max_batches is not None or not getattr(loader, "drop_last", False):
+        return 0
+    sampler, size = getattr(loader, "sampler", None), getattr(loader, "batch_size", None)
+    with contextlib.suppress(TypeError):  # of an unknown length
+        return len(sampler) % size if size else 0  # type: ignore[arg-type]
+    return 0
+
+
+class Limited:
+    """A loader up to a number of batches; what it raises says after how many."""
+
+    def __init__(self, loader: Iterable[Any], max_batches: int | None) -> None:
+        self._loader = loader
+        self._max = max_batches
+
+    def __len__(self) -> int:
+        length = len(self._loader)  # type: ignore[arg-type]
+        return length if self._max is None else min(length, self._max)
+
+    def __iter__(self) -> Iterator[Any]:
+        given = 0
+        try:
+            iterator = iter(self._loader)
+            while self._max is None or given < self._max:
+                batch = next(iterator, _END)
+                if batch is _END:
+                    return
+                given += 1
+                yield batch
+        except ExaidError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"the loader failed after {given} batches ({type(error).__name__}: {error})",
+                remedy="nothing was written; mend what it reads, or set max_batches below",
+            ) from error
+
+
+_END = object()

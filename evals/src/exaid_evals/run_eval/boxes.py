@@ -1,4 +1,4 @@
-"""Images with boxes, as COCO's files have them: annotations, and what a detector has found."""
+"""Images with boxes: COCO's files of annotations and of what a detector has found, and how detectors are called."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from torch.utils.data import Dataset
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.errors import DataError
 from exaid_evals.files import lies_in
+from exaid_evals.run_eval.adapters import takes_of, unwrapped
 from exaid_evals.run_eval.base import Task
+from exaid_evals.run_eval.batches import in_full, inputs_of, logits_of
 from exaid_evals.run_eval.images import open_image, read_json
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
 
@@ -182,3 +184,162 @@ class Recorded(nn.Module):
             boxes = torch.cat([rows[:, 1:3], rows[:, 1:3] + rows[:, 3:5]], dim=1)
             found.append({"boxes": boxes, "labels": rows[:, 5].long(), "scores": rows[:, 6]})
         return found
+
+
+_TARGET_KEYS = ("targets", "target", "labels", "annotations")
+
+
+class DetectionAdapter:
+    """For detectors as torchvision's: `model(images)` of a list of images → a mapping for each, with boxes and scores.
+
+    A batch is a pair (images, targets), or a mapping with `image` and `target` or their plurals: a list of each.
+    A detector that is evaluated gives no loss, which is NaN then and left out of the metrics.
+    """
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Call the model on the list of the batch's images."""
+        return model(list(self._part(batch, 0, ("images", "image", "pixel_values", "inputs"))))
+
+    def labels(self, batch: Any, task_spec: TaskSpec) -> Any:
+        """Return the targets, a mapping for each image."""
+        return list(self._part(batch, 1, _TARGET_KEYS))
+
+    def logits(self, outputs: Any) -> Any:
+        """Return the outputs, a mapping for each image."""
+        return outputs
+
+    def ids(self, batch: Any) -> list[Any] | None:
+        """Return the images' names: the batch's ids, else the targets'; None where there are neither."""
+        if isinstance(batch, Mapping) and "id" in batch:
+            return list(batch["id"])
+        targets = self.labels(batch, TaskSpec())
+        return [int(one["image_id"]) for one in targets] if all("image_id" in one for one in targets) else None
+
+    def rows(self, batch: Any, _size: int, rows: Sequence[int]) -> Any:
+        """Return some of a batch's images, with all that belongs to them."""
+        if isinstance(batch, Mapping):
+            return {name: [of[row] for row in rows] for name, of in batch.items()}
+        return tuple([of[row] for row in rows] for of in batch)
+
+    def compute_loss(self, outputs: Any, batch: Any, task_spec: TaskSpec) -> Tensor:
+        """Return NaN."""
+        return torch.tensor(float("nan"))
+
+    def _part(self, batch: Any, position: int, names: Sequence[str]) -> Any:
+        if isinstance(batch, Mapping):
+            found = next((batch[name] for name in names if name in batch), None)
+        else:
+            found = batch[position] if isinstance(batch, list | tuple) and len(batch) > position else None
+        if found is None:
+            raise DataError(
+                f"the batch holds no {names[0]}", remedy="make batches (images, targets), a list of each, or mappings"
+            )
+        return found
+
+
+class TransformersDetectionAdapter(DetectionAdapter):
+    """For detectors of transformers, as DETR: `model(pixel_values=…, pixel_mask=…)` → `logits`, `pred_boxes`.
+
+    A batch is what the image processors make: `labels`, a mapping for each image with `class_labels`, `boxes` (centre
+    and size, as shares of the image) and `orig_size`. Boxes are those of the processor's
+    `post_process_object_detection`, where one is given, else of `found_boxes`. What a processor has padded it tells as
+    shares of the padded image, and so, for models that were trained on them, are predictions; batches of one image are
+    not padded.
+    """
+
+    def __init__(self, processor: Any = None) -> None:
+        self._processor = processor
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Call the model, and return the boxes of each image, in pixels."""
+        images = inputs_of(batch, task_spec)
+        mask = (
+            {"pixel_mask": batch["pixel_mask"]} if "pixel_mask" in batch and "pixel_mask" in takes_of(model)[0] else {}
+        )
+        sizes = [_sizes(one, at, batch)[0] for at, one in enumerate(self._part(batch, 1, _TARGET_KEYS))]
+        return found_boxes(model, model(pixel_values=images, **mask), sizes, self._processor)
+
+    def labels(self, batch: Any, task_spec: TaskSpec) -> Any:
+        """Return the targets, their boxes in pixels of the images as they were before the processor."""
+        found = []
+        for at, target in enumerate(super().labels(batch, task_spec)):
+            if "class_labels" not in target:
+                raise DataError(
+                    "a target has no class_labels",
+                    remedy="make batches with the image processor: processor(images, annotations=…)",
+                )
+            size, scale = _sizes(target, at, batch)
+            further = {name: target[name] for name in ("iscrowd", "image_id") if name in target}
+            further |= {"area": target["area"] * scale} if "area" in target else {}
+            found.append({"boxes": _corners(target["boxes"], *size), "labels": target["class_labels"], **further})
+        return found
+
+
+def _sizes(target: Mapping[str, Any], at: int, batch: Any) -> tuple[tuple[float, float], float]:
+    """Return what a target's shares are of, and how many pixels of the image as it was one of the model's stands for.
+
+    The first is height and width, in pixels of the image as it was, with what the processor has padded.
+
+    Raises:
+        DataError: the target does not say how large its image was.
+    """
+    if "orig_size" not in target:
+        raise DataError("a target has no orig_size", remedy="make batches with the image processor")
+    height, width = map(float, target["orig_size"])
+    shown = [float(one) for one in target.get("size", target["orig_size"])]
+    mask = batch["pixel_mask"][at] if isinstance(batch, Mapping) and "pixel_mask" in batch else None
+    resized = shown if mask is None else [float(mask.any(dim=1).sum()), float(mask.any(dim=0).sum())]
+    rows, columns = height / resized[0], width / resized[1]
+    return (shown[0] * rows, shown[1] * columns), rows * columns
+
+
+def _corners(boxes: Tensor, height: float, width: float) -> Tensor:
+    """Return boxes of centre and size, as shares of an image, as x1, y1, x2, y2 in pixels."""
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    scale = torch.tensor([width, height, width, height], dtype=boxes.dtype, device=boxes.device)
+    return torch.cat([centre - half, centre + half], dim=-1) * scale
+
+
+def found_boxes(
+    model: nn.Module, outputs: Any, sizes: Sequence[tuple[float, float]], processor: Any = None
+) -> list[dict[str, Tensor]]:
+    """Return what a detector of transformers has found in each image: boxes in pixels, scores, labels.
+
+    Args:
+        model: whose `config.num_labels` says which kind it is: one with an output more, for nothing, answers each of
+            its queries by its likeliest label (DETR, YOLOS); another rates each pair of query and label by itself, of
+            which as many as there are queries count (Deformable DETR, RT-DETR).
+        outputs: with `logits` (N, Q, C) and `pred_boxes` (N, Q, 4).
+        sizes: height and width of the images.
+        processor: whose own `post_process_object_detection` is taken.
+
+    Raises:
+        DataError: the outputs hold no boxes.
+    """
+    outputs = in_full(outputs)
+    logits, boxes = logits_of(outputs), getattr(outputs, "pred_boxes", None)
+    if boxes is None:
+        raise DataError("the outputs hold no pred_boxes", remedy="take a detector of transformers, such as DETR")
+    if processor is not None:
+        found: list[dict[str, Tensor]] = processor.post_process_object_detection(
+            outputs, threshold=0.0, target_sizes=torch.tensor(sizes)
+        )
+        return found
+    if logits.shape[-1] == unwrapped(model).config.num_labels + 1:  # type: ignore[union-attr]
+        scores, labels = logits.softmax(-1)[..., :-1].max(-1)
+    else:
+        scores, pairs = logits.sigmoid().flatten(1).topk(logits.shape[1], dim=1)
+        labels = pairs % logits.shape[-1]
+        boxes = boxes.gather(1, (pairs // logits.shape[-1])[..., None].expand(-1, -1, 4))
+    return [
+        {"boxes": _corners(of, *size), "scores": score, "labels": label}
+        for of, size, score, label in zip(boxes, sizes, scores, labels, strict=True)
+    ]
+
+
+class RecordedAdapter(DetectionAdapter):
+    """For detections that lie in a file: the model is asked for images by their numbers."""
+
+    def forward(self, model: nn.Module, batch: Any, task_spec: TaskSpec) -> Any:
+        """Ask for what was found in the batch's images."""
+        return model([int(one["image_id"]) for one in self.labels(batch, task_spec)])

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from exaid_evals.config.extras import optional
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
-from exaid_evals.run_eval.adapters import found_boxes
+from exaid_evals.run_eval.boxes import found_boxes
 from exaid_evals.run_eval.images import Preprocessing, Transform
 
 _NESTED = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "weights")

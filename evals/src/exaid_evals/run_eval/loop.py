@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from exaid_evals.errors import ConfigError, DataError, ExaidError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Mergeable, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes, Share
@@ -191,7 +191,7 @@ class _Loop:
         """Evaluate every batch; return how many there were."""
         n_batches = 0
         self._restore()
-        for number, batch in enumerate(self._bar(_Limited(loader, self.config.max_batches)), 1):
+        for number, batch in enumerate(self._bar(batches.Limited(loader, self.config.max_batches)), 1):
             n_batches = number
             partial = self.partial
             with _located(f"batch {number}"):
@@ -213,7 +213,7 @@ class _Loop:
                 remedy="set resume to false to evaluate anew",
             )
         self.warnings += self.share.warnings
-        if n := _dropped(loader, self.config.max_batches):
+        if n := batches.dropped(loader, self.config.max_batches):
             self.warnings.append(f"the loader drops the last {n} examples (drop_last), which count for nothing")
         return n_batches
 
@@ -368,47 +368,6 @@ class _Loop:
         return ids
 
 
-def _dropped(loader: Any, max_batches: int | None) -> int:
-    """Return how many examples a loader leaves out, since they fill no batch."""
-    if max_batches is not None or not getattr(loader, "drop_last", False):
-        return 0
-    sampler, size = getattr(loader, "sampler", None), getattr(loader, "batch_size", None)
-    with contextlib.suppress(TypeError):  # of an unknown length
-        return len(sampler) % size if size else 0  # type: ignore[arg-type]
-    return 0
-
-
-class _Limited:
-    """A loader up to a number of batches; what it raises says after how many."""
-
-    def __init__(self, loader: Iterable[Any], max_batches: int | None) -> None:
-        self._loader = loader
-        self._max = max_batches
-
-    def __len__(self) -> int:
-        length = len(self._loader)  # type: ignore[arg-type]
-        return length if self._max is None else min(length, self._max)
-
-    def __iter__(self) -> Iterator[Any]:
-        given = 0
-        try:
-            iterator = iter(self._loader)
-            while self._max is None or given < self._max:
-                batch = next(iterator, _END)
-                if batch is _END:
-                    return
-                given += 1
-                yield batch
-        except ExaidError:
-            raise
-        except Exception as error:
-            raise DataError(
-                f"the loader failed after {given} batches ({type(error).__name__}: {error})",
-                remedy="nothing was written; mend what it reads, or set max_batches below",
-            ) from error
-
-
-_END = object()
 _SAVED = ("n_halved", "n_given", "n_examples", "too_large", "warnings")
 
 

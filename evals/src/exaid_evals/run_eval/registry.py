@@ -34,22 +34,22 @@ ADAPTERS = Kind(
     "adapter",
     "exaid_evals.adapters",
     {
-        name: f"{_HERE}.adapters:{of}Adapter"
+        name: f"{_HERE}.{of}Adapter"
         for name, of in {
-            "vision_classification": "VisionClassification",
-            "timm": "Timm",
-            "torchvision": "Torchvision",
-            "transformers_vision": "TransformersVision",
-            "transformers_classification": "TransformersClassification",
-            "logistic": "Logistic",
-            "regression": "Regression",
-            "segmentation": "Segmentation",
-            "detection": "Detection",
-            "transformers_detection": "TransformersDetection",
-            "recorded": "Recorded",
-            "causal_lm": "CausalLM",
-            "transformers_causal_lm": "TransformersCausalLM",
-            "transformers_seq2seq": "TransformersSeq2Seq",
+            "vision_classification": "adapters:VisionClassification",
+            "timm": "adapters:Timm",
+            "torchvision": "adapters:Torchvision",
+            "transformers_vision": "adapters:TransformersVision",
+            "transformers_classification": "adapters:TransformersClassification",
+            "logistic": "adapters:Logistic",
+            "regression": "adapters:Regression",
+            "segmentation": "adapters:Segmentation",
+            "detection": "boxes:Detection",
+            "transformers_detection": "boxes:TransformersDetection",
+            "recorded": "boxes:Recorded",
+            "causal_lm": "adapters:CausalLM",
+            "transformers_causal_lm": "adapters:TransformersCausalLM",
+            "transformers_seq2seq": "adapters:TransformersSeq2Seq",
         }.items()
     },
 )
