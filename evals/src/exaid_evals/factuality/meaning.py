@@ -56,6 +56,16 @@ def _file(package: str, path: str, digest: str) -> bytes:
     return content
 
 
+def model_files() -> tuple[bytes, bytes]:
+    """Return the model and its tokenizer.
+
+    Raises:
+        MissingDependencyError: the extra is not installed.
+        DataError: a file of it is another one.
+    """
+    return _file(*_MODEL), _file(*_TOKENIZER)
+
+
 class Meaning:
     """Embeds sentences, and remembers them.
 
@@ -65,7 +75,7 @@ class Meaning:
     """
 
     def __init__(self) -> None:
-        model, tokenizer = _file(*_MODEL), _file(*_TOKENIZER)
+        model, tokenizer = model_files()
         try:
             from onnxruntime import InferenceSession, SessionOptions
             from tokenizers import Tokenizer

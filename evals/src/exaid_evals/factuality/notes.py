@@ -116,7 +116,7 @@ def measure_note(
     if texts:
         measures |= verdict_shares(judged)
     if texts and meaning is not None:
-        nearer = verdict_shares([_by_meaning(one, texts, meaning) for one in judged])
+        nearer = verdict_shares([by_meaning(one, texts, meaning) for one in judged])
         measures |= {f"{verdict.value}_by_meaning": nearer[verdict.value] for verdict in Verdict}
     by_model = judge_too([one.statement.text for one in judged], texts) if texts and judge_too else []
     if by_model:
@@ -124,7 +124,7 @@ def measure_note(
     return MeasuredNote(note.id, _rounded(measures), judged, by_model)
 
 
-def _by_meaning(judged: Judged, texts: Sequence[str], meaning: Similarity) -> Judged:
+def by_meaning(judged: Judged, texts: Sequence[str], meaning: Similarity) -> Judged:
     """Return a statement that is not found as supported where a source says the same in other words.
 
     A value that no source holds is not found in whatever words.

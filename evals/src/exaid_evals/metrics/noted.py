@@ -8,14 +8,15 @@ from typing import Any
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.factuality.notes import verdict_shares
+from exaid_evals.factuality.meaning import Meaning
+from exaid_evals.factuality.notes import SAME_MEANING, by_meaning, verdict_shares
 from exaid_evals.factuality.reference import Comparison
 from exaid_evals.factuality.support import Judged, Sources
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.replay.clock import MessageArrival
 from exaid_evals.traces.model import Trace
 
-REFERENCE, STATEMENTS = "reference", "statements"
+REFERENCE, STATEMENTS, MEANING = "reference", "statements", "meaning"
 """Families of measures that are taken where they are asked for: the first where there are references."""
 
 
@@ -45,7 +46,7 @@ def with_references(config: MetricsConfig, references: Mapping[str, str]) -> Met
 
 
 class NoteMeasures:
-    """Takes those of the two families' measures that a configuration asks for.
+    """Takes those of the families' measures that a configuration asks for.
 
     Args:
         config: names the families.
@@ -54,8 +55,9 @@ class NoteMeasures:
     """
 
     def __init__(self, config: MetricsConfig, extractor: Extractor, stop_entities: frozenset[str]) -> None:
-        self._wanted = {REFERENCE, STATEMENTS}.intersection(config.measures)
+        self._wanted = {REFERENCE, STATEMENTS, MEANING}.intersection(config.measures)
         self._compare = Comparison(extractor, stop_entities) if self._wanted else None
+        self._meaning = Meaning() if MEANING in self._wanted else None
 
     def __call__(
         self, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation, reference: str | None
@@ -75,23 +77,39 @@ class NoteMeasures:
             told = "\n".join(update.text for update in seen.faithful_updates)
             measures = self._compare.measures(told, reference)
             found |= {f"{REFERENCE}_{name}": value for name, value in measures.items()}
-        if STATEMENTS in self._wanted:
-            shares = verdict_shares(self._judged(self._compare, trace, arrivals, seen))
-            found |= {f"{STATEMENTS}_{name}": value for name, value in shares.items() if name != STATEMENTS}
+        if self._wanted & {STATEMENTS, MEANING}:
+            shares = self._statements(self._compare, trace, arrivals, seen)
+            found |= {f"{STATEMENTS}_{name}": value for name, value in shares.items()}
         return found
 
-    @staticmethod
-    def _judged(
-        compare: Comparison, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation
-    ) -> list[Judged]:
+    def _statements(
+        self, compare: Comparison, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation
+    ) -> dict[str, float | None]:
         """Judge each statement of the updates against what had been said when it came, half messages included."""
         judged: list[Judged] = []
+        nearer: list[Judged] = []
+        restated: list[bool] = []
         sources, heard = Sources([]), [0] * len(arrivals)
+        earlier: list[str] = []
         for update in seen.faithful_updates:  # in order of emission
             for place, (message, arrival) in enumerate(zip(trace.messages, arrivals, strict=True)):
                 there = arrival.chars_at(update.t_ms)
                 if there > heard[place]:
                     sources.add(compare.read(message.content[:there]))
                     heard[place] = there
-            judged += [sources.judge(statement) for statement in compare.read(update.text).statements]
-        return judged
+            verdicts = [sources.judge(statement) for statement in compare.read(update.text).statements]
+            judged += verdicts
+            if self._meaning is not None:
+                said = [message.content[:there] for message, there in zip(trace.messages, heard, strict=True)]
+                nearer += [by_meaning(one, said, self._meaning) for one in verdicts]
+                restated += [self._meaning.similarity(one.statement.text, earlier) >= SAME_MEANING for one in verdicts]
+                earlier.append(update.text)
+        shares = _shares(judged)
+        if self._meaning is not None:
+            shares |= {f"{name}_by_meaning": value for name, value in _shares(nearer).items()}
+            shares["restated_by_meaning"] = sum(restated) / len(restated) if restated else None
+        return shares
+
+
+def _shares(judged: Sequence[Judged]) -> dict[str, float | None]:
+    return {name: value for name, value in verdict_shares(judged).items() if name != STATEMENTS}

@@ -33,6 +33,7 @@ ON_REQUEST = {
     "decisive_step": f"{_PACKAGE}.decisive_step:measures",
     "reference": f"{_PACKAGE}.reference:measures",
     "statements": f"{_PACKAGE}.statements:measures",
+    "meaning": f"{_PACKAGE}.statements:by_meaning",
 }
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""

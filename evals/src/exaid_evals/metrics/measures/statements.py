@@ -1,7 +1,8 @@
 """Statements of updates against what had been said: numbers, units, sides, denials and plans, beyond concepts.
 
 An update is divided into statements, at conjunctions and marks; `exaid_evals.factuality.support` says how each is
-judged. How far that agrees with people: docs/human_agreement.md.
+judged. The family `meaning` takes what comes near in other words as said too. How far that agrees with people:
+docs/human_agreement.md.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from exaid_evals.config.metrics import MetricsConfig
+from exaid_evals.factuality.meaning import model_files
 from exaid_evals.factuality.support import Verdict
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation
@@ -27,6 +29,25 @@ def measures(_: MetricsConfig) -> list[Measure]:
     ]
 
 
+def by_meaning(_: MetricsConfig) -> list[Measure]:
+    """Declare the family that knows other words too (extra `meaning`).
+
+    Raises:
+        MissingDependencyError: the extra is not installed.
+    """
+    model_files()
+    shares = [
+        Measure(
+            f"statements_{verdict.value}_by_meaning",
+            "share",
+            "higher" if verdict is Verdict.SUPPORTED else "lower",
+            partial(statements, verdict=f"{verdict.value}_by_meaning"),
+        )
+        for verdict in Verdict
+    ]
+    return [*shares, Measure("restated_by_meaning", "share", "lower", restated_by_meaning)]
+
+
 def statements(seen: Observation, verdict: str) -> float | None:
     """Of the statements of all updates, the share that what had been said supports, contradicts, or does not hold.
 
@@ -36,3 +57,16 @@ def statements(seen: Observation, verdict: str) -> float | None:
     0.25
     """
     return seen.noted.get(f"statements_{verdict}")
+
+
+def restated_by_meaning(seen: Observation) -> float | None:
+    """Of the statements of all updates, the share that comes near a sentence of an earlier update, in whatever words.
+
+    Near is a cosine of sentence embeddings of 0.60 or more. `restated` is the same of concepts.
+
+    Edge cases: failed updates are left out; undefined where no statement is left; the first update restates nothing.
+
+    >>> restated_by_meaning(Observation(noted={"statements_restated_by_meaning": 0.5}))
+    0.5
+    """
+    return seen.noted.get("statements_restated_by_meaning")
