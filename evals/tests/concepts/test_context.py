@@ -18,8 +18,10 @@ from exaid_evals.concepts import Extractor
         ("The rash was seen in two siblings.", []),
         ("One should ask the family about hearing loss.", []),
         ("Her mother had seizures, but she presented with fever.", ["fever"]),
+        ("The mother, a woman of 29, suffered from arthritis.", []),
         # Relatives who report, bring or wait have nothing.
         ("Her mother noticed seizures.", ["seizures"]),
+        ("The mother, who reported fever, was here.", ["fever"]),
         ("The parents reported fever and vomiting.", ["fever", "vomiting"]),
         ("Seizures worried the family.", ["Seizures"]),
         # Against the facts.

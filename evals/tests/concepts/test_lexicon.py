@@ -164,11 +164,31 @@ def test_coordinations_share_what_they_leave_open(lexicon: Extractor, text: str,
         ("elevated methionine", "HP:0003235"),
         ("generalized tonic-clonic seizures", "HP:0002069"),
         ("aggression", "HP:0000718"),
+        ("elevated creatine kinase", "HP:0003236"),
+        ("highly elevated creatine kinase", "HP:0030234"),
+        ("decreased muscle tone", "HP:0001252"),
+        ("pain in the abdominal region", "HP:0002027"),
+        ("her pain was chronic progressive", "HP:0012532"),
     ],
 )
 def test_other_words_for_a_phenotype(lexicon: Extractor, text: str, concept: str) -> None:
     """Synonyms, adjectives for nouns, synonyms within the names of kinds, copulas and adverbs between words."""
     assert concept in ids(lexicon, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("a round face with broad forehead", {"HP:0000311", "HP:0000337"}),
+        ("the facies with short upper lip", {"HP:0000188"}),
+        ("a chest with short ribs", {"HP:0000773"}),
+        ("abnormal fetal heartbeat", set()),
+        ("low platelets and high body weight", {"HP:0001873", "HP:0004324"}),
+    ],
+)
+def test_an_adjective_describes_the_noun_behind_it(lexicon: Extractor, text: str, concepts: set[str]) -> None:
+    """Words in any order make a name, but not with an adjective of the next noun."""
+    assert ids(lexicon, text) == concepts
 
 
 @pytest.mark.parametrize(

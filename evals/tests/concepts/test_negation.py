@@ -61,6 +61,14 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         # A bracket that opens within an enumeration does not end it.
         ("No vomiting (neither blood nor bile), cough or fever.", []),
         ("No jaundice and positive for ascites.", ["ascites"]),
+        # An adjective alone is denied, unless the finding begins with it.
+        ("Non-tender white papules.", ["white papules"]),
+        ("Runs of non-sustained ventricular tachycardia.", ["ventricular tachycardia"]),
+        ("Non-icteric sclerae.", []),
+        ("No abnormal findings, such as polydactyly and ataxia.", []),
+        # A relation that is denied is one between findings that are there.
+        ("No clear association between the rash and fever.", ["rash", "fever"]),
+        ("Lack of symptom-rhythm correlation with syncope.", ["syncope"]),
         # An enumeration is denied to its end, and no further.
         ("No fever, cough, or rash, but vomiting.", ["vomiting"]),
         ("No fever, cough, or rash was noted.", []),

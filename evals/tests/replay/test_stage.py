@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def test_a_trace_that_cannot_be_replayed_fails_alone(tmp_path: Path, monkeypatch
     bad = conversation("A boy with FEVER.", case_id="case-bad")
     bad = replace(bad, messages=(replace(bad.messages[0], stream=((0, 3),)),))
     outcome = do(freeze(tmp_path, [*CONVERSATIONS, bad]), settings())
-    assert outcome.written == 15
+    assert (outcome.written, outcome.left) == (15, 0)
     assert list(outcome.failed) == ["case-bad"]
     assert "case-bad.jsonl.gz:1: the stream's chunks have 3 characters" in str(outcome.failed["case-bad"])
 
@@ -296,3 +297,17 @@ def test_more_than_a_tenth_of_broken_updates_is_told(tmp_path: Path, monkeypatch
     wanted = settings(variants=load_variants(configs_dir() / "variants", ["V0", "V3"]))
     monkeypatch.setattr(module.Ledger, "record", lambda *_: None)
     assert do(campaign, wanted).broken == {"V3": Broken(2, 18, "case-1: no")}
+
+
+def test_a_ledger_chooses_run_logs_alone(tmp_path: Path) -> None:
+    """A key that names no variant's case is forgotten, and no file is removed for it."""
+    campaign = freeze(tmp_path, CONVERSATIONS)
+    do(campaign, settings())
+    stranger = campaign.runs / "gone.jsonl.gz"
+    stranger.write_bytes(b"")
+    [ledger] = campaign.state.glob("*.jsonl")
+    line = json.dumps({"inputs": "sha256:0", "key": "gone", "output": "sha256:0"}) + "\n"
+    ledger.write_text(ledger.read_text(encoding="utf-8") + line, encoding="utf-8")
+    do(campaign, settings())
+    assert stranger.exists()
+    assert "gone" not in ledger.read_text(encoding="utf-8")

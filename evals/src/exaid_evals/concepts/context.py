@@ -36,6 +36,8 @@ _ABOUT_OTHERS = (("family", "history"), ("family", "histories"))
 _ASKING = frozenset("ask asked asking question questioned".split())  # noqa: SIM905
 _IF_AGAINST_FACTS = frozenset(["had", "were"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
+_APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
+_MOST_APPOSED = 10
 _MOST_BETWEEN = 4
 _MOST_BEHIND = 12
 _CLAUSE_ENDS = frozenset([",", ";"])
@@ -138,6 +140,8 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
     """Return where begins what a relative has; None where the relative is not a subject of having."""
+    if tuple(words[start : start + 2]) in _APPOSED:  # "her mother, a woman of 29, had"
+        start = next((i + 1 for i in range(start + 1, start + _MOST_APPOSED) if words[i : i + 1] == [","]), start)
     position = start
     while position < len(words) and position - start < _MOST_BETWEEN:
         if words[position] in _HAVING:

@@ -41,6 +41,20 @@ _OTHER_CLAUSE = frozenset(
 """Between the words of a shared phrase these begin another statement."""
 _ONE_JOIN = (*([word] for word in (*CONJUNCTIONS, ",")), ["and", "/", "or"])
 _ADJECTIVE = re.compile(r"(?:ic|al|ous|ar|ed|ive|ary|id)$")
+# What ends a phrase of several words in front of a noun describes that noun: *a face with broad forehead*.
+_ATTRIBUTE = re.compile(
+    r"(?!(?:ear|mal|scar|molar|interval|canal|withdrawal|refusal|survival)$).*(?:ic|al|ous|ar|ive|[ao]ry)$"
+    r"|(?:short|long|small|large|broad|wide|narrow|thin|thick|high|low)$"
+)
+_OF_ITS_OWN = frozenset(
+    """
+    area areas bone bones function functions gland glands lobe lobes lumen muscle muscles organ organs part parts period
+    periods region regions shaft skin sphincter spine structure structures syndrome syndromes system systems tissue
+    tissues tract tracts ventilation wall walls
+    """.split()  # noqa: SIM905
+)
+"""Behind an adjective these add little to what it says: *pain in the abdominal region*."""
+_PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
 # A noun and its adjective: hypotonia, hypotonic; microcephaly, microcephalic; pigmentation, pigmented.
 _QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
 _NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
@@ -163,13 +177,15 @@ class Matcher:
     def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:
         """The entry that suits some words best; None where none does."""
         words = " ".join(sorted(keys))
-        best: tuple[int, _Entry] | None = None
+        best: tuple[tuple[int, int], _Entry] | None = None
         for concept_id, spelled, flags in self._phrases[key]:
             if spelled != words and (flags & STRICT or not _specific_alike(keys, spelled.split(" "))):
                 continue
             # What other vocabularies call so counts only where no phenotype is called nearly so.
             own = spelled.split(" ")
-            agreement = -1 if flags & STRICT else len(set(own).difference(PART_KEYS).intersection(keys))
+            # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
+            common = -1 if flags & STRICT else len(set(own).difference(PART_KEYS).intersection(keys))
+            agreement = (common, -len(set(own).difference(keys, PART_KEYS)))
             if best is None or agreement > best[0]:
                 best = (agreement, (concept_id, own, flags))
         return best[1] if best else None
@@ -195,14 +211,8 @@ class Matcher:
             return None
         if flags & PLURAL and not tokens.words[last].endswith("s"):
             return None
-        following = tokens.kinds[last + 1] if last + 1 < len(tokens.kinds) else BREAK
-        if (
-            following == CONTENT
-            and tokens.words[last + 1] not in _PERSONS
-            and tokens.keys[last] not in spelled
-            and _ADJECTIVE.search(tokens.keys[last])
-        ):
-            return None  # "poor visual contact": the adjective belongs to what follows
+        if _describes_next(tokens, places, spelled):
+            return None
         adjacent = len(places) > 1 and places[-2] == last - 1 and not tokens.words[last - 1].endswith("ly")
         ends_in_verb = adjacent and tokens.keys[last].endswith("ed")
         if ends_in_verb and tokens.keys[last] not in spelled:
@@ -276,6 +286,21 @@ class Matcher:
             parents = self._parents.get(concept_id, [])
             known = self._ancestors[concept_id] = frozenset(parents).union(*map(self._above, parents))
         return known
+
+
+def _describes_next(tokens: Sentence, places: Sequence[int], spelled: Sequence[str]) -> bool:
+    """Whether a phrase ends in an adjective that belongs to the noun behind it: *poor visual contact*."""
+    last = places[-1]
+    if last + 1 == len(tokens.kinds) or tokens.kinds[last + 1] != CONTENT:
+        return False
+    key, following = tokens.keys[last], tokens.words[last + 1]
+    if following in _PERSONS:
+        return False
+    if key not in spelled and _ADJECTIVE.search(key):
+        return True
+    if len(places) == 1 or following in _OF_ITS_OWN or following in _OTHER_CLAUSE or not _ATTRIBUTE.match(key):
+        return False
+    return _PREDICATE.isdisjoint(tokens.words[places[-2] + 1 : last])
 
 
 def _nearest(places: Sequence[int], place: int) -> int:

@@ -56,7 +56,12 @@ _LEVEL = re.compile(
     re.IGNORECASE,
 )
 _MEASURED = re.compile(r"circulating|serum|plasma|level|concentration", re.IGNORECASE)
-_ADVERB = re.compile(r"(?i)(?!early|anomaly)\w+(?<!dacty)(?<!pha)(?<!mega)ly (?=\S+ \S)")
+# Without an adverb of degree a name would be that of the term above.
+_ADVERB = re.compile(
+    r"(?!early|anomaly|highly|severely|mildly|moderately|markedly|extremely|profoundly|slightly)"
+    r"\w+(?<!dacty)(?<!pha)(?<!mega)ly (?=\S+ \S)",
+    re.IGNORECASE,
+)
 _IN_BLOOD = re.compile(
     r"(elevated|increased|decreased|reduced|low|high) (.+) in (?:the )?(?:blood|serum|plasma)", re.IGNORECASE
 )

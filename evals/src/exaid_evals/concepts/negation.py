@@ -39,6 +39,8 @@ _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 _LIST_ENDS = (",", ")", "]")
 _REFERRING = frozenset(["that", "this", "which", "it"])
 _NO_CHANGE = (("no", "change"), ("no", "changes"))
+_RELATIONS = frozenset(["correlation", "association", "relationship", "relation", "connection", "link"])
+_TO_RELATION = 5  # words from a trigger to the relation that it denies
 _VERBS = frozenset(["is", "are", "was", "were", "has", "have", "had", "having", "been", "being"])
 _SUBJECT = 6  # words of the subject before its verb
 _SEEMING = frozenset(["seems", "seemed", "appears", "appeared", "to", "have", "has", "had"])
@@ -124,7 +126,10 @@ _TERMINATORS = _phrases(
     "might"
 ) + tuple((word,) for word in sorted(_COPULAS))
 
-_PSEUDO_KIND, _BEFORE_KIND, _NEXT_KIND, _AFTER_KIND, _END_KIND = range(5)
+_LISTING = _phrases("such as")
+"""These end nothing, though a word of theirs does: *no other findings, such as fever*."""
+
+_PSEUDO_KIND, _BEFORE_KIND, _NEXT_KIND, _AFTER_KIND, _END_KIND, _LISTING_KIND = range(6)
 
 
 def _index(kinds: Iterable[tuple[int, Sequence[tuple[str, ...]]]]) -> dict[str, list[tuple[tuple[str, ...], set[int]]]]:
@@ -146,6 +151,7 @@ _INDEX = _index(
         (_NEXT_KIND, _NEXT),
         (_AFTER_KIND, _AFTER),
         (_END_KIND, _TERMINATORS),
+        (_LISTING_KIND, _LISTING),
     )
 )
 TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in phrases)
@@ -192,7 +198,10 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             found.update(index for index, span in enumerate(spans) if low <= span[0] and span[1] <= position)
             if final or after_copula:
                 continue
-        if kinds & {_BEFORE_KIND, _NEXT_KIND}:
+        if words[position] == "non":  # a non-tender rash is one
+            begin = last + (words[last : last + 1] == ["-"])
+            found.update(index for index, span in enumerate(spans) if span[0] == begin)
+        elif kinds & {_BEFORE_KIND, _NEXT_KIND}:
             if tuple(words[position:last]) in _DOUBTS:
                 last = _behind_verb(words, last)
             high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
@@ -226,8 +235,11 @@ def _list_behind_change(
 def _presupposes(words: Sequence[str], position: int) -> bool:
     """Whether a trigger speaks of what may be there.
 
-    *Neither the rash nor the fever* does, definite, and not about having been seen; so does the order *rule out …*.
+    *Neither the rash nor the fever* does, definite, and not about having been seen; so do the order *rule out …* and
+    *no correlation between rash and fever*.
     """
+    if not _RELATIONS.isdisjoint(words[position + 1 : position + 1 + _TO_RELATION]):
+        return True
     if tuple(words[position : position + 2]) == ("rule", "out"):
         return position == 0 or not words[position - 1].isalpha()
     if words[position] not in ("neither", "nor") or words[position + 1 : position + 2] not in (

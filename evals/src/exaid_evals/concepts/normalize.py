@@ -125,7 +125,8 @@ poor weak
 """
 # Words whose stem would be that of a word of another meaning.
 _KEPT = (
-    "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic"
+    "radiation macule septic several malaria mention traction meat capital station medium relation limbic symptomatic "
+    "highly"
 )
 
 # Ending → what stands in its place, for words that keep four letters before it; the longest that fits is taken.

@@ -7,71 +7,108 @@ wording that HPO or MeSH has for another phenotype keeps that meaning.
 
 WORDINGS = """
 Abnormal facial shape: facial dysmorphia; unusual facies; unusual facial features
-Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
 Abnormality of the liver: liver disease; hepatopathy
-Anxiety: anxious behavior; anxiousness
+Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
+Amenorrhea: missed periods; absent periods; absence of menses
+Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic spells; apnoeic episodes
 Atrial septal defect: secundum ASD; ASD secundum
 Autistic behavior: autistic features; autistic traits; autistic-like behavior; features of autism
+Babinski sign: positive Babinski; upgoing plantars; extensor plantars
 Bilateral tonic-clonic seizure: GTCS; GTC seizures; grand mal
 Bleeding with minor or no trauma: spontaneous bleeding
 Bowing of the legs: bowing of the lower limbs; bowed lower limbs
-CNS hypomyelination: hypomyelination; cerebral hypomyelination
+Bruising susceptibility: easily bruised
 Clinodactyly of the 5th finger: clinodactyly of the fifth fingers; incurved fifth fingers; incurved little fingers
+Clumsiness: clumsy gait; clumsy movements
+CNS hypomyelination: hypomyelination; cerebral hypomyelination
 Cryptorchidism: undescended testicle; maldescended testes; non-palpable testes
+Cyanosis: cyanotic; cyanosed
 Decreased body weight: weight below the third percentile; weight below the 3rd centile
 Delayed ability to walk: late walking; walked late
 Delayed speech and language development: no meaningful words; delayed language milestones; late talking
 Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
+Depression: depressed mood; low mood
 Developmental regression: loss of previously acquired skills; loss of developmental milestones; regression of
     milestones; neuroregression; regression of development; lost milestones
 Diabetes mellitus: diabetes
-Diarrhea: loose motions; watery stools
+Diarrhea: loose stools; loose motions; watery stools
+Distal muscle weakness: distal weakness
+Downturned corners of mouth: turned down corners of the mouth; turned-down mouth corners
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
+Dysuria: painful urination; burning urination; burning on urination; pain on urination
+Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
 Elevated circulating creatine kinase concentration: elevated CK; raised CK; high CK; raised CPK; elevated serum CK; CK
     elevation; elevated muscle enzymes
-Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
 Elevated circulating hepatic transaminase concentration: elevated liver enzymes; raised liver enzymes; deranged liver
     enzymes; deranged liver function tests; elevated transaminases; elevated AST; elevated ALT; transaminitis;
     hypertransaminasemia
 Elevated erythrocyte sedimentation rate: elevated ESR; raised ESR; high ESR
+Eosinophilia: elevated eosinophil count; high eosinophil count; elevated eosinophils; raised eosinophils
+Excessive daytime somnolence: daytime sleepiness; daytime somnolence
+Extremities cold to touch: cold hands; cold extremities; cold feet
 Failure to thrive: poor thriving; faltering growth; failure to gain weight; not gaining weight
 Falls: recurrent falls; repeated falls
 Feeding difficulties: difficulty feeding; difficulties with feeding; feeding intolerance; reluctance to feed
-Fever: pyrexial; high temperature
-Gait disturbance: gait abnormality; abnormal gait; walking difficulties; difficulty walking
+Fever: febrile; pyrexial; high temperature
+Finger syndactyly: fused fingers
+First degree atrioventricular block: first-degree AV block; first degree heart block
+Gait disturbance: trouble walking; gait abnormality; abnormal gait; walking difficulties; difficulty walking
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
-Hypotonia: floppy baby; floppy infant; floppiness; low tone
-Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of milestones
-Hearing impairment: deaf; hard of hearing; hearing difficulties; deafness
+Generalized muscle weakness: general weakness
+Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
+    milestones
+Hearing impairment: decreased hearing; reduced hearing; poor hearing; difficulty hearing; trouble hearing; deaf; hard
+    of hearing; hearing difficulties; deafness
 Heart murmur: cardiac murmur; systolic murmur
+Hemiparesis: left-sided weakness; right-sided weakness; hemiparetic
+Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
-Hyperreflexia: brisk tendon reflexes; exaggerated tendon reflexes
+Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
+Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
+Hypoglycemia: low blood glucose; low glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
+Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
+    floppiness; low tone
+Hypoxemia: oxygen desaturation; low oxygen saturation; hypoxic
 Inability to walk: non-ambulatory; nonambulant; non-ambulant; never walked; not able to walk independently
 Increased circulating lactate concentration: raised lactate; high lactate; elevated blood lactate; hyperlactatemia
 Intellectual disability: learning difficulties; mentally handicapped; mental handicap
 Intellectual disability, severe: severe learning disability; severe learning difficulties
 Intrauterine growth retardation: IUGR; fetal growth restriction; FGR; intrauterine growth restriction
+Irritability: irritable
+Jaundice: jaundiced; icteric
 Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
+Left ventricular hypertrophy: LV hypertrophy
+Leukocytosis: elevated white blood cell count; high white blood cell count; raised white cell count; elevated WBC;
+    elevated leukocytes
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
 Low-set ears: low set pinnae; low-lying ears
-Lymphadenopathy: swollen lymph nodes; enlarged lymph glands
+Lymphadenopathy: enlarged lymph nodes; lymph node enlargement; lymph node swelling; swollen lymph nodes; enlarged
+    lymph glands
 Macrocephaly: head circumference above the 97th percentile
+Melena: black stools; tarry stools; black tarry stools
 Microcephaly: head circumference below the third percentile
 Microphthalmia: small eyes; small globes
 Motor delay: delayed motor development; delayed motor milestones
 Motor stereotypy: stereotypies; stereotypic movements; stereotyped movements; stereotypic behavior; hand stereotypies
 Muscle weakness: weakness of muscles
+Myalgia: body aches; muscle aches
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
 Nystagmus: nystagmoid movements; jerking eye movements
+Obesity: obese
+Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: PFO; persistent foramen ovale
 Pedal edema: swelling of the feet; leg swelling; swelling of the legs
+Photophobia: sensitivity to light; light sensitivity
 Poor suck: weak suck; weak sucking; poor sucking
+Postural instability: loss of balance; poor balance; balance problems; balance difficulties; impaired balance
 Premature birth: prematurity; born prematurely; preterm birth; preterm infant; premature infant; preterm delivery
 Prolonged neonatal jaundice: prolonged jaundice
+Prolonged QT interval: QT prolongation; prolonged QT
+Prolonged QTc interval: prolonged QTc; QTc prolongation
 Prominent fingertip pads: fetal finger pads; fetal fingertip pads; fetal pads
 Proximal muscle weakness: proximal weakness; proximal limb weakness
 Ptosis: droopy eyelids; drooping of the eyelids; eyelid drooping
@@ -79,25 +116,34 @@ Recurrent ear infections: frequent ear infections; repeated ear infections
 Recurrent fractures: multiple fractures; frequent fractures; repeated fractures
 Recurrent respiratory infections: frequent respiratory infections; repeated chest infections
 Recurrent urinary tract infections: recurrent UTI; recurrent UTIs; repeated UTIs; frequent UTIs
+Red eye: redness of the eyes; eye redness; ocular redness
 Reduced bone mineral density: low bone mass; reduced bone density
+Reduced consciousness: altered consciousness; impaired consciousness; decreased consciousness; altered level of
+    consciousness
 Respiratory distress: respiratory difficulty; laboured breathing
 Respiratory tract infection: chest infection
+Second degree atrioventricular block: second-degree AV block; second degree heart block
 Seizure: convulsing; seizing; epileptic fits; convulsive fits; convulsive episodes
 Self-injurious behavior: self-harm
 Short attention span: poor attention; inattention
 Skin rash: rash; erythematous rash
 Sleep abnormality: sleep disturbance; sleep problems; poor sleep; disturbed sleep; difficulty sleeping
 Small for gestational age: SGA
+Sneeze: sneezing
 Spasticity: spastic; spastic tone
 Splenomegaly: palpable spleen
-Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
+ST segment elevation: ST elevation
 Status epilepticus: prolonged seizures
+Strabismus: crossed eyes
+Syncope: fainted; fainting spells; fainting episodes
 Tachypnea: fast breathing; rapid respiration
 Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
+Upslanted palpebral fissure: up-slanting palpebral fissures
 Urinary incontinence: incontinent of urine
 Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
     prominent ventricular system
-Vomiting: emesis; vomits
+Vomiting: vomited; emesis; vomits
+Weight loss: lost weight; losing weight; loses weight
 Widely-spaced maxillary central incisors: gap between the upper front teeth
 """
 
