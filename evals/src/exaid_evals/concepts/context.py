@@ -10,7 +10,6 @@ is a trigger only as the subject of having something or as the place where it oc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from exaid_evals.concepts import negation
 from exaid_evals.concepts.matcher import Match
@@ -84,7 +83,6 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
     return frozenset(denied), frozenset(others)
 
 
-@lru_cache(maxsize=8192)
 def _in_sentence(words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> tuple[frozenset[int], frozenset[int]]:
     """Which spans of a sentence are denied, and which are not said of the patient."""
     tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}

@@ -18,7 +18,7 @@ from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tab
 from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Sentence, Tokens
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
-_REMEMBERED = 8192  # sentences
+_REMEMBERED = 8192  # entries
 _LONGEST_LIST = 5  # words that stand between a shared word and the rest
 _LONGEST_PART = 3  # words of the last part of a coordination before the head
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
@@ -104,54 +104,48 @@ class Matcher:
         self._parents = tables.parents
         self._vocabulary = frozenset(tables.stems)
         self._ancestors: dict[str, frozenset[str]] = {}
-        self._memory: dict[tuple[tuple[str, ...], bytes], list[Match]] = {}
         self._entries: dict[tuple[str, tuple[str, ...]], _Entry | None] = {}
 
     def match(self, tokens: Tokens) -> list[Match]:
         """Find phrases, ordered by first token; nested ones are marked."""
         found: list[Match] = []
-        for memory in (self._memory, self._entries):
-            if len(memory) > _REMEMBERED:
-                memory.clear()
-        stems, anchors = tokens.stems, self._anchors
+        if len(self._entries) > _REMEMBERED:
+            self._entries.clear()
         for first, last in tokens.sentences():
-            present = set(stems[first:last])
-            met = [
-                anchor
-                for anchor in present & self._anchoring
-                if "" in anchors[anchor] or not anchors[anchor].keys().isdisjoint(present)
-            ]
-            if not met:
-                continue
-            # What a sentence says depends on it alone, and conversations repeat theirs.
-            known = (tuple(tokens.spelled[first:last]), bytes(tokens.kinds[first:last]))
-            matches = self._memory.get(known)
-            if matches is None:
-                places = dict.fromkeys(self._candidates(stems[first:last], present, met))
-                matches = self._memory[known] = self._resolve(tokens.part(first, last), places) if places else []
-            found += [Match(first + one.first, first + one.last, one.concept_id, one.nested) for one in matches]
+            candidates = self._candidates(tokens.stems[first:last])
+            if candidates:
+                for one in self._resolve(tokens.part(first, last), candidates):
+                    found.append(Match(first + one.first, first + one.last, one.concept_id, one.nested))
         return found
 
-    def _candidates(self, stems: Sequence[str], present: set[str], met: Sequence[str]) -> Iterator[_Candidate]:
-        """Yield the places of each phrase all of whose words a sentence has, near to each other."""
+    def _candidates(self, stems: Sequence[str]) -> dict[_Candidate, None]:
+        """Return the places of each phrase all of whose words a sentence has, near to each other."""
+        found: dict[_Candidate, None] = {}
+        present = set(stems)
         where: dict[str, list[int]] = {}
-        for place, word in enumerate(stems):
-            where.setdefault(word, []).append(place)
-        for anchor in met:
+        for anchor in present & self._anchoring:
             phrases = self._anchors[anchor]
-            for second in phrases.keys() & present:
+            seconds = phrases.keys() & present
+            alone = phrases.get("", ())
+            if not (seconds or alone):
+                continue
+            if not where:
+                for place, word in enumerate(stems):
+                    where.setdefault(word, []).append(place)
+            for place in where[anchor]:
+                for key in alone:
+                    found[(place,), key] = None
+            for second in seconds:
                 for key in phrases[second]:
                     others = key.split(" ")
                     if len(others) > 2 and not present.issuperset(others):
                         continue
                     others.remove(anchor)
                     for place in where[anchor]:
-                        places = tuple(sorted([place, *(_nearest(where[word], place) for word in others)]))
+                        places = tuple(sorted([place, *[_nearest(where[word], place) for word in others]]))
                         if places[-1] - places[0] <= len(places) + _SPARE:
-                            yield places, key
-            for place in where[anchor] if "" in phrases else ():
-                for key in phrases[""]:
-                    yield (place,), key
+                            found[places, key] = None
+        return found
 
     def _in_sentence(self, tokens: Sentence, candidates: Iterable[_Candidate]) -> Iterator[_Found]:
         """Yield the phrases of a sentence, as far as their words stand in one noun phrase."""

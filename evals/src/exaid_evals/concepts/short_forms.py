@@ -74,19 +74,20 @@ def definitions(text: str, tokens: Tokens, matches: list[Match]) -> dict[str, st
     return found
 
 
-def resolve(text: str, tokens: Tokens, matches: list[Match], acronyms: Mapping[str, str]) -> list[Match]:
+def resolve(
+    tokens: Tokens, matches: list[Match], local: Mapping[str, str | None], acronyms: Mapping[str, str]
+) -> list[Match]:
     """Add the matches of short forms.
 
     Args:
-        text: the text.
-        tokens: its tokens.
+        tokens: of a text.
         matches: phrases found, in order; a short form inside one stays part of it, unless it is the whole phrase.
+        local: the short forms that the text introduces, as `definitions` gives them.
         acronyms: upper-case acronyms of the vocabulary, with the concept that each one names.
 
     Returns:
         All matches, in order.
     """
-    local = definitions(text, tokens, matches)
     taken = {index for match in matches if match.last - match.first > 1 for index in range(match.first, match.last)}
     found = list(matches)
     for index, spelled in tokens.short_forms.items():

@@ -47,6 +47,9 @@ _ADDRESS = re.compile(rf"(\S*?(?:://|www\.|\w@\w)\S*|{_WORDS})")
 _CONTRACTED = re.compile(rf"(n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS})", re.IGNORECASE)
 _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
+# Where a sentence ends whatever stands around it: a capital follows a mark or a line's end; or a line ends without a full
+# stop, which may be that of an abbreviation, and the next one does not go on in lower case.
+_SURE_END = re.compile(r"(?<=[.?!])[ \t]+(?=[A-Z])|\n+(?=[A-Z])|(?<![.\s])\n(?![^\S\n]*[a-z])")
 _HYPHEN = "ʹ"
 _JOINING = re.compile(r"-(?=[^\W_])")
 _LETTER = re.compile(r"(?<![^\W_])[A-Za-z]\Z")
@@ -119,6 +122,18 @@ class Tokens:
         return self._sentences
 
 
+class Divided(NamedTuple):
+    """A text in parts.
+
+    Attributes:
+        parts: each with its offset, in code points.
+        contracted: whether the text has words such as *don't*.
+    """
+
+    parts: tuple[tuple[int, str], ...]
+    contracted: bool
+
+
 _Piece = tuple[str, str, str, int, bool]
 
 
@@ -138,12 +153,17 @@ class Tokenizer:
     def __init__(self) -> None:
         self._memory = _Pieces()
 
-    def __call__(self, text: str) -> Tokens:
-        """Divide a text."""
+    def __call__(self, text: str, *, contracted: bool | None = None) -> Tokens:
+        """Divide a text.
+
+        Args:
+            text: any.
+            contracted: whether words such as *don't* are two; by default where the text has one in lower case.
+        """
         if len(self._memory) > self._MEMORY:
             self._memory.clear()
         joined = _JOINING.sub(_joint, text) if "-" in text else text
-        parts = _pattern(joined).split(joined)
+        parts = _pattern(joined, contracted).split(joined)
         spelled = parts[1::2]
         pieces = map(self._memory.__getitem__, spelled)
         words, keys, stems, kinds, marked = zip(*pieces, strict=True) if spelled else ((), (), (), (), ())
@@ -203,10 +223,31 @@ def _joint(hyphen: re.Match[str]) -> str:
     return _HYPHEN if lettered or prefixed else "-"
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    if "@" in text or "://" in text or "www." in text:
+def divide(text: str) -> Divided:
+    """Return the parts of a text, divided where a sentence surely ends: each can be read without the others."""
+    if _has_address(text):  # it may hold anything, full stops too
+        return Divided(((0, text),), contracted=False)
+    contracted = _is_contracted(text)
+    parts, start = [], 0
+    for end in _SURE_END.finditer(text):
+        parts.append((start, text[start : end.start()]))
+        start = end.end()
+    parts.append((start, text[start:]))
+    return Divided(tuple(parts), contracted)
+
+
+def _has_address(text: str) -> bool:
+    return "@" in text or "://" in text or "www." in text
+
+
+def _is_contracted(text: str) -> bool:
+    return "n't" in text or "n’t" in text or "-ve" in text
+
+
+def _pattern(text: str, contracted: bool | None) -> re.Pattern[str]:
+    if _has_address(text):
         return _ADDRESS
-    if "n't" in text or "n’t" in text or "-ve" in text:
+    if _is_contracted(text) if contracted is None else contracted:
         return _CONTRACTED
     return _ASCII_TOKEN if text.isascii() else _TOKEN
 
