@@ -114,8 +114,8 @@ class Matcher:
         for first, last in tokens.sentences():
             candidates = self._candidates(tokens.stems[first:last])
             if candidates:
-                for one in self._resolve(tokens.part(first, last), candidates):
-                    found.append(Match(first + one.first, first + one.last, one.concept_id, one.nested))
+                here = self._resolve(tokens.part(first, last), candidates)
+                found += [Match(first + one.first, first + one.last, one.concept_id, one.nested) for one in here]
         return found
 
     def _candidates(self, stems: Sequence[str]) -> dict[_Candidate, None]:

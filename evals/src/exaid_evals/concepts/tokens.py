@@ -47,8 +47,8 @@ _ADDRESS = re.compile(rf"(\S*?(?:://|www\.|\w@\w)\S*|{_WORDS})")
 _CONTRACTED = re.compile(rf"(n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS})", re.IGNORECASE)
 _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".split())  # noqa: SIM905
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
-# Where a sentence ends whatever stands around it: a capital follows a mark or a line's end; or a line ends without a full
-# stop, which may be that of an abbreviation, and the next one does not go on in lower case.
+# Where a sentence ends whatever stands around it: a capital follows a mark or a line's end; or a line ends without a
+# full stop, which may be that of an abbreviation, and the next one does not go on in lower case.
 _SURE_END = re.compile(r"(?<=[.?!])[ \t]+(?=[A-Z])|\n+(?=[A-Z])|(?<![.\s])\n(?![^\S\n]*[a-z])")
 _HYPHEN = "ʹ"
 _JOINING = re.compile(r"-(?=[^\W_])")

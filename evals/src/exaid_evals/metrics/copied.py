@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
 from exaid_evals.clients.stub import NOTHING, split_sentences
@@ -22,8 +22,7 @@ _CUT = "…"
 _KEY = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """A sentence or line of the conversation without emphasis.
 
     Attributes:
@@ -34,6 +33,10 @@ class _Unit:
     text: str
     mentions: tuple[Mention, ...]
     unknown_from: int | None = None
+
+
+_Index = dict[str, list[_Unit]]
+"""Units by how they begin."""
 
 
 class CopiedText:
@@ -61,28 +64,25 @@ class CopiedText:
             window: the parts of the conversation that it covers.
         """
         found: list[Mention] = []
-        cut: dict[str, list[_Unit]] | None = None
+        cut: _Index | None = None
         offset = 0
         for line in text.split("\n"):
             stated = self._line(line, self._whole)
             if stated is None:
                 if cut is None:
-                    cut = self._with_parts(window)
-                stated = self._line(line, cut)
+                    cut = _index(chain.from_iterable(self._units(span) for span in window if self._is_cut(span)))
+                stated = self._line(line, self._whole, cut)
             if stated is None:
                 return None
             found += [Mention(one.concept_id, one.start + offset, one.end + offset) for one in stated]
             offset += len(line) + 1
         return tuple(sorted(set(found), key=lambda one: (one.start, one.end, one.concept_id)))
 
-    def _with_parts(self, window: Sequence[Span]) -> dict[str, list[_Unit]]:
-        """Return the units of whole messages and of the parts of messages that a window holds."""
-        parts = [span for span in window if span[2] - span[1] < len(self._trace.messages[span[0]].content)]
-        whole = chain.from_iterable(self._whole.values())
-        return _index(chain(whole, *(self._units(span) for span in parts)))
+    def _is_cut(self, span: Span) -> bool:
+        return span[2] - span[1] < len(self._trace.messages[span[0]].content)
 
     @staticmethod
-    def _line(line: str, units: dict[str, list[_Unit]]) -> list[Mention] | None:
+    def _line(line: str, *indexes: _Index) -> list[Mention] | None:
         if not line.strip() or line == NOTHING:
             return []
         plain, origin = _without_emphasis(line)
@@ -95,7 +95,8 @@ class CopiedText:
                 return [Mention(one.concept_id, origin[one.start], origin[one.end - 1] + 1) for one in found]
             pieces = [
                 (end, copied, unit)
-                for unit in _candidates(units, plain, position)
+                for index in indexes
+                for unit in _candidates(index, plain, position)
                 for end, copied in _piece(plain, position, unit.text)
             ]
             for end, copied, unit in sorted(pieces, key=lambda piece: (piece[0], piece[1], piece[2].text)):
@@ -119,10 +120,11 @@ class CopiedText:
     def _cut_up(self, span: Span) -> Iterator[_Unit]:
         seq, first, last = span
         message = self._trace.messages[seq]
+        gold = message.gold_mentions or ()
         start = first
         for line in message.content[first:last].splitlines(keepends=True):
             end = start + len(line)
-            labels = [label for label in message.gold_mentions or () if label.start < end and start < label.end]
+            labels = [label for label in gold if label.start < end and start < label.end]
             yield from _units_of(line, start, labels)
             start = end
 
@@ -148,7 +150,7 @@ def _units_of(line: str, start: int, labels: Sequence[GoldMention]) -> Iterator[
         elif label.stated is not None and start <= label.start and label.end <= start + len(line):
             mentions.append(Mention(label.stated, first, last))
     position = 0
-    for text in (plain, *split_sentences(plain)):
+    for text in (plain, *(sentence for sentence in split_sentences(plain) if sentence != plain)):
         position = 0 if text is plain else plain.find(text, position)
         if position < 0:
             return
@@ -180,15 +182,17 @@ def _without_emphasis(line: str) -> tuple[str, Sequence[int]]:
     return "".join(line[place] for place in origin), origin
 
 
-def _index(units: Iterable[_Unit]) -> dict[str, list[_Unit]]:
-    index: dict[str, dict[_Unit, None]] = {}
+def _index(units: Iterable[_Unit]) -> _Index:
+    index: _Index = {}
     for unit in units:
         if unit.text:
-            index.setdefault(unit.text[:_KEY], {})[unit] = None
-    return {key: list(found) for key, found in index.items()}
+            known = index.setdefault(unit.text[:_KEY], [])
+            if unit not in known:
+                known.append(unit)
+    return index
 
 
-def _candidates(index: dict[str, list[_Unit]], line: str, position: int) -> Iterator[_Unit]:
+def _candidates(index: _Index, line: str, position: int) -> Iterator[_Unit]:
     """Yield the units that may stand at a place of a line."""
     key = line[position : position + _KEY]
     if _CUT in key:  # what is left of the unit is shorter than a key

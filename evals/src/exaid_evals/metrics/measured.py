@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import Appended, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.metrics.records import CaseMetrics
+from exaid_evals.metrics.records import CaseMetrics, case_fields
 
 
 class Measured:
@@ -46,7 +45,7 @@ class Measured:
     def add(self, cases: Iterable[CaseMetrics]) -> None:
         """Note what a case measures under each variant."""
         for case in cases:
-            self._files[case.variant_id].append(canonical_bytes(asdict(case)) + b"\n")
+            self._files[case.variant_id].append(canonical_bytes(case_fields(case)) + b"\n")
 
     def read(self, variant: str) -> list[CaseMetrics]:
         """Return a variant's cases by id, each once."""

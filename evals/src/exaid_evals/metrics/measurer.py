@@ -180,15 +180,20 @@ class CaseMeasurer:
         return CaseMetrics(
             case_id,
             variant,
-            measures={measure.name: _measured(measure, seen, case_id, variant) for measure in self._measures},
+            measures=_measured(self._measures, seen, case_id, variant),
             curves={COVERAGE_CURVE: [_rounded(COVERAGE_CURVE, value) for value in curve]},
         )
 
 
-def _measured(measure: Measure, seen: Observation, case_id: str, variant: str) -> float | None:
-    with part(variant, "measure", measure.name, case_id):
-        return _rounded(measure.name, measure.compute(seen))
-    raise AssertionError  # the block above returns or raises
+def _measured(measures: Sequence[Measure], seen: Observation, case_id: str, variant: str) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for measure in measures:
+        try:
+            found[measure.name] = _rounded(measure.name, measure.compute(seen))
+        except Exception:
+            with part(variant, "measure", measure.name, case_id):
+                raise
+    return found
 
 
 def _rounded(name: str, value: float | None) -> float | None:

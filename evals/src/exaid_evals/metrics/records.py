@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -145,17 +145,22 @@ class VariantMetrics:
         return self.made_from.case_source if self.made_from else None
 
 
+def case_fields(case: CaseMetrics) -> dict[str, Any]:
+    """Return a case's fields by name; not `asdict`, which copies every number."""
+    return {one.name: getattr(case, one.name) for one in fields(case)}
+
+
 def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetrics]) -> None:
     """Write a variant's file whole: its cases by id, then the variant."""
     common = {"stub": variant.stub, "signature": variant.signature}
     records: list[dict[str, Any]] = [
-        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(asdict(case)), **common}
+        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(case_fields(case)), **common}
         for case in sorted(cases, key=lambda case: case.case_id)
     ]
-    fields = _without_none(asdict(variant))
+    of_variant = _without_none(asdict(variant))
     if not variant.failed_runs:
-        del fields["failed_runs"]
-    records.append({**header(SCHEMA), "record_type": "variant_metrics", **fields})
+        del of_variant["failed_runs"]
+    records.append({**header(SCHEMA), "record_type": "variant_metrics", **of_variant})
     write_jsonl(path, records)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
 
@@ -50,10 +51,7 @@ def coverage_at_budget(seen: Observation, budget: int, policy: str = "cut") -> f
     >>> [coverage_at_budget(seen, budget, "whole_updates") for budget in (2, 5, 6)]
     [0.0, 0.5, 0.75]
     """
-    if not seen.trace_concepts:
-        return None
-    reached = sum(offset <= CHARS_PER_CTU * budget for offset in completion_offsets(seen, policy))
-    return reached / len(seen.trace_concepts)
+    return coverage_curve(seen, [budget], policy)[0]
 
 
 def completion_offsets(seen: Observation, policy: str) -> Sequence[int]:
@@ -67,4 +65,7 @@ def coverage_curve(seen: Observation, budgets: Sequence[int], policy: str) -> li
     >>> coverage_curve(Observation(stated_ms={}), [0, 25], "cut")
     [None, None]
     """
-    return [coverage_at_budget(seen, budget, policy) for budget in budgets]
+    if not seen.trace_concepts:
+        return [None for _ in budgets]
+    offsets = sorted(completion_offsets(seen, policy))
+    return [bisect_right(offsets, CHARS_PER_CTU * budget) / len(seen.trace_concepts) for budget in budgets]
