@@ -20,7 +20,7 @@ from exaid_evals.concepts import tokens as tokens_module
 from exaid_evals.concepts.names import phrase_key
 from exaid_evals.concepts.normalize import stem, word_key
 from exaid_evals.concepts.short_forms import aligned
-from exaid_evals.concepts.tokens import Tokenizer
+from exaid_evals.concepts.tokens import Divided, Tokenizer, divide
 from exaid_evals.concepts.wordings import wordings
 from exaid_evals.errors import ConfigError
 from exaid_evals.ontologies import load_vocabulary
@@ -39,6 +39,65 @@ from exaid_evals.ontologies import load_vocabulary
 def test_a_text_divides_into_words_and_marks(text: str, words: list[str]) -> None:
     """Hyphens and quotes only divide; numbers, addresses and contractions stay whole."""
     assert [unicodedata.normalize("NFKC", word) for word in Tokenizer()(text).words] == words
+
+
+_PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "fever",
+                "no rash",
+                "her mother had ataxia",
+                "ventricular septal defect",
+                "VSD",
+                "hepatitis A",
+                "absence",
+            ),
+            *("A", "vitamin D", "seizures: none", "allergies", "Dr", "5 mg", "don't", "DON'T", "x@y.z", "pre-term"),
+            *(
+                ". ",
+                ".\n",
+                ". \n",
+                "\n",
+                "\n\n",
+                "\n- ",
+                " (VSD) ",
+                " (ventricular septal defect) ",
+                "? ",
+                ", ",
+                " and ",
+            ),
+            *("The ", " A ", " of ", "…", "é", ": none. ", ":\n", "\n and ", "\nRash "),
+        ]
+    ),
+    max_size=14,
+)
+
+
+@given(_PIECES)
+def test_the_parts_of_a_text_say_what_the_whole_does(lexicon: AnnotatingExtractor, pieces: Sequence[str]) -> None:
+    """Wherever a text is divided, nothing is found, lost or moved by it."""
+    text = "".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        contracted = divide(text).contracted
+        patch.setattr("exaid_evals.concepts.lexicon.divide", lambda whole: Divided(((0, whole),), contracted))
+        whole = lexicon.annotate([text])
+    assert lexicon.annotate([text]) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Fever was seen. Cough was not.", ["Fever was seen.", "Cough was not."]),
+        ("Seen by Dr.\n5 mg were given", ["Seen by Dr.\n5 mg were given"]),
+        ("fever\n- cough\nat night", ["fever", "- cough\nat night"]),
+        ("see www.a.org. The rash", ["see www.a.org. The rash"]),
+    ],
+)
+def test_a_text_is_divided_only_where_a_sentence_surely_ends(text: str, parts: list[str]) -> None:
+    """Not behind what may be an abbreviation, within a wrapped line, or where an address may hold the full stop."""
+    assert [part for _, part in divide(text).parts] == parts
+    assert all(text[offset:].startswith(part) for offset, part in divide(text).parts)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from conversations import EPOCH, PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.middleware.summarizers import FIELDS
-from exaid_evals.replay.engine import replay
+from exaid_evals.replay.engine import flushes_of, replay
 from exaid_evals.replay.windows import text_between, window_turns
 from exaid_evals.traces.model import Message, Trace
 
@@ -49,6 +49,18 @@ def test_what_is_held_joins_the_next_window() -> None:
     assert [decision.decision for decision in decisions] == ["hold", "summarize"]
     assert [(item.flush_indices, item.start_seq, item.end_seq) for item in summaries] == [((0, 1), 0, 1)]
     assert [text for _, text in window_turns(trace, flushes)] == ["Fever was", "seen."]
+
+
+def test_variants_with_the_same_gate_share_its_flushes() -> None:
+    """Another gate, another speed and another conversation have their own."""
+    trace, other = conversation("Fever was", "seen."), conversation("Rash.")
+    fixed = variant(gate={"kind": "fixed_ctu", "threshold_ctu": 1})
+    flushes = flushes_of(trace, variant(), SPEED)
+    assert flushes_of(trace, variant("always", history_k=0), SPEED) is flushes
+    assert [flush.reason for (flush,) in flushes_of(trace, fixed, SPEED)] == ["fixed_ctu"] * 2
+    assert flushes_of(trace, variant(), 2 * SPEED)[-1][-1].t_ms < flushes[-1][-1].t_ms
+    assert len(flushes_of(other, variant(), SPEED)) == 1
+    assert flushes_of(trace, variant(), SPEED) == flushes
 
 
 def test_what_is_discarded_is_gone() -> None:
