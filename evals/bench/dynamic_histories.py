@@ -9,122 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from descent import STYLES, Descent, train, train_epochs
 from made_histories import Made, Rows
 from numpy.random import Generator
-
-STYLES: tuple[dict[str, str], ...] = (
-    {"loss": "loss", "vloss": "eval_loss", "acc": "eval_accuracy", "norm": "grad_norm", "lr": "learning_rate"},
-    {"loss": "train_loss", "vloss": "val_loss", "acc": "val_acc", "norm": "grad_norm", "lr": "lr-AdamW"},
-    {"loss": "train/loss", "vloss": "val/loss", "acc": "val/f1_score", "norm": "train/grad_norm", "lr": "train/lr"},
-    {"loss": "loss_cls", "vloss": "val_loss_cls", "acc": "bbox_mAP", "norm": "gnorm", "lr": "lr"},
-    {"loss": "train/box_loss", "vloss": "val/box_loss", "acc": "metrics/mAP50(B)", "norm": "gnorm", "lr": "lr/pg0"},
-)
-
-
-@dataclass
-class Descent:
-    """Gradient descent on a quadratic of which each direction has its own curvature.
-
-    Attributes:
-        rng: of the noise.
-        rate: step → learning rate; above 2 (the largest curvature is 1) the descent diverges.
-        directions: of the state.
-        noise: of the gradient, per direction.
-        floor: loss that no state gets below.
-        spread: of the logged batch loss, as the σ of a logarithm.
-        gap: share of the first state, in the flat directions, at which the validation set has its optimum.
-        target: shift of the optimum, which a fault may move.
-        extra: noise of the gradient that a fault adds.
-    """
-
-    rng: Generator
-    rate: Callable[[int], float]
-    directions: int = 40
-    noise: float = 0.02
-    floor: float = 0.2
-    spread: float = 0.08
-    gap: float = 0.0
-    target: float = 0.0
-    extra: float = 0.0
-    state: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.curvature = np.arange(1, self.directions + 1) ** -1.2
-        self.state = self.rng.normal(0, 1.2, self.directions)
-        self.other = self.gap * self.state * (np.arange(self.directions) > 3)
-
-    def step(self, at: int) -> tuple[float, float]:
-        """Take a step; return the batch's loss and the norm of its gradient."""
-        noise = self.rng.normal(0, self.noise + self.extra, self.directions)
-        gradient = self.curvature * (self.state - self.target) + noise
-        loss = self.loss() * math.exp(self.rng.normal(0, self.spread))
-        self.state = self.state - self.rate(at) * gradient
-        return loss, float(np.sqrt(np.sum(gradient**2)))
-
-    def loss(self, optimum: Any = 0.0) -> float:
-        """Return the expected loss about an optimum."""
-        return float(self.floor + 0.5 * np.sum(self.curvature * (self.state - self.target - optimum) ** 2))
-
-    def validation(self, noise: float = 0.01) -> tuple[float, float]:
-        """Return the validation loss and an accuracy that follows from it."""
-        loss = (self.loss(self.other) + 0.03) * math.exp(self.rng.normal(0, noise))
-        return loss, 1 / (1 + 0.35 * loss) + self.rng.normal(0, 0.5 * noise)
-
-
-Hook = Callable[[Descent, int, dict[str, Any]], None]
-
-
-def _train(
-    rng: Generator, n: int, every: int, hook: Hook | None = None, style: dict[str, str] | None = None,
-    log: int = 1, norms: bool | None = None, rates: bool | None = None, **settings: Any,
-) -> Rows:  # fmt: skip
-    """Return the rows of a descent of n steps, evaluated every so many, with a fault's hook called before each row."""
-    names = style or STYLES[rng.integers(len(STYLES))]
-    norms = rng.random() < 0.6 if norms is None else norms
-    rates = rng.random() < 0.6 if rates is None else rates
-    peak = settings.pop("peak", 0.3)
-    settings.setdefault(
-        "rate", lambda at: peak * min(1, (at + 1) / (0.05 * n)) * 0.5 * (1 + math.cos(math.pi * at / n))
-    )
-    one = Descent(rng, **settings)
-    rows: Rows = []
-    for at in range(n):
-        loss, norm = one.step(at)
-        row: dict[str, Any] = {"step": at}
-        if at % log == 0:
-            row[names["loss"]] = loss
-            if norms:
-                row[names["norm"]] = norm
-            if rates:
-                row[names["lr"]] = one.rate(at)
-        if (at + 1) % every == 0:
-            row[names["vloss"]], row[names["acc"]] = one.validation()
-        if hook:
-            hook(one, at, row)
-        if len(row) > 1:
-            rows.append(row)
-    return rows
-
-
-def _epochs(rng: Generator, n: int, per: int, hook: Hook | None = None, **settings: Any) -> Rows:
-    """Return a row an epoch, of n: the mean loss of its batches and the validation at its end."""
-    names = settings.pop("style", None) or STYLES[rng.integers(len(STYLES))]
-    settings.setdefault("rate", lambda _at: 0.25)
-    one = Descent(rng, **settings)
-    rows: Rows = []
-    for epoch in range(n):
-        losses = [one.step(epoch * per + at)[0] for at in range(per)]
-        loss, accuracy = one.validation()
-        row = {"step": epoch, names["loss"]: float(np.mean(losses)), names["vloss"]: loss, names["acc"]: accuracy}
-        if hook:
-            hook(one, epoch, row)
-        rows.append(row)
-    return rows
-
 
 # Clean courses -------------------------------------------------------------------------------------------------------
 
@@ -139,7 +29,7 @@ def language_model(rng: Generator) -> Made:
 
     style = {"loss": "train/loss", "vloss": "val/loss", "acc": "val/top1_acc", "norm": "train/grad_norm", "lr": "lr"}
     return Made(
-        "language model with spikes", _train(rng, 3000, 250, hook, style, directions=120, floor=2.2, spread=0.02)
+        "language model with spikes", train(rng, 3000, 250, hook, style, directions=120, floor=2.2, spread=0.02)
     )
 
 
@@ -189,7 +79,7 @@ def warm_restarts(rng: Generator) -> Made:
         begin = 0 if number == 0 else int(bounds[number - 1])
         return 0.005 + 0.5 * (1 + math.cos(math.pi * (at - begin) / (cycle * growth**number)))
 
-    return Made("warm restarts", _train(rng, 800, 10, rate=rate, noise=0.35, rates=rng.random() < 0.7))
+    return Made("warm restarts", train(rng, 800, 10, rate=rate, noise=0.35, rates=rng.random() < 0.7))
 
 
 def warm_up(rng: Generator) -> Made:
@@ -200,14 +90,14 @@ def warm_up(rng: Generator) -> Made:
     def rate(at: int) -> float:
         return float(high * (at + 1) / up if at < up else high * 0.997 ** (at - up))
 
-    return Made("warm-up", _train(rng, n, 25, rate=rate, noise=0.12))
+    return Made("warm-up", train(rng, n, 25, rate=rate, noise=0.12))
 
 
 def saw_tooth(rng: Generator) -> Made:
     """A running mean that begins anew with each epoch, of batches that the model has learnt by heart a little."""
     per, mean, count = int(rng.integers(40, 120)), 0.0, 0
     name = str(rng.choice(["train_loss_step", "loss", "train/loss"]))
-    rows = _train(rng, 10 * per, per, style={**STYLES[1], "loss": name}, spread=0.15, norms=False, rates=False)
+    rows = train(rng, 10 * per, per, style={**STYLES[1], "loss": name}, spread=0.15, norms=False, rates=False)
     heart = rng.uniform(0.02, 0.12)
     for row in rows:
         count = 1 if row["step"] % per == 0 else count + 1
@@ -220,13 +110,13 @@ def saw_tooth(rng: Generator) -> Made:
 def few_epochs(rng: Generator) -> Made:
     """Five to twenty epochs of a descent, evaluated on a small set."""
     return Made(
-        "five to twenty epochs", _epochs(rng, int(rng.integers(5, 21)), 20, noise=0.1, gap=rng.uniform(0, 0.08))
+        "five to twenty epochs", train_epochs(rng, int(rng.integers(5, 21)), 20, noise=0.1, gap=rng.uniform(0, 0.08))
     )
 
 
 def long_run(rng: Generator) -> Made:
     """50,000 steps, logged every fifth, with tails that are heavier than a normal distribution's."""
-    rows = _train(rng, 50_000, 1000, log=5, noise=0.1, style=STYLES[1], norms=False)
+    rows = train(rng, 50_000, 1000, log=5, noise=0.1, style=STYLES[1], norms=False)
     for row in rows:
         if "train_loss" in row:
             row["train_loss"] *= math.exp(0.04 * rng.standard_t(4))
@@ -236,7 +126,7 @@ def long_run(rng: Generator) -> Made:
 def frequencies(rng: Generator) -> Made:
     """Losses a step, system metrics and throughput at their own times, evaluations seldom, a decay in steps."""
     n = 1500
-    rows = _train(
+    rows = train(
         rng, n, 60, log=3, noise=0.15, rate=lambda at: 0.4 * 0.2 ** (at >= 700) * 0.2 ** (at >= 1100), rates=True
     )
     for row in rows:
@@ -256,7 +146,7 @@ def fine_tuning(rng: Generator) -> Made:
         if at == 0:
             one.state *= 0.35
 
-    return Made("fine-tuning", _train(rng, n, n // int(rng.integers(5, 16)), hook, noise=0.2, spread=0.15))
+    return Made("fine-tuning", train(rng, n, n // int(rng.integers(5, 16)), hook, noise=0.2, spread=0.15))
 
 
 def scaled(rng: Generator) -> Made:
@@ -268,7 +158,7 @@ def scaled(rng: Generator) -> Made:
             if "norm" in name and at in skipped:
                 row[name] = math.inf
 
-    return Made("steps skipped by loss scaling", _train(rng, 800, 40, hook, norms=True, noise=0.1))
+    return Made("steps skipped by loss scaling", train(rng, 800, 40, hook, norms=True, noise=0.1))
 
 
 def autoencoder(rng: Generator) -> Made:
@@ -310,14 +200,14 @@ def nan_burst(rng: Generator) -> Made:
         if step == at + length:
             one.state += rng.normal(0, 0.8, one.directions)
 
-    return Made("burst of NaN", _train(rng, n, 30, hook, norms=True), onset=at, family="optimisation")
+    return Made("burst of NaN", train(rng, n, 30, hook, norms=True), onset=at, family="optimisation")
 
 
 def diverges(rng: Generator) -> Made:
     """From some step on the rate is above what the curvature allows: the loss grows without bound."""
     n = 700
     at, high = _onset(rng, n), rng.uniform(2.05, 2.4)
-    rows = _train(rng, n, 20, rate=lambda step: high if step >= at else 0.2, noise=0.1, norms=True, rates=True)
+    rows = train(rng, n, 20, rate=lambda step: high if step >= at else 0.2, noise=0.1, norms=True, rates=True)
     for row in rows:
         row.update({name: math.inf for name, value in row.items() if isinstance(value, float) and abs(value) > 1e30})
     return Made("divergence", rows, onset=at, family="optimisation")
@@ -327,7 +217,7 @@ def too_high(rng: Generator) -> Made:
     """A scheduler multiplies the rate: the state bounces far above where it was, and stays there."""
     n = 900
     at, factor = _onset(rng, n), rng.uniform(1.7, 1.95)
-    rows = _train(rng, n, 30, rate=lambda step: factor if step >= at else 0.05, noise=1.0, rates=True)
+    rows = train(rng, n, 30, rate=lambda step: factor if step >= at else 0.05, noise=1.0, rates=True)
     return Made("rate too high", rows, onset=at, family="optimisation")
 
 
@@ -342,12 +232,12 @@ def validation_drops(rng: Generator) -> Made:
             if name in row and step >= at:
                 row[name] *= 1 - lost
 
-    return Made("validation metric falls", _train(rng, n, every, hook), onset=at, family="evaluation")
+    return Made("validation metric falls", train(rng, n, every, hook), onset=at, family="evaluation")
 
 
 def overfits(rng: Generator) -> Made:
     """Optima of training and validation lie apart in the flat directions, which are reached last; few evaluations."""
-    rows = _epochs(rng, int(rng.integers(5, 13)), 60, gap=rng.uniform(0.9, 1.4), floor=0.02, noise=0.01,
+    rows = train_epochs(rng, int(rng.integers(5, 13)), 60, gap=rng.uniform(0.9, 1.4), floor=0.02, noise=0.01,
                    rate=lambda _at: 0.9, directions=60)  # fmt: skip
     return Made("overfitting, few evaluations", rows)
 
@@ -355,7 +245,7 @@ def overfits(rng: Generator) -> Made:
 def never(rng: Generator) -> Made:
     """The rate is so small that nothing is learnt, or the gradient does not reach the weights."""
     k = int(rng.choice([2, 10, 50, 1000]))
-    rows = _train(rng, int(rng.choice([40, 200, 1000])), 5, rate=lambda _at: 1e-7, floor=0.0, rates=False, spread=0.02)
+    rows = train(rng, int(rng.choice([40, 200, 1000])), 5, rate=lambda _at: 1e-7, floor=0.0, rates=False, spread=0.02)
     first = next(value for name, value in rows[0].items() if "loss" in name)
     for row in rows:
         for name, value in row.items():
@@ -376,7 +266,7 @@ def stuck(rng: Generator) -> Made:
             one.state[-1] += size
             row.update({name: value * size for name, value in row.items() if "norm" in name})
 
-    return Made("stuck at a huge value", _train(rng, n, 20, hook, norms=True), onset=at, family="optimisation")
+    return Made("stuck at a huge value", train(rng, n, 20, hook, norms=True), onset=at, family="optimisation")
 
 
 def from_height(rng: Generator) -> Made:
@@ -415,7 +305,7 @@ def spike_and_shift(rng: Generator) -> Made:
         if step == at:
             one.floor += rng.uniform(0.5, 1.2)
 
-    return Made("insane value, later a shift", _train(rng, n, 25, hook), onset=at)
+    return Made("insane value, later a shift", train(rng, n, 25, hook), onset=at)
 
 
 def _batches(rng: Generator, n: int, at: int, hurt: Callable[[list[str], int], float], loss: list[float]) -> Rows:
@@ -437,7 +327,7 @@ def _with_batches(rng: Generator, kind: str, hurt: Callable[[list[str], int], fl
         if step == at:
             one.target, one.extra = move, 0.1
 
-    rows = _train(rng, 700, 20, hook, style=STYLES[1], noise=0.1, norms=False, rates=False)
+    rows = train(rng, 700, 20, hook, style=STYLES[1], noise=0.1, norms=False, rates=False)
     loss = [row["train_loss"] for row in rows]
     batches = _batches(rng, 700, at, hurt, loss)
     for row, value in zip(rows, loss, strict=True):
@@ -468,7 +358,7 @@ def resumed_old(rng: Generator) -> Made:
     n = 1000
     at = _onset(rng, n)
     old = int(at * rng.uniform(0.3, 0.7))
-    rows = _train(rng, n, 25, peak=0.05)
+    rows = train(rng, n, 25, peak=0.05)
     again = [{**row, "step": row["step"]} for row in rows if old <= row["step"]]
     for row in again:
         for name in row:
