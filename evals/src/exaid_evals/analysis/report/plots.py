@@ -14,7 +14,7 @@ from exaid_evals.analysis.report.sentences import WHAT
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.figures.canvas import FAINT, INK, LINE_STYLES, style, use_shipped_fonts
-from exaid_evals.runs.metric_names import counterpart, is_validation
+from exaid_evals.runs.metric_names import counterpart, is_validation, role_of_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,7 @@ def chosen_metrics(analysis: Analysis, most: int = 4) -> list[str]:
         names += [name for name in every if name in texts]
     names += [metric for one in analysis.incidents for metric in one.metrics]
     names += [one.metric for one in analysis.performance if one.direction is not None]
+    names += [one.metric for one in analysis.performance if role_of_column(one.metric) == "contested"]
     return list(dict.fromkeys(names))[:most]
 
 
