@@ -70,7 +70,7 @@ VERBS = {
     "plan": ("plan", "What stages 01 and 02 would do and cost, and what is missing; spends nothing."),
     "run-variants": ("run_variants", "Stage 02: replay the frozen traces through the middleware's variants."),
     "compute-metrics": ("compute_metrics", "Stage 03: measure the runs; write tables and figures."),
-    "merge": ("merge", "Join the parts of a stage that --shard has made into one campaign."),
+    "merge": ("pack:merge_command", "Join the parts of a stage that --shard has made into one campaign."),
     "export": ("export", "Stage 04: consolidate runs over seeds, folds or trials."),
     "concepts": ("concepts", "Show which clinical concepts the extractor sees in a text."),
     "notes": ("notes", "Compare summaries with clinicians' notes, and check each statement against its source."),
@@ -88,7 +88,7 @@ VERBS = {
         "import_traces:campaign",
         "Take a published evaluation's traces and runs as a campaign.",
     ),
-    "replicate": ("replicate", "Recompute the published EXAIM evaluation, and say which numbers and conclusions hold."),
+    "replicate": ("replicate", "Recompute the published EXAIM evaluation, and show which numbers are confirmed."),
     "analyze": ("analyze", "Diagnose a run of any experiment: what went wrong, when and why (extra analysis)."),
     "compare": ("compare", "Compare runs: which is best, how certainly, and where they diverge (extra analysis)."),
     "compare-logs": (

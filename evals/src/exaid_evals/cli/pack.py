@@ -1,19 +1,19 @@
-"""`pack` and `unpack`: a campaign's traces and runs in a few shards, or each in a file of its own."""
+"""`pack`, `unpack`, `merge`: traces and runs in a few shards or a file each, and parts of a stage as one campaign."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from exaid_evals.cli.display import shown
 from exaid_evals.cli.verb import alone, verb
-from exaid_evals.config.request import CampaignRequest, option
+from exaid_evals.config.request import CampaignRequest, argument, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from exaid_evals.config.campaign import Campaign
 
@@ -68,3 +68,35 @@ def _lay_out(campaign: Campaign, layout: str, change: Callable[[Path, Callable[[
         write_manifest(campaign.manifest_file, replace(frozen, layout=layout))
     click.echo(f"{n} files are in {layout} now, in {shown(campaign.root)}" if n else f"nothing to do: all in {layout}")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeRequest(CampaignRequest):
+    """What is joined."""
+
+    parts: tuple[Path, ...] = argument("PART...", path={"exists": True, "file_okay": False}, required=True)
+
+
+@alone
+def merge(request: MergeRequest) -> int:
+    """Join the parts of a stage made with --shard I/N, each in the folder given by --into.
+
+    The campaign is then the same, byte for byte and ledgers included, as if one command had run the stage. After parts
+    of compute-metrics, run compute-metrics once more without --shard: it makes means, tables and figures. The parts are
+    not changed.
+    """
+    from exaid_evals.artifacts.parts import merge as merge_parts
+    from exaid_evals.config.campaign import Campaign
+    from exaid_evals.verification.configuration import note_configuration, noted_configuration
+
+    part = merge_parts(request.campaign, request.parts)
+    for folder in request.parts:
+        for stage, files in sorted(noted_configuration(Campaign(folder.resolve())).items()):
+            note_configuration(request.campaign, stage, files)
+    click.echo(f"{part.stage}: {part.shard.of} parts joined in {shown(request.campaign.root)}")
+    if part.stage == "compute-metrics":
+        click.echo(f"{request.campaign.call('compute-metrics')} makes metrics, tables and figures of them")
+    return 0
+
+
+merge_command = verb("merge", MergeRequest, merge)

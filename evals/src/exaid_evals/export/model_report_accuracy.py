@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.export.model_report_rows import ReportRow, legend, legend_height, looks, shown
 from exaid_evals.export.writers.sheet import cell
-from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, sheet
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, new_canvas
 from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _page(
 ) -> Figure:
     head = legend_height(styles)
     height = _ROW_IN * len(models)
-    page = sheet(PAGE_IN, _AXIS_IN + height + head, note=note, signatures=[signature], stub=False)
+    page = new_canvas(PAGE_IN, _AXIS_IN + height + head, note=note, signatures=[signature], stub=False)
     axes = page.axes(_NAMES_IN, _AXIS_IN, PAGE_IN - _NAMES_IN - _VALUE_IN, height)
     _rows(axes, models, styles)
     axes.set_ylim(len(models) - 0.5, -0.5)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.export.model_report_rows import ReportRow, legend, legend_height, looks, shown
 from exaid_evals.export.writers.sheet import cell
-from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, sheet
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, new_canvas
 from exaid_evals.report.figures.labels import beside
 from exaid_evals.report.formats.csv_table import write_csv
 
@@ -30,7 +30,9 @@ def draw(rows: Sequence[ReportRow], signature: str) -> list[Figure]:
         return []
     styles = looks(points)
     head = legend_height(styles, 1)
-    page = sheet(PAGE_IN, _AXIS_IN + _HEIGHT_IN + head, note=_note(rows, points), signatures=[signature], stub=False)
+    page = new_canvas(
+        PAGE_IN, _AXIS_IN + _HEIGHT_IN + head, note=_note(rows, points), signatures=[signature], stub=False
+    )
     axes = page.axes(_LEFT_IN, _AXIS_IN, PAGE_IN - _LEFT_IN - _RIGHT_IN, _HEIGHT_IN)
     best = front(points)
     for row in points:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.export.model_report_rows import ReportRow, shown
 from exaid_evals.export.writers.sheet import cell
-from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, sheet
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, new_canvas
 from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def data(rows: Sequence[ReportRow], signature: str) -> str:
 
 def _page(models: Sequence[str], layout: _Layout, cells: dict[tuple[str, str], ReportRow], signature: str) -> Figure:
     n_rows = -(-len(models) // layout.blocks)
-    page = sheet(PAGE_IN, n_rows * _ROW_IN + _HEAD_IN, note=_NOTE, signatures=[signature], stub=False)
+    page = new_canvas(PAGE_IN, n_rows * _ROW_IN + _HEAD_IN, note=_NOTE, signatures=[signature], stub=False)
     top = page.floor + n_rows * _ROW_IN
     for number, model in enumerate(models):
         block, row = divmod(number, n_rows)

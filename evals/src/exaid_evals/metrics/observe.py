@@ -33,10 +33,10 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
     copied = CopiedText(trace) if labels else None
     heard: dict[float, _Heard] = {}
     for log in logs:
-        speed = _chars_per_second(log)
+        speed = chars_per_second(log)
         if speed not in heard:
             heard[speed] = _Heard(trace, speed, found)
-    observed = [_observe(trace, log, heard[_chars_per_second(log)], found) for log in logs]
+    observed = [_observe(trace, log, heard[chars_per_second(log)], found) for log in logs]
     if labels is None or copied is None:
         return observed
     return [_labelled(seen, trace, log, labels, copied) for seen, log in zip(observed, logs, strict=True)]
@@ -91,7 +91,8 @@ def _window(trace: Trace, log: RunLog, summary: Summary) -> list[str]:
     return window_texts(trace, [log.flushes[index] for index in summary.flush_indices])
 
 
-def _chars_per_second(log: RunLog) -> float:
+def chars_per_second(log: RunLog) -> float:
+    """Return the speed at which a run heard text without a recorded time."""
     return float(log.meta["config"]["stream"]["chars_per_second"])
 
 

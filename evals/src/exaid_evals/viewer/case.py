@@ -14,7 +14,7 @@ from exaid_evals.errors import CaseFailedError, DataError
 from exaid_evals.metrics.measurer import Measuring, load_measuring_extractor, read_checked_run
 from exaid_evals.metrics.measures.coverage import coverage
 from exaid_evals.metrics.observation import Observation
-from exaid_evals.metrics.observe import observe_case, placed
+from exaid_evals.metrics.observe import chars_per_second, observe_case, placed
 from exaid_evals.replay.clock import MessageArrival, arrivals
 from exaid_evals.replay.guard import GuardedExtractor
 from exaid_evals.replay.run_log import RunLog, Summary
@@ -134,7 +134,9 @@ class _Record:
 
     def _heard(self, speed: float) -> dict[str, Any]:
         """Return the conversation as it arrives at one speed: of each message when, and of each concept when."""
-        variant = next(name for name, log in self._logs.items() if name in self._seen and _speed(log) == speed)
+        variant = next(
+            name for name, log in self._logs.items() if name in self._seen and chars_per_second(log) == speed
+        )
         seen = self._seen[variant]
         return {
             "arrivals": [_arrival(one) for one in arrivals(self._trace, speed)],
@@ -145,7 +147,7 @@ class _Record:
     def _run(self, variant: str, log: RunLog) -> dict[str, Any]:
         if variant not in self._seen:
             return {"status": log.meta["status"], "reason": log.meta.get("failure_reason", "")}
-        if (speed := _speed(log)) not in self._speeds:
+        if (speed := chars_per_second(log)) not in self._speeds:
             self._speeds.append(speed)
         summaries = sorted(log.summaries, key=lambda one: (one.t_ms, one.event_index))
         order = {one.event_id: number for number, one in enumerate(summaries)}
@@ -210,10 +212,6 @@ class _Record:
 
     def _number(self, concept: str) -> int:
         return self._numbers.setdefault(concept, len(self._numbers))
-
-
-def _speed(log: RunLog) -> float:
-    return float(log.meta["config"]["stream"]["chars_per_second"])
 
 
 def _arrival(arrival: MessageArrival) -> list[Any]:

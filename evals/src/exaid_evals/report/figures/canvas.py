@@ -199,8 +199,8 @@ class Canvas:
         return self.figure
 
 
-def sheet(width: float, plot_height: float, *, note: str, signatures: Sequence[str], stub: bool) -> Canvas:
-    """Return an empty sheet with its small print.
+def new_canvas(width: float, plot_height: float, *, note: str, signatures: Sequence[str], stub: bool) -> Canvas:
+    """Return an empty canvas with its small print.
 
     Args:
         width: of the page.

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.metrics.records import Estimate, VariantMetrics
-from exaid_evals.report.figures.canvas import COLUMN_IN, FAINT, INK, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, FAINT, INK, LineStyle, line_styles, new_canvas
 from exaid_evals.report.figures.labels import beside, estimates_csv, marker
 from exaid_evals.report.notes import cases_note, signatures_of
 
@@ -54,7 +54,7 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     points = _points(variants)
     note = f"Mean over cases; bars: 95 % bootstrap intervals of the mean. {cases_note(variants)}"
     stub = any(variant.stub for variant in variants)
-    paper = sheet(COLUMN_IN, 2.75, note=note, signatures=signatures_of(variants), stub=stub)
+    paper = new_canvas(COLUMN_IN, 2.75, note=note, signatures=signatures_of(variants), stub=stub)
     axes = paper.axes(0.66, 0.44, COLUMN_IN - 0.76, 2.25)
     axes.set_xlabel("Compression (output / conversation) ↓")
     axes.set_ylabel("Coverage of the conversation's concepts ↑")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import VariantMetrics
-from exaid_evals.report.figures.canvas import COLUMN_IN, INK, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, INK, LineStyle, line_styles, new_canvas
 from exaid_evals.report.figures.labels import estimates_csv, marker
 from exaid_evals.report.notes import cases_note, signatures_of, time_note, undefined_note
 
@@ -36,7 +36,7 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     note = " ".join(filter(None, [*parts, time_note(variants)]))
     rows_in = _ROW_IN * max(3, len(variants))
     stub = any(variant.stub for variant in variants)
-    paper = sheet(COLUMN_IN, rows_in + 0.72, note=note, signatures=signatures_of(variants), stub=stub)
+    paper = new_canvas(COLUMN_IN, rows_in + 0.72, note=note, signatures=signatures_of(variants), stub=stub)
     longest = max((len(variant.variant_id) for variant in variants), default=2)
     left = 0.2 + 0.085 * longest
     axes = paper.axes(left, 0.44, COLUMN_IN - left - 0.15, rows_in)

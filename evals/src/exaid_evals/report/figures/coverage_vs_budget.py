@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
 from exaid_evals.report.base import parameters
-from exaid_evals.report.figures.canvas import PAGE_IN, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.canvas import PAGE_IN, LineStyle, line_styles, new_canvas
 from exaid_evals.report.figures.labels import label_ends, marker, weights
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.report.notes import cases_note, signatures_of
@@ -58,7 +58,7 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     """Draw the figure. Call it within `canvas.style`."""
     lines = _lines(variants)
     budgets = [float(budget) for budget in sorted(parameters(variants, "coverage_at_"), key=float)]
-    paper = sheet(
+    paper = new_canvas(
         PAGE_IN,
         3.3,
         note=f"Mean over cases. {_band_note(lines)} {cases_note(variants)}",

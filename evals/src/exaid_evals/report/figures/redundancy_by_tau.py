@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.metrics.records import VariantMetrics
 from exaid_evals.report.base import parameters
-from exaid_evals.report.figures.canvas import PAGE_IN, line_styles, sheet
+from exaid_evals.report.figures.canvas import PAGE_IN, line_styles, new_canvas
 from exaid_evals.report.figures.labels import estimates_csv, label_ends, marker
 from exaid_evals.report.notes import cases_note, signatures_of, undefined_note
 
@@ -35,7 +35,7 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     undefined = undefined_note((("redundancy, fewer than two updates", name) for name in measures[:1]), variants)
     note = f"Mean over cases; bars: 95 % bootstrap intervals of the mean. {cases_note(variants)} {undefined}".strip()
     stub = any(variant.stub for variant in variants)
-    paper = sheet(PAGE_IN, 2.5, note=note, signatures=signatures_of(variants), stub=stub)
+    paper = new_canvas(PAGE_IN, 2.5, note=note, signatures=signatures_of(variants), stub=stub)
     top = _top(variants, measures)
     for number, (prefix, title) in enumerate(_PANELS):
         axes = paper.axes(0.66 + 2.42 * number, 0.42, 2.2, 1.85)

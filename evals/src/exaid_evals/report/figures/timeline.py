@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, line_styles, sheet
+from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, line_styles, new_canvas
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.report.notes import signatures_of, time_note
 from exaid_evals.report.results import RULE, ExampleCase, Lane, Results
@@ -59,7 +59,7 @@ def draw(results: Results, primary: str) -> Figure:
     note = f"{note} {time_note(results)}".rstrip()
     stub = any(one.stub for one in results) or any(lane.stub for lane in example.lanes)
     plot_in = lanes_in + _CONVERSATION_IN + 0.66
-    paper = sheet(PAGE_IN, plot_in, note=note, signatures=signatures_of(results), stub=stub)
+    paper = new_canvas(PAGE_IN, plot_in, note=note, signatures=signatures_of(results), stub=stub)
     width = PAGE_IN - _LEFT_IN - _RIGHT_IN
     axes = paper.axes(_LEFT_IN, 0.42, width, lanes_in + _CONVERSATION_IN)
     ends = [turn.end_ms for turn in example.turns] + [one.t_ms for lane in example.lanes for one in lane.updates]
