@@ -239,7 +239,7 @@ RATINGS = "item,rater,rating\n" + "".join(
     f"i{n},r{r},{'yes' if (n * r) % 3 else 'no'}\n" for n in range(8) for r in (1, 2)
 )
 AGREEMENT = "agreement --human ratings.csv"
-PEOPLE = [
+LONG = [
     file(
         'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; the last two may be absent',
         "notes notes.jsonl",
@@ -261,6 +261,9 @@ PEOPLE = [
         "concepts --extractor lexicon note.txt",
         files={"note.txt": "Fever."},
     ),
+]
+
+PEOPLE = [
     file(
         "give columns item, rater, rating; or item and one column a rater",
         AGREEMENT,

@@ -196,12 +196,6 @@ NAMED = [
         data=True,
     ),
     Row(
-        "name openai, replay or your own client",
-        "notes n.jsonl --judge stub",
-        "notes n.jsonl",
-        files={"n.jsonl": '{"id": "a", "summary": "Fever.", "source": "He has fever."}\n'},
-    ),
-    Row(
         "add slack_webhook or email under alerts, in the file that --config names",
         "monitor --test-alerts --config c.yaml",
         "monitor log.csv --config c.yaml",
@@ -228,6 +222,12 @@ NAMED = [
 ]
 
 LONG = [
+    Row(
+        "name openai, replay or your own client",
+        "notes n.jsonl --judge stub",
+        "notes n.jsonl",
+        files={"n.jsonl": '{"id": "a", "summary": "Fever.", "source": "He has fever."}\n'},
+    ),
     Row(
         "run {}, or name cases with --limit or --cases",
         "compute-metrics --data-dir data",

@@ -7,5 +7,5 @@ from remedies.rows import Row
 
 _TABLES = of_artifacts, of_imports, of_measures, of_programs, of_rest, of_runs, of_settings, of_stages
 ROWS: list[Row] = [row for table in _TABLES for row in table.ROWS]
-LONG: list[Row] = of_stages.LONG
-"""Rows of whole stages, which take seconds."""
+LONG: list[Row] = [*of_measures.LONG, *of_stages.LONG]
+"""Rows of whole stages, or that read the vocabularies, which takes seconds."""

@@ -276,3 +276,12 @@ def test_debug_shows_the_traceback(
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
     do(campaign, settings(summarizer="my_parts:Raises"))
     assert "return request.nothing" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("gates", "Gate"), ("gates", "Chunk"), ("triggers", "Verdict"), ("summarizers", "Update")]
+)
+def test_parts_find_what_they_need_where_it_was(place: str, name: str) -> None:
+    """A part that was written for an earlier release imports `middleware.PLACE.base`, and means the same classes."""
+    now = importlib.import_module(f"exaid_evals.middleware.{place}")
+    assert getattr(importlib.import_module(f"exaid_evals.middleware.{place}.base"), name) is getattr(now, name)

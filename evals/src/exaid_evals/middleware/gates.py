@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -207,3 +208,7 @@ def ends_at_boundary(text: str) -> bool:
     """Return whether a text ends with a boundary cue, or with white space that holds a line end."""
     word = text.rstrip()
     return word.endswith(BOUNDARY_CUES) or "\n" in text[len(word) :]
+
+
+# Parts of others import from here under the name that this had when it was a folder.
+sys.modules[f"{__name__}.base"] = sys.modules[__name__]
