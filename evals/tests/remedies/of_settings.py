@@ -218,7 +218,7 @@ PARTS_OF_ONES_OWN = [
         lambda: load_extractor("remedies.own_parts:extractor", {}, stop_entities=frozenset()),
     ),
     Row(
-        "install it with `pip install 'exaid-evals[analysis]'`",
+        "install it with `pip install {}`",
         lambda: optional("no_such_module", "nothing", "this"),
         lambda: optional("json", "nothing", "this"),
     ),

@@ -7,6 +7,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -126,9 +127,15 @@ def test_files_that_remedies_name_are_there() -> None:
 
 
 def untried() -> dict[str, tuple[str, ...]]:
-    """Return the kinds of remedies that no row tries, each with its remedies."""
+    """Return the kinds of remedies that no row tries, each with its remedies; a folder stands for all of it alone."""
     told = yaml.safe_load(UNTRIED.read_text(encoding="utf-8"))
-    return {kind: tuple(texts) for kind, texts in told.items()}
+    within = {
+        one: [text for text, places in remedies().items() if all(place.startswith(one) for place in places)]
+        for texts in told.values()
+        for one in texts
+        if one.endswith("/")
+    }
+    return {kind: tuple(chain.from_iterable(within.get(one, [one]) for one in texts)) for kind, texts in told.items()}
 
 
 def test_every_remedy_is_tried_or_said_why_not() -> None:

@@ -10,8 +10,7 @@ import pytest
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.mac.calls import Reply
-from exaid_evals.traces.mac.proxy import Forwarder
-from exaid_evals.traces.mac.streamed import as_streamed
+from exaid_evals.traces.mac.proxy import Forwarder, as_streamed
 from exaid_evals.traces.model import read_trace
 from traces.mac.harness import KEY, Checkout, contents, made, replayed
 from traces.mac.provider import Asked, Provider, Says

@@ -14,8 +14,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import Budget, StoppedError
-from exaid_evals.traces.mac.recording import Answer, Call, Recording
-from exaid_evals.traces.mac.streamed import Deltas
+from exaid_evals.traces.mac.recording import Answer, Call, Deltas, Recording
 
 
 @dataclass(frozen=True, slots=True)

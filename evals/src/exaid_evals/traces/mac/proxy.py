@@ -13,8 +13,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +25,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.clients.retry import passes, retry_after_s
 from exaid_evals.traces.mac.calls import Reply, Session, Trouble
-from exaid_evals.traces.mac.streamed import StreamedAnswer, as_streamed
+from exaid_evals.traces.mac.recording import Deltas
 
 _PATH = "/chat/completions"
 # What MAC's client reads of an error before it decides to ask again.
@@ -34,6 +34,84 @@ _FATAL_CODES = frozenset({"insufficient_quota", "invalid_api_key"})
 _UNAUTHORIZED = 401
 _NO_STREAM = (400, 404, 405, 422, 501)
 _MAX_SHOWN = 200
+_DONE = "[DONE]"
+_KEPT = ("id", "created", "model", "system_fingerprint", "service_tier")
+
+
+def as_streamed(body: bytes) -> bytes | None:
+    """Return a request that asks for the same answer chunk by chunk; None for one whose answer is not text alone."""
+    try:
+        request: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(request, dict) or request.get("stream") or request.get("n", 1) not in (1, None):
+        return None
+    if any(request.get(name) for name in ("tools", "functions", "logprobs", "audio")):
+        return None
+    return json.dumps({**request, "stream": True, "stream_options": {"include_usage": True}}).encode()
+
+
+@dataclass(slots=True)
+class StreamedAnswer:
+    """What has arrived of an answer.
+
+    Attributes:
+        started_s: when the request was sent, on the monotonic clock.
+        whole: whether the answer came to its end.
+    """
+
+    started_s: float
+    whole: bool = False
+    _head: dict[str, Any] = field(default_factory=dict)
+    _parts: list[str] = field(default_factory=list)
+    _times: list[int] = field(default_factory=list)
+    _finish: str | None = None
+    _usage: Any = None
+    error: Any = None
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take the lines of server-sent events, as they come."""
+        for line in lines:
+            if not line.startswith("data:"):
+                continue
+            data = line.removeprefix("data:").strip()
+            if data == _DONE:
+                self.whole = True
+                return
+            self._event(json.loads(data))
+        self.whole = self._finish is not None
+
+    def _event(self, event: Any) -> None:
+        if not isinstance(event, dict):
+            raise ValueError("an event that is not an object")
+        if event.get("error"):
+            self.error = event["error"]
+        self._head |= {name: event[name] for name in _KEPT if event.get(name) is not None and name not in self._head}
+        self._usage = event.get("usage") or self._usage
+        for choice in event.get("choices") or ():
+            text = (choice.get("delta") or {}).get("content")
+            self._finish = choice.get("finish_reason") or self._finish
+            if text:
+                self._parts.append(text)
+                self._times.append(round((time.monotonic() - self.started_s) * 1000))
+
+    @property
+    def deltas(self) -> Deltas:
+        """The chunks with their times; those of one moment are one."""
+        merged: list[tuple[int, int]] = []
+        for t_ms, part in zip(self._times, self._parts, strict=True):
+            if merged and merged[-1][0] == t_ms:
+                merged[-1] = (t_ms, merged[-1][1] + len(part))
+            else:
+                merged.append((t_ms, len(part)))
+        return tuple(merged)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the answer as one that was never streamed."""
+        message = {"role": "assistant", "content": "".join(self._parts)}
+        choice = {"index": 0, "finish_reason": self._finish or "stop", "message": message}
+        usage = {} if self._usage is None else {"usage": self._usage}
+        return {**self._head, "object": "chat.completion", "choices": [choice], **usage}
 
 
 class Forwarder:
@@ -83,7 +161,7 @@ class Forwarder:
                 return None if refused else self._reply(response)
             answer = StreamedAnswer(started_s)
             try:
-                answer.key(response.iter_lines())
+                answer.read(response.iter_lines())
             except (ValueError, AttributeError, TypeError, RecursionError):
                 return self._unreachable(502, "a stream that nobody can read")
             if answer.error is not None or not answer.whole:

@@ -24,7 +24,9 @@ from exaid_evals.clients.cassette import REMEDY, Repaired, read_records, repair_
 from exaid_evals.clients.replay import first_difference
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.traces.mac.streamed import Deltas
+
+Deltas = tuple[tuple[int, int], ...]
+"""`(ms since the request was sent, code points)` of each chunk that brought text."""
 
 SCHEMA = "exaid.mac_cassette"
 _ORDER = {"mac_run": 0, "mac_call": 1, "mac_case": 2}
