@@ -133,7 +133,7 @@ def untried() -> dict[str, tuple[str, ...]]:
         one: [text for text, places in remedies().items() if all(place.startswith(one) for place in places)]
         for texts in told.values()
         for one in texts
-        if one.endswith("/")
+        if re.fullmatch(r"[\w/]+/", one)
     }
     return {kind: tuple(chain.from_iterable(within.get(one, [one]) for one in texts)) for kind, texts in told.items()}
 
