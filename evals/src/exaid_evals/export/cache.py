@@ -110,7 +110,7 @@ def digest_of(paths: Sequence[Path], status: Sequence[Status], read: Mapping[Pat
         if one is None:
             digest.update(b"-")
             continue
-        digest.update(b"+" + ((read or {}).get(path) or _sha256(path)))
+        digest.update(b"+%s\0" % os.fsencode(path.name) + ((read or {}).get(path) or _sha256(path)))
     return digest.hexdigest()
 
 

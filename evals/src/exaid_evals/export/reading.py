@@ -312,9 +312,11 @@ class _Work:
 
 def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
     """Return what lies in a folder of runs and holds none of them: folders, and files of the runs' kind."""
+    if sources[0].path == folder:
+        return ()  # it is a run itself
     below = [source.path.relative_to(folder).parts for source in sources if source.path.is_relative_to(folder)]
     if not all(below) or not below:
-        return ()  # the folder is a run itself, or a store that its format searches
+        return ()  # it is a store that its format searches
     members = {parts[0] for parts in below}
     kinds = {source.path.suffix for source in sources if source.path.is_file()}
     try:

@@ -54,18 +54,28 @@ def _rounded(value: Any) -> Any:
         ValueError: a number is NaN, infinite, or written with an exponent.
     """
     kind = type(value)
+    if kind is dict:  # most of a record is mappings of numbers
+        made = {}
+        for key, item in value.items():
+            of_item = type(item)
+            if of_item is float:
+                short = rounded(item)
+                if short and not _LEAST <= abs(short) < _MOST:  # NaN lies nowhere
+                    raise ValueError("written in another way")
+                made[key] = short
+            else:
+                made[key] = item if of_item in _AS_IT_IS else _rounded(item)
+        return made
     if kind is float:
-        short = rounded(value)
-        if short and not _LEAST <= abs(short) < _MOST:  # NaN lies nowhere
-            raise ValueError("written in another way")
-        return short
-    if kind is dict:
-        return {key: item if type(item) is str else _rounded(item) for key, item in value.items()}
+        return _rounded({"": value})[""]
     if kind is list or kind is tuple:
         return [_rounded(item) for item in value]
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in _AS_IT_IS:
         return value
     raise TypeError(kind)
+
+
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
 
 
 def named_text(text: str, name: str) -> str:

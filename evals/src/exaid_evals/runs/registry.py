@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
@@ -55,6 +56,7 @@ _BUILT_IN = {
     "json": f"{_PACKAGE}.row_files:JsonFormat",
     "parquet": f"{_PACKAGE}.row_files:ParquetFormat",
 }
+_IN_ORDER = tuple(_BUILT_IN)
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
 _WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}
 SOURCES = tuple(name for name in _BUILT_IN if name not in _WITHOUT_HISTORY)
@@ -66,9 +68,33 @@ USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")
 Found = TypeVar("Found")
 
 
-def formats(settings: Settings | None = None) -> list[Format]:
+class _Formats(Sequence[Format]):
+    """Formats in their order, each imported when it is its turn to be asked: most runs are known by the first few."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._built: dict[str, Format] = {}
+
+    def __len__(self) -> int:
+        return len(FORMATS.names())
+
+    @overload
+    def __getitem__(self, at: int) -> Format: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Format]: ...
+    def __getitem__(self, at: int | slice) -> Format | list[Format]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        # Those that other packages register are looked for when all that ship have been asked.
+        name = _IN_ORDER[at] if 0 <= at < len(_IN_ORDER) else FORMATS.names()[at]
+        if name not in self._built:
+            self._built[name] = FORMATS.build(name, self._settings)
+        return self._built[name]
+
+
+def formats(settings: Settings | None = None) -> Sequence[Format]:
     """Return every format, built in ones first, then others by name."""
-    return [FORMATS.build(name, settings or Settings()) for name in FORMATS.names()]
+    return _Formats(settings or Settings())
 
 
 def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
@@ -81,7 +107,7 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
     Raises:
         DataError: none does, or the place does not exist or cannot be listed.
     """
-    if not place.exists():
+    if not os.path.exists(place):  # noqa: PTH110 - of many
         raise DataError("no such file or folder", where=str(place), remedy="check the path")
     known = formats() if known is None else known
     for form in known:

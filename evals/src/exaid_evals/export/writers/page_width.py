@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Text
@@ -75,6 +76,7 @@ def _parts(indices: Sequence[int], widths: Sequence[float], names: float) -> lis
     return parts
 
 
+@lru_cache(maxsize=4096)
 def width_of(text: str) -> float:
     """Return the width of a text in points.
 

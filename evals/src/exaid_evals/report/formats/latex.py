@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 
 from exaid_evals.report.base import Column, Row, Table
@@ -122,6 +123,7 @@ def line(cells: list[str]) -> str:
     return ("{}" if row.lstrip().startswith(("[", "*")) else "") + row + r" \\"
 
 
+@lru_cache(maxsize=4096)
 def _character(character: str) -> str:
     if character in _SPECIAL:
         return _SPECIAL[character]

@@ -6,17 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.manifest import Manifest, read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.metrics.records import OK, VariantMetrics, read_case_ids, read_variant, read_variant_and_cases
-from exaid_evals.metrics.runs import natural_order, runs_on_disk
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.history import History, series_of
 from exaid_evals.runs.metric_names import Direction
+
+if TYPE_CHECKING:
+    from exaid_evals.artifacts.manifest import Manifest
+    from exaid_evals.metrics.records import VariantMetrics
 
 _SUFFIX = ".metrics.jsonl"
 # Comparisons of variants stand beside the variants' files, under this name.
@@ -42,7 +43,9 @@ class CampaignFormat(Format):
             DataError: a metrics file or the manifest is missing or malformed, the traces are not what was frozen,
                 or the metrics are older than the traces or runs that lie here.
         """
-        # What checks configurations is slow to import, and every worker that reads thousands of runs has this reader.
+        # What checks records is slow to import, and every worker that reads thousands of runs has this reader.
+        from exaid_evals.artifacts.manifest import read_manifest
+        from exaid_evals.metrics.records import read_case_ids
         from exaid_evals.traces.freeze import verify_frozen
 
         campaign = Campaign(source.path)
@@ -98,6 +101,9 @@ class CampaignFormat(Format):
         Raises:
             DataError: its metrics are malformed.
         """
+        from exaid_evals.artifacts.manifest import read_manifest
+        from exaid_evals.metrics.records import OK, read_variant_and_cases
+
         campaign = Campaign(source.path)
         path = campaign.metrics / f"{source.part}{_SUFFIX}"
         variant, cases = read_variant_and_cases(path)
@@ -131,6 +137,8 @@ class CampaignFormat(Format):
 
 def _cases(paths: Sequence[Path]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return the measures of every case that was not skipped: variant → case → measure → value."""
+    from exaid_evals.metrics.records import OK, read_variant_and_cases
+
     found = {}
     for path in paths:
         variant, cases = read_variant_and_cases(path)
@@ -144,12 +152,18 @@ def _metrics_files(campaign: Campaign) -> list[Path]:
     except OSError:
         return []
     found = [name for name in names if name.endswith(_SUFFIX) and not name.startswith((".", _NO_VARIANT))]
+    if not found:
+        return []
+    from exaid_evals.metrics.runs import natural_order  # late: most folders are no campaign
+
     return [
         campaign.metrics / name for name in sorted(found, key=lambda name: natural_order(name.removesuffix(_SUFFIX)))
     ]
 
 
 def _read(path: Path) -> VariantMetrics:
+    from exaid_evals.metrics.records import read_variant
+
     variant = read_variant(path)
     if variant.variant_id != path.name.removesuffix(_SUFFIX):
         raise DataError(
@@ -164,6 +178,8 @@ def _check(
     campaign: Campaign, manifest: Manifest, path: Path, variant: VariantMetrics, cases: Sequence[str]
 ) -> list[str]:
     """Return what is odd about a variant's metrics."""
+    from exaid_evals.metrics.runs import runs_on_disk
+
     made_from = variant.made_from
     warnings = []
     if made_from is None:

@@ -53,9 +53,9 @@ class TrainingRunFormat(Format):
         self._seen: Listing | None = None
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return all files that are read, present or not; a model's checkpoint is none of them."""
+        """Return the files that are read and are there, for each look lists the folder anew; no model's checkpoint."""
         self._seen = seen = Listing.of(source.path)
-        return [seen.path(name) for name in (*_NAMES, *optional_files.names(seen.files))]
+        return [seen.path(name) for name in (*_NAMES, *optional_files.names(seen.files)) if name in seen.files]
 
     def listed(self, source: Source) -> Sequence[Path]:
         """Return the run's folder and that of its metrics: what is asked before this format looks at names in them."""
