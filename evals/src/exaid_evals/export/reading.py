@@ -311,26 +311,26 @@ class _Work:
 
 
 def _left_out(folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
-    """Return what lies in a folder of runs and holds none of them: folders, and files of the runs' kind."""
+    """Return what lies in a folder beside its runs, and in those in it that hold several: folders, and files alike."""
     if sources[0].path == folder:
         return ()  # it is a run itself
-    below = [source.path.relative_to(folder).parts for source in sources if source.path.is_relative_to(folder)]
-    if not all(below) or not below:
+    below = [source.path for source in sources if source.path.is_relative_to(folder)]
+    if folder in below or not below:
         return ()  # it is a store that its format searches
-    members = {parts[0] for parts in below}
+    members = {path for run in below for path in (run, *run.parents)}
+    holding = Counter(path.parent for path in members)
     kinds = {source.path.suffix for source in sources if source.path.is_file()}
-    try:
-        with os.scandir(folder) as entries:
-            others = [
-                one.name
+    others: list[str] = []
+    for holder in sorted({folder, *(path for path, n in holding.items() if n > 1 and path.is_relative_to(folder))}):
+        with contextlib.suppress(OSError), os.scandir(holder) as entries:
+            others += [
+                path.relative_to(folder).as_posix()
                 for one in entries
-                if one.name not in members
+                if (path := holder / one.name) not in members
                 and not one.name.startswith((".", "_"))
                 and one.name not in _NO_RUNS
-                and (one.is_dir(follow_symlinks=False) or (kinds and Path(one.name).suffix in kinds))
+                and (one.is_dir(follow_symlinks=False) or (kinds and path.suffix in kinds))
             ]
-    except OSError:
-        return ()
     more = len(others) - _LEFT_OUT_AT_MOST
     named = sorted(others)[:_LEFT_OUT_AT_MOST]
     return (*named, *([f"{more} more"] if more > 0 else []))

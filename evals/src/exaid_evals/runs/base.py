@@ -224,6 +224,7 @@ class Format(ABC):
         has_history: whether it reads what a training logged, step by step.
         grows: whether a history makes sense while it grows.
         generic: whether it claims any file of a kind: what another format knows by its own signs is that one's.
+        many: whether its files hold several runs each; the rows of one are then no steps to any generic format.
     """
 
     name: ClassVar[str]
@@ -231,6 +232,7 @@ class Format(ABC):
     has_history: ClassVar[bool] = False
     grows: ClassVar[bool] = True
     generic: ClassVar[bool] = False
+    many: ClassVar[bool] = False
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()

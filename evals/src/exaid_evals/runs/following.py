@@ -18,7 +18,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import regular_descriptor
 from exaid_evals.runs.base import Follower, Format, Row, Source
 from exaid_evals.runs.history import Series
-from exaid_evals.runs.rows import STEP_NAMES, history_of
+from exaid_evals.runs.rows import history_of, step_column
 
 __all__ = ["FollowedRows", "FollowedStore", "Follower", "Row", "merged"]
 
@@ -136,14 +136,14 @@ class FollowedRows(ABC):
         The finest column that has come so far counts the steps, as in the analysis. A row that has but a coarser one
         belongs to the last step.
         """
-        names = [name for name in STEP_NAMES if name in row]
-        if names and (self._step_name is None or STEP_NAMES.index(names[0]) < STEP_NAMES.index(self._step_name)):
-            self._step_name = names[0]
+        finest = step_column(row)
+        if finest is not None and step_column([finest, self._step_name or finest]) == finest:
+            self._step_name = finest
         name, number = self._step_name, self._n_rows
         self._n_rows += 1
         if name is None:
             step: Any = number
-        elif name in row or not names:
+        elif name in row or finest is None:
             step = row.get(name)
         else:
             step = self._last_step

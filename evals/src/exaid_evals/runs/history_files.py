@@ -19,7 +19,7 @@ from exaid_evals.runs.files.summary import flat_settings, is_incidental, plain, 
 from exaid_evals.runs.files.training_history import divergence_of, training_of
 from exaid_evals.runs.history import BatchRow, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
-from exaid_evals.runs.rows import Row, Table, batch_of, history_of
+from exaid_evals.runs.rows import Row, Table, batch_of, history_of, simple
 from exaid_evals.runs.run_names import position_of
 
 HISTORY_NAMES = ("train_history", "history", "metrics", "log", "progress")
@@ -48,7 +48,7 @@ class HistoryFile(Format):
         """Tell whether such a file is named, or lies under a usual name in a folder; any other file may be anything."""
         if place.is_file():
             return suffix_of(place) in self.suffixes
-        return usual_file(place, self.suffixes) is not None
+        return self.file_in(place) is not None
 
     def named(self, place: Path) -> Mapping[str, Source]:
         """Return the runs by the stems of files, or the names of folders with a history."""
@@ -87,8 +87,11 @@ class HistoryFile(Format):
         """Yield the rows of a file in order of logging; what is left out is told of in `warnings`."""
 
     def _file(self, source: Source) -> Path:
-        found = source.path if not source.path.is_dir() else usual_file(source.path, self.suffixes)
-        return found or source.path
+        return (self.file_in(source.path) if source.path.is_dir() else None) or source.path
+
+    def file_in(self, folder: Path) -> Path | None:
+        """Return the file that holds the run of a folder; None without one."""
+        return usual_file(folder, self.suffixes)
 
 
 def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:
@@ -254,7 +257,7 @@ def _training(
     history: History, columns: Mapping[str, Sequence[float | None]], config: Mapping[str, Any]
 ) -> Training | None:
     """Return how training went, where epochs count the steps."""
-    if history.step_name not in _EPOCHS:
+    if history.step_name is None or simple(history.step_name) not in _EPOCHS:
         return None
     longest = max(history.series.values(), key=lambda series: len(series.points), default=None)
     if longest is None:

@@ -181,12 +181,17 @@ def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Sou
             for form in asked
             if form.generic == generic
             for name, source in form.named(place).items()
-            if not (generic and (name in names or source.path in taken))
+            if not (generic and (name in names or source.path in taken or _of_many(source.path, asked)))
         ]
         found += mine
         names |= {name for _, name, _ in mine}
         taken |= {path for form, _, source in mine for path in (source.path, *(form.inputs(source) or ()))}
     return found
+
+
+def _of_many(path: Path, asked: Sequence[Format]) -> Format | None:
+    """Return the format by which a file holds several runs, as rows; None where none does."""
+    return next((form for form in asked if form.many and path.is_file() and form.claims(path)), None)
 
 
 def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -> History:
@@ -222,6 +227,9 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
     if source is not None and (history := asked[0].online(run_name)) is not None:
         return history
     if own.exists():
+        if (table := _of_many(own, asked)) is not None:
+            remedy = f"`exaid-evals export --run {shlex.quote(run_name)}` reads them"
+            raise DataError(f"holds runs ({table.name}) that logged no steps", where=run_name, remedy=remedy)
         what = "holds no run" if own.is_dir() else "is not a history"
         remedy = (
             f"known are {', '.join(form.name for form in asked)}; a format of your own is --source module:attribute"

@@ -16,8 +16,25 @@ SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
 _EVENTS = ("event", "events", "restart", "resumed")
 """Columns that say what happened (`restart`, `resumed from step 200`) rather than how large something is."""
 _NO_METRICS = frozenset({"_timestamp", "_runtime", "timestamp", "wall_time", "time", "date", "datetime"})
+_NO_METRICS |= {"", "unnamed:_0"}  # the numbers of rows that pandas writes before them
 
 Row = Mapping[str, Any]
+
+
+def simple(name: str) -> str:
+    """Return a column's name in lower case, with underscores for blanks: `Global Step` is `global_step`."""
+    return name.strip().lower().replace(" ", "_")
+
+
+def step_column(names: Iterable[str], own: str | None = None) -> str | None:
+    """Return the finest column that counts steps, however it is written; None without one.
+
+    Args:
+        names: of columns.
+        own: the column of a source that has one of its own; it counts if it is there.
+    """
+    found = {simple(name): name for name in reversed([*names])}
+    return next((found[name] for name in ((own or "step"), *STEP_NAMES) if name in found), None)
 
 
 @dataclass
@@ -86,14 +103,13 @@ def history_of(
         batches: that were logged elsewhere.
     """
     table = rows if isinstance(rows, Table) else Table.of_rows(rows)
-    names = STEP_NAMES if step_name is None else (step_name, *STEP_NAMES)
-    step_name = next((name for name in names if name in table.names), None)
+    step_name = step_column(sorted(table.names), step_name)
     told = list(warnings)
     steps = _steps(table, step_name, told)
     by_metric = {
         name: Series(name, _points(table.columns[name], steps))
         for name in sorted(table.columns)
-        if name != step_name and name not in _NO_METRICS
+        if name != step_name and simple(name) not in _NO_METRICS
     }
     by_metric = {name: one for name, one in by_metric.items() if len(one.points)}
     metrics, system = split_system(by_metric)
@@ -103,7 +119,7 @@ def history_of(
     told += [f"{name}: no value is a number; it is left out" for name in texts]
     for name, at in table.lists.items():
         count = sum(not math.isnan(steps[row]) for row in at)
-        if count and name != step_name and name not in _NO_METRICS:
+        if count and name != step_name and simple(name) not in _NO_METRICS:
             told.append(f"{name}: {count} rows hold lists, which are not metrics; they are left out")
     return History(
         run_name,

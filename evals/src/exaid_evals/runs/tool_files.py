@@ -24,10 +24,10 @@ from exaid_evals.runs.files.content import as_utf8
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.files.summary import numbers_of, seed_in, settings_of, undefined_warning
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
+from exaid_evals.runs.history_files import batch_rows, config_beside, leading_metric, run_of
 from exaid_evals.runs.rows import Row, history_of
 
-_HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 16
 """Logs begin with the program that makes them, and a result of Ray's is one long line."""
 
 
@@ -46,7 +46,7 @@ class ToolFile(Format):
 
     files: ClassVar[tuple[str, ...]]
     sign: ClassVar[re.Pattern[bytes]]
-    below: ClassVar[int] = 1
+    below: ClassVar[int] = 2
     configs: ClassVar[tuple[str, ...]] = ()
     left_out: ClassVar[tuple[str, ...]] = ()
     leading: ClassVar[tuple[str, ...]] = ()
@@ -160,11 +160,11 @@ class ToolFile(Format):
 
 def head(path: Path) -> bytes:
     """Return the first bytes of a file's text; none of what is not an ordinary file, or cannot be read."""
-    found = first_bytes(path, _HEAD_BYTES)
+    found = first_bytes(path, HEAD_BYTES)
     if path.suffix == ".gz":
         unpacked = zlib.decompressobj(wbits=31)
         with contextlib.suppress(zlib.error):
-            found = unpacked.decompress(found, _HEAD_BYTES)
+            found = unpacked.decompress(found, HEAD_BYTES)
     return b"".join(as_utf8(iter([found])))
 
 
@@ -227,6 +227,7 @@ class ManyRuns(Format):
 
     has_history = True
     grows = False
+    many = True
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
@@ -280,7 +281,7 @@ class ManyRuns(Format):
             metrics, undefined = numbers_of(entry.metrics)
             warnings = [f"{name}: {one}" for one in [*entry.warnings, *undefined_warning(undefined)]]
             attributes, training = dict(entry.attributes), None
-            primary = next(iter((*entry.higher, *entry.lower)), None)
+            primary = next(iter((*entry.higher, *entry.lower)), None) or leading_metric(metrics, {})
         return Run(
             name=name,
             format=self.name,

@@ -6,6 +6,7 @@ import codecs
 import csv
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ MAX_LINE_CHARS = 16 * 1024 * 1024
 _DELIMITERS = (",", ";", "\t", "|")
 _ROWS_AT_ONCE = 20_000
 _NUMBERS = frozenset({int, float})
-_UNDEFINED = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–"})
+MISSING = frozenset({"", "na", "n/a", "<na>", "none", "null", "-", "–"})
+"""What stands in a cell without a value."""
 
 
 class Block(NamedTuple):
@@ -195,33 +197,58 @@ def line_of(block: Block, offset: int) -> int:
 def open_delimited(path: Path) -> Delimited:
     """Open a CSV file and read its header.
 
+    Lines that begin with `#` are passed over; one that stands on numbers is the header, as NumPy writes it.
+
     Raises:
         DataError: the file is missing, empty, or no UTF-8 text.
     """
     texts = _decoded(path)
-    head = ""
-    for text in texts:
-        head += text
-        if "\n" in head or len(head) > MAX_LINE_CHARS:
-            break
-    header, newline, rest = head.partition("\n")
-    first_line = 2
+    header, rest, first_line = "", "", 1
+    while True:
+        line, more = _first_line(texts, rest)
+        comment, header, rest, first_line = header, line.rstrip("\n").rstrip("\r"), more, first_line + 1
+        if comment.startswith("#") and (_is_number(header) or _as_wide(comment, header)):
+            header, rest, first_line = comment.lstrip("# "), line + more, first_line - 1
+        elif header.startswith("#") and line.endswith("\n"):
+            continue
+        break
     delimiter = ""
-    if header[:4].lower() == "sep=" and len(header.rstrip("\r")) == 5:  # as Excel writes it
+    if header[:4].lower() == "sep=" and len(header) == 5:  # as Excel writes it
         delimiter = header[4]
-        header, newline, rest = rest.partition("\n")
-        first_line = 3
-    header = header.rstrip("\r")
+        line, rest = _first_line(texts, rest)
+        header, first_line = line.rstrip("\n").rstrip("\r"), first_line + 1
     if not header.strip():
-        raise DataError(
-            "is empty" if not newline else "has no header", where=str(path), remedy="write or copy it again"
-        )
+        raise DataError("is empty" if not line else "has no header", where=str(path), remedy="write or copy it again")
+    texts = itertools.chain([rest], texts)
+    if not delimiter and not any(one in header for one in _DELIMITERS) and len(header.split()) > 1:
+        line, rest = _first_line(texts, "")
+        texts = itertools.chain([line, rest], texts)
+        if len(line.split()) == len(header.split()):  # else the blanks are those of a lone column's name
+            header, delimiter = "\t".join(header.split()), "\t"
+            texts = ("\t".join(line.split()) + "\n" for line in _whole_lines(texts))
     try:
         delimiter, columns, warnings = _header(header, delimiter)
     except csv.Error as error:
         raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
-    texts = itertools.chain([rest], texts)
     return Delimited(path, list(columns), delimiter, texts, list(warnings), _first_line=first_line)
+
+
+def _first_line(texts: Iterator[str], held: str) -> tuple[str, str]:
+    """Return the first line of a text, with its end, and what has been read of the text behind it."""
+    while "\n" not in held and len(held) <= MAX_LINE_CHARS and (text := next(texts, "")):
+        held += text
+    line, end, rest = held.partition("\n")
+    return line + end, rest
+
+
+def _as_wide(comment: str, line: str) -> bool:
+    """Tell whether a comment has as many cells as the line below, and is no note of a program's own."""
+    return not comment.startswith("#{") and any(0 < comment.count(one) == line.count(one) for one in _DELIMITERS)
+
+
+def _is_number(line: str) -> bool:
+    """Tell whether a line begins with a number."""
+    return re.match(r"\s*[-+]?\.?\d[\d.eE+-]*(?:[,;|\s]|$)", line) is not None
 
 
 @lru_cache(maxsize=64)
@@ -251,7 +278,7 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         stripped = text.strip()
-        if stripped.lower() in _UNDEFINED:
+        if stripped.lower() in MISSING:
             return math.nan
         if stripped.count(",") == 1:
             whole, _, decimals = stripped.partition(",")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +146,15 @@ class _PlainLoader(BoundedLoader):
     """A safe loader for which every tag stands for plain data."""
 
 
-def _plain(loader: _PlainLoader, _: str, node: yaml.Node) -> Any:
+def _plain(loader: _PlainLoader, tag: str, node: yaml.Node) -> Any:
     """Return a tagged value without its tag: a tuple as a list, an object as its fields, a name as its text."""
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]
+    value = loader.construct_scalar(node)  # type: ignore[arg-type]
+    # Of a Python name the tag says it all: `!!python/name:torch.optim.Adam ''`.
+    return value or (tag.rpartition(":")[2] if "python/name:" in tag else value)
 
 
 _PlainLoader.add_multi_constructor("", _plain)
@@ -221,3 +223,12 @@ def embedded(text: Any) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def lists_of(data: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the columns of a table in JSON: lists, or mappings of row to value as a data frame's `to_json` writes."""
+    columns = {
+        name: list(one.values()) if isinstance(one, dict) and one and all(key.isdigit() for key in one) else one
+        for name, one in data.items()
+    }
+    return {name: one for name, one in columns.items() if isinstance(one, list)}

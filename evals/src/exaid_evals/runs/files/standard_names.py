@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from exaid_evals.runs.metric_names import role_of_column
+
 ACCURACY = "accuracy"
 BALANCED = "balanced_accuracy_adjusted"
 KAPPA = "kappa"
@@ -115,9 +117,13 @@ def is_no_metric(written: str) -> bool:
     [True, True, True, True, True, True]
     >>> [is_no_metric(name) for name in ("loss", "num_correct", "n_items", "support", "accuracy", "time")]
     [False, True, True, True, False, False]
+    >>> is_no_metric("train_loss_epoch"), is_no_metric("best_loss_epoch")
+    (False, True)
     """
     simple = re.sub(r"[^a-z0-9]+", "_", written.strip().lower()).strip("_")
     bare = _PREFIX.sub("", simple)
+    if bare.endswith("_epoch") and "best" not in bare and role_of_column(bare) == "metric":
+        return False  # a loss over an epoch
     return (
         bare in _NO_METRICS or bare.startswith(("n_", "num_", "seed_")) or bare.endswith(("_seed", "_epoch", "_epochs"))
     )

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import Block, Delimited, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
-from exaid_evals.runs.history_files import HistoryFile
-from exaid_evals.runs.rows import Row, Table
+from exaid_evals.runs.history_files import HistoryFile, suffix_of
+from exaid_evals.runs.metric_names import role_of_column
+from exaid_evals.runs.rows import Row, Table, step_column
 
 
 class CsvFormat(HistoryFile):
@@ -29,6 +31,19 @@ class CsvFormat(HistoryFile):
     def table(self, path: Path, warnings: list[str]) -> Table:
         """Return the columns, read a block of lines at a time."""
         return csv_table(path, warnings)
+
+    def file_in(self, folder: Path) -> Path | None:
+        """Return the file of a usual name, else the only table, where it counts steps and holds a known metric."""
+        usual = super().file_in(folder)
+        if usual is not None or not folder.is_dir():
+            return usual
+        tables = [path for path in folder.iterdir() if suffix_of(path) in self.suffixes and path.is_file()]
+        try:
+            columns = open_delimited(tables[0]).columns if len(tables) == 1 else []
+        except DataError:
+            return None
+        measured = step_column(columns) and any(role_of_column(name) == "metric" for name in columns)
+        return tables[0] if measured else None
 
     def may_become(self, place: Path) -> bool:
         """Tell by the suffix."""
@@ -165,8 +180,8 @@ def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
 
 
 def _cell(text: str) -> float | str | None:
-    """Return a cell: empty is missing; a logged `nan` is what diverged, and stays NaN."""
-    if not text.strip():
+    """Return a cell: empty is missing, and so is what tools write in its place; a logged `nan` diverged, and stays."""
+    if text.strip().lower() in MISSING:
         return None
     try:
         return number(text)

@@ -15,7 +15,7 @@ from exaid_evals.runs.files import mlflow_database, mlflow_files
 from exaid_evals.runs.files.mlflow_files import FINISHED
 from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
 from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.history_files import batch_rows, value_of
+from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric, value_of
 from exaid_evals.runs.rows import split_system
 
 _DATABASES = ("mlflow.db", "mlruns.db")
@@ -72,12 +72,14 @@ class MlflowFormat(Format):
             run.metrics = self._other_values(source, name)
         if run.status and run.status != FINISHED:
             warnings.append(f"the run's status is {run.status}: its numbers may not be final")
-        if not run.metrics:
+        beside = {key: value for key, value in run.metrics.items() if is_beside(key)}
+        metrics = {key: value for key, value in sorted(run.metrics.items()) if key not in beside}
+        if not metrics:
             warnings.append("it has no metric")
         return Run(
             name=name,
             format=self.name,
-            metrics=dict(sorted(run.metrics.items())),
+            metrics=metrics,
             config=settings_of(run.params),
             seed=seed_in(run.params),
             trial=(run.name or run.run_id[:8]) if run.parent else None,
@@ -89,7 +91,9 @@ class MlflowFormat(Format):
                 "mlflow_run_id": run.run_id,
                 "mlflow_run_name": run.name,
                 "mlflow_status": run.status,
+                **({"beside_metrics": beside} if beside else {}),
             },
+            default_primary=leading_metric(metrics, {}),
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
             origin=source.path,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.document import objects, read_document
+from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history_files import HistoryFile, suffix_of, usual_file
 from exaid_evals.runs.rows import Row
@@ -56,11 +56,11 @@ class FollowedJsonl(FollowedRows):
         return value
 
 
-_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*\[|\[\s*\{)")
+_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"\d+\"\s*:)|\[\s*\{)")
 
 
 class JsonFormat(HistoryFile):
-    """Reads a list of numbers for each name, as `json.dump(history.history)` writes it, or a list of rows."""
+    """Reads a list of rows, or a list of numbers for each name; pandas writes that as a mapping of row to number."""
 
     name = "json"
     suffixes = (".json",)
@@ -83,7 +83,7 @@ class JsonFormat(HistoryFile):
         data = read_document(path, keep_nan=True, warnings=warnings)
         if isinstance(data, list):
             return [row for row in data if isinstance(row, dict)]
-        lists = {name: one for name, one in data.items() if isinstance(one, list)}
+        lists = lists_of(data)
         length = max(map(len, lists.values()), default=0)
         short = [name for name, one in lists.items() if len(one) < length]
         if short:
@@ -101,7 +101,7 @@ class JsonFormat(HistoryFile):
             data = read_document(path)
         except DataError:
             return False
-        first = data[0] if isinstance(data, list) else next((one for one in data.values() if isinstance(one, list)), ())
+        first = data[0] if isinstance(data, list) else next(iter(lists_of(data).values()), ())
         values = first.values() if isinstance(first, dict) else first
         return any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 

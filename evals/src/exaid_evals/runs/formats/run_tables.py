@@ -7,26 +7,39 @@ list for each name).
 
 from __future__ import annotations
 
+import csv
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files.document import read_object
+from exaid_evals.runs.files.document import lists_of, read_document
+from exaid_evals.runs.files.summary import is_incidental
 from exaid_evals.runs.formats.csv_file import csv_rows
+from exaid_evals.runs.history_files import is_beside
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import STEP_NAMES, Row
-from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
+from exaid_evals.runs.rows import Row, simple, step_column
+from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
 
-_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "experiment_id", "exp", "exp_id")
+_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id")
+_ROW_COLUMNS = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
+"""What tells runs apart where it differs in every row, and nothing counts steps: a table of results."""
+_OF_WANDB = {"name", "state", "created"}
+"""Columns of the table of runs that W&B's page writes."""
 _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "group")
-_HEADER = re.compile(rb"\A(?:\xef\xbb\xbf)?([^\n]*[,;\t|][^\n]*)\r?\n")
+_NO_SETTINGS = ("metric", "state", "status", "notes", "tags", "created")
+_ROLES = ("metrics.", "params.", "tags.")
+"""How the columns of MLflow's `search_runs` begin."""
+_CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 
 
 class LongCsvFormat(ManyRuns):
-    """Reads a run for each name in the column `run`; long tables have a row a metric (`metric`, `value`)."""
+    """Reads a run for each name in the column `run`; long tables have a row a metric (`metric`, `value`).
+
+    So are tables of results with a row a run, and what W&B's charts write, with a column a run.
+    """
 
     name = "long_csv"
 
@@ -40,7 +53,9 @@ class LongCsvFormat(ManyRuns):
         """Read the file."""
         warnings: list[str] = []
         rows = list(csv_rows(path, warnings))
-        column = next(name for name in rows[0] if name.strip().lower() in _RUN_COLUMNS) if rows else ""
+        column = _run_column(rows, {simple(name): name for name in rows[0]}) if rows else None
+        if column is None:
+            return _of_chart(rows, warnings)
         groups: dict[str, list[Row]] = {}
         for row in rows:
             groups.setdefault(_text(row.get(column)), []).append(row)
@@ -52,8 +67,25 @@ class LongCsvFormat(ManyRuns):
         return found
 
 
+def _run_column(rows: Sequence[Row], columns: Mapping[str, str]) -> str | None:
+    """Return the column that names the run of each row; None where none does.
+
+    Args:
+        rows: some of the table.
+        columns: simple name → name.
+    """
+    found = next((columns[one] for one in _RUN_COLUMNS if one in columns), None)
+    if found is None and columns.keys() >= _OF_WANDB:
+        found = columns["name"]
+    if found is not None or step_column(columns.values()) or len(rows) < 2:
+        return found
+    names = [columns[one] for one in _ROW_COLUMNS if one in columns]
+    differ = [name for name in names if len({_text(row.get(name)) for row in rows}) == len(rows)]
+    return differ[0] if differ and any(role_of_column(name) == "metric" for name in columns.values()) else None
+
+
 def _entry(rows: list[Row], column: str) -> Entry:
-    lowered = {name: name.strip().lower() for name in rows[0]}
+    lowered = {name: simple(name) for name in rows[0]}
     constant = {
         name: rows[0].get(name)
         for name in rows[0]
@@ -64,36 +96,98 @@ def _entry(rows: list[Row], column: str) -> Entry:
         for name, value in constant.items()
         if lowered[name] in _SETTINGS or isinstance(value, str) or role_of_column(name) == "schedule"
     }
-    settings = {name: value for name, value in settings.items() if value is not None and lowered[name] != "metric"}
+    settings = {
+        name: value
+        for name, value in settings.items()
+        if value is not None and lowered[name] not in _NO_SETTINGS and not (is_incidental(name) and name not in _SETTINGS)
+    }
     metric = next((name for name, low in lowered.items() if low in ("metric", "metric_name")), None)
     value = next((name for name, low in lowered.items() if low in ("value", "metric_value", "score")), None)
-    steps = next((name for step in STEP_NAMES for name, low in lowered.items() if low == step), None)
-    left = {column, *settings}
-    found: list[Row] = []
-    for at, row in enumerate(rows):
-        step = row.get(steps) if steps else (0 if metric else at)
-        if metric is not None and value is not None:
-            found.append({"step": step, str(row.get(metric)): row.get(value)})
-        else:
-            kept = {name: one for name, one in row.items() if name not in left and one is not None}
-            found.append({**kept, "step": step})
-    config = {lowered[name]: one for name, one in settings.items()}
+    steps = step_column(lowered)
+    if any(name.startswith(_ROLES[0]) for name in lowered):
+        return _of_mlflow(rows[-1])
+    config = {lowered[name]: one for name, one in settings.items()} | {
+        lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in _ROW_COLUMNS
+    }
     fold, trial = config.pop("fold", None), config.pop("trial", None)
-    return Entry(
+    entry = Entry(
         config=config,
-        rows=found,
-        step="epoch" if steps is not None and lowered[steps] == "epoch" and metric is None else "step",
         fold=int(fold) if isinstance(fold, float) and fold.is_integer() else None,
         trial=None if trial is None else _text(trial),
     )
+    left = {column, "", *settings, *(name for name, value in constant.items() if isinstance(value, str))} - {metric}
+    if len(rows) == 1 and steps is None and metric is None:
+        named = {name: one for name, one in rows[0].items() if name not in left and one is not None}
+        entry.metrics = {name: one for name, one in named.items() if not is_beside(name)}
+        beside = {name: one for name, one in named.items() if name not in entry.metrics}
+        entry.attributes = {"beside_metrics": beside} if beside else {}
+        return entry
+    entry.step = "epoch" if steps is not None and lowered[steps] == "epoch" and metric is None else "step"
+    for at, row in enumerate(rows):
+        step = row.get(steps) if steps else (0 if metric else at)
+        if metric is not None and value is not None:
+            entry.rows.append({"step": step, str(row.get(metric)): row.get(value)})
+        else:
+            kept = {name: one for name, one in row.items() if name not in {*left, steps} and one is not None}
+            entry.rows.append({**kept, entry.step: step})
+    return entry
+
+
+def _of_mlflow(row: Row) -> Entry:
+    """Return a run of a table that MLflow's `search_runs` returned."""
+    metrics, params, tags = (
+        {name.removeprefix(role): one for name, one in row.items() if name.startswith(role) and one is not None}
+        for role in _ROLES
+    )
+    known = {"mlflow_run_name": tags.get("mlflow.runName"), "mlflow_status": row.get("status")}
+    parent = tags.get("mlflow.parentRunId")
+    return Entry(
+        metrics=metrics,
+        config=params,
+        trial=str(known["mlflow_run_name"] or row.get("run_id")) if parent else None,
+        group=str(parent)[:8] if parent else None,
+        attributes={"mlflow_experiment": _text(row.get("experiment_id"))}
+        | {key: one for key, one in known.items() if one is not None},
+    )
+
+
+def _of_chart(rows: Sequence[Row], warnings: list[str]) -> dict[str, Entry]:
+    """Return the runs of a chart, whose columns are called `run - metric`, with bounds that are not read."""
+    found: dict[str, Entry] = {}
+    steps = step_column(rows[0]) if rows else None
+    for row in rows:
+        of_run: dict[str, dict[str, Any]] = {}
+        for name, value in row.items():
+            told = _CHART.fullmatch(name)
+            if told and not told["bound"] and value is not None and not told["metric"].endswith("_step"):
+                of_run.setdefault(told["run"], {})[told["metric"]] = value
+        for run, values in of_run.items():
+            entry = found.setdefault(run, Entry(step="step", warnings=[] if found else list(warnings)))
+            entry.rows.append({**values, "step": row.get(steps) if steps else None})
+    return found
 
 
 def _is_long(path: Path) -> bool:
-    found = _HEADER.match(head(path))
-    if found is None:
+    """Tell by the beginning, of which a last line that may be cut is left out."""
+    try:
+        lines = head(path).decode("utf-8-sig", "replace").splitlines()
+        lines = lines[: -1 if len(lines) > 2 and path.stat().st_size > HEAD_BYTES else None]
+    except OSError:
         return False
-    columns = [cell.strip().strip('"').lower() for cell in re.split(r"[,;\t|]", found[1].decode("utf-8", "replace"))]
-    return len(columns) > 1 and any(name in _RUN_COLUMNS for name in columns)
+    opening = lines[0] if lines else ""
+    delimiter = max((",", ";", "\t", "|"), key=opening.count)
+    try:
+        cells = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return False
+    names = [cell.strip() for cell in cells[0]] if cells else []
+    if len(names) < 2:
+        return False
+    charted = [_CHART.fullmatch(name) for name in names[1:]]
+    if any(told and told["bound"] for told in charted):
+        return step_column(names[:1]) is not None and all(charted)
+    rows: list[Row] = [dict(zip(names, row, strict=False)) for row in cells[1:] if row]
+    return _run_column(rows, {simple(name): name for name in names}) is not None
 
 
 def _text(value: object) -> str:
@@ -103,7 +197,7 @@ def _text(value: object) -> str:
 
 
 _CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?[^\n]*\b(?:mean_)?fit_time\b[^\n]*\b(?:mean_test_\w+|test_\w+)")
-_JSON = re.compile(rb'\A\s*\{\s*"(?:mean_)?fit_time"\s*:\s*\[')
+_JSON = re.compile(rb'\A\s*(?:\{|\[\s*\{)\s*(?:"[^"]*"\s*:\s*\d+\s*,\s*)?"(?:mean_)?fit_time"\s*:')
 
 
 class SklearnFormat(ManyRuns):
@@ -140,11 +234,13 @@ def _candidate(row: Row, at: int, group: str) -> Entry:
     if not config and (params := _mapping(row.get("params"))):
         config = params
     times = {key: value for key, value in row.items() if key in ("mean_fit_time", "mean_score_time")}
-    attributes = {"std": spread, "splits": splits, "beside_metrics": times}
+    rounds = {key: row[key] for key in ("iter", "n_resources") if key in row}  # of a search by halving
+    attributes = {"std": spread, "splits": splits, "beside_metrics": times, "halving": rounds}
     return Entry(
         metrics=metrics,
         config={key: value for key, value in config.items() if value not in (None, "")},
-        trial=str(at),
+        # A table that was sorted keeps the candidates' numbers where pandas wrote them.
+        trial=_text(row.get("", row.get("Unnamed: 0", at))) or str(at),
         group=group,
         attributes={key: value for key, value in attributes.items() if value},
         higher=tuple(sorted(metrics)),
@@ -160,11 +256,13 @@ def _fold(row: Row, at: int, group: str) -> Entry:
 
 
 def _of_lists(path: Path) -> list[Row]:
-    data = {key: value for key, value in read_object(path).items() if isinstance(value, list)}
-    lengths = {len(column) for column in data.values()}
-    if len(lengths) != 1:
+    data = read_document(path)
+    if isinstance(data, list):
+        return [row for row in data if isinstance(row, dict)]
+    columns = lists_of(data)
+    if len({len(column) for column in columns.values()}) != 1:
         raise DataError("holds lists of different lengths", where=str(path), remedy="write or copy it again")
-    return [{key: column[at] for key, column in data.items()} for at in range(lengths.pop())]
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
 def _mapping(value: Any) -> dict[str, Any]:

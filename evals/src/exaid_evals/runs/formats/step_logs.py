@@ -8,13 +8,11 @@ training.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
-from exaid_evals.errors import DataError
-from exaid_evals.runs.files.content import as_utf8, chunks
+from exaid_evals.runs.files.content import text_lines
 from exaid_evals.runs.files.document import objects
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
@@ -64,27 +62,6 @@ class NanogptFormat(ToolFile):
                     break
 
 
-def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
-    """Yield the lines of a file without their ends; bytes that are not UTF-8 are replaced, and told of.
-
-    Raises:
-        DataError: the file cannot be read, or has a line without an end.
-    """
-    held, odd = b"", 0
-    for chunk in as_utf8(chunks(path)):
-        *lines, held = (held + chunk).split(b"\n")
-        if len(held) > MAX_LINE_BYTES:
-            raise DataError("has a line without an end", where=str(path), remedy="name the right file")
-        for line in lines:
-            text = line.decode("utf-8", errors="replace").rstrip("\r")
-            odd += "\N{REPLACEMENT CHARACTER}" in text
-            yield text
-    if held:
-        yield held.decode("utf-8", errors="replace")
-    if odd:
-        warnings.append(f"{path.name}: {odd} lines are not UTF-8; what could be read of them was read")
-
-
 class MmengineFormat(ToolFile):
     """Reads a run a folder.
 
@@ -95,7 +72,7 @@ class MmengineFormat(ToolFile):
 
     name = "mmengine"
     files = (
-        *("vis_data/scalars.json", "scalars.json", "*/vis_data/scalars.json", "vis_data/[0-9]*_[0-9]*.json"),
+        *("vis_data/scalars.json", "scalars.json", "vis_data/[0-9]*_[0-9]*.json"),
         "*.log.json",
     )
     sign = re.compile(rb'\A\s*\{[^\n]*"step"\s*:|^\{"mode"\s*:\s*"(?:train|val)"', re.M)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
+from exaid_evals.runs.tool_files import folders_in, head
 
 _EVENTS = "events.out.tfevents."
 _DEEPEST = 4
 _SPLITS = ("train", "validation", "val", "valid", "eval", "test")
 _HPARAMS = "_hparams_/session_start_info"
+_BY_TIME = re.compile(r"\d{9,}\.\d+")
+_MAKER = re.compile(r"events\.out\.tfevents\.\d+\.(.+?)(?:\.\d+(?:\.v2)?)?")
 
 
 class TensorBoardFormat(Format):
@@ -40,7 +44,7 @@ class TensorBoardFormat(Format):
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the event files."""
-        return [path for _, _, path in _files_of(source.path)]
+        return [path for *_, path in _files_of(source.path)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each scalar."""
@@ -58,13 +62,13 @@ class TensorBoardFormat(Format):
         config: dict[str, Any] = {}
         warnings: list[str] = []
         events: list[tuple[float, str]] = []
-        for prefix, number, path in _files_of(folder):
+        for before, after, number, path in _files_of(folder):
             first = True
             for tag, step, value in _scalars(path, config, warnings):
                 if first and number:
                     events.append((float(step), f"restart: {path.name} begins"))
                 first = False
-                points.setdefault(f"{prefix}{tag}", []).append(Point(float(step), value))
+                points.setdefault(f"{before}{tag}{after}", []).append(Point(float(step), value))
         if not points:
             raise DataError("holds no scalar", where=str(folder), remedy="wait for its end, or leave it out")
         series = {tag: Series(tag, tuple(points[tag])) for tag in sorted(points)}
@@ -84,6 +88,8 @@ def _scalars(path: Path, config: dict[str, Any], warnings: list[str]) -> Iterato
             for value in event.summary.value:
                 if value.tag == _HPARAMS:
                     config.update(_hparams(value.metadata.plugin_data.content))
+                    continue
+                if value.tag.startswith("_hparams_/"):
                     continue
                 number = None
                 if value.HasField("tensor"):  # the loader turns old scalars into tensors
@@ -106,15 +112,49 @@ def _hparams(content: bytes) -> dict[str, Any]:
     return {key: getattr(values[key], values[key].WhichOneof("kind") or "string_value") for key in sorted(values)}
 
 
-def _files_of(folder: Path) -> list[tuple[str, int, Path]]:
-    """Return the event files of a run: what stands before their tags, how many came before in their folder, the file.
+def _files_of(folder: Path) -> list[tuple[str, str, int, Path]]:
+    """Return the event files of a run: what stands before and behind their tags, how many came before, the file.
 
     Keras writes what was measured on training and on validation data into folders of their own, under the same tags.
     """
-    own = [("", number, path) for number, path in enumerate(_event_files(folder))]
-    return own + [
-        (f"{split}/", number, path) for split in _SPLITS for number, path in enumerate(_event_files(folder / split))
+    places = [("", "", folder), *((f"{split}/", "", folder / split) for split in _SPLITS), *_parts_of(folder)]
+    return [
+        (before, after, number, path)
+        for before, after, place in places
+        for number, path in enumerate(_event_files(place))
     ]
+
+
+def _parts_of(folder: Path) -> list[tuple[str, str, Path]]:
+    """Return the folders below a run's that its own writer made: of hyper-parameters, and of scalars logged together.
+
+    `add_hparams` calls one by the time; `add_scalars("loss", {"a": …})` calls one `loss_a`, or `loss/a`, and logs
+    `loss` there, which is `loss/a` here.
+    """
+    made_by = {_maker_of(path) for path in _event_files(folder)}
+    found = []
+    for below in folders_in(folder) if made_by else ():
+        for place in [below] if (events := _event_files(below)) else folders_in(below):
+            events = _event_files(place)
+            if not events or not {_maker_of(path) for path in events} <= made_by:
+                continue
+            name = place.relative_to(folder).as_posix().replace("/", "_")
+            if _BY_TIME.fullmatch(name):
+                found.append(("", "", place))
+                continue
+            beginning = head(events[0])
+            ends = [at for at, sign in enumerate(name) if sign == "_"]
+            tags = (re.compile(re.escape(name[:at]).replace("_", "[_/]").encode()) for at in ends)
+            end = next((at for at, tag in zip(ends, tags, strict=True) if tag.search(beginning)), None)
+            if end is not None:
+                found.append(("", f"/{name[end + 1 :]}", place))
+    return found
+
+
+def _maker_of(path: Path) -> str:
+    """Return the machine and, where its name says it, the process that wrote an event file."""
+    found = _MAKER.fullmatch(path.name)
+    return found[1] if found else path.name
 
 
 def _event_files(folder: Path) -> list[Path]:
@@ -130,12 +170,12 @@ def _runs(place: Path, prefix: str = "", deep: int = 0) -> dict[str, Path]:
     if place.is_file():
         return {place.parent.resolve().name: place.parent} if place.name.startswith(_EVENTS) else {}
     found = {prefix or place.resolve().name: place} if _files_of(place) else {}
-    if deep < _DEEPEST and place.is_dir():
-        try:
-            folders = sorted(path for path in place.iterdir() if path.is_dir() and not path.is_symlink())
-        except OSError:
-            return found
-        for folder in folders:
-            if not folder.name.startswith(".") and not (folder.name in _SPLITS and _event_files(folder)):
-                found |= _runs(folder, f"{prefix}/{folder.name}".strip("/"), deep + 1)
+    own = {folder for *_, folder in _parts_of(place)}
+    for folder in folders_in(place) if deep < _DEEPEST else ():
+        if folder not in own and not (folder.name in _SPLITS and _event_files(folder)):
+            found |= {
+                name: run
+                for name, run in _runs(folder, f"{prefix}/{folder.name}".strip("/"), deep + 1).items()
+                if run not in own
+            }
     return found

@@ -17,7 +17,7 @@ from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.summary import numbers_of, plain, seed_in, settings_of, undefined_warning
 from exaid_evals.runs.files.wandb_log import STEP, WandbLog, each_row, flat, logged, read_log, system_series
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import batch_rows, is_beside
+from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric
 from exaid_evals.runs.rows import Row, history_of
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
@@ -83,6 +83,7 @@ class WandbFormat(Format):
                 **({"beside_metrics": others} if others else {}),
                 **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
             },
+            default_primary=leading_metric(metrics, {}),
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
             origin=source.path,
         )
