@@ -56,6 +56,9 @@ def test_predictions_are_those_of_each_item(tmp_path: Path) -> None:
     assert frame.iloc[:, 2:6].to_numpy().tolist() == [["7", "cat", "dog", "A"], ["8", "dog", "dog", "B"]]
     assert frame.prob_cat.isna().tolist() == [False, True]
     assert frame.prob_dog.tolist() == [0.8, 0.9]
+    table.write_text("image_id,name,file,y_true,y_pred\n7,Ann,a.png,1,1\n")
+    own = ee.read_runs(table.parent).predictions()
+    assert own[["name", "name_in_file", "file_in_file"]].to_numpy().tolist() == [["run", "Ann", "a.png"]]
     table.write_text("y_true,y_pred\n1,1\n0,1\n")
     assert ee.read_runs(table.parent).predictions().item.tolist() == ["1", "2"]
     table.write_text("y_true,y_pred,prob_1\n1,1,high\n")

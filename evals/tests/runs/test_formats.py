@@ -144,7 +144,7 @@ CASES: dict[str, tuple[str, dict[str, str], dict[str, float], dict[str, Any], in
             "train.log": "number of parameters: 10M\nstep 0: train loss 4.1, val loss 4.2\niter 0: loss 4.2, time 9ms\n"
             "step 250: train loss 2.1, val loss 2.3\niter 250: loss 2.2, time 9ms\n"
         },
-        {"train/loss": 2.2, "train/loss_eval": 2.1, "val/loss": 2.3},
+        {"train/loss": 2.2, "train/loss_estimate": 2.1, "val/loss": 2.3},
         {},
         None,
     ),

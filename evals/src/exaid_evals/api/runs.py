@@ -124,7 +124,8 @@ class Runs:
         It is read from tables of predictions (`val_predictions.csv`: `true`, `predicted`, numbers for the scores of
         classes, and the table's other columns as text) and from logs of inspect-ai and lm-eval (`true`: the
         target's first 300 characters, `predicted`: the answer's, and a number a metric). `item` is the id as text, or
-        without ids the place in the file from 1; what a file lacks is NaN.
+        without ids the place in the file from 1; what a file lacks is NaN. A table's own column `name` is
+        `name_in_file`, and so are others that would be ours.
 
         Raises:
             DataError: a file of predictions is damaged.
@@ -137,11 +138,10 @@ class Runs:
             for path in _files_of_items(self._sources[run.name].path)
             for frame in ([_table(path)] if path.suffix == ".csv" else _logged(path))
         ]
-        first = ["name", "file", "item", "true", "predicted"]
         if not frames:
-            return pd.DataFrame(columns=first)
+            return pd.DataFrame(columns=[*_OURS])
         joined = pd.concat(frames, ignore_index=True)
-        return joined[[*first, *(name for name in joined.columns if name not in first)]]
+        return joined[[*_OURS, *(name for name in joined.columns if name not in _OURS)]]
 
     def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every frame that has rows as a Parquet file, and return the files.
@@ -179,8 +179,11 @@ def _files_of_items(place: Path) -> list[Path]:
     return sorted(place.parent.glob(f"samples_*_{glob.escape(stamp)}.jsonl")) if stamp != place.stem else [place]
 
 
+_OURS = ("name", "file", "item", "true", "predicted")
+
+
 def _table(path: Path) -> pd.DataFrame:
-    """Return a table of predictions, each column once."""
+    """Return a table of predictions, each column once; one called as a column of ours is `…_in_file`."""
     import pandas as pd
 
     from exaid_evals.runs.files.delimited import number, open_delimited
@@ -192,7 +195,8 @@ def _table(path: Path) -> pd.DataFrame:
     columns: dict[str, list[str] | list[float]] = {}
     for index, (name, cells) in enumerate(zip(file.columns, file.cells(), strict=True)):
         try:
-            columns.setdefault(known.get(index, name), list(map(number, cells)) if index in layout.scores else cells)
+            own = f"{name}_in_file" if name in _OURS and index not in known else name
+            columns.setdefault(known.get(index, own), list(map(number, cells)) if index in layout.scores else cells)
         except ValueError as error:
             raise DataError(str(error), where=f"{path}, column {name}", remedy="write or copy it again") from None
     frame = pd.DataFrame(columns)

@@ -123,7 +123,7 @@ def t_95(n: int) -> float:
         (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
         (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
     )
-    t = x + sum(part / free**power for power, part in enumerate(expansion, start=1))
+    t: float = x + sum(part / free**power for power, part in enumerate(expansion, start=1))
     peak = 2 * math.exp(math.lgamma((free + 1) / 2) - math.lgamma(free / 2)) / math.sqrt(free * math.pi)
     for _ in range(0 if free > 2000 else 8):
         t += (0.95 - _within(t, free)) / (peak * (1 + t * t / free) ** (-(free + 1) / 2))

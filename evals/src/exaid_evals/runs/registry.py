@@ -43,6 +43,7 @@ _BUILT_IN = {
     "keras": f"{_PACKAGE}.csv_tools:KerasFormat",
     "mmengine": f"{_PACKAGE}.step_logs:MmengineFormat",
     "nanogpt": f"{_PACKAGE}.step_logs:NanogptFormat",
+    "json_log": f"{_PACKAGE}.step_logs:JsonLogFormat",
     "sacred": f"{_PACKAGE}.run_folders:SacredFormat",
     "dvclive": f"{_PACKAGE}.run_folders:DvcliveFormat",
     "clearml": f"{_PACKAGE}.clearml:ClearmlFormat",

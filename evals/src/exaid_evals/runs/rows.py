@@ -10,7 +10,10 @@ from typing import Any
 
 from exaid_evals.runs.history import LARGEST, BatchRow, Column, History, Point, Points, Series
 
-STEP_NAMES = ("step", "global_step", "_step", "trainer/global_step", "iteration", "iter", "epoch", "epochs")
+STEP_NAMES = (
+    *("step", "global_step", "_step", "trainer/global_step", "num_updates", "time/total_timesteps", "total_timesteps"),
+    *("iteration", "iter", "epoch", "epochs"),
+)
 """Columns that count steps, the finest first."""
 SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
 _EVENTS = ("event", "events", "restart", "resumed")

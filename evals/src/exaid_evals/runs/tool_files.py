@@ -31,6 +31,11 @@ HEAD_BYTES = 1 << 16
 """Logs begin with the program that makes them, and a result of Ray's is one long line."""
 
 
+_FOLDERS_AT_MOST = 500
+"""That hold no run and are looked into, of one depth: whoever names a disk is not to wait for all of it."""
+_NO_PLACES = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
+
+
 class ToolFile(Format):
     """Base of a format whose run is a folder with one file of rows.
 
@@ -46,7 +51,7 @@ class ToolFile(Format):
 
     files: ClassVar[tuple[str, ...]]
     sign: ClassVar[re.Pattern[bytes]]
-    below: ClassVar[int] = 2
+    below: ClassVar[int] = 4  # Hydra's multirun/<date>/<time>/<number>
     configs: ClassVar[tuple[str, ...]] = ()
     left_out: ClassVar[tuple[str, ...]] = ()
     leading: ClassVar[tuple[str, ...]] = ()
@@ -151,7 +156,7 @@ class ToolFile(Format):
             return
         level = [place] if place.is_dir() else []
         for _ in range(self.below):
-            level = [folder for holder in level for folder in folders_in(holder)]
+            level = [folder for holder in level[:_FOLDERS_AT_MOST] for folder in folders_in(holder)]
             found = [folder for folder in level if self.file_of(folder) is not None]
             if found:
                 yield from sorted(found, key=lambda path: (str(path.parent), *_by_number(path.name)))
@@ -175,7 +180,9 @@ def folders_in(place: Path) -> list[Path]:
             return sorted(
                 Path(entry.path)
                 for entry in entries
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+                if not entry.name.startswith(".")
+                and entry.name not in _NO_PLACES
+                and entry.is_dir(follow_symlinks=False)
             )
     except OSError:
         return []

@@ -39,9 +39,9 @@ class UltralyticsFormat(CsvTool):
     name = "ultralytics"
     files = ("results.csv", "results.txt")
     sign = re.compile(
-        _START + rb"(?:epoch\"?\s*,[^\n]*(?:metrics/|train/\w*loss|val/\w*loss)|\d+/\d+ +[\d.]+G(?: +[-+.\w]+){13,}\r?\n)"
+        _START
+        + rb"(?:epoch\"?\s*,[^\n]*(?:metrics/|train/\w*loss|val/\w*loss)|\d+/\d+ +[\d.]+G(?: +[-+.\w]+){13,}\r?\n)"
     )
-    below = 3  # runs/detect/train, or a project around it
     configs = ("args.yaml", "opt.yaml")
     left_out = ("time", "gpu_mem", "n_labels", "img_size")
     leading = (
@@ -71,7 +71,7 @@ class LightningFormat(CsvTool):
     name = "lightning"
     files = ("metrics.csv",)
     sign = re.compile(_START + rb"(?=[^\n]*(?:\A|[,\" \t])epoch\b)(?=[^\n]*(?:\A|[,\" \t])step\b)")
-    below = 3  # lightning_logs/version_0, or logs/name/version_0
+    below = 6  # lightning_logs/version_0, or logs/train/runs/<time>/csv/version_0
     configs = ("hparams.yaml",)
     step = "step"
 

@@ -12,17 +12,20 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import folders_in, open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, undefined_warning
+from exaid_evals.runs.files.summary import is_incidental, mapping_of, numbers_of, plain, undefined_warning
 
 # The harness writes its results first, by task; a training script's results hold metrics and no task. Only old versions
 # write no more than versions and config behind them, and their files bear any name.
 _BEGINNING = re.compile(
-    rb'^(?:\xef\xbb\xbf)?\s*\{\s*"results"\s*:\s*\{(?:\s*\}|\s*"[^"]*"\s*:\s*[{\[]|\s*$|\s*"[^"]*$)'
+    rb'^(?:\xef\xbb\xbf)?\s*\{\s*"(?:config_general"\s*:\s*\{|results"\s*:\s*\{(?:\s*\}|\s*"[^"]*"\s*:\s*[{\[]|\s*$|\s*"[^"]*$))'
 )
+_GENERAL = "config_general"
+"""What lighteval, which writes the same results behind it, calls its settings."""
 _END = re.compile(
-    rb'"(?:lm_eval_version|model_args|num_fewshot|n-samples|n-shot|bootstrap_iters|configs|versions)"\s*:'
+    rb'"(?:lm_eval_version|model_args|num_fewshot|n-samples|n-shot|bootstrap_iters|configs|versions|config_tasks)"\s*:'
 )
 _USUAL_NAME = re.compile(r"(?:.*_)?results(?:_.*)?\.json")
+_BELOW = 3
 _TAIL_BYTES = 256 * 1024
 _TIME = re.compile(r"_(\d{4}-\d{2}-\d{2}T[\d.:-]+)$")
 _PRETRAINED = re.compile(r"(?:^|,)(?:pretrained|model|engine|path)=([^,]+)")
@@ -78,7 +81,7 @@ class LmEvalFormat(Format):
                 if isinstance(says, bool):
                     (higher if says else lower).add(label)
         undefined = [label for label, value in metrics.items() if value is None]
-        config = mapping_of(data.get("config"))
+        config = mapping_of(data.get("config")) or _general(data)
         return Run(
             name=name,
             format=self.name,
@@ -109,6 +112,13 @@ def _config(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any
     return kept | ({"n_shot": shots} if shots else {})
 
 
+def _general(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return lighteval's settings, without what names and times a run."""
+    return {
+        key: one for key, one in mapping_of(data.get(_GENERAL)).items() if not is_incidental(key) and "time" not in key
+    }
+
+
 def _oddities(data: Mapping[str, Any]) -> list[str]:
     found = []
     limit = mapping_of(data.get("config")).get("limit")
@@ -132,7 +142,9 @@ def _seed(config: Mapping[str, Any]) -> int | None:
 
 def model_of(data: Mapping[str, Any]) -> str:
     """Return the model's name; empty where the file does not say."""
-    config = mapping_of(data.get("config"))
+    config = mapping_of(data.get("config")) or mapping_of(data.get(_GENERAL))
+    if isinstance(config.get("model_name"), str) and config["model_name"]:
+        return str(config["model_name"])
     if isinstance(data.get("model_name"), str) and data["model_name"]:
         return str(data["model_name"])
     given = config.get("model_args")
@@ -170,7 +182,13 @@ def _results_in(place: Path) -> list[Path]:
     found = [path for path in _files(place) if _is_results(path)]
     if found:
         return found
-    return [path for below in folders_in(place) for path in _files(below) if _is_results(path)]
+    level = folders_in(place)
+    for _ in range(_BELOW):  # a folder for each model, and another for each evaluation
+        found = [path for below in level for path in _files(below) if _is_results(path)]
+        if found:
+            return found
+        level = [folder for below in level for folder in folders_in(below)]
+    return []
 
 
 def _files(folder: Path) -> list[Path]:

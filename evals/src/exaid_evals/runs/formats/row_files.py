@@ -12,6 +12,7 @@ from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.document import lists_of, objects, read_document
+from exaid_evals.runs.files.summary import flat_settings
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history_files import HistoryFile, suffix_of, usual_file
 from exaid_evals.runs.rows import Row
@@ -56,7 +57,7 @@ class FollowedJsonl(FollowedRows):
         return value
 
 
-_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"\d+\"\s*:)|\[\s*\{)")
+_SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"[^\"]*\"\s*:\s*[-\d\[])|\[\s*\{)")
 
 
 class JsonFormat(HistoryFile):
@@ -83,7 +84,9 @@ class JsonFormat(HistoryFile):
         data = read_document(path, keep_nan=True, warnings=warnings)
         if isinstance(data, list):
             return [row for row in data if isinstance(row, dict)]
-        lists = lists_of(data)
+        if all(key.isdigit() and isinstance(row, dict) for key, row in data.items()):
+            return [{"epoch": int(key), **row} for key, row in data.items()]
+        lists = lists_of(flat_settings(data) if any(map(_holds_lists, data.values())) else data)
         length = max(map(len, lists.values()), default=0)
         short = [name for name, one in lists.items() if len(one) < length]
         if short:
@@ -101,9 +104,17 @@ class JsonFormat(HistoryFile):
             data = read_document(path)
         except DataError:
             return False
-        first = data[0] if isinstance(data, list) else next(iter(lists_of(data).values()), ())
+        if isinstance(data, dict) and any(map(_holds_lists, data.values())):
+            data = flat_settings(data)
+        by_epoch = isinstance(data, dict) and all(key.isdigit() for key in data)
+        first = data[0] if isinstance(data, list) else next(iter((data if by_epoch else lists_of(data)).values()), ())
         values = first.values() if isinstance(first, dict) else first
         return any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _holds_lists(value: Any) -> bool:
+    """Tell whether a value of a JSON is a mapping of names to lists: `{"train": {"loss": […]}}`."""
+    return isinstance(value, dict) and any(isinstance(one, list) for one in value.values())
 
 
 class ParquetFormat(HistoryFile):

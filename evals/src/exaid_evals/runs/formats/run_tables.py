@@ -99,7 +99,9 @@ def _entry(rows: list[Row], column: str) -> Entry:
     settings = {
         name: value
         for name, value in settings.items()
-        if value is not None and lowered[name] not in _NO_SETTINGS and not (is_incidental(name) and name not in _SETTINGS)
+        if value is not None
+        and lowered[name] not in _NO_SETTINGS
+        and not (is_incidental(name) and name not in _SETTINGS)
     }
     metric = next((name for name, low in lowered.items() if low in ("metric", "metric_name")), None)
     value = next((name for name, low in lowered.items() if low in ("value", "metric_value", "score")), None)

@@ -19,9 +19,13 @@ from exaid_evals.runs.tool_files import ToolFile
 
 _NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+))"
 _LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (rf"step (\d+): train loss {_NUMBER}, val loss {_NUMBER}", ("train/loss_eval", "val/loss")),
+    (rf"step (\d+): train loss {_NUMBER}, val loss {_NUMBER}", ("train/loss_estimate", "val/loss")),
     (rf"iter (\d+): loss {_NUMBER}", ("train/loss",)),
-    (rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}", ("train/loss",)),  # llm.c on the screen
+    (  # llm.c on the screen
+        rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}[^|]*\| norm {_NUMBER}[^|]*\| lr {_NUMBER}",
+        ("train/loss", "grad_norm", "lr"),
+    ),
+    (rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}", ("train/loss",)),
     (rf"(\d+) \| loss {_NUMBER} \| lr {_NUMBER}", ("train/loss", "lr")),  # llama2.c
     (rf"(\d+) train {_NUMBER}$", ("train/loss",)),  # build-nanogpt
     (rf"(\d+) val {_NUMBER}$", ("val/loss",)),
@@ -29,6 +33,11 @@ _LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """How a line begins, its step first, and what its numbers are called."""
 _PATTERNS = tuple((re.compile(pattern, re.I), names) for pattern, names in _LINES)
+_OF_LAST_STEP = (
+    (re.compile(rf"val loss:? {_NUMBER}\s*$"), "val/loss"),
+    (re.compile(rf"HellaSwag: \d+/\d+ = {_NUMBER}"), "hellaswag/accuracy"),
+)
+"""Lines without a step of their own, that belong to the one before them."""
 _TERMS_OF = re.compile(r"(?:s|step):(\d+)(?:/\d+)?((?: \w+:\S+)+)\s*$")
 """llm.c's `s:10 trl:… tel:…`, and what grew from modded-nanogpt: `step:125/1750 val_loss:… train_time:…`."""
 _TERMS = {"trl": "train/loss", "tel": "val/loss", "eval": "eval/accuracy", "norm": "grad_norm"}
@@ -46,11 +55,16 @@ class NanogptFormat(ToolFile):
         rb"step\s+\d+(?:/\d+)?\s*\| (?:train )?loss:? |\d+ \| loss [\d.]+ \| lr |\d+ (?:val|train|hella) \d+\.\d+\r?$)",
         re.M,
     )
+    leading = ("val/loss",)
     step = "step"
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Yield a row for each line of numbers; other lines are what a program prints besides."""
+        last = 0
         for line in text_lines(path, warnings):
+            for pattern, name in _OF_LAST_STEP:
+                if found := pattern.match(line):
+                    yield {"step": last, name: float(found[1])}
             if found := _TERMS_OF.match(line):
                 terms = [term.split(":", 1) for term in found[2].split()]
                 kept = {_TERMS.get(name, name): value for name, value in terms if name not in _LEFT_OUT}
@@ -58,7 +72,8 @@ class NanogptFormat(ToolFile):
                 continue
             for pattern, names in _PATTERNS:
                 if found := pattern.match(line):
-                    yield {"step": int(found[1]), **dict(zip(names, map(float, found.groups()[1:]), strict=True))}
+                    last = int(found[1])
+                    yield {"step": last, **dict(zip(names, map(float, found.groups()[1:]), strict=True))}
                     break
 
 
@@ -98,3 +113,17 @@ class MmengineFormat(ToolFile):
                 yield {**row, "step": last}
             else:
                 yield {**row, "step": row.get("step") if last is None else last}
+
+
+class JsonLogFormat(ToolFile):
+    """Reads a log with an object a line that counts steps, under any name: of DETR, MAE, fairseq and their kin."""
+
+    name = "json_log"
+    files = ("log.txt", "*.txt", "*.log")
+    sign = re.compile(
+        rb'\A\s*\{[^\n]*"(?:_step|step|global_step|iter|iteration|epoch|num_updates)"\s*:\s*"?\d[^\n]*\}\s*(?:\n|\Z)'
+    )
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return the objects."""
+        return objects(path, warnings)

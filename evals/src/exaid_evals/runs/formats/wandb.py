@@ -14,7 +14,7 @@ from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.summary import numbers_of, plain, seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, settings_of, undefined_warning
 from exaid_evals.runs.files.wandb_log import STEP, WandbLog, each_row, flat, logged, read_log, system_series
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric
@@ -22,7 +22,7 @@ from exaid_evals.runs.rows import Row, history_of
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
 _LOG = re.compile(r"run-.+\.wandb")
-_SUMMARY, _CONFIG = "files/wandb-summary.json", "files/config.yaml"
+_SUMMARY, _CONFIG, _METADATA = "files/wandb-summary.json", "files/config.yaml", "files/wandb-metadata.json"
 
 
 class WandbFormat(Format):
@@ -49,7 +49,7 @@ class WandbFormat(Format):
         """Return the log and the files."""
         parts = _parts_of(source.path)
         logs = [log for part in parts if (log := _log_in(part)) is not None]
-        return [*logs, *(part / name for part in parts for name in (_SUMMARY, _CONFIG))]
+        return [*logs, *(part / name for part in parts for name in (_SUMMARY, _CONFIG, _METADATA))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run.
@@ -69,7 +69,7 @@ class WandbFormat(Format):
             warnings.append("its summary holds no number")
         if log.exit_code:
             warnings.append(f"the run ended with status {log.exit_code}: its numbers may not be final")
-        elif log.exit_code is None and log.run:
+        elif log.exit_code is None and log.run.keys() - {"commit"}:
             warnings.append("the run did not end, or its log was not written to the end: its numbers may not be final")
         return Run(
             name=name,
@@ -217,7 +217,11 @@ def _read(folder: Path) -> WandbLog:
         if config.is_file():
             # Each setting stands as {desc: …, value: …}.
             for key, item in read_mapping(config).items():
-                log.config |= flat(key, item["value"] if isinstance(item, dict) and "value" in item else item)
+                if key != "wandb_version":
+                    log.config |= flat(key, item["value"] if isinstance(item, dict) and "value" in item else item)
+        if (folder / _METADATA).is_file():
+            commit = mapping_of(read_object(folder / _METADATA).get("git")).get("commit")
+            log.run |= {"commit": str(commit)} if commit else {}
     except (DataError, ConfigError) as error:
         raise problem or DataError(str(error)) from None
     if problem is not None:
