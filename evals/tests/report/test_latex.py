@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,3 +106,27 @@ def test_long_tables_fit_their_pages(tmp_path: Path) -> None:
     log = compiled_alone(tmp_path, "\n\\clearpage\n".join(rendered))
     assert "too large" not in log
     assert "Overfull" not in log
+
+
+@pytest.mark.skipif(not (shutil.which("xelatex") and shutil.which("pdftotext")), reason="no XeLaTeX, or no pdftotext")
+@pytest.mark.parametrize(("sentence", "printed"), [("модель", "модель"), ("漢字", "漢字|[U+6F22][U+5B57]")])
+def test_a_unicode_engine_prints_what_its_font_has(tmp_path: Path, sentence: str, printed: str) -> None:
+    """Cyrillic with a font that has it; letters that the font lacks by their code points, and none is lost."""
+    fonts = [
+        path
+        for folder in ("truetype/dejavu", "dejavu")
+        for path in Path("/usr/share/fonts", folder).glob("DejaVuSans.ttf")
+    ]
+    if not fonts:
+        pytest.skip("no DejaVu Sans")
+    font = f"\\setmainfont{{DejaVuSans.ttf}}[Path={fonts[0].parent}/]"
+    head = f"\\documentclass{{article}}\n\\usepackage{{fontspec}}\n{font}\n\\pagestyle{{empty}}\n\\begin{{document}}\n"
+    (tmp_path / "t.tex").write_text(
+        f"{head}{latex.DEFINITION}\n{latex.escape(sentence)}\n\\end{{document}}\n", encoding="utf-8"
+    )
+    command = ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Missing character" not in (tmp_path / "t.log").read_text(encoding="utf-8", errors="replace")
+    shown = subprocess.run(["pdftotext", "t.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() in printed.split("|")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,15 @@ def test_the_column_of_steps_however_it_is_written() -> None:
     assert step_column(["Epoch", "Global Step", "loss"]) == "Global Step"
     assert step_column(["loss", "Wall time"]) is None
     assert step_column(["step", "training_iteration"], "training_iteration") == "training_iteration"
+
+
+def test_each_of_the_twenty_situations_is_held_by_a_test() -> None:
+    """The page on exports names a test a row, and the suite has it."""
+    tests = Path(__file__).parents[1]
+    page = (tests.parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| (\d+) \| .* \| `(test_\w+)` \|$", page, re.M)
+    assert [int(number) for number, _ in named] == [*range(1, 21)]
+    defined = "".join(
+        path.read_text(encoding="utf-8") for room in ("runs", "export") for path in (tests / room).glob("test_*.py")
+    )
+    assert [name for _, name in named if f"def {name}(" not in defined] == []

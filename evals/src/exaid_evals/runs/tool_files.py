@@ -257,20 +257,31 @@ class ManyRuns(Format):
         """Tell whether such a file lies here."""
         return self.file_of(place) is not None
 
+    def files_of(self, place: Path) -> list[Path]:
+        """Return the file that a place is or holds, and others there that are of its kind and of this format."""
+        first = self.file_of(place)
+        if first is None or first == place:
+            return [first] if first else []
+        alike = sorted(path for path in first.parent.glob(f"*{first.suffix}") if path != first)
+        return [first, *(path for path in alike if self.file_of(path) is not None)]
+
     def sources(self, place: Path) -> Sequence[Source]:
-        """Return a run a part of the file."""
-        path = self.file_of(place)
-        if path is None:
-            raise DataError("the file is gone", where=str(place), remedy="restore it, or name another")
-        return [Source(path, part) for part in self._entries(path)]
+        """Return a run a part of each file."""
+        files = self.files_of(place)
+        if not files:
+            raise DataError("the file is gone", where=str(place), remedy="has something removed it?")
+        return [Source(path, part) for path in files for part in self._entries(path)]
 
     def named(self, place: Path) -> Mapping[str, Source]:
-        """Return the runs that have a history, by their parts."""
-        path = self.file_of(place)
-        try:
-            return {part: Source(path, part) for part, one in self._entries(path).items() if one.rows} if path else {}
-        except DataError:
-            return {}  # reading the runs tells what is wrong
+        """Return the runs that have a history, by their parts, and by their files where these are several."""
+        files = self.files_of(place)
+        found = {}
+        for path in files:
+            with contextlib.suppress(DataError):  # reading the runs tells what is wrong
+                for part, one in self._entries(path).items():
+                    if one.rows:
+                        found[part if len(files) == 1 else f"{path.stem}/{part}"] = Source(path, part)
+        return found
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the file."""

@@ -77,6 +77,12 @@ DEFINITION = (
 )
 
 
+_ENGINES = (
+    "% Names hold letters beyond Latin. XeLaTeX and LuaLaTeX print those of the font, pdfLaTeX Cyrillic with T2A;\n"
+    "% what an engine or its font lacks is printed as its code point, such as [U+6F22]."
+)
+
+
 def escape(text: str) -> str:
     r"""Return text in which TeX sees only text, on one line: signs without a letter's nature by their code points.
 
@@ -157,7 +163,7 @@ def render(table: Table) -> str:
     floats = [_float(part, n_before=number, last=number == len(parts) - 1) for number, part in enumerate(parts)]
     opening = [r"% Made by exaid-evals from the metrics files; do not edit. Needs \usepackage{booktabs}."]
     if any(CHARACTER in one for one in floats):
-        opening.append(DEFINITION)
+        opening += [_ENGINES, DEFINITION]
     return "\n".join([*opening, *floats]) + "\n"
 
 

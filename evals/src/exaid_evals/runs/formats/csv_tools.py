@@ -93,6 +93,7 @@ class FastaiFormat(CsvTool):
     files = ("history.csv", "*.csv")
     sign = re.compile(_START + rb"epoch\"?,train_loss,valid_loss\b[^\n]*\btime\r?\n")
     left_out = ("time",)
+    leading = ("accuracy", "f1_score", "roc_auc_score", "dice", "error_rate", "valid_loss")  # all of validation data
 
 
 class KerasFormat(CsvTool):

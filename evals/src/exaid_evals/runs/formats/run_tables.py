@@ -49,6 +49,11 @@ class LongCsvFormat(ManyRuns):
             return file_in(place, (".csv", ".tsv"), _is_long)
         return file_in(place, ("runs.csv", "results.csv", "all_runs.csv", "experiments.csv"), _is_long)
 
+    def files_of(self, place: Path) -> list[Path]:
+        """Return that file alone."""
+        found = self.file_of(place)
+        return [found] if found else []
+
     def entries(self, path: Path) -> Mapping[str, Entry]:
         """Read the file."""
         warnings: list[str] = []
@@ -217,7 +222,7 @@ class SklearnFormat(ManyRuns):
         """Read the table."""
         warnings: list[str] = []
         rows = _of_lists(path) if path.suffix == ".json" else list(csv_rows(path, warnings))
-        group = path.resolve().parent.name
+        group = path.resolve().parent.name if path.stem.startswith("cv") else path.stem
         searched = any(key.startswith("mean_test_") for key in rows[0]) if rows else False
         found = {
             str(at): _candidate(row, at, group) if searched else _fold(row, at, group) for at, row in enumerate(rows)
