@@ -101,6 +101,12 @@ FORMATS = [
     logged(NAMED, "log.csv", "step,loss\n", HISTORY),
     Row("check the path", "export --run nothing --out out", EXPORT, files={"run/metrics.csv": HISTORY}),
     Row(
+        "`exaid-evals export --run {}` reads them",
+        "analyze --run-name cv.json --output-dir out",
+        "export --run cv.json --out out",
+        files={"cv.json": '{"mean_fit_time": [0.1, 0.1], "param_C": [1, 2], "mean_test_score": [0.8, 0.9]}'},
+    ),
+    Row(
         "known formats are {}{}",
         EXPORT,
         files={"run/x.json": "[]"},

@@ -269,7 +269,7 @@ class ManyRuns(Format):
         """Return a run a part of each file."""
         files = self.files_of(place)
         if not files:
-            raise DataError("the file is gone", where=str(place), remedy="has something removed it?")
+            raise DataError("the file is gone", where=str(place), remedy="restore it, or name another")
         return [Source(path, part) for path in files for part in self._entries(path)]
 
     def named(self, place: Path) -> Mapping[str, Source]:

@@ -107,7 +107,7 @@ def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
     for chunk in as_utf8(chunks(path)):
         *lines, held = (held + chunk).split(b"\n")
         if len(held) > MAX_LINE_BYTES:
-            raise DataError("has a line without an end", where=str(path), remedy="is it a log?")
+            raise DataError("has a line without an end", where=str(path), remedy="name the right file")
         for line in lines:
             text = line.decode("utf-8", errors="replace").rstrip("\r")
             odd += "\N{REPLACEMENT CHARACTER}" in text
