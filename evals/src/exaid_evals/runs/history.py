@@ -179,6 +179,11 @@ class Column:
         self.numbers.append(math.nan)
         self.kinds.append(_MISSING if value is None else _TEXT)
 
+    def at(self, place: int) -> float | str | None:
+        """Return the value at a place."""
+        kind = self.kinds[place]
+        return self.numbers[place] if kind == _NUMBER else None if kind == _MISSING else self.texts[place]
+
     def add_numbers(self, values: Sequence[float]) -> None:
         """Append numbers."""
         self.numbers.extend(values)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import first_bytes
+from exaid_evals.files import first_bytes, folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import as_utf8
 from exaid_evals.runs.files.document import read_yaml
@@ -156,7 +156,8 @@ class ToolFile(Format):
             return
         level = [place] if place.is_dir() else []
         for _ in range(self.below):
-            level = [folder for holder in level[:_FOLDERS_AT_MOST] for folder in folders_in(holder)]
+            below = (folder for holder in level[:_FOLDERS_AT_MOST] for folder in folders_in(holder))
+            level = [folder for folder in below if not folder.name.startswith(".") and folder.name not in _NO_PLACES]
             found = [folder for folder in level if self.file_of(folder) is not None]
             if found:
                 yield from sorted(found, key=lambda path: (str(path.parent), *_by_number(path.name)))
@@ -171,21 +172,6 @@ def head(path: Path) -> bytes:
         with contextlib.suppress(zlib.error):
             found = unpacked.decompress(found, HEAD_BYTES)
     return b"".join(as_utf8(iter([found])))
-
-
-def folders_in(place: Path) -> list[Path]:
-    """Return the folders in a folder, without hidden ones and links."""
-    try:
-        with os.scandir(place) as entries:
-            return sorted(
-                Path(entry.path)
-                for entry in entries
-                if not entry.name.startswith(".")
-                and entry.name not in _NO_PLACES
-                and entry.is_dir(follow_symlinks=False)
-            )
-    except OSError:
-        return []
 
 
 def _fits(path: Path, pattern: str) -> bool:

@@ -97,22 +97,32 @@ def content_of(path: Path, max_bytes: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
-    """Yield the lines of a file without their ends; bytes that are not UTF-8 are replaced, and told of.
+def lines_of(path: Path, most: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+    """Yield the lines of a file without their ends.
 
     Raises:
-        DataError: the file cannot be read, or has a line without an end.
+        DataError: as `chunks`; or a line is longer than so many bytes.
     """
-    held, odd = b"", 0
+    held = b""
     for chunk in as_utf8(chunks(path)):
         *lines, held = (held + chunk).split(b"\n")
-        if len(held) > MAX_LINE_BYTES:
+        if len(held) > most:
             raise DataError("has a line without an end", where=str(path), remedy="name the right file")
-        for line in lines:
-            text = line.decode("utf-8", errors="replace").rstrip("\r")
-            odd += "\N{REPLACEMENT CHARACTER}" in text
-            yield text
+        yield from lines
     if held:
-        yield held.decode("utf-8", errors="replace")
+        yield held
+
+
+def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
+    """Yield the lines of a text; bytes that are not UTF-8 are replaced, and told of.
+
+    Raises:
+        DataError: as `lines_of`.
+    """
+    odd = 0
+    for line in lines_of(path):
+        text = line.decode("utf-8", errors="replace").rstrip("\r")
+        odd += "\N{REPLACEMENT CHARACTER}" in text
+        yield text
     if odd:
         warnings.append(f"{path.name}: {odd} lines are not UTF-8; what could be read of them was read")

@@ -11,10 +11,9 @@ from typing import Any
 import orjson
 import yaml
 
-from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import BoundedLoader, load_yaml
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files.content import as_utf8, chunks, content_of
+from exaid_evals.runs.files.content import content_of, lines_of
 
 MAX_BYTES = 64 * 1024 * 1024
 _NAMED_AT_MOST = 5
@@ -188,7 +187,7 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
         DataError: the file cannot be read.
     """
     wrong: list[int] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         if not line.strip():
             continue
         try:
@@ -202,17 +201,6 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
     if wrong:
         shown = ", ".join(map(str, wrong[:5]))
         warnings.append(f"{path.name}: {len(wrong)} lines are not JSON objects (lines {shown}); they are left out")
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    held = b""
-    for chunk in as_utf8(chunks(path)):
-        *lines, held = (held + chunk).split(b"\n")
-        if len(held) > MAX_LINE_BYTES:
-            raise DataError("has a line without an end", where=str(path), remedy="name the right file")
-        yield from lines
-    if held:
-        yield held
 
 
 def embedded(text: Any) -> Any:

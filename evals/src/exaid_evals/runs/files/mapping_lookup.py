@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import lies_in, open_regular
+from exaid_evals.runs.files.content import lines_of
 from exaid_evals.runs.files.delimited import number, open_delimited
 from exaid_evals.runs.files.document import read_document
 from exaid_evals.runs.mapping_config import BestRow, Each, Place
@@ -301,20 +301,17 @@ def _table(path: Path) -> list[dict[str, Any]]:
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
-    rows, held, number_of_line = [], b"", 0
-    for chunk in [*content_chunks(path), b"\n"]:
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            number_of_line += 1
-            if not line.strip():
-                continue
-            try:
-                row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf").replace(b": NaN", b": null"))
-            except orjson.JSONDecodeError as error:
-                where = f"{path.name}:{number_of_line}"
-                raise DataError(f"not valid JSON ({error.msg})", where=where, remedy="correct the line") from None
-            if isinstance(row, dict):
-                rows.append(row)
+    rows = []
+    for at, line in enumerate(lines_of(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf").replace(b": NaN", b": null"))
+        except orjson.JSONDecodeError as error:
+            where = f"{path.name}:{at}"
+            raise DataError(f"not valid JSON ({error.msg})", where=where, remedy="correct the line") from None
+        if isinstance(row, dict):
+            rows.append(row)
     return rows
 
 

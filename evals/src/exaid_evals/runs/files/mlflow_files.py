@@ -13,6 +13,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import folders_in
+from exaid_evals.runs.files.content import lines_of
 
 META = "meta.yaml"
 FINISHED = "FINISHED"
@@ -115,7 +116,7 @@ def metric_points(folder: Path, warnings: list[str]) -> Iterator[tuple[str, int,
     for name, path in _entries(folder / "metrics", warnings):
         lost = 0
         try:
-            for line in _lines(path):
+            for line in lines_of(path, _MOST_BYTES):
                 parts = line.split()
                 try:
                     yield name, int(parts[2]) if len(parts) > 2 else 0, float(parts[1])
@@ -157,31 +158,20 @@ def _last(path: Path) -> float | None:
     """
     best: tuple[int, int, float] | None = None
     undefined = False
-    for line in _lines(path):
+    for line in lines_of(path, _MOST_BYTES):
         parts = line.split()
         if not parts:
             continue
         try:
             time, value, step = int(parts[0]), float(parts[1]), int(parts[2]) if len(parts) > 2 else 0
         except (IndexError, ValueError):
-            raise ValueError(f"{line[:40]!r} is not a line `timestamp value step`") from None
+            raise ValueError(f"{line[:40].decode(errors='replace')!r} is not a line `timestamp value step`") from None
         order = (step, time, -math.inf if math.isnan(value) else value)
         if best is None or order >= best:
             best, undefined = order, not math.isfinite(value)
     if best is None:
         raise ValueError("holds no value")
     return None if undefined else best[2]
-
-
-def _lines(path: Path) -> Iterator[str]:
-    held = b""
-    for chunk in content_chunks(path):
-        *lines, held = (held + chunk).split(b"\n")
-        if len(held) > _MOST_BYTES:
-            raise DataError("has a line without an end", where=str(path))
-        yield from (line.decode("utf-8", errors="replace") for line in lines)
-    if held:
-        yield held.decode("utf-8", errors="replace")
 
 
 def _entries(place: Path, warnings: list[str], prefix: str = "", deep: int = 0) -> Iterator[tuple[str, Path]]:

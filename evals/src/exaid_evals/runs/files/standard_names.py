@@ -18,77 +18,48 @@ STANDARD = (ACCURACY, BALANCED, KAPPA, MACRO_F1, AUC)
 
 PER_CLASS = ("precision", "recall", "f1")
 
-_DISPLAYED = {
-    ACCURACY: "Accuracy",
-    BALANCED: "Bal. acc. (adj.)",
-    "balanced_accuracy": "Balanced acc.",
-    KAPPA: "Kappa",
-    MACRO_F1: "Macro F1",
-    AUC: "AUC (OvR)",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "loss": "Loss",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "weighted_f1": "Weighted F1",
-    "weighted_precision": "Weighted precision",
-    "weighted_recall": "Weighted recall",
-    "auc_roc": "AUC (ROC)",
-    "average_precision": "Avg. precision",
-    "specificity": "Specificity",
-    "perplexity": "Perplexity",
-    "bits_per_byte": "Bits per byte",
-    "expected_calibration_error": "ECE",
-    "mean_absolute_error": "MAE",
-    "mean_squared_error": "MSE",
-    "root_mean_squared_error": "RMSE",
-    "word_error_rate": "WER",
-    "character_error_rate": "CER",
-}
-_ALIASES = {
-    ACCURACY: ("acc", "top1", "top_1", "top_1_accuracy", "top1_accuracy"),
-    BALANCED: (
-        "balanced_acc_adjusted",
-        "balanced_acc_adj",
-        "balanced_accuracy_adj",
-        "bal_acc_adj",
-        "adjusted_balanced_accuracy",
-        "bacc_adjusted",
-        "bacc_adj",
-    ),
-    "balanced_accuracy": ("balanced_acc", "bal_acc", "bacc"),
-    KAPPA: (
-        "cohen_kappa",
-        "cohens_kappa",
-        "quadratic_kappa",
-        "kappa_quadratic",
-        "cohen_kappa_quadratic",
-        "quadratic_weighted_kappa",
-        "weighted_kappa",
-        "qwk",
-    ),
-    MACRO_F1: ("f1_macro", "macro_f1_score", "f1_score_macro", "macro_avg_f1", "macro_avg_f1_score"),
-    "macro_precision": ("precision_macro", "macro_avg_precision"),
-    "macro_recall": ("recall_macro", "macro_avg_recall"),
-    "weighted_f1": ("f1_weighted", "weighted_avg_f1", "weighted_avg_f1_score"),
-    "weighted_precision": ("precision_weighted", "weighted_avg_precision"),
-    "weighted_recall": ("recall_weighted", "weighted_avg_recall"),
-    AUC: ("roc_auc_ovr", "auc_roc_ovr", "roc_auc_ovr_macro", "auc_roc", "roc_auc", "auc", "auroc", "macro_auc"),
-    "precision": ("prec", "ppv"),
-    "recall": ("sensitivity", "tpr"),
-    "f1": ("f1_score", "f_score", "fscore"),
-    "loss": (),
-    "support": ("n", "count"),
-}
-_STANDARD_OF = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
+_NAMES = """
+accuracy | Accuracy | acc top1 top_1 top_1_accuracy top1_accuracy
+balanced_accuracy_adjusted | Bal. acc. (adj.) | balanced_acc_adjusted balanced_acc_adj balanced_accuracy_adj bal_acc_adj
+balanced_accuracy_adjusted | Bal. acc. (adj.) | adjusted_balanced_accuracy bacc_adjusted bacc_adj
+balanced_accuracy | Balanced acc. | balanced_acc bal_acc bacc
+kappa | Kappa | cohen_kappa cohens_kappa quadratic_kappa kappa_quadratic cohen_kappa_quadratic
+kappa | Kappa | quadratic_weighted_kappa weighted_kappa qwk
+macro_f1 | Macro F1 | f1_macro macro_f1_score f1_score_macro macro_avg_f1 macro_avg_f1_score
+macro_precision | Macro precision | precision_macro macro_avg_precision
+macro_recall | Macro recall | recall_macro macro_avg_recall
+weighted_f1 | Weighted F1 | f1_weighted weighted_avg_f1 weighted_avg_f1_score
+weighted_precision | Weighted precision | precision_weighted weighted_avg_precision
+weighted_recall | Weighted recall | recall_weighted weighted_avg_recall
+auc_ovr | AUC (OvR) | roc_auc_ovr auc_roc_ovr roc_auc_ovr_macro auc_roc roc_auc auc auroc macro_auc
+precision | Precision | prec ppv
+recall | Recall | sensitivity tpr
+f1 | F1 | f1_score f_score fscore
+loss | Loss |
+support | support | n count
+auc_roc | AUC (ROC) |
+average_precision | Avg. precision |
+specificity | Specificity |
+perplexity | Perplexity |
+bits_per_byte | Bits per byte |
+expected_calibration_error | ECE |
+mean_absolute_error | MAE |
+mean_squared_error | MSE |
+root_mean_squared_error | RMSE |
+word_error_rate | WER |
+character_error_rate | CER |
+"""
+"""Standard name, what a table calls it, how scripts write it besides; some on two lines."""
+_ROWS = [[part.strip() for part in line.split("|")] for line in _NAMES.strip().splitlines()]
+_DISPLAYED = {name: shown for name, shown, _ in _ROWS}
+_STANDARD_OF = {alias: name for name, _, aliases in _ROWS for alias in aliases.split()}
 _SETTINGS_AND_COUNTS = """
     epoch epochs step steps global_step iteration iterations seed lr learning_rate batch_size weight_decay momentum
     dropout fold trial run_id trial_id job_id rank world_size patience params parameters total_params support count n
     samples total_samples image_size img_size input_size timestamp"""
 _NO_METRICS = frozenset(_SETTINGS_AND_COUNTS.split())
 _PREFIX = re.compile(r"^(val|valid|validation|eval)_")
-_SHARES = (*PER_CLASS, *(name for name in _ALIASES if name.startswith(("macro_", "weighted_"))), "balanced_accuracy")
+_SHARES = (*PER_CLASS, *(name for name in _DISPLAYED if name.startswith(("macro_", "weighted_"))), "balanced_accuracy")
 
 
 def is_share(name: str) -> bool:

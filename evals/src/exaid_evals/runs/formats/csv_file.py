@@ -10,7 +10,7 @@ from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import MISSING, Block, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
@@ -96,9 +96,9 @@ def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
     Raises:
         DataError: the file is not CSV.
     """
-    opened = open_delimited(path)
-    yield from _rows(opened, warnings)
-    warnings += [f"{path.name}: {warning}" for warning in opened.warnings]
+    table = csv_table(path, warnings)
+    for at in range(table.n_rows):
+        yield {name: column.at(at) for name, column in table.columns.items()}
 
 
 def csv_table(path: Path, warnings: list[str]) -> Table:
@@ -160,23 +160,6 @@ def _add(column: Column, cells: Sequence[str]) -> None:
         pass
     for cell in cells:
         column.add(_cell(cell) if cell else None)
-
-
-def _rows(opened: Delimited, warnings: list[str]) -> Iterator[Row]:
-    width = len(opened.columns)
-    wrong: list[int] = []
-    for line, one in opened.rows(strict=False):
-        cells = fitted(one, opened.columns)
-        if cells is None:
-            continue  # a restart wrote the header again
-        if len(cells) != width:
-            wrong.append(line)
-            continue
-        # Of a column that is a duplicate the first is meant.
-        yield {name: _cell(cell) for name, cell in reversed(list(zip(opened.columns, cells, strict=True)))}
-    if wrong:
-        lines = ", ".join(map(str, wrong[:5]))
-        warnings.append(f"{opened.path.name}: {len(wrong)} rows are not {width} cells wide (lines {lines}); left out")
 
 
 def _cell(text: str) -> float | str | None:

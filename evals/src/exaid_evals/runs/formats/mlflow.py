@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import DataError
+from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_database, mlflow_files
 from exaid_evals.runs.files.mlflow_files import FINISHED
@@ -186,24 +186,11 @@ def _is_file_store(folder: Path) -> bool:
     if mlflow_files.is_run(folder):
         return True
     for store in (folder, folder / "mlruns"):
-        levels = (store,) if (store / mlflow_files.META).is_file() else _some_experiments(store)
-        for experiment in levels:
-            try:
-                with os.scandir(experiment) as entries:
-                    if any(mlflow_files.is_run(Path(entry.path)) for entry in entries):
-                        return True
-            except OSError:
-                continue
+        meta = mlflow_files.META
+        levels = [store] if (store / meta).is_file() else [one for one in folders_in(store) if (one / meta).is_file()]
+        if any(mlflow_files.is_run(run) for experiment in levels for run in folders_in(experiment)):
+            return True
     return False
-
-
-def _some_experiments(store: Path) -> list[Path]:
-    try:
-        with os.scandir(store) as entries:
-            names = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    return [path for path in names if (path / mlflow_files.META).is_file()]
 
 
 def _database(folder: Path) -> Path | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
+from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
-from exaid_evals.runs.tool_files import folders_in, head
+from exaid_evals.runs.tool_files import head
 
 _EVENTS = "events.out.tfevents."
 _DEEPEST = 4
@@ -172,7 +173,7 @@ def _runs(place: Path, prefix: str = "", deep: int = 0) -> dict[str, Path]:
     found = {prefix or place.resolve().name: place} if _files_of(place) else {}
     own = {folder for *_, folder in _parts_of(place)}
     for folder in folders_in(place) if deep < _DEEPEST else ():
-        if folder not in own and not (folder.name in _SPLITS and _event_files(folder)):
+        if folder not in own and folder.name[0] != "." and not (folder.name in _SPLITS and _event_files(folder)):
             found |= {
                 name: run
                 for name, run in _runs(folder, f"{prefix}/{folder.name}".strip("/"), deep + 1).items()

@@ -12,6 +12,7 @@ from typing import Any
 
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, settings_of, undefined_warning
@@ -158,20 +159,12 @@ def _parts_of(folder: Path) -> list[Path]:
     """Return the folders of a run in the order in which they were written: those before it that bear its id, and it."""
     if _RUN_FOLDER.fullmatch(folder.name) is None:
         return [folder]
-    beside = [path for path in _folders_beside(folder) if _id_of(path) == _id_of(folder) and _is_run(path)]
+    beside = [path for path in _run_folders(folder.parent) if _id_of(path) == _id_of(folder) and _is_run(path)]
     return [*(path for path in beside if path.name < folder.name), folder]
 
 
-def _folders_beside(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder.parent) as entries:
-            return sorted(
-                Path(entry.path)
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and _RUN_FOLDER.fullmatch(entry.name)
-            )
-    except OSError:
-        return []
+def _run_folders(place: Path) -> list[Path]:
+    return [path for path in folders_in(place) if _RUN_FOLDER.fullmatch(path.name)]
 
 
 def _joined(parts: Sequence[WandbLog]) -> WandbLog:
@@ -255,18 +248,8 @@ def _log_in(folder: Path) -> Path | None:
 
 def _runs_in(folder: Path) -> list[Path]:
     """Return the runs in a folder `wandb`, or in the `wandb` of a folder; links are passed over."""
-    places = (folder, folder / "wandb")
-    for place in places:
-        try:
-            with os.scandir(place) as entries:
-                found = sorted(
-                    Path(entry.path)
-                    for entry in entries
-                    if entry.is_dir(follow_symlinks=False) and _RUN_FOLDER.fullmatch(entry.name)
-                )
-        except OSError:
-            continue
-        runs = [path for path in found if _is_run(path)]
+    for place in (folder, folder / "wandb"):
+        runs = [path for path in _run_folders(place) if _is_run(path)]
         if runs:
             return runs
     return []
