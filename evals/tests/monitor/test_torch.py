@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from exaid_evals.errors import ConfigError, DataError
@@ -149,11 +148,10 @@ def undisturbed(seed: int) -> float:
 
 @pytest.mark.parametrize("sabotage", ["learning rate × 1000", "weights overwritten", "a weight is NaN"])
 def test_a_sabotaged_network_is_saved(sabotage: str, tmp_path: Path) -> None:
-    """A convolutional network on digits, two seeds: with recovery within 1 point of the undisturbed, else not."""
+    """A convolutional network on digits: with recovery within 1 point of the undisturbed, else not."""
     train = script_module("examples/sabotaged_training.py").train
-    whole = np.mean([undisturbed(seed) for seed in range(2)])
-    without = np.mean([train("cnn", seed, sabotage, None).accuracy for seed in range(2)])
-    mended = np.mean([train("cnn", seed, sabotage, tmp_path / str(seed)).accuracy for seed in range(2)])
+    whole, without = undisturbed(0), train("cnn", 0, sabotage, None).accuracy
+    mended = train("cnn", 0, sabotage, tmp_path).accuracy
     assert whole > 0.95
     assert abs(mended - whole) <= 0.01
     assert whole - without > 0.01

@@ -63,11 +63,10 @@ def test_the_names_can_be_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "epochs"), [("vision", 2), ("text", 1)])
-def test_the_commands_of_its_page_train(name: str, epochs: int, tmp_path: Path) -> None:
-    """`python -m cli.run_training` with the example's own configurations."""
+@pytest.mark.parametrize("name", ["vision", "text"])
+def test_the_commands_of_its_page_train(name: str, tmp_path: Path) -> None:
+    """`python -m cli.run_training` with the example's own configurations, for an epoch."""
     assert f"--config configs/example_train_{name}.json" in (FOLDER / "README.md").read_text()
-    command = ["-m", "cli.run_training", "--config", f"configs/example_train_{name}.json", "--epochs", str(epochs)]
-    told = called(tmp_path, *command)
-    assert told.count("epoch ") == epochs
+    command = ["-m", "cli.run_training", "--config", f"configs/example_train_{name}.json", "--epochs", "1"]
+    assert called(tmp_path, *command).startswith("epoch 1/1  ")
     assert len(list((tmp_path / "training").glob("*/results_42/summary.json"))) == 1

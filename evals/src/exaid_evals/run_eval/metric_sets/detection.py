@@ -14,7 +14,7 @@ from torch import Tensor
 
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
-from exaid_evals.run_eval.base import MetricSet, Step
+from exaid_evals.run_eval.base import Step
 from exaid_evals.run_eval.counting import Counting, Metrics
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
@@ -25,11 +25,6 @@ MATCHED = 0.5
 """IoU from which on a row of the predictions says that a box was found."""
 _NAMES = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large")
 _RECALLS = ("mar_1", "mar_10", "mar_100", "mar_small", "mar_medium", "mar_large")
-
-
-def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
-    """Return an empty set."""
-    return DetectionMetrics(task_spec, config)
 
 
 class DetectionMetrics(Counting):
@@ -244,3 +239,6 @@ def _matched(overlap: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def _shown(box: Floats) -> list[str]:
     return [f"{value:.2f}" for value in box]
+
+
+build = DetectionMetrics

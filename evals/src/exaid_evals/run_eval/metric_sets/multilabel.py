@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.errors import DataError
-from exaid_evals.run_eval.base import Interval, MetricSet, Step
+from exaid_evals.run_eval.base import Interval, Step
 from exaid_evals.run_eval.calibration import best_thresholds, logit_of
 from exaid_evals.run_eval.counting import Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_numbers, first_classes
@@ -19,11 +19,6 @@ from exaid_evals.stats.descriptive import wilson_interval
 
 REFINES = frozenset({"vision", "text"})
 TASK_TYPES = frozenset({"multi_label_classification", "multilabel_classification", "multi_label_image_classification"})
-
-
-def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
-    """Return an empty set."""
-    return MultiLabelMetrics(task_spec, config)
 
 
 class MultiLabelMetrics(Counting):
@@ -179,3 +174,6 @@ def _listed(labels: NDArray[np.bool_]) -> str:
 
 def _ratio(above: int, below: int) -> float:
     return above / below if below else 0.0
+
+
+build = MultiLabelMetrics

@@ -11,19 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.errors import DataError
-from exaid_evals.run_eval.base import MetricSet, Step
+from exaid_evals.run_eval.base import Step
 from exaid_evals.run_eval.counting import Counting, Metrics
 from exaid_evals.run_eval.ranking import checked_numbers
-from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 Floats = NDArray[np.float64]
 REFINES = frozenset({"vision", "text"})
 TASK_TYPES = frozenset({"regression", "image_regression", "text_regression", "semantic_textual_similarity"})
-
-
-def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
-    """Return an empty set."""
-    return RegressionMetrics(task_spec, config)
 
 
 class RegressionMetrics(Counting):
@@ -106,3 +100,6 @@ def _spearman(true: Floats, predicted: Floats) -> float:
     from scipy.stats import rankdata
 
     return _pearson(rankdata(true), rankdata(predicted))
+
+
+build = RegressionMetrics

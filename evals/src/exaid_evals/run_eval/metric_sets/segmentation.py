@@ -10,18 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exaid_evals.errors import DataError
-from exaid_evals.run_eval.base import MetricSet, Step
+from exaid_evals.run_eval.base import Step
 from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_classes, checked_numbers
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 REFINES = frozenset({"vision"})
 TASK_TYPES = frozenset({"image_segmentation", "segmentation", "semantic_segmentation"})
-
-
-def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
-    """Return an empty set."""
-    return SegmentationMetrics(task_spec, config)
 
 
 class SegmentationMetrics(Counting):
@@ -140,3 +135,6 @@ def _classes(logits: Tensor) -> NDArray[np.int64]:
     """Return the class of the greatest logit at each pixel; NumPy's takes the lowest of equal ones."""
     found: NDArray[np.int64] = logits.detach().cpu().numpy().argmax(axis=1)
     return found
+
+
+build = SegmentationMetrics

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exaid_evals.run_eval.base import Interval, MetricSet, Step
+from exaid_evals.run_eval.base import Interval, Step
 from exaid_evals.run_eval.calibration import CalibrationBins, RiskCoverage
 from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
@@ -35,11 +35,6 @@ TOP_K = (1, 3, 5)
 MAX_SCORE_COLUMNS = 100
 """With more classes a prediction's row holds the score of the predicted class alone."""
 _TOP = re.compile(r"top([1-9]\d{0,4})_accuracy")
-
-
-def build(task_spec: TaskSpec, config: EvalConfig) -> MetricSet:
-    """Return an empty set."""
-    return ClassificationMetrics(task_spec, config)
 
 
 def top_k_name(k: int) -> str:
@@ -291,3 +286,6 @@ def _matthews(right: NDArray[np.int64], truly: NDArray[np.int64], predicted: NDA
     covariance = int(right.sum()) * n - sum(a * b for a, b in zip(t, p, strict=True))
     spread = (n * n - sum(one * one for one in p)) * (n * n - sum(one * one for one in t))
     return float(covariance / spread**0.5) if spread else 0.0
+
+
+build = ClassificationMetrics
