@@ -1,8 +1,6 @@
 """A table: what a clinician has to read. It is written beside the others wherever this package is installed."""
 
-from exaid_evals.report.headings import column
-
-from exaid_evals.report.base import build_table
+from exaid_evals.report.base import build_table, column
 
 WHY_NOT = "it needs metrics of the volume of updates"
 
