@@ -66,6 +66,21 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         read(InspectFormat(), tmp_path)
 
 
+def test_many_bombs_are_no_better_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all members unpack to together is bounded by the file's size; a packing that no log has is refused."""
+    monkeypatch.setattr(inspect_archive, "_MOST_UNPACKED", 1000)
+    path = tmp_path / "x.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for number in range(20):
+            made.writestr(f"samples/{number}.json", b"0" * 1_000_000)
+    with pytest.raises(DataError, match="unpacks to far more than it holds"):
+        list(inspect_archive.read_members(path, lambda _: True))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("header.json", b"{}")
+    with pytest.raises(DataError, match="is packed as no log is"):
+        inspect_archive.read_member(path, "header.json")
+
+
 def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     """Nothing is unpacked to the disk, so that a member's path cannot lead out of a folder."""
     folder = tmp_path / "in"

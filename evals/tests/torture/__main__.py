@@ -44,6 +44,7 @@ def main() -> int:
         shim = ctypes.CDLL(os.environ[_SHIM]) if os.environ.get(_SHIM) else None
         if shim is None:
             print("NO C COMPILER: calls do not fail, and nothing is killed at one", flush=True)
+        print(f"{asked.size} size, seed {asked.seed}: {', '.join(parts)}", flush=True)
         started = time.monotonic()
         counts = []
         rng = random.Random(asked.seed)  # noqa: S311 - no secret

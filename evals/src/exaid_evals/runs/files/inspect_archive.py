@@ -19,8 +19,13 @@ from exaid_evals.files import open_regular
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_MEMBERS = 1_000_000
+_MOST_UNPACKED = 1 << 30
+_MOST_PACKED_INTO_ONE = 300
+"""Beyond the former, members unpack to so many bytes for each of the file at most: a log packs to a tenth of its size or
+so, and members that share their bytes to a millionth."""
 
 _ZSTANDARD = 93
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTANDARD)
 _LOCAL = struct.Struct("<4s5H3L2H")
 _LOCAL_MAGIC = b"PK\x03\x04"
 
@@ -52,10 +57,13 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
     with _opened(path) as archive:
         # Of members of one name the last is meant, as the table says.
         members = {member.filename: member for member in archive.infolist() if wanted(member.filename)}
+        left = max(_MOST_UNPACKED, _MOST_PACKED_INTO_ONE * path.stat().st_size)
         for name, member in members.items():
             where = f"{path}: {name}"
             if member.flag_bits & 0x1:
                 raise DataError("is encrypted", where=where, remedy="write the log without a password")
+            if member.compress_type not in _METHODS:
+                raise DataError("is packed as no log is", where=where, remedy="copy the log again")
             if member.file_size > MAX_BYTES:
                 raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="name the right file")
             try:
@@ -66,6 +74,9 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
                 raise DataError(
                     f"unpacks to more than {MAX_BYTES >> 20} MiB", where=where, remedy="name the right file"
                 )
+            left -= len(data)
+            if left < 0:
+                raise DataError("unpacks to far more than it holds", where=str(path), remedy="is it the right file?")
             yield name, data
 
 
