@@ -21,8 +21,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_MEMBERS = 1_000_000
 _MOST_UNPACKED = 1 << 30
 _MOST_PACKED_INTO_ONE = 300
-"""Beyond the former, members unpack to so many bytes for each of the file at most: a log packs to a tenth of its size or
-so, and members that share their bytes to a millionth."""
+"""Beyond the former, members unpack to so many bytes for each of the file at most: a log packs to about a tenth of its
+size, and members that share their bytes to a millionth."""
 
 _ZSTANDARD = 93
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTANDARD)
