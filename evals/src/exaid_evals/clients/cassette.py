@@ -300,7 +300,6 @@ class Recorder:
         self._answers: dict[str, dict[Key, LLMResponse]] = {}
         self._grown: set[str] = set()
         self._files: dict[str, Appended] = {}
-        self.n_added = 0
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -352,7 +351,6 @@ class Recorder:
         with self._lock:
             self._of(eval_run_id)[key.key] = response
             self._grown.add(eval_run_id)
-            self.n_added += 1
             self._file(eval_run_id).append(member)
 
     def _of(self, eval_run_id: str) -> dict[Key, LLMResponse]:
