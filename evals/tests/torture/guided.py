@@ -114,8 +114,7 @@ class _Campaign:
             self._guard.on = False
         self.counts[outcome] += 1
         done = sum(self.counts.values())
-        if done % 50 == 0 or outcome == "wrong":
-            os.write(self._out, b".")
+        os.write(self._out, b".")  # it goes on
         if done >= self._number:
             self._tell()
 
@@ -195,7 +194,7 @@ def fuzzed(reader: Reader, number: int, seed: int) -> dict[str, Any]:
             return result
         log = Path(folder, "log")
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-        what = f"ends with {os.waitstatus_to_exitcode(status)} after {len(told) * 50}: {tail}"
+        what = f"ends with {os.waitstatus_to_exitcode(status)} after {len(told)}: {tail}"
         return {"counts": {"wrong": 1}, "found": [[what, "", "", ""]], "peak_mb": 0, "cpu_s": 0.0}
 
 
