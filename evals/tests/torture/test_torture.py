@@ -45,6 +45,30 @@ def test_a_reader_reads_or_refuses(name: str) -> None:
                 assert folders.given(target, put) in ("read", "refused")
 
 
+FOUND = {
+    "half of a character in a sample": (
+        "items: lm_eval",
+        b'{"doc_id": 0, "doc": {"\\ud800": "\\udc00"}, "acc": 1.0}\n',
+    ),
+    "half of a character in a checkpoint": ("checkpoint", b'{"schema_name": "exaid.recovery", "a": "\\ud800"}'),
+    "a parameter without a name": (
+        "runs: optuna",
+        b'{"op_code":0,"study_name":"j","directions":[2]}\n{"op_code":4,"study_id":0}\n'
+        b'{"op_code":5,"trial_id":0,"param_name":"lr","param_value_internal":1,"distribution":"{}"}\n'
+        b'{"op_code":5,"trial_id":0,"param_value_internal":1,"distribution":"{}"}\n',
+    ),
+    "a step that no float holds": ("runs: nanogpt", b"s:0 tel:11.0\ns:" + b"1" * 400 + b" trl:" + b"1" * 400 + b"\n"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_stays_mended(name: str) -> None:
+    """The smallest files that made a reader raise what nobody had foreseen."""
+    reader, content = FOUND[name]
+    with fuzz.bed(READERS[reader]) as folders:
+        assert {folders.tried(target, content) for target in range(len(READERS[reader].targets))} <= {"read", "refused"}
+
+
 def test_a_bound_on_bytes_is_not_taken_from_memory(tmp_path: Path) -> None:
     """A file of three bytes that may have 2 GiB is read in little memory."""
     path = tmp_path / "x"

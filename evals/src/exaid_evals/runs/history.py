@@ -354,11 +354,14 @@ def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Seri
     return {metric: Series(metric, points[metric]) for metric in sorted(points)}
 
 
+_OVERFLOWS = 1 << 1023
+
+
 def _value(value: Any) -> float | str | None:
     if value is None or isinstance(value, float):
         return value
     if isinstance(value, int):  # bool too: a flag is logged as 0 or 1
-        return float(value)
+        return float(value) if abs(value) < _OVERFLOWS else math.copysign(math.inf, value)
     text = str(value).strip()
     if not text:
         return None

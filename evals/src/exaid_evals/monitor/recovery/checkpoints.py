@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 import os
 import re
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA
 from exaid_evals.anomalies.stream import RunningMedian
@@ -231,7 +232,7 @@ def _checkpoint(number: int, path: Path) -> Checkpoint:
     if len(data) > _MOST_MANIFEST_BYTES:
         raise DataError("is too large", where=str(path), remedy=remedy)
     try:
-        record = json.loads(data)
+        record = orjson.loads(data)
     except (ValueError, RecursionError):
         raise DataError("is not a manifest of a checkpoint", where=str(path), remedy=remedy) from None
     if not isinstance(record, dict) or record.get("record_type") != "checkpoint":

@@ -74,6 +74,7 @@ def _slowly(
         value = json.loads(
             data.decode("utf-8"), parse_constant=constant, parse_float=real, object_pairs_hook=_Pairs(found)
         )
+        value = unicode_of(value)
     except UnicodeDecodeError:
         raise DataError("is not UTF-8", where=str(path), remedy="save it as UTF-8") from None
     except (ValueError, RecursionError):
@@ -85,6 +86,11 @@ def _slowly(
     if warnings is not None:
         warnings += found
     return value
+
+
+def unicode_of(value: Any) -> Any:
+    """Return what JSON holds with `?` for each half of a surrogate pair, which JSON can escape and no file can hold."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 class _Pairs:
@@ -192,6 +198,8 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
             continue
         try:
             value = json.loads(line.decode("utf-8-sig"))
+            if b"\\ud" in line.lower():
+                value = unicode_of(value)
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):
@@ -208,7 +216,7 @@ def embedded(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
+        return unicode_of(json.loads(text)) if "\\ud" in text.lower() else json.loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -68,7 +68,7 @@ def opened(path: Path, tables: Sequence[str], whose: str, *, unmerged: bool = Fa
             remedy = f"is it {whose} database?"
             raise DataError(f"has no table {', '.join(missing)}", where=str(path), remedy=remedy)
         yield database
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DataError(
             f"is not a database that can be read ({error})", where=str(path), remedy="write or copy it again"
         ) from None

@@ -224,7 +224,8 @@ def is_seed(name: str) -> bool:
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return hyper-parameters without the seed, as plain data that JSON has a form for."""
-    return {str(key): plain(value) for key, value in sorted(config.items()) if key not in _SEED_KEYS}
+    named = {str(key): value for key, value in config.items() if key not in _SEED_KEYS}
+    return {key: plain(named[key]) for key in sorted(named)}
 
 
 def numbers_of(values: Mapping[str, Any]) -> tuple[dict[str, float | None], list[str]]:

@@ -19,17 +19,17 @@ from exaid_evals.runs.tool_files import ToolFile
 
 _NUMBER = r"([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+))"
 _LINES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (rf"step (\d+): train loss {_NUMBER}, val loss {_NUMBER}", ("train/loss_estimate", "val/loss")),
-    (rf"iter (\d+): loss {_NUMBER}", ("train/loss",)),
+    (rf"step (\d{{1,15}}): train loss {_NUMBER}, val loss {_NUMBER}", ("train/loss_estimate", "val/loss")),
+    (rf"iter (\d{{1,15}}): loss {_NUMBER}", ("train/loss",)),
     (  # llm.c on the screen
-        rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}[^|]*\| norm {_NUMBER}[^|]*\| lr {_NUMBER}",
+        rf"step:?\s*(\d{{1,15}})(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}[^|]*\| norm {_NUMBER}[^|]*\| lr {_NUMBER}",
         ("train/loss", "grad_norm", "lr"),
     ),
-    (rf"step:?\s*(\d+)(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}", ("train/loss",)),
-    (rf"(\d+) \| loss {_NUMBER} \| lr {_NUMBER}", ("train/loss", "lr")),  # llama2.c
-    (rf"(\d+) train {_NUMBER}$", ("train/loss",)),  # build-nanogpt
-    (rf"(\d+) val {_NUMBER}$", ("val/loss",)),
-    (rf"(\d+) hella {_NUMBER}$", ("hellaswag/accuracy",)),
+    (rf"step:?\s*(\d{{1,15}})(?:/\d+)?\s*\|\s*(?:train )?loss:? {_NUMBER}", ("train/loss",)),
+    (rf"(\d{{1,15}}) \| loss {_NUMBER} \| lr {_NUMBER}", ("train/loss", "lr")),  # llama2.c
+    (rf"(\d{{1,15}}) train {_NUMBER}$", ("train/loss",)),  # build-nanogpt
+    (rf"(\d{{1,15}}) val {_NUMBER}$", ("val/loss",)),
+    (rf"(\d{{1,15}}) hella {_NUMBER}$", ("hellaswag/accuracy",)),
 )
 """How a line begins, its step first, and what its numbers are called."""
 _PATTERNS = tuple((re.compile(pattern, re.I), names) for pattern, names in _LINES)
@@ -38,7 +38,7 @@ _OF_LAST_STEP = (
     (re.compile(rf"HellaSwag: \d+/\d+ = {_NUMBER}"), "hellaswag/accuracy"),
 )
 """Lines without a step of their own, that belong to the one before them."""
-_TERMS_OF = re.compile(r"(?:s|step):(\d+)(?:/\d+)?((?: \w+:\S+)+)\s*$")
+_TERMS_OF = re.compile(r"(?:s|step):(\d{1,15})(?:/\d+)?((?: \w+:\S+)+)\s*$")
 """llm.c's `s:10 trl:… tel:…`, and what grew from modded-nanogpt: `step:125/1750 val_loss:… train_time:…`."""
 _TERMS = {"trl": "train/loss", "tel": "val/loss", "eval": "eval/accuracy", "norm": "grad_norm"}
 _TERMS |= {"train_loss": "train/loss", "val_loss": "val/loss"}
