@@ -123,6 +123,11 @@ def test_ascii_is_divided_as_all_texts_are(text: str) -> None:
     assert tokens_module._ASCII_TOKEN.split(text) == tokens_module._TOKEN.split(text)
 
 
+def test_empty_lines_take_no_time() -> None:
+    """A text of two hundred thousand empty lines is divided at once, where the square of them would take minutes."""
+    assert next(part for _, part in divide("x" + "\n" * 200_000 + "y").parts) == "x"
+
+
 @given(st.text(max_size=60))
 def test_tokens_lie_in_their_text_in_order(text: str) -> None:
     """Parallel lists; each token covers its spelling, but for the hyphen of *type A-1*."""

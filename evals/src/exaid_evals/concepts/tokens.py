@@ -49,7 +49,7 @@ _ABBREVIATIONS = frozenset("vs dr mr mrs ms cf approx resp fig figs al no st".sp
 _NEW_SENTENCE = re.compile(r"\s+[A-Z]|\s*$")
 # Where a sentence ends whatever stands around it: a capital follows a mark or a line's end; or a line ends without a
 # full stop, which may be that of an abbreviation, and the next one does not go on in lower case.
-_SURE_END = re.compile(r"(?<=[.?!])[ \t]+(?=[A-Z])|\n+(?=[A-Z])|(?<![.\s])\n(?![^\S\n]*[a-z])")
+_SURE_END = re.compile(r"(?<=[.?!])[ \t]+(?=[A-Z])|(?<!\n)\n++(?=[A-Z])|(?<![.\s])\n(?![^\S\n]*[a-z])")
 _HYPHEN = "ʹ"
 _JOINING = re.compile(r"-(?=[^\W_])")
 _LETTER = re.compile(r"(?<![^\W_])[A-Za-z]\Z")
