@@ -51,6 +51,11 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         {"": {"acc": 0.7}},
     ),
     "a header behind a hash": ("csv", {"log.csv": "# epoch,loss\n1,1.2\n2,0.9\n"}, {"": {"loss": 0.9}}),
+    "a note with a comma above the header": (
+        "csv",
+        {"log.csv": "# trained on MIMIC, seed 42\nepoch,loss\n1,1.2\n2,0.9\n"},
+        {"": {"loss": 0.9}},
+    ),
     "a note above the header": (
         "csv",
         {"monitor.csv": '#{"t_start": 1.5, "env_id": "Cart"}\nepoch,reward\n1,20\n2,25\n'},

@@ -242,8 +242,11 @@ def _first_line(texts: Iterator[str], held: str) -> tuple[str, str]:
 
 
 def _as_wide(comment: str, line: str) -> bool:
-    """Tell whether a comment has as many cells as the line below, and is no note of a program's own."""
-    return not comment.startswith("#{") and any(0 < comment.count(one) == line.count(one) for one in _DELIMITERS)
+    """Tell whether a comment has as many cells as the line below, which has numbers and so is no header itself."""
+    if comment.startswith("#{"):  # a note of a program's own
+        return False
+    alike = [one for one in _DELIMITERS if 0 < comment.count(one) == line.count(one)]
+    return any(_is_number(cell) for one in alike for cell in line.split(one))
 
 
 def _is_number(line: str) -> bool:
