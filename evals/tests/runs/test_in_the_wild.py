@@ -210,6 +210,15 @@ def test_a_trial_that_wrote_nothing_is_told_of(tmp_path: Path) -> None:
     assert [note for note in reading.notes if "exp/f_ab_00002" in note]
 
 
+def test_of_many_runs_none_is_missing(tmp_path: Path) -> None:
+    """However many folders lie beside each other, each that holds a run is read."""
+    for number in range(510):
+        log = tmp_path / f"run_{number}/version_0/metrics.csv"
+        log.parent.mkdir(parents=True)
+        log.write_text("epoch,step,loss\n0,1,0.5\n")
+    assert len(format_of(tmp_path).sources(tmp_path)) == 510
+
+
 def test_settings_of_a_table_of_mlflow(tmp_path: Path) -> None:
     """Parameters are settings, the seed among them; addresses and times are none."""
     text = "run_id,experiment_id,artifact_uri,metrics.acc,params.lr,params.seed\na1,1,s3://x,0.3,0.1,7\n"

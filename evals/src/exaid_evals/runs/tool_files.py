@@ -155,13 +155,20 @@ class ToolFile(Format):
             yield from self._alike(place, own)
             return
         level = [place] if place.is_dir() else []
-        for _ in range(self.below):
-            below = (folder for holder in level[:_FOLDERS_AT_MOST] for folder in folders_in(holder))
-            level = [folder for folder in below if not folder.name.startswith(".") and folder.name not in _NO_PLACES]
-            found = [folder for folder in level if self.file_of(folder) is not None]
-            if found:
+        for depth in range(1, self.below + 1):
+            level = _places_in(level[:_FOLDERS_AT_MOST])
+            if any(self.file_of(folder) is not None for folder in level):
+                every = [place]  # where there are runs, none may be missing
+                for _ in range(depth):
+                    every = _places_in(every)
+                found = [folder for folder in every if self.file_of(folder) is not None]
                 yield from sorted(found, key=lambda path: (str(path.parent), *_by_number(path.name)))
                 return
+
+
+def _places_in(holders: Iterable[Path]) -> list[Path]:
+    below = (folder for holder in holders for folder in folders_in(holder))
+    return [folder for folder in below if not folder.name.startswith(".") and folder.name not in _NO_PLACES]
 
 
 def head(path: Path) -> bytes:
