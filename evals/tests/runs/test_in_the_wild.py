@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,13 @@ def test_of_many_runs_none_is_missing(tmp_path: Path) -> None:
         log.parent.mkdir(parents=True)
         log.write_text("epoch,step,loss\n0,1,0.5\n")
     assert len(format_of(tmp_path).sources(tmp_path)) == 510
+
+
+def test_a_number_beyond_all_floats_is_infinite(tmp_path: Path) -> None:
+    """A log of whole numbers that no float holds is read as one that diverged."""
+    path = tmp_path / "history.jsonl"
+    path.write_text("".join(f'{{"step": {step}, "loss": {sign}{"9" * 400}}}\n' for step, sign in ((1, ""), (2, "-"))))
+    assert [point.value for point in find_run(str(path), []).series["loss"].points] == [math.inf, -math.inf]
 
 
 def test_settings_of_a_table_of_mlflow(tmp_path: Path) -> None:

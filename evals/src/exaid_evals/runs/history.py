@@ -361,7 +361,7 @@ def _value(value: Any) -> float | str | None:
     if value is None or isinstance(value, float):
         return value
     if isinstance(value, int):  # bool too: a flag is logged as 0 or 1
-        return float(value) if abs(value) < _OVERFLOWS else math.copysign(math.inf, value)
+        return float(value) if abs(value) < _OVERFLOWS else math.inf if value > 0 else -math.inf
     text = str(value).strip()
     if not text:
         return None
