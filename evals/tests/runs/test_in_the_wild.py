@@ -227,6 +227,15 @@ def test_a_number_beyond_all_floats_is_infinite(tmp_path: Path) -> None:
     assert [point.value for point in find_run(str(path), []).series["loss"].points] == [math.inf, -math.inf]
 
 
+def test_broken_metadata_of_wandb_lose_no_run(tmp_path: Path) -> None:
+    """Metadata say which commit it was: where a kill left them empty, the run's numbers are read all the same."""
+    files = {"wandb-summary.json": '{"loss": 0.5}', "wandb-metadata.json": ""}
+    make(tmp_path / "wandb/run-20240101_000000-abc/files", files)
+    (run,) = read(tmp_path / "wandb").values()
+    assert run.metrics == {"loss": 0.5}
+    assert "wandb-metadata.json" in " ".join(run.warnings)
+
+
 def test_settings_of_a_table_of_mlflow(tmp_path: Path) -> None:
     """Parameters are settings, the seed among them; addresses and times are none."""
     text = "run_id,experiment_id,artifact_uri,metrics.acc,params.lr,params.seed\na1,1,s3://x,0.3,0.1,7\n"

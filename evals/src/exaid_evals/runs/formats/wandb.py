@@ -212,11 +212,13 @@ def _read(folder: Path) -> WandbLog:
             for key, item in read_mapping(config).items():
                 if key != "wandb_version":
                     log.config |= flat(key, item["value"] if isinstance(item, dict) and "value" in item else item)
-        if (folder / _METADATA).is_file():
-            commit = mapping_of(read_object(folder / _METADATA).get("git")).get("commit")
-            log.run |= {"commit": str(commit)} if commit else {}
     except (DataError, ConfigError) as error:
         raise problem or DataError(str(error)) from None
+    try:
+        git = mapping_of(read_object(folder / _METADATA).get("git")) if (folder / _METADATA).is_file() else {}
+        log.run |= {"commit": str(git["commit"])} if git.get("commit") else {}
+    except DataError as error:
+        log.warnings.append(f"{_METADATA} {error.what}, so that the version of the code is not known")
     if problem is not None:
         log.warnings.append(
             f"{problem.what}, so that {_SUMMARY} was read in place of {path.name if path else 'the log'}"
