@@ -236,6 +236,14 @@ def test_broken_metadata_of_wandb_lose_no_run(tmp_path: Path) -> None:
     assert "wandb-metadata.json" in " ".join(run.warnings)
 
 
+def test_runs_of_wandb_with_one_name_stay_apart(tmp_path: Path) -> None:
+    """Whoever names all runs of an experiment alike has as many runs as rows in the table that W&B's page writes."""
+    table = tmp_path / "runs.csv"
+    table.write_text("Name,State,Created,lr,acc\nbase,finished,1,0.1,0.9\nbase,finished,2,0.2,0.8\n")
+    found = {name: (run.metrics["acc"], run.config["lr"]) for name, run in read(table).items()}
+    assert found == {"base": (0.9, 0.1), "base (2)": (0.8, 0.2)}
+
+
 def test_settings_of_a_table_of_mlflow(tmp_path: Path) -> None:
     """Parameters are settings, the seed among them; addresses and times are none."""
     text = "run_id,experiment_id,artifact_uri,metrics.acc,params.lr,params.seed\na1,1,s3://x,0.3,0.1,7\n"

@@ -8,6 +8,7 @@ list for each name).
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -62,8 +63,12 @@ class LongCsvFormat(ManyRuns):
         if column is None:
             return _of_chart(rows, warnings)
         groups: dict[str, list[Row]] = {}
+        each = simple(column) == "name"  # in W&B's table each row is a run, and names may be the same
         for row in rows:
-            groups.setdefault(_text(row.get(column)), []).append(row)
+            name = _text(row.get(column))
+            if each and name and name in groups:
+                name = next(other for n in itertools.count(2) if (other := f"{name} ({n})") not in groups)
+            groups.setdefault(name, []).append(row)
         found = {name: _entry(members, column) for name, members in groups.items() if name}
         for entry in list(found.values())[:1]:
             entry.warnings += warnings
