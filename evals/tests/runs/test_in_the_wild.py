@@ -57,6 +57,7 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         {"log.csv": "# trained on MIMIC, seed 42\nepoch,loss\n1,1.2\n2,0.9\n"},
         {"": {"loss": 0.9}},
     ),
+    "empty lines above the header": ("csv", {"log.csv": "\n# note\n\nepoch,loss\n1,1.2\n2,0.9\n"}, {"": {"loss": 0.9}}),
     "a note above the header": (
         "csv",
         {"monitor.csv": '#{"t_start": 1.5, "env_id": "Cart"}\nepoch,reward\n1,20\n2,25\n'},

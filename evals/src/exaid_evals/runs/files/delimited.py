@@ -197,7 +197,8 @@ def line_of(block: Block, offset: int) -> int:
 def open_delimited(path: Path) -> Delimited:
     """Open a CSV file and read its header.
 
-    Lines that begin with `#` are passed over; one that stands on numbers is the header, as NumPy writes it.
+    Empty lines before it, and lines that begin with `#`, are passed over; one that stands on numbers is the header, as
+    NumPy writes it.
 
     Raises:
         DataError: the file is missing, empty, or no UTF-8 text.
@@ -206,7 +207,11 @@ def open_delimited(path: Path) -> Delimited:
     header, rest, first_line = "", "", 1
     while True:
         line, more = _first_line(texts, rest)
-        comment, header, rest, first_line = header, line.rstrip("\n").rstrip("\r"), more, first_line + 1
+        first_line += 1
+        if line.endswith("\n") and not line.strip():
+            rest = more
+            continue
+        comment, header, rest = header, line.rstrip("\n").rstrip("\r"), more
         if comment.startswith("#") and (_is_number(header) or _as_wide(comment, header)):
             header, rest, first_line = comment.lstrip("# "), line + more, first_line - 1
         elif header.startswith("#") and line.endswith("\n"):
