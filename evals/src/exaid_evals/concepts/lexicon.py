@@ -8,6 +8,7 @@ say the same sentences over and over.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from exaid_evals.concepts.base import Mention
@@ -15,10 +16,12 @@ from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import not_affirmed
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, resolve, singular
-from exaid_evals.concepts.tokens import Divided, Tokenizer, divide
+from exaid_evals.concepts.tokens import Tokenizer, divide
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
 """How many parts of texts are remembered, and of how many code points at most."""
+_KNOWN_TEXTS = 1024
+"""How many whole texts are remembered."""
 
 _Meanings = tuple[tuple[str, str | None], ...]
 """Short forms, and the concept of each; None for one that is in no vocabulary."""
@@ -57,6 +60,7 @@ class LexiconExtractor:
         self._tokenize = Tokenizer()
         self._matcher = Matcher(compiled.tables)
         self._known: dict[tuple[str, bool, _Meanings], _Read] = {}
+        self._of_text = lru_cache(_KNOWN_TEXTS)(self._annotate)
 
     @property
     def id(self) -> str:
@@ -75,13 +79,14 @@ class LexiconExtractor:
 
     def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find every mention; see the protocol."""
-        return [self._annotate(divide(text)) for text in texts]
+        return [self._of_text(text) for text in texts]
 
     def name_of(self, concept_id: str) -> str:
         """Preferred name of a concept; its id where it has none."""
         return self._compiled.names.get(concept_id, concept_id)
 
-    def _annotate(self, text: Divided) -> tuple[Mention, ...]:
+    def _annotate(self, whole: str) -> tuple[Mention, ...]:
+        text = divide(whole)
         read = [(offset, part, self._read(part, text.contracted)) for offset, part in text.parts]
         introduced: dict[str, str | None] = {}
         for _, _, one in read:
