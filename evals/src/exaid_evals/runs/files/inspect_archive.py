@@ -63,7 +63,7 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
             if member.flag_bits & 0x1:
                 raise DataError("is encrypted", where=where, remedy="write the log without a password")
             if member.compress_type not in _METHODS:
-                raise DataError("is packed as no log is", where=where, remedy="copy the log again")
+                raise DataError("is packed as no log is", where=where, remedy="write or copy it again")
             if member.file_size > MAX_BYTES:
                 raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=where, remedy="name the right file")
             try:
@@ -76,7 +76,7 @@ def read_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
                 )
             left -= len(data)
             if left < 0:
-                raise DataError("unpacks to far more than it holds", where=str(path), remedy="is it the right file?")
+                raise DataError("unpacks to far more than it holds", where=str(path), remedy="name the right file")
             yield name, data
 
 
