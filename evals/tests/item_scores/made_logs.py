@@ -1,6 +1,6 @@
 """Small logs of each tool, as it writes them, of the same ten questions.
 
-Written by hand from the tools' own sources: promptfoo's `OutputFile` (src/types), HELM's `PerInstanceStats` and
+Written by hand, after the layouts of promptfoo's `OutputFile` (src/types), HELM's `PerInstanceStats` and
 `RunSpec`. Both tools can be installed from their registries (`npm install promptfoo`, `pip install crfm-helm`), as
 hundreds of packages each, which no test here asks for. Those of inspect-ai, lm-eval and MLflow that the tools made are
 in `gold/export`; predictions of `run-eval` have the columns of our own writer (`run_eval/files.py`).

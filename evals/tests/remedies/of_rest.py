@@ -165,6 +165,7 @@ FILES = [
     system("a file stands where a folder must be: move it away, or name another --data-dir", errno.ENOTDIR),
     system("a folder stands where a file must be: move it away, or name another --data-dir", errno.EISDIR),
     system("make room and give the same command again, or name another --data-dir", errno.ENOSPC),
+    system("the disk, or the connection to it, failed: mend that, and give the same command again", errno.EIO),
     system("check the path; something may have removed it meanwhile", errno.ENOENT),
     Row("run it again with --debug for the traceback", told(OSError(99, "odd")), lambda: None),
     Row(

@@ -74,12 +74,17 @@ def attempt(bench: Bench, count: Count, stage: str, fault: Fault) -> None:
         told = log_of(campaign)
         count.attempts += 1
         count.struck += first != 0
-        if "Traceback" in told or first in _BROKEN or again != 0:
+        if unforeseen(told) or first in _BROKEN or again != 0:
             count.wrong.append(f"{fault.name}: ends with {first}, again with {again}: {told[-300:]}")
         elif differ := difference(contents(campaign), contents(bench.after(stage))):
             count.wrong.append(f"{fault.name}: {differ}")
         if stage == "live":
             _charge(count, bill, campaign, fault.lost)
+
+
+def unforeseen(told: str) -> bool:
+    """Whether a command ended on an error of its own: with a traceback, or with the offer to show one."""
+    return "Traceback" in told or "run it again with --debug" in told
 
 
 def _charge(count: Count, bill: Path, campaign: Path, lost: int) -> None:
@@ -165,7 +170,7 @@ def _race(bench: Bench, count: Count, together: Sequence[str]) -> None:
             told = log.read_text(encoding="utf-8")
             count.struck += status == 2
             refused = status == 2 and "is writing here" in told
-            if "Traceback" in told or not (status in (0, 3) or refused or (name == "validate" and status == 1)):
+            if unforeseen(told) or not (status in (0, 3) or refused or (name == "validate" and status == 1)):
                 count.wrong.append(f"{name} ends with {status}: {told[-200:]}")
         afterwards = [forked(lambda stage=stage: do(campaign, stage, bill)) for stage in STAGES]
         if any(afterwards):
@@ -211,7 +216,7 @@ def _on_disk(bench: Bench, count: Count, disk: Path, size: int) -> None:
     told = log.read_text(encoding="utf-8")
     count.attempts += 1
     count.struck += any(ends)
-    if "Traceback" in told or set(ends) & set(_BROKEN) or any(again):
+    if unforeseen(told) or set(ends) & set(_BROKEN) or any(again):
         count.wrong.append(f"{size} bytes: ends {ends}, again {again}: {told[-300:]}")
     elif differ := difference(contents(disk / "data"), contents(bench.whole)):
         count.wrong.append(f"{size} bytes: {differ}")

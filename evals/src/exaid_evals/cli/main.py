@@ -213,6 +213,7 @@ _REMEDIES = {
     errno.EISDIR: "a folder stands where a file must be: move it away, or name another --data-dir",
     errno.ENOSPC: "make room and give the same command again, or name another --data-dir",
     errno.EDQUOT: "make room and give the same command again, or name another --data-dir",
+    errno.EIO: "the disk, or the connection to it, failed: mend that, and give the same command again",
     errno.ENOENT: "check the path; something may have removed it meanwhile",
 }
 
