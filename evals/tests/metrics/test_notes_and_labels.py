@@ -102,7 +102,7 @@ def test_statements_by_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
         def similarity(self, statement: str, texts: Sequence[str]) -> float:
             return 0.6 if "leg" in statement and any("knee" in text for text in texts) else 0.59
 
-    monkeypatch.setattr("exaid_evals.metrics.noted.Meaning", Near)
+    monkeypatch.setattr("exaid_evals.factuality.meaning.Meaning", Near)
     config = CONFIG.model_copy(update={"measures": ("statements", "meaning")})
     trace = conversation("A boy with FEVER and a left knee pain.")
     texts = ("FEVER. Left knee pain.", "His leg hurts. A RASH was burning.")
@@ -112,7 +112,6 @@ def test_statements_by_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["statements_not_found_by_meaning"] == 0.25
     assert found["statements_supported_by_meaning"] == 0.75
     assert found["statements_restated_by_meaning"] == 0.25
-    monkeypatch.setattr("exaid_evals.metrics.measures.statements.model_files", lambda: None)
     declared = {measure.name: measure.compute(replace(seen, noted=found)) for measure in load_measures(config)}
     assert declared["statements_not_found_by_meaning"] == declared["restated_by_meaning"] == 0.25
 

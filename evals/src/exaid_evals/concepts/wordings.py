@@ -32,7 +32,7 @@ Depression: depressed mood; low mood
 Developmental regression: loss of previously acquired skills; loss of developmental milestones; regression of
     milestones; neuroregression; regression of development; lost milestones
 Diabetes mellitus: diabetes
-Diarrhea: loose stools; loose motions; watery stools
+Diarrhea: loose motions; watery stools
 Distal muscle weakness: distal weakness
 Downturned corners of mouth: turned down corners of the mouth; turned-down mouth corners
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
@@ -44,7 +44,7 @@ Elevated circulating hepatic transaminase concentration: elevated liver enzymes;
     enzymes; deranged liver function tests; elevated transaminases; elevated AST; elevated ALT; transaminitis;
     hypertransaminasemia
 Elevated erythrocyte sedimentation rate: elevated ESR; raised ESR; high ESR
-Eosinophilia: elevated eosinophil count; high eosinophil count; elevated eosinophils; raised eosinophils
+Eosinophilia: elevated eosinophil count; high eosinophil count; elevated eosinophils
 Excessive daytime somnolence: daytime sleepiness; daytime somnolence
 Extremities cold to touch: cold hands; cold extremities; cold feet
 Failure to thrive: poor thriving; faltering growth; failure to gain weight; not gaining weight
@@ -58,15 +58,15 @@ Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
 Generalized muscle weakness: general weakness
 Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
     milestones
-Hearing impairment: decreased hearing; reduced hearing; poor hearing; difficulty hearing; trouble hearing; deaf; hard
-    of hearing; hearing difficulties; deafness
+Hearing impairment: decreased hearing; poor hearing; difficulty hearing; trouble hearing; deaf; hard of hearing;
+    hearing difficulties; deafness
 Heart murmur: cardiac murmur; systolic murmur
 Hemiparesis: left-sided weakness; right-sided weakness; hemiparetic
 Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
 Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
-Hypoglycemia: low blood glucose; low glucose
+Hypoglycemia: low blood glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
 Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
     floppiness; low tone
@@ -80,13 +80,11 @@ Irritability: irritable
 Jaundice: jaundiced; icteric
 Joint hypermobility: hypermobile joints; ligamentous laxity; hyperextensible joints
 Left ventricular hypertrophy: LV hypertrophy
-Leukocytosis: elevated white blood cell count; high white blood cell count; raised white cell count; elevated WBC;
-    elevated leukocytes
+Leukocytosis: elevated white blood cell count; high white blood cell count; elevated WBC; elevated leukocytes
 Limb hypertonia: increased tone in the limbs; increased limb tone
 Loss of ambulation: lost ambulation; loss of independent walking; became wheelchair-bound; wheelchair bound
 Low-set ears: low set pinnae; low-lying ears
-Lymphadenopathy: enlarged lymph nodes; lymph node enlargement; lymph node swelling; swollen lymph nodes; enlarged
-    lymph glands
+Lymphadenopathy: lymph node enlargement; lymph node swelling; swollen lymph nodes; enlarged lymph glands
 Macrocephaly: head circumference above the 97th percentile
 Melena: black stools; tarry stools; black tarry stools
 Microcephaly: head circumference below the third percentile
@@ -102,7 +100,7 @@ Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pall
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: PFO; persistent foramen ovale
 Pedal edema: swelling of the feet; leg swelling; swelling of the legs
-Photophobia: sensitivity to light; light sensitivity
+Photophobia: light sensitivity
 Poor suck: weak suck; weak sucking; poor sucking
 Postural instability: loss of balance; poor balance; balance problems; balance difficulties; impaired balance
 Premature birth: prematurity; born prematurely; preterm birth; preterm infant; premature infant; preterm delivery

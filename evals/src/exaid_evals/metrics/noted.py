@@ -8,8 +8,7 @@ from typing import Any
 from exaid_evals.concepts.base import Extractor
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
-from exaid_evals.factuality.meaning import Meaning
-from exaid_evals.factuality.notes import SAME_MEANING, by_meaning, verdict_shares
+from exaid_evals.factuality.notes import SAME_MEANING, Similarity, by_meaning, verdict_shares
 from exaid_evals.factuality.reference import Comparison
 from exaid_evals.factuality.support import Judged, Sources
 from exaid_evals.metrics.observation import Observation
@@ -57,7 +56,7 @@ class NoteMeasures:
     def __init__(self, config: MetricsConfig, extractor: Extractor, stop_entities: frozenset[str]) -> None:
         self._wanted = {REFERENCE, STATEMENTS, MEANING}.intersection(config.measures)
         self._compare = Comparison(extractor, stop_entities) if self._wanted else None
-        self._meaning = Meaning() if MEANING in self._wanted else None
+        self._meaning = _meaning() if MEANING in self._wanted else None
 
     def __call__(
         self, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation, reference: str | None
@@ -109,6 +108,12 @@ class NoteMeasures:
             shares |= {f"{name}_by_meaning": value for name, value in _shares(nearer).items()}
             shares["restated_by_meaning"] = sum(restated) / len(restated) if restated else None
         return shares
+
+
+def _meaning() -> Similarity:
+    from exaid_evals.factuality.meaning import Meaning
+
+    return Meaning()
 
 
 def _shares(judged: Sequence[Judged]) -> dict[str, float | None]:

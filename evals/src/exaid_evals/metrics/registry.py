@@ -28,12 +28,13 @@ _FAMILIES = {
     "schema_failures": f"{_PACKAGE}.schema_failures:measures",
     "extractor_validity": f"{_PACKAGE}.extractor_validity:measures",
 }
+MEANING = "meaning"
 # Known by name, and measured only where a configuration asks for them, or has what they need.
 ON_REQUEST = {
     "decisive_step": f"{_PACKAGE}.decisive_step:measures",
     "reference": f"{_PACKAGE}.reference:measures",
     "statements": f"{_PACKAGE}.statements:measures",
-    "meaning": f"{_PACKAGE}.statements:by_meaning",
+    MEANING: f"{_PACKAGE}.statements:by_meaning",
 }
 MEASURES = Kind("family of measures", "exaid_evals.measures", _FAMILIES)
 """Each part is `measures(config: MetricsConfig) -> list[Measure]`."""
@@ -60,12 +61,16 @@ def check_measures(config: MetricsConfig) -> None:
     """Find every family that a configuration adds, and have it declare its measures, before any work.
 
     Raises:
-        ConfigError: names all that cannot be found, or declare something else than measures.
+        ConfigError: names all that cannot be found, declare something else than measures, or need a missing extra.
     """
     problems = []
     for family in config.measures:
         try:
             _declared(family, config)
+            if family == MEANING:
+                from exaid_evals.factuality.meaning import model_files
+
+                model_files()
         except ConfigError as error:
             problems.append(error)
     if problems:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.factuality.meaning import model_files
 from exaid_evals.factuality.support import Verdict
 from exaid_evals.metrics.base import Measure
 from exaid_evals.metrics.observation import Observation
@@ -30,12 +29,7 @@ def measures(_: MetricsConfig) -> list[Measure]:
 
 
 def by_meaning(_: MetricsConfig) -> list[Measure]:
-    """Declare the family that knows other words too (extra `meaning`).
-
-    Raises:
-        MissingDependencyError: the extra is not installed.
-    """
-    model_files()
+    """Declare the family that knows other words too (extra `meaning`)."""
     shares = [
         Measure(
             f"statements_{verdict.value}_by_meaning",
