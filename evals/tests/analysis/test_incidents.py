@@ -89,6 +89,14 @@ def test_what_begins_together_is_one_incident() -> None:
     assert (one.onset, set(one.metrics)) == ((549.0, 550.0), set(found))
 
 
+def test_nan_that_stays_is_one_incident_however_few_the_steps() -> None:
+    """Of twenty epochs, the reports of the first NaN, the third and the sixth in a row are one."""
+    falls = np.exp(-np.arange(20) / 6)
+    falls[13:] = np.nan
+    (one,) = told({"loss": falls, "val_loss": falls + 0.2}).incidents
+    assert (one.severity, one.onset, set(one.metrics)) == ("critical", (12.0, 13.0), {"loss", "val_loss"})
+
+
 def test_a_fall_that_passes_is_told_with_its_recovery() -> None:
     """A recall that is lost for five evaluations and comes back lost what had been learnt: high, with both ends."""
     recall = 0.9 - 0.5 * np.exp(-np.arange(60) / 6) + np.random.default_rng(1).normal(0, 0.004, 60)

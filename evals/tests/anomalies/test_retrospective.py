@@ -170,6 +170,21 @@ def test_a_loss_that_never_falls_is_found() -> None:
     assert NoProgress().find_in({"loss": series([3.8e25] * 30, "loss")}, ways)  # type: ignore[arg-type]
 
 
+def test_a_model_learns_of_which_one_of_several_losses_is_still() -> None:
+    """A detector's `dfl_loss` beside a box and a class loss that fall; not a whole loss, nor one of two."""
+    falling = list(2 * np.exp(-np.arange(30) / 10) + 0.5)
+    terms = {name: series(falling, name) for name in ("train/box_loss", "train/cls_loss")}
+
+    def found(*others: str) -> list[str]:
+        still = {name: series([1.1] * 30, name) for name in others}
+        ways = dict.fromkeys([*terms, *still], "lower")
+        return [one.metric for one in NoProgress().find_in(terms | still, ways)]  # type: ignore[arg-type]
+
+    assert found("train/dfl_loss", "val/dfl_loss") == []
+    assert found("train/loss") == ["train/loss"]
+    assert found("train/dfl_loss", "train/aux_loss") == ["train/dfl_loss", "train/aux_loss"]
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=0, max_size=60), st.sampled_from(["higher", "lower", None]))
 def test_detectors_survive_any_series(values: list[float], direction: str | None) -> None:
     """No series of finite numbers, however short or constant, breaks a detector; magnitudes are finite."""

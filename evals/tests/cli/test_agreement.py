@@ -37,6 +37,7 @@ def test_numbers_of_two_raters(tmp_path: Path) -> None:
     assert shown.startswith("30 items, 2 raters, interval level\nKrippendorff's alpha  0.")
     assert "ann down, bob across" in shown
     assert shown.splitlines()[-6] == "raters differ most on"
+    assert shown.splitlines()[-5] == "  n14: ann 5, bob 1"
     found = json.loads(agreement(tmp_path, WIDE, "--json"))
     assert sum(map(sum, found["pairs"][0]["confusion"]["counts"])) == 30
     assert found["pairs"][0]["agreeing"] == pytest.approx(25 / 30)
@@ -74,7 +75,7 @@ def test_missing_ratings_count_for_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("human", "told"),
     [
-        ("item,ann\n1,2", "1 raters, and needs two"),
+        ("item,ann\n1,2", "ratings of one rater, and needs those of two"),
         ("name,ann,bob\n1,2,3", "names no item"),
         ("item,ann,bob\n1,2", "another number of fields"),
         ("item,ann,bob\n1,2,2\n1,3,3", "duplicate rating of '1' by 'ann'"),
@@ -86,3 +87,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, human: str, told: str) -> 
         agreement(tmp_path, human)
     with pytest.raises(DataError, match="no ordinal level"):
         agreement(tmp_path, LONG, "--level", "ordinal")
+    (tmp_path / "m.csv").write_text("id,m\nn0,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="--measures: ratings are words"):
+        agreement(tmp_path, LONG, "--measures", str(tmp_path / "m.csv"))

@@ -318,3 +318,6 @@ def test_nothing_to_draft_from_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     assert cli(["export", "--run", str(tmp_path), "--draft-mapping"]) == 1
     assert "JSON, YAML, CSV" in capsys.readouterr().err
     assert cli(["export", "--draft-mapping"]) == 2
+    (tmp_path / ".state").mkdir()
+    (tmp_path / ".state/lock.json").write_text('{"pid": 7}', encoding="utf-8")
+    assert cli(["export", "--run", str(tmp_path), "--draft-mapping"]) == 1

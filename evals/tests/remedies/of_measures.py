@@ -285,6 +285,12 @@ PEOPLE = [
         files={"ratings.csv": RATINGS},
         then={"ratings.csv": RATINGS.replace("yes", "1").replace("no", "0")},
     ),
+    Row(
+        "write numbers for {}, or leave out --measures",
+        f"{AGREEMENT} --measures m.csv",
+        AGREEMENT,
+        files={"ratings.csv": RATINGS, "m.csv": "id,m\ni0,1\n"},
+    ),
 ]
 
 PREDICTIONS = "index,label,pred,loss\n" + "".join(f"{n},{n % 2},{(n * 7) % 3 % 2},0.{n}\n" for n in range(8))

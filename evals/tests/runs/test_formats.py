@@ -12,6 +12,7 @@ import pytest
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Settings
 from exaid_evals.runs.files.document import read_yaml
+from exaid_evals.runs.history import History
 from exaid_evals.runs.registry import find_run, follower, format_of, formats
 from exaid_evals.runs.run_names import run_names
 
@@ -217,6 +218,24 @@ def test_checkpoints_stand_for_a_state_that_was_not_written(tmp_path: Path) -> N
     files = {"checkpoint-9/trainer_state.json": json.dumps(early), "checkpoint-20/trainer_state.json": json.dumps(HF)}
     _, runs = read(write(tmp_path / "out", files))
     assert [run.metrics["eval_loss"] for run in runs.values()] == [0.4]
+
+
+def test_what_an_evaluation_adds_to_a_step_repeats_no_step(tmp_path: Path) -> None:
+    """The Trainer logs loss, evaluation and summary of a step apart; a step that a restart does again counts twice."""
+    rows: list[dict[str, float]] = [
+        {"loss": 0.9, "epoch": 1.0, "step": 10},
+        {"eval_loss": 0.8, "epoch": 1.0, "step": 10},
+        {"loss": 0.7, "epoch": 2.0, "step": 20},
+        {"train_loss": 0.8, "epoch": 2.0, "step": 20},
+    ]
+
+    def read_again(*more: dict[str, float]) -> History:
+        log = json.dumps({**HF, "log_history": [*rows, *more]})
+        return find_run(str(write(tmp_path / str(len(more)), {"trainer_state.json": log})), [])
+
+    assert [point.step for point in read_again().series["epoch"].points] == [10, 20]
+    assert not read_again().irregularities
+    assert {one.metric for one in read_again({"loss": 0.6, "epoch": 2.0, "step": 20}).irregularities} >= {"loss"}
 
 
 def test_rows_of_validation_belong_to_the_iteration_before_them(tmp_path: Path) -> None:

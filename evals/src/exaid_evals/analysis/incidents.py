@@ -214,6 +214,8 @@ def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) 
     if _apart(group, one):
         return False
     late = max((other.step for other in group if other.metric == one.metric), default=None)
+    if one.kind == "not_finite" and late is not None and one.evidence["in_a_row"] > 1:
+        return True  # the row that the group reports already
     again = late is not None and one.step <= min(end, late + 2 * together)
     return again or one.step <= group[-1].step + together
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
 from exaid_evals.anomalies.settings import DetectionSettings, OscillationSettings, OverfittingSettings
-from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,7 +170,8 @@ class NoProgress:
 
     It must be nearly still (its noise is below a hundredth too), or stand at the logarithm of a small number of
     classes, where a classifier stands that guesses; a run that goes on from a good checkpoint is neither. A loss that
-    ends above 10⁹ is stuck whatever it does.
+    ends above 10⁹ is stuck whatever it does. One of several terms, such as `dfl_loss`, may be still while more of the
+    others fall by a tenth: that model learns.
     """
 
     name = "no_progress"
@@ -183,17 +184,19 @@ class NoProgress:
             if directions.get(metric) == "lower" and (one := self._of(part, series)) is not None
         ]
         trained = [one for one in found if not is_validation(one.metric)]
-        return trained or found
+        found = trained or found
+        n_falling = sum(_falls(part) for metric, part in series.items() if not is_validation(metric))
+        if n_falling <= len(found):
+            return found
+        return [one for one in found if one.evidence["last"] >= _INSANE or not _is_term(one.metric)]
 
     def _of(self, part: MetricSeries, series: Mapping[str, MetricSeries]) -> Anomaly | None:
         import numpy as np
 
         steps, values = part.clean.steps, part.clean.values
-        entry = metric_named(part.metric)
-        if len(values) < 10 or entry is None or entry.name not in ("loss", "cross_entropy", "negative_log_likelihood"):
+        if len(values) < 10 or not _is_loss(part.metric):
             return None
-        n = max(3, len(values) // 10)
-        first, last = float(np.median(values[:n])), float(np.median(values[-n:]))
+        first, last, n = _ends(values)
         level, noise = abs(first) or 1.0, difference_sigma(values)
         error = 3 * noise / math.sqrt(n)
         guesses = noise < 0.05 * level and (_at_chance(last, error, series) or _all_low(series))
@@ -206,6 +209,32 @@ class NoProgress:
         return Anomaly(
             part.metric, "no_progress", float(steps[0]), None, "high", self.name, evidence, end_step=float(steps[-1])
         )
+
+
+def _is_loss(metric: str) -> bool:
+    entry = metric_named(metric)
+    return entry is not None and entry.name in ("loss", "cross_entropy", "negative_log_likelihood")
+
+
+def _is_term(metric: str) -> bool:
+    """Tell whether a name is that of one of several losses: words stand beside `loss` that name no part of the data."""
+    return "loss" in words_of(metric) and len([one for one in words_of(metric) if split_of(one) is None]) > 1
+
+
+def _falls(part: MetricSeries) -> bool:
+    """Tell whether a series is a loss that loses a tenth and more from its first values to its last."""
+    if len(part.clean.values) < 10 or not _is_loss(part.metric):
+        return False
+    first, last, _ = _ends(part.clean.values)
+    return 0 < last < 0.9 * first
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float, int]:
+    """Return the medians of the first and of the last tenth of values, three at least, and how many these are."""
+    import numpy as np
+
+    n = max(3, len(values) // 10)
+    return float(np.median(values[:n])), float(np.median(values[-n:])), n
 
 
 class UnscaledStart:

@@ -117,7 +117,9 @@ def _shown(found: Mapping[str, Any]) -> Iterator[str]:
         yield "raters differ most on"
         for one in found["disagreements"]:
             yield f"  {one['item']}: " + ", ".join(
-                f"{name} {value}" for name, value in one["ratings"].items() if value is not None
+                f"{name} {value if isinstance(value, str) else format(value, 'g')}"
+                for name, value in one["ratings"].items()
+                if value is not None
             )
 
 

@@ -77,20 +77,20 @@ command = verb("analyze", AnalyzeRequest, run)
 
 def _show(analysis: Analysis) -> None:
     """Print the finding, the worst anomalies and the ranked causes."""
-    from exaid_evals.analysis.report.sentences import believed, key_finding, recommendation, sentence
+    from exaid_evals.analysis.report.sentences import believed, counted, key_finding, recommendation, sentence
 
     history = analysis.history
     steps = max((len(one.points) for one in history.series.values()), default=0)
     click.echo(
-        f"{printable(history.run_name)} ({history.source}): {len(history.series)} metrics, {steps} "
-        f"{history.steps_are}s, {len(history.batches)} batches"
+        f"{printable(history.run_name)} ({history.source}): {counted(len(history.series), 'metric')}, "
+        f"{counted(steps, history.steps_are)}, {len(history.batches)} batches"
     )
     click.echo(f"finding         {printable(key_finding(analysis))}")
     click.echo(f"recommendation  {recommendation(analysis)}")
     for one in analysis.incidents[:3]:
         click.echo(f"  {one.severity:<9} {printable(sentence(one))}")
     if len(analysis.incidents) > 3:
-        click.echo(f"  and {len(analysis.incidents) - 3} lesser incidents")
+        click.echo(f"  and {counted(len(analysis.incidents) - 3, 'lesser incident')}")
     unknown = [one.metric for one in analysis.performance if one.direction is None and _is_metric(one.metric)]
     if unknown:
         named = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")

@@ -141,7 +141,11 @@ def _tell(one: Anomaly) -> None:
 def _summary(seen: Watched, fail_on: str | None) -> int:
     counts = {severity: sum(one.severity == severity for one in seen.anomalies) for severity in reversed(_SEVERITIES)}
     told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "none"
-    click.echo(f"{seen.n_steps} steps, {len(seen.metrics)} metrics; anomalies: {told}")
+    n_metrics = len(seen.metrics)
+    click.echo(
+        f"{seen.n_steps} step{'' if seen.n_steps == 1 else 's'}, {n_metrics} metric{'' if n_metrics == 1 else 's'}; "
+        f"anomalies: {told}"
+    )
     if fail_on is None:
         return 0
     if not seen.n_steps:

@@ -66,7 +66,8 @@ def read_ratings(records: Iterable[tuple[int, Mapping[str, Any]]], where: str) -
     raters = list(dict.fromkeys(rater for rater, _ in given))
     items = list(dict.fromkeys(item for _, item in given))
     if len(raters) < 2:
-        raise DataError(f"has ratings of {len(raters)} raters, and needs two", where=where, remedy=_REMEDY)
+        given_by = "one rater" if raters else "nobody"
+        raise DataError(f"has ratings of {given_by}, and needs those of two", where=where, remedy=_REMEDY)
     rated = [value for value in given.values() if value.lower() not in _NOT_RATED]
     categories = [] if all(_number(value) is not None for value in rated) else sorted(set(rated))
     values = np.full((len(raters), len(items)), np.nan)
@@ -134,6 +135,9 @@ def report(
     if ratings.categories and chosen != "nominal":
         remedy = f"write numbers for {', '.join(ratings.categories[:3])}, or leave out --level"
         raise DataError(f"words have no {chosen} level", where="--level", remedy=remedy)
+    if ratings.categories and scores:
+        remedy = f"write numbers for {', '.join(ratings.categories[:3])}, or leave out --measures"
+        raise DataError("ratings are words, which have no mean", where="--measures", remedy=remedy)
 
     def interval(statistic: Any, n: int) -> Interval:
         return bootstrap(statistic, n, np.random.default_rng(seed), resamples=resamples)

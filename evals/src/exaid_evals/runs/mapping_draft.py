@@ -67,15 +67,21 @@ def draft_mapping(place: Path) -> Draft | None:
     if place.is_file():
         return _of_run(place.parent, [place], ".")
     for pattern in (".", "*", "*/*"):
-        folders = [place] if pattern == "." else sorted(path for path in place.glob(pattern) if path.is_dir())
+        folders = [place] if pattern == "." else _folders(place, pattern)
         for folder in folders[:_FILES_AT_MOST]:
             files = _files(folder)
             if pattern != ".":  # a run's own folder may have folders; what lies below the named one may be runs
-                files += [path for one in sorted(folder.iterdir()) if one.is_dir() for path in _files(one)]
+                files += [path for one in _folders(folder, "*") for path in _files(one)]
             drafted = _of_run(folder, files, pattern)
             if drafted is not None:
                 return drafted
     return None
+
+
+def _folders(place: Path, pattern: str) -> list[Path]:
+    """Return the folders that fit; a hidden one, such as this program's `.state`, holds no results."""
+    found = sorted(path for path in place.glob(pattern) if path.is_dir())
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(place).parts)]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -309,5 +309,5 @@ def pick(runs: Mapping[str, Found], place: Path, run_name: str | None) -> tuple[
 def _one_format(found: Sequence[tuple[Format, str, Source]], place: Path) -> None:
     names = list(dict.fromkeys(form.name for form, _, _ in found))
     if len(names) > 1:
-        what = f"several sources have the run ({', '.join(names)})"
+        what = f"runs of several formats lie here ({', '.join(names)})"
         raise ConfigError(what, where=str(place), remedy="say which with --source")

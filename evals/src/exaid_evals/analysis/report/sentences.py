@@ -133,7 +133,8 @@ def _others(worst: Sequence[Incident], named: Anomaly) -> str:
 def sentence(one: Incident) -> str:
     """Return an incident as a clause: what the metrics did, when, and what came of it."""
     lead = one.lead
-    others = f" (and {len(one.metrics) - 1} further metrics)" if len(one.metrics) > 1 else ""
+    n_others = len(one.metrics) - 1
+    others = f" (and {n_others} other metric{'s' if n_others > 1 else ''})" if n_others else ""
     low, high = one.onset
     began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
     if lead.kind in ("overfitting_gap", "no_progress"):

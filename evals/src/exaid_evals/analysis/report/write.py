@@ -10,7 +10,7 @@ from typing import Any
 from exaid_evals.analysis.report.plots import chosen_metrics, draw
 from exaid_evals.analysis.report.record import published_performance, summary_record
 from exaid_evals.analysis.report.sections import PLOTS, document, plot_paths
-from exaid_evals.analysis.report.sentences import key_finding, number, questions, sentence
+from exaid_evals.analysis.report.sentences import counted, key_finding, number, questions, sentence
 from exaid_evals.analysis.stage import Analysis, key_metric
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
@@ -54,7 +54,8 @@ def render_request(analysis: Analysis) -> str:
     metric = key_metric(analysis)
     one = next((found for found in analysis.performance if found.metric == metric), None)
     context = [
-        f"Run {history.run_name}, read from {history.source}: {len(history.series)} metrics over {steps} steps, "
+        f"Run {history.run_name}, read from {history.source}: {counted(len(history.series), 'metric')} over "
+        f"{counted(steps, 'step')}, "
         f"{len(history.batches)} batches.",
         f"What was seen: {key_finding(analysis)}",
     ]

@@ -101,16 +101,24 @@ class HfTrainerFormat(ToolFile):
         return max(states, key=_number_of, default=None)
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return what was logged.
+        """Return what was logged; what an evaluation and the end add to a step stands in that step's row.
 
         Raises:
             DataError: the state holds no log.
         """
         state = read_object(path, keep_nan=True, warnings=warnings)
-        rows = state.get("log_history")
-        if not isinstance(rows, list):
+        logged = state.get("log_history")
+        if not isinstance(logged, list):
             raise DataError("has no log_history", where=str(path), remedy="name the right file")
-        return [row for row in rows if isinstance(row, dict)]
+        rows: list[Row] = []
+        for row in logged:
+            if not isinstance(row, dict):
+                continue
+            if rows and _same_step(rows[-1], row):
+                rows[-1] = {**rows[-1], **row}
+            else:
+                rows.append(row)
+        return rows
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the settings of the training that the state itself has; the others are pickled."""
@@ -146,6 +154,12 @@ class HfTrainerFormat(ToolFile):
 
     def _measures_nothing(self, name: str) -> bool:
         return self._is_left_out(name.lower()) or role_of_column(name) in ("counter", "system", "schedule")
+
+
+def _same_step(row: Row, later: Row) -> bool:
+    """Tell whether a row goes on with the step of the one before it: they share step and epoch alone, and agree."""
+    common = row.keys() & later.keys()
+    return "step" in common and common <= {"step", "epoch"} and all(row[key] == later[key] for key in common)
 
 
 def _number_of(path: Path) -> int:
