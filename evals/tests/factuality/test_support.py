@@ -48,6 +48,20 @@ def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: st
     assert [one.verdict for one in judged] == [verdict], [one.reason for one in judged]
 
 
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("Temperature was taken.", "no Temperature"),
+        ("Fever.", "denied there: Fever"),
+        ("Metformin 850 mg.", "another number than 850 mg"),
+    ],
+)
+def test_reasons_have_whole_words(comparison: Comparison, statement: str, reason: str) -> None:
+    """A reader is shown the statement's words, and not the stems that they are compared by."""
+    (judged,) = judge(comparison.read(statement), [comparison.read(DIALOGUE)])
+    assert judged.reason.startswith(reason)
+
+
 def test_an_enumeration_is_several_statements(comparison: Comparison) -> None:
     """Each finding of a list is judged by itself, and carries the list's denial."""
     judged = judge(comparison.read("No fever, cough or rash."), [comparison.read(DIALOGUE)])

@@ -7,6 +7,7 @@ sources in other words is not found.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from exaid_evals.factuality.words import DONE, PLANNED
 MISSING_SHARE = 1 / 3
 """Of the units of a statement: where more of them are in no source, the statement is not found."""
 _PREFIX = 4
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 class Verdict(StrEnum):
@@ -103,11 +105,11 @@ class Sources:
         """Judge a statement."""
         missing = tuple(unit for unit in statement.units if not self.holds(unit))
         words = [unit for unit in statement.units if not unit.is_value]
-        absent = Judged(statement, Verdict.NOT_FOUND, f"no {', '.join(_shown(unit) for unit in missing)}", missing)
+        absent = Judged(statement, Verdict.NOT_FOUND, f"no {_shown(missing, statement)}", missing)
         if sum(not unit.is_value for unit in missing) > MISSING_SHARE * len(words):
             return absent
         if wrong := [unit for unit in missing if unit.is_value and unit.measure and self._numbers.get(unit.measure)]:
-            return Judged(statement, Verdict.CONTRADICTED, f"another number than {', '.join(map(_shown, wrong))}")
+            return Judged(statement, Verdict.CONTRADICTED, f"another number than {_shown(wrong, statement)}")
         if len(missing) > MISSING_SHARE * len(statement.units):
             return absent
         reason = next(self._disagreements(statement), "")
@@ -122,7 +124,7 @@ class Sources:
         ]
         if opposed and 2 * len(opposed) >= len(words):
             said = "affirmed" if opposed[0].denied else "denied"
-            yield f"{said} there: {', '.join(unit.key for unit in opposed)}"
+            yield f"{said} there: {_shown(opposed, statement)}"
         best = _best(aligned)
         there = frozenset[str]().union(*(one.sides for one in best))
         if statement.sides and there and not (statement.sides & there or "both" in there):
@@ -131,8 +133,14 @@ class Sources:
             yield "planned there, not done"
 
 
-def _shown(unit: Unit) -> str:
-    return f"{unit.key} {unit.measure}".strip()
+def _shown(units: Sequence[Unit], statement: Statement) -> str:
+    """Return units as a reader knows them: words as the statement has them, which is compared by their stems."""
+    shown = []
+    for unit in units:
+        word = _WORD.match(statement.text[max(0, unit.start - statement.start) :])
+        as_it_stands = not unit.is_value and word and word[0].casefold().startswith(unit.key[:3])
+        shown.append(word[0] if word and as_it_stands else f"{unit.key} {unit.measure}".strip())
+    return ", ".join(dict.fromkeys(shown))
 
 
 def _best(aligned: Sequence[tuple[Unit, Sequence[_Place]]]) -> list[Statement]:
