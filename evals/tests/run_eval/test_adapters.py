@@ -22,6 +22,7 @@ from exaid_evals.run_eval import (  # noqa: E402
     VisionClassificationAdapter,
     run_eval,
 )
+from exaid_evals.run_eval.adapters import unwrapped  # noqa: E402
 from exaid_evals.run_eval.base import Adapter  # noqa: E402
 from exaid_evals.run_eval.registry import ADAPTERS, build_adapter  # noqa: E402
 from small_torch import config_of, random_set, text_spec, vision_spec  # noqa: E402
@@ -143,6 +144,13 @@ def test_outputs_without_logits_are_said() -> None:
             config_of([(IMAGES, LABELS)]),
             vision_spec(4),
         )
+
+
+def test_a_model_that_is_its_own_base_is_unwrapped() -> None:
+    """`get_base_model` of a model without an adapter of its own may give back the model itself."""
+    model = nn.Linear(2, 2)
+    model.get_base_model = lambda: model
+    assert unwrapped(model) is model
 
 
 def test_adapters_go_by_name() -> None:

@@ -136,7 +136,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
         inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else None
         if inner is None and passes_on:
             inner = next((getattr(model, one) for one in ("module", "_orig_mod") if hasattr(model, one)), None)
-        if not isinstance(inner, nn.Module):
+        if not isinstance(inner, nn.Module) or inner is model:
             return model
         model = inner
 
