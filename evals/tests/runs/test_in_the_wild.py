@@ -237,6 +237,24 @@ def test_broken_metadata_of_wandb_lose_no_run(tmp_path: Path) -> None:
     assert "wandb-metadata.json" in " ".join(run.warnings)
 
 
+@pytest.mark.parametrize(
+    ("table", "runs"),
+    [
+        ("model,seed,acc\nnet,1,0.9\nnet,2,0.8\n", {"net-seed1": 0.9, "net-seed2": 0.8}),
+        ("run,seed,acc\nnet,1,0.9\nnet,2,0.8\n", {"net-seed1": 0.9, "net-seed2": 0.8}),
+        ("method,dataset,acc\nnet,a,0.9\nnet,b,0.8\n", {"net-a": 0.9, "net-b": 0.8}),
+        ("run,seed,metric,value\nnet,1,acc,0.9\nnet,2,acc,0.8\n", {"net-seed1": 0.9, "net-seed2": 0.8}),
+        ("run,seed,epoch,acc\nnet,1,1,0.9\nnet,2,1,0.8\n", {"net-seed1": 0.9, "net-seed2": 0.8}),
+        ("run,seed,epoch,acc\nnet,1,1,0.9\nnet,2,2,0.8\n", {"net": 0.8}),
+        ("run,seed,epoch,acc\nnet,1,1,0.9\nnet,,2,0.8\n", {"net": 0.8}),
+    ],
+)
+def test_what_tells_runs_of_one_name_apart(tmp_path: Path, table: str, runs: dict[str, float]) -> None:
+    """Rows with another seed are another run, unless their steps go on where the others end."""
+    (tmp_path / "runs.csv").write_text(table)
+    assert {name: run.metrics["acc"] for name, run in read(tmp_path / "runs.csv").items()} == runs
+
+
 def test_runs_of_wandb_with_one_name_stay_apart(tmp_path: Path) -> None:
     """Whoever names all runs of an experiment alike has as many runs as rows in the table that W&B's page writes."""
     table = tmp_path / "runs.csv"

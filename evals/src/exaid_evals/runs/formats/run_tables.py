@@ -27,6 +27,8 @@ from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, he
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id")
 _ROW_COLUMNS = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
 """What tells runs apart where it differs in every row, and nothing counts steps: a table of results."""
+_REPETITIONS = ("seed", "fold", "trial")
+"""What tells runs of one name apart."""
 _OF_WANDB = {"name", "state", "created"}
 """Columns of the table of runs that W&B's page writes."""
 _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "group")
@@ -59,13 +61,17 @@ class LongCsvFormat(ManyRuns):
         """Read the file."""
         warnings: list[str] = []
         rows = list(csv_rows(path, warnings))
-        column = _run_column(rows, {simple(name): name for name in rows[0]}) if rows else None
-        if column is None:
+        columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
+        if not columns:
             return _of_chart(rows, warnings)
         groups: dict[str, list[Row]] = {}
+        column, *further = columns
         each = simple(column) == "name"  # in W&B's table each row is a run, and names may be the same
         for row in rows:
             name = _text(row.get(column))
+            if name:
+                called = {one: simple(one) if simple(one) in _REPETITIONS else "" for one in further}
+                name += "".join(f"-{called[one]}{_text(row.get(one))}" for one in further)
             if each and name and name in groups:
                 name = next(other for n in itertools.count(2) if (other := f"{name} ({n})") not in groups)
             groups.setdefault(name, []).append(row)
@@ -77,8 +83,8 @@ class LongCsvFormat(ManyRuns):
         return found
 
 
-def _run_column(rows: Sequence[Row], columns: Mapping[str, str]) -> str | None:
-    """Return the column that names the run of each row; None where none does.
+def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
+    """Return the columns that tell runs apart, first the one that names them; none where rows are no runs.
 
     Args:
         rows: some of the table.
@@ -86,12 +92,29 @@ def _run_column(rows: Sequence[Row], columns: Mapping[str, str]) -> str | None:
     """
     found = next((columns[one] for one in _RUN_COLUMNS if one in columns), None)
     if found is None and columns.keys() >= _OF_WANDB:
-        found = columns["name"]
-    if found is not None or step_column(columns.values()) or len(rows) < 2:
-        return found
+        return [columns["name"]]
+    steps = step_column(columns.values())
+    if found is not None:
+        # One step twice under one name, with another seed, is that of another run.
+        if steps is not None and _n_apart(rows, [found, steps]) == len(rows):
+            return [found]
+        further = [columns[one] for one in _REPETITIONS if one in columns]
+        given = {one: [row for row in rows if row.get(one) is not None] for one in further}
+        return [found, *(one for one in further if _n_apart(given[one], [found, one]) > _n_apart(given[one], [found]))]
+    if steps is not None or len(rows) < 2 or not any(role_of_column(one) == "metric" for one in columns.values()):
+        return []
     names = [columns[one] for one in _ROW_COLUMNS if one in columns]
-    differ = [name for name in names if len({_text(row.get(name)) for row in rows}) == len(rows)]
-    return differ[0] if differ and any(role_of_column(name) == "metric" for name in columns.values()) else None
+    alone = [[name] for name in names if _n_apart(rows, [name]) == len(rows)]
+    together = names[:1]
+    for one in [*names[1:], *(columns[one] for one in ("dataset", *_REPETITIONS) if one in columns)]:
+        if together and _n_apart(rows, [*together, one]) > _n_apart(rows, together):
+            together.append(one)
+    return alone[0] if alone else together if _n_apart(rows, together) == len(rows) else []
+
+
+def _n_apart(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    """Return how many combinations of values some columns have."""
+    return len({tuple(_text(row.get(one)) for one in columns) for row in rows})
 
 
 def _entry(rows: list[Row], column: str) -> Entry:
@@ -199,7 +222,7 @@ def _is_long(path: Path) -> bool:
     if any(told and told["bound"] for told in charted):
         return step_column(names[:1]) is not None and all(charted)
     rows: list[Row] = [dict(zip(names, row, strict=False)) for row in cells[1:] if row]
-    return _run_column(rows, {simple(name): name for name in names}) is not None
+    return bool(_run_columns(rows, {simple(name): name for name in names}))
 
 
 def _text(value: object) -> str:
