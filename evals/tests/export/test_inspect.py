@@ -81,6 +81,18 @@ def test_many_bombs_are_no_better_than_one(tmp_path: Path, monkeypatch: pytest.M
         inspect_archive.read_member(path, "header.json")
 
 
+def test_half_a_character_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    """JSON can escape half of a surrogate pair, and no table can hold it: an export is not to fail over it."""
+    with zipfile.ZipFile(tmp_path / "x.eval", "w") as made:
+        made.writestr(
+            "header.json",
+            r'{"status": "success", "eval": {"model": "m\ud800"}, "results": {"scores": [{"name": "s", "metrics":'
+            '{"accuracy": {"value": 0.5}}}]}}',
+        )
+    [run] = read(InspectFormat(), tmp_path).values()
+    assert run.config["model"] == "m?"
+
+
 def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     """Nothing is unpacked to the disk, so that a member's path cannot lead out of a folder."""
     folder = tmp_path / "in"

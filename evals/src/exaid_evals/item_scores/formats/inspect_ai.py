@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number
-from exaid_evals.runs.files.document import unicode_of
+from exaid_evals.runs.files.document import parsed
 from exaid_evals.runs.files.inspect_archive import read_members
 from exaid_evals.runs.files.summary import mapping_of
 from exaid_evals.runs.formats.inspect_ai import InspectFormat, header_of
@@ -71,7 +70,7 @@ def _samples(path: Path) -> Iterator[Any]:
         chosen = dict(read_members(path, lambda name: name.startswith("samples/") and name.endswith(".json")))
     for name, data in sorted(chosen.items()):
         try:
-            value = unicode_of(json.loads(data.decode("utf-8-sig")))
+            value = parsed(data.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"not valid JSON ({error})", where=f"{path}: {name}", remedy="write or copy it again"

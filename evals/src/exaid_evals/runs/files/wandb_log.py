@@ -9,7 +9,6 @@ is executed. Field numbers are those of
 from __future__ import annotations
 
 import bisect
-import json
 import struct
 import zlib
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any
 
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
+from exaid_evals.runs.files.document import parsed
 from exaid_evals.runs.history import Series, series_of
 from exaid_evals.runs.rows import split_system
 
@@ -249,7 +249,7 @@ def flat(name: str, value: Any, deep: int = 0) -> dict[str, Any]:
 def _value(text: str | None, constant: Callable[[str], Any]) -> Any:
     """Return what stands in `value_json`; what is not JSON stays text. NaN and infinities are what `constant` makes."""
     try:
-        return json.loads(text or "null", parse_constant=constant)
+        return parsed(text or "null", parse_constant=constant)
     except (ValueError, RecursionError):
         return text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import content_of
-from exaid_evals.runs.files.document import MAX_BYTES
+from exaid_evals.runs.files.document import MAX_BYTES, parsed
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
 from exaid_evals.runs.files.summary import mapping_of
 from exaid_evals.runs.history import History
@@ -89,7 +88,7 @@ def _lines(place: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            held = json.loads(line)
+            held = parsed(line.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             wrong += 1
             continue
@@ -122,7 +121,7 @@ def _typed(value: Any) -> Any:
 
 def _task(place: Path) -> dict[str, Any]:
     try:
-        return mapping_of(json.loads(_content(place, _TASK)))
+        return mapping_of(parsed(_content(place, _TASK).decode("utf-8-sig")))
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"not valid JSON ({error})", where=f"{place}: {_TASK}", remedy="write or copy it again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.document import read_object
+from exaid_evals.runs.files.document import parsed, read_object
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, undefined_warning
 
@@ -116,7 +115,7 @@ def header_of(path: Path) -> Mapping[str, Any]:
 
 def _parsed(data: bytes, where: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8-sig"), parse_constant=lambda _: None)
+        value = parsed(data.decode("utf-8-sig"), parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise DataError(f"not valid JSON ({error})", where=where, remedy="write or copy it again") from None
     if not isinstance(value, dict):
