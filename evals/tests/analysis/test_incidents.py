@@ -97,6 +97,11 @@ def test_nan_that_stays_is_one_incident_however_few_the_steps() -> None:
     assert (one.severity, one.onset, set(one.metrics)) == ("critical", (12.0, 13.0), {"loss", "val_loss"})
 
 
+def test_a_run_of_few_steps_is_not_called_sound() -> None:
+    """Two steps show no drop, whatever comes; the finding says how much was seen."""
+    assert key_finding(told({"loss": np.array([2.0, 1.5])})) == "No metric dropped, as far as 2 steps can show."
+
+
 def test_a_fall_that_passes_is_told_with_its_recovery() -> None:
     """A recall that is lost for five evaluations and comes back lost what had been learnt: high, with both ends."""
     recall = 0.9 - 0.5 * np.exp(-np.arange(60) / 6) + np.random.default_rng(1).normal(0, 0.004, 60)

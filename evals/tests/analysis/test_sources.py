@@ -189,7 +189,7 @@ def test_jsonl_and_the_batches_beside_it(tmp_path: Path) -> None:
     assert history.events == ((1.0, "event: restart"),)
     assert history.batches[0].phase == "eval"
     assert history.config == {"lr": 0.1}
-    assert any("1 lines are not JSON objects" in warning for warning in history.warnings)
+    assert any("1 line is not a JSON object (line " in warning for warning in history.warnings)
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ def test_two_sources_that_have_the_run_are_no_guess(tmp_path: Path) -> None:
     """Where a CSV and a JSONL have one name, the user must say which is meant."""
     (tmp_path / "run-a.csv").write_text("step,loss\n1,2\n", encoding="utf-8")
     (tmp_path / "run-a.jsonl").write_text('{"step": 1, "loss": 2}\n', encoding="utf-8")
-    with pytest.raises(ConfigError, match="several sources"):
+    with pytest.raises(ConfigError, match="runs of several formats"):
         find_run("run-a", [tmp_path])
     assert find_run("run-a", [tmp_path], "csv").source == "csv"
 

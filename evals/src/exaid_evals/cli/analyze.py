@@ -80,10 +80,9 @@ def _show(analysis: Analysis) -> None:
     from exaid_evals.analysis.report.sentences import believed, counted, key_finding, recommendation, sentence
 
     history = analysis.history
-    steps = max((len(one.points) for one in history.series.values()), default=0)
     click.echo(
         f"{printable(history.run_name)} ({history.source}): {counted(len(history.series), 'metric')}, "
-        f"{counted(steps, history.steps_are)}, {len(history.batches)} batches"
+        f"{counted(history.n_steps, history.steps_are)}, {len(history.batches)} batches"
     )
     click.echo(f"finding         {printable(key_finding(analysis))}")
     click.echo(f"recommendation  {recommendation(analysis)}")

@@ -14,7 +14,7 @@ from functools import cached_property
 from operator import eq
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from exaid_evals.runs.metric_names import Direction
+from exaid_evals.runs.metric_names import Direction, role_of_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -262,7 +262,8 @@ class Series:
             "not_a_number": kinds == _TEXT,
             "nan": is_number & np.isnan(numbers),
             "infinite": is_number & (np.abs(numbers) > LARGEST),
-            "repeated_step": again,
+            # An epoch is logged with each row of a step, of training and of evaluation.
+            "repeated_step": again & (role_of_column(self.metric) != "counter"),
             "unordered_step": ~again & (steps < latest),
         }
         places = {kind: np.flatnonzero(mask) for kind, mask in odd.items()}
@@ -333,6 +334,11 @@ class History:
     directions: Mapping[str, Direction] = field(default_factory=dict)
     steps_are: Literal["step", "case"] = "step"
     step_name: str | None = None
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the metric that was logged at most of them; one that comes twice is one."""
+        return max((len(one.defined) for one in self.series.values()), default=0)
 
     @property
     def irregularities(self) -> tuple[Irregularity, ...]:

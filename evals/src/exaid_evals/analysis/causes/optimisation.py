@@ -185,7 +185,7 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
         # the training's own, whatever else was logged last before it.
         if not is_validation(fell.metric) and (fell.kind == "not_finite" or not for_training):
             return
-        text = f"{train.metric} did not move ({_size(train.relative, train.z)})"
+        text = f"{train.metric} did not get worse with it ({_size(train.relative, train.z)})"
         yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
 
 

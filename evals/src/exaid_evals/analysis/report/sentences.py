@@ -36,6 +36,8 @@ def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+_FEW = 5
+"""Steps below which no detector can tell a drop."""
 _AGAIN = 0.05
 """Of the points of a metric, that are logged twice where a run did a part of itself again."""
 WHAT = {
@@ -100,6 +102,8 @@ def key_finding(analysis: Analysis) -> str:
     again = max((one.count for one in analysis.history.irregularities if one.kind == "repeated_step"), default=0)
     if again >= _AGAIN * max((len(one.points) for one in analysis.history.series.values()), default=0) > 0:
         return f"No metric dropped. Noted: {again} steps were logged again, as by a run that resumed from a checkpoint."
+    if analysis.history.n_steps < _FEW:
+        return f"No metric dropped, as far as {counted(analysis.history.n_steps, analysis.history.steps_are)} can show."
     return "No metric dropped, and nothing of weight stands out."
 
 

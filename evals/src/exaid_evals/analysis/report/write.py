@@ -50,12 +50,11 @@ _MOST = 8
 def render_request(analysis: Analysis) -> str:
     """Return the request in Markdown: context, technical details, questions by priority."""
     history = analysis.history
-    steps = max((len(one.points) for one in history.series.values()), default=0)
     metric = key_metric(analysis)
     one = next((found for found in analysis.performance if found.metric == metric), None)
     context = [
         f"Run {history.run_name}, read from {history.source}: {counted(len(history.series), 'metric')} over "
-        f"{counted(steps, 'step')}, "
+        f"{counted(history.n_steps, 'step')}, "
         f"{len(history.batches)} batches.",
         f"What was seen: {key_finding(analysis)}",
     ]

@@ -71,7 +71,8 @@ def sheet(export: Export, signature: str) -> Sheet:
         rows.insert(0, ("mean ± σ", (*[None] * len(identity), *(export.aggregated[name] for name in metrics))))
     shown = displayed(export.runs)
     n_left_out = len(export.aggregated) - len(metrics)
-    notes = [f"n = {len(export.runs)} runs; σ is the population form (ddof 0)."]
+    n = len(export.runs)
+    notes = [f"n = {n} run{'' if n == 1 else 's'}; σ is the population form (ddof 0)."]
     if export.best and export.best.tied:
         tied = (export.best.run, *export.best.tied)
         more = f" and {len(tied) - _TIED_AT_MOST} more" if len(tied) > _TIED_AT_MOST else ""

@@ -215,7 +215,8 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
             wrong.append(number)
     if wrong:
         shown = ", ".join(map(str, wrong[:5]))
-        warnings.append(f"{path.name}: {len(wrong)} lines are not JSON objects (lines {shown}); they are left out")
+        what = "line is not a JSON object (line" if len(wrong) == 1 else "lines are not JSON objects (lines"
+        warnings.append(f"{path.name}: {len(wrong)} {what} {shown}), left out")
 
 
 def embedded(text: Any) -> Any:

@@ -101,24 +101,16 @@ class HfTrainerFormat(ToolFile):
         return max(states, key=_number_of, default=None)
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return what was logged; what an evaluation and the end add to a step stands in that step's row.
+        """Return what was logged.
 
         Raises:
             DataError: the state holds no log.
         """
         state = read_object(path, keep_nan=True, warnings=warnings)
-        logged = state.get("log_history")
-        if not isinstance(logged, list):
+        rows = state.get("log_history")
+        if not isinstance(rows, list):
             raise DataError("has no log_history", where=str(path), remedy="name the right file")
-        rows: list[Row] = []
-        for row in logged:
-            if not isinstance(row, dict):
-                continue
-            if rows and _same_step(rows[-1], row):
-                rows[-1] = {**rows[-1], **row}
-            else:
-                rows.append(row)
-        return rows
+        return [row for row in rows if isinstance(row, dict)]
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the settings of the training that the state itself has; the others are pickled."""
@@ -154,12 +146,6 @@ class HfTrainerFormat(ToolFile):
 
     def _measures_nothing(self, name: str) -> bool:
         return self._is_left_out(name.lower()) or role_of_column(name) in ("counter", "system", "schedule")
-
-
-def _same_step(row: Row, later: Row) -> bool:
-    """Tell whether a row goes on with the step of the one before it: they share step and epoch alone, and agree."""
-    common = row.keys() & later.keys()
-    return "step" in common and common <= {"step", "epoch"} and all(row[key] == later[key] for key in common)
 
 
 def _number_of(path: Path) -> int:
