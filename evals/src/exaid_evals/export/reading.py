@@ -272,7 +272,8 @@ class _Work:
             reader = format_of(folder, self._readers)
             sources = reader.sources(folder)
             if not sources:
-                raise DataError("holds no run", where=str(folder), remedy=f"its format is {reader.name}")
+                what = f"holds no run, and its format is {reader.name}"
+                raise DataError(what, where=str(folder), remedy="wait for its end, or leave it out")
         except Exception as error:
             return [_Outcome(str(folder), "", error=_described(error, folder))]
         outcomes = [self._source(reader, source, folder, known)._replace(label=source.label) for source in sources]

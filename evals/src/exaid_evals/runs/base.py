@@ -291,7 +291,8 @@ class Format(ABC):
         Raises:
             DataError: it cannot be read, or holds no step.
         """
-        raise DataError("holds no history", where=str(source.path), remedy=f"its format is {self.name}")
+        what = f"holds no history, and its format is {self.name}"
+        raise DataError(what, where=str(source.path), remedy="name what the training logged")
 
     def may_become(self, place: Path) -> bool:
         """Tell whether a file that says nothing yet, or does not exist yet, may become a history of this format."""
