@@ -66,6 +66,14 @@ def test_measures_are_held_against_the_mean_rating(tmp_path: Path) -> None:
     assert (found["up"]["n"], found["up"]["value"] > 0.7) == (30, True)
 
 
+def test_two_items_have_no_correlation(tmp_path: Path) -> None:
+    """Any two points lie on a line: what two raters or a measure say of two items is undefined, and not 1."""
+    (tmp_path / "m.csv").write_text("id,m\n1,0.5\n2,0.7\n", encoding="utf-8")
+    human = "id,a,b\n1,1,2\n2,4,5\n"
+    found = json.loads(agreement(tmp_path, human, "--json", "--measures", str(tmp_path / "m.csv")))
+    assert (found["measures"]["m"]["value"], found["pairs"][0]["spearman"]["value"]) == (None, None)
+
+
 def test_missing_ratings_count_for_nothing(tmp_path: Path) -> None:
     """An empty field is no rating, and no disagreement."""
     found = json.loads(agreement(tmp_path, "id;a;b\n1;2;2\n2;3;\n3;NA;4\n4;5;5", "--json"))

@@ -82,12 +82,15 @@ def bootstrap(
 def correlation(one: Floats, other: Floats, *, ranks: bool = True) -> Statistic:
     """Return Spearman's rank correlation of two series, or Pearson's, as a statistic of their items.
 
-    It is undefined where a series is constant. A resample is ranked anew, ties by their mean rank.
+    It is undefined where a series is constant, and of fewer than three items, for two always lie on a line. A resample
+    is ranked anew, ties by their mean rank.
     """
     from scipy.stats import rankdata
 
     def statistic(items: Ints) -> float:
         x, y = one[items], other[items]
+        if items.size < 3:
+            return float("nan")
         if ranks:
             x, y = rankdata(x), rankdata(y)
         x, y = x - x.mean(), y - y.mean()
