@@ -281,6 +281,7 @@ def test_what_one_writer_of_tensorboard_makes_is_one_run(tmp_path: Path) -> None
         ("/both_b", "both", 2.0),
         ("/1700000000.5", "hp/acc", 0.75),
         ("/other", "loss", 9.0),
+        ("/n_100", "acc", 8.0),
     ):
         place = tmp_path / f"run{folder}"
         place.mkdir(exist_ok=True)
@@ -292,7 +293,8 @@ def test_what_one_writer_of_tensorboard_makes_is_one_run(tmp_path: Path) -> None
         file.rename(place / "events.out.tfevents.1700000000.host.77.0")
     form = format_of(tmp_path)
     found = {name: form.read(source, name).metrics for name, source in form.named(tmp_path).items()}
-    assert found == {"run": {"loss": 0.5, "both/a": 1.0, "both/b": 2.0, "hp/acc": 0.75}, "run/other": {"loss": 9.0}}
+    whole = {"loss": 0.5, "both/a": 1.0, "both/b": 2.0, "hp/acc": 0.75}
+    assert found == {"run": whole, "run/other": {"loss": 9.0}, "run/n_100": {"acc": 8.0}}
 
 
 @pytest.mark.parametrize("text", ["", "\n", "#\n", "# only a note\n", "   \n"])

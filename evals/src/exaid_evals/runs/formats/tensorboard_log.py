@@ -145,11 +145,17 @@ def _parts_of(folder: Path) -> list[tuple[str, str, Path]]:
                 continue
             beginning = head(events[0])
             ends = [at for at, sign in enumerate(name) if sign == "_"]
-            tags = (re.compile(re.escape(name[:at]).replace("_", "[_/]").encode()) for at in ends)
+            tags = (_whole_tag(name[:at]) for at in ends)
             end = next((at for at, tag in zip(ends, tags, strict=True) if tag.search(beginning)), None)
             if end is not None:
                 found.append(("", f"/{name[end + 1 :]}", place))
     return found
+
+
+def _whole_tag(name: str) -> re.Pattern[bytes]:
+    """Return what finds a whole tag in an event, where its field's number and its length stand before it."""
+    tag = os.fsencode(name)
+    return re.compile(b"\n" + re.escape(bytes([min(len(tag), 255)])) + re.escape(tag).replace(b"_", b"[_/]"))
 
 
 def _maker_of(path: Path) -> str:
