@@ -19,6 +19,8 @@ from exaid_evals.concepts import Extractor
         ("One should ask the family about hearing loss.", []),
         ("Her mother had seizures, but she presented with fever.", ["fever"]),
         ("The mother, a woman of 29, suffered from arthritis.", []),
+        ("Sister: asthma. Patient: fever.", ["fever"]),
+        ("Maternal grandmother - asthma", []),
         # Relatives who report, bring or wait have nothing.
         ("Her mother noticed seizures.", ["seizures"]),
         ("The mother, who reported fever, was here.", ["fever"]),

@@ -117,6 +117,7 @@ def test_longest_name_wins(lexicon: Extractor) -> None:
         ("cough, chronic bronchitis", ["cough", "chronic bronchitis"]),
         ("broad thumb, clinodactyly", ["broad thumb", "clinodactyly"]),
         ("an infected kidney. Enlarged spleen", ["Enlarged spleen"]),
+        ("ataxia - tremor", ["ataxia", "tremor"]),
     ],
 )
 def test_enumerations_are_not_inverted_names(lexicon: Extractor, text: str, found: list[str]) -> None:
@@ -164,6 +165,7 @@ def test_coordinations_share_what_they_leave_open(lexicon: Extractor, text: str,
         ("elevated methionine", "HP:0003235"),
         ("generalized tonic-clonic seizures", "HP:0002069"),
         ("aggression", "HP:0000718"),
+        ("SOB on exertion", "HP:0002094"),
         ("elevated creatine kinase", "HP:0003236"),
         ("highly elevated creatine kinase", "HP:0030234"),
         ("decreased muscle tone", "HP:0001252"),

@@ -66,6 +66,11 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
         ("Runs of non-sustained ventricular tachycardia.", ["ventricular tachycardia"]),
         ("Non-icteric sclerae.", []),
         ("No abnormal findings, such as polydactyly and ataxia.", []),
+        # Never having had something; a heading with a colon; a minus in brackets.
+        ("She never had asthma.", []),
+        ("Negative for: fever, chills.", []),
+        ("Positive for: fever, chills.", ["fever", "chills"]),
+        ("Vomiting (-), cough (+), (-) chest pain.", ["cough"]),
         # A relation that is denied is one between findings that are there.
         ("No clear association between the rash and fever.", ["rash", "fever"]),
         ("Lack of symptom-rhythm correlation with syncope.", ["syncope"]),

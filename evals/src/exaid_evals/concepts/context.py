@@ -37,6 +37,7 @@ _IF_AGAINST_FACTS = frozenset(["had", "were"])
 _SUBJECTS = frozenset(["there", "he", "she", "it", "they", "we", "the"])
 _APPOSED = ((",", "a"), (",", "an"), (",", "the"), (",", "aged"), (",", "who"))
 _MOST_APPOSED = 10
+_HEADING = 5  # words and the colon behind them
 _MOST_BETWEEN = 4
 _MOST_BEHIND = 12
 _CLAUSE_ENDS = frozenset([",", ";"])
@@ -79,6 +80,13 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
             others.update(first + index for index in not_theirs)
         if last > first and _answered_no(tokens, end):
             denied.update(index for index in range(first, last) if matches[index].last == end)
+        if last > first and begin and tokens.words[begin - 1] == ":":
+            before = tokens.words[max(0, begin - _HEADING) : begin - 1]
+            if negation.denies_list(before):
+                denied.update(range(first, last))
+            if before and before[-1] in RELATIVES:  # "sister: diabetes"
+                others.update(range(first, last))
+        denied.update(index for index in range(first, last) if _marked_absent(tokens, matches[index]))
         first = last
     return frozenset(denied), frozenset(others)
 
@@ -88,6 +96,12 @@ def _in_sentence(words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> 
     tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}
     listed = list(words)
     return frozenset(negation.denied(listed, spans)), frozenset(of_others(listed, spans) | tests)
+
+
+def _marked_absent(tokens: Tokens, match: Match) -> bool:
+    """Whether a minus in brackets stands beside a finding: *vomiting (-)*."""
+    around = tokens.words[max(0, match.first - 3) : match.first], tokens.words[match.last : match.last + 3]
+    return negation.MARK in map(tuple, around)
 
 
 def _answered_no(tokens: Tokens, end: int) -> bool:
@@ -124,6 +138,8 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
         if tuple(words[position : position + 2]) in _ABOUT_OTHERS:
             yield position + 2, _end(words, position + 2)
             continue
+        if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
+            yield position + 2, _end(words, position + 2)
         behind = _behind_having(words, position + 1)
         if behind is not None:
             # "Healthy parents with a …" may go on with the patient.

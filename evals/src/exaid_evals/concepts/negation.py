@@ -78,6 +78,7 @@ _BEFORE = _phrases(
     "fails to reveal,failed to reveal,failed to show,unremarkable for,argues against,argue against,arguing against,"
     "evidence against,no longer,rather than,instead of,nothing pointed to,nothing points to,nothing suggests,"
     "nothing suggested,not support,not supported by,not suggest,not suggestive of,not indicative of,"
+    "never had,never has,never have,never having,never developed,never experienced,never reported,"
     "not consistent with,not compatible with,not have any,not having any,not complain of,not complaining of,not reveal,"
     + ",".join(
         f"no {sign} {pointing}"
@@ -154,6 +155,10 @@ _INDEX = _index(
         (_LISTING_KIND, _LISTING),
     )
 )
+_HEADINGS = _phrases("negative for,negatives,negative,denies,denied,denying,no history of,absent,no,without,ruled out")
+"""In front of a colon these deny what stands behind it: *negative for: fever, chills*."""
+MARK = ("(", "-", ")")
+"""Before or behind a finding it denies it."""
 TRIGGER_WORDS = frozenset(phrase[0] for phrases in (_BEFORE, _DOUBTS, _NEXT, _AFTER) for phrase in phrases)
 """The words that triggers begin with: a sentence without one of them denies nothing."""
 
@@ -207,6 +212,11 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
             found.update(index for index, span in enumerate(spans) if last <= span[0] < high)
     return found
+
+
+def denies_list(words: Sequence[str]) -> bool:
+    """Whether words before a colon deny what the colon introduces."""
+    return any(tuple(words[-len(phrase) :]) == phrase for phrase in _HEADINGS)
 
 
 def _behind_verb(words: Sequence[str], start: int) -> int:

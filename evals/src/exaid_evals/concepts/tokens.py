@@ -36,12 +36,15 @@ _MODIFIERS = frozenset(
 # Adverbs of manner and degree; but anomaly, polydactyly, microcephaly, hepatomegaly, family.
 _ADVERB = re.compile(r"[a-z]{3,}(?<!dacty)(?<!pha)(?<!mega)(?<!oma)(?<!fami)(?<!ear)ly")
 
-_MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}", BREAK) | dict.fromkeys(".;:!?…•|", STOP)
-_WORDS = r"[^\W\d_][^\W_]*|\d+(?:[.,]\d+)+|[^\W_]+|\n|[,/&()\[\]{}.;:!?…•|]"
+_MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}-–—", BREAK) | dict.fromkeys(".;:!?…•|", STOP)
+# A dash counts where it stands alone: *ataxia - tremor*, *rash (-)*.
+_WORDS = r"[^\W\d_][^\W_]*|\d+(?:[.,]\d+)+|[^\W_]+|\n|[,/&()\[\]{}.;:!?…•|]|(?<=\s)[-–—](?=\s)|(?<=\()[-–](?=\))"
 # In groups, so that a split tells words and what stands between them.
 _TOKEN = re.compile(f"({_WORDS})")
 # The same for ASCII, in half the time: its classes are bitmaps.
-_ASCII_TOKEN = re.compile(r"([A-Za-z][A-Za-z0-9]*|[0-9]+(?:[.,][0-9]+)+|[A-Za-z0-9]+|[\n,/&()\[\]{}.;:!?|])")
+_ASCII_TOKEN = re.compile(
+    r"([A-Za-z][A-Za-z0-9]*|[0-9]+(?:[.,][0-9]+)+|[A-Za-z0-9]+|[\n,/&()\[\]{}.;:!?|]|(?<=\s)-(?=\s)|(?<=\()-(?=\)))"
+)
 # Where a text has addresses or contractions: an address names no concept, whatever words it holds; n't is a word.
 _ADDRESS = re.compile(rf"(\S*?(?:://|www\.|\w@\w)\S*|{_WORDS})")
 _CONTRACTED = re.compile(rf"(n['’]t\b|(?<!\S)-ve\b|[^\W_]+?(?=n['’]t\b)|{_WORDS})", re.IGNORECASE)

@@ -12,6 +12,7 @@ Absent speech: non-verbal; nonverbal; no speech; no words; never spoke
 Amenorrhea: missed periods; absent periods; absence of menses
 Anxiety: anxious; anxious behavior; anxiousness
 Apnea: apneic spells; apnoeic episodes
+Atrial fibrillation: AFib
 Atrial septal defect: secundum ASD; ASD secundum
 Autistic behavior: autistic features; autistic traits; autistic-like behavior; features of autism
 Babinski sign: positive Babinski; upgoing plantars; extensor plantars
@@ -19,12 +20,16 @@ Bilateral tonic-clonic seizure: GTCS; GTC seizures; grand mal
 Bleeding with minor or no trauma: spontaneous bleeding
 Bowing of the legs: bowing of the lower limbs; bowed lower limbs
 Bruising susceptibility: easily bruised
+Chronic kidney disease: CKD
+Chronic pulmonary obstruction: COPD
 Clinodactyly of the 5th finger: clinodactyly of the fifth fingers; incurved fifth fingers; incurved little fingers
 Clumsiness: clumsy gait; clumsy movements
 CNS hypomyelination: hypomyelination; cerebral hypomyelination
+Congestive heart failure: CHF
 Cryptorchidism: undescended testicle; maldescended testes; non-palpable testes
 Cyanosis: cyanotic; cyanosed
 Decreased body weight: weight below the third percentile; weight below the 3rd centile
+Deep venous thrombosis: DVT
 Delayed ability to walk: late walking; walked late
 Delayed speech and language development: no meaningful words; delayed language milestones; late talking
 Depressed nasal bridge: sunken nasal bridge; depressed root of the nose
@@ -35,6 +40,7 @@ Diabetes mellitus: diabetes
 Diarrhea: loose motions; watery stools
 Distal muscle weakness: distal weakness
 Downturned corners of mouth: turned down corners of the mouth; turned-down mouth corners
+Dyspnea: SOB
 Dystonia: dystonic posturing; dystonic posture; dystonic movements
 Dysuria: painful urination; burning urination; burning on urination; pain on urination
 Elevated circulating C-reactive protein concentration: elevated CRP; raised CRP; high CRP
@@ -54,6 +60,7 @@ Fever: febrile; pyrexial; high temperature
 Finger syndactyly: fused fingers
 First degree atrioventricular block: first-degree AV block; first degree heart block
 Gait disturbance: trouble walking; gait abnormality; abnormal gait; walking difficulties; difficulty walking
+Gastroesophageal reflux: GERD; GORD
 Gastrostomy tube feeding in infancy: PEG feeding; G-tube feeding
 Generalized muscle weakness: general weakness
 Global developmental delay: developmentally delayed; global delay; delayed developmental milestones; delay of
@@ -66,6 +73,7 @@ Hepatomegaly: palpable liver; liver enlargement; hepatic enlargement
 Hyperactivity: hyperactive behaviour; hyperactive behavior; overactivity
 Hyperglycemia: elevated blood glucose; elevated glucose; elevated blood sugar; raised blood glucose
 Hyperreflexia: hyperactive reflexes; hyperactive tendon reflexes; brisk tendon reflexes; exaggerated tendon reflexes
+Hypertension: HTN
 Hypoglycemia: low blood glucose
 Hyporeflexia: diminished tendon reflexes; sluggish reflexes; depressed reflexes
 Hypotonia: decreased muscle tone; reduced muscle tone; poor muscle tone; decreased tone; floppy baby; floppy infant;
@@ -96,6 +104,7 @@ Myalgia: body aches; muscle aches
 Neonatal hypotonia: hypotonia at birth; hypotonic at birth; floppy at birth
 Nystagmus: nystagmoid movements; jerking eye movements
 Obesity: obese
+Obstructive sleep apnea: OSA
 Pallor: appeared pale; looked pale; looks pale; pale skin; pale complexion; pallid
 Patent ductus arteriosus: persistent ductus arteriosus; open ductus arteriosus
 Patent foramen ovale: PFO; persistent foramen ovale
@@ -131,11 +140,16 @@ Sneeze: sneezing
 Spasticity: spastic; spastic tone
 Splenomegaly: palpable spleen
 ST segment elevation: ST elevation
+Stage 5 chronic kidney disease: ESRD
 Status epilepticus: prolonged seizures
 Strabismus: crossed eyes
 Syncope: fainted; fainting spells; fainting episodes
+Systemic lupus erythematosus: lupus
 Tachypnea: fast breathing; rapid respiration
 Thrombocytopenia: decreased platelets; reduced platelets; low thrombocytes
+Transient ischemic attack: TIA
+Type I diabetes mellitus: T1DM
+Type II diabetes mellitus: T2DM
 Upslanted palpebral fissure: up-slanting palpebral fissures
 Urinary incontinence: incontinent of urine
 Ventriculomegaly: ventricular enlargement; prominent ventricles; ventricular dilatation; enlarged ventricular system;
