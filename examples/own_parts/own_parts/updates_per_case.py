@@ -1,6 +1,6 @@
 """A figure: updates per case of each variant. Drawing and data are apart, so that the data can be written as CSV."""
 
-from exaid_evals.report.figures.canvas import COLUMN_IN, sheet
+from exaid_evals.report.figures.canvas import COLUMN_IN, new_canvas
 from exaid_evals.report.notes import signatures_of
 
 TITLE = "Updates per case"
@@ -15,7 +15,7 @@ def data_csv(results):
 def draw(results, primary):
     """Draw the figure; `primary` is the variant that stands out."""
     stub = any(variant.stub for variant in results)
-    paper = sheet(COLUMN_IN, 2.2, note=CAPTION, signatures=signatures_of(results), stub=stub)
+    paper = new_canvas(COLUMN_IN, 2.2, note=CAPTION, signatures=signatures_of(results), stub=stub)
     axes = paper.axes(0.6, 0.4, 2.7, 1.7)
     names, means = zip(*_means(results), strict=True)
     axes.bar(names, means, color=["0.2" if name == primary else "0.6" for name in names])
