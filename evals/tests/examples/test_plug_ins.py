@@ -76,7 +76,7 @@ def test_a_format_of_runs_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixt
     log = tmp_path / "mine.pairs"
     log.write_text("".join(f"step={step} val_loss={1 / (step + 1):.4f}\n" for step in range(40)), encoding="utf-8")
     assert run(["analyze", "--run-name", str(log), "--output-dir", str(tmp_path / "out"), *source]) == 0
-    assert "mine (pairs): 1 metrics, 40 steps" in capsys.readouterr().out
+    assert "mine (pairs): 1 metric, 40 steps" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["stuck", "own_parts.stuck:Stuck"])
