@@ -33,7 +33,7 @@ def test_a_history_is_watched(falling: Path, capsys: pytest.CaptureFixture[str])
     assert run(["monitor", str(falling)]) == 0
     first, *_, last = capsys.readouterr().out.splitlines()
     assert first.startswith("critical  val_accuracy got worse at once by 0.501, step 30 (before 0.901, after 0.4")
-    assert last.startswith("35 steps, 1 metrics; anomalies: 1 critical")
+    assert last.startswith("35 steps, 1 metric; anomalies: 1 critical")
 
 
 def test_the_exit_status_says_how_bad_it_was(falling: Path, tmp_path: Path) -> None:
