@@ -52,6 +52,7 @@ def test_only_drops_are_weighed() -> None:
     assert weighed(one, []) is one
 
 
+@pytest.mark.slow
 def test_names_without_end_do_not_fill_the_memory() -> None:
     """A name with the step in it: beyond the limit metrics are not watched, which is told."""
     problems: list[str] = []

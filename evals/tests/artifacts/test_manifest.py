@@ -129,6 +129,7 @@ LARGE = replace(
 )
 
 
+@pytest.mark.slow
 def test_many_cases_are_records_of_their_own(tmp_path: Path) -> None:
     """Above 10,000 cases no line grows with them; the file comes back, with the hash that one record would have."""
     path = tmp_path / "m.jsonl"

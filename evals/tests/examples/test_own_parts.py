@@ -124,6 +124,7 @@ def install(folder: Path, **groups: str) -> None:
     (info / "entry_points.txt").write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_parts_of_an_installed_package(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gate, trigger, summarizer and client go by the names under which a package registers them."""
     install(

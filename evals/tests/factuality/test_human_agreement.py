@@ -53,6 +53,7 @@ def test_made_up_scores_are_found_again(script: ModuleType, comparison: Comparis
         assert found.value > 0.85, name
 
 
+@pytest.mark.slow
 def test_the_page_is_made_of_made_up_data(script: ModuleType) -> None:
     """The whole page, of pairs and of three systems of falling quality; a better system has the higher F1."""
     note = ". ".join(FACTS) + "."

@@ -67,6 +67,7 @@ def test_a_forked_process_delivers_its_alerts(monkeypatch: pytest.MonkeyPatch) -
         assert len(hook.texts) == 1
 
 
+@pytest.mark.slow
 def test_monitors_that_are_forgotten_leave_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search over hundreds of trainings, none of which closes its monitor."""
     with webhook_server() as hook:

@@ -86,6 +86,7 @@ def timed_messages(draw: st.DrawFn) -> list[Message]:
     return found
 
 
+@pytest.mark.slow
 @given(timed_messages(), st.floats(0.5, 500))
 def test_what_is_known_is_what_is_replayed(known: list[Message], speed: float) -> None:
     """Whatever the speed and whatever stands around it, each recorded moment is the moment of its text."""

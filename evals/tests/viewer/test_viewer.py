@@ -143,6 +143,7 @@ def test_one_price_alone_is_refused(tmp_path: Path) -> None:
     assert cli(["view", "--data-dir", str(tmp_path), "--price-input", "1"]) == 2
 
 
+@pytest.mark.slow
 def test_the_page_tells_of_changes_since_it_was_measured(campaign: Campaign, tmp_path: Path) -> None:
     """A run log that is another one by now is told at the top; its numbers are those that were measured."""
     other = copy_of(campaign, tmp_path / "data")

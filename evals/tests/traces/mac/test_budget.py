@@ -26,6 +26,7 @@ def made(folder: Path, mac: Checkout, provider: Provider, *, jobs: int = 2, **bu
     return make_traces(planned(folder, mac, provider.base_url), jobs=jobs, budget=Budget(**budget))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_legs_of_a_budget_make_the_conversation_that_one_call_makes(
     tmp_path: Path, mac: Checkout, provider: Provider, jobs: int

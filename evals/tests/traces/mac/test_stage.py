@@ -202,6 +202,7 @@ def test_failed_cases_alone_are_made_again(tmp_path: Path, mac: Checkout) -> Non
     assert found_in_campaign(Campaign(tmp_path)) == []
 
 
+@pytest.mark.slow
 def test_cases_conversation_at_the_same_time(tmp_path: Path, mac: Checkout) -> None:
     """With three jobs three cases are asked about at once, and what is said is the same."""
     now: set[str] = set()
