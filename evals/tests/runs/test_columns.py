@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from exaid_evals.runs.formats.csv_file import csv_rows, csv_table
 from exaid_evals.runs.history import LARGEST, Point, Points, Series
+from exaid_evals.runs.registry import find_run
 from exaid_evals.runs.rows import Table, history_of
 
 STEPS = st.integers(0, 12).map(float)
@@ -93,3 +94,12 @@ def test_rows_that_lack_a_column_have_no_point_of_it() -> None:
     assert history.warnings == (
         "2 rows whose step is not a number are left out", "b.c: no value is a number; it is left out",
     )  # fmt: skip
+
+
+def test_rows_of_batches_are_numbered_where_only_their_epoch_is_counted(tmp_path: Path) -> None:
+    """`Epoch,Batch` begins anew in each epoch: no row is one that was logged again."""
+    path = tmp_path / "log.csv"
+    rows = [f"{epoch},{batch},{1 / (1 + epoch + batch)}" for epoch in range(3) for batch in range(4)]
+    path.write_text("\n".join(["Epoch,Batch,Loss", *rows]) + "\n", encoding="utf-8")
+    history = find_run(str(path), [tmp_path])
+    assert [point.step for point in history.series["Loss"].points] == [*range(12)]

@@ -21,6 +21,8 @@ _EVENTS = ("event", "events", "restart", "resumed")
 _NO_METRICS = frozenset({"_timestamp", "_runtime", "timestamp", "wall_time", "time", "date", "datetime"})
 _NO_METRICS |= {"", "unnamed:_0"}  # the numbers of rows that pandas writes before them
 
+_WITHIN_EPOCH = frozenset({"batch", "batch_idx", "batch_index", "batch_number", "minibatch"})
+
 Row = Mapping[str, Any]
 
 
@@ -37,7 +39,10 @@ def step_column(names: Iterable[str], own: str | None = None) -> str | None:
         own: the column of a source that has one of its own; it counts if it is there.
     """
     found = {simple(name): name for name in reversed([*names])}
-    return next((found[name] for name in ((own or "step"), *STEP_NAMES) if name in found), None)
+    counted = next((name for name in ((own or "step"), *STEP_NAMES) if name in found), None)
+    if counted == "epoch" and not _WITHIN_EPOCH.isdisjoint(found):
+        return None  # a row a batch: rows are numbered
+    return None if counted is None else found[counted]
 
 
 @dataclass
