@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
+from exaid_evals.artifacts.object_store import fetched
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
@@ -41,13 +42,13 @@ def open_campaign(folder: str | os.PathLike[str], *, config_dir: str | os.PathLi
     """Open a data folder whose traces are frozen.
 
     Args:
-        folder: the campaign, as `--data-dir` names it.
+        folder: the campaign, as `--data-dir` names it; a URL of an object store too, of which a copy is made.
         config_dir: folder of configurations; None takes those that ship.
 
     Raises:
         DataError: nothing is frozen there, or the traces differ from their manifest.
     """
-    campaign = Campaign(Path(folder).expanduser().resolve())
+    campaign = Campaign(Path(fetched(os.fspath(folder))).expanduser().resolve())
     return OpenCampaign(campaign, verify_frozen(campaign), Path(config_dir) if config_dir else configs_dir())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exaid_evals.artifacts.object_store import fetched
 from exaid_evals.errors import DataError
 from exaid_evals.export.reading import Reading
 from exaid_evals.export.reading import read_runs as read_folders
@@ -24,7 +25,8 @@ def read_runs(*places: str | os.PathLike[str]) -> Runs:
     """Read the finished runs in some places, in any format that `export` reads.
 
     Args:
-        places: files, folders, or patterns such as `RUNS/**`; of a pattern, what no format claims is left out.
+        places: files, folders, URLs of folders in an object store, or patterns such as `RUNS/**`; of a pattern, what
+            no format claims is left out.
 
     Raises:
         DataError: there is no such place, a place that is named is of no known format, or a run is damaged.
@@ -32,7 +34,7 @@ def read_runs(*places: str | os.PathLike[str]) -> Runs:
     known = formats()
     found: list[Path] = []
     for place in places:
-        for path, required in _paths(os.fspath(place)):
+        for path, required in _paths(fetched(os.fspath(place))):
             inside = any(one == path or one in path.parents for one in found)
             if required or (not inside and any(one.claims(path) for one in known)):
                 found.append(path)

@@ -60,7 +60,7 @@ def writing(folder: Path) -> Iterator[None]:
         if first:
             killed = (root / HOLDER).exists()
             remove_leftovers(*(_own_folders(root) if killed else [(root / HOLDER).parent]))
-            write_bytes(root / HOLDER, canonical_bytes(_holder()) + b"\n")
+            write_bytes(root / HOLDER, canonical_bytes(holder()) + b"\n")
         yield
     finally:
         if first:
@@ -92,18 +92,26 @@ def _take(lock: BaseFileLock, root: Path) -> None:
             return
 
 
-def _holder() -> dict[str, Any]:
+def holder() -> dict[str, Any]:
+    """Return who this process is, for whoever meets its lock."""
     # The verb alone: what follows it may hold a secret.
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "command": command}
 
 
+def described_holder(content: bytes) -> str:
+    """Return who holds a lock, by what lies beside it; `another command` where that cannot be read."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        found = orjson.loads(content)
+        named = {name: printable(str(found[name])[:100]) for name in ("command", "pid", "host", "since")}
+        return "`{command}` (process {pid} on {host}, since {since})".format_map(named)
+    return "another command"
+
+
 def _held(root: Path) -> ConfigError:
-    who = "another command"
-    with contextlib.suppress(DataError, ValueError, KeyError, TypeError):
-        holder = orjson.loads(read_regular(root / HOLDER, _MOST_BYTES))
-        told = {name: printable(str(holder[name])[:100]) for name in ("command", "pid", "host", "since")}
-        who = "`{command}` (process {pid} on {host}, since {since})".format_map(told)
+    content = b""
+    with contextlib.suppress(DataError):
+        content = read_regular(root / HOLDER, _MOST_BYTES)
     remedy = "wait until it ends, or name another folder; what only reads may go on beside it"
-    return ConfigError(f"{who} is writing here", where=str(root), remedy=remedy)
+    return ConfigError(f"{described_holder(content)} is writing here", where=str(root), remedy=remedy)

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+URLS_OF_COPIES: dict[str, str] = {}
+"""Path of a local copy of an object store's folder → its URL, of this process."""
+
+
+def with_urls(text: str) -> str:
+    """Return a text with a store's URL in place of its copy's path: what a user named, and can name again."""
+    for copy, url in URLS_OF_COPIES.items():
+        text = text.replace(copy, url)
+    return text
+
 
 def printable(text: str) -> str:
     r"""Escape what a terminal would obey, turn round or swallow: a hostile file must not write the report.

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Never, Self, TextIO
 
-from exaid_evals.artifacts.printable import printable, printable_lines
+from exaid_evals.artifacts.printable import printable, printable_lines, with_urls
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -18,8 +18,8 @@ __all__ = ["printable", "printable_lines", "shown"]
 
 
 def shown(path: Path) -> str:
-    """Return a path as it is shown: relative to the working directory where it lies below it."""
-    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would rename links
+    """Return a path as it is shown: by its URL in a store, relative where it lies below the working directory."""
+    absolute = with_urls(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename links
     below = Path.cwd().as_posix().rstrip("/") + "/"
     return printable(absolute.removeprefix(below))
 

@@ -264,9 +264,11 @@ def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[
     """
     if pattern is None:
         return [], []
+    from exaid_evals.artifacts.object_store import fetched
     from exaid_evals.export.finding import matching_folders
     from exaid_evals.runs.registry import formats
 
+    pattern = fetched(pattern)
     found, obstacles = matching_folders(pattern)
     above = {folder.parent for folder in found}
     holding = {parent for folder in above for parent in (folder, *folder.parents)}.intersection(found)

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from exaid_evals import __version__
-from exaid_evals.artifacts.printable import printable_lines
+from exaid_evals.artifacts.printable import printable_lines, with_urls
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import DEBUG_VARIABLE, ConfigError, ExaidError
 
@@ -200,7 +200,7 @@ def run(arguments: list[str]) -> int:
 def _without_secrets(text: str) -> str:
     from exaid_evals.clients.endpoint import environment_redactor
 
-    return environment_redactor().shown(text)
+    return environment_redactor().shown(with_urls(text))
 
 
 _PERMISSIONS = 'check who owns the file and its folder (sudo chown -R "$(id -un)" FOLDER), or name another --data-dir'

@@ -8,7 +8,7 @@ import inspect
 import os
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RequestT = TypeVar("RequestT", bound=Request)
 CampaignT = TypeVar("CampaignT", bound=CampaignRequest)
 PREFIX = "EXAID_"
+_WRITERS: set[Callable[..., int]] = set()
 
 
 def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> click.Command:
@@ -31,7 +32,10 @@ def verb(name: str, kind: type[RequestT], run: Callable[[RequestT], int]) -> cli
 
     def callback(**given: Any) -> int:
         _refuse_keys(given)
-        return run(kind(**given, sources=_sources(click.get_current_context())))
+        sources = _sources(click.get_current_context())
+        with contextlib.ExitStack() as stack:
+            places = _Places(stack, given, writes=run in _WRITERS)
+            return run(kind(**{name: places.local(value) for name, value in given.items()}, sources=sources))
 
     hints = get_type_hints(kind)
     defaults = {one.name: one.default for one in fields(kind)}
@@ -69,7 +73,61 @@ def alone(run: Callable[[CampaignT], int]) -> Callable[[CampaignT], int]:
         with contextlib.nullcontext() if only_reads else writing(request.output.root):
             return run(request)
 
+    _WRITERS.add(locked)
     return locked
+
+
+@dataclass(frozen=True, slots=True)
+class _Url:
+    """The URL of a folder in an object store, and whether nothing may lie there yet."""
+
+    text: str
+    missing_ok: bool
+
+
+class _Folder(click.Path):
+    """A path, or the URL of a folder in an object store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or the URL."""
+        if isinstance(value, str) and "://" in value:
+            return _Url(value, missing_ok=not self.exists)
+        return super().convert(value, param, ctx)
+
+
+class _Places:
+    """Makes local copies of the folders that are named by URL, for as long as a verb runs.
+
+    Args:
+        stack: what ends with the verb.
+        given: the verb's values.
+        writes: whether the verb writes a campaign.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, given: Mapping[str, Any], *, writes: bool) -> None:
+        self._stack, self._cluster = stack, given.get("cluster")
+        self._writes = writes and not (given.get("dry_run") or given.get("check"))
+        self._copies: dict[str, Path] = {}
+
+    def local(self, value: Any) -> Any:
+        """Return a value with paths in place of its URLs."""
+        if isinstance(value, tuple):
+            return tuple(self.local(one) for one in value)
+        if not isinstance(value, _Url):
+            return value
+        if value.text not in self._copies:
+            from exaid_evals.artifacts.object_store import local_copy
+
+            if self._cluster and not self._cluster.startswith("local:") and "EXAID_CACHE_DIR" not in os.environ:
+                remedy = "set EXAID_CACHE_DIR to a folder that the workers share, here and there"
+                raise ConfigError("the workers cannot reach the local copy", where=value.text, remedy=remedy)
+            copy = local_copy(value.text, writes=self._writes, missing_ok=value.missing_ok, report=_report)
+            self._copies[value.text] = self._stack.enter_context(copy)
+        return self._copies[value.text]
+
+
+def _report(line: str) -> None:
+    click.echo(f"store: {line}", err=True)
 
 
 def _parameter(name: str, declared: Option, hint: Any, default: Any) -> click.Parameter:
@@ -119,7 +177,7 @@ def _click_type(type_: Any, declared: Option) -> Any:
     if declared.choices:
         return click.Choice(declared.choices)
     if type_ is Path:
-        return click.Path(path_type=Path, **declared.path)
+        return _Folder(path_type=Path, **declared.path)
     if type_ in (int, float) and (declared.minimum, declared.maximum) != (None, None):
         kind = click.IntRange if type_ is int else click.FloatRange
         return kind(min=declared.minimum, max=declared.maximum)
