@@ -19,7 +19,7 @@ from exaid_evals.cli.histories import (
     show_notes,
 )
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.request import option
+from exaid_evals.config.request import JobsRequest, option
 
 if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
@@ -122,7 +122,7 @@ def _shortened(line: str, names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImpactRequest(RunsOfHistoryRequest):
+class ImpactRequest(RunsOfHistoryRequest, JobsRequest):
     """Whose hyper-parameters are looked at."""
 
     primary_metric: str | None = option(
@@ -142,11 +142,13 @@ def run_impact(request: ImpactRequest) -> int:
     from exaid_evals.analysis.impact.report import findings, runs_phrase, write_impact
     from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
     from exaid_evals.analysis.report.sentences import counted
+    from exaid_evals.execution.choose import executor
 
     config = analysis_config_of(request)
     require_writable(request.output_dir)
     found = read_runs(request)
-    analyzer = HyperparameterAnalyzer("", (), request.source, config, request.pool_code_versions)
+    workers = executor(request.jobs, request.cluster)
+    analyzer = HyperparameterAnalyzer("", (), request.source, config, request.pool_code_versions, workers=workers)
     with Progress("analysing", len(found.runs), unit="run") as progress:
         impact = analyzer.of(found, progress.advance)
     n_numeric = sum(one.numeric for one in impact.parameters.varying)

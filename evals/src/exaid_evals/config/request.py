@@ -194,7 +194,7 @@ class ClusterRequest(Request):
 class JobsRequest(ClusterRequest):
     """What can be done to several cases at the same time."""
 
-    jobs: int = option("Cases processed at the same time.", "-j", "--jobs", default=1, minimum=1)
+    jobs: int = option("Cases, runs, texts or images processed at the same time.", "-j", "--jobs", default=1, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +202,10 @@ class AllCoresRequest(ClusterRequest):
     """The same, with all cores unless set otherwise."""
 
     jobs: int | None = option(
-        "Cases processed at the same time.  [default: number of cores]", "-j", "--jobs", minimum=1
+        "Cases, runs, texts or images processed at the same time.  [default: number of cores]",
+        "-j",
+        "--jobs",
+        minimum=1,
     )
 
 

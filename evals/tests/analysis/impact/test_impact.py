@@ -330,16 +330,17 @@ def test_a_run_that_diverged_has_no_level() -> None:
 
 @pytest.mark.slow
 def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Findings on standard output are the record's; files are valid, and the same again."""
+    """Findings on standard output are the record's; files are valid, and the same from two processes and a cluster."""
     rng = np.random.default_rng(9)
     for one in searched(rng, 24, 0.1):
         values = one.history.series["val_accuracy"].clean.values
         write_run(tmp_path / "runs" / one.name, {"val_accuracy": values}, one.settings)
-    for name in ("a", "b"):
-        assert cli(["impact", "--runs", f"{tmp_path}/runs/*", "--output-dir", str(tmp_path / name)]) == 0
+    for name, how in {"a": [], "b": ["--jobs", "2"], "c": ["--cluster", "local:2"]}.items():
+        assert cli(["impact", "--runs", f"{tmp_path}/runs/*", "--output-dir", str(tmp_path / name), *how]) == 0
     shown = capsys.readouterr().out
     for path in sorted((tmp_path / "a").iterdir()):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+        assert path.read_bytes() == (tmp_path / "c" / path.name).read_bytes()
     path = tmp_path / "a" / "impact.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     assert not list(violations(record))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 from exaid_evals.analysis.compare.collect import Asked, Collected, Run, passed_over
 from exaid_evals.analysis.compare.final_means import Statistic, ends_diverged, run_final_mean
@@ -24,9 +25,11 @@ from exaid_evals.analysis.impact.associations import (
 )
 from exaid_evals.analysis.impact.importance import Importance, importance
 from exaid_evals.analysis.report.sentences import counted, listed
+from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.robust import worsening
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.execution.local import Executor, Processes
 from exaid_evals.runs.metric_names import Direction
 
 SIGNIFICANT = 0.05
@@ -80,9 +83,11 @@ class HyperparameterAnalyzer(Asked):
 
     Attributes:
         seed: of permutations and folds.
+        workers: look through the runs.
     """
 
     seed: int = 42
+    workers: Executor = field(default_factory=lambda: Processes(1))
 
     def analyse(self, on_run: Callable[[str], None] = lambda _name: None) -> Impact:
         """Read the runs and analyse them.
@@ -136,14 +141,12 @@ class HyperparameterAnalyzer(Asked):
                 remedy="name one with --metric, and say with --better NAME=higher or --better NAME=lower",
             )
         direction = directions[metric]
-        final_means, drops, anomalous = [], [], []
-        for run in runs:
-            level, drop = _outcome(run, metric, direction)
-            final_means.append(level)
-            drops.append(drop)
-            found = find_anomalies(run.history, self.config, directions)
-            anomalous.append(any(one.severity in ("high", "critical") for one in found))
+        outcomes = []
+        build = partial(_Outcomes, metric, direction, self.config, directions)
+        for run, outcome in self.workers.map_ordered(build, runs):
+            outcomes.append(outcome)
             on_run(run.name)
+        final_means, drops, anomalous = map(list, zip(*outcomes, strict=True))
         if all(level is None for level in final_means):
             raise DataError(
                 f"no run has a level of {metric}: each lacks it, or ends in NaN, infinite or exploded values",
@@ -178,7 +181,28 @@ class HyperparameterAnalyzer(Asked):
         )
 
 
-def _outcome(run: Run, metric: str, direction: Direction) -> tuple[float | None, float | None]:
+class _Outcome(NamedTuple):
+    level: float | None
+    drop: float | None
+    anomalous: bool
+
+
+class _Outcomes:
+    """What a worker looks for in each run."""
+
+    def __init__(
+        self, metric: str, direction: Direction, config: AnalysisConfig, directions: Mapping[str, Direction]
+    ) -> None:
+        self._metric, self._direction = metric, direction
+        self._config, self._directions = config, directions
+
+    def __call__(self, run: Run) -> _Outcome:
+        found = find_anomalies(run.history, self._config, self._directions)
+        anomalous = any(one.severity in ("high", "critical") for one in found)
+        return _Outcome(*_ending(run, self._metric, self._direction), anomalous)
+
+
+def _ending(run: Run, metric: str, direction: Direction) -> tuple[float | None, float | None]:
     """Return a run's level, and how far that lies below its best value; a campaign's cases have no best before."""
     series = run.history.series.get(metric)
     if series is None or not len(series.clean):
