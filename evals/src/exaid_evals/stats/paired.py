@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
-_FEW = 13
-"""Differences up to which SciPy's `method="auto"` goes through all changes of sign where there are ties or zeros."""
+_FEW, _FEW_WITHOUT_TIES = 13, 50
+"""Differences up to which SciPy's `method="auto"` is exact: with ties or zeros, and with neither."""
 
 
 def wilcoxon_p(differences: Floats) -> float | None:
@@ -21,6 +23,8 @@ def wilcoxon_p(differences: Floats) -> float | None:
     `zero_method="wilcox"`: zeros are dropped before ranking. `method="auto"`: exact for at most 50 differences
     without ties and zeros; with ties or zeros, exact over all changes of sign for at most 13 differences, and beyond
     that the normal approximation with its correction for ties, without one for continuity.
+
+    SciPy itself takes a second to import, which stage 03 would pay each time.
 
     Differences that should be equal must be equal to the last bit, or ties are missed: round them, or give integers.
 
@@ -33,37 +37,37 @@ def wilcoxon_p(differences: Floats) -> float | None:
     >>> wilcoxon_p(np.array([1.0, 2.0, 3.0, 4.0, 5.0])), wilcoxon_p(np.array([1.0, 1.0, 2.0, 0.0]))
     (0.0625, 0.25)
     """
-    if not np.any(differences):
-        return None
-    if len(differences) <= _FEW and len(np.unique(np.abs(differences[differences != 0]))) < len(differences):
-        return _over_sign_changes(differences)
-    from scipy import stats
-
-    return float(stats.wilcoxon(differences).pvalue)
-
-
-def _over_sign_changes(differences: Floats) -> float:
-    """Return the exact p given the absolute values: each sign is + or − with equal chance.
-
-    SciPy computes the statistic anew for each of 2ⁿ changes of sign, which takes a second; counting in how many ways
-    ranks add up to each sum gives the same number at once.
-    """
     moved = differences[differences != 0]
+    n = len(moved)
+    if not n:
+        return None
+    ties = np.unique(np.abs(moved), return_counts=True)[1]
+    if len(differences) <= (_FEW if len(ties) < len(differences) else _FEW_WITHOUT_TIES):
+        return _over_sign_changes(moved)
+    positive = float(_doubled_ranks(moved)[moved > 0].sum()) / 2
+    variance = (n * (n + 1) * (2 * n + 1) - float((ties**3 - ties).sum()) / 2) / 24
+    return math.erfc(abs(positive - n * (n + 1) / 4) / math.sqrt(2 * variance))
+
+
+def _over_sign_changes(moved: Floats) -> float:
+    """Return the exact p given the absolute values, none of them 0: each sign is + or − with equal chance.
+
+    Counting in how many ways ranks add up to each sum takes no time, where there are 2ⁿ changes of sign.
+    """
     ranks = _doubled_ranks(moved)
-    ways = np.zeros(sum(ranks) + 1)
+    ways = np.zeros(int(ranks.sum()) + 1)
     ways[0] = 1.0
-    for rank in ranks:
+    for rank in ranks.tolist():
         ways[rank:] += ways[:-rank].copy()
-    observed = sum(rank for rank, difference in zip(ranks, moved.tolist(), strict=True) if difference > 0)
+    observed = int(ranks[moved > 0].sum())
     tail = min(ways[: observed + 1].sum(), ways[observed:].sum())
     return min(1.0, float(2 * tail / ways.sum()))
 
 
-def _doubled_ranks(differences: Floats) -> list[int]:
+def _doubled_ranks(moved: Floats) -> Codes:
     """Return twice the rank of each absolute value: whole numbers, also where ties share the mean of theirs."""
-    from scipy.stats import rankdata
-
-    return [round(2 * rank) for rank in rankdata(np.abs(differences)).tolist()]
+    _, codes, counts = np.unique(np.abs(moved), return_inverse=True, return_counts=True)
+    return np.asarray((2 * np.cumsum(counts) - counts + 1)[codes], dtype=np.int64)
 
 
 def rank_biserial(differences: Floats) -> float | None:
@@ -86,8 +90,11 @@ def rank_biserial(differences: Floats) -> float | None:
     if not len(moved):
         return None
     ranks = _doubled_ranks(moved)
-    balance = sum(math.copysign(rank, difference) for rank, difference in zip(ranks, moved.tolist(), strict=True))
-    return balance / sum(ranks)
+    return int((ranks * np.sign(moved).astype(np.int64)).sum()) / int(ranks.sum())
+
+
+_NODES = 200
+"""Of the quadrature: enough for 12 digits, also with one degree of freedom."""
 
 
 @cache
@@ -109,21 +116,33 @@ def detectable_effect(n: int, *, alpha: float = 0.05, power: float = 0.8) -> flo
     >>> round(detectable_effect(40), 4)
     0.4543
     """
-    from scipy.optimize import brentq
-    from scipy.stats import nct, t
+    # T = (Z + shift) / S, where (n − 1) S² has a chi square distribution: the tail is integrated over S.
+    freedom = n - 1
+    spread = 12 / math.sqrt(2 * freedom)
+    low, high = max(0.0, 1 - spread), 1 + spread
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    scales = low + (high - low) * (nodes + 1) / 2
+    logs = (freedom - 1) * np.log(scales) - freedom * scales**2 / 2
+    density = np.exp(logs - logs.max()) * weights
+    density /= density.sum()
 
-    critical = t.isf(alpha / 2, n - 1)
+    def beyond(critical: float, shift: float) -> float:
+        """Return P(T > critical)."""
+        tails = [math.erfc(x / math.sqrt(2)) / 2 for x in (critical * scales - shift).tolist()]
+        return float(density @ np.array(tails))
 
-    def missing(effect: float) -> float:
-        shift = effect * math.sqrt(n)
-        # P(T < −t) by symmetry: asked for directly, the far tail is NaN.
-        found = nct.sf(critical, n - 1, shift) + nct.sf(critical, n - 1, -shift)
-        return float(found - power)
+    critical = _root(lambda value: alpha / 2 - beyond(value, 0.0))
+    return _root(lambda shift: beyond(critical, shift) + beyond(critical, -shift) - power) / math.sqrt(n)
 
-    highest = 1.0
-    while missing(highest) < 0:
-        highest *= 2
-    return float(brentq(missing, 0.0, highest, xtol=1e-12))
+
+def _root(rising: Callable[[float], float]) -> float:
+    """Return where a function that rises from below 0 at 0 crosses it."""
+    low, high = 0.0, 1.0
+    while rising(high) < 0:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high and high - low > 1e-13 * high:
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return high
 
 
 def smallest_detectable_difference(sd: float, n: int) -> float | None:
@@ -141,8 +160,6 @@ def smallest_detectable_difference(sd: float, n: int) -> float | None:
         return None
     return detectable_effect(n) * sd
 
-
-Codes = NDArray[np.int64]
 
 RESAMPLES = 9_999
 _ENUMERATED = 14
