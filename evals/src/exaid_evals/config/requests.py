@@ -337,7 +337,9 @@ class ValidateRequest(CampaignRequest):
     paths: tuple[str, ...] = argument("[FILE, FOLDER OR GLOB]...")
     verbose: bool = flag("Show up to 1000 problems a file, not 5.")
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
-    jobs: int = option("Processes that check run logs.", "-j", "--jobs", default=1, minimum=1)
+    jobs: int | None = option(
+        "Processes that check run logs.  [default: number of cores; 1 for less than 1500 logs]", "-j", "--jobs", minimum=1
+    )
     trust_ledger: bool = flag(
         "Pass run logs whose content is, by its hash, what run-variants wrote and checked; they are counted, not read."
     )

@@ -203,13 +203,15 @@ class FileReport:
 
 
 _CASES_A_BATCH = 4
+_WORTH_PROCESSES = 1500
+"""Run logs that take longer to check than another process takes to start."""
 
 
 def check_files(
     targets: Sequence[Target],
     *,
     keep: int,
-    jobs: int = 1,
+    jobs: int | None = None,
     trust_ledger: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> list[FileReport]:
@@ -218,7 +220,7 @@ def check_files(
     Args:
         targets: what to check.
         keep: findings to keep a file; others are counted.
-        jobs: processes at most; no finding depends on it.
+        jobs: processes at most; None: as many as there are cores, for many logs. No finding depends on it.
         trust_ledger: pass run logs that are, by their hash, what their stage wrote.
         advance: called for each file.
     """
@@ -238,6 +240,8 @@ def check_files(
     ]
     here = _BatchCheck(keep, trust_ledger, surroundings)
     checked = ((batch, here(batch)) for batch in batches)
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if sum(map(len, cases)) >= _WORTH_PROCESSES else 1
     if min(jobs, len(batches)) > 1:
         from exaid_evals.execution.local import Processes  # a single file is checked before this is imported
 
