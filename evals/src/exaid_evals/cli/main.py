@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.printable import printable_lines, with_urls
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import DEBUG_VARIABLE, ConfigError, ExaidError
+from exaid_evals.execution import SEARCH_FOR_CYCLES
 
 PREFIX = "EXAID_"
 # Read by no option of a verb: by the concept cache, the tracebacks of single cases, tests, containers and scripts.
@@ -161,6 +163,7 @@ def main(verb: str | None = None) -> NoReturn:
     Args:
         verb: the verb that an entry script of its own stands for; None takes it from the arguments.
     """
+    gc.set_threshold(*SEARCH_FOR_CYCLES)
     arguments = sys.argv[1:] if verb is None else [verb, *sys.argv[1:]]
     sys.exit(run(arguments))
 

@@ -30,7 +30,7 @@ def json_object(text: str) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         return _inside(text, error)
-    return _as_object(whole)
+    return _as_object(whole, text)
 
 
 def _inside(text: str, problem: json.JSONDecodeError) -> dict[str, Any]:
@@ -70,16 +70,17 @@ def _objects(text: str) -> list[dict[str, Any]]:
         except RecursionError:
             raise ValueError("nested too deeply") from None
         else:
-            found.append(_as_object(value))
+            found.append(_as_object(value, text))
         at = text.find("{", end)
     return found
 
 
-def _as_object(value: Any) -> dict[str, Any]:
+def _as_object(value: Any, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"a {type(value).__name__} where an object must stand")
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if "\\u" in text or not text.isascii():  # else there can be none
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("holds half a character (a lone surrogate)") from None
     return value

@@ -130,8 +130,12 @@ class _Candidate:
 
     order: int
     text: str
-    field: str
     concepts: frozenset[str]
+
+    @property
+    def field(self) -> str:
+        """The field that it belongs to."""
+        return _field_of(self.text)
 
 
 def write_summary(inputs: Mapping[str, Any], config: StubLLMConfig, read_concepts: ConceptReader) -> dict[str, str]:
@@ -165,7 +169,7 @@ def write_summary(inputs: Mapping[str, Any], config: StubLLMConfig, read_concept
 def _candidates(turns: Sequence[tuple[str, list[str]]], limit: int, read_concepts: ConceptReader) -> list[_Candidate]:
     sentences = list(dict.fromkeys(shorten(sentence, limit) for _, said in turns for sentence in said))
     return [
-        _Candidate(order, text, _field_of(text), concepts)
+        _Candidate(order, text, concepts)
         for order, (text, concepts) in enumerate(zip(sentences, read_concepts(sentences), strict=True))
     ]
 
@@ -182,9 +186,10 @@ def _choose(candidates: Sequence[_Candidate], known: frozenset[str], limit: int)
     while left:
         best = max(left, key=lambda item: (len(item.concepts - known) / ctu(item.text), -item.order))
         left.remove(best)
-        if len(best.text) <= room[best.field]:
+        field = best.field
+        if len(best.text) <= room[field]:
             chosen.append(best)
-            room[best.field] -= len(best.text) + 1
+            room[field] -= len(best.text) + 1
             known |= best.concepts
         left = [item for item in left if item.concepts - known]
     return chosen

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from exaid_evals.errors import ExaidError
+from exaid_evals.execution import SEARCH_FOR_CYCLES
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -147,6 +148,7 @@ def _start_worker(build: Callable[[], Callable[[Any], Any]], alive: Connection) 
     """Prepare this process, a worker, that ends when the other end of the pipe closes, whatever it then does."""
     global _build
     _build = build
+    gc.set_threshold(*SEARCH_FOR_CYCLES)
     for number in _INTERRUPTIONS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=lambda: (alive.poll(None), os._exit(1)), daemon=True).start()
