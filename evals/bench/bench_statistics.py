@@ -20,7 +20,7 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.aggregate import aggregate
 from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.comparison_stage import compared_measures
-from exaid_evals.metrics.comparisons import Compared, compare
+from exaid_evals.metrics.comparisons import Side, compare
 from exaid_evals.metrics.records import COVERAGE_CURVE, CaseMetrics
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.stats.bootstrap import percentile_intervals, resample_counts
@@ -74,7 +74,12 @@ def _cases(config: MetricsConfig) -> dict[str, list[CaseMetrics]]:
 
 
 def _compare(by_variant: dict[str, list[CaseMetrics]], config: MetricsConfig) -> list[Comparison]:
-    sides = [Compared(variant, cases, "sha256:") for variant, cases in by_variant.items()]
+    sides = []
+    for variant, cases in by_variant.items():
+        side = Side(compared_measures(config))
+        for case in cases:
+            side.take(case)
+        sides.append(side.of(variant, "sha256:"))
     others = [side for side in sides if side.variant_id != config.against]
     against = next(side for side in sides if side.variant_id == config.against)
     return compare(others, against, compared_measures(config), config.bootstrap, stub=True, signature="bench")

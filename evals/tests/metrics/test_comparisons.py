@@ -13,7 +13,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.metrics.aggregate import aggregate
 from exaid_evals.metrics.comparison_records import Comparison, LeftOut
 from exaid_evals.metrics.comparison_stage import compared_measures
-from exaid_evals.metrics.comparisons import Compared, compare
+from exaid_evals.metrics.comparisons import Compared, Side, compare
 from exaid_evals.metrics.records import COVERAGE_CURVE, SKIPPED_FAILED_TRACE, CaseMetrics
 
 BOOTSTRAP = BootstrapConfig(resamples=1000)
@@ -31,7 +31,10 @@ def side(variant: str, failed: tuple[int, ...] = (), **measures: Values) -> Comp
         else CaseMetrics(f"case-{number:02d}", variant, measures=dict(zip(measures, row, strict=True)))
         for number, row in enumerate(rows)
     ]
-    return Compared(variant, cases, f"sha256:{variant}")
+    taken = Side(measures)
+    for case in cases:
+        taken.take(case)
+    return taken.of(variant, f"sha256:{variant}")
 
 
 def compared(*variants: Compared, against: Compared, better: dict[str, str] = BETTER) -> list[Comparison]:
@@ -70,10 +73,8 @@ def test_each_statistic_is_that_of_a_loop_and_of_scipy_and_statsmodels() -> None
     indices = rng.integers(0, n, size=(BOOTSTRAP.resamples, n))
     p_values = []
     for one in found:
-        cases = next(variant.cases for variant in variants if variant.variant_id == one.variant_id)
-        differences = np.array(
-            [a.measures[one.measure] - b.measures[one.measure] for a, b in zip(cases, against.cases, strict=True)]  # type: ignore[operator]
-        ).round(6)
+        variant = next(variant for variant in variants if variant.variant_id == one.variant_id)
+        differences = (variant.values - against.values)[:, list(BETTER).index(one.measure)].round(6)
         means = differences[indices].mean(axis=1)
         assert one.mean_difference == pytest.approx(differences.mean(), abs=1e-9)
         assert [one.ci95_low, one.ci95_high] == pytest.approx(np.percentile(means, [2.5, 97.5]), abs=1e-9)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from exaid_evals.stats import bootstrap
-from exaid_evals.stats.bootstrap import bootstrap_means, percentile_bounds, percentile_intervals, resample_counts
+from exaid_evals.stats.bootstrap import (
+    Redrawn,
+    bootstrap_means,
+    percentile_bounds,
+    percentile_intervals,
+    resample_counts,
+)
 
 NAN = float("nan")
 cells = st.one_of(st.just(NAN), st.integers(-1000, 1000).map(lambda value: value / 8))
@@ -117,3 +123,14 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, cells: int) -> N
 def test_nothing_has_no_interval() -> None:
     """No cases at all: no interval, and no error."""
     assert np.isnan(percentile_intervals(np.empty((0, 2)), np.empty((10, 0)))).all()
+
+
+def test_resamples_drawn_anew_are_the_same() -> None:
+    """Gone through twice, and in parts, they are those of one generator, so means do not depend on what is kept."""
+    counts = resample_counts(700, 3000, np.random.default_rng(42))
+    redrawn = Redrawn(700, 3000, 42)
+    values = np.random.default_rng(1).random((700, 2)).round(6) * 1e6
+    for _ in range(2):
+        np.testing.assert_array_equal(bootstrap_means(values, redrawn), bootstrap_means(values, counts))
+    with pytest.raises(IndexError):
+        redrawn[slice(5, 9)]

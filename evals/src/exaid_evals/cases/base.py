@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -150,8 +150,16 @@ class CaseFile(Sequence[Case]):
         at = range(len(self))[index]
         with open_regular(self._path) as stream:
             stream.seek(self._starts[at])
-            line = parse_line(stream.readline().removesuffix(b"\n"), at + 1)
-        return from_record(require_record(line, self._path))
+            return self._case(stream.readline(), at + 1)
+
+    def __iter__(self) -> Iterator[Case]:
+        """Read all of them, without opening the file for each."""
+        with open_regular(self._path) as stream:
+            for number, line in enumerate(stream, start=1):
+                yield self._case(line, number)
+
+    def _case(self, line: bytes, number: int) -> Case:
+        return from_record(require_record(parse_line(line.removesuffix(b"\n"), number), self._path))
 
 
 class Chosen(Sequence[Item]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,6 @@ from exaid_evals.artifacts.time_basis import together
 from exaid_evals.metrics.records import (
     COVERAGE_CURVE,
     FAILED_RUN,
-    OK,
     SKIPPED_FAILED_TRACE,
     CaseMetrics,
     Curve,
@@ -20,7 +19,7 @@ from exaid_evals.metrics.records import (
     VariantMetrics,
 )
 from exaid_evals.stats.bands import sup_t_band
-from exaid_evals.stats.bootstrap import Counts, bootstrap_means, percentile_bounds, resample_counts
+from exaid_evals.stats.bootstrap import Counts, Redrawn, bootstrap_means, percentile_bounds, resample_counts
 from exaid_evals.stats.descriptive import Description, describe
 
 if TYPE_CHECKING:
@@ -31,6 +30,9 @@ Floats = NDArray[np.float64]
 SCALE = 1e6
 """Values have 6 decimals. In millionths they are integers, whose sums are exact: no BLAS can reorder them."""
 
+_MOST_COUNTS = 20_000_000
+"""Bytes of resamples that are kept."""
+
 
 def aggregate(
     by_variant: Mapping[str, Sequence[CaseMetrics]],
@@ -38,7 +40,7 @@ def aggregate(
     *,
     stub: bool,
     signature: str,
-    counts: dict[int, Counts] | None = None,
+    counts: dict[int, Counts | Redrawn] | None = None,
 ) -> dict[str, VariantMetrics]:
     """Return variant id → its measures over cases.
 
@@ -58,14 +60,11 @@ def aggregate(
     aggregated = {}
     counts = {} if counts is None else counts
     for variant, cases in by_variant.items():
-        with_conversation = [case for case in cases if case.status != SKIPPED_FAILED_TRACE]
-        failed_runs = {
-            case.case_id: case.failure_reason or "" for case in with_conversation if case.status == FAILED_RUN
-        }
-        n, n_measured = len(with_conversation), len(with_conversation) - len(failed_runs)
+        rows = _Rows(cases)
+        n, n_measured = len(rows.values), len(rows.values) - len(rows.failed_runs)
         if n not in counts:
             counts[n] = shared_resamples(n, config.bootstrap)
-        names, values = _matrix(with_conversation)
+        names, values = rows.names, rows.values
         described = describe(values)
         means = bootstrap_means(np.rint(values * SCALE), counts[n])
         bounds = percentile_bounds(means, described.n) / SCALE
@@ -77,29 +76,48 @@ def aggregate(
             signature=signature,
             measures={name: _estimate(described, bounds, column, n=n_measured) for column, name in enumerate(names)},
             curves=_curves(values, described, means, bounds, counts[n], len(names), config),
-            failed_runs=failed_runs,
-            time_basis=together(case.time_basis for case in with_conversation),
+            failed_runs=rows.failed_runs,
+            time_basis=together(rows.time_bases),
         )
     return aggregated
 
 
-def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Counts:
+def shared_resamples(n: int, bootstrap: BootstrapConfig) -> Counts | Redrawn:
     """Return the resamples that everything over n cases with a conversation shares, shape (resamples, n)."""
+    if n * bootstrap.resamples > _MOST_COUNTS:
+        return Redrawn(n, bootstrap.resamples, bootstrap.seed)
     return resample_counts(n, bootstrap.resamples, np.random.default_rng(bootstrap.seed))
 
 
-def _matrix(cases: Sequence[CaseMetrics]) -> tuple[list[str], Floats]:
-    """Return the names of the measures, and a row per case: its measures, then the points of its curve."""
-    measured = next((case for case in cases if case.status == OK), None)
-    if measured is None:
-        return [], np.empty((len(cases), 0))
-    names = list(measured.measures)
-    undefined = [None] * (len(names) + len(measured.curves[COVERAGE_CURVE]))
-    rows = [
-        [*(case.measures[name] for name in names), *case.curves[COVERAGE_CURVE]] if case.status == OK else undefined
-        for case in cases
-    ]
-    return names, np.array(rows, dtype=np.float64)
+class _Rows:
+    """What the cases with a conversation say, read one after the other: they may lie on disk.
+
+    Attributes:
+        names: of the measures.
+        values: a row per case: its measures, then the points of its curve; NaN where undefined, and in the whole row
+            of a failed run.
+        failed_runs: case → why its replay failed.
+        time_bases: of the cases.
+    """
+
+    def __init__(self, cases: Iterable[CaseMetrics]) -> None:
+        self.names: list[str] = []
+        self.failed_runs: dict[str, str] = {}
+        self.time_bases: list[str | None] = []
+        rows: list[Floats | None] = []
+        for case in cases:
+            if case.status == SKIPPED_FAILED_TRACE:
+                continue
+            self.time_bases.append(case.time_basis)
+            if case.status == FAILED_RUN:
+                self.failed_runs[case.case_id] = case.failure_reason or ""
+                rows.append(None)
+                continue
+            self.names = self.names or list(case.measures)
+            measures = (case.measures[name] for name in self.names)
+            rows.append(np.array([*measures, *case.curves[COVERAGE_CURVE]], dtype=np.float64))
+        undefined = np.full(next((len(row) for row in rows if row is not None), 0), np.nan)
+        self.values = np.array([undefined if row is None else row for row in rows]).reshape(len(rows), len(undefined))
 
 
 def _estimate(described: Description, bounds: Floats, column: int, *, n: int) -> Estimate:
@@ -122,7 +140,7 @@ def _curves(
     described: Description,
     means: Floats,
     bounds: Floats,
-    counts: Counts,
+    counts: Counts | Redrawn,
     first: int,
     config: MetricsConfig,
 ) -> dict[str, Curve]:

@@ -13,7 +13,7 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.metrics.comparison_records import write_comparisons
-from exaid_evals.metrics.records import SKIPPED_FAILED_TRACE, CaseMetrics, read_variant_and_cases
+from exaid_evals.metrics.records import SKIPPED_FAILED_TRACE, read_cases
 from exaid_evals.metrics.registry import load_measures
 
 _KEY = "comparisons"
@@ -156,15 +156,16 @@ def _write(
     signature: str,
 ) -> None:
     # NumPy is imported only when there is something to compare: a run with nothing to do stays quick.
-    from exaid_evals.metrics.comparisons import Compared, compare
+    from exaid_evals.metrics.comparisons import Side, compare
 
-    sides = {
-        variant: Compared(variant, read_variant_and_cases(campaign.metrics_file(variant))[1], file_hash)
-        for variant, file_hash in hashes.items()
-    }
+    sides = {}
+    for variant, file_hash in hashes.items():
+        side = Side(better)
+        read_cases(campaign.metrics_file(variant), side.take)
+        sides[variant] = side.of(variant, file_hash)
     base = sides[config.against]
-    for variant, side in sides.items():
-        if _outline(side.cases) != _outline(base.cases):
+    for variant, compared in sides.items():
+        if _outline(compared.cases) != _outline(base.cases):
             raise DataError(
                 f"holds other cases than {campaign.metrics_file(base.variant_id).name}, under the same signature",
                 where=str(campaign.metrics_file(variant)),
@@ -176,8 +177,8 @@ def _write(
     )
 
 
-def _outline(cases: Sequence[CaseMetrics]) -> list[tuple[str, bool]]:
-    return [(case.case_id, case.status == SKIPPED_FAILED_TRACE) for case in cases]
+def _outline(cases: Sequence[tuple[str, str]]) -> list[tuple[str, bool]]:
+    return [(case_id, status == SKIPPED_FAILED_TRACE) for case_id, status in cases]
 
 
 def _signature_of(campaign: Campaign, variant: str) -> str | None:

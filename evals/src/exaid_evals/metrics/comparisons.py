@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,13 +40,39 @@ class Compared:
 
     Attributes:
         variant_id: the variant.
-        cases: all of its cases by id, values rounded to 6 decimals.
+        cases: id and status of all of its cases, by id.
+        values: of the measures to compare, rounded to 6 decimals, shape (cases, measures); NaN where a measure is
+            undefined, and in the whole row of a failed case.
         file_hash: of the file that holds them.
     """
 
     variant_id: str
-    cases: Sequence[CaseMetrics]
+    cases: Sequence[tuple[str, str]]
+    values: Floats
     file_hash: str
+
+
+class Side:
+    """Takes a variant's cases one after the other, and keeps of each what is compared.
+
+    Args:
+        measures: names of the measures to compare.
+    """
+
+    def __init__(self, measures: Iterable[str]) -> None:
+        self._measures = list(measures)
+        self._cases: list[tuple[str, str]] = []
+        self._rows: list[Floats] = []
+
+    def take(self, case: CaseMetrics) -> None:
+        """Take the next case."""
+        self._cases.append((case.case_id, case.status))
+        self._rows.append(np.array([case.measures.get(name) for name in self._measures], dtype=np.float64))
+
+    def of(self, variant_id: str, file_hash: str) -> Compared:
+        """Return what was taken as the side of a variant."""
+        values = np.array(self._rows).reshape(len(self._rows), len(self._measures))
+        return Compared(variant_id, self._cases, values, file_hash)
 
 
 def compare(
@@ -76,12 +102,10 @@ def compare(
     Returns:
         A comparison per variant and measure, by variant; p values are adjusted over all of them.
     """
-    other = _matrix(against.cases, list(better))
     found = []
     for variant in variants:
-        values = _matrix(variant.cases, list(better))
         # Millionths are integers: equal differences are equal to the last bit, so that ties and zeros are seen.
-        differences = np.rint(values * SCALE) - np.rint(other * SCALE)
+        differences = np.rint(variant.values * SCALE) - np.rint(against.values * SCALE)
         for column, (measure, direction) in enumerate(better.items()):
             empty = Comparison(
                 variant_id=variant.variant_id,
@@ -90,7 +114,7 @@ def compare(
                 better=direction,
                 n=0,
                 n_zero=0,
-                left_out=_left_out(variant.cases, against.cases, values[:, column], other[:, column]),
+                left_out=_left_out(variant, against, column),
                 mean_difference=None,
                 ci95_low=None,
                 ci95_high=None,
@@ -103,32 +127,24 @@ def compare(
                 made_from={variant.variant_id: variant.file_hash, against.variant_id: against.file_hash},
             )
             found.append((empty, differences[:, column]))
-    with_conversation = [case.status != SKIPPED_FAILED_TRACE for case in against.cases]
+    with_conversation = [status != SKIPPED_FAILED_TRACE for _, status in against.cases]
     columns = np.array([column[with_conversation] for _, column in found]).reshape(len(found), -1).T
     return _adjusted(_estimated([empty for empty, _ in found], columns, bootstrap))
 
 
-def _matrix(cases: Sequence[CaseMetrics], names: Sequence[str]) -> Floats:
-    """Return a row per case; NaN where a measure is undefined, and in the whole row of a failed case."""
-    rows = [[case.measures.get(name) for name in names] for case in cases]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
-
-
-def _left_out(
-    cases: Sequence[CaseMetrics], others: Sequence[CaseMetrics], values: Floats, other: Floats
-) -> tuple[LeftOut, ...]:
-    defined = zip((~np.isnan(values)).tolist(), (~np.isnan(other)).tolist(), strict=True)
+def _left_out(variant: Compared, against: Compared, column: int) -> tuple[LeftOut, ...]:
+    defined = zip(*((~np.isnan(side.values[:, column])).tolist() for side in (variant, against)), strict=True)
     return tuple(
-        LeftOut(case.case_id, _reason(case, beside, pair))
-        for case, beside, pair in zip(cases, others, defined, strict=True)
+        LeftOut(case_id, _reason(status, beside, pair))
+        for (case_id, status), (_, beside), pair in zip(variant.cases, against.cases, defined, strict=True)
         if pair != (True, True)
     )
 
 
-def _reason(case: CaseMetrics, beside: CaseMetrics, defined: tuple[bool, bool]) -> str:
-    if case.status == SKIPPED_FAILED_TRACE:
+def _reason(status: str, beside: str, defined: tuple[bool, bool]) -> str:
+    if status == SKIPPED_FAILED_TRACE:
         return FAILED_TRACE
-    return _UNDEFINED[defined] if case.status == beside.status == OK else FAILED_RUN
+    return _UNDEFINED[defined] if status == beside == OK else FAILED_RUN
 
 
 def _estimated(comparisons: Sequence[Comparison], differences: Floats, bootstrap: BootstrapConfig) -> list[Comparison]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import overload
+
+import orjson
 
 from exaid_evals.artifacts.atomic import Appended, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.jsonl import parse_line, scan_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.metrics.records import CaseMetrics, case_fields
 
@@ -47,12 +50,39 @@ class Measured:
         for case in cases:
             self._files[case.variant_id].append(canonical_bytes(case_fields(case)) + b"\n")
 
-    def read(self, variant: str) -> list[CaseMetrics]:
-        """Return a variant's cases by id, each once."""
-        values = (line.value for line in scan_jsonl(self._paths[variant]) if line.value and "case_id" in line.value)
-        cases = {value["case_id"]: CaseMetrics(**value) for value in values}
-        # By id, as the files have them: resample b then draws the same cases in aggregates and comparisons.
-        return [cases[case_id] for case_id in sorted(cases)]
+    def read(self, variant: str) -> Sequence[CaseMetrics]:
+        """Return a variant's cases by id, each once; each is read when it is asked for."""
+        return _OnDisk(self._paths[variant])
+
+
+class _OnDisk(Sequence[CaseMetrics]):
+    """The measured cases in a file, by id: as the metrics have them, so that resample b draws the same cases in each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        starts: dict[str, int] = {}
+        start = 0
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                value = parse_line(line.rstrip(b"\n"), number).value
+                if value and "case_id" in value:
+                    starts[value["case_id"]] = start
+                start += len(line)
+        self._starts = [starts[case_id] for case_id in sorted(starts)]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> CaseMetrics: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[CaseMetrics]: ...
+    def __getitem__(self, index: int | slice) -> CaseMetrics | Sequence[CaseMetrics]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(len(self))[index]]
+        with self._path.open("rb") as stream:
+            stream.seek(self._starts[index])
+            return CaseMetrics(**orjson.loads(stream.readline()))
 
 
 def discard_measured(campaign: Campaign, variants: Iterable[str]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from exaid_evals.artifacts.ledger import require_as_written
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.validation.metrics import within
+from exaid_evals.validation.metrics import check_within
 
 SCHEMA = "exaid.metrics"
 OK = "ok"
@@ -153,15 +154,15 @@ def case_fields(case: CaseMetrics) -> dict[str, Any]:
 def write_metrics(path: Path, variant: VariantMetrics, cases: Sequence[CaseMetrics]) -> None:
     """Write a variant's file whole: its cases by id, then the variant."""
     common = {"stub": variant.stub, "signature": variant.signature}
-    records: list[dict[str, Any]] = [
-        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(case_fields(case)), **common}
-        for case in sorted(cases, key=lambda case: case.case_id)
-    ]
+    ids = [case.case_id for case in cases]  # the cases themselves may lie on disk
+    records = (
+        {**header(SCHEMA), "record_type": "case_metrics", **_without_none(case_fields(cases[index])), **common}
+        for index in sorted(range(len(ids)), key=ids.__getitem__)
+    )
     of_variant = _without_none(asdict(variant))
     if not variant.failed_runs:
         del of_variant["failed_runs"]
-    records.append({**header(SCHEMA), "record_type": "variant_metrics", **of_variant})
-    write_jsonl(path, records)
+    write_jsonl(path, chain(records, [{**header(SCHEMA), "record_type": "variant_metrics", **of_variant}]))
 
 
 def read_variant(path: Path) -> VariantMetrics:
@@ -170,7 +171,7 @@ def read_variant(path: Path) -> VariantMetrics:
     Raises:
         DataError: a record breaks its schema, or the file does not end in one `variant_metrics`.
     """
-    return _variant(_read_whole(path)[-1])
+    return read_cases(path, lambda _: None)
 
 
 def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics]]:
@@ -179,33 +180,44 @@ def read_variant_and_cases(path: Path) -> tuple[VariantMetrics, list[CaseMetrics
     Raises:
         DataError: as `read_variant`.
     """
-    records = _read_whole(path)
-    return _variant(records[-1]), [
-        CaseMetrics(
-            case_id=record["case_id"],
-            variant_id=record["variant_id"],
-            status=record["status"],
-            measures=record["measures"],
-            curves=record.get("curves", {}),
-            failure_reason=record.get("failure_reason"),
-            time_basis=record.get("time_basis"),
-        )
-        for record in records[:-1]
-    ]
+    cases: list[CaseMetrics] = []
+    return read_cases(path, cases.append), cases
 
 
-def _read_whole(path: Path) -> list[dict[str, Any]]:
+def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetrics:
+    """Read a variant's means, and give its cases by id to whoever takes them; they are not kept here.
+
+    Raises:
+        DataError: as `read_variant`.
+    """
     digest = hashlib.sha256()
-    records = [require_record(line, path) for line in scan_jsonl(path, digest=digest)]
-    for number, record in enumerate(records, start=1):
+    check, found = check_within(path)
+    record: dict[str, Any] = {}
+    ordered = True
+    for number, line in enumerate(scan_jsonl(path, digest=digest), start=1):
+        ordered = ordered and record.get("record_type", "case_metrics") == "case_metrics"
+        record = require_record(line, path)
         require_valid(record, f"{path}:{number}")
-    types = [record["record_type"] for record in records]
-    if types[-1:] != ["variant_metrics"] or set(types[:-1]) - {"case_metrics"}:
+        if ordered and record["record_type"] != "comparison":
+            check.record(number, record)
+        if record["record_type"] == "case_metrics":
+            take(
+                CaseMetrics(
+                    case_id=record["case_id"],
+                    variant_id=record["variant_id"],
+                    status=record["status"],
+                    measures=record["measures"],
+                    curves=record.get("curves", {}),
+                    failure_reason=record.get("failure_reason"),
+                    time_basis=record.get("time_basis"),
+                )
+            )
+    if not ordered or record.get("record_type") != "variant_metrics":
         raise DataError("must end in variant_metrics", where=str(path), remedy=_REMEDY)
     require_as_measured(path, digest.hexdigest())
-    for finding in within(path, records):
+    for finding in found:
         raise DataError(finding.what, where=f"{path}:{finding.line}", remedy=finding.remedy)
-    return records
+    return _variant(record)
 
 
 def require_as_measured(path: Path, digest: str, stage: str = "compute-metrics") -> None:

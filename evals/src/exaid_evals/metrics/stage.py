@@ -40,7 +40,7 @@ from exaid_evals.metrics.runs import (
 from exaid_evals.traces.freeze import verify_frozen
 
 if TYPE_CHECKING:
-    from exaid_evals.stats.bootstrap import Counts
+    from exaid_evals.stats.bootstrap import Counts, Redrawn
 
 OnCase = Callable[[str], None]
 
@@ -234,7 +234,7 @@ def _write_variants(
     stub = plan.signature.stub
     measures = load_measures(settings.config)
     better = {measure.name: measure.better for measure in measures}
-    counts: dict[int, Counts] = {}
+    counts: dict[int, Counts | Redrawn] = {}
     for variant in plan.stale:
         cases = measured.read(variant)
         over_cases = aggregate(

@@ -9,7 +9,7 @@ from typing import overload
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.comparison_records import Comparison, read_comparisons
-from exaid_evals.metrics.records import VariantMetrics, read_variant, read_variant_and_cases
+from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_cases, read_variant
 from exaid_evals.metrics.runs import natural_order
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.run_log import RunLog, read_run
@@ -94,11 +94,14 @@ def chosen_case(campaign: Campaign, variants: Sequence[str]) -> tuple[str, int] 
 
 
 def _lengths(campaign: Campaign, variant: str) -> dict[str, float]:
-    return {
-        case.case_id: length
-        for case in read_variant_and_cases(campaign.metrics_file(variant))[1]
-        if (length := case.measures.get("trace_ctu")) is not None
-    }
+    lengths: dict[str, float] = {}
+
+    def take(case: CaseMetrics) -> None:
+        if (length := case.measures.get("trace_ctu")) is not None:
+            lengths[case.case_id] = length
+
+    read_cases(campaign.metrics_file(variant), take)
+    return lengths
 
 
 def read_example(campaign: Campaign, case_id: str, variants: Sequence[str], n_cases: int) -> ExampleCase:

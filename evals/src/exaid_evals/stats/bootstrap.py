@@ -36,17 +36,45 @@ def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> Counts:
     Returns:
         Counts, shape (resamples, n); each row adds up to n. A byte each: 100 MB for 10,000 resamples of 10,000 units.
     """
-    # A count is at most n, and among more units one is drawn 256 times with a probability below 10^-400.
     counts = np.empty((resamples, n), dtype=np.uint8)
     for rows in _chunks(resamples, n):
-        # PCG64 fills arrays in order, so drawing in chunks of rows gives what one call would give, in less memory.
-        size = rows.stop - rows.start
-        indices = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, np.newaxis] * n
-        counts[rows] = np.bincount(indices.ravel(), minlength=size * n).reshape(size, n)
+        counts[rows] = _drawn(rows, n, rng)
     return counts
 
 
-def bootstrap_means(values: Floats, counts: Counts | Floats) -> Floats:
+def _drawn(rows: slice, n: int, rng: np.random.Generator) -> Counts:
+    """Draw the next resamples. PCG64 fills arrays in order, so drawing in chunks gives what one call would give."""
+    size = rows.stop - rows.start
+    indices = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, np.newaxis] * n
+    # A count is at most n, and among more than 255 units one is drawn 256 times with a probability below 10^-400.
+    return np.bincount(indices.ravel(), minlength=size * n).reshape(size, n).astype(np.uint8)
+
+
+class Redrawn:
+    """The resamples of `resample_counts`, drawn anew each time they are gone through: for many units, in little memory.
+
+    Args:
+        n: number of units.
+        resamples: number of resamples.
+        seed: of the generator.
+    """
+
+    def __init__(self, n: int, resamples: int, seed: int) -> None:
+        self.shape = (resamples, n)
+        self._seed, self._next = seed, 0
+        self._rng = np.random.default_rng(seed)
+
+    def __getitem__(self, rows: slice) -> Counts:
+        """Return the counts of some resamples, which follow those of the call before, or are the first."""
+        if rows.start == 0:
+            self._rng, self._next = np.random.default_rng(self._seed), 0
+        if rows.start != self._next:
+            raise IndexError("resamples are gone through in order")
+        self._next = rows.stop
+        return _drawn(rows, self.shape[1], self._rng)
+
+
+def bootstrap_means(values: Floats, counts: Counts | Floats | Redrawn) -> Floats:
     """Return each column's mean over each resample.
 
     An undefined value (NaN) is left out: a resample's mean is taken over the defined units that it drew, and is
@@ -55,7 +83,7 @@ def bootstrap_means(values: Floats, counts: Counts | Floats) -> Floats:
 
     Args:
         values: shape (n, columns); NaN marks what is undefined.
-        counts: shape (resamples, n), from `resample_counts`.
+        counts: shape (resamples, n), from `resample_counts`, or drawn anew.
 
     Returns:
         Means, shape (columns, resamples).
@@ -75,12 +103,12 @@ def bootstrap_means(values: Floats, counts: Counts | Floats) -> Floats:
     return means
 
 
-def percentile_intervals(values: Floats, counts: Counts | Floats, level: float = 0.95) -> Floats:
+def percentile_intervals(values: Floats, counts: Counts | Floats | Redrawn, level: float = 0.95) -> Floats:
     """Return the bootstrap percentile interval of each column's mean.
 
     Args:
         values: shape (n, columns); NaN marks what is undefined.
-        counts: shape (resamples, n), from `resample_counts`.
+        counts: shape (resamples, n), from `resample_counts`, or drawn anew.
         level: of confidence, between 0 and 1.
 
     Returns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
@@ -32,7 +33,7 @@ class MetricsCheck(FileCheck):
         self._first: Record = {}
         self._cases: dict[str, int] = {}
         self._n_failed = 0
-        self._values: dict[str, list[float]] = {}
+        self._values: dict[str, array[float]] = {}
         self._n_undefined: dict[str, int] = {}
         self._variant_line = 0
         self._comparisons = Comparisons(path, self.found)
@@ -74,7 +75,7 @@ class MetricsCheck(FileCheck):
             if value is None:
                 self._n_undefined[name] = self._n_undefined.get(name, 0) + 1
             else:
-                self._values.setdefault(name, []).append(value)
+                self._values.setdefault(name, array("d")).append(value)
 
     def _variant(self, line: int, record: Record) -> None:
         for name, aggregate in record["measures"].items():
@@ -110,7 +111,7 @@ class MetricsCheck(FileCheck):
                 self.found(line, "older than the run logs beside it", remedy)
 
     def _aggregate(self, line: int, name: str, aggregate: Record) -> None:
-        values = self._values.get(name, [])
+        values = self._values.get(name, array("d"))
         for field, actual in (("n", len(values)), ("n_undefined", self._n_undefined.get(name, 0))):
             if aggregate[field] != actual:
                 self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases have {actual}")
@@ -127,15 +128,15 @@ class MetricsCheck(FileCheck):
             self.found(0, "has no variant_metrics after its cases: it was cut")
 
 
-def within(path: Path, records: Iterable[Record]) -> Iterator[Finding]:
-    """Yield what the records of a variant's file contradict in each other; what lies beside it is not looked at."""
+def check_within(path: Path) -> tuple[MetricsCheck, list[Finding]]:
+    """Return a check of what the records of a variant's file contradict in each other, and where it puts that.
+
+    What lies beside the file is not looked at.
+    """
     found: list[Finding] = []
     check = MetricsCheck(path, Surroundings(), found.append)
     check.beside = False
-    for number, record in enumerate(records, start=1):
-        check.record(number, record)
-        yield from found
-        found.clear()
+    return check, found
 
 
 _ORDER = (("min", "median"), ("median", "max"), ("min", "mean"), ("mean", "max"), ("ci95_low", "ci95_high"))
