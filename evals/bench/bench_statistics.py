@@ -74,15 +74,11 @@ def _cases(config: MetricsConfig) -> dict[str, list[CaseMetrics]]:
 
 
 def _compare(by_variant: dict[str, list[CaseMetrics]], config: MetricsConfig) -> list[Comparison]:
-    sides = []
-    for variant, cases in by_variant.items():
-        side = Side(compared_measures(config))
-        for case in cases:
-            side.take(case)
-        sides.append(side.of(variant, "sha256:"))
+    better = compared_measures(config)
+    sides = [Side(better, cases).of(variant, "sha256:") for variant, cases in by_variant.items()]
     others = [side for side in sides if side.variant_id != config.against]
     against = next(side for side in sides if side.variant_id == config.against)
-    return compare(others, against, compared_measures(config), config.bootstrap, stub=True, signature="bench")
+    return compare(others, against, better, config.bootstrap, stub=True, signature="bench")
 
 
 def _row(case: CaseMetrics) -> list[float | None]:

@@ -31,10 +31,7 @@ def side(variant: str, failed: tuple[int, ...] = (), **measures: Values) -> Comp
         else CaseMetrics(f"case-{number:02d}", variant, measures=dict(zip(measures, row, strict=True)))
         for number, row in enumerate(rows)
     ]
-    taken = Side(measures)
-    for case in cases:
-        taken.take(case)
-    return taken.of(variant, f"sha256:{variant}")
+    return Side(measures, cases).of(variant, f"sha256:{variant}")
 
 
 def compared(*variants: Compared, against: Compared, better: dict[str, str] = BETTER) -> list[Comparison]:

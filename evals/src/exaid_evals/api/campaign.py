@@ -331,15 +331,15 @@ def evaluate(
     from exaid_evals.api.replays import own_variant, replay_campaign
     from exaid_evals.config.variant import load_variants
     from exaid_evals.metrics.comparison_stage import compared_measures
-    from exaid_evals.metrics.comparisons import Compared, compare
+    from exaid_evals.metrics.comparisons import Side, compare
 
     campaign = traces if isinstance(traces, OpenCampaign) else open_campaign(traces)
     base = load_variants(campaign.configs / "variants", [against])[0]
     mine = replay_campaign(campaign, own_variant(summarizer, base, name), cases=cases, stub=stub)
     other = replay_campaign(campaign, base, cases=cases, stub=stub)
     config = campaign.metrics_config
-    sides = [Compared(one.variant.variant_id, one.cases(), "") for one in (mine, other)]
     better = compared_measures(config)
+    sides = [Side(better, one.cases()).of(one.variant.variant_id, "") for one in (mine, other)]
     found = compare([sides[0]], sides[1], better, config.bootstrap, stub=mine.stub or other.stub, signature="")
     frame = comparisons_frame(found)
     means = [one.measures().groupby("measure")["value"].mean() for one in (mine, other)]

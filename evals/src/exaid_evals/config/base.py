@@ -74,9 +74,7 @@ class Config(BaseModel):
 
     MOVED: ClassVar[Mapping[str, str]] = {}
     SECRETIVE: ClassVar[bool] = False
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, defer_build=True)
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)

@@ -338,7 +338,7 @@ class ValidateRequest(CampaignRequest):
     verbose: bool = flag("Show up to 1000 problems a file, not 5.")
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
     jobs: int | None = option(
-        "Processes that check run logs.  [default: number of cores; 1 for less than 1500 logs]", "-j", "--jobs", minimum=1
+        "Processes that check run logs.  [default: number of cores; 1 below 1500 logs]", "-j", "--jobs", minimum=1
     )
     trust_ledger: bool = flag(
         "Pass run logs whose content is, by its hash, what run-variants wrote and checked; they are counted, not read."

@@ -57,12 +57,15 @@ class Side:
 
     Args:
         measures: names of the measures to compare.
+        cases: the first ones, by id.
     """
 
-    def __init__(self, measures: Iterable[str]) -> None:
+    def __init__(self, measures: Iterable[str], cases: Iterable[CaseMetrics] = ()) -> None:
         self._measures = list(measures)
         self._cases: list[tuple[str, str]] = []
         self._rows: list[Floats] = []
+        for case in cases:
+            self.take(case)
 
     def take(self, case: CaseMetrics) -> None:
         """Take the next case."""

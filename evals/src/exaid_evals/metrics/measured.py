@@ -56,7 +56,7 @@ class Measured:
 
 
 class _OnDisk(Sequence[CaseMetrics]):
-    """The measured cases in a file, by id: as the metrics have them, so that resample b draws the same cases in each."""
+    """The measured cases in a file, by id as metrics have them: resample b then draws the same cases in each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -120,7 +120,7 @@ def detectable_effect(n: int, *, alpha: float = 0.05, power: float = 0.8) -> flo
     freedom = n - 1
     spread = 12 / math.sqrt(2 * freedom)
     low, high = max(0.0, 1 - spread), 1 + spread
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)  # type: ignore[no-untyped-call]
     scales = low + (high - low) * (nodes + 1) / 2
     logs = (freedom - 1) * np.log(scales) - freedom * scales**2 / 2
     density = np.exp(logs - logs.max()) * weights
