@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from exaid_evals import open_campaign, read_runs
 from exaid_evals.artifacts import object_store
 from exaid_evals.artifacts.object_store import LOCK, local_copy
+from exaid_evals.artifacts.printable import with_urls
 from exaid_evals.cli.main import run
 from exaid_evals.errors import ConfigError, DataError, ExaidError
 from stub_campaigns import ARGUMENTS, shared_campaign
@@ -174,6 +176,31 @@ def test_the_lock_of_another_command(stored: fsspec.AbstractFileSystem, dead: bo
         opened(),
     ):
         pass
+
+
+def test_who_reads_goes_on_beside_who_writes_here(stored: fsspec.AbstractFileSystem) -> None:
+    """The copy is read as it is, and only its writer puts it; another writer is refused, with the URL."""
+    said: list[str] = []
+    found = []
+
+    def beside() -> None:
+        with local_copy(URL, writes=False, missing_ok=True, report=said.append) as folder:
+            found.extend(path.name for path in folder.iterdir())
+        try:
+            with opened():
+                found.append("written")
+        except ConfigError as error:
+            said.append(with_urls(str(error)))
+
+    with opened() as folder:
+        (folder / "a").write_bytes(b"1")
+        thread = threading.Thread(target=beside)  # the lock is of a thread
+        thread.start()
+        thread.join()
+        assert contents(stored).keys() == {LOCK}
+    assert found == ["a"]
+    assert said[0] == f"another command works on the copy of {URL}: it is read as it is"
+    assert re.match(rf"{URL}: .* is writing here; wait until it ends", said[1])
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "a//b", "a\\b", "C:x"])

@@ -60,10 +60,19 @@ def local_copy(
     """
     store = _Store(url)
     place = _place_of(store.url)
-    with writing(place), store.locked() if writes else contextlib.nullcontext():
-        copy = _Copy(place, store, report)
+    copy = _Copy(place, store, report)
+    URLS_OF_COPIES[str(copy.folder)] = URLS_OF_COPIES[str(place)] = store.url
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(writing(place))
+        except ConfigError:
+            if writes:
+                raise
+            report(f"another command works on the copy of {store.url}: it is read as it is")
+            yield copy.folder
+            return
+        held.enter_context(store.locked() if writes else contextlib.nullcontext())
         copy.fetch(missing_ok=missing_ok)
-        URLS_OF_COPIES[str(copy.folder)] = store.url
         try:
             yield copy.folder
         except BaseException:
@@ -235,11 +244,11 @@ class _Copy:
         self._incoming = place / "incoming"
         self._incoming.mkdir(exist_ok=True)
         self._file, self._store, self._report = place / "known.json", store, report
-        known = cache.read(self._file)
-        self._known: dict[str, list[Any]] = known if isinstance(known, dict) else {}
+        self._known: dict[str, list[Any]] = {}
 
     def fetch(self, *, missing_ok: bool) -> None:
         """Make the copy equal to the store, but for what was changed here and not put there yet."""
+        self._known = cache.read(self._file) or {}
         there, changed = self._store.listing(), self._changed()
         if not (there or missing_ok or changed):
             raise DataError("no such folder", where=self._store.url, remedy="check the URL")
