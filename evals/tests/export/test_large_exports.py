@@ -1,4 +1,4 @@
-"""Thousands of runs, and files larger than the memory they may take: what is written stays valid, and what is read is streamed."""
+"""Thousands of runs, and large files: what is written stays valid, and what is read is streamed."""
 
 from __future__ import annotations
 
