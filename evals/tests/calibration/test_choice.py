@@ -77,7 +77,7 @@ def test_ties_go_to_the_tighter_limits() -> None:
 def test_promptness_is_of_the_conversation_or_of_each_turn() -> None:
     """`first_flush` names the measure that is traded off."""
     measures = measures_of([0, 9], [1, 1], [1, 1], turn_to_first_flush_ms=[9, 0])
-    assert [chosen(measures, first_flush=of).index for of in ("talk", "turn")] == [0, 1]
+    assert [chosen(measures, first_flush=of).index for of in ("conversation", "turn")] == [0, 1]
 
 
 def test_without_survivors_the_error_says_which_constraint_refused_how_many() -> None:

@@ -153,3 +153,15 @@ def test_a_threshold_that_nobody_survives_is_reported(tmp_path: Path) -> None:
     result = calibrated(tmp_path, constraints={**FREE, "undersized_share": 0.9}, undersize_sensitivity=[2, 90])
     assert result.sensitivity[90] is None
     assert "| 90 | 0 | no policy survives |" in report(result)
+
+
+def test_the_old_name_of_the_first_flush_is_read_and_what_is_frozen_keeps_its_hash(tmp_path: Path) -> None:
+    """`first_flush: talk` says what `conversation` says, and either hashes as it did when `talk` was its name."""
+    before = "sha256:e5ef169800b455f54960dc7d0a85791f18abeed7650e62b53314024a5c4963cf"
+    made = campaigns(tmp_path)
+    for written in ({}, {"first_flush": "conversation"}, {"first_flush": "talk"}):
+        settings = CalibrationConfig.model_validate(CONFIG | written)
+        plan = plan_calibration(*made, settings, **ASSUMED)
+        assert (settings.first_flush, plan.signature.config_hash) == ("conversation", before)
+    other = plan_calibration(*made, CalibrationConfig.model_validate(CONFIG | {"first_flush": "turn"}), **ASSUMED)
+    assert other.signature.config_hash != before

@@ -87,6 +87,14 @@ def test_the_default_configuration_measures_what_the_design_lists() -> None:
     assert {measure.name for measure in load_measures(MetricsConfig())} == DEFAULT_NAMES
 
 
+def test_a_family_of_measures_goes_by_its_old_name_too() -> None:
+    """`talk`, as the family of the conversation was once called, is that family; a configuration says its name now."""
+    config = MetricsConfig.model_validate({"measures": ["talk", "decisive_step"]})
+    check_measures(config)
+    assert config.measures == ("conversation", "decisive_step")
+    assert DEFAULT_NAMES < {measure.name for measure in load_measures(config)}
+
+
 def test_every_measure_has_an_example() -> None:
     """A hand-worked one stands in its docstring, where docs/test_docstrings.py runs it."""
     assert [measure.name for measure in load_measures(SMALL) if ">>> " not in measure.definition] == []

@@ -13,7 +13,7 @@ from exaid_evals.calibration.sweep import Floats
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.errors import DataError
 
-FIRST_FLUSH = {"talk": "time_to_first_flush_ms", "turn": "turn_to_first_flush_ms"}
+FIRST_FLUSH = {"conversation": "time_to_first_flush_ms", "turn": "turn_to_first_flush_ms"}
 """`first_flush` of the configuration → the measure."""
 
 TIE_ORDER = (

@@ -62,6 +62,8 @@ class Plan:
         """Return the whole configuration."""
         # Whose files are written decides nothing.
         config = self.config.model_dump(mode="json", exclude={"variants", "set_by_hand"})
+        if config["first_flush"] == "conversation":
+            config["first_flush"] = "talk"  # as it was once called: what was frozen then keeps its hash
         return {"calibration": config, "chars_per_second": self.chars_per_second}
 
     @property

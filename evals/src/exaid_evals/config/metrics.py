@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from exaid_evals.config.base import Config
 from exaid_evals.config.variant import VARIANT_ID_PATTERN
+
+
+def _called_now(name: object) -> object:
+    return "conversation" if name == "talk" else name  # as it was once called
 
 
 class ExtractorConfig(Config):
@@ -79,7 +83,7 @@ class MetricsConfig(Config):
     bootstrap: BootstrapConfig = BootstrapConfig()
     comparisons: ComparisonsConfig = ComparisonsConfig()
     primary_variant: str = Field(default="V3", pattern=VARIANT_ID_PATTERN)
-    measures: tuple[str, ...] = ()
+    measures: tuple[Annotated[str, BeforeValidator(_called_now)], ...] = ()
 
     @field_validator("budget_list", "tau_list")
     @classmethod
@@ -156,8 +160,8 @@ class CalibrationConfig(Config):
         undersize_words: a flush of fewer words is undersized.
         undersize_sensitivity: other thresholds, for which the report says what would have been chosen.
         constraints: what a policy must keep to.
-        first_flush: the objective of promptness: the first flush of the `talk`, or of each `turn`. A conversation opens
-            with the case's presentation, which may be pasted at once and is then flushed at once under every policy.
+        first_flush: the objective of promptness: the first flush of the `conversation`, or of each `turn`. A conversation
+            opens with the case's presentation, which may be pasted at once and is then flushed at once under every policy.
         normalise_percentiles: the survivors' percentiles that become 0 and 1 before distances are taken.
     """
 
@@ -169,7 +173,7 @@ class CalibrationConfig(Config):
     undersize_words: int = Field(default=30, ge=1)
     undersize_sensitivity: Values = (10, 20, 30, 40, 50)
     constraints: ConstraintsConfig = ConstraintsConfig()
-    first_flush: Literal["talk", "turn"] = "talk"
+    first_flush: Annotated[Literal["conversation", "turn"], BeforeValidator(_called_now)] = "conversation"
     normalise_percentiles: tuple[Annotated[int, Field(ge=0, le=100)], Annotated[int, Field(ge=0, le=100)]] = (5, 95)
 
     _ordered = field_validator("undersize_sensitivity", "normalise_percentiles")(_ascending)
