@@ -78,7 +78,7 @@ def open_regular(path: Path, *, follow: bool = True, remedy: str | None = None) 
     except FileNotFoundError:
         raise DataError("no such file", where=str(path), remedy=remedy or "check the path") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error, remedy) from None
+        raise unreadable(path, error, remedy) from None
     except DataError as error:
         raise DataError(error.what, where=error.where, remedy=remedy or error.remedy) from None
 
@@ -96,7 +96,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
             while len(content) <= max_bytes and (chunk := stream.read(CHUNK_BYTES)):
                 content += chunk
     except OSError as error:
-        raise _unreadable(path, error, None) from None
+        raise unreadable(path, error) from None
     if len(content) > max_bytes:
         raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="name the right file")
     return bytes(content)
@@ -187,10 +187,18 @@ def _kind_of(path: Path, *, follow: bool) -> str | None:
     return None if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "not an ordinary file"
 
 
-def _unreadable(path: Path, error: OSError | ValueError, remedy: str | None) -> DataError:
+_OF_PERMISSION = frozenset({errno.EACCES, errno.EPERM})
+_OF_DISK = frozenset({errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV})
+
+
+def unreadable(place: object, error: OSError | ValueError, remedy: str | None = None) -> DataError:
+    """Return the error of a file or folder that the operating system does not let us read, with what to do about it."""
     reason = getattr(error, "strerror", None) or error
-    remedy = remedy or "check its permissions"
-    return DataError(f"cannot be read ({reason})", where=str(path), remedy=remedy)
+    number = getattr(error, "errno", None)
+    if remedy is None and number in _OF_DISK:
+        remedy = "the disk, or the connection to it, failed: mend that, and give the same command again"
+    remedy = remedy or ("check its permissions" if number in _OF_PERMISSION else "check the path")
+    return DataError(f"cannot be read ({reason})", where=str(place), remedy=remedy)
 
 
 def _not_regular(path: Path, kind: str) -> DataError:

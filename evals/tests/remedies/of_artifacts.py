@@ -155,7 +155,7 @@ RECORDS = [
     frozen("run `exaid-evals make-traces`", None),
     frozen("write or copy it again", record_of() * 2),
     frozen(
-        "restore the manifest, or make the traces again with --force",
+        manifest.RESTORE,
         record_of(trace_dataset_hash="sha256:" + "0" * 64),
     ),
 ]
@@ -199,8 +199,7 @@ FOLDERS = [
     ),
     Row("correct the traces", freezing("one", WRONG), freezing("one")),
     Row(
-        "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, "
-        "and what was imported is imported into another --data-dir",
+        manifest.RESTORE,
         lambda: verify_frozen(Campaign(Path("one"))),
         before=lambda: (freezing("one")(), Path("one/traces/case-1.jsonl.gz").rename("kept")),
         does=(lambda: Path("kept").rename("one/traces/case-1.jsonl.gz"),),

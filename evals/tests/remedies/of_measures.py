@@ -15,6 +15,7 @@ from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
 from exaid_evals.anomalies.change_point import change_indices
 from exaid_evals.api.replays import _builder
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
+from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.metrics.corrected import read_labels
@@ -59,9 +60,7 @@ def records_of(*found: Any) -> list[tuple[int, Any]]:
 
 RUN = "runs/V3/case-1000.jsonl.gz"
 VALIDATED = [
-    checked(
-        "restore the trace; or discard all: `exaid-evals make-traces --force` makes them again", put(0, content="x")
-    ),
+    checked(RESTORE, put(0, content="x")),
     checked("name the file {}.jsonl.gz", put(0, case_id="case-1001", trace_id="trc-1001-000")),
     checked("keep one case a file", put(1, case_id="case-1001", trace_id="trc-1001-001")),
     checked("remove them, or say stub", lambda records: [one["metadata"].update(stub=False) for one in records]),
@@ -73,7 +72,7 @@ VALIDATED = [
     checked("run the variants again: the log is of other traces", put(0, trace_sha256="sha256:" + "0" * 64), RUN),
     checked("remove the run, or its folder's rest", lambda records: rename(records), RUN),
     checked(
-        "restore the manifest; or discard the traces: `exaid-evals make-traces --force` makes all again",
+        RESTORE,
         put(0, trace_dataset_hash="sha256:" + "0" * 64),
         "manifests/dataset_manifest.jsonl",
     ),
@@ -84,7 +83,7 @@ VALIDATED = [
     ),
     checked("give each an id of its own", lambda records: records.append(records[0]), "cases/cases.jsonl"),
     checked(
-        "compute the metrics again with `exaid-evals compute-metrics --force`",
+        "run `exaid-evals compute-metrics --force`",
         put(-1, n_cases=77),
         "metrics/V3.metrics.jsonl",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exaid_evals import open_campaign
+from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.artifacts.storage import pack
 from exaid_evals.config.campaign import Campaign
 from remedies.of_runs import HISTORY
@@ -14,10 +15,6 @@ from stub_campaigns import change_byte, change_record
 
 FORCE = "make-traces --stub --source small_cases:load --n-cases 12 --limit 2 --data-dir data --force"
 TRACES = "make-traces --stub --source small_cases:load --n-cases {} --data-dir {}"
-RESTORE = (
-    "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, "
-    "and what was imported is imported into another --data-dir"
-)
 
 
 def spoilt(spoil: Callable[[Campaign], object]) -> Callable[[], object]:

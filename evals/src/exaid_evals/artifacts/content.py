@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from exaid_evals.artifacts.storage import open_stored
 from exaid_evals.errors import DataError
-from exaid_evals.files import CHUNK_BYTES, read_regular
+from exaid_evals.files import CHUNK_BYTES, read_regular, unreadable
 
 _GZIP = 16 + zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b\x08"
@@ -36,8 +36,7 @@ def content_chunks(path: Path) -> Iterator[bytes]:
         except zlib.error as error:
             raise DataError(f"damaged gzip ({error})", where=where, remedy="write or copy it again") from None
         except OSError as error:
-            remedy = "check its permissions"
-            raise DataError(f"cannot be read ({error.strerror or error})", where=where, remedy=remedy) from None
+            raise unreadable(path, error) from None
 
 
 def _plain(stream: BinaryIO) -> Iterator[bytes]:

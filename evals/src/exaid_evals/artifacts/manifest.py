@@ -20,6 +20,11 @@ FILES, SHARDS = "files", "shards"
 LISTED_INLINE = 10_000
 """Cases up to which a manifest is one record, as published; of more, a line would be too long to be read."""
 _IN_RECORDS = "1.3.0"
+RESTORE = (
+    "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, "
+    "and what was imported is imported into another --data-dir"
+)
+"""What to do about frozen traces, or their manifest, that are not what was frozen."""
 TEXT_UNIT = {"name": "CTU", "definition": CTU_DEFINITION, "applies_to": "input_and_output"}
 
 
@@ -209,11 +214,10 @@ def from_record(record: Mapping[str, Any], *, where: str) -> Manifest:
         stub=record.get("stub", False),
         layout=record.get("layout", FILES),
     )
-    remedy = "restore the manifest, or make the traces again with --force"
     if n_selected != len(raw["ordered_case_list"]):
-        raise DataError("n_cases_selected is not the length of ordered_case_list", where=where, remedy=remedy)
+        raise DataError("n_cases_selected is not the length of ordered_case_list", where=where, remedy=RESTORE)
     if traces is not None and record.get("trace_dataset_hash") != manifest.trace_dataset_hash:
-        raise DataError("trace_dataset_hash is not the hash of `traces`", where=where, remedy=remedy)
+        raise DataError("trace_dataset_hash is not the hash of `traces`", where=where, remedy=RESTORE)
     return manifest
 
 

@@ -121,7 +121,7 @@ class Kind(Mapping[str, str]):
         found = _imported(self.noun, target)
         lacks = [name for name in self._needs if not hasattr(found, name)]
         if lacks:
-            remedy = f"such a part has {', '.join(self._needs)}"
+            remedy = f"give it {' and '.join(self._needs)}"
             raise ConfigError(f"the {self.noun} {target!r} lacks {', '.join(lacks)}", remedy=remedy)
         if not self._needs and not callable(found):
             raise ConfigError(

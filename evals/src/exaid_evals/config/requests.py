@@ -245,7 +245,8 @@ class PlanRequest(RunsRequest, TracesRequest):
     def require_macs_client(self) -> None:
         """Refuse a client that does not answer MAC."""
         if self.llm not in (None, OPENAI, REPLAY, STUB):
-            raise ConfigError("MAC is answered by openai, replay or stub", where=f"--llm {self.llm}", remedy="take one")
+            remedy = f"take one of {OPENAI}, {REPLAY}, {STUB}"
+            raise ConfigError("does not answer MAC", where=f"--llm {self.llm}", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)

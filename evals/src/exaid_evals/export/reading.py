@@ -33,6 +33,7 @@ from exaid_evals.export.cache import (
 from exaid_evals.export.finding import RealPaths
 from exaid_evals.export.run_record import STAND_IN, from_data, named_text, record_text, renamed, to_data
 from exaid_evals.export.unread import unread_columns
+from exaid_evals.files import unreadable
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.content import digests
 from exaid_evals.runs.registry import format_of, formats
@@ -362,9 +363,11 @@ def _described(error: Exception, folder: Path) -> ExaidError:
         where = (
             os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename or folder)
         )
-        return DataError(f"cannot be read ({error.strerror})", where=where, remedy="check its permissions")
+        return unreadable(where, error)
     return DataError(
-        f"cannot be read ({type(error).__name__}: {error})", where=str(folder), remedy="look at it with --debug"
+        f"cannot be read ({type(error).__name__}: {error})",
+        where=str(folder),
+        remedy="run it again with --debug for the traceback",
     )
 
 

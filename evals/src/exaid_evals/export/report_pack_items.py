@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import unreadable
 
 TABLE, FIGURE = "table", "figure"
 _DEEPEST = 8
@@ -147,9 +148,7 @@ def _files(root: Path, article: Path) -> Iterator[Path]:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise DataError(
-                    f"cannot be read ({error.strerror})", where=str(place), remedy="check its permissions"
-                ) from None
+                raise unreadable(place, error) from None
             for entry in entries:
                 path = Path(entry.path)
                 if entry.name.startswith(".") or entry.is_symlink():

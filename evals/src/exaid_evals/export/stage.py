@@ -126,7 +126,9 @@ def _primary(
         raise ConfigError(
             f"no run has the metric {asked!r}",
             where="--primary-metric",
-            remedy=f"there are {', '.join(known[:8])}{' …' if len(known) > 8 else ''}" if known else "there are none",
+            remedy=f"there are {', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
+            if known
+            else "leave --primary-metric out: no run holds a number",
         )
     proposed = next((run.default_primary for run in runs if run.default_primary), None)
     usual = next((name for name in _USUAL if name in aggregated), None)

@@ -99,9 +99,8 @@ def read_comparisons(path: Path) -> list[Comparison]:
         where = f"{path}:{number}"
         require_valid(record, where)
         if record.get("record_type") != COMPARISON:
-            raise DataError(
-                "must be a comparison", where=where, remedy="run `exaid-evals compute-metrics`, which writes it anew"
-            )
+            remedy = "run `exaid-evals compute-metrics --force`"
+            raise DataError("must be a comparison", where=where, remedy=remedy)
         found.append(_comparison(record))
     return found
 

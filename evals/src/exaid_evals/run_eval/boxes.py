@@ -72,6 +72,9 @@ def is_coco(labels: Path | None) -> bool:
     return isinstance(found, dict) and isinstance(found.get("annotations"), list)
 
 
+_ANNOTATIONS = "give images (id, file_name), categories (id, name) and annotations (image_id, category_id, bbox)"
+
+
 def _lies_in(folder: Path, name: str) -> bool:
     """Tell whether a name of others is that of a file within the folder."""
     try:
@@ -108,7 +111,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
         raise DataError(
             f"is no file of COCO's annotations ({type(error).__name__}: {error})",
             where=str(data.labels),
-            remedy="give images (id, file_name), categories (id, name) and annotations (image_id, category_id, bbox)",
+            remedy=_ANNOTATIONS,
         ) from error
     folder = data.folder.resolve()
     for name in images.values() if read else ():
@@ -119,7 +122,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
                 remedy="name the images' folder with --data",
             )
     if not images:
-        raise DataError("names no image", where=str(data.labels), remedy="annotate some")
+        raise DataError("names no image", where=str(data.labels), remedy=_ANNOTATIONS)
     return Task(
         name=folder.name,
         spec=TaskSpec(
@@ -186,6 +189,7 @@ class Recorded(nn.Module):
         return found
 
 
+_PROCESSED = "make batches with the image processor: processor(images, annotations=…)"
 _TARGET_KEYS = ("targets", "target", "labels", "annotations")
 
 
@@ -264,10 +268,7 @@ class TransformersDetectionAdapter(DetectionAdapter):
         found = []
         for at, target in enumerate(super().labels(batch, task_spec)):
             if "class_labels" not in target:
-                raise DataError(
-                    "a target has no class_labels",
-                    remedy="make batches with the image processor: processor(images, annotations=…)",
-                )
+                raise DataError("a target has no class_labels", remedy=_PROCESSED)
             size, scale = _sizes(target, at, batch)
             further = {name: target[name] for name in ("iscrowd", "image_id") if name in target}
             further |= {"area": target["area"] * scale} if "area" in target else {}
@@ -284,7 +285,7 @@ def _sizes(target: Mapping[str, Any], at: int, batch: Any) -> tuple[tuple[float,
         DataError: the target does not say how large its image was.
     """
     if "orig_size" not in target:
-        raise DataError("a target has no orig_size", remedy="make batches with the image processor")
+        raise DataError("a target has no orig_size", remedy=_PROCESSED)
     height, width = map(float, target["orig_size"])
     shown = [float(one) for one in target.get("size", target["orig_size"])]
     mask = batch["pixel_mask"][at] if isinstance(batch, Mapping) and "pixel_mask" in batch else None

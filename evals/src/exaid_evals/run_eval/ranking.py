@@ -81,7 +81,7 @@ def checked_logits(logits: Tensor, num_classes: int | None, where: str) -> Tenso
         raise DataError(
             f"logits are a {type(logits).__name__}, not a tensor",
             where=where,
-            remedy="torch.as_tensor makes one of a list or an array",
+            remedy="give tensors (torch.as_tensor)",
         )
     if logits.dim() != 2:
         raise DataError(
@@ -140,7 +140,7 @@ def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:
         raise DataError(
             f"labels are a {type(labels).__name__}, not a tensor",
             where=where,
-            remedy="torch.as_tensor makes one of a list or an array",
+            remedy="give tensors (torch.as_tensor)",
         )
     if labels.shape != logits.shape[:1]:
         raise DataError(

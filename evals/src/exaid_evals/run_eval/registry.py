@@ -121,7 +121,10 @@ def build_adapter(name: str) -> Adapter:
     """
     adapter = ADAPTERS.build(name)
     if not isinstance(adapter, Adapter):
-        raise ConfigError(f"the adapter {name!r} lacks forward or compute_loss", remedy="give it both")
+        raise ConfigError(
+            f"the adapter {name!r} lacks forward or compute_loss",
+            remedy="give it both, as exaid_evals.run_eval.base.Adapter describes them",
+        )
     return adapter
 
 

@@ -149,13 +149,12 @@ def resumable(config: Any, metric_set: Any) -> None:
     Raises:
         ConfigError: it has no folder, or a metric set without a state.
     """
-    why = None
+    where = "EvalConfig.resume"
     if config.output_dir is None:
-        why = "there is no output_dir to keep it in", "name one"
-    elif not hasattr(metric_set, "absorb"):
-        why = f"{type(metric_set).__name__} has no state", "give it `state()` and `absorb(state)`"
-    if why is not None:
-        raise ConfigError(f"cannot be: {why[0]}", where="EvalConfig.resume", remedy=why[1])
+        raise ConfigError("cannot be: there is no output_dir to keep it in", where=where, remedy="name an output_dir")
+    if not hasattr(metric_set, "absorb"):
+        what = f"cannot be: {type(metric_set).__name__} has no state"
+        raise ConfigError(what, where=where, remedy="give it `state()` and `absorb(state)`, or set resume to false")
 
 
 def _digest(model: nn.Module) -> str:

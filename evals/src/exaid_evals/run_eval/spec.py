@@ -65,7 +65,9 @@ class TaskSpec:
         if isinstance(names, Mapping):  # as transformers' id2label
             names = [names[key] for at in range(n) for key in (at, str(at)) if key in names]
         if len(names) != n:
-            raise ConfigError(f"{len(names)} class_names for {n} classes", where="output_schema", remedy="name each")
+            raise ConfigError(
+                f"{len(names)} class_names for {n} classes", where="output_schema", remedy="name each class once"
+            )
         return [str(name) for name in names]
 
     def _count(self, key: str) -> int | None:

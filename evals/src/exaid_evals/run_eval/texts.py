@@ -140,7 +140,7 @@ def text_task(
         decode=getattr(tokenizer, "decode", None),
     )
     if not len(items):
-        raise DataError("no text has a token to predict", where=name, remedy="check the tokenizer")
+        raise DataError("no text has a token to predict", where=name, remedy="give longer texts, or another tokenizer")
     return Task(
         name=name,
         spec=TaskSpec(

@@ -280,7 +280,7 @@ class _Training:
             n = len(batches.labels_of(batch, self.task.spec))
             total, n_examples = total + float(loss.detach()) * n, n_examples + n
         if not n_examples:
-            raise DataError("the training split is empty", where=self.task.name, remedy="check the task")
+            raise DataError("the training split is empty", where=self.task.name, remedy="check the data set's split")
         return total / n_examples
 
     def _step(self, loss: torch.Tensor) -> None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
-from exaid_evals.files import regular_descriptor
+from exaid_evals.files import regular_descriptor, unreadable
 from exaid_evals.runs.base import Follower, Format, Row, Source
 from exaid_evals.runs.history import Series
 from exaid_evals.runs.rows import history_of, step_column
@@ -243,8 +243,7 @@ class GrowingFile:
                 self.drained = not self._opened()
                 self.restarts += not self.drained
         except OSError as error:
-            remedy = "check its permissions"
-            raise DataError(f"cannot be read ({error.strerror})", where=str(self._path), remedy=remedy) from None
+            raise unreadable(self._path, error) from None
 
     def rest(self) -> bytes:
         """Return what is held of a line that has no end."""

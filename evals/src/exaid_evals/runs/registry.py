@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import unreadable
 from exaid_evals.runs.base import Format, Settings, Source
 
 if TYPE_CHECKING:
@@ -118,9 +119,7 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
         try:
             next(place.iterdir(), None)
         except OSError as error:
-            raise DataError(
-                f"cannot be read ({error.strerror})", where=str(place), remedy="check its permissions"
-            ) from None
+            raise unreadable(place, error) from None
     if any((folder / ".aim").exists() for folder in (place, place.parent)) or place.name == ".aim":
         raise DataError(
             "is a store of Aim, which keeps metrics in a database of its own and is not read",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.known_hashes import known_hashes
-from exaid_evals.artifacts.manifest import Generation, Manifest, TraceEntry, read_manifest, write_manifest
+from exaid_evals.artifacts.manifest import RESTORE, Generation, Manifest, TraceEntry, read_manifest, write_manifest
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.schemas import current_versions, load_schema, violations
 from exaid_evals.artifacts.storage import is_stored, stored_names
@@ -21,10 +21,6 @@ from exaid_evals.traces.model import FAILURE_AGENT, MAX_T_MS, SCHEMA, Trace, mes
 _SHOWN_PROBLEMS = 50
 _OF_A_MESSAGE = ("agent_id", "content", "provider_token_count", "metadata.gold_concepts", "metadata.gold_mentions")
 TRACE_PATTERN = "case-*.jsonl.gz"
-_REMEDY = (
-    "restore the files; or discard them: `exaid-evals make-traces --force` makes all again, "
-    "and what was imported is imported into another --data-dir"
-)
 
 
 def entry_of(campaign: Campaign, trace: Trace) -> TraceEntry:
@@ -176,7 +172,7 @@ def verify_frozen(
     problems += [f"extra, not in the manifest: {path}" for path in extra]
     if problems:
         what = f"; {problems[0]}" if len(problems) == 1 else ":" + "".join(f"\n  - {problem}" for problem in problems)
-        raise FrozenError(f"traces differ from their manifest{what}", where=str(campaign.root), remedy=_REMEDY)
+        raise FrozenError(f"traces differ from their manifest{what}", where=str(campaign.root), remedy=RESTORE)
     return manifest
 
 

@@ -26,7 +26,7 @@ class MetricsCheck(FileCheck):
     """
 
     schema = "exaid.metrics"
-    remedy = "compute the metrics again with `exaid-evals compute-metrics --force`"
+    remedy = "run `exaid-evals compute-metrics --force`"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)

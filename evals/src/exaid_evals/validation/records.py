@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.hashing import sha256_structure, sha256_text
-from exaid_evals.artifacts.manifest import assembled
+from exaid_evals.artifacts.manifest import RESTORE, assembled
 from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.config.campaign import Campaign
@@ -32,9 +32,6 @@ class CaseCheck(FileCheck):
             self.found(line, f"the case {case_id} stands already in {earlier}")
 
 
-_REMEDY = "restore the traces; or discard them: `exaid-evals make-traces --force` makes all again"
-
-
 class ManifestCheck(FileCheck):
     """Recomputes every id and hash that the manifest names, and holds it against the traces beside it.
 
@@ -42,7 +39,7 @@ class ManifestCheck(FileCheck):
     """
 
     schema = "exaid.manifest"
-    remedy = "restore the manifest; or discard the traces: `exaid-evals make-traces --force` makes all again"
+    remedy = RESTORE
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         """Begin a file."""
@@ -110,18 +107,18 @@ class ManifestCheck(FileCheck):
                 )
                 self.found(line, what)
             elif not is_stored(path):
-                self.found(line, f"missing: {entry['path']}", _REMEDY)
+                self.found(line, f"missing: {entry['path']}", RESTORE)
             else:
                 self._file(line, entry, campaign)
         for name in sorted(set(stored_names(campaign.traces)) - known):
-            self.found(line, f"extra, in no manifest: traces/{name}", _REMEDY)
+            self.found(line, f"extra, in no manifest: traces/{name}", RESTORE)
 
     def _file(self, line: int, entry: dict[str, Any], campaign: Campaign) -> None:
         facts = self.surroundings.trace(campaign.trace_file(entry["case_id"]))
         if facts is None:
-            self.found(line, f"damaged: {entry['path']} is not a sound trace", _REMEDY)
+            self.found(line, f"damaged: {entry['path']} is not a sound trace", RESTORE)
         elif facts.sha256 != entry["sha256"]:
-            self.found(line, f"changed: {entry['path']} is not what was frozen", _REMEDY)
+            self.found(line, f"changed: {entry['path']} is not what was frozen", RESTORE)
         else:
             for field in ("n_records", "text_units_ctu", "status"):
                 actual = getattr(facts, field)

@@ -17,7 +17,7 @@ from exaid_evals.artifacts.schemas import compiled_for, violations
 from exaid_evals.artifacts.storage import INDEX, is_shard, packed
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError, SchemaVersionError
-from exaid_evals.files import is_folder, lies_in
+from exaid_evals.files import is_folder, lies_in, unreadable
 from exaid_evals.validation.base import FileCheck, Finding, Surroundings
 from exaid_evals.validation.metrics import MetricsCheck
 from exaid_evals.validation.records import CaseCheck, CassetteCheck, MacCassetteCheck, ManifestCheck, RecoveryCheck
@@ -149,7 +149,8 @@ def _walk(top: Path) -> Iterator[Target]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            yield Target(folder, Finding(0, f"cannot be read ({error.strerror})", "check its permissions"))
+            found = unreadable(folder, error)
+            yield Target(folder, Finding(0, found.what, found.remedy or ""))
             continue
         in_shards: set[str] = set()
         try:

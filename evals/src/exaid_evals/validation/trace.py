@@ -9,6 +9,7 @@ from pathlib import Path
 from exaid_evals.artifacts.gold import from_fields, gold_problems
 from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import trace_id
+from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.artifacts.time_basis import basis_of_times
 from exaid_evals.artifacts.timestamps import parse_timestamp
@@ -22,7 +23,7 @@ class TraceCheck(FileCheck):
     """A trace is what every measure rests on, so each number in it is recomputed from its content."""
 
     schema = "exaid.trace"
-    remedy = "restore the trace; or discard all: `exaid-evals make-traces --force` makes them again"
+    remedy = RESTORE
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         super().__init__(path, surroundings, add)

@@ -149,10 +149,7 @@ def audit_folder(
         DataError: there is no image.
         MissingDependencyError: a package of the extra `analysis` is not installed.
     """
-    listing = listing or list_images(root)
-    if not listing.images:
-        reasons = f", and {len(listing.unread)} folders cannot be listed" if listing.unread else ""
-        raise DataError(f"holds no image{reasons}", where=str(root), remedy="check its permissions")
+    listing = _some(listing or list_images(root), root)
     limits = {"max_bytes": settings.max_bytes, "max_pixels": settings.max_pixels}
     facts: dict[str, ImageFacts] = {}
     with Journal(out / JOURNAL, limits, resume=resume) as journal:
@@ -174,6 +171,16 @@ def audit_folder(
     return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
 
 
+def _some(listing: Listing, root: Path) -> Listing:
+    if listing.images:
+        return listing
+    if n := len(listing.unread):
+        raise DataError(
+            f"holds no image, and {n} folders cannot be listed", where=str(root), remedy="check its permissions"
+        )
+    raise DataError("holds no image", where=str(root), remedy="name the folder of the images")
+
+
 def _measured(
     files: Sequence[ImageFile], limits: dict[str, int], workers: Executor
 ) -> Iterator[tuple[ImageFile, ImageFacts]]:
@@ -190,9 +197,7 @@ def look_through(root: Path, settings: AuditSettings | None = None) -> Audit:
         MissingDependencyError: a package of the extra `analysis` is not installed.
     """
     settings = settings or AuditSettings()
-    listing = list_images(root)
-    if not listing.images:
-        raise DataError("holds no image", where=str(root), remedy="check its permissions")
+    listing = _some(list_images(root), root)
     measure = Measurer(settings.max_bytes, settings.max_pixels)
     images = tuple(measure(file) for file in listing.images)
     findings = tuple(tuple(found) for found in judge(images, settings))

@@ -54,7 +54,9 @@ class DetectionMetrics(Counting):
             for at, image in enumerate(images):
                 _check_boxes(image, names, f"{where}, {what} of image {at + 1}")
         if len(logits) != len(labels):
-            raise DataError(f"{len(logits)} outputs for {len(labels)} images", where=where, remedy="give one for each")
+            raise DataError(
+                f"{len(logits)} outputs for {len(labels)} images", where=where, remedy="give each image one"
+            )
 
     def update(self, step: Step) -> None:
         """Count a batch: each box is a row, with its image's number first."""

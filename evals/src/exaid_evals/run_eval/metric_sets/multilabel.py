@@ -61,7 +61,9 @@ class MultiLabelMetrics(Counting):
                 remedy="give each example a 0 or 1 for every label, and num_classes as many as there are",
             )
         if bool(((labels != 0) & (labels != 1)).any()):
-            raise DataError("labels are neither 0 nor 1", where=where, remedy="give a 0 or 1 for every label")
+            raise DataError(
+                "labels are neither 0 nor 1", where=where, remedy="give 0 and 1, as whole numbers or floats"
+            )
         checked_numbers(logits, where)
 
     def update(self, step: Step) -> None:

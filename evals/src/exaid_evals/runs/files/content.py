@@ -17,7 +17,7 @@ from pathlib import Path
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.errors import DataError
-from exaid_evals.files import CHUNK_BYTES, regular_descriptor
+from exaid_evals.files import CHUNK_BYTES, regular_descriptor, unreadable
 
 _FIRST_BYTES = 1 << 16
 
@@ -62,7 +62,7 @@ def chunks(path: Path) -> Iterator[bytes]:
                 break  # all of a small file has come at once
             size = CHUNK_BYTES
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=str(path), remedy="check its permissions") from None
+        raise unreadable(path, error) from None
     finally:
         os.close(file)
     if _digests is not None:

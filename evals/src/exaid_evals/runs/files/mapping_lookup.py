@@ -15,7 +15,7 @@ import orjson
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import lies_in, open_regular
+from exaid_evals.files import lies_in, open_regular, unreadable
 from exaid_evals.runs.files.content import lines_of
 from exaid_evals.runs.files.delimited import number, open_delimited
 from exaid_evals.runs.files.document import read_document
@@ -321,6 +321,6 @@ def _yaml(path: Path) -> Any:
             raise DataError(f"is larger than {_MAX_YAML >> 20} MiB", where=path.name, remedy="name the right file")
         return read_mapping(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", where=path.name, remedy="check its permissions") from None
+        raise unreadable(path.name, error) from None
     except ConfigError as error:
         raise DataError(error.what, where=path.name, remedy="correct the file") from None

@@ -132,9 +132,8 @@ class MlflowFormat(Format):
             run = mlflow_database.read_run(source.path, folder)
             points, batches = mlflow_database.metric_points(source.path, folder), ()
         if not points:
-            raise DataError(
-                "the run has no metric", where=str(source.path), remedy=f"did {source.part or name} log anything?"
-            )
+            what = f"the run {source.part or name} has no metric"
+            raise DataError(what, where=str(source.path), remedy="look at what the run logged")
         by_metric: dict[str, list[Point]] = {}
         for metric, step, value in points:
             by_metric.setdefault(metric, []).append(Point(float(step), value))

@@ -57,7 +57,7 @@ class ModelReportsFormat(Format):
             raise DataError(
                 f"no model has reports for all of {', '.join(wanted)}",
                 where=str(folder),
-                remedy=f"{nearest} comes nearest and lacks {', '.join(lacking[nearest])}",
+                remedy=f"ask for fewer with --require-prompts: the nearest, {nearest}, lacks {', '.join(lacking[nearest])}",
             )
         return [Source(folder, pair.part) for pair in kept]
 
