@@ -66,7 +66,8 @@ def test_problems_stand_one_a_line_with_place_and_remedy(at_home: Campaign, caps
     assert run(["validate", "--data-dir", "data"]) == 1
     assert capsys.readouterr().out.splitlines()[:3] == [
         "data/manifests/dataset_manifest.jsonl:1: missing: traces/case-1000.jsonl.gz; restore the files; or discard "
-        "them: `exaid-evals make-traces --force` makes all again, and what was imported is imported into another --data-dir",
+        "them: `exaid-evals make-traces --force` makes all again, and what was imported is imported into "
+        "another --data-dir",
         "data/runs/V0/case-1001.jsonl.gz: truncated gzip: the file ends early; write or copy it again",
         "data/runs/V3/case-1001.jsonl.gz: is empty; remove it, or make it again",
     ]

@@ -160,8 +160,9 @@ class CalibrationConfig(Config):
         undersize_words: a flush of fewer words is undersized.
         undersize_sensitivity: other thresholds, for which the report says what would have been chosen.
         constraints: what a policy must keep to.
-        first_flush: the objective of promptness: the first flush of the `conversation`, or of each `turn`. A conversation
-            opens with the case's presentation, which may be pasted at once and is then flushed at once under every policy.
+        first_flush: the objective of promptness: the first flush of the `conversation`, or of each `turn`. A
+            conversation opens with the case's presentation, which may be pasted at once and is then flushed at once
+            under every policy.
         normalise_percentiles: the survivors' percentiles that become 0 and 1 before distances are taken.
     """
 

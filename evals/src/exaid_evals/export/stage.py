@@ -128,7 +128,7 @@ def _primary(
             where="--primary-metric",
             remedy=f"there are {', '.join(known[:8])}{' …' if len(known) > 8 else ''}"
             if known
-            else "leave --primary-metric out: no run holds a number",
+            else "leave it out: no run holds a number",
         )
     proposed = next((run.default_primary for run in runs if run.default_primary), None)
     usual = next((name for name in _USUAL if name in aggregated), None)

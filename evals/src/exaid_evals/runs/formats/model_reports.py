@@ -54,11 +54,9 @@ class ModelReportsFormat(Format):
         kept = [pair for pair in pairs if pair.model not in lacking]
         if not kept:
             nearest = min(lacking, key=lambda model: (len(lacking[model]), model))
-            raise DataError(
-                f"no model has reports for all of {', '.join(wanted)}",
-                where=str(folder),
-                remedy=f"ask for fewer with --require-prompts: the nearest, {nearest}, lacks {', '.join(lacking[nearest])}",
-            )
+            what = f"no model has reports for all of {', '.join(wanted)}"
+            remedy = f"ask for fewer with --require-prompts: {nearest} lacks only {', '.join(lacking[nearest])}"
+            raise DataError(what, where=str(folder), remedy=remedy)
         return [Source(folder, pair.part) for pair in kept]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
