@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conversations import conversation, freeze
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
@@ -241,3 +242,19 @@ def test_an_export_of_other_runs_is_not_passed_over(capsys: pytest.CaptureFixtur
     summary.write_text(json.dumps(document), encoding="utf-8")
     assert run(["verify", "--stages", "04", "--data-dir", str(spoilt.root)]) == 2
     assert "consolidates other runs" in capsys.readouterr().err
+
+
+def test_a_campaign_in_which_cases_failed_is_made_again_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """That a part of somebody's own raises is a result like another: the run logs say it, and are compared."""
+    campaign = freeze(tmp_path / "data", [conversation("Fever."), conversation("Chills.", case_id="case-2")])
+    variants = tmp_path / "variants"
+    variants.mkdir()
+    (variants / "V9.yaml").write_text(
+        "variant_id: V9\ngate: {kind: message}\ntrigger: {kind: always}\n"
+        "summarizer: {kind: 'remedies.own_parts:Feverless'}\nhistory_k: 0\n",
+        encoding="utf-8",
+    )
+    common = ("--variants-dir", str(variants), "--data-dir", str(campaign.root), "--jobs", "1")
+    assert run(["run-variants", "--stub", *common]) == 3
+    status, lines = verify(capsys, "--stages", "02", *common)
+    assert (status, lines[-1].endswith("all the same")) == (0, True), lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exaid_evals.middleware.gates import MessageGate
+from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
 
 NUMBER = 5
 
@@ -56,3 +57,16 @@ class OddCheck:
 def no_cases(_context: Any = None) -> tuple[()]:
     """Return no case."""
     return ()
+
+
+class Feverless:
+    """A summarizer that fails where it reads of fever."""
+
+    def __init__(self, _settings: Any, _client: Any) -> None: ...
+
+    def summarize(self, request: Any) -> Update:
+        """Return the same for every other window."""
+        if "Fever" in str(request.turns):
+            raise ValueError("fever")
+        content = dict.fromkeys(FIELDS, "None stated.")
+        return Update(content, render(content, SEMANTIC_FIELDS), render(content, FIELDS))

@@ -15,7 +15,7 @@ from exaid_evals.cli.display import shown
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.request import REPLAY
 from exaid_evals.config.requests import ExportRequest, MetricsRequest, RunsRequest, TracesRequest, VerifyRequest
-from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.errors import ConfigError
 from exaid_evals.files import copy_regular
 from exaid_evals.verification.sides import STAGES, Stage
 
@@ -101,7 +101,8 @@ def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given:
     Args:
         again: an empty folder.
         spec: what the campaign is made of.
-        stages: those to run; what comes before the first and between them is copied from `given`.
+        stages: those to run, from the first on where nothing is given; what comes before the first and between them
+            is copied from `given`.
         given: the campaign that has it; None where all is made anew.
 
     Raises:
@@ -117,12 +118,6 @@ def make_again(again: Campaign, spec: BuildSpec, stages: Sequence[Stage], given:
                 _RUN[stage.number](again, spec)
             elif given is not None:
                 _copy(given, again, stage)
-            else:
-                raise ConfigError(
-                    f"stage {stage} is left out, and there is no campaign to take its files from",
-                    where="--stages",
-                    remedy="name the campaign with --data-dir, or choose the stage too",
-                )
 
 
 def _copy(given: Campaign, again: Campaign, stage: Stage) -> None:
@@ -146,12 +141,8 @@ def _make_traces(again: Campaign, spec: BuildSpec) -> None:
 def _run_variants(again: Campaign, spec: BuildSpec) -> None:
     from exaid_evals.cli.run_variants import run
 
-    if run(spec.runs.change(data_dir=again.root)):
-        raise DataError(
-            "some runs could not be made again",
-            where="stage 02 run-variants",
-            remedy="see above; a recorded model needs the folder cassettes/",
-        )
+    # Cases that fail are said on stderr, and their run logs say it too: whether they did so before is compared.
+    run(spec.runs.change(data_dir=again.root))
 
 
 def _compute_metrics(again: Campaign, spec: BuildSpec) -> None:
