@@ -264,6 +264,34 @@ def _events(trace: Sequence[Record], case_id: str, variant_id: str, n_chars: int
     return [*flushes, *decisions, *summaries]
 
 
+def cassette_record(index: int, text: str, *, case_id: str = "case-1", repeat: int = 0) -> Record:
+    """Return a valid record of a call of a model, as cassettes hold them."""
+    request = {
+        "task": "summary",
+        "messages": [{"role": "system", "content": "Summarise."}, {"role": "user", "content": text}],
+        "response_schema": {"type": "object"},
+        "model": "m-1",
+        "parameters": {"temperature": 0.25},
+    }
+    usage = {"calls": 1, "prompt_ctu": units("Summarise.") + units(text), "completion_ctu": units(text)}
+    return {
+        **opening("exaid.cassette"),
+        "eval_run_id": "eval-0123456789abcdef",
+        "variant_id": "V3",
+        "case_id": case_id,
+        "request_sha256": sha256(canonical(request)),
+        "repeat": repeat,
+        "call_index": index,
+        "request": request,
+        "response_text": text,
+        "response_format": "text",
+        "finish_reason": "stop",
+        "usage": {**usage, "provider_prompt_tokens": None, "provider_completion_tokens": 3},
+        "latency_ms": 200,
+        "attempts": 1,
+    }
+
+
 def metrics_records(variant_id: str = "V3", *, cases: Sequence[str] = ("case-1000", "case-1001")) -> list[Record]:
     """Return a valid metrics file: every case, the last of which failed where there are more than two, then all."""
     common = {"variant_id": variant_id, "stub": True, "signature": SIGNATURE}

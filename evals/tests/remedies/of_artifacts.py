@@ -186,7 +186,7 @@ FOLDERS = [
     ),
     Row("name an empty folder for this part alone", begun("p1"), begun("p3"), before=two_parts),
     Row(
-        "make all of them again",
+        "make the parts again",
         lambda: parts.join_spools(Path("all"), [Path("a"), Path("b")]),
         files={"a": "head 1\n", "b": "head 2\n"},
         then={"a": "head\n", "b": "head\n"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exaid_evals.metrics.base import Measure
 from exaid_evals.middleware.gates import MessageGate
 from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, Update, render
 
@@ -70,3 +71,13 @@ class Feverless:
             raise ValueError("fever")
         content = dict.fromkeys(FIELDS, "None stated.")
         return Update(content, render(content, SEMANTIC_FIELDS), render(content, FIELDS))
+
+
+def known_measures(_config: Any) -> list[Measure]:
+    """Return a measure that bears the name of one that ships."""
+    return [Measure("coverage", "share", "higher", lambda _seen: None)]
+
+
+def other_measures(_config: Any) -> list[Measure]:
+    """Return the same under a name of its own."""
+    return [Measure("own_coverage", "share", "higher", lambda _seen: None)]

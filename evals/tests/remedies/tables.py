@@ -1,33 +1,16 @@
-"""Every row."""
+"""Every row: those of `of_*.py`."""
 
 from __future__ import annotations
 
-from remedies import (
-    of_artifacts,
-    of_imports,
-    of_measures,
-    of_programs,
-    of_rest,
-    of_runs,
-    of_settings,
-    of_stages,
-    of_stores,
-    of_texts,
-)
+import importlib
+from pathlib import Path
+
 from remedies.rows import Row
 
-_TABLES = (
-    of_artifacts,
-    of_imports,
-    of_measures,
-    of_texts,
-    of_programs,
-    of_rest,
-    of_runs,
-    of_settings,
-    of_stages,
-    of_stores,
-)
+NEEDS_TORCH = "of_run_eval"
+"""The table that the environment of the lock files cannot try; `tests/run_eval` does."""
+_NAMES = sorted(path.stem for path in Path(__file__).parent.glob("of_*.py") if path.stem != NEEDS_TORCH)
+_TABLES = [importlib.import_module(f"remedies.{name}") for name in _NAMES]
 ROWS: list[Row] = [row for table in _TABLES for row in table.ROWS]
-LONG: list[Row] = [*of_texts.LONG, *of_stages.LONG]
+LONG: list[Row] = [row for table in _TABLES for row in getattr(table, "LONG", ())]
 """Rows of whole stages, or that read the vocabularies, which takes seconds."""

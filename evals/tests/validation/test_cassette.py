@@ -10,40 +10,15 @@ import pytest
 from checking import Change, found_after, found_in_campaign
 from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.config.campaign import Campaign
-from factories import Record, canonical, opening, sha256, units
+from factories import cassette_record, sha256
 
 RUN = "eval-0123456789abcdef"
-
-
-def call(index: int, text: str, *, case_id: str = "case-1", repeat: int = 0) -> Record:
-    """Return a valid record."""
-    request = {
-        "task": "summary",
-        "messages": [{"role": "system", "content": "Summarise."}, {"role": "user", "content": text}],
-        "response_schema": {"type": "object"},
-        "model": "m-1",
-        "parameters": {"temperature": 0.25},
-    }
-    usage = {"calls": 1, "prompt_ctu": units("Summarise.") + units(text), "completion_ctu": units(text)}
-    return {
-        **opening("exaid.cassette"),
-        "eval_run_id": RUN,
-        "variant_id": "V3",
-        "case_id": case_id,
-        "request_sha256": sha256(canonical(request)),
-        "repeat": repeat,
-        "call_index": index,
-        "request": request,
-        "response_text": text,
-        "response_format": "text",
-        "finish_reason": "stop",
-        "usage": {**usage, "provider_prompt_tokens": None, "provider_completion_tokens": 3},
-        "latency_ms": 200,
-        "attempts": 1,
-    }
-
-
-RECORDS = [call(0, "a"), call(1, "b"), call(0, "a", case_id="case-2"), call(2, "a", repeat=1)]
+RECORDS = [
+    cassette_record(0, "a"),
+    cassette_record(1, "b"),
+    cassette_record(0, "a", case_id="case-2"),
+    cassette_record(2, "a", repeat=1),
+]
 
 
 def put(line: int, **fields: Any) -> Change:

@@ -182,7 +182,7 @@ def join_spools(target: Path, sources: Iterable[Path]) -> None:
         if not lines[-1]:
             raise DataError("is empty", where=str(path), remedy="make the part again")
     if len({one[0] for one in lines}) > 1:
-        raise DataError("the parts were measured otherwise", where=str(target), remedy="make all of them again")
+        raise DataError("the parts were measured otherwise", where=str(target), remedy="make the parts again")
     write_bytes(target, lines[0][0] + b"".join(chain.from_iterable(one[1:] for one in lines)))
 
 

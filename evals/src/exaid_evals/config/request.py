@@ -272,7 +272,8 @@ class ShardRequest(CampaignRequest):
         """
         if self.shard is not None and not simulated:
             what = "a live model is asked by one command, which holds its budget and its recordings"
-            raise ConfigError(what, where="--shard", remedy="leave it out: --jobs says how many cases are asked about")
+            remedy = "leave it out: --jobs says how many cases are asked about at the same time"
+            raise ConfigError(what, where="--shard", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)

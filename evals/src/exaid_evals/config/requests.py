@@ -245,7 +245,7 @@ class PlanRequest(RunsRequest, TracesRequest):
     def require_macs_client(self) -> None:
         """Refuse a client that does not answer MAC."""
         if self.llm not in (None, OPENAI, REPLAY, STUB):
-            remedy = f"take one of {OPENAI}, {REPLAY}, {STUB}"
+            remedy = f"take one of {', '.join((OPENAI, REPLAY, STUB))}"
             raise ConfigError("does not answer MAC", where=f"--llm {self.llm}", remedy=remedy)
 
 

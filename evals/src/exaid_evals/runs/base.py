@@ -291,8 +291,8 @@ class Format(ABC):
         Raises:
             DataError: it cannot be read, or holds no step.
         """
-        what = f"holds no history, and its format is {self.name}"
-        raise DataError(what, where=str(source.path), remedy="name what the training logged")
+        what = f"the format {self.name} has no method `history`"
+        raise DataError(what, where=str(source.path), remedy="give it one, or leave has_history out")
 
     def may_become(self, place: Path) -> bool:
         """Tell whether a file that says nothing yet, or does not exist yet, may become a history of this format."""

@@ -144,7 +144,7 @@ class FileCheck(ABC):
     """
 
     schema: ClassVar[str]
-    remedy: ClassVar[str] = "write or copy it again"
+    remedy: ClassVar[str] = "correct the record, or make the file again"
 
     def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
         """Begin a file.

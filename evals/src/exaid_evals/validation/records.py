@@ -21,7 +21,6 @@ class CaseCheck(FileCheck):
     """Cases are distinguished by their ids alone: two with one id would share a trace."""
 
     schema = "exaid.case"
-    remedy = "give each an id of its own"
 
     def record(self, line: int, record: Record) -> None:
         """Take the next case."""
@@ -29,7 +28,7 @@ class CaseCheck(FileCheck):
         place = f"{self.path.name}:{line}"
         earlier = self.surroundings.first_place_of_case(self.path.parent, case_id, place)
         if earlier is not None:
-            self.found(line, f"the case {case_id} stands already in {earlier}")
+            self.found(line, f"the case {case_id} stands already in {earlier}", "give each an id of its own")
 
 
 class ManifestCheck(FileCheck):

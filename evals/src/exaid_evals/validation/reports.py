@@ -169,9 +169,13 @@ class CorrectedCheck(FileCheck):
 
     schema = "exaid.corrected"
     remedy = "compute them again with `exaid-evals compute-metrics --labels`"
+    _variants: frozenset[str] = frozenset()
 
     def record(self, line: int, record: Record) -> None:
-        """Take the next record; the schema says all of it."""
+        """Take the next record."""
+        if record["variant_id"] in self._variants:
+            self.found(line, f"{record['variant_id']:.80} is a duplicate")
+        self._variants |= {record["variant_id"]}
 
 
 class ImageAuditCheck(FileCheck):

@@ -156,7 +156,7 @@ def _walk(top: Path) -> Iterator[Target]:
         try:
             in_shards = set(packed(folder))
         except DataError as error:
-            yield Target(folder / INDEX, Finding(0, error.what, error.remedy or _CORRECT))
+            yield Target(folder / INDEX, Finding(0, error.what, error.remedy or FileCheck.remedy))
         for entry in entries:
             if entry.name.startswith("."):
                 continue
@@ -173,7 +173,6 @@ UNKNOWN = "unknown"
 _DOCUMENT_SUFFIXES = (".json", ".json.gz")
 # A file with so many problems is not a file of records, or a bomb of bad lines that would take hours.
 _GIVE_UP_AFTER = 10_000
-_CORRECT = "correct the record, or make the file again"
 
 
 @dataclass(slots=True)
@@ -302,7 +301,7 @@ def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> File
     check: FileCheck | None = None
     for number, record, problem, remedy in scan(path, digest=digest):
         if record is None:
-            report.add(Finding(number, problem or "no record", remedy or _CORRECT))
+            report.add(Finding(number, problem or "no record", remedy or FileCheck.remedy))
             sound = False
         else:
             report.n_records += 1
@@ -342,7 +341,7 @@ def _is_sound(report: FileReport, check: FileCheck | None, number: int, record: 
     try:
         compiled = compiled_for(record)
     except SchemaVersionError as error:
-        report.add(Finding(number, error.what, error.remedy or _CORRECT))
+        report.add(Finding(number, error.what, error.remedy or FileCheck.remedy))
         return False
     if check is not None and record["schema_name"] != check.schema:
         what = f"a record of {record['schema_name']} in a file of {check.schema}"
@@ -351,5 +350,5 @@ def _is_sound(report: FileReport, check: FileCheck | None, number: int, record: 
     if compiled.is_valid(record):
         return True
     for where, message in violations(record):
-        report.add(Finding(number, f"{where}: {message}" if where else message, _CORRECT))
+        report.add(Finding(number, f"{where}: {message}" if where else message, (check or FileCheck).remedy))
     return False

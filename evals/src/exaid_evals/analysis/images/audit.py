@@ -174,11 +174,12 @@ def audit_folder(
 def _some(listing: Listing, root: Path) -> Listing:
     if listing.images:
         return listing
-    if n := len(listing.unread):
-        raise DataError(
-            f"holds no image, and {n} folders cannot be listed", where=str(root), remedy="check its permissions"
-        )
-    raise DataError("holds no image", where=str(root), remedy="name the folder of the images")
+    what, remedy = "holds no image", "name the folder of the images"
+    if not root.is_dir():
+        what, remedy = "no such folder", "check the path"
+    elif listing.unread:
+        what, remedy = f"{what}, and folders that cannot be listed: {len(listing.unread)}", "check its permissions"
+    raise DataError(what, where=str(root), remedy=remedy)
 
 
 def _measured(
