@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from conversations import conversation, freeze
 from exaid_evals.calibration.simulate import Policy
@@ -31,6 +32,8 @@ from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.execution.choose import executor
 from exaid_evals.replay.preflight import _under_name
+from exaid_evals.run_eval import INSTALL, import_with_torch
+from exaid_evals.run_eval.spec import EvalConfig
 from remedies.rows import Content, Row, file
 
 YAML = partial(read_mapping, Path("c.yaml"))
@@ -309,4 +312,23 @@ CALIBRATED = [
     ),
 ]
 
-ROWS = [*FILES, *VARIANTS, *PARTS_OF_ONES_OWN, *OF_CASES, *CALIBRATED]
+OF_RUN_EVAL = [
+    *(
+        Row(remedy, partial(EvalConfig, **wrong), partial(EvalConfig, **right))
+        for remedy, wrong, right in [
+            ("take one of {}", {"mixed_precision": "fp8"}, {"mixed_precision": "bf16"}),
+            ("give a list of names", {"metrics": "loss"}, {"metrics": ["loss"]}),
+            ("take letters, digits, `_`, `-` and `.`", {"split": "a/b"}, {"split": "a-b"}),
+        ]
+    ),
+    Row(INSTALL, lambda: import_without_torch(), lambda: import_with_torch("spec")),
+]
+
+
+def import_without_torch() -> None:
+    """Import what needs PyTorch where it is not installed."""
+    with mock.patch("importlib.import_module", side_effect=ModuleNotFoundError(name="torch")):
+        import_with_torch("loop")
+
+
+ROWS = [*OF_RUN_EVAL, *FILES, *VARIANTS, *PARTS_OF_ONES_OWN, *OF_CASES, *CALIBRATED]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ import exaid_evals
 from exaid_evals.cli.main import root
 from exaid_evals.config.base import Config, _known_keys
 from exaid_evals.config.resources import configs_dir
-from remedies.tables import LONG, ROWS
+from remedies.tables import LONG, NEEDS_TORCH, ROWS
 from remedies.texts import SOURCE, remedies
 
 CHECKOUT = Path(__file__).parents[3]
@@ -127,23 +127,27 @@ def test_files_that_remedies_name_are_there() -> None:
 
 
 def untried() -> dict[str, tuple[str, ...]]:
-    """Return the kinds of remedies that no row tries, each with its remedies; a folder stands for all of it alone."""
+    """Return the kinds of remedies that no row tries, each with its remedies."""
     told = yaml.safe_load(UNTRIED.read_text(encoding="utf-8"))
-    within = {
-        one: [text for text, places in remedies().items() if all(place.startswith(one) for place in places)]
-        for texts in told.values()
-        for one in texts
-        if re.fullmatch(r"[\w/]+/", one)
-    }
-    return {kind: tuple(chain.from_iterable(within.get(one, [one]) for one in texts)) for kind, texts in told.items()}
+    return {kind: tuple(texts) for kind, texts in told.items()}
+
+
+def tried_with_torch() -> set[str]:
+    """Return the remedies of rows that need PyTorch: their tables cannot be imported without it, and are read."""
+    texts: set[str] = set()
+    for path in UNTRIED.parent.glob(f"{NEEDS_TORCH}*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        texts |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return texts & set(remedies())
 
 
 def test_every_remedy_is_tried_or_said_why_not() -> None:
     """A new remedy needs a row, or a line under the kind of those that none can try; a line that is not needed goes."""
     excused = [text for texts in untried().values() for text in texts]
     tried = {row.remedy for row in (*ROWS, *LONG)}
-    assert sorted(set(remedies()) - tried - set(excused)) == [], "no row tries these"
     assert sorted(tried - set(remedies())) == [], "rows of remedies that are no more"
+    tried |= tried_with_torch()
+    assert sorted(set(remedies()) - tried - set(excused)) == [], "no row tries these"
     assert sorted(one for one in excused if one in tried or one not in remedies() or excused.count(one) > 1) == []
 
 

@@ -105,6 +105,16 @@ def _expressions(nodes: Nodes, takes: Mapping[str, int]) -> Iterator[ast.AST]:
                     yield node.value
         elif isinstance(node, ast.FunctionDef) and _NAMED.search(node.name):
             yield node
+        elif isinstance(node, ast.arguments):
+            yield from _defaults(node)
+
+
+def _defaults(of: ast.arguments) -> Iterator[ast.AST]:
+    """Yield the remedy that a function takes where none is given."""
+    named = zip(
+        (*of.args[len(of.args) - len(of.defaults) :], *of.kwonlyargs), (*of.defaults, *of.kw_defaults), strict=True
+    )
+    yield from (value for one, value in named if one.arg == "remedy" and value is not None)
 
 
 def _is_named(target: ast.expr) -> bool:

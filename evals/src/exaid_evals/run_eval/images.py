@@ -21,6 +21,8 @@ from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
 
 Transform = Callable[[Any], Tensor]
+_MOST_DIGITS = 6
+"""Of a class's number: a longer one numbers something else, and so many classes would fill the memory."""
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -161,8 +163,9 @@ def _known(data: DataConfig, occurring: Sequence[str]) -> tuple[dict[str, int], 
     if data.classes is not None:
         known = _class_names(data.classes)
         return known, len(set(known.values()))
-    if data.labels is not None and all(name.isdigit() for name in occurring):
-        return {str(number): number for number in range(max(map(int, occurring)) + 1)}, None
+    if data.labels is not None and all(name.isdecimal() for name in occurring):
+        named = {name: int(name) for name in occurring if len(name) <= _MOST_DIGITS}
+        return {str(number): number for number in range(max(named.values(), default=0) + 1)} | named, None
     return {name: at for at, name in enumerate(occurring)}, None if data.subset else len(occurring)
 
 

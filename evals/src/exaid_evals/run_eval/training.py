@@ -249,7 +249,9 @@ class _Training:
         self._optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        n_steps = config.epochs * math.ceil(len(task.splits["train"]) / config.batch_size)  # type: ignore[arg-type]
+        if not (n := len(task.splits["train"])):  # type: ignore[arg-type]
+            raise DataError("the training split is empty", where=task.name, remedy="check the data set's split")
+        n_steps = config.epochs * math.ceil(n / config.batch_size)
         decay = (lambda step: 1 - step / n_steps) if config.schedule == "linear" else (lambda _: 1.0)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, decay)
         self._scaler = torch.amp.GradScaler(device.type, enabled=config.mixed_precision == "fp16")
@@ -279,8 +281,6 @@ class _Training:
             self._step(loss)
             n = len(batches.labels_of(batch, self.task.spec))
             total, n_examples = total + float(loss.detach()) * n, n_examples + n
-        if not n_examples:
-            raise DataError("the training split is empty", where=self.task.name, remedy="check the data set's split")
         return total / n_examples
 
     def _step(self, loss: torch.Tensor) -> None:

@@ -65,7 +65,7 @@ def test_a_folder_of_which_nothing_can_be_listed_is_an_error(
     """Nothing was audited: exit status 1, and the permissions are named as what to check."""
     deny_listing(monkeypatch, folder)
     assert run(["audit-images", str(folder), "--out", str(tmp_path / "out")]) == 1
-    assert "1 folders cannot be listed" in capsys.readouterr().err
+    assert "holds no image, and folders that cannot be listed: 1" in capsys.readouterr().err
 
 
 def test_a_file_that_may_not_be_read_is_a_finding(
