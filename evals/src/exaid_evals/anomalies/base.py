@@ -151,13 +151,19 @@ def evidence_of(one: Anomaly) -> str:
     return ", ".join(parts)
 
 
-_WHAT = {
+WHAT = {
     "sudden_drop": "got worse at once",
+    "change_point": "moved to another level",
     "outlier": "has a value far from those before it",
     "plateau": "has stopped improving",
-    "divergence": "has become far worse than its best",
-    "not_finite": "is not finite",
+    "divergence": "diverged",
+    "not_finite": "was NaN or infinite",
+    "no_progress": "never improved: the model does not learn",
+    "unscaled_start": "began far from any scale and fell",
+    "oscillation": "oscillated",
+    "overfitting_gap": "got worse while the training improved (overfitting)",
 }
+"""Kind of anomaly → what the metric did."""
 
 
 def described(one: Anomaly) -> str:
@@ -168,4 +174,4 @@ def described(one: Anomaly) -> str:
         return f"{one.metric} is {one.evidence['value']:.4g}, beyond {one.evidence['threshold']:.4g}, step {one.step:g}"
     size = f" by {abs(one.magnitude):.4g}" if one.magnitude else ""
     end = f" to {one.end_step:g}" if one.end_step is not None else ""
-    return f"{one.metric} {_WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"
+    return f"{one.metric} {WHAT.get(one.kind, one.kind)}{size}, step {one.step:g}{end}"

@@ -9,6 +9,7 @@ from functools import cache
 
 from exaid_evals.analysis.causes.base import Cause, Context, Hypothesis, Onset
 from exaid_evals.analysis.causes.onset import onsets
+from exaid_evals.analysis.causes.table import TABLE
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.config.plugins import Kind
@@ -16,23 +17,14 @@ from exaid_evals.runs.history import History
 from exaid_evals.runs.metric_names import Direction
 
 _MOST = 0.5
-_PACKAGE = "exaid_evals.analysis.causes"
-CAUSES = Kind(
-    "cause",
-    "exaid_evals.causes",
-    {
-        "data": f"{_PACKAGE}.data:Data",
-        "optimisation": f"{_PACKAGE}.optimisation:Optimisation",
-        "evaluation": f"{_PACKAGE}.data:Evaluation",
-        "system": f"{_PACKAGE}.optimisation:System",
-    },
-)
-"""Each part is a class without arguments; see `causes.base.Cause`. Its family is one that there is."""
+CAUSES = Kind("cause", "exaid_evals.causes", {})
+"""Causes of others, beside those of the table: each a class without arguments; see `causes.base.Cause`. Its family is
+one that there is."""
 
 
 @cache
 def _causes(others: tuple[str, ...]) -> tuple[Cause, ...]:
-    return tuple(CAUSES.build(name) for name in (*CAUSES, *others))
+    return (*TABLE, *(CAUSES.build(name) for name in others))
 
 
 @dataclass(frozen=True)

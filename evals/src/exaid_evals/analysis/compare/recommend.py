@@ -31,8 +31,8 @@ def _verdict(ranking: Ranking) -> str:
             return f"{ranking.metric}: {interval(first)} of the one configuration there is."
         n = len(ranking.missing) + 1
         if len(ranking.diverged) == len(ranking.missing):
-            return f"{ranking.metric}: {first.group} is best ({interval(first)}), since all others diverged."
-        return f"{ranking.metric}: of {n} groups only {first.group} has a level ({interval(first)})."
+            return f"{ranking.metric}: {first.group} is best at {interval(first)}, since all others diverged."
+        return f"{ranking.metric}: of {n} groups only {first.group} has a level, {interval(first)}."
     second = ranking.rival or first
     both = f"{interval(first)} against {interval(second)} of {second.group}{paired(ranking, second)}"
     if ranking.verdict == "better":
@@ -45,10 +45,10 @@ def _verdict(ranking: Ranking) -> str:
         )
     names = listed(ranking.tied, 3, "; ")
     if first.level.value == second.level.value:
-        return f"{ranking.metric}: {first.group} and {second.group} have the same level ({both}); neither comes first."
+        return f"{ranking.metric}: {first.group} and {second.group} have the same level, {both}; neither comes first."
     return (
         f"{ranking.metric}: {first.group} comes first, and cannot be told apart from {names} with n = "
-        f"{_counts(first, second)} ({both})."
+        f"{_counts(first, second)}: {both}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from exaid_evals import __version__
 from exaid_evals.analysis.compare.collect import ABSENT, setting_text
-from exaid_evals.analysis.compare.final_means import Performance
+from exaid_evals.analysis.compare.final_means import FinalMean, Performance
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.recommend import interval, recommendations, spanned, verdict
 from exaid_evals.analysis.compare.stage import Comparison
@@ -93,7 +93,6 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     Raises:
         DataError: it is not, which is a mistake of ours and not of the user's.
     """
-    steadiness = {one.run: one for one in comparison.stabilities}
     record = {
         **header(SCHEMA),
         "record_type": "run_comparison",
@@ -103,17 +102,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "statistic": comparison.statistic,
         "primary_metric": comparison.primary,
         "differing_settings": list(comparison.grouping.differing),
-        "runs": [
-            {
-                "run": run.name,
-                "source": run.history.source,
-                "seed": run.seed,
-                "settings": unrounded(run.settings),
-                "warnings": list(run.history.warnings),
-                "stability": _stability(asdict(steadiness[run.name])),
-            }
-            for run in comparison.runs
-        ],
+        "runs": _runs_in(comparison),
         "groups": [
             {
                 "group": group.name,
@@ -122,36 +111,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             }
             for group in comparison.groups
         ],
-        "metrics": [
-            {
-                "metric": ranking.metric,
-                "direction": ranking.direction,
-                "verdict": ranking.verdict,
-                "told": verdict(ranking),
-                "tied": list(ranking.tied),
-                "runs_needed": ranking.needed,
-                "missing": list(ranking.missing),
-                "diverged": list(ranking.diverged),
-                "performances": [
-                    {
-                        "group": one.group,
-                        **{f"{key}": value for key, value in asdict(one.level).items()},
-                        "basis": one.basis,
-                        "n_runs": len(one.values) - one.n_missing,
-                        "n_missing": one.n_missing,
-                        "values": dict(one.values),
-                        "best": None
-                        if one.best is None
-                        else {"value": one.best[0], "run": one.best[1], "step": one.best[2]},
-                        "last_steps": list(one.last_step),
-                        "diverged": list(one.diverged),
-                        "behind_first": None if (lead := ranking.leads.get(one.group)) is None else asdict(lead),
-                    }
-                    for one in ranking.performances
-                ],
-            }
-            for ranking in comparison.rankings
-        ],
+        "metrics": [_ranking(one) for one in comparison.rankings],
         "partings": [asdict(one) for one in comparison.partings],
         "notes": list(comparison.notes),
         "recommendations": recommendations(comparison),
@@ -161,9 +121,48 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     return found
 
 
-def _stability(values: dict[str, Any]) -> dict[str, Any]:
-    del values["run"]
-    return values
+def _runs_in(comparison: Comparison) -> list[dict[str, Any]]:
+    steadiness = {one.run: one for one in comparison.stabilities}
+    return [
+        {
+            "run": run.name,
+            "source": run.history.source,
+            "seed": run.seed,
+            "settings": unrounded(run.settings),
+            "warnings": list(run.history.warnings),
+            "stability": {key: value for key, value in asdict(steadiness[run.name]).items() if key != "run"},
+        }
+        for run in comparison.runs
+    ]
+
+
+def _ranking(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "metric": ranking.metric,
+        "direction": ranking.direction,
+        "verdict": ranking.verdict,
+        "told": verdict(ranking),
+        "tied": list(ranking.tied),
+        "runs_needed": ranking.needed,
+        "missing": list(ranking.missing),
+        "diverged": list(ranking.diverged),
+        "performances": [_of_group(one, ranking.leads.get(one.group)) for one in ranking.performances],
+    }
+
+
+def _of_group(one: Performance, lead: FinalMean | None) -> dict[str, Any]:
+    return {
+        "group": one.group,
+        **asdict(one.level),
+        "basis": one.basis,
+        "n_runs": len(one.values) - one.n_missing,
+        "n_missing": one.n_missing,
+        "values": dict(one.values),
+        "best": None if one.best is None else {"value": one.best[0], "run": one.best[1], "step": one.best[2]},
+        "last_steps": list(one.last_step),
+        "diverged": list(one.diverged),
+        "behind_first": None if lead is None else asdict(lead),
+    }
 
 
 MOST_ROWS = 60

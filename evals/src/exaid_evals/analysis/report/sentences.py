@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from exaid_evals.analysis.causes.rank import Diagnosis
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.stage import Analysis
-from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.base import WHAT, Anomaly, described
 
 
 def counted(n: int, noun: str) -> str:
@@ -40,18 +40,6 @@ _FEW = 5
 """Steps below which no detector can tell a drop."""
 _AGAIN = 0.05
 """Of the points of a metric, that are logged twice where a run did a part of itself again."""
-WHAT = {
-    "sudden_drop": "got worse at once",
-    "change_point": "moved to another level",
-    "outlier": "has a point far off",
-    "plateau": "stopped improving",
-    "divergence": "diverged",
-    "not_finite": "was NaN or infinite",
-    "no_progress": "never improved: the model does not learn",
-    "unscaled_start": "began far from any scale and fell",
-    "oscillation": "oscillated",
-    "overfitting_gap": "got worse while the training improved (overfitting)",
-}
 
 
 def number(value: float | None) -> str:
@@ -187,13 +175,6 @@ _ADVICE = {
     ),
     "divergence": "Lower the learning rate or clip gradients, and go on from the best checkpoint.",
 }
-
-
-def described(one: Anomaly) -> str:
-    """Return an anomaly as a clause."""
-    size = f" by {number(abs(one.magnitude))}" if one.magnitude and one.kind != "plateau" else ""
-    end = f" to {one.end_step:g}" if one.end_step is not None else ""
-    return f"{one.metric} {WHAT[one.kind]}{size}, step {one.step:g}{end}"
 
 
 def questions(analysis: Analysis) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import setting_text
 from exaid_evals.analysis.compare.final_means import ends_diverged, run_final_mean
+from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.recommend import recommendations, verdict
 from exaid_evals.analysis.compare.report import signature
 from exaid_evals.analysis.compare.stage import Comparison
@@ -33,64 +35,15 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
     """Return the data that the page's script works on, as JSON has it; text is made printable."""
     rankings = comparison.rankings[:MOST_METRICS]
     metrics = [one.metric for one in rankings]
-    keys = list(comparison.grouping.differing[:MOST_SETTINGS])
     number = {group.name: index for index, group in enumerate(comparison.groups)}
-    place = {run.name: number[group.name] for group in comparison.groups for run in group.runs}
-    steadiness = {one.run: one for one in comparison.stabilities}
-    most = points_each(len(comparison.runs) * len(metrics))
-    runs = []
-    for run in comparison.runs:
-        steady = steadiness[run.name]
-        cleans = [run.history.series[metric].clean if metric in run.history.series else None for metric in metrics]
-        runs.append(
-            {
-                "name": _text(run.name),
-                "group": place[run.name],
-                "seed": None if run.seed is None else _text(run.seed),
-                "source": run.history.source,
-                "values": [
-                    None
-                    if metric not in run.history.series
-                    else _rounded(
-                        run_final_mean(
-                            run.history.series[metric], comparison.statistic, comparison.directions.get(metric)
-                        )
-                    )
-                    for metric in metrics
-                ],
-                "grave": steady.anomalies["high"] + steady.anomalies["critical"],
-                "lost": sum(one.steps_to_recover is None for one in steady.recoveries),
-                "settings": [_text(setting_text(run.settings, key)) for key in keys],
-                "undefined": [
-                    index
-                    for index, metric in enumerate(metrics)
-                    if metric in run.history.series and ends_diverged(run.history.series[metric])
-                ],
-                "series": {
-                    index: thinned(clean, most)
-                    for index, clean in enumerate(cleans)
-                    if clean is not None and len(clean) and run.history.steps_are == "step"
-                },
-            }
-        )
-    groups: list[dict[str, Any]] = [{"name": _text(group.name), "of": {}} for group in comparison.groups]
-    for index, ranking in enumerate(rankings):
-        for one in ranking.performances:
-            groups[number[one.group]]["of"][index] = {
-                "value": _rounded(one.level.value),
-                "low": _rounded(one.level.low),
-                "high": _rounded(one.level.high),
-                "basis": one.basis,
-                "n": one.level.n,
-            }
     return {
         "metrics": [
             {"name": _text(one.metric), "direction": one.direction, "told": _text(verdict(one))} for one in rankings
         ],
-        "settings": [_text(key) for key in keys],
-        "groups": groups,
+        "settings": [_text(key) for key in comparison.grouping.differing[:MOST_SETTINGS]],
+        "groups": _groups(comparison, rankings),
         "grouped": any(len(group.runs) > 1 for group in comparison.groups),
-        "runs": runs,
+        "runs": _runs(comparison, metrics),
         "partings": [
             {
                 "metric": metrics.index(one.metric),
@@ -104,6 +57,49 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
         "primary": 0 if comparison.primary is not None else None,
         "chosen": _chosen(comparison),
     }
+
+
+def _groups(comparison: Comparison, rankings: Sequence[Ranking]) -> list[dict[str, Any]]:
+    """Return each group's name, and by the number of a metric how it does."""
+    levels: dict[str, dict[int, Any]] = {group.name: {} for group in comparison.groups}
+    for index, ranking in enumerate(rankings):
+        for one in ranking.performances:
+            bounds = {key: _rounded(getattr(one.level, key)) for key in ("value", "low", "high")}
+            levels[one.group][index] = {**bounds, "basis": one.basis, "n": one.level.n}
+    return [{"name": _text(name), "of": of} for name, of in levels.items()]
+
+
+def _runs(comparison: Comparison, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    place = {run.name: at for at, group in enumerate(comparison.groups) for run in group.runs}
+    steadiness = {one.run: one for one in comparison.stabilities}
+    most = points_each(len(comparison.runs) * len(metrics))
+    keys = comparison.grouping.differing[:MOST_SETTINGS]
+    found = []
+    for run in comparison.runs:
+        steady, logged = steadiness[run.name], [run.history.series.get(metric) for metric in metrics]
+        ways = [comparison.directions.get(metric) for metric in metrics]
+        found.append(
+            {
+                "name": _text(run.name),
+                "group": place[run.name],
+                "seed": None if run.seed is None else _text(run.seed),
+                "source": run.history.source,
+                "values": [
+                    None if one is None else _rounded(run_final_mean(one, comparison.statistic, way))
+                    for one, way in zip(logged, ways, strict=True)
+                ],
+                "grave": steady.anomalies["high"] + steady.anomalies["critical"],
+                "lost": sum(one.steps_to_recover is None for one in steady.recoveries),
+                "settings": [_text(setting_text(run.settings, key)) for key in keys],
+                "undefined": [at for at, one in enumerate(logged) if one is not None and ends_diverged(one)],
+                "series": {
+                    at: thinned(one.clean, most)
+                    for at, one in enumerate(logged)
+                    if one is not None and len(one.clean) and run.history.steps_are == "step"
+                },
+            }
+        )
+    return found
 
 
 def points_each(n_series: int) -> int:

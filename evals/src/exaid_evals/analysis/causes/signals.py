@@ -1,61 +1,54 @@
-"""Optimisation and system: rate, gradient or loss scale went where they should not, or the process was disturbed."""
+"""What logged series and events say of a drop: the rate, gradients, the loss scale, memory, restarts."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
+from exaid_evals.analysis.causes.base import Context, Evidence
 from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import is_validation, role_of_column
 
-_RATE = re.compile(r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-", re.IGNORECASE)
-_NORM = re.compile(r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm", re.IGNORECASE)
-_SCALE = re.compile(r"(loss|grad)[/._-]?scale", re.IGNORECASE)
+RATE = r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-"
+NORM = r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm"
+SCALE = r"(loss|grad)[/._-]?scale"
+MEMORY = r"mem|rss"
+TIME = r"(step|batch|iter)[a-z_/.-]*(time|duration|seconds)|time_per"
+_RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MULTIPLIED = 1e6
 """Times its level: what gets so far has multiplied at each of many steps, in a feedback."""
 _EXPLODED = 8.0
 """Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
 
-
-class Optimisation(Cause):
-    """Looks for steps of the rate, leaps of the gradient norm, and a falling loss scale, just before the drop."""
-
-    family: Family = "optimisation"
-
-    def weigh(self, context: Context) -> Hypothesis:
-        """Weigh what was logged of the optimiser."""
-        evidence: list[Evidence] = []
-        unseen = []
-        looks = (
-            ("the learning rate", _RATE, _rate),
-            ("the gradient norm", _NORM, _norm),
-            ("the loss scale", _SCALE, _scale),
-        )
-        for what, pattern, look in looks:
-            series = [one for name, one in context.history.series.items() if pattern.search(name)]
-            if not series:
-                unseen.append(what)
-            for one in series[:4]:
-                evidence += look(context, one)
-        evidence += _undefined(context)
-        if "the gradient norm" in unseen:
-            evidence += _exploded(context, steady="the learning rate" not in unseen)
-        evidence += training_moved(context, for_training=True)
-        return Hypothesis(
-            self.family,
-            "The optimisation became unstable: rate, gradients or loss scale changed just before the drop.",
-            "Restore the rate of before the drop, clip gradients, and go on from the last checkpoint before it.",
-            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
-            tuple(unseen),
-        )
+Find = Callable[[Context], Iterable[Evidence] | None]
 
 
-def _rate(context: Context, series: Series) -> Iterator[Evidence]:
+def over(pattern: str, look: Callable[[Context, Series], Iterator[Evidence]], *, machine: bool = False) -> Find:
+    """Return what looks at each of the first four series whose name has a pattern; it returns None where none has.
+
+    Args:
+        pattern: regular expression, in which upper and lower case are alike.
+        look: at one series.
+        machine: whether metrics of the machine are meant as well.
+    """
+    named = re.compile(pattern, re.IGNORECASE)
+
+    def find(context: Context) -> list[Evidence] | None:
+        logged = context.history.series
+        if machine:
+            logged = {**logged, **context.history.system}
+        series = [one for name, one in logged.items() if named.search(name)]
+        return [found for one in series[:4] for found in look(context, one)] if series else None
+
+    return find
+
+
+def rate(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for the steepest rise of a rate."""
     steps, values = series.clean.steps, series.clean.values
     best: Evidence | None = None
     for at in range(1, len(values)):
@@ -82,7 +75,8 @@ def _rate(context: Context, series: Series) -> Iterator[Evidence]:
         yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
 
 
-def _norm(context: Context, series: Series) -> Iterator[Evidence]:
+def norm(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for a leap of a gradient norm."""
     inside = _inside(context, series.clean, after=3)
     earlier = series.clean.values[series.clean.steps < context.window[0]][-100:]
     if not len(inside) or len(earlier) < 5 or float(np.median(earlier)) <= 0:
@@ -113,7 +107,8 @@ def _follows(context: Context, series: Series, high: float, ratio: float) -> boo
     )
 
 
-def _scale(context: Context, series: Series) -> Iterator[Evidence]:
+def scale(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for the collapse of a loss scale."""
     inside = _inside(context, series.clean, after=10)
     earlier = series.clean.values[series.clean.steps < context.window[0]][-20:]
     if not len(inside) or not len(earlier) or float(inside.min()) <= 0:
@@ -128,7 +123,8 @@ def _scale(context: Context, series: Series) -> Iterator[Evidence]:
         yield Evidence(f"{series.metric} did not collapse", -0.5)
 
 
-def _undefined(context: Context) -> Iterator[Evidence]:
+def undefined(context: Context) -> Iterator[Evidence]:
+    """Look for NaN and infinities."""
     metric, one = context.onset.anomaly.metric, context.onset.anomaly
     if one.kind == "not_finite" and one.severity == "critical":
         # Sound weights give finite values on sound inputs: it is mostly the weights that are not.
@@ -148,12 +144,16 @@ def _undefined(context: Context) -> Iterator[Evidence]:
             return
 
 
-def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
-    """A shard with wrong labels makes a loss several times what it was, and so do weights that were overwritten.
+def exploded(context: Context) -> Iterator[Evidence]:
+    """Look at how far a loss rose, where no gradient norm was logged.
 
-    Where the rate is known, what is left is a single gradient: no more likely than these.
+    A shard with wrong labels makes it several times what it was, and so do weights that were overwritten. Where the
+    rate is known, what is left is a single gradient: no more likely than these.
     """
     train = context.onset.train
+    if any(re.search(NORM, name, re.IGNORECASE) for name in context.history.series):
+        return
+    steady = any(re.search(RATE, name, re.IGNORECASE) for name in context.history.series)
     if train is not None and train.relative >= _EXPLODED and train.z >= 10:
         text = (
             f"{train.metric} rose to {1 + train.relative:.3g} times its level: steps were far too large for the model"
@@ -162,80 +162,12 @@ def _exploded(context: Context, *, steady: bool) -> Iterator[Evidence]:
         yield Evidence(text, min(most, 0.5 * math.log2(train.relative / 4)), train.interval[1])
 
 
-def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
-    """Yield what the training's own metric says: what harms the model shows there, a changed evaluation does not."""
-    train = context.onset.train
-    if train is None:
-        return
-    sign = 1.0 if for_training else -1.0
-    if train.undefined:
-        text = f"{train.metric} was NaN or infinite with it, first at step {train.interval[1]:g}"
-        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"undefined": True})
-    elif train.z >= 5 and train.relative >= 0.1:
-        text = (
-            f"{train.metric} got worse with it ({_size(train.relative, train.z)}), first at step {train.interval[1]:g}"
-        )
-        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"z": train.z})
-    elif train.stray:
-        text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
-        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
-    elif train.z < 3 or train.quiet:
-        fell = context.onset.anomaly
-        # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
-        # the training's own, whatever else was logged last before it.
-        if not is_validation(fell.metric) and (fell.kind == "not_finite" or not for_training):
-            return
-        text = f"{train.metric} did not get worse with it ({_size(train.relative, train.z)})"
-        yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
-
-
-def _size(relative: float, z: float) -> str:
-    share = f"{relative:+.0%}" if abs(relative) < 10 else f"{1 + relative:.3g} times its level"
-    return f"{share}, z = {z:.1f}" if abs(z) < 1e5 else share
-
-
 def _inside(context: Context, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:
     """Return the values within the window, and some points after it."""
     low, high = context.window
     last = int(np.searchsorted(series.steps, high, side="right")) + after
     first = int(np.searchsorted(series.steps, low))
     return series.values[first:last]
-
-
-_RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
-_MEMORY = re.compile(r"mem|rss", re.IGNORECASE)
-_TIME = re.compile(r"(step|batch|iter)[a-z_/.-]*(time|duration|seconds)|time_per", re.IGNORECASE)
-
-
-class System(Cause):
-    """Looks for restarts, steps that were counted again, memory that fell at once, and steps that took much longer."""
-
-    family: Family = "system"
-
-    def weigh(self, context: Context) -> Hypothesis:
-        """Weigh what was logged of the process and its machine."""
-        evidence = [*_events(context), *_counted_again(context)]
-        unseen = []
-        for what, pattern, look in (("memory", _MEMORY, _memory), ("the time of a step", _TIME, _slow)):
-            series = [one for name, one in _every(context).items() if pattern.search(name)]
-            if not series:
-                unseen.append(what)
-            for one in series[:4]:
-                evidence += look(context, one)
-        if not any(one.weight > 0 for one in evidence):
-            evidence.append(Evidence("no restart, no step counted again and no loss of memory near the drop", -2.0))
-        evidence += training_moved(context, for_training=True)
-        return Hypothesis(
-            self.family,
-            "The process was disturbed: it restarted, lost part of its state, or ran short of memory.",
-            "Check which checkpoint was loaded and that it holds weights, optimiser and schedule; look at the memory.",
-            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
-            tuple(unseen),
-        )
-
-
-def _every(context: Context) -> dict[str, Series]:
-    return {**context.history.series, **context.history.system}
 
 
 def _prompt(context: Context, step: float) -> float:
@@ -247,7 +179,8 @@ def _prompt(context: Context, step: float) -> float:
     return 0.3 * context.near(step)
 
 
-def _events(context: Context) -> Iterator[Evidence]:
+def events(context: Context) -> Iterator[Evidence]:
+    """Look for restarts among the events."""
     found = [(_prompt(context, step), step, text) for step, text in context.history.events if _RESTART.search(text)]
     fitting = max((one for one in found if one[0] > 0), default=None)
     if fitting is not None:
@@ -259,8 +192,8 @@ def _events(context: Context) -> Iterator[Evidence]:
         yield Evidence(text, -0.5)
 
 
-def _counted_again(context: Context) -> Iterator[Evidence]:
-    """The steps of a run that resumed from a checkpoint go back."""
+def counted_again(context: Context) -> Iterator[Evidence]:
+    """Look for steps that go back, as those of a run that resumed from a checkpoint."""
     longest = max(context.history.series.values(), key=lambda one: len(one.points), default=None)
     if longest is None:
         return
@@ -271,7 +204,8 @@ def _counted_again(context: Context) -> Iterator[Evidence]:
             return
 
 
-def _memory(context: Context, series: Series) -> Iterator[Evidence]:
+def memory(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for memory that fell at once."""
     steps, values = series.clean.steps, series.clean.values
     if len(values) < 5:
         return
@@ -288,7 +222,8 @@ def _memory(context: Context, series: Series) -> Iterator[Evidence]:
             return
 
 
-def _slow(context: Context, series: Series) -> Iterator[Evidence]:
+def slow(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for steps that took much longer."""
     steps, values = series.clean.steps, series.clean.values
     earlier = values[steps < context.window[0]][-100:]
     if len(earlier) < 5:

@@ -1,4 +1,4 @@
-"""Data and evaluation: items that harm the model, or what it is measured on has changed."""
+"""What the batch log says of a drop: items and inputs of the training, sets of the evaluations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from exaid_evals.analysis.batches.profile import input_shift
-from exaid_evals.analysis.batches.suspect_items import BELIEVED, batches_of, concentration, repetition
-from exaid_evals.analysis.causes.base import Cause, Context, Evidence, Family, Hypothesis
-from exaid_evals.analysis.causes.optimisation import training_moved
+from exaid_evals.analysis.batches.suspect_items import (
+    BELIEVED,
+    bad_in_affected,
+    batches_of,
+    concentration,
+    repetition,
+)
+from exaid_evals.analysis.causes.base import Context, Evidence
 from exaid_evals.runs.metric_names import is_validation
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
@@ -19,43 +24,14 @@ _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECA
 _ALL = 0.9
 
 
-class Data(Cause):
-    """Holds the batches after the onset against each other, and against those before it."""
-
-    family: Family = "data"
-
-    def weigh(self, context: Context) -> Hypothesis:
-        """Weigh what was logged of the batches."""
-        evidence: list[Evidence] = []
-        unseen = []
-        if any(row.profile for row in context.train_batches):
-            evidence += _inputs(context)
-        else:
-            unseen.append("profiles of the batches' inputs")
-        all_moved = any(float(one.numbers.get("outside", 0.0)) >= _ALL for one in evidence)
-        if any(row.items for row in context.history.batches):
-            # Where the inputs of all batches moved, no single items can stand out.
-            items = [one for one in _items(context) if one.weight > 0 or not all_moved]
-            evidence += [*items, *_repeated(context), *_bad_images(context)]
-        else:
-            unseen.append("the items of each batch (log_batch_metrics)")
-        if context.bad_items is None:
-            unseen.append("the images (--data-dir)")
-        for step, text in context.history.events:
-            if _DATA.search(text) and context.near(step):
-                evidence.append(Evidence(f"step {step:g}: {text}", 2.0, step))
-        evidence += training_moved(context, for_training=True)
-        if context.onset.train is not None and context.onset.train.stray and context.onset.train.z < 5:
-            evidence.append(
-                Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)
-            )
-        return Hypothesis(
-            self.family,
-            "Some of the data harm the training: the batches that hold them are the bad ones.",
-            "Look at the items named below, mend or leave them out, and train on from before the drop.",
-            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
-            tuple(unseen),
-        )
+def of_items(context: Context) -> list[Evidence] | None:
+    """Return whether single items make batches bad, and are drawn more often; None where batches name no items."""
+    if not any(row.items for row in context.history.batches):
+        return None
+    # Where the inputs of all batches moved, no single items can stand out.
+    all_moved = any(float(one.numbers.get("outside", 0.0)) >= _ALL for one in inputs(context) or ())
+    found = [one for one in _items(context) if one.weight > 0 or not all_moved]
+    return [*found, *_repeated(context), *_in_affected(context)]
 
 
 def _items(context: Context) -> Iterator[Evidence]:
@@ -92,6 +68,11 @@ def _repeated(context: Context) -> Iterator[Evidence]:
         yield Evidence(text, min(5.0, 2.0 - 0.15 * math.log10(max(found.p, 1e-300))), None, numbers)
 
 
+def inputs(context: Context) -> list[Evidence] | None:
+    """Return whether the statistics of the batches' inputs moved; None where no batch has any."""
+    return list(_inputs(context)) if any(row.profile for row in context.train_batches) else None
+
+
 def _inputs(context: Context) -> Iterator[Evidence]:
     low, high = context.onset.interval
     found = input_shift(context.train_batches, low, high, context.settings.horizon * context.span)
@@ -109,11 +90,14 @@ def _inputs(context: Context) -> Iterator[Evidence]:
         yield Evidence("the statistics of the batches' inputs are those of before the drop", -0.5, None, numbers)
 
 
-def _bad_images(context: Context) -> Iterator[Evidence]:
+def images(context: Context) -> Sequence[Evidence] | None:
+    """Return nothing, or None where no images were given: what they say stands with the items."""
+    return None if context.bad_items is None else ()
+
+
+def _in_affected(context: Context) -> Iterator[Evidence]:
     if context.bad_items is None:
         return
-    from exaid_evals.analysis.batches.suspect_items import bad_in_affected
-
     found = bad_in_affected(
         context.train_batches, context.bad_items, context.onset.interval[0], context.settings.horizon * context.span
     )
@@ -130,40 +114,32 @@ def _bad_images(context: Context) -> Iterator[Evidence]:
         yield Evidence(text, -1.5, None, numbers)
 
 
+def announced(context: Context) -> Iterator[Evidence]:
+    """Look for events that speak of data."""
+    for step, text in context.history.events:
+        if _DATA.search(text) and context.near(step):
+            yield Evidence(f"step {step:g}: {text}", 2.0, step)
+
+
+def scattered(context: Context) -> Iterator[Evidence]:
+    """Look for steps that are bad among others that are not."""
+    train = context.onset.train
+    if train is not None and train.stray and train.z < 5:
+        yield Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)
+
+
 _SIZE = re.compile(
     r"(n|num|count|size)[/._-]?(val|eval|valid|test)|(val|eval|valid|test)[/._-]?(n|num|size|count)([/._-]|$)"
 )
 
 
-class Evaluation(Cause):
-    """Looks whether the items of the evaluation, their number or their order changed with the drop."""
-
-    family: Family = "evaluation"
-
-    def weigh(self, context: Context) -> Hypothesis:
-        """Weigh what was logged of the evaluations."""
-        evidence: list[Evidence] = []
-        unseen = []
-        sets = evaluated_items(context)
-        if len(sets) >= 2:
-            evidence += _changed(context, sets)
-        else:
-            unseen.append("the items of each evaluation (log_batch_metrics with phase='eval')")
-        evidence += _sizes(context)
-        evidence += training_moved(context, for_training=False)
-        metric = context.onset.anomaly.metric
-        if not is_validation(metric):
-            evidence.append(Evidence(f"{metric} is not called a metric of an evaluation", -2.0))
-        return Hypothesis(
-            self.family,
-            "The evaluation changed, and not the model: its set, the set's size, or the order of its items.",
-            "Compare the lists of evaluated items before and after, fix them in the configuration, and evaluate again.",
-            tuple(sorted(evidence, key=lambda one: -abs(one.weight))),
-            tuple(unseen),
-        )
+def evaluated_sets(context: Context) -> list[Evidence] | None:
+    """Return whether the evaluated items or their order changed; None where fewer than two evaluations name them."""
+    sets = _evaluated_items(context)
+    return list(_changed(context, sets)) if len(sets) >= 2 else None
 
 
-def evaluated_items(context: Context) -> list[tuple[float, tuple[str, ...]]]:
+def _evaluated_items(context: Context) -> list[tuple[float, tuple[str, ...]]]:
     """Return step and items, in order, of each evaluation whose batches name their items."""
     found: dict[float, dict[int, tuple[str, ...]]] = {}
     for row in context.eval_batches:
@@ -198,7 +174,8 @@ def _changed(context: Context, sets: Sequence[tuple[float, tuple[str, ...]]]) ->
     yield Evidence(f"{what}; they changed at another step" if elsewhere else what, -4.0, None)
 
 
-def _sizes(context: Context) -> Iterator[Evidence]:
+def sizes(context: Context) -> Iterator[Evidence]:
+    """Look for a change of how many items are evaluated."""
     for name, series in context.history.series.items():
         if not _SIZE.search(name) or len(series.clean) < 2:
             continue
@@ -209,3 +186,9 @@ def _sizes(context: Context) -> Iterator[Evidence]:
                 text = f"{name} went from {values[at - 1]:g} to {values[at]:g} at step {steps[at]:g}"
                 yield Evidence(text, 3.0 * here, float(steps[at]), {"before": values[at - 1], "after": values[at]})
                 return
+
+
+def not_of_validation(context: Context) -> Iterator[Evidence]:
+    """Speak against an evaluation where the metric is none of one."""
+    if not is_validation(context.onset.anomaly.metric):
+        yield Evidence(f"{context.onset.anomaly.metric} is not called a metric of an evaluation", -2.0)

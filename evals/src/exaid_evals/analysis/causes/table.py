@@ -1,0 +1,143 @@
+"""The causes that are weighed: one entry each, with the evidence that speaks for it or against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exaid_evals.analysis.causes import batches, signals
+from exaid_evals.analysis.causes.base import Context, Evidence, Family, Hypothesis
+from exaid_evals.runs.metric_names import is_validation
+
+
+class Look(NamedTuple):
+    """One kind of evidence.
+
+    Attributes:
+        find: returns what the run says; None where what it needs was not logged.
+        needs: what that is.
+    """
+
+    find: signals.Find
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class CauseRule:
+    """An entry of the table.
+
+    Attributes:
+        family: of the cause.
+        claim: what would have happened, as a sentence.
+        remedy: what to do, if it did.
+        looks: the evidence; of equal weights the first is told first.
+        in_training: whether it harms the model, so that the training's own metrics get worse with it.
+        otherwise: evidence where none of the looks speaks for the cause.
+    """
+
+    family: Family
+    claim: str
+    remedy: str
+    looks: tuple[Look, ...]
+    in_training: bool = True
+    otherwise: Evidence | None = None
+
+    def weigh(self, context: Context) -> Hypothesis:
+        """Return the hypothesis with all that the run says about it."""
+        evidence: list[Evidence] = []
+        unseen = []
+        for find, needs in self.looks:
+            found = find(context)
+            if found is None:
+                unseen.append(needs)
+            else:
+                evidence += found
+        if self.otherwise is not None and not any(one.weight > 0 for one in evidence):
+            evidence.append(self.otherwise)
+        evidence += training_moved(context, for_training=self.in_training)
+        strongest_first = tuple(sorted(evidence, key=lambda one: -abs(one.weight)))
+        return Hypothesis(self.family, self.claim, self.remedy, strongest_first, tuple(unseen))
+
+
+def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence]:
+    """Yield what the training's own metric says: what harms the model shows there, a changed evaluation does not."""
+    train = context.onset.train
+    if train is None:
+        return
+    sign = 1.0 if for_training else -1.0
+    if train.undefined:
+        text = f"{train.metric} was NaN or infinite with it, first at step {train.interval[1]:g}"
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"undefined": True})
+    elif train.z >= 5 and train.relative >= 0.1:
+        text = (
+            f"{train.metric} got worse with it ({_size(train.relative, train.z)}), first at step {train.interval[1]:g}"
+        )
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"z": train.z})
+    elif train.stray:
+        text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
+        yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
+    elif train.z < 3 or train.quiet:
+        fell = context.onset.anomaly
+        # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
+        # the training's own, whatever else was logged last before it.
+        if not is_validation(fell.metric) and (fell.kind == "not_finite" or not for_training):
+            return
+        text = f"{train.metric} did not get worse with it ({_size(train.relative, train.z)})"
+        yield Evidence(text, -sign * (2.5 if not for_training else 2.0), None, {"z": train.z})
+
+
+def _size(relative: float, z: float) -> str:
+    share = f"{relative:+.0%}" if abs(relative) < 10 else f"{1 + relative:.3g} times its level"
+    return f"{share}, z = {z:.1f}" if abs(z) < 1e5 else share
+
+
+TABLE = (
+    CauseRule(
+        "data",
+        "Some of the data harm the training: the batches that hold them are the bad ones.",
+        "Look at the items named below, mend or leave them out, and train on from before the drop.",
+        (
+            Look(batches.inputs, "profiles of the batches' inputs"),
+            Look(batches.of_items, "the items of each batch (log_batch_metrics)"),
+            Look(batches.images, "the images (--data-dir)"),
+            Look(batches.announced),
+            Look(batches.scattered),
+        ),
+    ),
+    CauseRule(
+        "optimisation",
+        "The optimisation became unstable: rate, gradients or loss scale changed just before the drop.",
+        "Restore the rate of before the drop, clip gradients, and go on from the last checkpoint before it.",
+        (
+            Look(signals.over(signals.RATE, signals.rate), "the learning rate"),
+            Look(signals.over(signals.NORM, signals.norm), "the gradient norm"),
+            Look(signals.over(signals.SCALE, signals.scale), "the loss scale"),
+            Look(signals.undefined),
+            Look(signals.exploded),
+        ),
+    ),
+    CauseRule(
+        "evaluation",
+        "The evaluation changed, and not the model: its set, the set's size, or the order of its items.",
+        "Compare the lists of evaluated items before and after, fix them in the configuration, and evaluate again.",
+        (
+            Look(batches.evaluated_sets, "the items of each evaluation (log_batch_metrics with phase='eval')"),
+            Look(batches.sizes),
+            Look(batches.not_of_validation),
+        ),
+        in_training=False,
+    ),
+    CauseRule(
+        "system",
+        "The process was disturbed: it restarted, lost part of its state, or ran short of memory.",
+        "Check which checkpoint was loaded and that it holds weights, optimiser and schedule; look at the memory.",
+        (
+            Look(signals.events),
+            Look(signals.counted_again),
+            Look(signals.over(signals.MEMORY, signals.memory, machine=True), "memory"),
+            Look(signals.over(signals.TIME, signals.slow, machine=True), "the time of a step"),
+        ),
+        otherwise=Evidence("no restart, no step counted again and no loss of memory near the drop", -2.0),
+    ),
+)
