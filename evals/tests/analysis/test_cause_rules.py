@@ -101,3 +101,11 @@ def test_an_adversary_that_has_won_for_good_is_told_of(won: bool, expected: list
         "loss_G": np.where(back, 5.0, 0.7) * np.exp(rng.normal(0, 0.05, 600)),
     }
     assert [one.lead.metric for one in told(pair).incidents if one.severity == "high"] == expected
+
+
+@pytest.mark.parametrize(("constant", "family"), [(False, "evaluation"), (True, "unknown")])
+def test_a_constant_metric_is_no_evidence(constant: bool, family: str) -> None:
+    """A training loss that is 0 from first to last, as a placeholder is, says nothing of the model."""
+    train, validation = falling(60, 0.2, 0.005) * (not constant), falling(60, 0.3, 0.005, 1)
+    validation[30:] += 3
+    assert named(told({"train_loss": train, "val_loss": validation})) == family

@@ -23,7 +23,7 @@ from dynamic_histories import TROUBLED as DYNAMIC_TROUBLED
 from made_histories import CLEAN, TROUBLED
 
 SEVERE = ("high", "critical")
-ALL_IS_WELL = ("nothing of weight", "Nothing needs to be done", "No metric")
+ALL_IS_WELL = ("nothing else stands out", "No action is needed", "No metric")
 
 
 def told(columns: dict[str, np.ndarray]) -> Analysis:

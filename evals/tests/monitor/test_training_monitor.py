@@ -160,7 +160,7 @@ def test_a_report_is_written_at_the_end(tmp_path: Path) -> None:
     assert not monitor.problems
     summary = json.loads((tmp_path / "reports" / "r1" / "summary.json").read_text())
     require_valid(summary, "summary.json")
-    assert "val_accuracy moved to another level from 0.8994" in summary["key_finding"]
+    assert "val_accuracy fell from 0.8994" in summary["key_finding"]
 
 
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -73,6 +73,8 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
     for one in anomalies:
         if nothing_learnt and one.kind in _STEP_LIKE and directions.get(one.metric) == "higher":
             found.append(replace(one, severity="low", evidence={**one.evidence, "nothing_learnt": True}))
+        elif "steps_back" in one.evidence:
+            found.append(one)  # it is back because the run did the same again
         elif back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
             if _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))

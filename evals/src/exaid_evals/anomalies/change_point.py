@@ -23,7 +23,8 @@ _LARGE = 0.5
 _SPIKE_WINDOW, _SPIKE = 7, 4.0
 _LEAST_VARIANCE = 1e-4
 """Of the whole series: a stretch that is nearly still must not outweigh all others by its logarithm."""
-_CLEAR, _NEAR = 8.0, 8
+_CLEAR, _NEAR, _NEAREST = 8.0, 8, 3
+_BACK, _FEWEST, _WORTH = 0.05, 3, 0.05
 _OF_GAIN = 0.5
 """Of all that was gained: what a shift is held against where the level is less, as a loss that has come near to 0."""
 _AROUND = 40
@@ -68,8 +69,9 @@ class ChangePoint:
 
         first, at, last = where
         before, after = values[max(first, at - _AROUND) : at], values[at : min(last, at + _AROUND)]
-        if _has_trend(before):
-            before = before[-_NEAR:]
+        for near in (_NEAR, _NEAREST):
+            if _has_trend(before):
+                before = before[-near:]
         level, shift = float(np.median(before)), float(np.median(after)) - float(np.median(before))
         worse = shift if direction == "lower" else -shift
         noise = _noise(before, after, difference_sigma(values))
@@ -89,6 +91,45 @@ class ChangePoint:
         evidence = {"before": level, "after": level + shift, "relative": relative, "z": z, "lasting": lasting}
         interval = (float(steps[first + low - 1]), float(steps[min(first + high, len(steps) - 1)]))
         return Anomaly(metric, "change_point", float(steps[at]), shift, severity, self.name, evidence, interval)
+
+
+class LostProgress:
+    """Holds the points after steps that are counted again against those logged just before, in order of logging.
+
+    A run that goes on from its last checkpoint is as good as it was; one that got an old one, or none, has lost what it
+    had learnt since. Only steps that go back by a twentieth of the run and more count.
+    """
+
+    name = "lost_progress"
+
+    def find(self, series: MetricSeries, direction: Direction | None) -> Sequence[Anomaly]:
+        """Return the first loss of what had been gained."""
+        import numpy as np
+
+        if direction is None or len(series.logged.steps) == len(series.points):
+            return []
+        known = np.array(
+            [(one.step, one.value) for one in series.points if isinstance(one.value, float | int)], dtype=np.float64
+        ).reshape(-1, 2)
+        steps, values = known.T
+        if len(values) < 2 * _FEWEST:
+            return []
+        back = np.flatnonzero(np.diff(steps) < -_BACK * float(steps.max() - steps.min())) + 1
+        sign = 1.0 if direction == "lower" else -1.0
+        for at in back.tolist():
+            before, after = values[max(0, at - _NEAR) : at], values[at : at + _NEAR]
+            if min(len(before), len(after)) < _FEWEST or not np.isfinite([*before, *after]).all():
+                continue
+            level, shift = float(np.median(before)), float(np.median(after) - np.median(before))
+            noise = _noise(before, after, difference_sigma(values))
+            z = min(abs(shift) / noise, 1e6) if noise > 0 else 1e6
+            relative = abs(shift) / max(abs(level), 1e-12)
+            if sign * shift > 0 and z >= _CLEAR and relative >= _WORTH:
+                evidence = {"before": level, "after": level + shift, "relative": relative, "z": z}
+                evidence["steps_back"] = float(steps[at - 1] - steps[at])
+                severity = by_relative_size(relative, z)
+                return [Anomaly(series.metric, "sudden_drop", float(steps[at]), shift, severity, self.name, evidence)]
+        return []
 
 
 def change_indices(values: NDArray[np.float64], settings: ChangePointSettings | None = None) -> list[int]:

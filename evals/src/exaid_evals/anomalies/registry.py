@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory
-from exaid_evals.anomalies.change_point import ChangePoint
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory, Severity
+from exaid_evals.anomalies.change_point import ChangePoint, LostProgress
 from exaid_evals.anomalies.retrospective import (
     NoProgress,
     Oscillation,
     OverfittingGap,
     UnscaledStart,
-    case_outliers,
     lost_balances,
 )
+from exaid_evals.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Restarts, Watches
 from exaid_evals.runs.history import LARGEST
@@ -55,7 +55,7 @@ def find_anomalies(
     """
     ways = directions_in(history, config) if directions is None else directions
     if history.steps_are == "case":
-        found = case_outliers(history.series, ways, config.anomaly_detection)
+        found = _case_outliers(history.series, ways, config.anomaly_detection)
     else:
         found = list(streamed(history.series, config.anomaly_detection, ways))
         excused = _restarts(history)
@@ -64,12 +64,48 @@ def find_anomalies(
                 restarted = any(low <= one.step <= high for low, high in excused)
                 evidence = {**one.evidence, "learning_rate_restart": True}
                 found.append(replace(one, severity="low", evidence=evidence) if restarted else one)
+            found += LostProgress().find(series, ways.get(metric))
             found += Oscillation(config.oscillation).find(series, ways.get(metric))
         found = lost_balances(found, history.series)
         found += OverfittingGap(config.overfitting).find_in(history.series, ways)
         found += NoProgress().find_in(history.series, ways)
         found += UnscaledStart().find_in(history.series, ways)
     return sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.step, one.metric, one.kind))
+
+
+def _case_outliers(
+    series: Mapping[str, Any], directions: Mapping[str, Direction], settings: DetectionSettings
+) -> list[Anomaly]:
+    """Return cases that stand far from the median of their metric; what is worse, where a direction is known.
+
+    Args:
+        series: metric → `MetricSeries`, whose steps are cases.
+        directions: metric → how it improves.
+        settings: threshold, in units of 1.4826 · MAD.
+    """
+    import numpy as np
+
+    found = []
+    for metric, one in series.items():
+        values = one.clean.values
+        if len(values) < 5:
+            continue
+        direction = directions.get(metric)
+        median, spread = rolling_around(values, settings.outlier_window)
+        sigma = np.maximum(spread, difference_sigma(values))
+        scores = np.where(sigma > 0, (values - median) / np.where(sigma > 0, sigma, 1.0), 0.0)
+        bad = scores < 0 if direction == "higher" else scores > 0 if direction == "lower" else scores != 0
+        for at in map(int, np.flatnonzero((np.abs(scores) >= settings.outlier_threshold) & bad)):
+            evidence = {
+                "value": float(values[at]),
+                "median": float(median[at]),
+                "z": float(scores[at]),
+                "threshold": settings.outlier_threshold,
+            }
+            severity: Severity = "low" if direction is None else "medium"
+            size = float(values[at] - median[at])
+            found.append(Anomaly(metric, "outlier", float(one.clean.steps[at]), size, severity, "outlier", evidence))
+    return found
 
 
 def _restarts(history: MetricHistory) -> list[tuple[float, float]]:

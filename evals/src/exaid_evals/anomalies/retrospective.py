@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
-from exaid_evals.anomalies.settings import DetectionSettings, OscillationSettings, OverfittingSettings
+from exaid_evals.anomalies.settings import OscillationSettings, OverfittingSettings
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ _AROUND = 40
 """Points whose median is a level."""
 _LONG = 2000
 """Points from which on the products of all pairs would take seconds."""
-_CHANCE, _LOW = 0.01, 0.1
+_CHANCE, _LOW, _LITTLE = 0.01, 0.1, 0.03
 _USUAL_CLASSES = (50, 100, 200, 365, 1000, 21841, 32000, 32768, 50257, 50304, 100277, 128256)
 """Of image sets and vocabularies; where no accuracy is logged, any number at all would be met by chance."""
+_CLEAR_RISE = 0.15
 _INSANE = 1e9
 """No loss that anybody minimises on purpose stays above this."""
 _UNSCALED, _UNSCALED_RATIO = 1e8, 1e4
@@ -84,7 +85,8 @@ class OverfittingGap:
 
     It is overfitting where the validation metric has lost `min_rise` of its best, slowly (the medians of the thirds
     since the best get worse one after the other; of fewer than eight values, each is worse than the one before), and
-    the training metric has improved since. From a quarter of the best it is high, from all of it critical.
+    the training metric has improved since. From a quarter of the best it is high, or from 15 % where the training loss
+    has fallen to a quarter since; from all of it critical.
     """
 
     name = "overfitting_gap"
@@ -123,14 +125,19 @@ class OverfittingGap:
         rising = bool((np.diff(since) > 0).all()) if few else thirds[0] < thirds[2] and thirds[1] < thirds[2] + noise
         if relative < self._settings.min_rise or not rising:
             return []
-        # A step down is a drop and no overfitting: most of the loss must not fall on one point.
-        if not few and (float(np.diff(since).max()) > 0.5 * lost + 2 * noise or lost < 4 * noise):
-            return []
         gained = _gained_since(training, float(steps[best]), direction)
         if gained <= 0:
             return []
+        # A step down is a drop and no overfitting: most of the loss must not fall on one point, unless the training
+        # gained most there too, as it does in the first epochs.
+        at = best + int(np.argmax(np.diff(since)))
+        sudden = float(values[at + 1] - values[at]) > 0.5 * lost + 2 * noise
+        quick = _between(training, float(steps[at]), float(steps[at + 1]), direction) >= 0.5 * gained
+        if not few and ((sudden and not quick) or lost < 4 * noise):
+            return []
         sign = 1.0 if direction == "lower" else -1.0
-        severity: Severity = "critical" if relative >= 1 else "high" if relative >= 0.25 else "medium"
+        by_heart = direction == "lower" and relative >= _CLEAR_RISE and _shrunk_since(training, float(steps[best]))
+        severity: Severity = "critical" if relative >= 1 else "high" if relative >= 0.25 or by_heart else "medium"
         evidence = {
             "best": sign * float(values[best]),
             "end": sign * end,
@@ -165,13 +172,30 @@ def _gained_since(training: MetricSeries, step: float, direction: Direction) -> 
     return gained if gained > difference_sigma(own) / math.sqrt(n) else 0.0
 
 
+def _between(training: MetricSeries, low: float, high: float, direction: Direction) -> float:
+    """Return by how much a training metric improved from its last value up to one step to that up to another."""
+    own = worsening(training.clean.values, direction)
+    ends = [own[training.clean.steps <= step][-1:] for step in (low, high)]
+    return float(ends[0][0] - ends[1][0]) if all(map(len, ends)) else 0.0
+
+
+def _shrunk_since(training: MetricSeries, step: float) -> bool:
+    """Return whether a loss fell to a quarter and less since a step: the training is learnt by heart."""
+    import numpy as np
+
+    values = training.clean.values
+    n = max(1, min(5, len(values) // 4))
+    at_best = values[training.clean.steps <= step][-n:]
+    return bool(len(at_best)) and 0 <= float(np.median(values[-n:])) <= float(np.median(at_best)) / 4
+
+
 class NoProgress:
     """Finds a loss that never falls: from its first values to its last it gains less than a hundredth of its level.
 
     It must be nearly still (its noise is below a hundredth too), or stand at the logarithm of a small number of
-    classes, where a classifier stands that guesses; a run that goes on from a good checkpoint is neither. A loss that
-    ends above 10⁹ is stuck whatever it does. One of several terms, such as `dfl_loss`, may be still while more of the
-    others fall by a tenth: that model learns.
+    classes, where a classifier stands that guesses, or beside accuracies that never leave 1/k; a run that goes on from
+    a good checkpoint is none of these. A loss that ends above 10⁹ is stuck whatever it does. One of several terms, such
+    as `dfl_loss`, may be still while more of the others fall by a tenth: that model learns.
     """
 
     name = "no_progress"
@@ -203,9 +227,10 @@ class NoProgress:
         gained = first - last if guesses else abs(first - last)
         flat = gained < max(0.01 * level, error * guesses) and float(values.min()) > last - max(0.02 * level, 6 * noise)
         still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
-        if last < _INSANE and not (flat and first > 0 and (still or guesses)):
+        never = min(first, float(np.median(values[:3]))) - last <= _LITTLE * level and _only_guesses(last, series)
+        if last < _INSANE and not never and not (flat and first > 0 and (still or guesses)):
             return None
-        evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses}
+        evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
         return Anomaly(
             part.metric, "no_progress", float(steps[0]), None, "high", self.name, evidence, end_step=float(steps[-1])
         )
@@ -312,6 +337,26 @@ def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) ->
     )
 
 
+def _only_guesses(loss: float, series: Mapping[str, MetricSeries]) -> bool:
+    """Return whether every accuracy stays at 1/k, beside a loss of about ln k or more, however noisy that is.
+
+    Steps that are far too large throw a classifier to and fro without its learning anything.
+    """
+    import numpy as np
+
+    found = [
+        [float(np.median(part)) for part in np.array_split(one.clean.values, 10)]
+        for name, one in series.items()
+        if (entry := metric_named(name)) and entry.name == "accuracy" and len(one.clean.values) >= 10
+    ]
+    usual = [float(np.median(one)) for one in found]
+    return bool(found) and all(
+        0 < middle < 0.6 and max(one) <= 1.3 * middle and abs(middle * (k := round(1 / middle)) - 1) < 0.15
+        and loss > 0.8 * math.log(k)
+        for middle, one in zip(usual, found, strict=True)
+    )  # fmt: skip
+
+
 def _all_low(series: Mapping[str, MetricSeries]) -> bool:
     """Tell whether an accuracy, recall or the like is logged five times and more, and none is ever above a tenth."""
     kinds = ("accuracy", "average_precision", "f1", "recall", "precision")
@@ -319,41 +364,6 @@ def _all_low(series: Mapping[str, MetricSeries]) -> bool:
     return max(map(len, found), default=0) >= 5 and all(
         one.min() >= 0 and one.max() <= _LOW for one in found if len(one)
     )
-
-
-def case_outliers(
-    series: Mapping[str, Any], directions: Mapping[str, Direction], settings: DetectionSettings
-) -> list[Anomaly]:
-    """Return cases that stand far from the median of their metric; what is worse, where a direction is known.
-
-    Args:
-        series: metric → `MetricSeries`, whose steps are cases.
-        directions: metric → how it improves.
-        settings: threshold, in units of 1.4826 · MAD.
-    """
-    import numpy as np
-
-    found = []
-    for metric, one in series.items():
-        values = one.clean.values
-        if len(values) < 5:
-            continue
-        direction = directions.get(metric)
-        median, spread = rolling_around(values, settings.outlier_window)
-        sigma = np.maximum(spread, difference_sigma(values))
-        scores = np.where(sigma > 0, (values - median) / np.where(sigma > 0, sigma, 1.0), 0.0)
-        bad = scores < 0 if direction == "higher" else scores > 0 if direction == "lower" else scores != 0
-        for at in map(int, np.flatnonzero((np.abs(scores) >= settings.outlier_threshold) & bad)):
-            evidence = {
-                "value": float(values[at]),
-                "median": float(median[at]),
-                "z": float(scores[at]),
-                "threshold": settings.outlier_threshold,
-            }
-            severity: Severity = "low" if direction is None else "medium"
-            size = float(values[at] - median[at])
-            found.append(Anomaly(metric, "outlier", float(one.clean.steps[at]), size, severity, "outlier", evidence))
-    return found
 
 
 def _rhythm(rest: NDArray[np.float64], least: float) -> tuple[int | None, float]:

@@ -53,8 +53,8 @@ METRICS: tuple[MetricName, ...] = (
     *_rows(
         """
         loss | loss | losses objective
-        error | error | err errors errs error_rate err_rate
-        cross_entropy | cross-entropy | crossentropy xent xentropy ce bce cross_entropy_loss log_loss logloss
+        error | error | err errors errs error_rate err_rate merror
+        cross_entropy | cross-entropy | crossentropy xent xentropy ce bce cross_entropy_loss log_loss logloss mlogloss
         negative_log_likelihood | negative log-likelihood | nll neg_log_likelihood neg_log_lik neg_loglikelihood
         perplexity | perplexity | ppl pplx
         bits_per_byte | bits per byte | bpb bpc bpd bits_per_char bits_per_character bits_per_dim
@@ -65,7 +65,7 @@ METRICS: tuple[MetricName, ...] = (
         expected_calibration_error | ECE | ece mce
         brier_score | Brier score | brier
         hinge | hinge loss | hinge_score
-        kl_divergence | KL divergence | kl kld kldiv
+        kl_divergence | KL divergence | kldiv
         word_error_rate | WER | wer
         character_error_rate | CER | cer ter translation_edit_rate char_error_rate
         edit_distance | edit distance | levenshtein levenshtein_distance hausdorff_distance frechet_distance
@@ -149,7 +149,7 @@ METRICS: tuple[MetricName, ...] = (
         policy_loss | policy loss | policy_gradient_loss pg_loss actor_loss loss_policy loss_actor loss_pi pi_loss
         entropy_loss | entropy loss | loss_entropy ent_loss
         entropy_coefficient_loss | entropy coefficient loss | ent_coef_loss alpha_loss
-        kl_loss | KL term | loss_kl kld_loss kl_div_loss
+        kl_loss | KL term | kl kld loss_kl kld_loss kl_div_loss
         """,
         None,
         "contested",
@@ -198,9 +198,13 @@ _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{
 _OF_SOMETHING = _set("std stderr var variance norm scale scaler weight weights threshold thr target clip")
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _TRAINING = _set("train training tr")
+_TAKEN_OVER = _set("step epoch batch total avg average mean running")
+"""Words that say over what a value is taken, and not of what."""
 _VALIDATION = _set("val valid validation eval evaluation test dev holdout")
 _EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character_error_rate frechet_inception_distance")
 """Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
+_EVALUATORS = ("metrics/", "accuracy/top", "single-label/", "multi-label/", "coco/", "pascal_voc/")
+"""With which the names begin that the evaluators of Ultralytics and OpenMMLab give."""
 _PASSED_OVER = (
     _TRAINING
     | _VALIDATION
@@ -302,11 +306,11 @@ def split_of(name: str) -> Split | None:
 def is_validation(metric: str) -> bool:
     """Tell whether a metric's name says that it was taken on data that the model does not learn from.
 
-    >>> [is_validation(name) for name in ("val/loss", "metrics/recall(B)", "bbox_mAP", "train/mAP", "loss")]
+    >>> [is_validation(name) for name in ("val/loss", "metrics/recall(B)", "accuracy/top1", "train/mAP", "loss")]
     [True, True, True, False, False]
     """
     split, entry = split_of(metric), metric_named(metric)
-    evaluated = metric.startswith("metrics/") or (entry is not None and entry.name in _EVALUATED)
+    evaluated = metric.startswith(_EVALUATORS) or (entry is not None and entry.name in _EVALUATED)
     return split == "validation" or (split is None and evaluated)
 
 
@@ -315,10 +319,12 @@ def counterpart(metric: str, known: Mapping[str, _T]) -> str | None:
 
     >>> counterpart("val/loss", {"lr": 0, "loss": 0}), counterpart("eval_accuracy", {"train_acc": 0})
     ('loss', None)
+    >>> counterpart("val_loss", {"train_loss_step": 0})
+    'train_loss_step'
     """
-    bare = [word for word in words_of(metric) if word not in _VALIDATION]
+    bare = [word for word in words_of(metric) if word not in _VALIDATION | _TAKEN_OVER]
     others = [(name, words_of(name)) for name in known if name != metric and split_of(name) != "validation"]
-    same = [name for name, words in others if [word for word in words if word not in _TRAINING] == bare]
+    same = [name for name, words in others if [word for word in words if word not in _TRAINING | _TAKEN_OVER] == bare]
     return min(same, key=lambda name: (split_of(name) != "train", name), default=None)
 
 

@@ -27,6 +27,7 @@ class Reaction:
         undefined: whether it was NaN or infinite there.
         stray: share of the steps after it that are far worse than those before ever were, while the others are not.
         quiet: whether it is as before once all its points after are taken together, though single ones stand out.
+        leapt: whether a loss of the training became far better at once.
     """
 
     metric: str
@@ -36,6 +37,7 @@ class Reaction:
     undefined: bool = False
     stray: float = 0.0
     quiet: bool = False
+    leapt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,9 +121,11 @@ def announced(context: Context) -> Iterator[Evidence]:
             yield Evidence(f"step {step:g}: {text}", 2.0, step)
 
 
-def scattered(context: Context) -> Iterator[Evidence]:
-    """Look for steps that are bad among others that are not."""
+def changed_data(context: Context) -> Iterator[Evidence]:
+    """Look for steps that are bad among others that are not, and for training data that became easier at once."""
     train = context.onset.train
+    if train is not None and train.leapt and is_validation(context.onset.anomaly.metric):
+        yield Evidence("the loss of the training fell to less than half at once: it learns from other data", 3.5)
     if train is not None and train.stray and train.z < 5:
         yield Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
+_LEAP, _STEADY = 0.4, 0.7
 
 
 def onsets(
@@ -56,6 +58,8 @@ def onsets(
 
 def _onset(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Onset:
     interval = drop.interval or (drop.step, drop.step)
+    if "steps_back" in drop.evidence:  # by order of steps nothing is left of what was there before
+        return Onset(drop, interval, Reaction(drop.metric, _z(drop), float(drop.evidence["relative"]), interval))
     train = training_reaction(history, directions, drop, interval)
     if train is not None and train.z >= 5 and drop.metric != train.metric:
         interval = train.interval
@@ -103,14 +107,15 @@ def training_reaction(
             reaction = _reaction(series, direction, interval, abs(like or 0.0))
             if reaction is not None:
                 found.append(reaction)
-    return max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
+    worst = max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
+    return worst and replace(worst, leapt=any(one.leapt for one in found))
 
 
 def _training_series(history: History, directions: Mapping[str, Direction]) -> list[tuple[str, Series, Direction]]:
     chosen = [
         (metric, series, directions[metric])
         for metric, series in history.series.items()
-        if metric in directions and not is_validation(metric)
+        if metric in directions and not is_validation(metric) and _moves(series)
     ]
     points = [
         Point(row.step, row.metrics["loss"])
@@ -120,6 +125,11 @@ def _training_series(history: History, directions: Mapping[str, Direction]) -> l
     if points and not chosen:
         chosen.append((_BATCH_LOSS, Series(_BATCH_LOSS, tuple(points)), "lower"))
     return chosen
+
+
+def _moves(series: Series) -> bool:
+    """Return whether a metric is ever another: what is constant, as a placeholder of 0, shows nothing of the model."""
+    return len(series.points) > len(series.clean) or bool(len(series.clean) and np.ptp(series.clean.values) > 0)
 
 
 def _reaction(series: Series, direction: Direction, interval: tuple[float, float], expected: float) -> Reaction | None:
@@ -150,7 +160,14 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     exact = (float(steps[at - 1]), float(steps[at])) if at else interval
     stray = _stray(values[steps <= low], values[steps > low])
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
-    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet)
+    leapt = direction == "lower" and z < 5 and len(after) >= _FEW and _has_leapt(values[before], values[after])
+    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt)
+
+
+def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
+    """Return whether a loss fell to less than half of what it was, where it had been nearly steady."""
+    early, late = (float(np.median(part)) for part in np.array_split(before, 2))
+    return 0 <= float(np.median(after)) < _LEAP * late and late > _STEADY * early > 0
 
 
 def _is_quiet(before: NDArray[np.float64], after: NDArray[np.float64], expected: float) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.analysis.causes.base import Context, Evidence
+from exaid_evals.analysis.causes.base import Context, Evidence, Reaction
 from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import is_validation, role_of_column
 
@@ -21,6 +21,7 @@ TIME = r"(step|batch|iter)[a-z_/.-]*(time|duration|seconds)|time_per"
 _RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MULTIPLIED = 1e6
 """Times its level: what gets so far has multiplied at each of many steps, in a feedback."""
+_FIRST, _SOME, _FAR_ABOVE = 6, 20, 3.0
 _EXPLODED = 8.0
 """Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
 
@@ -81,6 +82,8 @@ def norm(context: Context, series: Series) -> Iterator[Evidence]:
     earlier = series.clean.values[series.clean.steps < context.window[0]][-100:]
     if not len(inside) or len(earlier) < 5 or float(np.median(earlier)) <= 0:
         return
+    if float(np.ptp(earlier)) == 0 and float(inside.max()) == float(earlier[0]):
+        return  # a norm after clipping
     level, usual = float(np.median(earlier)), float(np.quantile(earlier, 0.99))
     ratio = float(inside.max()) / max(usual, 1e-12)
     if ratio >= 3:
@@ -97,11 +100,20 @@ def norm(context: Context, series: Series) -> Iterator[Evidence]:
 def _follows(context: Context, series: Series, high: float, ratio: float) -> bool:
     """Tell whether a norm rose because the loss did: a gradient that does harm is there before it, and larger."""
     drop, train = context.onset.anomaly, context.onset.train
+    low = context.window[0]
     moved = [] if train is None or train.undefined or train.z < 5 else [(train.relative, train.interval[1])]
     before = drop.evidence.get("before")
     if before and drop.magnitude and not is_validation(drop.metric):
         moved.append((abs(drop.magnitude / before), drop.step))
-    steps = series.clean.steps[(series.clean.values >= high) & (series.clean.steps >= context.window[0])]
+    if moved and train is not None and train.metric in context.history.series:
+        # Single batches may be bad before the level moves.
+        loss = context.history.series[train.metric].clean
+        ahead, inside = loss.values[loss.steps < low][-100:], (loss.steps >= low) & (loss.steps <= context.window[1])
+        usual = float(np.quantile(ahead, 0.99)) if len(ahead) else 0.0
+        wild = inside & (loss.values >= 3 * usual)
+        if usual > 0 and wild.any():
+            moved.append((float(loss.values[wild].max()) / usual - 1, float(loss.steps[wild][0])))
+    steps = series.clean.steps[(series.clean.values >= high) & (series.clean.steps >= low)]
     return bool(len(steps)) and any(
         ratio <= 1 + more < _MULTIPLIED and float(steps[0]) >= first for more, first in moved
     )
@@ -154,12 +166,23 @@ def exploded(context: Context) -> Iterator[Evidence]:
     if any(re.search(NORM, name, re.IGNORECASE) for name in context.history.series):
         return
     steady = any(re.search(RATE, name, re.IGNORECASE) for name in context.history.series)
-    if train is not None and train.relative >= _EXPLODED and train.z >= 10:
+    if train is not None and train.relative >= _EXPLODED and train.z >= 10 and _beyond_start(context, train):
         text = (
             f"{train.metric} rose to {1 + train.relative:.3g} times its level: steps were far too large for the model"
         )
         most = 1.0 if steady and train.relative < _MULTIPLIED else 3.0
         yield Evidence(text, min(most, 0.5 * math.log2(train.relative / 4)), train.interval[1])
+
+
+def _beyond_start(context: Context, train: Reaction) -> bool:
+    """Return whether a loss rose far above where the training began: wrong labels bring it back to about there."""
+    series = context.history.series.get(train.metric)
+    if series is None:
+        return True
+    clean = series.clean
+    began = float(np.median(clean.values[:_FIRST]))
+    reached = float(np.median(clean.values[clean.steps >= train.interval[1]][:_SOME]))
+    return abs(reached) >= _FAR_ABOVE * abs(began)
 
 
 def _inside(context: Context, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:

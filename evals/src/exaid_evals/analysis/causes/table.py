@@ -77,6 +77,8 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
     elif train.stray:
         text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
         yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
+    elif train.leapt and is_validation(context.onset.anomaly.metric):
+        return  # it learns from other data, which neither its health nor an evaluation explains
     elif train.z < 3 or train.quiet:
         fell = context.onset.anomaly
         # A reward that falls is not an evaluation on other data, and says nothing about one; and a loss that is NaN is
@@ -102,7 +104,7 @@ TABLE = (
             Look(batches.of_items, "the items of each batch (log_batch_metrics)"),
             Look(batches.images, "the images (--data-dir)"),
             Look(batches.announced),
-            Look(batches.scattered),
+            Look(batches.changed_data),
         ),
     ),
     CauseRule(

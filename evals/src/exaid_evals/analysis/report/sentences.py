@@ -92,7 +92,7 @@ def key_finding(analysis: Analysis) -> str:
         return f"No metric dropped. Noted: {again} steps were logged again, as by a run that resumed from a checkpoint."
     if analysis.history.n_steps < _FEW:
         return f"No metric dropped, as far as {counted(analysis.history.n_steps, analysis.history.steps_are)} can show."
-    return "No metric dropped, and nothing of weight stands out."
+    return "No metric dropped, and nothing else stands out."
 
 
 def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
@@ -101,17 +101,34 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
     # The drop shows at an evaluation; the training's own metrics may tell more exactly when it began.
     where = began if drop.interval == (low, high) else f"at step {drop.step:g}; it began {began}"
-    before, after = drop.evidence.get("before", drop.evidence.get("best")), drop.evidence.get("after")
-    after = drop.evidence.get("now") if after is None else after
-    size = f" from {number(before)} to {number(after)}" if before is not None and after is not None else ""
     cause = (
-        "the cause is not determined: what was logged speaks for none of the known ones"
+        "the cause is not determined"
         if diagnosis.named == "unknown"
-        else f"the evidence points to {diagnosis.named} ({believed(diagnosis.shares[0])} of the belief)"
+        else f"the evidence points to {diagnosis.named} ({believed(diagnosis.shares[0])})"
     )
     incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
     course = "" if incident is None else _course(incident)
-    return f"{drop.metric} {WHAT[drop.kind]}{size} {where}{course}; {cause}."
+    return f"{drop.metric} {_movement(drop)} {where}{course}; {cause}."
+
+
+def _movement(one: Anomaly) -> str:
+    """Return what a metric did, with the values before and after where they are known."""
+    numbers = one.evidence
+    before = numbers.get("before", numbers.get("best"))
+    after = numbers.get("after", numbers.get("now", numbers.get("end")))
+    if before is None or after is None:
+        return WHAT[one.kind]
+    verb = "fell" if after < before else "rose"
+    span = f"from {number(before)} to {number(after)}"
+    if one.kind == "change_point":
+        return f"{verb} {span} {'and stayed there' if numbers.get('lasting') else 'for a time'}"
+    how = {
+        "sudden_drop": f"{verb} suddenly {span}",
+        "divergence": f"diverged {span}",
+        "overfitting_gap": f"{verb} {span} while the training improved (overfitting)",
+        "unscaled_start": f"{verb} {span}: inputs, targets or weights are not scaled",
+    }
+    return how.get(one.kind, f"{WHAT[one.kind]} {span}")
 
 
 def _others(worst: Sequence[Incident], named: Anomaly) -> str:
@@ -132,10 +149,7 @@ def sentence(one: Incident) -> str:
     if lead.kind in ("overfitting_gap", "no_progress"):
         end = "" if lead.end_step is None else f" to {lead.end_step:g}"
         began = f"from step {lead.step:g}{end}"
-    before, after = lead.evidence.get("before", lead.evidence.get("best")), lead.evidence.get("after")
-    after = lead.evidence.get("now", lead.evidence.get("end")) if after is None else after
-    size = f" from {number(before)} to {number(after)}" if before is not None and after is not None else ""
-    return f"{lead.metric}{others} {WHAT[lead.kind]}{size}, {began}{_course(one)}"
+    return f"{lead.metric}{others} {_movement(lead)}, {began}{_course(one)}"
 
 
 def _course(one: Incident) -> str:
@@ -158,21 +172,17 @@ def recommendation(analysis: Analysis) -> str:
     if analysis.diagnosis is not None:
         return analysis.diagnosis.first.remedy
     if any(one.kind == "not_finite" for one in analysis.anomalies):
-        return "None, if a value that is NaN for once is known to happen: look at what the metric divides by."
+        return "No action is needed if a single NaN is expected; else look at what the metric divides by."
     if analysis.incidents:
-        return _ADVICE.get(
-            analysis.incidents[0].lead.kind, "Look at the steps that are named, if the difference matters."
-        )
-    return "Nothing needs to be done on the strength of this run alone."
+        return _ADVICE.get(analysis.incidents[0].lead.kind, "Look at the steps named, if the difference matters.")
+    return "No action is needed."
 
 
 _ADVICE = {
     "not_finite": "Find the first step whose loss is not a number, and look at its batch and gradient norm.",
     "no_progress": "Check that gradients reach the weights, the learning rate, and that inputs fit their labels.",
-    "unscaled_start": "Scale inputs and targets, or draw the first weights smaller: the run spent steps undoing that.",
-    "overfitting_gap": (
-        "Stop at the best validation point, or regularise more: the training goes on at the validation's cost."
-    ),
+    "unscaled_start": "Scale inputs and targets, or draw the first weights smaller.",
+    "overfitting_gap": ("Stop at the best validation point, or regularise more."),
     "divergence": "Lower the learning rate or clip gradients, and go on from the best checkpoint.",
 }
 
