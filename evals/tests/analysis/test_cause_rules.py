@@ -109,3 +109,41 @@ def test_a_constant_metric_is_no_evidence(constant: bool, family: str) -> None:
     train, validation = falling(60, 0.2, 0.005) * (not constant), falling(60, 0.3, 0.005, 1)
     validation[30:] += 3
     assert named(told({"train_loss": train, "val_loss": validation})) == family
+
+
+@pytest.mark.parametrize(("lost", "family"), [(True, "system"), (False, None)])
+def test_a_resumed_run_is_reported_if_it_lost_what_it_had_learnt(lost: bool, family: str | None) -> None:
+    """The steps go back by a third of the run: an old checkpoint has the loss of then, the last one goes on."""
+    loss = falling(300, 0.2, 0.01)
+    again = loss[100:] if lost else loss[200] + np.random.default_rng(2).normal(0, 0.01, 200)
+    rows = [{"step": at, "loss": float(value)} for at, value in enumerate(loss[:201])]
+    rows += [{"step": at, "loss": float(value)} for at, value in enumerate(again, start=100)]
+    assert named(analyse(history_of("run", "jsonl", rows))) == family
+
+
+def test_training_data_that_became_easier_are_told_from_a_changed_evaluation() -> None:
+    """The loss of the training falls at once where the validation gets worse: it learns something else."""
+    train, validation = falling(600, 0.2, 0.02), np.full(600, np.nan)
+    validation[19::20] = falling(30, 0.3, 0.01, 1)
+    validation[400:] += 2
+    train[385:] *= 0.1
+    assert named(told({"train_loss": train, "val_loss": validation})) == "data"
+
+
+@pytest.mark.parametrize(("reached", "family"), [(2.0, "unknown"), (50.0, "optimisation")])
+def test_a_loss_that_is_back_where_it_began_speaks_of_no_step_too_large(reached: float, family: str) -> None:
+    """Wrong labels make a small loss forty times what it was, and bring it to where guessing stands."""
+    loss, validation = falling(400, 0.05, 0.005), np.full(400, np.nan)
+    validation[19::20] = falling(20, 0.1, 0.005, 1)
+    loss[300:] += reached
+    validation[300:] += reached
+    assert named(told({"loss": loss, "val_loss": validation})) == family
+
+
+def test_a_validation_loss_that_creeps_up_is_no_changed_evaluation() -> None:
+    """Of boosted trees each curve is smooth: its rise is far above its noise at every step, and overfitting."""
+    at = np.arange(120)
+    train, validation = 0.8 * np.exp(-at / 4), 1.5 + 1.4 * (1 - np.exp(-((at - 6) ** 2) / 3000)) * (at > 6)
+    found = told({"train-mlogloss": train, "eval-mlogloss": validation + 0.06 * np.exp(-at / 3)})
+    assert named(found) is None
+    assert found.incidents[0].lead.kind == "overfitting_gap"

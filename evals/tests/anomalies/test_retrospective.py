@@ -157,6 +157,26 @@ def test_overfitting_shows_in_six_epochs() -> None:
         assert len(OverfittingGap().find_in(both, ways)) == n  # type: ignore[arg-type]
 
 
+def test_overfitting_may_begin_with_the_first_epoch() -> None:
+    """Most of the rise falls on the epoch in which the training gains most, as it does where few items are learnt."""
+    ways = {"train_loss": "lower", "val_loss": "lower"}
+    train = series([0.298, 0.069, 0.035, 0.026, 0.023, 0.023, 0.022, 0.022], "train_loss")
+    validation = series([0.413, 0.567, 0.601, 0.632, 0.647, 0.675, 0.656, 0.686], "val_loss")
+    (found,) = OverfittingGap().find_in({"train_loss": train, "val_loss": validation}, ways)  # type: ignore[arg-type]
+    assert found.severity == "high"
+
+
+def test_a_classifier_that_is_thrown_about_never_learns() -> None:
+    """Steps far too large: the loss is noisy and above ln 5, and the accuracy stays at a fifth."""
+    ways = {"loss": "lower", "val_acc": "higher"}
+    rng = np.random.default_rng(0)
+    both = {
+        "loss": series(1.9 + np.abs(rng.normal(0, 0.4, 300)), "loss"),
+        "val_acc": series(0.2 + rng.normal(0, 0.01, 20), "val_acc"),
+    }
+    assert [one.metric for one in NoProgress().find_in(both, ways)] == ["loss"]  # type: ignore[arg-type]
+
+
 def test_a_loss_that_never_falls_is_found() -> None:
     """One that stays at ln 10 beside an accuracy of a tenth; not one that goes on from a good checkpoint."""
     ways = {"loss": "lower", "val_accuracy": "higher"}

@@ -9,7 +9,7 @@ from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity, by_relat
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA, difference_sigma, rolling_around
 from exaid_evals.anomalies.settings import ChangePointSettings, DetectionSettings
 from exaid_evals.errors import DataError
-from exaid_evals.runs.metric_names import Direction
+from exaid_evals.runs.metric_names import Direction, metric_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,8 @@ class ChangePoint:
         for near in (_NEAR, _NEAREST):
             if _has_trend(before):
                 before = before[-near:]
+        if _has_trend(after):
+            after = after[:_NEAR]
         level, shift = float(np.median(before)), float(np.median(after)) - float(np.median(before))
         worse = shift if direction == "lower" else -shift
         noise = _noise(before, after, difference_sigma(values))
@@ -80,7 +82,8 @@ class ChangePoint:
             return None
         gained = 0.0 if direction is None else abs(level - float(np.median(values[:_NEAR])))
         relative = abs(shift) / max(abs(level), float(np.ptp(before)), _OF_GAIN * gained, 1e-12)
-        if direction is None and (relative < _LARGE or abs(values[at] - values[at - 1]) < abs(shift) / 2):
+        abrupt = abs(values[at] - values[at - 1]) >= abs(shift) / 2 or is_rival(metric)
+        if direction is None and (relative < _LARGE or not abrupt):
             return None
         end = float(np.median(values[-max(1, min(_AROUND, (len(values) - at) // 3 or 1)) :]))
         lasting = abs(end - level) >= abs(shift) / 2 and (end - level) * shift > 0
@@ -130,6 +133,12 @@ class LostProgress:
                 severity = by_relative_size(relative, z)
                 return [Anomaly(series.metric, "sudden_drop", float(steps[at]), shift, severity, self.name, evidence)]
         return []
+
+
+def is_rival(metric: str) -> bool:
+    """Return whether a metric is a discriminator's loss, which falls over many steps where it wins."""
+    entry = metric_named(metric)
+    return entry is not None and entry.name == "discriminator_loss"
 
 
 def change_indices(values: NDArray[np.float64], settings: ChangePointSettings | None = None) -> list[int]:
@@ -265,9 +274,9 @@ def _has_trend(values: NDArray[np.float64]) -> bool:
     """Tell whether values rise or fall by far more than their noise."""
     import numpy as np
 
-    third = len(values) // 3
-    if third < 3:
+    if len(values) < 5:
         return False
+    third = max(2, len(values) // 3)
     return bool(abs(np.median(values[-third:]) - np.median(values[:third])) > 3 * difference_sigma(values))
 
 

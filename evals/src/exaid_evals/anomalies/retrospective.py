@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
+from exaid_evals.anomalies.change_point import is_rival
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
 from exaid_evals.anomalies.settings import OscillationSettings, OverfittingSettings
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
@@ -227,7 +228,7 @@ class NoProgress:
         gained = first - last if guesses else abs(first - last)
         flat = gained < max(0.01 * level, error * guesses) and float(values.min()) > last - max(0.02 * level, 6 * noise)
         still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
-        never = min(first, float(np.median(values[:3]))) - last <= _LITTLE * level and _only_guesses(last, series)
+        never = min(first, float(values[0])) - last <= _LITTLE * level and _only_guesses(last, series)
         if last < _INSANE and not never and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
@@ -302,15 +303,12 @@ def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) 
     """
     import numpy as np
 
-    def called(metric: str, name: str) -> bool:
-        entry = metric_named(metric)
-        return entry is not None and entry.name == name
-
-    rivals = [one.clean for name, one in series.items() if called(name, "generator_loss")]
+    entries = {name: metric_named(name) for name in series}
+    rivals = [series[name].clean for name, entry in entries.items() if entry and entry.name == "generator_loss"]
     out = []
     for one in found:
         before, after = one.evidence.get("before", 0.0), one.evidence.get("after", 0.0)
-        won = one.kind == "change_point" and one.evidence["lasting"] and called(one.metric, "discriminator_loss")
+        won = one.kind == "change_point" and one.evidence["lasting"] and is_rival(one.metric)
         for rival in rivals if won and 0 <= after <= before / 4 else ():
             ahead, since = rival.values[rival.steps < one.step], rival.values[rival.steps >= one.step]
             if len(ahead) >= 10 and len(ahead) >= len(rival.values) / 10 and len(since) >= 10:

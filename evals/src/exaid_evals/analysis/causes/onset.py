@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
 _LEAP, _STEADY = 0.4, 0.7
+_JUMP = 0.3
 
 
 def onsets(
@@ -41,6 +43,10 @@ def onsets(
         most: drops at most.
     """
     drops = [one for one in anomalies if one.kind in _DROPS and one.metric in directions and _sure(one, primary)]
+    opened = {one.metric: one.step for one in anomalies if one.kind == "overfitting_gap"}
+    drops = [
+        one for one in drops if one.step < opened.get(one.metric, math.inf) or not _is_gradual(history, one)
+    ]  # a part of the gap
     if primary is not None:
         drops = [one for one in drops if one.metric == primary]
     if not drops:
@@ -54,6 +60,14 @@ def onsets(
     order = {one: at for at, one in enumerate(reversed(SEVERITIES))}
     rest = sorted((one for one in drops if one is not first), key=lambda one: (order[one.severity], -_z(one), one.step))
     return [_onset(history, directions, one) for one in [first, *rest][:most]]
+
+
+def _is_gradual(history: History, one: Anomaly) -> bool:
+    """Return whether a metric nowhere moved by much of a fall at once."""
+    clean = history.series[one.metric].clean
+    at = int(np.searchsorted(clean.steps, one.step))
+    jumps = np.abs(np.diff(clean.values[max(0, at - 2) : at + 3]))
+    return bool(one.magnitude and len(jumps) and float(jumps.max()) < _JUMP * abs(one.magnitude))
 
 
 def _onset(history: History, directions: Mapping[str, Direction], drop: Anomaly) -> Onset:

@@ -21,6 +21,7 @@ TIME = r"(step|batch|iter)[a-z_/.-]*(time|duration|seconds)|time_per"
 _RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MULTIPLIED = 1e6
 """Times its level: what gets so far has multiplied at each of many steps, in a feedback."""
+_GROWN = 4.0
 _FIRST, _SOME, _FAR_ABOVE = 6, 20, 3.0
 _EXPLODED = 8.0
 """Times its level that a loss has to rise by to speak of the steps' size, and of nothing else."""
@@ -95,6 +96,23 @@ def norm(context: Context, series: Series) -> Iterator[Evidence]:
         yield Evidence(text, weight, None, {"peak": float(inside.max()), "median_before": level, "q99_before": usual})
     elif ratio < 1.5:
         yield Evidence(f"{series.metric} stayed below {inside.max():.3g} (99 % before: {usual:.3g})", -1.5)
+
+
+def grown(context: Context, series: Series) -> Iterator[Evidence]:
+    """Look for a gradient norm that had grown by and by before the drop, while the loss had not as much."""
+    low, train = context.onset.interval[0], context.onset.train
+    ratio = _growth(series, low)
+    loss = context.history.series.get(train.metric) if train is not None else None
+    if ratio >= _GROWN and ratio >= 2 * (1.0 if loss is None else _growth(loss, low)):
+        text = f"{series.metric} had grown {ratio:.3g}-fold by then"
+        yield Evidence(text, min(3.0, math.log2(ratio)), low, {"ratio": ratio})
+
+
+def _growth(series: Series, step: float) -> float:
+    """Return the median of the last values up to a step over that of all before; 0 where these are few."""
+    values = series.clean.values[series.clean.steps <= step]
+    usual = float(np.median(values)) if len(values) >= 4 * _SOME else 0.0
+    return float(np.median(values[-_SOME:])) / usual if usual > 0 else 0.0
 
 
 def _follows(context: Context, series: Series, high: float, ratio: float) -> bool:

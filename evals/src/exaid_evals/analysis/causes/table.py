@@ -16,7 +16,7 @@ class Look(NamedTuple):
 
     Attributes:
         find: returns what the run says; None where what it needs was not logged.
-        needs: what that is.
+        needs: what that is; said once, where two need the same.
     """
 
     find: signals.Find
@@ -50,7 +50,7 @@ class CauseRule:
         for find, needs in self.looks:
             found = find(context)
             if found is None:
-                unseen.append(needs)
+                unseen += [needs] if needs else []
             else:
                 evidence += found
         if self.otherwise is not None and not any(one.weight > 0 for one in evidence):
@@ -114,6 +114,7 @@ TABLE = (
         (
             Look(signals.over(signals.RATE, signals.rate), "the learning rate"),
             Look(signals.over(signals.NORM, signals.norm), "the gradient norm"),
+            Look(signals.over(signals.NORM, signals.grown)),
             Look(signals.over(signals.SCALE, signals.scale), "the loss scale"),
             Look(signals.undefined),
             Look(signals.exploded),
