@@ -48,9 +48,9 @@ def test_the_table_has_means_and_what_is_not_supported() -> None:
     assert "concept_recall         0.500      1" in out.splitlines()
 
 
-@pytest.mark.parametrize("line", ['{"id": 1}', '{"summary": "a", "source": [1]}', "[]", "{"])
+@pytest.mark.parametrize("line", ['{"id": 1}', '{"summary": "a"}', '{"summary": "a", "source": [1]}', "[]", "{"])
 def test_what_is_no_note_is_named_by_line(line: str) -> None:
     """Exit status 1, the line and the remedy; no traceback."""
-    status, _, err = notes(f'{{"summary": "x"}}\n{line}\n')
+    status, _, err = notes(f'{{"summary": "x", "source": "y"}}\n{line}\n')
     assert (status, "Traceback" in err) == (1, False)
     assert "standard input:2" in err or "-:2" in err

@@ -39,6 +39,8 @@ Doctor: Your mother had asthma. You take metformin, five hundred milligrams twic
         ("An EKG was performed.", Verdict.CONTRADICTED),
         ("An EKG is recommended.", Verdict.SUPPORTED),
         ("Maternal asthma.", Verdict.SUPPORTED),
+        ("His mother has asthma.", Verdict.SUPPORTED),
+        ("Asthma.", Verdict.CONTRADICTED),
         ("Diabetic retinopathy on both sides.", Verdict.NOT_FOUND),
     ],
 )
@@ -46,6 +48,29 @@ def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: st
     """Numbers, units, sides, denials, answers to questions, synonyms and plans decide as a reader would."""
     judged = judge(comparison.read(statement), [comparison.read(DIALOGUE)])
     assert [one.verdict for one in judged] == [verdict], [one.reason for one in judged]
+
+
+@pytest.mark.parametrize(
+    ("statement", "source", "verdicts"),
+    [
+        ("Pneumonia.", "She may have pneumonia.", [Verdict.CONTRADICTED]),
+        ("Pneumonia is suspected.", "She may have pneumonia.", [Verdict.SUPPORTED]),
+        ("Pneumonia is suspected.", "She has pneumonia.", [Verdict.SUPPORTED]),
+        ("NKDA.", "No known drug allergies.", [Verdict.SUPPORTED]),
+        ("No known drug allergies.", "NKDA", [Verdict.SUPPORTED]),
+        ("Hypertension.", "PMH: HTN", [Verdict.SUPPORTED]),
+        ("BP 140/90.", "Her blood pressure is 140 over 90.", [Verdict.SUPPORTED]),
+        ("BP 150/90.", "Her blood pressure is 140 over 90.", [Verdict.CONTRADICTED]),
+        ("HR 88.", "The heart rate is 88.", [Verdict.SUPPORTED]),
+        ("Diabetes.", "Her sister has diabetes. She has diabetes too.", [Verdict.SUPPORTED]),
+    ],
+)
+def test_short_and_guarded_words_are_read(
+    comparison: Comparison, statement: str, source: str, verdicts: list[Verdict]
+) -> None:
+    """What clinicians shorten is what it stands for, a supposition is no finding, and blood pressure one value."""
+    judged = judge(comparison.read(statement), [comparison.read(source)])
+    assert [one.verdict for one in judged] == verdicts, [one.reason for one in judged]
 
 
 @pytest.mark.parametrize(

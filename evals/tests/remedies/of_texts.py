@@ -14,7 +14,8 @@ RATINGS = "item,rater,rating\n" + "".join(
 AGREEMENT = "agreement --human ratings.csv"
 LONG = [
     file(
-        'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; the last two may be absent',
+        'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; '
+        "one of the last two may be absent",
         "notes notes.jsonl",
         "notes.jsonl",
         '{"id": "a"}\n',

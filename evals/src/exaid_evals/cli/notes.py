@@ -48,13 +48,14 @@ def run(request: NotesRequest) -> int:
     """Compare summaries with clinicians' notes, and check each of their statements against what was said.
 
     FILE holds JSON Lines {"id", "summary", "source", "reference"}: source is the text, or list of texts, that the
-    summary was written from, reference a clinician's note; either may be absent. Without a file, or with -, standard
-    input is read. Against the reference: precision, recall and F1 of content words and values (`content`), of concepts
-    (`concept`), of clinical terms (`term`), of values with their units and of dates (`value`), ROUGE-1, -2 and -L, and
-    agreement of denials. Against both: the shares of statements that are supported, contradicted and not found, and
-    why. Shares of nothing are null. With --meaning the shares are given a second time, as `not_found_by_meaning` and so
-    on; there a statement also counts as supported where the source says the same in other words. With --judge a
-    language model judges the statements too, and the agreement of both judges is printed on standard error.
+    summary was written from, reference a clinician's note; one of them may be absent. Without a file, or with -,
+    standard input is read. Against the reference: precision, recall and F1 of content words and values (`content`),
+    of concepts (`concept`), of clinical terms (`term`), of values with their units and of dates (`value`), ROUGE-1,
+    -2 and -L, and agreement of denials. Against both: the shares of statements that are supported, contradicted and
+    not found, and why. Shares of nothing are null. With --meaning the shares are given a second time, as
+    `not_found_by_meaning` and so on; there a statement also counts as supported where the source says the same in
+    other words. With --judge a language model judges the statements too, and the agreement of both judges is
+    printed on standard error.
     """
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.concepts.registry import load_extractor

@@ -19,6 +19,8 @@ from exaid_evals.concepts.base import AnnotatingExtractor, Extractor, Mention
 from exaid_evals.concepts.tokens import JOIN, STOP, Tokenizer, Tokens
 from exaid_evals.factuality.values import read_value
 from exaid_evals.factuality.words import (
+    ABBREVIATED,
+    DENYING_ABBREVIATIONS,
     DENYING_WORDS,
     NO_WORDS,
     NOTHING_WORDS,
@@ -40,6 +42,8 @@ _LONGEST_HEADING = 2
 _REMEMBERED = 5_000
 """Texts; each is some hundred units."""
 _EMPTY = STOP_WORDS.union(SIDES, TIMES)
+KIN = frozenset(map(content_key, context.RELATIVES))
+"""Keys of words that name relatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Statement:
         text: as it stands there.
         start: its first code point.
         units: not empty, in order.
-        times: of its sentence, whether something is yet to be done, or has been done.
+        times: of its sentence, whether something is yet to be done, has been done, or is only supposed.
         sides: left, right, or both.
     """
 
@@ -186,11 +190,16 @@ def _units(
     found = list(_keys(tokens.words, begin, end))
     words = list(tokens.words[begin:end])
     spans = [(first - begin, last - begin) for (first, last), _, _ in found]
-    denied, others = negation.denied(words, spans), context.of_others(words, spans)
+    denied = negation.denied(words, spans)
+    # A relative is no finding here, though it is a unit.
+    theirs = context.of_others(words, [span for span, (_, key, _) in zip(spans, found, strict=True) if key not in KIN])
+    apart = [place for place, (_, key, _) in enumerate(found) if key not in KIN]
+    others = {apart[place] for place in theirs}
     for place, ((first, last), key, measure) in enumerate(found):
         start, behind = tokens.starts[first], tokens.end(last - 1)
         concepts = frozenset(one.concept_id for one in mentions if one.start < behind and start < one.end)
-        yield (first, last), Unit(key, start, (place in denied) != refused, place in others, measure, concepts)
+        no = place in denied or tokens.words[first] in DENYING_ABBREVIATIONS
+        yield (first, last), Unit(key, start, no != refused, place in others, measure, concepts)
 
 
 def _keys(words: Sequence[str], begin: int, end: int) -> Iterator[tuple[tuple[int, int], str, str]]:
@@ -204,5 +213,6 @@ def _keys(words: Sequence[str], begin: int, end: int) -> Iterator[tuple[tuple[in
         elif word in NOTHING_WRONG_WORDS:
             yield (index, behind), NOTHING_WRONG, ""
         elif len(word) > 1 and word[0].isalpha() and word not in _EMPTY:
-            yield (index, behind), content_key(word), ""
+            for meant in ABBREVIATED.get(word, (word,)):
+                yield (index, behind), content_key(meant), ""
         index = behind

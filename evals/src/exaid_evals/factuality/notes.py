@@ -15,7 +15,9 @@ from exaid_evals.factuality.support import Judged, Verdict, judge
 SAME_MEANING = 0.6
 """Cosine from which a statement and what a source says are the same in other words."""
 _SUMMARY, _SOURCE = ("summary", "candidate"), ("source", "dialogue", "conversation")
-_REMEDY = 'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; the last two may be absent'
+_REMEDY = (
+    'write {"id": …, "summary": "…", "source": "…", "reference": "…"} on each line; one of the last two may be absent'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
     """Read a record.
 
     Raises:
-        DataError: it has no summary, or something is no text.
+        DataError: it has no summary, nothing to measure it against, or something is no text.
     """
     summary, source = (
         next((record[alias] for alias in aliases if record.get(alias) is not None), None)
@@ -81,6 +83,8 @@ def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
     reference = record.get("reference")
     if not isinstance(summary, str) or not all(isinstance(one, str) for one in (*sources, reference or "")):
         raise DataError("summary, source and reference must be texts", where=f"{where}:{number}", remedy=_REMEDY)
+    if reference is None and not sources:
+        raise DataError("neither source nor reference to measure against", where=f"{where}:{number}", remedy=_REMEDY)
     return Note(record.get("id", number), summary, tuple(sources), reference)
 
 

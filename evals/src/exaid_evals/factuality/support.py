@@ -1,8 +1,8 @@
 """Whether each statement of a text is supported by what had been said, contradicted by it, or not to be found in it.
 
 Offline and deterministic: a statement is aligned with its sources word by word, through stems, words of one meaning and
-concepts; then numbers, units, sides, denials and plans have to agree. It reads no implication: what follows from the
-sources in other words is not found.
+concepts; then numbers, units, sides, denials, whose it is, plans and suppositions have to agree. It reads no
+implication: what follows from the sources in other words is not found.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exaid_evals.factuality.content import NOTHING_WRONG, Content, Statement, Unit
-from exaid_evals.factuality.words import DONE, PLANNED
+from exaid_evals.factuality.content import KIN, NOTHING_WRONG, Content, Statement, Unit
+from exaid_evals.factuality.words import DONE, PLANNED, SUPPOSED
 
 MISSING_SHARE = 1 / 3
 """Of the units of a statement: where more of them are in no source, the statement is not found."""
@@ -125,12 +125,19 @@ class Sources:
         if opposed and 2 * len(opposed) >= len(words):
             said = "affirmed" if opposed[0].denied else "denied"
             yield f"{said} there: {_shown(opposed, statement)}"
+        elsewhere = [
+            unit for unit, places in aligned if places and all(place.unit.other != unit.other for place in places)
+        ]
+        if 2 * len(elsewhere) >= len(words) > 0 and KIN.isdisjoint(unit.key for unit in words):  # maternal asthma
+            yield f"of {'the patient' if elsewhere[0].other else 'somebody else'} there: {_shown(elsewhere, statement)}"
         best = _best(aligned)
         there = frozenset[str]().union(*(one.sides for one in best))
         if statement.sides and there and not (statement.sides & there or "both" in there):
             yield f"{', '.join(sorted(there))} there"
         if statement.times == {DONE} and best and all(one.times == {PLANNED} for one in best):
             yield "planned there, not done"
+        if best and not statement.times & {SUPPOSED, PLANNED} and all(SUPPOSED in one.times for one in best):
+            yield "only supposed there"
 
 
 def _shown(units: Sequence[Unit], statement: Statement) -> str:

@@ -50,6 +50,8 @@ _UNITS = {
 }
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)([a-zµ%]*)")
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
+_PRESSURE = re.compile(r"(\d{2,3}) (?:/|over) (\d{2,3})", re.ASCII)
+_LOWEST, _HIGHEST = 30, 300  # mmHg
 _CENTURY = 30
 """Years of two digits up to it are of this century."""
 
@@ -78,7 +80,7 @@ def read_value(words: Sequence[str], index: int, end: int) -> Value | None:
     """
     if not (words[index][0].isdigit() or words[index] in _MONTHS or words[index] in _SPELLED or words[index] in _TENS):
         return None
-    return _date(words, index, end) or _quantity(words, index, end)
+    return _date(words, index, end) or _pressure(words, index, end) or _quantity(words, index, end)
 
 
 def _date(words: Sequence[str], index: int, end: int) -> Value | None:
@@ -101,6 +103,15 @@ def _date(words: Sequence[str], index: int, end: int) -> Value | None:
     ):
         return _dated(int(one), int(two), int(three), last + 1)
     return None
+
+
+def _pressure(words: Sequence[str], index: int, end: int) -> Value | None:
+    """Read a blood pressure: 140/90, or 140 over 90."""
+    found, behind = _PRESSURE.fullmatch(" ".join(words[index : min(end, index + 3)])), index + 3
+    following = words[behind] if behind < end else ""
+    if not found or following == "/" or not _LOWEST <= int(found[2]) < int(found[1]) <= _HIGHEST:
+        return None
+    return Value(f"{found[1]}/{found[2]}", "mmhg", behind + (following == "mmhg"))
 
 
 def _dated(year: int, month: int, day: int, end: int) -> Value | None:

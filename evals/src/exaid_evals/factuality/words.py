@@ -30,7 +30,7 @@ NOTHING_WORDS = frozenset(["none", "nil"])
 """Of those, the ones that deny whatever was asked."""
 NO_WORDS = frozenset("no nope nah not never none negative neither".split())  # noqa: SIM905
 DENYING_WORDS = NO_WORDS | frozenset("denies denied deny without nor cannot".split())  # noqa: SIM905
-PLANNED, DONE = "planned", "done"
+PLANNED, DONE, SUPPOSED = "planned", "done", "supposed"
 TIMES = {
     word: time
     for time, words in (
@@ -42,10 +42,11 @@ TIMES = {
             DONE,
             "underwent received performed completed given showed shows revealed reveals started stopped was were",
         ),
+        (SUPPOSED, "may might possible possibly probable probably suspected suspicious presumed questionable"),
     )
     for word in words.split()
 }
-"""Words that say whether something is yet to be done or has been done."""
+"""Words that say whether something is yet to be done or has been done, or is only supposed."""
 SIDES = {"left": "left", "right": "right", "bilateral": "both", "bilaterally": "both", "both": "both"}
 
 # A line: words that say the same in lay and clinical language.
@@ -89,6 +90,29 @@ daily day days everyday
 """
 _LINES = [line.split() for line in _SAME.strip().splitlines()]
 _KEYS = {word_key(word): stem(word_key(line[0])) for line in reversed(_LINES) for word in line}
+
+
+_ABBREVIATED = """
+bp blood pressure
+hr heart rate
+rr respiratory rate
+temp temperature
+wt weight
+ht height
+htn hypertension
+dm diabetes
+sob shortness breath
+cp chest pain
+uti urinary infection
+cad coronary disease
+mi myocardial infarction
+nkda drug allergy
+nka allergy
+"""
+ABBREVIATED = {short: words for short, *words in (line.split() for line in _ABBREVIATED.strip().splitlines())}
+"""What clinicians shorten, and the words that it stands for."""
+DENYING_ABBREVIATIONS = frozenset(["nkda", "nka"])
+"""These say that there is none."""
 
 
 def content_key(word: str) -> str:
