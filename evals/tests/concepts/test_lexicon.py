@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exaid_evals.concepts import AnnotatingExtractor, CachedExtractor, Extractor, Mention, concept_ids, held_out
+from exaid_evals.concepts import (
+    AnnotatingExtractor,
+    CachedExtractor,
+    Extractor,
+    Mention,
+    concept_ids,
+    held_out,
+    load_extractor,
+)
 from exaid_evals.concepts.compiled import Settings
 from exaid_evals.errors import ConfigError
 
@@ -72,6 +80,8 @@ def ids(lexicon: Extractor, text: str) -> frozenset[str]:
         ("elevated serum creatinine level", "HP:0003259"),
         ("Tachypnoea", "HP:0002789"),
         ("prednisolone", "DRUGBANK:DB00860"),
+        ("aspirin", "DRUGBANK:DB00945"),  # though there is aspirin-induced asthma
+        ("insulin", "NHS:insulin"),  # though its level is measured
         ("typical absence seizures", "HP:0011147"),
         ("absence of the septum pellucidum", "HP:0001331"),
         ("post-axial polydactyly", "HP:0100259"),
@@ -333,6 +343,15 @@ def test_another_process_compiles_the_same_bytes(lexicon: Extractor, cache_dir: 
     assert done.stdout.strip() == lexicon.id
     (here,) = [path for path in cache_dir.glob("*.json") if lexicon.id in path.read_text(encoding="utf-8")]
     assert (tmp_path / here.name).read_bytes() == here.read_bytes()
+
+
+def test_inheritance_and_course_are_found_on_request(lexicon: Extractor) -> None:
+    """By default only phenotypes are; asked for by name, the other branches of HPO are too."""
+    settings = {"vocabularies": ["hpo", "inheritance", "course"]}
+    text = "Autosomal dominant inheritance with congenital onset of ataxia."
+    asked = load_extractor("lexicon", settings, stop_entities=frozenset())
+    assert ids(asked, text) == {"HP:0000006", "HP:0003577", "HP:0001251"}
+    assert ids(lexicon, text) == {"HP:0001251"}
 
 
 def test_loading_from_the_cache_imports_no_spacy(lexicon: Extractor, cache_dir: Path) -> None:

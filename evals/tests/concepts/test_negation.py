@@ -19,6 +19,9 @@ KIT = Path(__file__).resolve().parents[4] / "shared" / "external" / "negation" /
     ("text", "affirmed"),
     [
         ("No fever.", []),
+        ("No fever, cough present.", ["cough"]),
+        ("No fever, rash or cough present.", []),
+        ("No present fever, cough or rash.", []),
         ("The patient denies chest pain.", []),
         ("without hepatomegaly", []),
         ("Fever was absent.", []),

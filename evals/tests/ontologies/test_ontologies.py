@@ -194,7 +194,7 @@ def test_a_missing_package_says_what_to_install() -> None:
 @pytest.mark.parametrize("function", [load_vocabulary, fingerprint])
 def test_unknown_vocabularies_are_refused_by_name(function: object) -> None:
     """A misspelt vocabulary is an error that lists the known ones."""
-    with pytest.raises(ConfigError, match="hpo, mesh, drugs"):
+    with pytest.raises(ConfigError, match="hpo, mesh, drugs, inheritance, course"):
         function("snomed")  # type: ignore[operator]
 
 

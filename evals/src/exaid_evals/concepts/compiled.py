@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import runpy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from exaid_evals.artifacts import cache
 from exaid_evals.concepts.names import compile_tables
 from exaid_evals.concepts.tables import Tables
 from exaid_evals.errors import ConfigError
-from exaid_evals.ontologies import NAMES, fingerprint, hpo, load_vocabulary
+from exaid_evals.ontologies import KNOWN, NAMES, drugs, fingerprint, hpo, load_vocabulary
 
-ALGORITHM = "lexicon-6"
+ALGORITHM = "lexicon-7"
 """Raise the number with every change of behaviour: it is part of each signature and of the cache's key."""
 
 
@@ -48,11 +48,11 @@ class Settings:
                 ConfigError(f"unknown lexicon settings {', '.join(unknown)}", remedy="known are vocabularies, negation")
             )
         names = raw.get("vocabularies", NAMES)
-        listed = isinstance(names, list | tuple) and bool(names) and all(name in NAMES for name in names)
+        listed = isinstance(names, list | tuple) and bool(names) and all(name in KNOWN for name in names)
         if not listed or len(set(names)) < len(names):
             problems.append(
                 ConfigError(
-                    f"vocabularies is {names!r}", remedy=f"give a list of distinct names out of {', '.join(NAMES)}"
+                    f"vocabularies is {names!r}", remedy=f"give a list of distinct names out of {', '.join(KNOWN)}"
                 )
             )
         negation = raw.get("negation", True)
@@ -90,9 +90,13 @@ def _compile(settings: Settings, stop_entities: frozenset[str]) -> dict[str, Any
     stop_words = runpy.run_path(str(distribution("spacy").locate_file("spacy/lang/en/stop_words.py")))["STOP_WORDS"]
     vocabularies = [load_vocabulary(name) for name in settings.vocabularies]
     compiled = compile_tables(
-        vocabularies, stop_entities=stop_entities, stop_words=stop_words, gene_symbols=hpo.gene_symbols()
+        vocabularies,
+        stop_entities=stop_entities,
+        stop_words=stop_words,
+        gene_symbols=hpo.gene_symbols(),
+        medicines=drugs.medicines() if "drugs" in settings.vocabularies else frozenset(),
     )
-    tables = {field.name: getattr(compiled, field.name) for field in fields(compiled)}
+    tables = asdict(compiled)
     names = {term.id: term.name for vocabulary in vocabularies for term in vocabulary.terms}
     # The tables stand for all that went into them: vocabularies, stop list, gene symbols, rules of selection.
     return {"id": f"{ALGORITHM}:{_hash([tables, asdict(settings)])[:8]}", "tables": tables, "names": names}

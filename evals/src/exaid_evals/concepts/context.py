@@ -9,6 +9,7 @@ is a trigger only as the subject of having something or as the place where it oc
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from exaid_evals.concepts import negation
@@ -68,30 +69,34 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
     denied: set[int] = set()
     others: set[int] = set()
     first = 0
+    heads = [match.first for match in matches]
     for begin, end in tokens.sentences():
-        last = first
-        while last < len(matches) and matches[last].first < end:
-            last += 1
-        words = tuple(tokens.words[begin:end]) if last > first else ()
-        if words and not _TRIGGER_WORDS.isdisjoint(words):
-            spans = tuple((match.first - begin, match.last - begin) for match in matches[first:last])
+        if first == len(heads):
+            break
+        if heads[first] >= end:
+            continue
+        last = bisect_left(heads, end, first)
+        words = tokens.words[begin:end]
+        if not _TRIGGER_WORDS.isdisjoint(words):
+            spans = tuple([(match.first - begin, match.last - begin) for match in matches[first:last]])
             no, not_theirs = _in_sentence(words, spans)
-            denied.update(first + index for index in no)
-            others.update(first + index for index in not_theirs)
-        if last > first and _answered_no(tokens, end):
-            denied.update(index for index in range(first, last) if matches[index].last == end)
-        if last > first and begin and tokens.words[begin - 1] == ":":
+            denied.update([first + index for index in no])
+            others.update([first + index for index in not_theirs])
+        if _answered_no(tokens, end):
+            denied.update([index for index in range(first, last) if matches[index].last == end])
+        if begin and tokens.words[begin - 1] == ":":
             before = tokens.words[max(0, begin - _HEADING) : begin - 1]
             if negation.denies_list(before):
                 denied.update(range(first, last))
             if before and before[-1] in RELATIVES:  # "sister: diabetes"
                 others.update(range(first, last))
-        denied.update(index for index in range(first, last) if _marked_absent(tokens, matches[index]))
         first = last
+    if "-" in tokens.words:
+        denied.update(index for index, match in enumerate(matches) if _marked_absent(tokens, match))
     return frozenset(denied), frozenset(others)
 
 
-def _in_sentence(words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> tuple[frozenset[int], frozenset[int]]:
+def _in_sentence(words: Sequence[str], spans: tuple[tuple[int, int], ...]) -> tuple[frozenset[int], frozenset[int]]:
     """Which spans of a sentence are denied, and which are not said of the patient."""
     tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}
     listed = list(words)
@@ -106,10 +111,8 @@ def _marked_absent(tokens: Tokens, match: Match) -> bool:
 
 def _answered_no(tokens: Tokens, end: int) -> bool:
     """Whether a colon and a denial follow: *allergies: none*."""
-    words, behind = tokens.words, end + 2
-    if end + 1 >= len(words) or words[end] != ":" or words[end + 1] not in _ANSWERS:
-        return False
-    return behind == len(words) or not words[behind].isalnum()
+    words = tokens.words
+    return words[end] == ":" and words[end + 1] in _ANSWERS and not words[end + 2].isalnum()
 
 
 def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:

@@ -7,16 +7,18 @@ say the same sentences over and over.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from exaid_evals.concepts.base import Mention
 from exaid_evals.concepts.compiled import Compiled, Settings, load_compiled
 from exaid_evals.concepts.context import not_affirmed
 from exaid_evals.concepts.matcher import Matcher
 from exaid_evals.concepts.short_forms import definitions, resolve, singular
-from exaid_evals.concepts.tokens import Tokenizer, divide
+from exaid_evals.concepts.tokens import PART_END, Tokenizer, divide
 
 _KNOWN, _LONGEST_KNOWN = 16_384, 1024
 """How many parts of texts are remembered, and of how many code points at most."""
@@ -25,20 +27,16 @@ _KNOWN_TEXTS = 1024
 
 _Meanings = tuple[tuple[str, str | None], ...]
 """Short forms, and the concept of each; None for one that is in no vocabulary."""
+_Part = tuple[str, bool, _Meanings]
+"""A part of a text, whether the text has words such as *don't*, and what it means by the part's short forms."""
 
 
-class _Read(NamedTuple):
-    """What was found in a part of a text.
+_Read = tuple[tuple[tuple[str, int, int, bool, Literal["patient", "other"], bool], ...], _Meanings, tuple[str, ...]]
+"""A part's mentions with offsets in it, the short forms that it introduces, those that it holds.
 
-    Attributes:
-        mentions: with offsets in the part.
-        introduced: the short forms that it introduces.
-        short_forms: those that it holds.
-    """
-
-    mentions: tuple[Mention, ...]
-    introduced: _Meanings
-    short_forms: frozenset[str]
+A tuple of tuples, for there are many, and the garbage collector lets these be.
+"""
+_NOTHING: _Read = ((), (), ())
 
 
 class LexiconExtractor:
@@ -59,7 +57,7 @@ class LexiconExtractor:
         self._compiled = compiled
         self._tokenize = Tokenizer()
         self._matcher = Matcher(compiled.tables)
-        self._known: dict[tuple[str, bool, _Meanings], _Read] = {}
+        self._known: dict[_Part, _Read] = {}
         self._of_text = lru_cache(_KNOWN_TEXTS)(self._annotate)
 
     @property
@@ -87,64 +85,70 @@ class LexiconExtractor:
 
     def _annotate(self, whole: str) -> tuple[Mention, ...]:
         text = divide(whole)
-        read = [(offset, part, self._read(part, text.contracted)) for offset, part in text.parts]
+        parts: list[_Part] = [(part, text.contracted, ()) for _, part in text.parts]
+        read = self._read(parts)
         introduced: dict[str, str | None] = {}
-        for _, _, one in read:
-            for short, concept_id in one.introduced:
+        for _, own, _ in read:
+            for short, concept_id in own:
                 introduced.setdefault(short, concept_id)
-        found: list[Mention] = []
-        for offset, part, one in read:
-            if introduced and not one.short_forms.isdisjoint(introduced):
-                meant = tuple((short, introduced[short]) for short in sorted(one.short_forms & introduced.keys()))
-                one = self._read(part, text.contracted, meant)
-            found += [_moved(mention, offset) for mention in one.mentions] if offset else one.mentions
-        return tuple(found)
-
-    def _read(self, part: str, contracted: bool, meant: _Meanings = ()) -> _Read:
-        """Return what a part of a text says, given what the whole text means by the short forms in it."""
-        key = part, contracted, meant
-        known = self._known.get(key)
-        if known is None:
-            known = self._newly_read(part, contracted, dict(meant))
-            if len(part) <= _LONGEST_KNOWN:
-                if len(self._known) >= _KNOWN:
-                    self._known.clear()
-                self._known[key] = known
-        return known
-
-    def _newly_read(self, part: str, contracted: bool, meant: Mapping[str, str | None]) -> _Read:
-        tokens = self._tokenize(part, contracted=contracted)
-        matches = self._matcher.match(tokens)
-        introduced: Mapping[str, str | None] = {}
-        if tokens.short_forms:
-            introduced = definitions(part, tokens, matches)
-            matches = resolve(tokens, matches, meant or introduced, self._compiled.tables.acronyms)
-        mentions: tuple[Mention, ...] = ()
-        if matches:
-            denied, of_others = not_affirmed(tokens, matches)
-            mentions = tuple(
-                Mention(
-                    match.concept_id,
-                    tokens.starts[match.first],
-                    tokens.end(match.last - 1),
-                    index in denied,
-                    "other" if index in of_others else "patient",
-                    match.nested,
-                )
-                for index, match in enumerate(matches)
+        if introduced:
+            meant = (sorted(introduced.keys() & short_forms) for _, _, short_forms in read)
+            read = self._read(
+                [
+                    (part, contracted, tuple([(short, introduced[short]) for short in shorts]))
+                    for (part, contracted, _), shorts in zip(parts, meant, strict=True)
+                ]
             )
-        return _Read(mentions, tuple(introduced.items()), frozenset(map(singular, tokens.short_forms.values())))
+        return tuple(
+            [
+                Mention(concept_id, offset + start, offset + end, negated, experiencer, nested)
+                for (offset, _), (mentions, _, _) in zip(text.parts, read, strict=True)
+                for concept_id, start, end, negated, experiencer, nested in mentions
+            ]
+        )
 
+    def _read(self, parts: Sequence[_Part]) -> list[_Read]:
+        """Return what the parts of a text say."""
+        new = [part for part in dict.fromkeys(parts) if part not in self._known]
+        newly: dict[_Part, _Read] = {}
+        for ascii_only in (True, False):  # the others take twice the time
+            alike = [part for part in new if part[0].isascii() is ascii_only]
+            if alike:
+                newly.update(zip(alike, self._newly_read(alike), strict=True))
+        read = [newly[part] if part in newly else self._known[part] for part in parts]
+        if len(self._known) + len(newly) > _KNOWN:
+            self._known.clear()
+        self._known.update((part, one) for part, one in newly.items() if len(part[0]) <= _LONGEST_KNOWN)
+        return read
 
-def _moved(mention: Mention, by: int) -> Mention:
-    return Mention(
-        mention.concept_id,
-        mention.start + by,
-        mention.end + by,
-        mention.negated,
-        mention.experiencer,
-        mention.nested,
-    )
+    def _newly_read(self, parts: Sequence[_Part]) -> list[_Read]:
+        tokens = self._tokenize(*[part for part, _, _ in parts], contracted=parts[0][1])
+        ends = [index for index, spelled in enumerate(tokens.spelled) if spelled == PART_END]
+        matches = self._matcher.match(tokens)
+        place = {index: bisect_left(ends, index) for index in tokens.short_forms}
+        introduced: defaultdict[int, dict[str, str | None]] = defaultdict(dict)
+        short_forms: defaultdict[int, list[str]] = defaultdict(list)
+        if place:
+            for index, spelled in tokens.short_forms.items():
+                short_forms[place[index]].append(singular(spelled))
+            for index, (short, concept_id) in definitions(tokens, matches).items():
+                introduced[place[index]].setdefault(short, concept_id)
+            local = {index: dict(parts[at][2]) or introduced[at] for index, at in place.items()}
+            matches = resolve(tokens, matches, local, self._compiled.tables.acronyms)
+        found: defaultdict[int, list[tuple[str, int, int, bool, Literal["patient", "other"], bool]]] = defaultdict(list)
+        denied, of_others = not_affirmed(tokens, matches)
+        for index, match in enumerate(matches):
+            at = bisect_left(ends, match.first)
+            begin = tokens.end(ends[at - 1]) if at else 0
+            first, last = tokens.starts[match.first] - begin, tokens.end(match.last - 1) - begin
+            experiencer: Literal["patient", "other"] = "other" if index in of_others else "patient"
+            found[at].append((match.concept_id, first, last, index in denied, experiencer, match.nested))
+        return [
+            (tuple(found[at]), tuple(introduced[at].items()), tuple(short_forms[at]))
+            if at in found or at in short_forms
+            else _NOTHING
+            for at in range(len(parts))
+        ]
 
 
 def build(settings: Mapping[str, Any], *, stop_entities: frozenset[str]) -> LexiconExtractor:

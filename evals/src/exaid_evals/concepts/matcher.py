@@ -9,18 +9,29 @@ do *short stature and limbs* and *anomalies of the ribs and spine*. A part that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress, pairwise
+from operator import not_
 from typing import NamedTuple
 
-from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, stem
-from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
-from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Sentence, Tokens
+from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, PART_KEYS, specific_alike
+from exaid_evals.concepts.tables import (
+    CAPITALISED,
+    JOINED,
+    PLURAL,
+    STRICT,
+    Phrase,
+    Tables,
+    candidates,
+    phrases_in,
+    unpacked,
+)
+from exaid_evals.concepts.tokens import BREAK, CONJUNCTIONS, CONTENT, FREE, JOIN, Tokens
 
-_SPARE = 10  # tokens that a phrase may span beyond its own words
 _REMEMBERED = 8192  # entries
 _LONGEST_LIST = 5  # words that stand between a shared word and the rest
 _LONGEST_PART = 3  # words of the last part of a coordination before the head
+_SURELY_SPECIFIC = 2  # words without one that says only that something is wrong
 _HEAD_OF = frozenset(["of", "in", "to", "on", "affecting"])
 
 _ARTICLES = frozenset(["of", "the", "a", "an", "s", "its", "his", "her", "their", "-"])
@@ -55,9 +66,6 @@ _OF_ITS_OWN = frozenset(
 )
 """Behind an adjective these add little to what it says: *pain in the abdominal region*."""
 _PREDICATE = frozenset(["is", "are", "was", "were", "be", "been", "being", "remained", "became", "appeared"])
-# A noun and its adjective: hypotonia, hypotonic; microcephaly, microcephalic; pigmentation, pigmented.
-_QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
-_NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
 
 
 class Match(NamedTuple):
@@ -81,12 +89,10 @@ class _Found(NamedTuple):
     places: tuple[int, ...]
     concept_id: str
     flags: int
-    shared: bool
+    shared: bool = False
 
 
-_Candidate = tuple[tuple[int, ...], str]
-"""Places of a phrase, in order, and its key in the tables."""
-_Entry = tuple[str, list[str], int]
+_Entry = tuple[str, tuple[str, ...], int]
 """Concept, keys of the name's words, flags."""
 
 
@@ -104,116 +110,129 @@ class Matcher:
         self._parents = tables.parents
         self._vocabulary = frozenset(tables.stems)
         self._ancestors: dict[str, frozenset[str]] = {}
-        self._entries: dict[tuple[str, tuple[str, ...]], _Entry | None] = {}
+        self._entries: dict[tuple[str, ...], _Entry | None] = {}
+        self._pairs: dict[str, Sequence[Phrase]] = {}
 
     def match(self, tokens: Tokens) -> list[Match]:
         """Find phrases, ordered by first token; nested ones are marked."""
-        found: list[Match] = []
-        if len(self._entries) > _REMEMBERED:
-            self._entries.clear()
+        for memory in (self._entries, self._pairs):
+            if len(memory) > _REMEMBERED:
+                memory.clear()
+        stems, phrases, anchoring = tokens.stems, self._phrases, self._anchoring
+        alone = iter([place for place, word in enumerate(stems) if word in phrases])
+        single, found = next(alone, len(stems)), list[Match]()
         for first, last in tokens.sentences():
-            candidates = self._candidates(tokens.stems[first:last])
-            if candidates:
-                here = self._resolve(tokens.part(first, last), candidates)
-                found += [Match(first + one.first, first + one.last, one.concept_id, one.nested) for one in here]
+            here = list[_Found]()
+            while single < last:
+                if entry := self._entry(tokens, (single,), stems[single]):
+                    here.append(_Found((single,), *entry))
+                single = next(alone, len(stems))
+            present = set(stems[first:last])
+            anchors = list(present & anchoring)
+            without = list(map(present.isdisjoint, map(self._anchors.__getitem__, anchors)))
+            if not all(without):
+                pairs = [
+                    (anchor, self._of_pair(anchor, second), second)
+                    for anchor in compress(anchors, map(not_, without))
+                    for second in self._anchors[anchor].keys() & present
+                ]
+                where: dict[str, list[int]] = {}
+                for place in range(first, last):
+                    where.setdefault(stems[place], []).append(place)
+                self._add_phrases(tokens, where, pairs, here)
+            if len(here) == 1:
+                ((places, concept_id, _, _),) = here
+                found.append(Match(places[0], places[-1] + 1, concept_id))
+            elif here:
+                found += self._resolve(tokens, here)
         return found
 
-    def _candidates(self, stems: Sequence[str]) -> dict[_Candidate, None]:
-        """Return the places of each phrase all of whose words a sentence has, near to each other."""
-        found: dict[_Candidate, None] = {}
-        present = set(stems)
-        where: dict[str, list[int]] = {}
-        for anchor in present & self._anchoring:
-            phrases = self._anchors[anchor]
-            seconds = phrases.keys() & present
-            alone = phrases.get("", ())
-            if not (seconds or alone):
-                continue
-            if not where:
-                for place, word in enumerate(stems):
-                    where.setdefault(word, []).append(place)
-            for place in where[anchor]:
-                for key in alone:
-                    found[(place,), key] = None
-            for second in seconds:
-                for key in phrases[second]:
-                    others = key.split(" ")
-                    if len(others) > 2 and not present.issuperset(others):
-                        continue
-                    others.remove(anchor)
-                    for place in where[anchor]:
-                        places = tuple(sorted([place, *[_nearest(where[word], place) for word in others]]))
-                        if places[-1] - places[0] <= len(places) + _SPARE:
-                            found[places, key] = None
-        return found
+    def _of_pair(self, anchor: str, second: str) -> Sequence[Phrase]:
+        lines = self._anchors[anchor][second]
+        known = self._pairs.get(lines)
+        if known is None:
+            known = self._pairs[lines] = phrases_in(lines)
+        return known
 
-    def _in_sentence(self, tokens: Sentence, candidates: Iterable[_Candidate]) -> Iterator[_Found]:
-        """Yield the phrases of a sentence, as far as their words stand in one noun phrase."""
-        whole, apart = [], []
-        for places, key in candidates:
+    def _add_phrases(
+        self,
+        tokens: Tokens,
+        where: Mapping[str, Sequence[int]],
+        pairs: Iterable[tuple[str, Sequence[Phrase], str]],
+        whole: list[_Found],
+    ) -> None:
+        """Add the phrases of a sentence, as far as their words stand in one noun phrase."""
+        apart = []
+        for places, key in candidates(where, pairs):
+            gaps: list[list[int]] = []
+            if places[-1] - places[0] >= len(places):
+                gaps = _gaps(tokens, places)
+                if gaps and JOIN not in tokens.kinds[places[0] : places[-1]]:
+                    continue
             entry = self._entry(tokens, places, key)
             if entry is None:
                 continue
-            gaps = _gaps(tokens, places)
-            if entry[1] & STRICT and not _contiguous(tokens, places):
+            concept_id, flags = entry
+            if flags & STRICT and not _contiguous(tokens, places):
                 continue
-            joined = entry[1] & JOINED and all(_joined(tokens, gap) for gap in gaps)
+            joined = flags & JOINED and all(_joined(tokens, gap) for gap in gaps)
             if not gaps or joined or (len(gaps) == 1 and _inverted(tokens, places, gaps[0])):
-                whole.append(_Found(places, *entry, shared=False))
-            elif len(gaps) == 1 and not entry[1] & STRICT:
-                apart.append((places, entry, gaps[0]))
-        yield from whole
-        closed = {found.places[-1] for found in whole if not found.flags & (JOINED | STRICT)}
-        for places, entry, gap in apart:
-            if self._shares(tokens, places, gap, closed):
-                yield _Found(places, *entry, shared=True)
+                whole.append(_Found(places, concept_id, flags))
+            elif len(gaps) == 1 and not flags & STRICT:
+                apart.append((_Found(places, concept_id, flags, shared=True), gaps[0]))
+        if apart:
+            closed = {found.places[-1] for found in whole if not found.flags & (JOINED | STRICT)}
+            whole += [found for found, gap in apart if self._shares(tokens, found.places, gap, closed)]
 
     def _best(self, key: str, keys: tuple[str, ...]) -> _Entry | None:
         """The entry that suits some words best; None where none does."""
         words = " ".join(sorted(keys))
+        vague = len(keys) < _SURELY_SPECIFIC or not {ABNORMAL, IMPAIRED}.isdisjoint(key.split(" "))
         best: tuple[tuple[int, int], _Entry] | None = None
-        for concept_id, spelled, flags in self._phrases[key]:
-            if spelled != words and (flags & STRICT or not _specific_alike(keys, spelled.split(" "))):
+        entries = unpacked(self._phrases[key])
+        for concept_id, spelled, flags in entries:
+            if spelled != words and (flags & STRICT or (vague and not specific_alike(keys, spelled.split(" ")))):
                 continue
+            if len(entries) == 1:
+                return concept_id, tuple(spelled.split(" ")), flags
             # What other vocabularies call so counts only where no phenotype is called nearly so.
-            own = spelled.split(" ")
+            own = frozenset(spelled.split(" "))
             # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
-            common = -1 if flags & STRICT else len(set(own).difference(PART_KEYS).intersection(keys))
-            agreement = (common, -len(set(own).difference(keys, PART_KEYS)))
+            common = -1 if flags & STRICT else len(own.difference(PART_KEYS).intersection(keys))
+            agreement = (common, -len(own.difference(keys, PART_KEYS)))
             if best is None or agreement > best[0]:
-                best = (agreement, (concept_id, own, flags))
+                best = (agreement, (concept_id, tuple(spelled.split(" ")), flags))
         return best[1] if best else None
 
-    def _entry(self, tokens: Sentence, places: tuple[int, ...], key: str) -> tuple[str, int] | None:
+    def _entry(self, tokens: Tokens, places: tuple[int, ...], key: str) -> tuple[str, int] | None:
         """The concept and flags of the entry that suits the words best; None where none does."""
-        known = (key, tuple([tokens.keys[place] for place in places]))
-        if known in self._entries:
-            best = self._entries[known]
+        words, last = tokens.words, places[-1]
+        keys = tuple([tokens.keys[place] for place in places])
+        if keys in self._entries:
+            best = self._entries[keys]
         else:
-            best = self._entries[known] = self._best(*known)
+            best = self._entries[keys] = self._best(key, keys)
         if best is None:
             return None
         concept_id, spelled, flags = best
-        last = places[-1]
-        if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
+        if flags:
+            if flags & CAPITALISED and not tokens.spelled[places[0]][0].isupper():
+                return None
+            if flags & PLURAL and not words[last].endswith("s"):
+                return None
+        if "second" in key and any(words[place] == "secondary" and words[place + 1] == "to" for place in places):
             return None
-        if tokens.words[last - 1] in ("that", "which", "who") and len(places) > 1:
-            return None  # "a disorder that affects": a verb
-        if any(
-            tokens.words[place] == "secondary" and tokens.words[place + 1 : place + 2] == ("to",) for place in places
-        ):
+        if tokens.kinds[last + 1] == CONTENT and _describes_next(tokens, places, spelled):
             return None
-        if flags & PLURAL and not tokens.words[last].endswith("s"):
-            return None
-        if _describes_next(tokens, places, spelled):
-            return None
-        adjacent = len(places) > 1 and places[-2] == last - 1 and not tokens.words[last - 1].endswith("ly")
-        ends_in_verb = adjacent and tokens.keys[last].endswith("ed")
-        if ends_in_verb and tokens.keys[last] not in spelled:
-            return None  # "a small hand narrowed it down"
+        if len(places) > 1:
+            if words[last - 1] in ("that", "which", "who"):
+                return None  # "a disorder that affects": a verb
+            verb = keys[-1].endswith("ed") and places[-2] == last - 1 and not words[last - 1].endswith("ly")
+            if verb and keys[-1] not in spelled:
+                return None  # "a small hand narrowed it down"
         return concept_id, flags
 
-    def _shares(self, tokens: Sentence, places: tuple[int, ...], gap: list[int], closed: set[int]) -> bool:
+    def _shares(self, tokens: Tokens, places: tuple[int, ...], gap: list[int], closed: set[int]) -> bool:
         """Whether what stands between the words of a phrase is the other part of a coordination that shares some."""
         kinds, words = tokens.kinds, tokens.words
         inner = [place for place in gap if kinds[place] == CONTENT]
@@ -243,12 +262,25 @@ class Matcher:
             return len(inner) == 1 and joins in _ONE_JOIN and after == gap[-1] + 1  # "short stature and limbs"
         return False
 
-    def _resolve(self, tokens: Sentence, candidates: Iterable[_Candidate]) -> list[Match]:
+    def _resolve(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
         """Keep the longest of phrases that lie within each other, and of the others those that say less, marked."""
-        found = list(self._in_sentence(tokens, candidates))
+        if any(one.flags & JOINED for one in found):
+            found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
+        found.sort()
+        matches, end = list[Match](), -1
+        group = list[_Found]()
+        for one in found:
+            if one.places[0] > end:
+                matches += self._resolve_group(tokens, group)
+                group = []
+            group.append(one)
+            end = max(end, one.places[-1])
+        return matches + self._resolve_group(tokens, group)
+
+    def _resolve_group(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
+        """Resolve phrases that overlap."""
         if len(found) == 1:
             return [Match(found[0].places[0], found[0].places[-1] + 1, found[0].concept_id)]
-        found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
         found.sort(key=lambda one: (one.shared, -len(one.places), one.places[-1] - one.places[0], one.concept_id))
         kept: list[_Found] = []
         nested: list[_Found] = []
@@ -277,16 +309,14 @@ class Matcher:
     def _above(self, concept_id: str) -> frozenset[str]:
         known = self._ancestors.get(concept_id)
         if known is None:
-            parents = self._parents.get(concept_id, [])
+            parents = self._parents.get(concept_id, "").split()
             known = self._ancestors[concept_id] = frozenset(parents).union(*map(self._above, parents))
         return known
 
 
-def _describes_next(tokens: Sentence, places: Sequence[int], spelled: Sequence[str]) -> bool:
+def _describes_next(tokens: Tokens, places: Sequence[int], spelled: Sequence[str]) -> bool:
     """Whether a phrase ends in an adjective that belongs to the noun behind it: *poor visual contact*."""
     last = places[-1]
-    if last + 1 == len(tokens.kinds) or tokens.kinds[last + 1] != CONTENT:
-        return False
     key, following = tokens.keys[last], tokens.words[last + 1]
     if following in _PERSONS:
         return False
@@ -297,15 +327,11 @@ def _describes_next(tokens: Sentence, places: Sequence[int], spelled: Sequence[s
     return _PREDICATE.isdisjoint(tokens.words[places[-2] + 1 : last])
 
 
-def _nearest(places: Sequence[int], place: int) -> int:
-    return places[0] if len(places) == 1 else min(places, key=lambda at: abs(at - place))
-
-
 def _tight(found: _Found) -> bool:
     return found.places[-1] - found.places[0] <= len(found.places)
 
 
-def _gaps(tokens: Sentence, places: Sequence[int]) -> list[list[int]]:
+def _gaps(tokens: Tokens, places: Sequence[int]) -> list[list[int]]:
     """The tokens between the words of a phrase that it may not simply skip, run by run."""
     gaps = []
     kinds, stems = tokens.kinds, tokens.stems
@@ -320,25 +346,25 @@ def _gaps(tokens: Sentence, places: Sequence[int]) -> list[list[int]]:
     return gaps
 
 
-def _contiguous(tokens: Sentence, places: Sequence[int]) -> bool:
+def _contiguous(tokens: Tokens, places: Sequence[int]) -> bool:
     """Whether nothing stands between the words of a phrase but articles and *of*."""
     between = set(tokens.words[places[0] : places[-1] + 1]) - {tokens.words[place] for place in places}
     return between <= _ARTICLES
 
 
-def _inverted(tokens: Sentence, places: Sequence[int], gap: Sequence[int]) -> bool:
+def _inverted(tokens: Tokens, places: Sequence[int], gap: Sequence[int]) -> bool:
     """Whether a phrase is a head, a comma and adjectives that end the clause: *septal defect, ventricular*."""
     behind = [place for place in places if place > gap[-1]]
-    closed = behind[-1] + 1 == len(tokens.kinds) or tokens.kinds[behind[-1] + 1] not in (CONTENT, FREE)
+    closed = tokens.kinds[behind[-1] + 1] not in (CONTENT, FREE)
     adjectives = all(tokens.kinds[place] == FREE or _ADJECTIVE.search(tokens.keys[place]) for place in behind)
     return len(gap) == 1 and tokens.words[gap[0]] == "," and closed and adjectives
 
 
-def _joined(tokens: Sentence, gap: Sequence[int]) -> bool:
+def _joined(tokens: Tokens, gap: Sequence[int]) -> bool:
     return len(gap) == 1 and tokens.kinds[gap[0]] == JOIN
 
 
-def _is_sum_of_parts(tokens: Sentence, one: _Found, found: Sequence[_Found]) -> bool:
+def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found]) -> bool:
     """Whether a name that is itself a coordination stands where all its parts are concepts: *cleft lip and palate*."""
     if not one.flags & JOINED:
         return False
@@ -354,25 +380,3 @@ def _is_sum_of_parts(tokens: Sentence, one: _Found, found: Sequence[_Found]) -> 
     ]
     parts = [part for part in parts if part < whole]
     return len(parts) > 1 and whole == set().union(*parts)
-
-
-def _specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
-    """Whether a phrase with one word that says what it is about says it in nearly the same word.
-
-    Of several such words their company tells what is meant; one alone may have the stem by chance (*affecting*,
-    *abnormal affect*).
-    """
-    one, other = ([key for key in words if stem(key) not in (ABNORMAL, IMPAIRED)] for words in (keys, spelled))
-    if len(one) != 1 or len(other) != 1 or one == other:
-        return True
-    (text,), (name,) = one, other
-    if text in PART_KEYS and name in PART_KEYS:
-        return True
-    if len(text) < 6:
-        return False
-    pairs = ((text, name), (name, text))
-    return any(
-        (_QUALIFIES.search(adjective) and _NAMES.search(noun))
-        or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
-        for adjective, noun in pairs
-    )

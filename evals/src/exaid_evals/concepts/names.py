@@ -7,7 +7,8 @@ The rules below judge an entry by the vocabularies themselves, not by a list of 
 * an acronym needs three letters, one meaning in the first vocabulary that has it and no gene of that name; it matches
   in capitals only;
 * a one-word synonym that other names use as a modifier rather than as their head (*combined*, *congenital*) is none;
-* a substance that phenotype names measure (*glucose*, *ferritin*) is a laboratory value, not a drug;
+* a substance that phenotype names hold (*glucose*, *ferritin*) is a laboratory value and no drug, unless it is a
+  medicine for patients that they do not measure (*aspirin-induced asthma*) or that acts on them (*insulin-dependent*);
 * a short one-word trade name matches only when capitalised;
 * what the stop list or spaCy's stop words hold is not a concept.
 
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from exaid_evals.concepts.normalize import ABNORMAL, IMPAIRED, stem
 from exaid_evals.concepts.short_forms import aligned
-from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables
+from exaid_evals.concepts.tables import CAPITALISED, JOINED, PLURAL, STRICT, Tables, packed
 from exaid_evals.concepts.tokens import FUNCTION_WORDS, Tokenizer
 from exaid_evals.concepts.wordings import wordings
 from exaid_evals.ontologies.base import Term, Vocabulary
@@ -56,6 +57,7 @@ _LEVEL = re.compile(
     re.IGNORECASE,
 )
 _MEASURED = re.compile(r"circulating|serum|plasma|level|concentration", re.IGNORECASE)
+_GIVEN = re.compile(r"(\w+)-(?:induced|dependent)\b")
 # Without an adverb of degree a name would be that of the term above.
 _ADVERB = re.compile(
     r"(?!early|anomaly|highly|severely|mildly|moderately|markedly|extremely|profoundly|slightly)"
@@ -87,14 +89,14 @@ def phrase_key(keys: Iterable[str]) -> str:
 class _Namer:
     """Keys of names, and what the names of all vocabularies say about their words."""
 
-    def __init__(self, vocabularies: Sequence[Vocabulary], stop: Iterable[str]) -> None:
+    def __init__(self, vocabularies: Sequence[Vocabulary], stop: Iterable[str], medicines: frozenset[str]) -> None:
         self._tokenize = Tokenizer()
         self._known: dict[str, tuple[str, ...]] = {}
         self.stop = {" ".join(sorted(self.keys(entry))) for entry in stop}
         heads, others = Counter[str](), Counter[str]()
         titles = (self.keys(term.name) for one in vocabularies if one.source != "drugs" for term in one.terms)
         alone = {keys[0] for keys in titles if len(keys) == 1}
-        self.parts: set[str] = set()
+        self.parts, measured, given = set[str](), set[str](), set[str]()
         for vocabulary in vocabularies:
             if vocabulary.source == "drugs":
                 continue
@@ -106,12 +108,22 @@ class _Namer:
                 if vocabulary.source == "hpo":
                     keys = self.keys(term.name)
                     n = len(keys)
-                    self.parts.update(
+                    parts = {
                         " ".join(sorted(keys[i:j]))
                         for i in range(n)
                         for j in range(i + 1, min(i + 4, n) + 1)
                         if j - i < n
-                    )
+                    }
+                    self.parts |= parts
+                    if _MEASURED.search(term.name):
+                        measured |= parts
+                    if found := _GIVEN.match(term.name):
+                        given.add(" ".join(sorted(self.keys(found[1]))))
+        # What phenotypes name and is a drug all the same.
+        taken = {
+            " ".join(sorted(self.keys(term.name))) for one in vocabularies for term in one.terms if term.id in medicines
+        }
+        self.parts -= taken & ((self.parts - measured) | given)
         self._modifiers = {key for key, count in others.items() if count > heads[key]} - alone
 
     def keys(self, name: str) -> tuple[str, ...]:
@@ -259,18 +271,23 @@ class _Book:
                 else:
                     self.add(keys, _PREFERRED if name == term.name else _EXACT, target, STRICT)
 
-    def tables(self, acronyms: dict[str, str], parents: dict[str, list[str]]) -> Tables:
+    def tables(self, acronyms: dict[str, str], parents: dict[str, str]) -> Tables:
         """Return what was collected, in an order that depends on the content alone."""
         frequency = Counter(word for key in self._entries for word in key.split(" "))
         anchors: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for key in sorted(self._entries):
             rarest = sorted(key.split(" "), key=lambda word: (frequency[word], word))
-            anchors[rarest[0]][rarest[1] if len(rarest) > 1 else ""].append(key)
+            if len(rarest) > 1:
+                # Its third word first, if it has one: most sentences lack it.
+                anchors[rarest[0]][rarest[1]].append("|".join([*rarest[2:3], key]))
         phrases = {
-            key: list(dict.fromkeys((target, words, flags) for _, target, words, flags in sorted(self._entries[key])))
+            key: packed(dict.fromkeys((target, words, flags) for _, target, words, flags in sorted(self._entries[key])))
             for key in sorted(self._entries)
         }
-        index = {anchor: dict(phrases_of) for anchor, phrases_of in sorted(anchors.items())}
+        index = {
+            anchor: {second: "\n".join(keys) for second, keys in seconds.items()}
+            for anchor, seconds in sorted(anchors.items())
+        }
         return Tables(phrases, index, sorted(frequency), acronyms, parents)
 
 
@@ -322,6 +339,7 @@ def compile_tables(
     stop_entities: Iterable[str],
     stop_words: Iterable[str],
     gene_symbols: frozenset[str],
+    medicines: frozenset[str],
 ) -> Tables:
     """Decide for each name which concept it means, if any.
 
@@ -330,17 +348,18 @@ def compile_tables(
         stop_entities: names that are never concepts.
         stop_words: function words of English.
         gene_symbols: upper-case symbols of genes.
+        medicines: ids of the drugs that patients take.
     """
-    namer = _Namer(vocabularies, [*stop_entities, *(set(stop_words) - FUNCTION_WORDS)])
+    namer = _Namer(vocabularies, [*stop_entities, *(set(stop_words) - FUNCTION_WORDS)], medicines)
     book = _Book(namer)
     capitalised: dict[tuple[str, ...], str] = {}
-    parents: dict[str, list[str]] = {}
+    parents: dict[str, str] = {}
     for vocabulary in vocabularies:
         if vocabulary.source == "hpo":
             book.phenotypes(vocabulary)
             book.compose(vocabulary)
             book.elide(vocabulary)
-            parents = {term.id: list(term.parents) for term in vocabulary.terms}
+            parents.update((term.id, " ".join(term.parents)) for term in vocabulary.terms)
         else:
             book.others(vocabulary, capitalised)
     for keys, target in capitalised.items():

@@ -44,6 +44,7 @@ _TO_RELATION = 5  # words from a trigger to the relation that it denies
 _VERBS = frozenset(["is", "are", "was", "were", "has", "have", "had", "having", "been", "being"])
 _SUBJECT = 6  # words of the subject before its verb
 _SEEMING = frozenset(["seems", "seemed", "appears", "appeared", "to", "have", "has", "had"])
+_AFFIRMING = frozenset(["present", "positive"])
 _COPULAS = frozenset(["is", "are", "was", "were", "be", "been", "being", "remains", "remained"])
 
 
@@ -195,7 +196,7 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             found.update(index for index, span in enumerate(spans) if low <= span[0] < high)
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
-        final = last >= len(words) or words[last] in (*_LIST_ENDS, "and", "or", "but", "on", "in", "by", "at", "with")
+        final = _is_final(words, last)
         if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
@@ -291,6 +292,9 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
             depth -= 1
             if depth < 0:  # "(no fever) with cough"
                 return i
+        elif words[i] in _AFFIRMING and comma is not None and _is_final(words, i + 1):  # "no fever, cough present"
+            if i > comma + 1 and {"or", "nor"}.isdisjoint(words[comma + 1 : i]):
+                return comma
         elif i in cues and _END_KIND in cues[i][1]:
             # "no fever, and the rash was itchy": the clause of the terminating verb began behind the last comma,
             # unless the enumeration itself goes on there ("no fever, chills, or rash was noted").
@@ -298,6 +302,11 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
                 return comma
             return i
     return limit
+
+
+def _is_final(words: Sequence[str], index: int) -> bool:
+    """Whether a clause goes no further than to a place, or on with where and with what."""
+    return index >= len(words) or words[index] in (*_LIST_ENDS, "and", "or", "but", "on", "in", "by", "at", "with")
 
 
 def _scope_behind(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], position: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 _GREEK_NAMES = (
@@ -141,6 +142,10 @@ _SUFFIXES: dict[str, str] = {end: new for end, _, new in (pair.partition(":") fo
 _LONGEST_SUFFIX = max(map(len, _SUFFIXES))
 
 
+# A noun and its adjective: hypotonia, hypotonic; microcephaly, microcephalic; pigmentation, pigmented.
+_QUALIFIES = re.compile(r"(?:ic|al|ous|ar)$")
+_NAMES = re.compile(r"(?:ia|y|os|is|ism|us|um|a|ity|es)$")
+
 _IRREGULAR = {"feet": "foot", "teeth": "tooth"}
 
 
@@ -159,7 +164,7 @@ def _singular(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     n = len(word)
-    if n < 4 or word.isdigit():
+    if n < 4 or word[-1] not in "aeisx":
         return word
     if word.endswith("mata") and n > 6:  # carcinomata
         return word[:-2]
@@ -244,3 +249,25 @@ def stem(key: str) -> str:
     if len(root) > 4 and root[-1] == root[-2] and root[-1] not in "lse":
         root = root[:-1]
     return _STEMS.get(root, root)
+
+
+def specific_alike(keys: Sequence[str], spelled: Sequence[str]) -> bool:
+    """Whether a phrase with one word that says what it is about says it in nearly the same word.
+
+    Of several such words their company tells what is meant; one alone may have the stem by chance (*affecting*,
+    *abnormal affect*).
+    """
+    one, other = ([key for key in words if stem(key) not in (ABNORMAL, IMPAIRED)] for words in (keys, spelled))
+    if len(one) != 1 or len(other) != 1 or one == other:
+        return True
+    (text,), (name,) = one, other
+    if text in PART_KEYS and name in PART_KEYS:
+        return True
+    if len(text) < 6:
+        return False
+    pairs = ((text, name), (name, text))
+    return any(
+        (_QUALIFIES.search(adjective) and _NAMES.search(noun))
+        or (len(adjective) >= 10 and adjective.endswith("ed") and noun.endswith("ion"))
+        for adjective, noun in pairs
+    )

@@ -7,10 +7,10 @@ the vocabulary's match just before the bracket is a candidate too, which settles
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from exaid_evals.concepts.matcher import Match
-from exaid_evals.concepts.tokens import STOP, Tokens
+from exaid_evals.concepts.tokens import PART_END, STOP, Tokens
 
 _OPEN, _CLOSE = frozenset("(["), frozenset(")],")
 
@@ -37,68 +37,73 @@ def aligned(short: str, long: str) -> bool:
     return bool(letters) and text.startswith(letters[0])
 
 
-def definitions(text: str, tokens: Tokens, matches: list[Match]) -> dict[str, str | None]:
+def definitions(tokens: Tokens, matches: Sequence[Match]) -> dict[int, tuple[str, str | None]]:
     """Short forms that a text introduces: ``long form (SF)`` and ``SF (long form)``.
 
     Returns:
-        Short form to concept id; None where the long form is in no vocabulary, so that the short form means
-        something else in this text than in the vocabulary.
+        Token that introduces it to short form and concept id; None where the long form is in no vocabulary, so that
+        the short form means something else in this text than in the vocabulary. In order of tokens.
     """
     ending = {match.last: match for match in matches if not match.nested}
     beginning = {match.first: match for match in matches if not match.nested}
-    words, kinds = tokens.words, tokens.kinds
-    found: dict[str, str | None] = {}
+    text, words, kinds = tokens.text, tokens.words, tokens.kinds
+    found: dict[int, tuple[str, str | None]] = {}
     for index, spelled in tokens.short_forms.items():
         short = singular(spelled)
         if (
             index >= 2
             and words[index - 1] in _OPEN
-            and index + 1 < len(words)
-            and (words[index + 1] in _CLOSE or kinds[index + 1] == STOP)
+            and (words[index + 1] in _CLOSE or (kinds[index + 1] == STOP and words[index + 1] != PART_END))
         ):
             match = ending.get(index - 1)
             if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.end(match.last - 1)]):
-                found.setdefault(short, match.concept_id)
+                found[index] = (short, match.concept_id)
                 continue
             first = max(0, index - 1 - min(len(short) + 5, 2 * len(short)))
             for start in range(index - 2, first - 1, -1):
                 if kinds[start] == STOP:
                     break
                 if aligned(short, text[tokens.starts[start] : tokens.end(index - 2)]):
-                    found.setdefault(short, None)
+                    found[index] = (short, None)
                     break
-        elif index + 2 < len(words) and words[index + 1] in _OPEN:
+        elif words[index + 1] in _OPEN:
             match = beginning.get(index + 2)
             if match is not None and aligned(short, text[tokens.starts[match.first] : tokens.end(match.last - 1)]):
-                found.setdefault(short, match.concept_id)
+                found[index] = (short, match.concept_id)
     return found
 
 
 def resolve(
-    tokens: Tokens, matches: list[Match], local: Mapping[str, str | None], acronyms: Mapping[str, str]
+    tokens: Tokens,
+    matches: Sequence[Match],
+    local: Mapping[int, Mapping[str, str | None]],
+    acronyms: Mapping[str, str],
 ) -> list[Match]:
     """Add the matches of short forms.
 
     Args:
         tokens: of a text.
         matches: phrases found, in order; a short form inside one stays part of it, unless it is the whole phrase.
-        local: the short forms that the text introduces, as `definitions` gives them.
+        local: for each token of a short form those that are introduced around it, and their concepts.
         acronyms: upper-case acronyms of the vocabulary, with the concept that each one names.
 
     Returns:
         All matches, in order.
     """
     taken = {index for match in matches if match.last - match.first > 1 for index in range(match.first, match.last)}
-    found = list(matches)
+    meant: dict[int, str | None] = {}
     for index, spelled in tokens.short_forms.items():
         if index in taken:
             continue
-        short = singular(spelled)
-        concept = local[short] if short in local else None if _shouted(tokens, index) else acronyms.get(short)
-        if short in local or concept is not None:
-            found = [match for match in found if match.first != index]
-        if concept is not None:
-            found.append(Match(index, index + 1, concept))
+        short, introduced = singular(spelled), local[index]
+        if short in introduced:
+            meant[index] = introduced[short]
+        elif short in acronyms and not _shouted(tokens, index):
+            meant[index] = acronyms[short]
+    if not meant:
+        return list(matches)
+    found = [match for match in matches if match.first not in meant]
+    found += [Match(index, index + 1, concept) for index, concept in meant.items() if concept is not None]
     return sorted(found, key=lambda match: (match.first, match.last, match.concept_id))
 
 

