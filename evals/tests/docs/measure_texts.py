@@ -58,6 +58,12 @@ COMPARED = (
     Compares("coverage_gold*", "", "copies in s_i with the gold labels of T; see there"),
     Compares("coverage_error", "sT", "`coverage` with `coverage_gold`"),
     Compares("reference_*", "sN", "words, values and concepts of all s_i together with those of N; see there"),
+    Compares("told_by_step_ctu", "sfT", "as `told_by_step_at_*`"),
+    Compares("told_by_step_at_*", "sfT", "as `coverage_at_*`, of the concepts first stated in the decisive step"),
+    Compares(
+        "told_by_step*", "sT", "concepts of s_i with those of T_i, of the concepts first stated in the decisive step"
+    ),
+    Compares("restated_by_meaning", "s", "statements of s_i with sentences of all s_j before it"),
     Compares("statements_*", "sT", "statements of s_i with T_i, and with what had arrived of the message under way"),
 )
 """The first that matches counts."""

@@ -34,6 +34,11 @@ semantics and f_i its rendered text; K(x) are the concepts of a text, of several
 holds all of that. Lengths are in CTU, ceil(code points / 4); times are virtual milliseconds. What is undefined is
 `null` in the records, counted, and left out of means.
 
+The definitions hold for any conversation; how well a number means what its name says is measured elsewhere, on texts
+and judgements of other people: the concepts that are found in [extractor_validity](extractor_validity.md), agreement
+with people in [human_agreement](human_agreement.md), and what assumed times change in [time](time.md). Examples are
+made up.
+
 Measures with a parameter are listed as `configs/metrics.yaml` has them by default."""
 
 
@@ -48,20 +53,21 @@ def render() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _families(config: MetricsConfig) -> Iterator[tuple[str, str, list[list[Measure]]]]:
-    """Yield each family: name, what its module says of it, and its measures, those of one function together."""
+def _families(config: MetricsConfig) -> Iterator[tuple[str, str, str, list[list[Measure]]]]:
+    """Yield each family: name, what its module says of it, what more it says, and its measures by their functions."""
     for family, target in (*MEASURES.items(), *ON_REQUEST.items()):
         module_name, _, attribute = target.partition(":")
         module = import_module(module_name)
         groups: dict[str, list[Measure]] = {}
         for measure in getattr(module, attribute)(config):
             groups.setdefault(measure.definition, []).append(measure)
-        yield family, inspect.cleandoc(module.__doc__ or "").partition("\n")[0], list(groups.values())
+        title, _, more = inspect.cleandoc(module.__doc__ or "").partition("\n")
+        yield family, title, more.strip(), list(groups.values())
 
 
 def _contents(config: MetricsConfig) -> Iterator[str]:
     lines = ["| family | measures | |", "|---|---|---|"]
-    for family, title, groups in _families(config):
+    for family, title, _, groups in _families(config):
         names = ", ".join(f"`{measure.name}`" for group in groups for measure in group)
         lines.append(f"| [{family}](#{family.replace('_', '-')}) | {names} | {title} |")
     lines.append("| [comparisons](#comparisons) | | differences between two variants |")
@@ -77,17 +83,24 @@ def _texts() -> Iterator[str]:
 
 
 def _family(name: str, config: MetricsConfig) -> Iterator[str]:
-    family, title, groups = next(found for found in _families(config) if found[0] == name)
+    family, title, more, groups = next(found for found in _families(config) if found[0] == name)
     yield f"## {family.replace('_', '-')}\n\n{title}"
+    if more:
+        yield more
     for group in groups:
         yield from _measures(group)
 
 
 def _measures(group: list[Measure]) -> Iterator[str]:
-    first = group[0]
-    definition = definition_of(first.definition)
+    definition = definition_of(group[0].definition)
     yield "### " + ", ".join(f"`{measure.name}`" for measure in group)
-    facts = [f"- unit: {first.unit}; {_BETTER[first.better]}", f"- formula: {definition.formula}"]
+    kinds: dict[str, list[str]] = {}
+    for one in group:
+        kinds.setdefault(f"{one.unit}; {_BETTER[one.better]}", []).append(f"`{one.name}`")
+    units = (
+        next(iter(kinds)) if len(kinds) == 1 else "; ".join(f"{kind} ({', '.join(of)})" for kind, of in kinds.items())
+    )
+    facts = [f"- unit: {units}", f"- formula: {definition.formula}"]
     if any(constants_of(measure) for measure in group):
         called = "; ".join(f"`{measure.name}` {_called(measure)}" for measure in group)
         facts.append(f"- parameters: {called}")

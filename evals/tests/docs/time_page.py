@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from textwrap import fill
+
+from numpy import percentile
 
 if __name__ == "__main__":  # as a script; a test imports it with evals/tests on the path
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,6 +45,8 @@ SPEEDS = (40, 120, 345, 1000)
 VARIANTS = ("V0", "V1")
 _PROVENANCE = Provenance("mas-0123456789abcdef", "0" * 40, "recorded", stub=True)
 _EPOCH = "2024-12-19T12:00:00Z"
+_LEAST_MS = 500
+"""Of a message: a shorter one says little of its speed."""
 _AGENTS = ("doctor0", "doctor1", "doctor2", "supervisor")
 _TEXT = """\
 <!-- Made by `{command}`; do not edit. -->
@@ -52,8 +57,11 @@ How long a clinician waits is measured on the clock of the conversation. Where a
 replay uses that, and shifts none of it. Where it does not, text arrives one message after the other at
 `stream.chars_per_second` of `configs/summarizer.yaml`, and every delay, first update and timer flush is that of an
 assumption. This page shows how much of one: the same conversations, once with their recorded times and once without
-them, at several assumed speeds, under V0 (the clinician reads every message) and V1 (an update every 500 CTU), with the
-stub model.
+them, at several assumed speeds, under V0 (the clinician reads every message) and V1 (an update every 500 CTU).
+
+The model is the stub in all of it, so that V1's latency is the configured one, and concepts are those of the lexicon.
+Of others are the conversations of the second half and the moments at which their text arrived; the first half is made
+by this project alone, and says nothing of how people or models really type.
 
 Where messages overlap, as those of agents that work side by side do, each is heard at its own times. The gates
 `message` and `token_gate`, which hold one message at a time, hear each for itself; any other gets the words of both as
@@ -61,7 +69,8 @@ they come. A flush is one range of the text: where a gate lets parts of several 
 flush of the same moment, and one decision is made of them.
 
 `Delay p50` is the median over the concepts that an update states of the time from their first mention to it;
-`restricted mean` is over all concepts, up to 60 s, with those that are never reported. Both are means over cases.
+`restricted mean` is over all concepts, up to 60 s, with those that are never reported. Both are means over cases;
+`V0 sooner` counts the cases in which its `Delay p50` is the shorter one.
 
 ## Stub conversations
 
@@ -71,15 +80,15 @@ flush of the same moment, and one decision is made of them.
 
 ## Recorded streams
 
-{n} streamed conversations of gpt-4o-mini (AbemKW/EXAIM-MedGemma-Impact, evals/data/traces; the first by name).
-
 {recorded}
 
-What a slower or faster assumption does to one variant it does not do to another: V0 waits for the end of a message, V1
-for 500 CTU and for the model. Which of them reports a concept sooner is, without recorded times, a matter of the
-setting. So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns and captions say it where
-it is not `recorded`, and `calibrate` refuses to choose limits of silence and waiting from assumed time without
-`--allow-assumed-time`.
+## What follows
+
+V0 waits for the end of a message, V1 for 500 CTU and for the model, so that another speed shifts the two differently.
+In the stub conversations that changes by how much V0 is ahead, and not that it is; in the recorded ones it decides
+which of them reports a concept sooner. So signatures carry `time:recorded`, `time:partly` or `time:assumed`, columns
+and captions say it where it is not `recorded`, and `calibrate` refuses to choose limits of silence and waiting from
+assumed time without `--allow-assumed-time`.
 """
 
 
@@ -91,7 +100,7 @@ def stub_traces() -> list[Trace]:
 
 def recorded_traces() -> list[Trace]:
     """Return recorded conversations; empty where they are not here."""
-    return [_read(path) for path in sorted(EXTERNAL.glob("*.jsonl.gz"))[:N_CASES]] if EXTERNAL.is_dir() else []
+    return [_read(path) for path in sorted(EXTERNAL.glob("*.jsonl.gz"))] if EXTERNAL.is_dir() else []
 
 
 def _read(path: Path) -> Trace:
@@ -116,8 +125,8 @@ def without_times(trace: Trace) -> Trace:
     return replace(trace, messages=bare)
 
 
-def rows(traces: Sequence[Trace]) -> Iterator[tuple[str, str, list[float]]]:
-    """Yield how time is known, the variant, and first update, median delay and restricted mean in s."""
+def rows(traces: Sequence[Trace]) -> Iterator[tuple[str, str, list[list[float]]]]:
+    """Yield how time is known, the variant, and of each case first update, median delay and restricted mean in ms."""
     summarizer = SummarizerConfig()
     client = make_client(summarizer, frozenset())
     extractor = CachedExtractor(load_extractor("lexicon", {}, stop_entities=frozenset()))
@@ -126,55 +135,76 @@ def rows(traces: Sequence[Trace]) -> Iterator[tuple[str, str, list[float]]]:
     for known, talks, speed in [("recorded", traces, 120), *assumed]:
         at_speed = summarizer.model_copy(update={"stream": StreamConfig(chars_per_second=speed)})
         for variant in VARIANTS:
-            yield known, variant, _means(talks, variant, at_speed, client, extractor)
+            yield known, variant, _measured(talks, variant, at_speed, client, extractor)
 
 
-def _means(
+def _measured(
     traces: Sequence[Trace], name: str, summarizer: SummarizerConfig, client: LLMClient, extractor: CachedExtractor
-) -> list[float]:
+) -> list[list[float]]:
     [variant] = load_variants(configs_dir() / "variants", [name])
     found = []
     for trace in traces:
         log = run_case(eval_run(variant, summarizer, client, "sha256:" + "0" * 64), trace, "sha256:" + "0" * 64, client)
         (seen,) = observe_case(trace, [log], extractor)
         measured = (time_to_first_update_ms(seen), concept_delay_ms(seen, 0.5), concept_delay_rmst(seen, 60_000))
-        found.append([value or 0.0 for value in measured])
-    return [fmean(column) / 1000 for column in zip(*found, strict=True)]
+        found.append([value for value in measured if value is not None])
+        assert len(found[-1]) == len(measured), f"{trace.case_id} under {name}: undefined"
+    return found
 
 
 def table(traces: Sequence[Trace]) -> str:
-    """Return a table of all rows, with which variant tells a concept sooner."""
+    """Return a table of all rows, and in how many cases V0 reports a concept sooner."""
     lines = [
-        "| time | variant | first update (s) | Delay p50 (s) | restricted mean (s) | sooner by p50 |",
-        "|---|---|--:|--:|--:|---|",
+        "| time | variant | first update (s) | Delay p50 (s) | restricted mean (s) | V0 sooner |",
+        "|---|---|--:|--:|--:|--:|",
     ]
     found = list(rows(traces))
-    for known in dict.fromkeys(row[0] for row in found):
-        both = [row for row in found if row[0] == known]
-        sooner = min(both, key=lambda row: row[2][1])[1]
-        for number, (_, variant, values) in enumerate(both):
-            shown = " | ".join(f"{value:.1f}" for value in values)
-            lines.append(f"| {known if not number else ''} | {variant} | {shown} | {sooner if not number else ''} |")
+    for (known, first, of_first), (_, second, of_second) in zip(found[::2], found[1::2], strict=True):
+        sooner = sum(one[1] < other[1] for one, other in zip(of_first, of_second, strict=True))
+        for named, variant, cases, told in (
+            (known, first, of_first, f"{sooner} of {len(of_first)}"),
+            ("", second, of_second, ""),
+        ):
+            shown = " | ".join(f"{fmean(column) / 1000:.1f}" for column in zip(*cases, strict=True))
+            lines.append(f"| {named} | {variant} | {shown} | {told} |")
     return "\n".join(lines)
 
 
+def recorded_section(traces: Sequence[Trace]) -> str:
+    """Return whose conversations they are, how fast they arrive, and their table."""
+    speeds = [
+        1000 * sum(length for _, length in message.stream) / lasted
+        for trace in traces
+        for message in trace.messages
+        if (lasted := message.stream[-1][0] - message.stream[0][0]) >= _LEAST_MS
+    ]
+    low, middle, high = (f"{speed:.0f}" for speed in percentile(speeds, (5, 50, 95)))
+    lasting = fmean(max(message.stream[-1][0] for message in trace.messages) / 1000 for trace in traces)
+    told = (
+        f"{len(traces)} streamed conversations of gpt-4o-mini that others have published "
+        f"(AbemKW/EXAIM-MedGemma-Impact, evals/data/traces). Their messages arrive at a median of {middle} characters "
+        f"a second (p5 {low}, p95 {high}), and a conversation lasts {lasting:.0f} s in the mean."
+    )
+    return f"{fill(told, 118)}\n\n{table(traces)}"
+
+
 def render(*, recorded: str | None = None) -> str:
-    """Return the page; `recorded` is the table of recorded streams where those are not here."""
+    """Return the page; `recorded` is the section of recorded streams where those are not here."""
     external = recorded_traces()
-    of_streams = table(external) if external else recorded or "Not here when this page was made."
+    of_streams = recorded_section(external) if external else recorded or "Not here when this page was made."
     return _TEXT.format(command=COMMAND, n=N_CASES, stub=table(stub_traces()), recorded=of_streams)
 
 
-def recorded_table(page: str) -> str | None:
-    """Return the second table of a page."""
-    tables = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
-    return tables[1].rstrip("\n") if len(tables) > 1 else None
+def kept_section(page: str) -> str | None:
+    """Return the section of recorded streams of a page."""
+    found = re.search(r"^## Recorded streams\n\n(.*?)\n\n## ", page, re.MULTILINE | re.DOTALL)
+    return found[1] if found else None
 
 
 def main() -> None:
     """Write the page."""
     before = TARGET.read_text(encoding="utf-8") if TARGET.is_file() else ""
-    TARGET.write_text(render(recorded=recorded_table(before)), encoding="utf-8")
+    TARGET.write_text(render(recorded=kept_section(before)), encoding="utf-8")
     print(f"updated {TARGET.relative_to(ROOT)}")  # noqa: T201 - a script's report
 
 

@@ -13,13 +13,13 @@ from docs.measure_texts import COMPARED, CONVERSATION, NOTE, RENDERED, SEMANTICS
 from exaid_evals.concepts.base import Mention
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.metrics.noted import REFERENCE, STATEMENTS, NoteMeasures
-from exaid_evals.metrics.observation import Observation, Update
-from exaid_evals.metrics.registry import load_measures
+from exaid_evals.metrics.observation import DecisiveStep, Observation, Update
+from exaid_evals.metrics.registry import ON_REQUEST, load_measures
 from exaid_evals.replay.clock import arrivals
 
 MEASURES = {
     measure.name: measure
-    for measure in load_measures(MetricsConfig(budget_list=(5, 9), tau_list=(0.20, 0.40)))
+    for measure in load_measures(MetricsConfig(budget_list=(6, 9), tau_list=(0.20, 0.40), measures=("decisive_step",)))
     # What copies state by their labels needs labelled conversations, and has an oracle of its own.
     if not measure.name.startswith(("coverage_gold", "coverage_error", "extractor_", "gold_mentions"))
 }
@@ -51,6 +51,7 @@ SEEN = Observation(
         update(300, "BCD", window="D", text="no rash was seen", said_ctu=30),
     ),
     end_ms=400,
+    step=DecisiveStep(frozenset("C"), start_ms=0),
 )
 
 
@@ -73,13 +74,14 @@ CHANGED = {
             trace_ctu=90,
             stated_ms={"A": 15, "C": 250, "D": 30, "E": 40, "X": 250},
         ),
-        replace(SEEN, stated_ms={"B": 10, "D": 40, "A": 150}),
+        replace(SEEN, stated_ms={"B": 10, "C": 20, "D": 40, "A": 150}),
+        replace(SEEN, stated_ms={"A": 10, "B": 20, "C": 350, "D": 30, "X": 1}),
     ],
     SEMANTICS: [
         _each(_other_statements),
         _each(lambda one: replace(one, mentions=(), concepts=frozenset(), text="")),
     ],
-    RENDERED: [_each(lambda one: replace(one, length=5, ctu=one.t_ms // 25))],
+    RENDERED: [_each(lambda one, n=n: replace(one, length=n, ctu=one.t_ms // 25)) for n in (5, 40)],
     WINDOW: [_each(lambda one: replace(one, window_concepts=frozenset("B")))],
 }
 
@@ -92,6 +94,7 @@ def texts_read(name: str) -> set[str]:
 
 
 BY_REQUEST = MetricsConfig(measures=(REFERENCE, STATEMENTS))
+EVERY = MetricsConfig(measures=tuple(ON_REQUEST))
 """The families that cost time, which a configuration asks for."""
 WORDS = ("FEVER is mild since 5 days, no RASH.", "He has FEVER and takes 500 mg of amoxicillin. No RASH.")
 
@@ -140,6 +143,6 @@ def test_what_is_in_no_row_compares_no_two_texts() -> None:
 
 def test_every_row_is_of_measures_and_texts_that_there_are() -> None:
     """No row is left behind by a measure that went."""
-    every = [measure.name for measure in load_measures(BY_REQUEST)]
+    every = [measure.name for measure in load_measures(EVERY)]
     assert all(set(row.texts) <= set(TEXTS) for row in COMPARED)
     assert {row.pattern for row in COMPARED} == {row.pattern for name in every if (row := compared_by(name))}

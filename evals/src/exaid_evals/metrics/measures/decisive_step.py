@@ -48,7 +48,9 @@ def reported_by_step(seen: Observation) -> float | None:
 def reported_by_step_at(seen: Observation, budget: int) -> float | None:
     """The same, of what is read within a budget of CTU from the beginning of the step on.
 
-    Updates that were emitted before it have been read by then. Edge cases: as `told_by_step`.
+    Updates that were emitted before it have been read by then.
+
+    Edge cases: as `told_by_step`.
 
     >>> step = DecisiveStep(frozenset({"A"}), start_ms=0)
     >>> late = Update(t_ms=10, concepts={"A"}, mentions=(Mention("A", 90, 100),), length=100)

@@ -59,7 +59,8 @@ def concept_delay_km(seen: Observation) -> float | None:
     A concept that is never reported is censored: it had waited until the end of the conversation, or of the last update
     where that came later, and nobody knows for how long it would have.
 
-    Edge case: undefined where at most half of the concepts are reported, or the conversation states none.
+    Edge cases: undefined where S stays above 1/2, as it does where few of the concepts are reported, or the
+    conversation states none.
 
     A waits 2000 ms; B, said at 1500 ms, is never reported and has waited until 5000 ms: S falls to 1/2 at 2000 ms.
 
