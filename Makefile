@@ -101,7 +101,8 @@ FUZZER := $(VENV)/fuzzer
 .PHONY: torture
 torture: $(READY)  ## Kill stages, let calls fail, race, fill disks, break files (docs/reliability.md). SIZE=nightly; ARGS="fuzz"
 	@if [ $(SIZE) = nightly ] && [ ! -d $(FUZZER)/atheris ]; then
-	  "$(UV)" pip install --quiet --python $(VENV)/bin/python --target $(FUZZER) atheris==3.0.0 || true # said below
+	  "$(UV)" pip install --quiet --python $(VENV)/bin/python --target $(FUZZER) --require-hashes --no-deps \
+	    -r evals/requirements-fuzz.txt || true # said below
 	fi
 	PYTHONPATH=evals/tests:$(FUZZER) exec $(VENV)/bin/python -m torture --size $(SIZE) $(ARGS)
 
@@ -150,6 +151,7 @@ lock:  ## Pin every dependency anew after an edit of pyproject.toml. ARGS=--upgr
 	compile --group stages -c evals/requirements-evals.txt -o $(STAGES_LOCK)
 	awk '/^[^ #]/ {here = /^spacy==/} here' evals/requirements-evals.txt >> $(STAGES_LOCK)
 	compile --group docs -c evals/requirements-evals.txt -c evals/requirements-dev.txt -o evals/requirements-docs.txt
+	compile --group fuzz -o evals/requirements-fuzz.txt
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and builds; results in evals/data stay

@@ -15,6 +15,7 @@ LOCK = ROOT / "evals" / "requirements-evals.txt"
 DEV_LOCK = ROOT / "evals" / "requirements-dev.txt"
 STAGES_LOCK = ROOT / "evals" / "requirements-stages.txt"
 DOCS_LOCK = ROOT / "evals" / "requirements-docs.txt"
+FUZZ_LOCK = ROOT / "evals" / "requirements-fuzz.txt"
 
 
 def locked(lock: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from installing import DEV_LOCK, DOCS_LOCK, LOCK, ROOT, STAGES_LOCK, locked, pins, require_registry
+from installing import DEV_LOCK, DOCS_LOCK, FUZZ_LOCK, LOCK, ROOT, STAGES_LOCK, locked, pins, require_registry
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
@@ -115,7 +115,7 @@ def test_help_names_every_target_and_needs_no_set_up(checkout: Path) -> None:
 def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     """`make lock` finds nothing to pin, drop or move: the locks were made from this pyproject.toml."""
     require_registry()
-    locks = (LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK)
+    locks = (LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK, FUZZ_LOCK)
     for file in (*locks, ROOT / "evals" / "constraints-paper.txt"):
         shutil.copy(file, checkout / "evals" / file.name)
     uv = Path(sys.executable).with_name("uv")
@@ -124,7 +124,7 @@ def test_locks_are_what_pyproject_asks_for(checkout: Path) -> None:
     assert made == [pins(lock) for lock in locks]
 
 
-@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [LOCK, DEV_LOCK, DOCS_LOCK, STAGES_LOCK, FUZZ_LOCK], ids=lambda lock: lock.name)
 def test_lock_pins_hashes_and_names_no_registry(lock: Path) -> None:
     """Every entry has one exact version and a hash; where to get it is the reader's own configuration."""
     entries = locked(lock)
