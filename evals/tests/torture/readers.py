@@ -133,7 +133,12 @@ def _sound(run: Run) -> None:
 
 
 def _runs(folder: Path, file: Path) -> None:
-    """Read whatever runs a format claims, in a folder, where the changed file lies, and in that itself."""
+    """Read whatever runs a format claims, in a folder, where the changed file lies, and in that itself.
+
+    Raises:
+        ExaidError: the first refusal, once all formats were asked.
+    """
+    refused = None
     for place in dict.fromkeys((folder, file.parent, file)):
         for form in formats():
             try:
@@ -147,8 +152,10 @@ def _runs(folder: Path, file: Path) -> None:
                     if (follower := form.follow(source)) is not None:
                         follower.poll()
                         follower.finish()
-            except ExaidError:
-                continue
+            except ExaidError as error:
+                refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _items(folder: Path, _file: Path) -> None:

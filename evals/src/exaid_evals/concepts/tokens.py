@@ -54,7 +54,7 @@ _ASCII_TOKEN = re.compile(
     r"|(?<=\s)-(?=\s)|(?<=\()-(?=\)))"
 )
 # Where a text has addresses or contractions: an address names no concept, whatever words it holds; n't is a word.
-_ADDRESS = re.compile(rf"([^\s\0]*?(?:://|www\.|\w@\w)[^\s\0]*|{_WORDS})")
+_ADDRESS = re.compile(rf"([^\s\0]{{0,200}}?(?:://|www\.|\w@\w)[^\s\0]*|{_WORDS})")
 _CONTRACTED = re.compile(
     rf"(n['’]t\b(?!\x01)|(?<![^\s\0])-ve\b|(?:[^\W_]|\x01)+?(?=n['’]t\b(?!\x01))|{_WORDS})", re.IGNORECASE
 )

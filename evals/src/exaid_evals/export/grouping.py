@@ -216,7 +216,7 @@ def _place(run: Run, kind: str) -> tuple[bool, int, str, str]:
     return not value.isdigit(), int(value) if value.isdigit() else 0, value, run.name
 
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def compared(value: Any) -> str:
@@ -231,7 +231,7 @@ def compared(value: Any) -> str:
     """
     if isinstance(value, str):
         text = value.strip()
-        return compared(float(text)) if _NUMBER.fullmatch(text) and len(text) < 30 else value
+        return compared(float(text)) if len(text) < 30 and _NUMBER.fullmatch(text) else value
     if isinstance(value, bool) or value is None:
         return canonical_json(value)
     if isinstance(value, int | float):

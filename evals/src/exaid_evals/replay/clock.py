@@ -18,7 +18,7 @@ from exaid_evals.traces.model import Message, Trace
 
 # A word takes the white space behind it along (and a message's first word what stands before it), so that the
 # pieces of a message add up to the message.
-_PIECE = re.compile(r"\s*(?:\S+)(\s*)")
+_PIECE = re.compile(r"(?:\A\s*)?\S+(\s*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ SPEED_OF_UNRECORDED = 120.0
 """Characters a second; every text of a published trace has a recorded time, so that it decides nothing."""
 
 _CUE_AND_CLOSERS = re.compile(r"[.?!][)\]}'\"]*$")
-_WORD = re.compile(r"\s*\S+\s*")
+_WORD = re.compile(r"(?:\A\s*)?\S+\s*")
 _SHOWN_DIFFERENCES = 10
 _NO_LABELS = frozenset({"", "unknown", "null", "none"})
 

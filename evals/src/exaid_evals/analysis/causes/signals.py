@@ -14,10 +14,10 @@ from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import is_validation, role_of_column
 
 RATE = r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-"
-NORM = r"grad(ient)?s?([/._-]|_)*(global)?([/._-]|_)*norm|grad(ient)?_norm"
+NORM = r"grad(ient)?s?[/._-]*(global[/._-]*)?norm"
 SCALE = r"(loss|grad)[/._-]?scale"
 MEMORY = r"mem|rss"
-TIME = r"(step|batch|iter)[a-z_/.-]*(time|duration|seconds)|time_per"
+TIME = r"(step|batch|iter)[a-z_/.-]{0,80}(time|duration|seconds)|time_per"
 _RESTART = re.compile(r"restart|resum|preempt|killed|oom|out of memory|crash", re.IGNORECASE)
 _MULTIPLIED = 1e6
 """Times its level: what gets so far has multiplied at each of many steps, in a feedback."""

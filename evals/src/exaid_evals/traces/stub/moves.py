@@ -379,4 +379,4 @@ def diagnosis_name(raw: str) -> str:
     >>> diagnosis_name("Scimitar Syndrome(repeated)")
     'Scimitar Syndrome'
     """
-    return re.sub(r"\s*\((?:repeated|[A-Z]{2,6})\)\s*$", "", raw).strip()
+    return re.sub(r"\((?:repeated|[A-Z]{2,6})\)$", "", raw.rstrip()).strip()
