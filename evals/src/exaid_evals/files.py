@@ -141,7 +141,7 @@ def append_descriptor(path: Path, *, follow: bool = True) -> int:
     descriptor = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is not an ordinary file", str(path))
+        raise OSError(errno.ENXIO, "is not an ordinary file", str(path))
     return descriptor
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exaid_evals.errors import DataError
+from exaid_evals.export.stage import consolidate
 from exaid_evals.runs.base import Format, Run, Settings
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.history import History
@@ -337,6 +339,28 @@ def test_what_run_eval_wrote(tmp_path: Path) -> None:
     form, runs = read(write(tmp_path, files))
     [run] = runs.values()
     assert (form.name, run.default_primary, run.metrics["perplexity"]) == ("run_eval", "perplexity", 12.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "leads", "down"),
+    [
+        ('"primary_metric": "mae", "lower_is_better": true', "mae", True),
+        ('"primary_metric": "auroc", "lower_is_better": false', "auroc", False),
+        ('"primary_metric": "gone"', "accuracy", False),
+        ('"primary_metric": ["mae"], "lower_is_better": "x"', "accuracy", False),
+    ],
+)
+def test_what_leads_is_what_the_task_says(tmp_path: Path, said: str, leads: str, down: bool) -> None:
+    """Of an evaluation its task's metric ranks it, and balanced accuracy, which it computes beside, does not."""
+    files = {
+        "metrics/val_metrics.json": '{"accuracy": 0.4, "auc_ovr": 0.7, "mae": 2.0, "balanced_accuracy_adjusted": 0.1}',
+        "metrics/evaluation.json": f'{{"task": "t", "n_items": 9, {said}}}',
+        "val_predictions.csv": "y_true,y_pred\n",
+    }
+    _, runs = read(write(tmp_path, files))
+    [run] = runs.values()
+    export = consolidate([run, replace(run, name="other", metrics=dict.fromkeys(run.metrics, 0.3))])
+    assert (export.primary_metric, export.lower) == (leads, down)
 
 
 def test_yaml_of_others_makes_nothing(tmp_path: Path) -> None:

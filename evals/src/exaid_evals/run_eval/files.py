@@ -145,16 +145,19 @@ def plain(text: str) -> str:
     return re.sub(_INERT, r"\1", text)
 
 
-def write_evaluation(folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec) -> None:
+def write_evaluation(
+    folder: Path, result: EvalResult, config: EvalConfig, spec: TaskSpec, leading: tuple[str, bool] | None
+) -> None:
     """Write metrics/SPLIT_metrics.json and what it rests on.
 
     The first holds metrics alone, since whoever consolidates runs takes every number in it for one; the second holds
-    what they rest on.
+    what they rest on, and which of them ranks models and whether downwards, where a task says so.
     """
     made = {"task": config.task_name, "split": config.split, "signature": signature(config, spec)}
     counts = {"n_batches": result.n_batches, "n_halved": result.n_halved, "warnings": list(result.warnings)}
     metrics_file, evaluation_file, _ = files_of(config.split)
-    write_json(folder / evaluation_file, {**result.details, **counts, **made, "intervals": _bounds(result)})
+    ranks = {} if leading is None else {"primary_metric": leading[0], "lower_is_better": leading[1]}
+    write_json(folder / evaluation_file, {**result.details, **counts, **made, **ranks, "intervals": _bounds(result)})
     write_json(folder / metrics_file, {**result.further, **result.metrics, **made})
 
 

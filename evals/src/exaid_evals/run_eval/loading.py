@@ -82,9 +82,14 @@ def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) ->
     library, _, rest = name.partition(":")
     if library in _LIBRARIES:
         return build_part("model", name, lambda: _LIBRARIES[library](rest, n_outputs, dict(settings)))
-    if not Path(name).is_file():
-        raise ConfigError("is no file", where=name, remedy="name an .onnx or .pt2 file, or LIBRARY:NAME")
-    return build_part("model", name, lambda: _FILES[Path(name).suffix](Path(name)))
+    load = _FILES.get(Path(name).suffix)
+    if load is None or not Path(name).is_file():
+        raise ConfigError(
+            "is no file" if load else "is no kind of file that holds a model",
+            where=name,
+            remedy="name an .onnx or .pt2 file, or LIBRARY:NAME",
+        )
+    return build_part("model", name, lambda: load(Path(name)))
 
 
 def _imported(module: str) -> Any:

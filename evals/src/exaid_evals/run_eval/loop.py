@@ -59,9 +59,25 @@ def run_eval(
 
 
 def evaluate(
-    model: nn.Module, adapter: Adapter, config: EvalConfig, task_spec: TaskSpec, *, use_wandb: bool = False
+    model: nn.Module,
+    adapter: Adapter,
+    config: EvalConfig,
+    task_spec: TaskSpec,
+    *,
+    use_wandb: bool = False,
+    leading: tuple[str, bool] | None = None,
 ) -> EvalResult:
-    """Evaluate as `run_eval` does, and return everything that was found."""
+    """Evaluate as `run_eval` does, and return everything that was found.
+
+    Args:
+        model: as for `run_eval`, and so are the next four.
+        adapter: how the model is called.
+        config: data, size of batches, device, what to compute and to write.
+        task_spec: modality and outputs.
+        use_wandb: log the metrics to W&B.
+        leading: the metric that ranks models on this task, and whether it improves downwards, for whoever compares what
+            is written; None where no task says.
+    """
     spec = as_task_spec(task_spec)
     metric_set = metric_set_of(spec, config)
     _require_instance(adapter)
@@ -90,7 +106,7 @@ def evaluate(
             result = _result(loop, sum(processes.gathered(n_batches)))
             if predictions is not None:
                 predictions.finish()
-    _publish(result, config, spec, processes, use_wandb=use_wandb)
+    _publish(result, config, spec, processes, use_wandb=use_wandb, leading=leading)
     if partial is not None and not processes.rank:
         partial.remove()
     return result
@@ -151,14 +167,22 @@ def _merged(loop: _Loop) -> MetricSet:
     return merged
 
 
-def _publish(result: EvalResult, config: EvalConfig, spec: TaskSpec, processes: Processes, *, use_wandb: bool) -> None:
+def _publish(
+    result: EvalResult,
+    config: EvalConfig,
+    spec: TaskSpec,
+    processes: Processes,
+    *,
+    use_wandb: bool,
+    leading: tuple[str, bool] | None,
+) -> None:
     """Write and log, from the first process alone."""
     failed: Exception | None = None
     try:
         if config.output_dir is not None and not processes.rank:
             if config.parquet:
                 write_parquet(config.output_dir / files_of(config.split)[2])
-            write_evaluation(config.output_dir, result, config, spec)
+            write_evaluation(config.output_dir, result, config, spec, leading)
         if use_wandb and not processes.rank:
             log_metrics(result.flat(), config)
     except Exception as error:
@@ -331,17 +355,28 @@ class _Loop:
             return Step(logits, labels, loss, losses, ids, numbers, where, batch)
 
     def _forward(self, batch: Any) -> Any:
-        """Call the model; where it refuses the inputs' type, with inputs of the type of its weights."""
+        """Call the model; where it refuses the type of numbers with a point, with those in the type of its weights.
+
+        Raises:
+            DataError: it takes none of the batch's types.
+        """
         given = batches.as_weights(batch, self.model) if self.as_weights else batch
         with autocast(self.device, self.config.mixed_precision):
             try:
                 return self.adapter.forward(self.model, batch if given is None else given, self.spec)
             except RuntimeError as error:
-                changed = None if self.as_weights or _out_of_memory(error) else batches.as_weights(batch, self.model)
-                if changed is None or "type" not in str(error):
+                if self.as_weights or _out_of_memory(error) or not _of_types(error):
                     raise
+                changed = batches.as_weights(batch, self.model)
+                if changed is None:
+                    raise DataError(
+                        f"the model refuses the type of its inputs ({' '.join(str(error).split())[:200]})",
+                        remedy="make them what its weights are, in the data set (images.float() / 255) or in the "
+                        "adapter's forward",
+                    ) from error
                 outputs = self.adapter.forward(self.model, changed, self.spec)
         self.as_weights = True
+        self.warnings.append("the model refuses the type of its inputs; they are given in the type of its weights")
         return outputs
 
     def _labels(self, batch: Any) -> Any:
@@ -380,6 +415,12 @@ def _located(where: str) -> Iterator[None]:
         if error.where is not None:
             raise
         raise type(error)(error.what, where=where, remedy=error.remedy) from error
+
+
+def _of_types(error: RuntimeError) -> bool:
+    """Return whether a model has refused its inputs for their type; PyTorch has no exception of its own for that."""
+    said = str(error).lower()
+    return "dtype" in said or "scalar type" in said or ("type" in said and "should be the same" in said)
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -112,7 +112,8 @@ def evaluate_file(
         final = replace(final, loader=loader_of(task, final, processes))
     other = None if against is None else read_predictions(against, split)
     with threads(config.num_threads):
-        result = evaluate(model, adapter, final, task.spec, use_wandb=config.use_wandb)
+        leading = (task.primary_metric, task.lower_is_better)
+        result = evaluate(model, adapter, final, task.spec, use_wandb=config.use_wandb, leading=leading)
     first = not processes.rank
     if page and first:
         write_page(folder, split, show=getattr(task.splits.get(split), "shown", lambda _: None))

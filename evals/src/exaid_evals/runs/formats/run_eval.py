@@ -10,12 +10,15 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.reported import read_reported
+from exaid_evals.runs.files.standard_names import standard_name
 from exaid_evals.runs.files.summary import plain
 
 _EVALUATION = "evaluation.json"
 """Of the split `val`; that of another one begins with its name."""
 _OF_TEXT = ("perplexity", "bits_per_byte")
 """What leads for a language model: kappa and accuracy over its tokens say little."""
+_LEADING = (*_OF_TEXT, "map", "mean_iou", "accuracy")
+"""The first of them leads where no task says which metric does."""
 
 
 class RunEvalFormat(Format):
@@ -50,7 +53,10 @@ class RunEvalFormat(Format):
         signature = evaluation.get("signature")
         seed = evaluation.get("seed")
         told = evaluation.get("warnings")
-        leading = next((one for one in _OF_TEXT if one in reported.metrics), None)
+        said, down = evaluation.get("primary_metric"), evaluation.get("lower_is_better")
+        own = standard_name(said) if isinstance(said, str) else None
+        leading = next((one for one in (own, *_LEADING) if one in reported.metrics), None)
+        lower = {one for one in _OF_TEXT if one in reported.metrics} | ({own} if down is True and own else set())
         return Run(
             name=name,
             format=self.name,
@@ -61,7 +67,8 @@ class RunEvalFormat(Format):
             | ({"beside_metrics": reported.others} if reported.others else {}),
             signatures={"run": signature} if isinstance(signature, str) else {},
             default_primary=leading,
-            lower_is_better=frozenset(one for one in _OF_TEXT if one in reported.metrics),
+            lower_is_better=frozenset(lower & reported.metrics.keys()),
+            higher_is_better=frozenset({own} & reported.metrics.keys() if down is False else ()),
             warnings=tuple(f"{name}: {one}" for one in [*warnings, *(told if isinstance(told, list) else [])]),
             origin=source.path,
         )
