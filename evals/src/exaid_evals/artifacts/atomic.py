@@ -83,8 +83,8 @@ def gzipped(data: bytes) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write a text file whole, as UTF-8 with `\n` line ends on every system."""
-    write_bytes(path, text.encode("utf-8"))
+    r"""Write a text file whole, as UTF-8 with `\n` line ends on every system; half a character becomes a `?`."""
+    write_bytes(path, text.encode("utf-8", "replace"))
 
 
 class Appended:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.document import Document, Marked
-from exaid_evals.report.formats.markdown import escape
+from exaid_evals.report.formats.markdown import escape_paragraph
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -30,8 +30,9 @@ TEMPLATES = _PACKAGE / _TEMPLATES
 
 def to_markdown(document: Document) -> str:
     """Return a document in Markdown."""
-    shown = _environment(_markdown_text).get_template(f"{_TEMPLATES}/document.md.jinja").render(document=document)
-    return shown.strip() + "\n"
+    made = " ".join(document.signature.replace("`", "").split())
+    template = _environment(_markdown_text).get_template(f"{_TEMPLATES}/document.md.jinja")
+    return template.render(document=document, made=made).strip() + "\n"
 
 
 def to_html(document: Document) -> str:
@@ -105,7 +106,7 @@ def _html_text(value: str) -> str:
 
 
 def _markdown_text(value: str) -> str:
-    return value if isinstance(value, Marked) else escape(printable(value)).replace("![", "!\\[")
+    return value if isinstance(value, Marked) else escape_paragraph(printable(value)).replace("![", "!\\[")
 
 
 @cache

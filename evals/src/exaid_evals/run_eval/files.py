@@ -19,7 +19,7 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.config.extras import optional
 from exaid_evals.config.mapping_file import read_mapping
-from exaid_evals.report.formats.csv_table import csv_lines
+from exaid_evals.report.formats.csv_table import FORMULA, csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.resume import Partial
@@ -109,7 +109,7 @@ class PredictionsFile:
 
     def _write(self, text: str) -> None:
         if self._stream is not None:
-            self._stream.write(text.encode("utf-8"))
+            self._stream.write(text.encode("utf-8", "replace"))
 
 
 def write_parquet(path: Path) -> None:
@@ -136,7 +136,7 @@ def write_parquet(path: Path) -> None:
 
 
 _TEXTS = frozenset({"id", "true_label", "predicted_label", "box", "label"})
-_INERT = r"\A'(\s*[=+\-@\t\r\n])"
+_INERT = rf"\A'({FORMULA})"
 """What CSV files put before text that a spreadsheet would compute."""
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from exaid_evals.report.base import Table
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_UNSEEN = r"\x00-\x20\x7f-\xa0\xad" + "\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2069\u3000\ufeff"
+FORMULA = rf"[{_UNSEEN}]*[=+\-@" + "\uff1d\uff0b\uff0d\uff20" + r"]|[\t\r\n]"
+"""How text begins that some spreadsheet computes: several cut off blanks, and what nobody sees, before they look."""
+_FORMULA = re.compile(FORMULA)
 _TRUTH = {True: "true", False: "false"}
 
 
@@ -44,10 +48,21 @@ def write_csv(
 
 def csv_lines(lines: Iterable[Sequence[object]], cell: Callable[[object], object] | None = None) -> str:
     """Return lines of such a file, the heading among them where it is one of them."""
-    out = io.StringIO()
     made = cell or _cell
     # The writer itself leaves None empty.
-    csv.writer(out, lineterminator="\n").writerows([made(value) for value in line] for line in lines)
+    rows = [[made(value) for value in line] for line in lines]
+    text = _written(rows, "\n")
+    if "\r" in text:  # which would end a row for many readers: it is quoted where it is in the line's end
+        text = "".join(f"{_written([row], NEWLINE)[:-2]}\n" for row in rows)
+    return text
+
+
+NEWLINE = "\r\n"
+
+
+def _written(rows: Iterable[Sequence[object]], end: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator=end).writerows(rows)
     return out.getvalue()
 
 
@@ -65,8 +80,7 @@ def inert(text: str) -> str:
     """
     if text[:1].isalnum():  # nearly all do
         return text
-    # Some spreadsheets cut blanks off before they look.
-    if not (text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)):
+    if _FORMULA.match(text) is None:
         return text
     try:
         float(text)

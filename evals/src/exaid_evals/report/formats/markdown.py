@@ -11,7 +11,7 @@ from exaid_evals.report.base import Column, Row, Table
 
 def render(table: Table) -> str:
     """Return the table with its title above and its notes below."""
-    heading = [table.row_heading, *(_heading(column) for column in table.columns)]
+    heading = [escape(table.row_heading), *(_heading(column) for column in table.columns)]
     lines = [_line(heading), "| " + " | ".join([":--", *(_ruler(column) for column in table.columns)]) + " |"]
     for group, rows in groupby(table.rows, key=lambda row: row.group):
         lines += [_line([_bold(group), *[""] * len(table.columns)])] if group else []
@@ -28,7 +28,19 @@ def escape(text: str) -> str:
     'a\\|b \\*c\\* V10_b [0.1, 0.2] \\<i> [x\\](y)'
     """
     text = " ".join(text.split())
-    return re.sub(r"[\\`*|<]|\](?=[(\[])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
+    return re.sub(r"[\\`*|<]|\](?=[(\[])|&(?=#?\w+;)|~(?=~)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
+
+
+def escape_paragraph(text: str) -> str:
+    r"""Return text that is a paragraph, or an item, of text: whatever it begins with starts nothing else.
+
+    >>> [escape_paragraph(text) for text in ("# a", "- a", "12. a", "[a]: b", "-0.5", "---")]
+    ['\\# a', '\\- a', '12\\. a', '\\[a]: b', '-0.5', '\\---']
+    """
+    shown = escape(text)
+    return re.sub(
+        r"^(\d{1,9}(?=[.)](?: |$))|(?=#{1,6}(?: |$)|>|[-+](?: |$)|-[- ]*$|=+$|\[[^\]]*\]:))", r"\1\\", shown, count=1
+    )
 
 
 def _cells(table: Table, row: Row) -> list[str]:
