@@ -16,9 +16,9 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from exaid_evals.cli.main import run  # noqa: E402
-from exaid_evals.errors import DataError  # noqa: E402
+from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval.images import Preprocessing  # noqa: E402
-from exaid_evals.run_eval.loading import load_checkpoint  # noqa: E402
+from exaid_evals.run_eval.loading import find_model, load_checkpoint  # noqa: E402
 
 COLOURS = {"blue": (20, 30, 200), "green": (30, 190, 40), "red": (210, 20, 30)}
 TRANSFORM = {"resize": 12, "crop": 8, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
@@ -199,6 +199,14 @@ def test_what_cannot_be_evaluated_is_said(folder: Path, capsys: pytest.CaptureFi
         == 1
     )
     assert "cannot be read as an image" in capsys.readouterr().err
+
+
+def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
+    """Whatever its name ends with: known are two kinds of files, and libraries."""
+    for name in ("a.bin", "a", "a.PT2", "onnx"):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(ConfigError, match="is no kind of file that holds a model; name an .onnx or .pt2 file"):
+            find_model(str(tmp_path / name), None, {})
 
 
 class Evil:

@@ -352,3 +352,42 @@ def test_tokens_may_be_classified_at_their_own_places() -> None:
 
     with pytest.raises(ConfigError, match="EchoForMaskedLM predicts other tokens than the next ones"):
         run_eval(EchoForMaskedLM(), TransformersCausalLMAdapter(), config_of([{"input_ids": inputs}]), text_spec())
+
+
+class Tokens(nn.Module):
+    """An embedding, pooled, and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.head = nn.Embedding(50, 8), nn.Linear(8, 4)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits."""
+        assert tokens.dtype is torch.int64
+        return self.head(self.embedding(tokens).mean(dim=1))
+
+
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float64])
+def test_numbers_of_tokens_stay_whole(weights: torch.dtype) -> None:
+    """Whatever the weights' type is: in half precision 257 would be 256."""
+    tokens = torch.arange(35 * 6).reshape(35, 6) % 50
+    model = Tokens().to(weights)
+    found = evaluate(model, ADAPTER, config_of(batches(images=tokens)), vision_spec(4))
+    with torch.no_grad():
+        logits = model(tokens).float()
+    assert found.metrics["loss"] == pytest.approx(float(functional.cross_entropy(logits, LABELS)), abs=1e-6)
+    assert found.warnings == ()
+
+
+def test_another_type_of_inputs_is_said() -> None:
+    """A model whose inputs were given the type of its weights was not given what the loader made."""
+    found = evaluate(Linear(), ADAPTER, config_of(batches(images=IMAGES.double())), vision_spec(4))
+    assert found.warnings == ("the model refuses the type of its inputs; they are given in the type of its weights",)
+    assert evaluate(Linear(), ADAPTER, config_of(batches()), vision_spec(4)).warnings == ()
+
+
+def test_images_of_bytes_are_refused_with_what_to_do() -> None:
+    """Nobody knows by what they were to be divided."""
+    with pytest.raises(DataError, match=r"refuses the type of its inputs .*; make them what its weights are"):
+        run_eval(Linear(), ADAPTER, config_of(batches(images=(IMAGES * 9).byte())), vision_spec(4))
