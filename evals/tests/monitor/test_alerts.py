@@ -266,6 +266,13 @@ def test_mail_without_a_server() -> None:
             MailChannel(mail_config(silent.getsockname()[1]), 0.2).send(alert())
 
 
+def test_a_mail_is_made_of_any_text() -> None:
+    """Half of a character, a line end, a mark that turns text round: the message is made, and then nobody takes it."""
+    channel = MailChannel(mail_config(closed_port()), 5)
+    with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
+        channel.send(alert(text="a\ud800\r\nBcc: x@y.z", details="\u202e\ud800"))
+
+
 def test_a_password_is_not_sent_in_the_clear() -> None:
     """Another machine, a password and no encryption do not go together."""
     with pytest.raises(ValueError, match="in the clear"):

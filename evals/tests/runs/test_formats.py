@@ -345,7 +345,7 @@ def test_what_run_eval_wrote(tmp_path: Path) -> None:
     ("said", "leads", "down"),
     [
         ('"primary_metric": "mae", "lower_is_better": true', "mae", True),
-        ('"primary_metric": "auroc", "lower_is_better": false', "auroc", False),
+        ('"primary_metric": "auroc", "lower_is_better": false', "auc_ovr", False),
         ('"primary_metric": "gone"', "accuracy", False),
         ('"primary_metric": ["mae"], "lower_is_better": "x"', "accuracy", False),
     ],

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.printable import printable, printable_lines
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.alerts.base import Alert, DeliveryError
 from exaid_evals.monitor.environment import secret
@@ -56,7 +56,7 @@ class MailChannel:
         message["Subject"] = printable(alert.subject)[:_MOST_IN_SUBJECT]
         message["From"] = self._config.sender
         message["To"] = ", ".join(self._config.recipients)
-        message.set_content(alert.body)
+        message.set_content(printable_lines(alert.body))
         try:
             refused = self._delivered(message)
         except smtplib.SMTPAuthenticationError:

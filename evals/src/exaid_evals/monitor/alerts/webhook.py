@@ -21,7 +21,7 @@ from exaid_evals.monitor.settings import is_loopback
 
 _MARKS = {"low": "⚪", "medium": "🟡", "high": "🟠", "critical": "🔴"}
 _WHERE = "alerts.slack_webhook"
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAT64, _UNICAST = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("2000::/3")
 _MOST_CHARACTERS = 3000
 
 
@@ -90,12 +90,17 @@ def _is_outside(address: str) -> bool:
     [True, False, False, False, False]
     >>> [_is_outside(one) for one in ("224.0.0.1", "2002:7f00:1::1", "64:ff9b::a00:1", "64:ff9b::808:808")]
     [False, False, False, True]
+    >>> [_is_outside(one) for one in ("::10.0.0.1", "::ffff:0:10.0.0.1", "fec0::1", "64:ff9b:1::1", "2600::1")]
+    [False, False, False, False, True]
     """
     parsed = ipaddress.ip_address(address.split("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         # Ways of writing an address of the other kind, whose routers take it there.
         within = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _NAT64 else None
-        parsed = within or parsed.ipv4_mapped or parsed.sixtofour or parsed
+        outer = parsed
+        parsed = within or outer.ipv4_mapped or outer.sixtofour or outer
+        if parsed is outer and outer not in _UNICAST:  # nothing else is given to anybody
+            return False
     return parsed.is_global and not parsed.is_multicast
 
 

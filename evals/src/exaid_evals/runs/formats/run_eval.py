@@ -54,9 +54,10 @@ class RunEvalFormat(Format):
         seed = evaluation.get("seed")
         told = evaluation.get("warnings")
         said, down = evaluation.get("primary_metric"), evaluation.get("lower_is_better")
-        own = standard_name(said) if isinstance(said, str) else None
+        own = standard_name(said) if isinstance(said, str) else ""
         leading = next((one for one in (own, *_LEADING) if one in reported.metrics), None)
-        lower = {one for one in _OF_TEXT if one in reported.metrics} | ({own} if down is True and own else set())
+        lower = {*_OF_TEXT, *([own] if down is True else [])} & reported.metrics.keys()
+        higher = {own if down is False else ""} & reported.metrics.keys()
         return Run(
             name=name,
             format=self.name,
@@ -67,8 +68,8 @@ class RunEvalFormat(Format):
             | ({"beside_metrics": reported.others} if reported.others else {}),
             signatures={"run": signature} if isinstance(signature, str) else {},
             default_primary=leading,
-            lower_is_better=frozenset(lower & reported.metrics.keys()),
-            higher_is_better=frozenset({own} & reported.metrics.keys() if down is False else ()),
+            lower_is_better=frozenset(lower),
+            higher_is_better=frozenset(higher),
             warnings=tuple(f"{name}: {one}" for one in [*warnings, *(told if isinstance(told, list) else [])]),
             origin=source.path,
         )
