@@ -228,7 +228,7 @@ class NoProgress:
         gained = first - last if guesses else abs(first - last)
         flat = gained < max(0.01 * level, error * guesses) and float(values.min()) > last - max(0.02 * level, 6 * noise)
         still = noise < 0.01 * level and float(np.ptp(values)) < 0.1 * level
-        never = min(first, float(values[0])) - last <= _LITTLE * level and _only_guesses(last, series)
+        never = min(first, float(values[0])) - last <= _LITTLE * level and _only_guesses(last, series, part.metric)
         if last < _INSANE and not never and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
@@ -307,7 +307,7 @@ def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) 
     rivals = [series[name].clean for name, entry in entries.items() if entry and entry.name == "generator_loss"]
     out = []
     for one in found:
-        before, after = one.evidence.get("before", 0.0), one.evidence.get("after", 0.0)
+        before, after = one.evidence.get("before", 0.0), float(np.median(series[one.metric].clean.values[-_AROUND:]))
         won = one.kind == "change_point" and one.evidence["lasting"] and is_rival(one.metric)
         for rival in rivals if won and 0 <= after <= before / 4 else ():
             ahead, since = rival.values[rival.steps < one.step], rival.values[rival.steps >= one.step]
@@ -335,8 +335,8 @@ def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) ->
     )
 
 
-def _only_guesses(loss: float, series: Mapping[str, MetricSeries]) -> bool:
-    """Return whether every accuracy stays at 1/k, beside a loss of about ln k or more, however noisy that is.
+def _only_guesses(loss: float, series: Mapping[str, MetricSeries], metric: str) -> bool:
+    """Return whether every accuracy stays at 1/k, beside a loss of about ln k, however noisy that is, and none falls.
 
     Steps that are far too large throw a classifier to and fro without its learning anything.
     """
@@ -347,12 +347,13 @@ def _only_guesses(loss: float, series: Mapping[str, MetricSeries]) -> bool:
         for name, one in series.items()
         if (entry := metric_named(name)) and entry.name == "accuracy" and len(one.clean.values) >= 10
     ]
-    usual = [float(np.median(one)) for one in found]
-    return bool(found) and all(
-        0 < middle < 0.6 and max(one) <= 1.3 * middle and abs(middle * (k := round(1 / middle)) - 1) < 0.15
-        and loss > 0.8 * math.log(k)
-        for middle, one in zip(usual, found, strict=True)
-    )  # fmt: skip
+    for medians in found:
+        usual = float(np.median(medians))
+        k = round(1 / usual) if usual > 0 else 0
+        guessing = k >= 2 and max(medians) <= 1.3 * usual and abs(usual * k - 1) < 0.15
+        if not guessing or not 0.8 * math.log(k) < loss < 1.5 * math.log(k):
+            return False
+    return bool(found) and not any(_falls(part) for name, part in series.items() if name != metric)
 
 
 def _all_low(series: Mapping[str, MetricSeries]) -> bool:

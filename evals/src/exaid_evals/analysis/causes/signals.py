@@ -199,8 +199,8 @@ def _beyond_start(context: Context, train: Reaction) -> bool:
         return True
     clean = series.clean
     began = float(np.median(clean.values[:_FIRST]))
-    reached = float(np.median(clean.values[clean.steps >= train.interval[1]][:_SOME]))
-    return abs(reached) >= _FAR_ABOVE * abs(began)
+    since = clean.values[clean.steps >= train.interval[1]][:_SOME]
+    return bool(len(since)) and abs(float(np.median(since))) >= _FAR_ABOVE * abs(began)
 
 
 def _inside(context: Context, series: CleanSeries, after: int = 0) -> NDArray[np.float64]:

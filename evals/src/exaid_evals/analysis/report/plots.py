@@ -24,6 +24,7 @@ _DPI = 110
 _DROP, _SHIFT = LINE_STYLES[3].color, LINE_STYLES[4].color
 _MOST_POINTS = 1500
 _MOST_INCIDENTS = 4
+_MARGIN = 0.02
 
 
 def chosen_metrics(analysis: Analysis, most: int = 4) -> list[str]:
@@ -66,7 +67,9 @@ def draw(analysis: Analysis, metric: str) -> bytes:
                 undefined, [0.03] * len(undefined), "|", color=_DROP, transform=axes.get_xaxis_transform(),
                 label="NaN or infinite",
             )  # fmt: skip
-        _incidents(axes, [one for one in analysis.incidents if metric in one.metrics], analysis)
+        first, last = _span(analysis)
+        axes.set_xlim(first - _MARGIN * (last - first), last + _MARGIN * (last - first) or 1.0)
+        _incidents(axes, [one for one in analysis.incidents if metric in one.metrics], analysis, last)
         axes.set_xlabel("step" if history.steps_are == "step" else "case")
         axes.set_title(printable(metric)[:80], loc="left", fontsize=8.5)
         axes.legend(fontsize=6.5, loc="best", framealpha=0.8)
@@ -93,9 +96,14 @@ def _curve(axes: Axes, steps: NDArray[np.float64], values: NDArray[np.float64]) 
         axes.plot(steps[some], median, color=INK, lw=1.2, label="running median")
 
 
-def _incidents(axes: Axes, incidents: Sequence[Incident], analysis: Analysis) -> None:
+def _span(analysis: Analysis) -> tuple[float, float]:
+    """Return the first and last step of the run, which all its plots have in common."""
+    ends = [(one.clean.steps[0], one.clean.steps[-1]) for one in analysis.history.series.values() if len(one.clean)]
+    return float(min(first for first, _ in ends)), float(max(last for _, last in ends))
+
+
+def _incidents(axes: Axes, incidents: Sequence[Incident], analysis: Analysis, right: float) -> None:
     """Mark the incidents of a metric by their number in the report: onset as a line, course as a band at the foot."""
-    _, right = axes.get_xlim()
     numbers = {id(one): number for number, one in enumerate(analysis.incidents, start=1)}
     for one in incidents[:_MOST_INCIDENTS]:
         low, high = one.onset
