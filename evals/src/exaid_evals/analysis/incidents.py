@@ -25,6 +25,8 @@ _BACK = 0.25
 _TOGETHER = 0.05
 """Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
 _REGULAR, _LONG = 0.12, 20
+_HUGE = 1e6
+"""A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
 
 
@@ -67,7 +69,9 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
         directions: metric → how it improves.
     """
     back = {id(one): recovered_at(history, one, directions) for one in anomalies if one.kind in _STEP_LIKE}
-    nothing_learnt = any(one.kind == "no_progress" and one.evidence.get("at_chance") for one in anomalies)
+    nothing_learnt = any(
+        one.kind == "no_progress" and (one.evidence["at_chance"] or one.evidence["last"] < _HUGE) for one in anomalies
+    )
     regular = {metric for metric in history.series if _is_regular(metric, anomalies, back, history)}
     found = []
     for one in anomalies:
