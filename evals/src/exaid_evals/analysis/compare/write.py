@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,18 +16,19 @@ from exaid_evals.analysis.compare.final_means import LEAST_POINTS
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.report import comparison_record, csv_number, csv_text, sections, signature
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.report.plots import scale_to
+from exaid_evals.analysis.report.plots import png_of, scale_to
 from exaid_evals.analysis.report.sections import pictures
 from exaid_evals.analysis.report.write import write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.report.document import Document
-from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES, style, use_shipped_fonts
+from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.report.render import to_markdown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 _DPI = 120
@@ -44,22 +45,18 @@ def chosen_rankings(comparison: Comparison, most: int = 6) -> list[Ranking]:
 
 def draw(comparison: Comparison, ranking: Ranking) -> bytes:
     """Return the plot of a metric: histories at the left, levels with their intervals at the right."""
-    with style():
-        from matplotlib.figure import Figure
+    n = min(_MOST_GROUPS, len(ranking.performances))
+    return png_of(partial(_plot, comparison, ranking, n), max(2.6, 1.2 + 0.3 * n), _DPI, "constrained")
 
-        shown = ranking.performances[:_MOST_GROUPS]
-        figure = Figure(figsize=(7.2, max(2.6, 1.2 + 0.3 * len(shown))), layout="constrained")
-        grid = figure.add_gridspec(1, 2, width_ratios=[1.5, 1])
-        left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
-        _histories(left, comparison, ranking)
-        _levels(right, ranking)
-        more = len(ranking.performances) - len(shown)
-        title = printable(ranking.metric)[:60] + (f" (the first {len(shown)} of {len(shown) + more})" if more else "")
-        left.set_title(title, loc="left", fontsize=8.5)
-        use_shipped_fonts(figure)
-        out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
-    return out.getvalue()
+
+def _plot(comparison: Comparison, ranking: Ranking, n_shown: int, figure: Figure) -> None:
+    grid = figure.add_gridspec(1, 2, width_ratios=[1.5, 1])
+    left, right = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    _histories(left, comparison, ranking)
+    _levels(right, ranking)
+    n = len(ranking.performances)
+    title = printable(ranking.metric)[:60] + (f" (the first {n_shown} of {n})" if n > n_shown else "")
+    left.set_title(title, loc="left", fontsize=8.5)
 
 
 def _histories(axes: Axes, comparison: Comparison, ranking: Ranking) -> None:

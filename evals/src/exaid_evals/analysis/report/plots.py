@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from exaid_evals.runs.metric_names import counterpart, is_validation, role_of_co
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 _DPI = 110
@@ -48,35 +50,53 @@ def chosen_metrics(analysis: Analysis, most: int = 4) -> list[str]:
     return list(dict.fromkeys(names))[:most]
 
 
-def draw(analysis: Analysis, metric: str) -> bytes:
-    """Return the plot of a metric as PNG: its values, their running median, and the incidents that it shows."""
-    history = analysis.history
-    series = history.series.get(metric) or history.system[metric]
-    clean = series.clean
+def png_of(
+    draw: Callable[[Figure], None], height: float, dpi: int, layout: Literal["constrained"] | None = None
+) -> bytes:
+    """Return a figure 7.2 inches wide as PNG, in the style and the fonts of all reports.
+
+    Args:
+        draw: draws on it.
+        height: in inches.
+        dpi: dots an inch.
+        layout: None leaves margins to `draw`.
+    """
     with style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7.2, 2.5))
-        figure.subplots_adjust(left=0.09, right=0.985, top=0.88, bottom=0.2)
-        axes = figure.add_subplot()
-        _curve(axes, clean.steps, clean.values)
-        scale_to(axes, clean.values)
-        undefined = [point.step for point in series.points if isinstance(point.value, float) and not point.finite]
-        if undefined:
-            axes.plot(
-                undefined, [0.03] * len(undefined), "|", color=_DROP, transform=axes.get_xaxis_transform(),
-                label="NaN or infinite",
-            )  # fmt: skip
-        first, last = _span(analysis)
-        axes.set_xlim(first - _MARGIN * (last - first), last + _MARGIN * (last - first) or 1.0)
-        _incidents(axes, [one for one in analysis.incidents if metric in one.metrics], analysis, last)
-        axes.set_xlabel("step" if history.steps_are == "step" else "case")
-        axes.set_title(printable(metric)[:80], loc="left", fontsize=8.5)
-        axes.legend(fontsize=6.5, loc="best", framealpha=0.8)
+        figure = Figure(figsize=(7.2, height), layout=layout)
+        draw(figure)
         use_shipped_fonts(figure)
         out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
     return out.getvalue()
+
+
+def draw(analysis: Analysis, metric: str) -> bytes:
+    """Return the plot of a metric as PNG: its values, their running median, and the incidents that it shows."""
+    return png_of(partial(_plot, analysis, metric), 2.5, _DPI)
+
+
+def _plot(analysis: Analysis, metric: str, figure: Figure) -> None:
+    history = analysis.history
+    series = history.series.get(metric) or history.system[metric]
+    clean = series.clean
+    figure.subplots_adjust(left=0.09, right=0.985, top=0.88, bottom=0.2)
+    axes = figure.add_subplot()
+    _curve(axes, clean.steps, clean.values)
+    scale_to(axes, clean.values)
+    undefined = [point.step for point in series.points if isinstance(point.value, float) and not point.finite]
+    if undefined:
+        axes.plot(
+            undefined, [0.03] * len(undefined), "|", color=_DROP, transform=axes.get_xaxis_transform(),
+            label="NaN or infinite",
+        )  # fmt: skip
+    first, last = _span(analysis)
+    axes.set_xlim(first - _MARGIN * (last - first), last + _MARGIN * (last - first) or 1.0)
+    _incidents(axes, [one for one in analysis.incidents if metric in one.metrics], analysis, last)
+    axes.set_xlabel("step" if history.steps_are == "step" else "case")
+    axes.set_title(printable(metric)[:80], loc="left", fontsize=8.5)
+    axes.legend(fontsize=6.5, loc="best", framealpha=0.8)
 
 
 def _curve(axes: Axes, steps: NDArray[np.float64], values: NDArray[np.float64]) -> None:
