@@ -174,7 +174,9 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Tell whether a path lies in a folder when links are followed; one that leads to itself lies where it lies."""
+    """Return whether a path lies in a folder when links are followed; one that leads to itself lies where it lies."""
+    if "\0" in str(path):  # which no file has in its name
+        return False
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `resolve` raises over such a link
 
 

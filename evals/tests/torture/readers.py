@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import json
 import math
@@ -227,7 +228,12 @@ def _journal(path: Path) -> None:
 
 def readers(campaign: Path) -> dict[str, Reader]:
     """Return name → reader, given a campaign."""
-    return {**_of_records(campaign), **_of_settings(), **_of_runs(), **_of_others()}
+    found = {**_of_records(campaign), **_of_settings(), **_of_runs(), **_of_others()}
+    if importlib.util.find_spec("torch") is None:
+        return found
+    from torture.model_readers import model_readers
+
+    return found | model_readers()
 
 
 def _cases(path: Path) -> None:

@@ -221,7 +221,12 @@ class TransformersCausalLMAdapter(CausalLMAdapter):
                 where="adapter",
                 remedy=f"take Transformers{'Seq2Seq' if decodes else 'Classification'}Adapter",
             )
-        return model(input_ids=inputs_of(batch, task_spec), **_further_inputs(model, batch, others=True))
+        tokens = inputs_of(batch, task_spec)
+        outputs = model(input_ids=tokens, **_further_inputs(model, batch, others=True))
+        n_before = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", None)
+        if not n_before:
+            return outputs
+        return logits_of(outputs)[:, -tokens.shape[1] :]  # PEFT puts learnt tokens before the text
 
 
 def _further_inputs(model: nn.Module, batch: Any, *, others: bool) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.formats.csv_table import write_csv
-from exaid_evals.run_eval.files import files_of, write_json
+from exaid_evals.run_eval.files import files_of, prediction_rows, write_json
 from exaid_evals.run_eval.images import open_image
 from exaid_evals.run_eval.page import sheet
 from exaid_evals.stats.descriptive import holm
@@ -52,16 +51,13 @@ def read_predictions(folder: Path, split: str) -> Predictions:
         DataError: they are not of classes, or damaged.
     """
     path = folder / files_of(split)[2]
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream, strict=True))
-    except FileNotFoundError:
+    if not path.exists():
         raise ConfigError(
             f"holds no {path.name}", where=str(folder), remedy=f"name the folder of an evaluation of {split}"
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read ({error})", where=str(path), remedy="evaluate again") from error
-    if not rows or not {"id", "true_label", "predicted_label"} <= rows[0].keys():
+        )
+    header, found = prediction_rows(path)
+    rows = list(found)
+    if not rows or not {"id", "true_label", "predicted_label"} <= header:
         raise DataError("holds no predictions of classes", where=str(path), remedy="compare classifiers")
     true, predicted = ([row[name] for row in rows] for name in ("true_label", "predicted_label"))
     return Predictions(

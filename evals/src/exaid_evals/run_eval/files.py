@@ -8,7 +8,9 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from csv import reader
+from csv import DictReader, reader
+from csv import Error as CsvError
+from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +21,8 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.config.extras import optional
 from exaid_evals.config.mapping_file import read_mapping
+from exaid_evals.errors import DataError
+from exaid_evals.files import open_regular
 from exaid_evals.report.formats.csv_table import FORMULA, csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
 from exaid_evals.run_eval.distributed import Processes
@@ -138,6 +142,37 @@ def write_parquet(path: Path) -> None:
 _TEXTS = frozenset({"id", "true_label", "predicted_label", "box", "label"})
 _INERT = rf"\A'({FORMULA})"
 """What CSV files put before text that a spreadsheet would compute."""
+
+
+def prediction_rows(path: Path) -> tuple[set[str], Iterator[dict[str, str]]]:
+    """Return the columns of a file of predictions, and its rows.
+
+    Raises:
+        DataError: it cannot be read, or, while it is read, a row is none.
+    """
+    stream = TextIOWrapper(open_regular(path), encoding="utf-8", newline="")
+    rows = DictReader(stream, strict=True)
+    with _damaged(path):
+        header = set(rows.fieldnames or ())
+
+    def whole() -> Iterator[dict[str, str]]:
+        with stream, _damaged(path):
+            for number, row in enumerate(rows, 2):
+                if None in row or None in row.values():
+                    raise DataError(
+                        "has not as many cells as columns", where=f"{path}:{number}", remedy="evaluate again"
+                    )
+                yield row
+
+    return header, whole()
+
+
+@contextlib.contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, CsvError) as error:
+        raise DataError(f"cannot be read ({error})", where=str(path), remedy="evaluate again") from error
 
 
 def plain(text: str) -> str:

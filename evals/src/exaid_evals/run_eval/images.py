@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from torch.utils.data import Dataset
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import lies_in
+from exaid_evals.files import lies_in, open_regular
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.spec import DataConfig, TaskSpec
+from exaid_evals.runs.files.document import parsed
 
 Transform = Callable[[Any], Tensor]
 _MOST_DIGITS = 6
@@ -85,7 +86,7 @@ def open_image(path: Path) -> Any:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
@@ -287,7 +288,8 @@ def read_text(path: Path) -> str:
         DataError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with TextIOWrapper(open_regular(path), encoding="utf-8-sig") as stream:
+            return stream.read()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a text file in UTF-8") from error
 
@@ -304,6 +306,6 @@ def read_json(path: Path) -> Any:
         DataError: it cannot be read.
     """
     try:
-        return json.loads(read_text(path))
+        return parsed(read_text(path))
     except (ValueError, RecursionError) as error:
         raise DataError(f"is no JSON ({error})", where=str(path), remedy="name a JSON file") from error

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from exaid_evals.config.extras import optional
 from exaid_evals.config.plugins import build_part
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
+from exaid_evals.files import open_regular
 from exaid_evals.run_eval.boxes import found_boxes
 from exaid_evals.run_eval.images import Preprocessing, Transform
 
@@ -264,6 +265,8 @@ def load_checkpoint(model: nn.Module, path: Path, *, remedy: str = "name a check
 
 
 def _read(path: Path, remedy: str) -> dict[str, Tensor]:
+    if path.exists():
+        open_regular(path, remedy=remedy).close()  # what reads it would wait for a pipe
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from typing import Any
 
 from exaid_evals.artifacts.atomic import write_text
 from exaid_evals.config.mapping_file import read_mapping
-from exaid_evals.errors import ConfigError
+from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.report.document import Block, Document, Grid, Picture, Pictures, Section
 from exaid_evals.report.figures.canvas import FAINT, INK, style, to_png, use_shipped_fonts
 from exaid_evals.report.render import to_html
-from exaid_evals.run_eval.files import files_of, plain
+from exaid_evals.run_eval.files import files_of, plain, prediction_rows
 
 MOST_CLASSES = 30
 """Whose confusion is drawn as a matrix; of more the pairs that are confused most are listed."""
@@ -40,21 +39,26 @@ def write_page(folder: Path, split: str = "val", *, show: Show = lambda _: None)
 
     Raises:
         ConfigError: the folder holds no evaluation of the split.
+        DataError: a file of it was changed.
     """
     metrics_file, evaluation_file, predictions = (folder / one for one in files_of(split))
     if not metrics_file.is_file():
         raise ConfigError(f"holds no evaluation of {split}", where=str(folder), remedy="evaluate with output_dir first")
     metrics, evaluation = read_mapping(metrics_file), read_mapping(evaluation_file)
     made = str(evaluation.get("signature", ""))
-    parts = [
-        ("Metrics", _metrics(metrics, evaluation)),
-        ("Confusion", _confusion(evaluation, made)),
-        ("Classes", _classes(metrics)),
-        ("Calibration", _calibration(metrics, evaluation, made)),
-        ("Selective accuracy", _selective(evaluation, made)),
-        ("Thresholds", _thresholds(evaluation)),
-        ("Where the model is most wrong", _worst(predictions, show)),
-    ]
+    try:
+        parts = [
+            ("Metrics", _metrics(metrics, evaluation)),
+            ("Confusion", _confusion(evaluation, made)),
+            ("Classes", _classes(metrics)),
+            ("Calibration", _calibration(metrics, evaluation, made)),
+            ("Selective accuracy", _selective(evaluation, made)),
+            ("Thresholds", _thresholds(evaluation)),
+        ]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"was changed ({reason})", where=str(evaluation_file), remedy="evaluate again") from error
+    parts.append(("Where the model is most wrong", _worst(predictions, show)))
     title = f"{evaluation.get('task', folder.name)}, {split}"
     warnings = [f"Warning: {one}" for one in evaluation.get("warnings", [])]
     blocks: list[Block] = [*warnings, *(Section(name, blocks) for name, blocks in parts if blocks)]
@@ -195,11 +199,13 @@ class _Example:
 
 
 def _worst(path: Path, show: Show) -> list[Block]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        header = set(rows.fieldnames or ())
-        kind = next((of for needed, of in _KINDS if needed <= header), None)
+    header, rows = prediction_rows(path)
+    kind = next((of for needed, of in _KINDS if needed <= header), None)
+    try:
         found = heapq.nlargest(N_WORST, kind(rows)) if kind is not None else []
+    except (KeyError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"holds no predictions ({reason})", where=str(path), remedy="evaluate again") from error
     texts: list[list[str]] = []
     cells: list[tuple[Any, tuple[str, ...]]] = []
     for one in sorted(found, key=lambda one: (-one.badness, one.name)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +15,11 @@ from torch.utils.data import Dataset, default_collate
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import open_regular
 from exaid_evals.run_eval.base import Task
 from exaid_evals.run_eval.images import read_text
 from exaid_evals.run_eval.spec import IGNORE_INDEX, TaskSpec
+from exaid_evals.runs.files.document import parsed
 
 Encode = Callable[[str], Sequence[int]]
 
@@ -314,7 +315,7 @@ def _json_lines(path: Path) -> list[Any]:
     found = []
     for number, line in enumerate(read_text(path).split("\n"), 1):  # texts may hold other ends of lines as they are
         try:
-            found += [json.loads(line)] if line.strip() else []
+            found += [parsed(line)] if line.strip() else []
         except (ValueError, RecursionError) as error:
             raise DataError(f"is no JSON ({error})", where=f"{path}:{number}", remedy="correct the line") from error
     return found
@@ -325,7 +326,8 @@ def _of_library(path: Path, split: str) -> list[Any]:
     if path.suffix.lower() == ".parquet":
         parquet = optional("pyarrow.parquet", "pyarrow", "reading Parquet", "pyarrow")
         try:
-            rows: list[Any] = parquet.read_table(path).to_pylist()
+            with open_regular(path) as stream:
+                rows: list[Any] = parquet.read_table(stream).to_pylist()
         except (OSError, ValueError) as error:
             raise DataError(f"cannot be read ({error})", where=str(path), remedy="name a Parquet file") from error
         return rows

@@ -150,7 +150,13 @@ def model_of_run(folder: Path) -> tuple[str, ModelConfig]:
     model = summary.get("model")
     if not isinstance(model, dict) or not isinstance(summary.get("task"), str):
         raise DataError("says no task and model", where=str(path), remedy="name a folder that run-training has written")
-    return summary["task"], ModelConfig.model_validate(model)
+    try:
+        return summary["task"], ModelConfig.model_validate(model)
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"names no model ({reason})", where=str(path), remedy="train the run again with run-training"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
