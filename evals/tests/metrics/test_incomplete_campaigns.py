@@ -21,9 +21,10 @@ from exaid_evals.metrics.records import CaseMetrics, read_variant_and_cases
 from exaid_evals.metrics.stage import Settings, compute_metrics, plan_metrics
 from exaid_evals.replay import stage as replay_stage
 from exaid_evals.replay.run_log import read_run
+from exaid_evals.report import stage
 from exaid_evals.report.registry import FIGURES, FORMATS, TABLES, load
 from exaid_evals.report.results import chosen_case, read_example, read_results
-from exaid_evals.report.stage import build_tables
+from exaid_evals.report.stage import build_tables, write_report
 from exaid_evals.traces.model import Trace
 
 CONVERSATIONS = [
@@ -125,12 +126,28 @@ HARD: dict[str, tuple[Sequence[Trace], tuple[VariantConfig, ...]]] = {
     "all updates broken": (CONVERSATIONS, (variant("V1", "Breaks"), variant("V3", "Breaks"))),
     "broken beside whole": (CONVERSATIONS, (variant("V1", "Breaks"), variant("V3"))),
     "every run failed": (CONVERSATIONS[1:2], (variant("V1", "RaisesOnRash"), variant("V3"))),
+    "only failed runs": (CONVERSATIONS[1:2], (variant("V3", "RaisesOnRash"),)),
     "one case": (CONVERSATIONS[:1], (variant("V1"), variant("V3"))),
     "one variant": (CONVERSATIONS, (variant("V3"),)),
     "one concept": (ONE_CONCEPT, (variant("V1"), variant("V3"))),
     "no concept": (NO_CONCEPT, (variant("V1"), variant("V3"))),
-    "no talk": ([failed_conversation("case-1"), failed_conversation("case-2")], (variant("V1"), variant("V3"))),
+    "no conversation": ([failed_conversation("case-1"), failed_conversation("case-2")], (variant("V1"), variant("V3"))),
 }
+
+
+@pytest.mark.parametrize("name", ["only failed runs", "no conversation"])
+def test_where_nothing_was_measured_there_is_no_main_table(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is written all the same, and says why the table is missing."""
+    conversations, variants = HARD[name]
+    campaign, _ = replayed(tmp_path, conversations, *variants)
+    measured(campaign)
+    monkeypatch.setattr(stage, "_figure_files", lambda *_: {})  # drawn by the test below
+    report = write_report(campaign, [one.variant_id for one in variants], primary="V3")
+    assert report.main is None
+    assert "no case was measured" in report.left_out["main"]
+    assert report.written == report.files
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -146,7 +163,7 @@ def test_every_table_and_figure_is_made(tmp_path: Path, name: str) -> None:
     for form in FORMATS.values():
         assert all(load(form).render(table) for table in tables.values())
     chosen = chosen_case(campaign, names)
-    assert (chosen is None) == (name in ("every run failed", "no talk"))
+    assert (chosen is None) == (name in ("every run failed", "only failed runs", "no conversation"))
     if chosen is not None:
         results = replace(results, example=read_example(campaign, chosen[0], names, chosen[1]))
     for figure in (load(target) for key, target in FIGURES.items() if key != "timeline" or chosen is not None):

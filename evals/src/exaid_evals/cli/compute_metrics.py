@@ -67,7 +67,7 @@ def run(request: MetricsRequest) -> int:
     )
     measured = [variant for variant in plan.present if campaign.metrics_file(variant).is_file()]
     report = write_report(campaign, measured, primary=config.primary_variant, force=request.force)
-    click.echo(plain.render(report.main))
+    click.echo(f"no main table: {report.left_out['main']}" if report.main is None else plain.render(report.main))
     done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
     click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
     _show(comparisons)

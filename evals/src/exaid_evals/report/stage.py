@@ -39,7 +39,7 @@ class Report:
         left_out: table or figure → why there is none.
     """
 
-    main: Table
+    main: Table | None
     files: tuple[Path, ...]
     written: tuple[Path, ...]
     left_out: dict[str, str]
@@ -84,7 +84,7 @@ def write_report(campaign: Campaign, variants: Sequence[str], *, primary: str, f
             for key, data in made.items():
                 write_bytes(outputs[key], data)
                 ledger.record(key, inputs_of.get(outputs[key].stem, inputs), outputs[key])
-    return Report(tables["main"], tuple(outputs.values()), tuple(stale.values()), left_out)
+    return Report(tables.get("main"), tuple(outputs.values()), tuple(stale.values()), left_out)
 
 
 def build_tables(results: Results, primary: str) -> tuple[dict[str, Table], dict[str, str]]:

@@ -33,7 +33,7 @@ class VariantTable:
     title: str
     columns: Callable[[Sequence[VariantMetrics]], list[Column]]
     note: str = ""
-    why_not: str = ""
+    why_not: str = "no case was measured: each failed, or has no conversation"
 
     @property
     def WHY_NOT(self) -> str:  # noqa: N802 - what a module of the kind calls it
