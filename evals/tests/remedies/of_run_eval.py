@@ -303,6 +303,11 @@ MODELS = [
         of({"image": X[:3], "label": Y[:3], "more": X[:3]}, model=Small(3)),
     ),
     Row(
+        "make them what its weights are, in the data set (images.float() / 255) or in the adapter's forward",
+        of(((X * 100).to(torch.uint8), Y), model=nn.Linear(4, 4)),
+        of(((X * 100).to(torch.uint8).float() / 255, Y), model=nn.Linear(4, 4)),
+    ),
+    Row(
         "name the classes that its outputs stand for with --classes",
         lambda: Subset(Echo(), [7], lambda outputs: outputs)(X),
         lambda: Subset(Echo(), [3], lambda outputs: outputs)(X),

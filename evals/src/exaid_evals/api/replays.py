@@ -150,7 +150,8 @@ def _variant(campaign: Frozen, variant: Any) -> VariantConfig:
             return VariantConfig.model_validate(variant)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ConfigError(first["msg"], where=f"variant.{'.'.join(str(key) for key in first['loc'])}") from None
+            where = f"variant.{'.'.join(str(key) for key in first['loc'])}"
+            raise ConfigError(first["msg"], where=where, remedy="correct the value") from None
     primary = campaign.metrics_config.primary_variant
     return own_variant(variant, load_variants(campaign.configs / "variants", [primary])[0], None)
 

@@ -86,7 +86,8 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
     for row in rows:
         if None in row or None in row.values():
-            raise DataError("has another number of fields than the header", where=f"{path}:{rows.line_num}")
+            what, where = "has another number of fields than the header", f"{path}:{rows.line_num}"
+            raise DataError(what, where=where, remedy="correct the line")
         yield rows.line_num, row
 
 

@@ -78,7 +78,8 @@ def seeds_lineage_of(campaign: Campaign, row: str, column: str, config: MetricsC
         cell = find_cell(there, place.row.key, place.column.measure)
         of_seeds[name] = (member, lineage_of(member, cell, config, primary_variant(member)))
     if not of_seeds:
-        raise DataError(f"no campaign has the row {place.row.key}", where=str(campaign.exports))
+        remedy = "export again with `exaid-evals export`"
+        raise DataError(f"no campaign has the row {place.row.key}", where=str(campaign.exports), remedy=remedy)
     path = summary_file(campaign)
     return SeedsLineage(
         place=place,

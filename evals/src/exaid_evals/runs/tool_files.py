@@ -319,7 +319,8 @@ class ManyRuns(Format):
         """
         entry = self._entry(source)
         if not entry.rows:
-            raise DataError("holds no history of this run", where=f"{source.path}: {source.part}")
+            where = f"{source.path}: {source.part}"
+            raise DataError("holds no history of this run", where=where, remedy="look at what the run logged")
         return history_of(
             name, self.name, entry.rows, config=entry.config, warnings=entry.warnings, step_name=entry.step
         )
@@ -327,7 +328,8 @@ class ManyRuns(Format):
     def _entry(self, source: Source) -> Entry:
         entry = self._entries(source.path).get(source.part)
         if entry is None:
-            raise DataError(f"the run {source.part!r} is gone", where=str(source.path))
+            remedy = "check the path; something may have removed it meanwhile"
+            raise DataError(f"the run {source.part!r} is gone", where=str(source.path), remedy=remedy)
         return entry
 
     def _entries(self, path: Path) -> Mapping[str, Entry]:

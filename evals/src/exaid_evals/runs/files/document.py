@@ -58,7 +58,8 @@ def read_object(path: Path, *, keep_nan: bool = False, warnings: list[str] | Non
     """
     value = read_document(path, keep_nan=keep_nan, warnings=warnings)
     if not isinstance(value, dict):
-        raise DataError(f"holds a {type(value).__name__}, where an object must stand", where=str(path))
+        what = f"holds a {type(value).__name__}, where an object must stand"
+        raise DataError(what, where=str(path), remedy="name the right file")
     return value
 
 

@@ -45,7 +45,8 @@ def read_run(path: Path, run_id: str) -> MlflowRun:
         )
         found = database.execute(query, (run_id,)).fetchone()
         if found is None:
-            raise DataError(f"the run {run_id} is gone", where=str(path))
+            remedy = "check the path; something may have removed it meanwhile"
+            raise DataError(f"the run {run_id} is gone", where=str(path), remedy=remedy)
         name, status, experiment = (str(part or "") for part in found)
         run = MlflowRun(run_id, name, experiment, status)
         for key, value, is_nan in database.execute(

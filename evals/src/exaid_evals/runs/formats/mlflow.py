@@ -153,7 +153,8 @@ class MlflowFormat(Format):
             return source.path
         run = self._runs_in(source.path).get(source.part)
         if run is None:
-            raise DataError(f"the run {source.part!r} is gone", where=str(source.path))
+            remedy = "check the path; something may have removed it meanwhile"
+            raise DataError(f"the run {source.part!r} is gone", where=str(source.path), remedy=remedy)
         return run
 
     def _name_of(self, source: Source, run_id: str) -> str:

@@ -138,4 +138,5 @@ class ParquetFormat(HistoryFile):
                     yield from batch.to_pylist()
         except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"is not a Parquet file that can be read ({reason})", where=str(path)) from None
+            what = f"is not a Parquet file that can be read ({reason})"
+            raise DataError(what, where=str(path), remedy="write or copy it again") from None
