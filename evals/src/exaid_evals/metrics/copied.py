@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
@@ -171,15 +171,10 @@ def _without_emphasis(line: str) -> tuple[str, Sequence[int]]:
     """Return a line without emphasis, and where each of its code points stood."""
     if _EMPHASIS not in line:
         return line, range(len(line))
-    origin: list[int] = []
-    position = 0
-    while position < len(line):
-        if line.startswith(_EMPHASIS, position):
-            position += len(_EMPHASIS)
-            continue
-        origin.append(position)
-        position += 1
-    return "".join(line[place] for place in origin), origin
+    parts = line.split(_EMPHASIS)
+    starts = accumulate((len(part) + len(_EMPHASIS) for part in parts), initial=0)
+    origin = [place for start, part in zip(starts, parts, strict=False) for place in range(start, start + len(part))]
+    return "".join(parts), origin
 
 
 def _index(units: Iterable[_Unit]) -> _Index:
