@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from exaid_evals.config.requests import PlanRequest, RunsRequest, TracesRequest
 from exaid_evals.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True)
 class Sample(Request):
     """One field of each kind."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, flag, option
 
 
-@dataclass(frozen=True, kw_only=True)
 class AgreementRequest(Request):
     """Whose agreement is asked for."""
 

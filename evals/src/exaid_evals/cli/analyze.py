@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from exaid_evals.analysis.stage import Analysis
 
 
-@dataclass(frozen=True, kw_only=True)
 class AnalyzeRequest(HistoryRequest):
     """Which run is analysed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ _RECORDS, _SHEET = "images.jsonl", "contact_sheet.html"
 _SOME_UNREAD = 3
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuditRequest(JobsRequest):
     """Whose images are audited, and how."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -12,7 +11,6 @@ from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument
 
 
-@dataclass(frozen=True, kw_only=True)
 class RepairRequest(CampaignRequest):
     """Which recordings are mended."""
 
@@ -51,7 +49,6 @@ command = click.Group("cassette", help="Mend recordings of a live model's calls.
 command.add_command(verb("repair", RepairRequest, run_repair))
 
 
-@dataclass(frozen=True, kw_only=True)
 class MigrateRequest(DryRunRequest, CampaignRequest):
     """What is rewritten."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -34,7 +33,6 @@ _SHOWN = 5
 """Columns of the ranking on the console."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompareRequest(RunsOfHistoryRequest):
     """Which runs are compared, and by what."""
 
@@ -121,7 +119,6 @@ def _shortened(line: str, names: Sequence[str]) -> str:
     return printable(line)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ImpactRequest(RunsOfHistoryRequest, JobsRequest):
     """Whose hyper-parameters are looked at."""
 

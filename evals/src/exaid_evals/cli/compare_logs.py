@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ _ITEMS_SHOWN = 5
 _LONG = 60
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompareLogsRequest(Request):
     """Which logs are compared, and how."""
 

@@ -6,7 +6,6 @@ import functools
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,7 +125,6 @@ RENDERERS: dict[str, Callable[[Iterable[Annotated]], Iterator[str]]] = {
 _BATCH = 256  # documents that are held at the same time
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConceptsRequest(ExtractorRequest, JobsRequest, ConfigRequest):
     """Whose concepts are shown, and how."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import click
 
@@ -14,7 +13,6 @@ from exaid_evals.config.request import CampaignRequest, ConfigRequest, MacReques
 _PURPOSES = ("stub", "live", "paper", "docker", "analysis")
 
 
-@dataclass(frozen=True, kw_only=True)
 class DoctorRequest(MacRequest, CampaignRequest, ConfigRequest):
     """What is looked for."""
 

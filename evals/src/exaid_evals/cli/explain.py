@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 _LABEL = 13
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExplainRequest(CampaignRequest, ConfigRequest):
     """Which number is explained."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 SOME_FAILED = 3
 
 
-@dataclass(frozen=True, kw_only=True)
 class HistoryRequest(Request):
     """What is asked of the histories of runs."""
 
@@ -48,7 +46,6 @@ class HistoryRequest(Request):
     output_dir: Path = option("Folder to write.", default=Path("reports"), path={"file_okay": False})
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunsOfHistoryRequest(HistoryRequest):
     """What is asked of several runs."""
 

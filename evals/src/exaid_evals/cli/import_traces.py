@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,6 @@ def _not_blank(text: str) -> str:
     return text.strip()
 
 
-@dataclass(frozen=True, kw_only=True)
 class ImportRequest(DryRunRequest, CampaignRequest):
     """What is imported, and how it is read."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ _LONGEST = 365 * 86400.0
 _SEVERITIES = ("low", "medium", "high", "critical")
 
 
-@dataclass(frozen=True, kw_only=True)
 class MonitorRequest(Request):
     """What is watched, and how."""
 

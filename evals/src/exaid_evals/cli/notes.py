@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from exaid_evals.factuality.support import Judged, Verdict
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotesRequest(ExtractorRequest, ConfigRequest):
     """Which notes are measured, and how the result is shown."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from exaid_evals.config.campaign import Campaign
 
 
-@dataclass(frozen=True, kw_only=True)
 class PackRequest(CampaignRequest):
     """What is packed."""
 
@@ -70,7 +69,6 @@ def _lay_out(campaign: Campaign, layout: str, change: Callable[[Path, Callable[[
     return 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class MergeRequest(CampaignRequest):
     """What is joined."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from exaid_evals.provenance.reported import Reference
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReportRequest(CampaignRequest):
     """Whether tables and figures are written or checked."""
 
@@ -119,7 +117,6 @@ def _write(campaign: Campaign, wanted: Reference, stale: list[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReportPackRequest(DryRunRequest):
     """What is copied, and where to."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
-@dataclass(frozen=True, kw_only=True)
 class ModelRequest(CampaignRequest):
     """What is done with a model."""
 
@@ -55,7 +53,6 @@ class ModelRequest(CampaignRequest):
         return shipped if not path.exists() and not path.is_absolute() and shipped.exists() else path
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunEvalRequest(ModelRequest):
     """What is evaluated."""
 
@@ -198,7 +195,6 @@ def _counts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
 TRAININGS = "training"
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunTrainingRequest(ModelRequest):
     """What is trained."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -23,7 +22,6 @@ from exaid_evals.config.request import (
 from exaid_evals.errors import ConfigError
 
 
-@dataclass(frozen=True, kw_only=True)
 class ViewRequest(AllCoresRequest, ExtractorRequest, ForceRequest, CampaignRequest, ConfigRequest):
     """What is shown, and where."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, dataclass_transform
 
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir, default_data_dir
@@ -90,8 +90,43 @@ def options_of(kind: type[Request]) -> dict[str, Option]:
     return {name: declared[name] for name in dict.fromkeys(order) if name in declared}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class _Frozen:
+    """A frozen dataclass with what the decorator would compile for each: dozens are made whenever a command starts."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(init=False, repr=False, eq=False)(cls)
+
+    def __init__(self, **values: Any) -> None:
+        known = {one.name: one for one in fields(self)}  # type: ignore[arg-type]
+        if unknown := values.keys() - known.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        for name, one in known.items():
+            default = one.default if one.default_factory is MISSING else one.default_factory()
+            vars(self)[name] = values.get(name, default)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself: kinds of requests add what they know."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Frozen) and type(self) is type(other) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def __repr__(self) -> str:
+        shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr)  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _compared(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, one.name) for one in fields(self) if one.compare)  # type: ignore[arg-type]
+
+
+class Request(_Frozen):
     """What is asked of a verb. Values come from the command line, else from the environment, else from files.
 
     Attributes:
@@ -99,9 +134,6 @@ class Request:
     """
 
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself: kinds of requests add what they know."""
 
     def source_of(self, name: str) -> str:
         """Return where a field's value comes from."""
@@ -130,7 +162,6 @@ class Request:
         return self.derive(type(self), **changes)
 
 
-@dataclass(frozen=True, kw_only=True)
 class CampaignRequest(Request):
     """What is asked of a campaign."""
 
@@ -149,7 +180,6 @@ class CampaignRequest(Request):
         return self.campaign
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConfigRequest(Request):
     """What is asked of something that configurations describe."""
 
@@ -180,7 +210,6 @@ def _ids(text: str) -> tuple[str, ...]:
     return ids
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClusterRequest(Request):
     """What can be done by other machines."""
 
@@ -190,14 +219,12 @@ class ClusterRequest(Request):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class JobsRequest(ClusterRequest):
     """What can be done to several cases at the same time."""
 
     jobs: int = option("Cases, runs, texts or images processed at the same time.", "-j", "--jobs", default=1, minimum=1)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AllCoresRequest(ClusterRequest):
     """The same, with all cores unless set otherwise."""
 
@@ -243,7 +270,6 @@ def parse_shard(text: str) -> Shard:
 MAX_SHARDS = 100_000
 
 
-@dataclass(frozen=True, kw_only=True)
 class ShardRequest(CampaignRequest):
     """What can be done in parts, by commands that know nothing of each other."""
 
@@ -276,21 +302,18 @@ class ShardRequest(CampaignRequest):
             raise ConfigError(what, where="--shard", remedy=remedy)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ForceRequest(Request):
     """What is not done twice."""
 
     force: bool = flag("Make again what exists.")
 
 
-@dataclass(frozen=True, kw_only=True)
 class DryRunRequest(Request):
     """What can be tried."""
 
     dry_run: bool = flag("Show what would be done, and do nothing.")
 
 
-@dataclass(frozen=True, kw_only=True)
 class CasesRequest(Request):
     """What is done to cases."""
 
@@ -298,14 +321,12 @@ class CasesRequest(Request):
     cases: tuple[str, ...] | None = option("Only these cases.", parse=_ids, metavar="ID,ID")
 
 
-@dataclass(frozen=True, kw_only=True)
 class StubRequest(Request):
     """What can be simulated."""
 
     stub: bool = flag("Simulate agents and model: no key, no network.", variables=("EXAID_STUB_MODE", "EXAID_STUB"))
 
 
-@dataclass(frozen=True, kw_only=True)
 class LiveRequest(StubRequest):
     """What a live model may be asked."""
 
@@ -325,14 +346,12 @@ class LiveRequest(StubRequest):
             raise ConfigError("in stub mode", where=f"--llm {self.llm}", remedy=remedy)
 
 
-@dataclass(frozen=True, kw_only=True)
 class MacRequest(Request):
     """What looks for MAC."""
 
     mac_dir: Path | None = option("Folder of MAC with dataset/.  [default: third_party/mac]", path={"file_okay": False})
 
 
-@dataclass(frozen=True, kw_only=True)
 class SourceRequest(MacRequest):
     """Where cases come from."""
 
@@ -341,7 +360,6 @@ class SourceRequest(MacRequest):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class SelectionRequest(SourceRequest):
     """Which cases are selected."""
 
@@ -349,7 +367,6 @@ class SelectionRequest(SourceRequest):
     n_cases: int | None = option("Size of the seeded subset.", minimum=1, key="dataset.yaml:n_cases")
 
 
-@dataclass(frozen=True, kw_only=True)
 class VariantsRequest(ConfigRequest):
     """What is done under variants."""
 
@@ -362,7 +379,6 @@ class VariantsRequest(ConfigRequest):
         return self.variants_dir or self.configs / "variants"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExtractorRequest(Request):
     """What reads concepts."""
 

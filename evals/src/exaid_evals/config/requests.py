@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from exaid_evals.config.campaign import Campaign
@@ -50,7 +49,6 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-@dataclass(frozen=True, kw_only=True)
 class TracesRequest(
     LiveRequest,
     SelectionRequest,
@@ -94,7 +92,6 @@ class TracesRequest(
         return None if self.exclude_from is None else campaign_of(self.exclude_from)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunsRequest(
     VariantsRequest,
     LiveRequest,
@@ -136,7 +133,6 @@ class RunsRequest(
         return given | {"llm.client": Override(STUB, self.source_of("stub"))} if self.stub else given
 
 
-@dataclass(frozen=True, kw_only=True)
 class MetricsRequest(
     ExtractorRequest,
     CasesRequest,
@@ -174,7 +170,6 @@ class MetricsRequest(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExportRequest(ClusterRequest, DryRunRequest, CampaignRequest):
     """Stage 04."""
 
@@ -219,7 +214,6 @@ class ExportRequest(ClusterRequest, DryRunRequest, CampaignRequest):
     log_file: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlanRequest(RunsRequest, TracesRequest):
     """Stages 01 and 02, only reported."""
 
@@ -249,7 +243,6 @@ class PlanRequest(RunsRequest, TracesRequest):
             raise ConfigError("does not answer MAC", where=f"--llm {self.llm}", remedy=remedy)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReproduceRequest(
     SelectionRequest,
     CasesRequest,
@@ -274,14 +267,12 @@ class ReproduceRequest(
             raise ConfigError("exclude each other", where=where, remedy="give one of them")
 
 
-@dataclass(frozen=True, kw_only=True)
 class PaperRequest(ReproduceRequest):
     """All stages, then the paper's folder."""
 
     assemble_only: bool = flag("Run no stage: only bring together what has been measured.")
 
 
-@dataclass(frozen=True, kw_only=True)
 class CalibrateRequest(VariantsRequest, JobsRequest, CampaignRequest):
     """The choice of the gate's limits."""
 
@@ -303,7 +294,6 @@ class CalibrateRequest(VariantsRequest, JobsRequest, CampaignRequest):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReplicateRequest(ExtractorRequest, ConfigRequest):
     """A published evaluation, recomputed."""
 
@@ -324,14 +314,12 @@ class ReplicateRequest(ExtractorRequest, ConfigRequest):
     as_json: bool = flag("Write one JSON document to stdout.", "--json")
 
 
-@dataclass(frozen=True, kw_only=True)
 class ImportCampaignRequest(CampaignRequest):
     """A published evaluation, taken as a campaign."""
 
     folder: Path = argument("DIR", required=True, path={"file_okay": False, "exists": True})
 
 
-@dataclass(frozen=True, kw_only=True)
 class ValidateRequest(CampaignRequest):
     """Stage 00."""
 
@@ -347,7 +335,6 @@ class ValidateRequest(CampaignRequest):
     brief: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class VerifyRequest(VariantsRequest, SourceRequest, ExtractorRequest, AllCoresRequest, CampaignRequest):
     """A campaign made again."""
 
