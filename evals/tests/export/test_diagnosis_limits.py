@@ -141,14 +141,16 @@ def test_drift_of_settings_that_read_alike_is_none() -> None:
     """One kind and value is alike at once; 1, 1.0 and "1" are by their text; True is not 1, and a list is compared."""
 
     def drift(*values: object) -> list[str]:
-        return warnings_of([run(f"r{i}", config={"k": value}) for i, value in enumerate(values)])
+        return warnings_of([run(f"r{i}", config={"k": value}, seed=i) for i, value in enumerate(values)])
 
     for alike in ((1, 1), (1, 1.0), ("1", 1), ([1], [1.0]), (None, None), ("x", "x"), (True, True)):
         assert drift(*alike) == []
     for other in ((1, 2), (1, True), ("x", "y"), ([1], [2]), ([1], [True]), (None, "x"), ("x", "x", "y")):
         assert len(drift(*other)) == 1
     assert drift("a", "b")[0].startswith("configuration drift: k is a (r0), b (r1): runs that should differ in seed")
-    every = warnings_of([run("r0", config={"a": 1, "b": 1, "c": 1}), run("r1", config={"a": 1, "b": 2})])
+    every = warnings_of(
+        [run("r0", seed=0, config={"a": 1, "b": 1, "c": 1}), run("r1", seed=1, config={"a": 1, "b": 2})]
+    )
     assert [line[:34] for line in every] == ["configuration drift: b is 1 (r0), ", "configuration drift: c is 1 (r0), "]
 
 

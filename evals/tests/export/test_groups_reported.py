@@ -143,3 +143,25 @@ def test_captions_name_n_and_what_is_undefined_and_no_warnings(tmp_path: Path) -
         assert "Undefined in some runs, which are left out of its mean:" in text
         assert "dice (1)" in text
         assert "by:seed" in text
+
+
+def test_a_search_with_one_seed_has_no_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs of one seed whose learning rates differ are a search: ranked, not averaged, and no copies of each other."""
+    for at in (1, 2, 3):
+        run = tmp_path / f"runs/version_{at}"
+        run.mkdir(parents=True)
+        (run / "metrics.csv").write_text(f"epoch,step,val_acc\n0,1,0.{at}\n")
+        (run / "hparams.yaml").write_text(f"lr: 0.{at}\nseed: 7\n")
+    assert cli(["export", "--run", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr()
+    assert "val_acc: best version_3 (0.3000), worst version_1 (0.1000)" in shown.out
+    assert "±" not in shown.out
+    assert "duplicate seed" not in shown.err
+    assert "drift" not in shown.err
+
+
+def test_a_lone_run_shows_what_ranks_such_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """YOLO has no accuracy: its mAP is shown."""
+    (tmp_path / "results.csv").write_text("epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B)\n1,1.2,0.5,0.31\n")
+    assert cli(["export", "--run", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    assert "metrics/mAP50-95(B) 0.3100" in capsys.readouterr().out

@@ -187,8 +187,8 @@ def test_a_primary_metric_is_found_by_the_names_that_files_give_it(tmp_path: Pat
 def drift(first: object, second: object) -> list[str]:
     """Return what is said of two runs whose one setting has these values."""
     runs = [
-        Run(name, "training_run", {"accuracy": 0.5}, config={"wd": value})
-        for name, value in (("a", first), ("b", second))
+        Run(name, "training_run", {"accuracy": 0.5}, config={"wd": value}, seed=seed)
+        for seed, (name, value) in enumerate((("a", first), ("b", second)))
     ]
     return [line for line in diagnose(runs, {}, "seed") if "drift" in line]
 

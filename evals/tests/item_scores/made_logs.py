@@ -1,9 +1,7 @@
 """Small logs of each tool, as it writes them, of the same ten questions.
 
-Written by hand, after the layouts of promptfoo's `OutputFile` (src/types), HELM's `PerInstanceStats` and
-`RunSpec`. Both tools can be installed from their registries (`npm install promptfoo`, `pip install crfm-helm`), as
-hundreds of packages each, which no test here asks for. Those of inspect-ai, lm-eval and MLflow that the tools made are
-in `gold/export`; predictions of `run-eval` have the columns of our own writer (`run_eval/files.py`).
+Written by hand, so that the answers can be chosen; those that the tools made themselves are in `gold/export`.
+Predictions of `run-eval` have the columns of our own writer (`run_eval/files.py`).
 """
 
 from __future__ import annotations

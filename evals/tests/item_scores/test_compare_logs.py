@@ -204,3 +204,17 @@ def test_a_damaged_log_is_a_message(tmp_path: Path, name: str) -> None:
         broken.write_bytes(content)
         done = CliRunner().invoke(root, ["compare-logs", str(good), str(broken)])
         assert done.exception is None or type(done.exception).__module__ == "exaid_evals.errors", done.exception
+
+
+GOLD = Path(__file__).parents[1] / "gold" / "export"
+
+
+def test_what_promptfoo_and_helm_wrote_is_read() -> None:
+    """Logs that the tools made themselves: each prompt passes one test of two, and HELM's own model answers wrongly."""
+    prompts = ("--system-a", "echo | Say {{x}}", "--system-b", "echo | Please say {{x}}", "--metric", "pass")
+    output = GOLD / "promptfoo" / "output.json"
+    [one] = record(output, output, *prompts)["comparisons"]
+    assert (one["n"], one["mean_a"], one["mean_b"], one["gained"], one["lost"]) == (2, 0.5, 0.5, 1, 1)
+    assert "none would have been found" in run(output, output, *prompts)
+    [other] = record(GOLD / "helm", GOLD / "helm", "--metric", "exact_match")["comparisons"]
+    assert (other["task"], other["n"], other["mean_a"]) == ("simple_mcqa", 2, 0.0)

@@ -242,11 +242,11 @@ FOUND = [
         lambda: pick({"a": 1, "b": 2}, Path(), "a"),
     ),
     Row(
-        "write its runs as a CSV with Aim itself (`aim.Repo(…).query_metrics().dataframe()`), with a column `run` and "
-        "one for each metric, and name that",
+        "write its runs as a CSV with Aim itself, `aim.Repo(…).query_metrics().dataframe().to_csv('aim.csv')` (after "
+        "`aim storage reindex` where runs lack), and name that",
         lambda: format_of(Path("a")),
         lambda: format_of(Path("b")),
-        files={"a/.aim/x": "", "b/metrics.csv": "run,step,loss\na,1,2\n"},
+        files={"a/.aim/x": "", "b.csv": "step,value,run.hash,metric.name\n1,2,a,loss\n"},
     ),
     Row("number the classes from 0", lambda: profiled([0, 7]), lambda: profiled([0, 1])),
     Row(

@@ -363,6 +363,14 @@ def test_what_leads_is_what_the_task_says(tmp_path: Path, said: str, leads: str,
     assert (export.primary_metric, export.lower) == (leads, down)
 
 
+def test_the_golden_evaluation_of_run_eval() -> None:
+    """What `run-eval` wrote of a text is read with its intervals."""
+    form, runs = read(Path(__file__).parents[1] / "gold" / "export" / "run_eval" / "text")
+    [run] = runs.values()
+    assert (form.name, run.metrics) == ("run_eval", {"loss": 2.600647, "perplexity": 13.472457})
+    assert run.attributes["intervals"]["loss"] == {"ci95_low": 2.478342, "ci95_high": 2.705853}
+
+
 def test_yaml_of_others_makes_nothing(tmp_path: Path) -> None:
     """Python's tags become the data that they stand for; a small file that would fill the memory is refused."""
     path = tmp_path / "hparams.yaml"

@@ -6,7 +6,6 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,142 +15,10 @@ from exaid_evals.errors import DataError
 from exaid_evals.export.reading import read_runs
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.delimited import open_delimited
+from exaid_evals.runs.files.summary import read_summary
 from exaid_evals.runs.registry import find_run, format_of
 from exaid_evals.runs.rows import step_column
-
-GRID: list[dict[str, Any]] = [
-    {"mean_fit_time": 0.1, "param_C": c, "params": {"C": c}, "mean_test_score": score, "rank_test_score": 1}
-    for c, score in ((0.1, 0.8), (1.0, 0.9))
-]
-COLUMNS = {name: [row[name] for row in GRID] for name in GRID[0]}
-BY_ROW = {name: {str(at): one for at, one in enumerate(values)} for name, values in COLUMNS.items()}
-YOLO_TEXT = "".join(
-    f"   {epoch}/2     10.1G   0.07  0.02   0.01  0.1   61   640   0.1  0.2   0.{epoch}5   0.{epoch}1  0.06 0.02 0.01\n"
-    for epoch in range(3)
-)
-CHART = (
-    '"Step","sun-1 - val/loss","sun-1 - val/loss__MIN","sun-1 - val/loss__MAX","sea-2 - val/loss"\n'
-    '"0","1.5","1.5","1.5","1.4"\n"10","1.2","1.2","1.2",""\n'
-)
-LIGHTEVAL = {
-    "config_general": {"model_name": "org/small", "model_sha": "x"},
-    "results": {"arc:challenge|25": {"acc": 0.5, "acc_stderr": 0.01}},
-    "versions": {"arc:challenge|25": 0},
-}
-LLM_C = (
-    "step    1/9 | loss 11.00 (+nanz)| norm 10.0 (+nanz)| lr 8.57e-07 | 100.0 ms\nval loss 10.9\n"
-    "step    2/9 | loss 10.90 (+nanz)| norm 9.0 (+nanz)| lr 1.70e-06 | 100.0 ms\nval loss 10.5\n"
-)
-
-# format, file → content, run → metrics that must come out.
-SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
-    "pandas' numbers of rows": ("csv", {"history.csv": ",loss,acc\n0,1.2,0.5\n1,0.9,0.7\n"}, {"": {"loss": 0.9}}),
-    "blanks between columns": (
-        "csv",
-        {"log.csv": "epoch  loss   acc\n1  1.2 0.5\n2   0.9   0.7\n"},
-        {"": {"acc": 0.7}},
-    ),
-    "a header behind a hash": ("csv", {"log.csv": "# epoch,loss\n1,1.2\n2,0.9\n"}, {"": {"loss": 0.9}}),
-    "a note with a comma above the header": (
-        "csv",
-        {"log.csv": "# trained on MIMIC, seed 42\nepoch,loss\n1,1.2\n2,0.9\n"},
-        {"": {"loss": 0.9}},
-    ),
-    "empty lines above the header": ("csv", {"log.csv": "\n# note\n\nepoch,loss\n1,1.2\n2,0.9\n"}, {"": {"loss": 0.9}}),
-    "a note above the header": (
-        "csv",
-        {"monitor.csv": '#{"t_start": 1.5, "env_id": "Cart"}\nepoch,reward\n1,20\n2,25\n'},
-        {"": {"reward": 25.0}},
-    ),
-    "capitals, semicolons and decimal commas": (
-        "csv",
-        {"log.csv": "Epoch;Train Loss;Val Acc\n1;1,25;0,51\n2;1,05;0,61\n"},
-        {"": {"Train Loss": 1.05, "Val Acc": 0.61}},
-    ),
-    "an epoch and a loss, of nobody's tool": (
-        "csv",
-        {"log.csv": "epoch,train_loss,loss,val_loss\n0,1,1,2\n1,1,0.9,1\n"},
-        {"": {"loss": 0.9}},
-    ),
-    "the only table of a folder": (
-        "csv",
-        {"summary.csv": "epoch,train_loss\n0,6.9\n1,6.1\n"},
-        {"": {"train_loss": 6.1}},
-    ),
-    "Keras' NA where nothing was measured": (
-        "keras",
-        {"log.csv": "epoch,accuracy,loss,val_accuracy,val_loss\n0,0.5,1.2,0.6,1.1\n1,0.7,0.9,NA,NA\n"},
-        {"": {"val_loss": 1.1, "loss": 0.9}},
-    ),
-    "Keras with semicolons": (
-        "keras",
-        {"training.log": "epoch;accuracy;loss\n0;0.5;1.2\n1;0.7;0.9\n"},
-        {"": {"loss": 0.9}},
-    ),
-    "a history of names within names": (
-        "json",
-        {"history.json": json.dumps({"train": {"loss": [1, 0.9]}, "val": {"acc": [0.5, 0.6]}})},
-        {"": {"train.loss": 0.9, "val.acc": 0.6}},
-    ),
-    "a history by epoch": (
-        "json",
-        {"log.json": json.dumps({"1": {"loss": 1.0}, "2": {"loss": 0.9}})},
-        {"": {"loss": 0.9}},
-    ),
-    "a data frame as JSON": (
-        "json",
-        {"history.json": json.dumps({"loss": {"0": 1.2, "1": 0.9}})},
-        {"": {"loss": 0.9}},
-    ),
-    "objects a line in a text": (
-        "json_log",
-        {"log.txt": '{"train_loss": 10.0, "epoch": 0, "n_parameters": 4}\n{"train_loss": 9.0, "epoch": 1}\n'},
-        {"": {"train_loss": 9.0}},
-    ),
-    "YOLO before it had headers": (
-        "ultralytics",
-        {"exp/results.txt": YOLO_TEXT},
-        {"": {"metrics/mAP_0.5:0.95": 0.21, "val/cls_loss": 0.01}},
-    ),
-    "llm.c on the screen": ("nanogpt", {"log.txt": LLM_C}, {"": {"val/loss": 10.5, "grad_norm": 9.0}}),
-    "a loss over an epoch": (
-        "lightning",
-        {"train/runs/x/csv/version_0/metrics.csv": "epoch,step,train_loss_step,train_loss_epoch\n0,9,2.1,\n0,9,,2.0\n"},
-        {"": {"train_loss_epoch": 2.0, "train_loss_step": 2.1}},
-    ),
-    "launches of one work folder": (
-        "mmengine",
-        {
-            f"exp/2024010{day}_000000/vis_data/scalars.json": f'{{"loss": {day}.5, "iter": 1, "step": 1}}\n'
-            for day in (1, 2)
-        },
-        {"20240101_000000": {"loss": 1.5}, "20240102_000000": {"loss": 2.5}},
-    ),
-    "candidates as columns": ("sklearn", {"cv.json": json.dumps(COLUMNS)}, {"0": {"mean_test_score": 0.8}, "1": {}}),
-    "candidates as rows": ("sklearn", {"cv.json": json.dumps(GRID)}, {"0": {"mean_test_score": 0.8}, "1": {}}),
-    "candidates as a data frame": (
-        "sklearn",
-        {"cv.json": json.dumps(BY_ROW)},
-        {"1": {"mean_test_score": 0.9}, "0": {}},
-    ),
-    "a row a model": (
-        "long_csv",
-        {"results.csv": "model,accuracy,param_count\nresnet50,80.1,25\nvit,84.5,86\n"},
-        {"resnet50": {"accuracy": 80.1}, "vit": {"accuracy": 84.5}},
-    ),
-    "MLflow's search_runs": (
-        "long_csv",
-        {"runs.csv": "run_id,experiment_id,status,metrics.acc,params.lr\na1,1,FINISHED,0.3,0.1\n"},
-        {"a1": {"acc": 0.3}},
-    ),
-    "W&B's table of runs": (
-        "long_csv",
-        {"runs.csv": "Name,State,Created,lr,val/acc\nsun,finished,2024,0.1,0.9\nsea,crashed,2024,0.1,0.8\n"},
-        {"sun": {"val/acc": 0.9}, "sea": {"val/acc": 0.8}},
-    ),
-    "W&B's chart": ("long_csv", {"runs.csv": CHART}, {"sun-1": {"val/loss": 1.2}, "sea-2": {"val/loss": 1.4}}),
-    "lighteval": ("lm_eval", {"out/m/results_x.json": json.dumps(LIGHTEVAL)}, {"": {"arc:challenge|25.acc": 0.5}}),
-}
+from runs.shapes import GRID, SHAPES
 
 
 def make(place: Path, files: dict[str, str]) -> Path:
@@ -281,12 +148,14 @@ def test_what_one_writer_of_tensorboard_makes_is_one_run(tmp_path: Path) -> None
         ("/both_b", "both", 2.0),
         ("/1700000000.5", "hp/acc", 0.75),
         ("/other", "loss", 9.0),
+        ("/lr_0.1", "lr", 0.1),
         ("/n_100", "acc", 8.0),
     ):
         place = tmp_path / f"run{folder}"
         place.mkdir(exist_ok=True)
         writer = summary.EventFileWriter(str(place))
-        told = proto.Summary(value=[proto.Summary.Value(tag=tag, simple_value=value)])
+        tags = {tag: value, "loss": 1.0} if tag == "lr" else {tag: value}  # a run of its own logs more than its name
+        told = proto.Summary(value=[proto.Summary.Value(tag=one, simple_value=number) for one, number in tags.items()])
         writer.add_event(event.Event(step=1, summary=told))
         writer.close()
         [file] = place.glob("events*")
@@ -294,7 +163,7 @@ def test_what_one_writer_of_tensorboard_makes_is_one_run(tmp_path: Path) -> None
     form = format_of(tmp_path)
     found = {name: form.read(source, name).metrics for name, source in form.named(tmp_path).items()}
     whole = {"loss": 0.5, "both/a": 1.0, "both/b": 2.0, "hp/acc": 0.75}
-    assert found == {"run": whole, "run/other": {"loss": 9.0}, "run/n_100": {"acc": 8.0}}
+    assert found == {"run": whole, "run/other": {"loss": 9.0}, "run/n_100": {"acc": 8.0}, "run/lr_0.1": {"loss": 1.0}}
 
 
 @pytest.mark.parametrize("text", ["", "\n", "#\n", "# only a note\n", "   \n"])
@@ -339,3 +208,34 @@ def test_each_of_the_twenty_situations_is_held_by_a_test() -> None:
         path.read_text(encoding="utf-8") for room in ("runs", "export") for path in (tests / room).glob("test_*.py")
     )
     assert [name for _, name in named if f"def {name}(" not in defined] == []
+
+
+def test_counters_within_an_epoch_are_no_metrics(tmp_path: Path) -> None:
+    """Where batches number the rows, neither column of theirs measures anything."""
+    (tmp_path / "log.csv").write_text("Epoch,Batch,loss\n1,1,0.5\n1,2,0.4\n2,1,0.3\n")
+    history = find_run(str(tmp_path / "log.csv"), [])
+    assert (list(history.series), history.n_steps) == (["loss"], 3)
+
+
+def test_a_policy_and_its_critic_do_not_diverge_by_their_sum(tmp_path: Path) -> None:
+    """The loss that such a method reports is none that it minimises: that it ends above its beginning says nothing."""
+    text = "step,train/loss,train/value_loss,rollout/ep_rew_mean\n1,40,30,10\n2,60,50,20\n"
+    (tmp_path / "progress.csv").write_text(text)
+    [run] = read(tmp_path).values()
+    assert run.warnings == ()
+
+
+def test_what_lies_beside_runs_bears_its_format(tmp_path: Path) -> None:
+    """What another format would read is named as such, and what none would by its name alone."""
+    files = {f"csv/version_{at}/metrics.csv": f"epoch,step,loss\n0,1,0.{at}\n" for at in (1, 2)}
+    files |= {"keras/training.log": "epoch,loss\n0,1.2\n1,0.9\n", "data/x.bin": ""}
+    [note] = read_runs([make(tmp_path / "place", files)]).notes
+    assert note == "place: beside its runs lie data, keras (keras: name it with --run): left out"
+
+
+def test_superscripts_are_no_numbers(tmp_path: Path) -> None:
+    """`²` is a digit to Unicode, and no number to anyone."""
+    place = make(tmp_path, {"history.json": json.dumps({"²": {"loss": 1.0}}), "s/summary.json": '{"seed": "²"}'})
+    with pytest.raises(DataError):
+        read_runs([place / "history.json"])
+    assert read_summary(place / "s/summary.json").seed is None

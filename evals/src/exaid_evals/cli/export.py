@@ -48,14 +48,16 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
     Several cross-validations or models are told one by one: a mean over all of them is nobody's.
     """
     from exaid_evals.export.aggregate import aggregate_all, best_and_worst
-    from exaid_evals.export.grouping import LEADERBOARDS
+    from exaid_evals.export.grouping import LEADERBOARDS, TRIAL
 
     groups = [(group.name, list(group.runs)) for group in export.groups]
     if len(groups) == 1:
-        yield from _headline(export.aggregated)
+        if export.by != TRIAL or len(export.runs) == 1:  # settings differ: a mean over trials is nobody's
+            yield from _headline(export.aggregated, export.primary_metric)
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)
         return
-    if all(run.format in LEADERBOARDS for run in export.runs):  # a model a row: there is nothing to take means over
+    # A model or a setting a row: there is nothing to take means over.
+    if all(run.format in LEADERBOARDS for run in export.runs) or all(len(members) == 1 for _, members in groups):
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)
         return
     for name, members in groups[:_NAMED_AT_MOST]:
@@ -65,19 +67,22 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
             if export.primary_metric
             else (None, None)
         )
-        for line in (*_headline(aggregate_all(members)), *_ranking(members, export.primary_metric, *ends)):
+        headline = _headline(aggregate_all(members), export.primary_metric)
+        for line in (*headline, *_ranking(members, export.primary_metric, *ends)):
             yield f"  {line}"
     more = len(groups) - _NAMED_AT_MOST
     if more > 0:
         yield f"and {more} further groups: exported_metrics.csv has every run"
 
 
-def _headline(aggregated: Mapping[str, Aggregate]) -> Iterator[str]:
-    for name in _HEADLINE:
+def _headline(aggregated: Mapping[str, Aggregate], primary: str | None) -> Iterator[str]:
+    """Yield the usual metrics; of runs that have none of them the one that ranks such runs."""
+    known = [name for name in _HEADLINE if name in aggregated] or ([primary] if primary else [])
+    for name in known:
         one = aggregated.get(name)
         if one is not None and one.mean is not None:
             spread = f" ± {one.std:.3f} (n = {one.n})" if one.n > 1 else ""
-            yield f"{name:<9} {one.mean:.{3 if spread else 4}f}{spread}"
+            yield f"{printable(name):<9} {one.mean:.{3 if spread else 4}f}{spread}"
 
 
 def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst: Ranked | None) -> Iterator[str]:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
-from exaid_evals.export.grouping import FOLD, LEADERBOARDS, NONE, SEED, Group, compared, held_together
+from exaid_evals.export.grouping import (
+    FOLD,
+    LEADERBOARDS,
+    NONE,
+    SEED,
+    Group,
+    comparable,
+    compared,
+    held_together,
+    searched_by,
+)
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.metric_names import direction_of_name
 
@@ -43,8 +53,9 @@ def diagnose(
         between += _pooled(groups)
         for members in groups.values():
             between += _drift(members, by)
+        for name, members in comparable(samples, by):
             whole = aggregated if len(members) == len(runs) else aggregate_all(members)
-            between += [_of_group(line, members, len(groups)) for line in _wide(whole)]
+            between += [f"{name}: {line}" if name else line for line in _wide(whole)]
     if by == SEED:
         between += _same_seeds(samples) + _other_items(samples)
     elif by == FOLD:
@@ -121,14 +132,10 @@ def _pooled(groups: Mapping[object, Sequence[Run]]) -> list[str]:
     ]
 
 
-def _of_group(line: str, members: Sequence[Run], n_groups: int) -> str:
-    return f"{members[0].group or 'runs of no group'}: {line}" if n_groups > 1 else line
-
-
 def _drift(runs: Sequence[Run], by: str) -> list[str]:
     """State which settings differ among runs that should be alike but for their seed or fold."""
     configured = [run for run in runs if run.config]
-    keys = sorted({key for run in configured for key in run.config})
+    keys = sorted({key for run in configured for key in run.config} - (searched_by(runs) if by == SEED else set()))
     lines = []
     for key in keys:
         if _all_alike([run.config.get(key) for run in configured]):
@@ -173,7 +180,9 @@ def _is_share(name: str, aggregate: Aggregate) -> bool:
 
 
 def _same_seeds(runs: Sequence[Run]) -> list[str]:
-    groups = _grouped([run for run in runs if run.seed is not None], lambda run: (run.seed, run.fold, run.trial))
+    seeded = [run for run in runs if run.seed is not None]
+    # A search has one seed for all settings, and a copy the settings of its original.
+    groups = _grouped(seeded, lambda run: (run.seed, run.fold, run.trial, compared(run.config)))
     return [
         f"duplicate seed {members[0].seed}: {_names(members)}: not independent runs; look whether one is a copy"
         for members in groups.values()

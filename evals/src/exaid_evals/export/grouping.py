@@ -135,8 +135,8 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
     """Return the runs that may be summed up together, each group with its name: they differ in seed or fold alone.
 
     Runs of another model, cross-validation, W&B group or MLflow experiment are another group, and so are runs over
-    seeds with another value of a setting that some of them share. A setting that is another in every run parts nothing:
-    it may name the run; that it differs is told elsewhere.
+    seeds with another value of a setting that some of them share. A setting that is another in every run parts those
+    that do not differ in their seed, if it is a number; else it may name the run, and is told of elsewhere.
 
     Args:
         runs: in order of their names.
@@ -178,18 +178,27 @@ def _said(run: Run, key: str) -> str:
 def _by_settings(runs: Sequence[Run]) -> dict[tuple[str, ...], list[Run]]:
     """Return the runs by the values of those settings of which several runs share one and others have another."""
     keys = sorted({key for run in runs for key in run.config if "seed" not in key.lower()})
+    searched = searched_by(runs)
     parting = []
     for key in keys:
         values = [compared(run.config[key]) if key in run.config else "" for run in runs]
-        if 1 < len(set(values)) < len(values):
+        if key in searched or 1 < len(set(values)) < len(values):
             parting.append(key)
-    if not parting or len(runs) < 3:
+    if not parting:
         return {(): list(runs)}
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         shown = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in parting]
         groups.setdefault((", ".join(shown[:_SETTINGS_NAMED]), *shown[_SETTINGS_NAMED:]), []).append(run)
     return groups
+
+
+def searched_by(runs: Sequence[Run]) -> set[str]:
+    """Return the settings that are another number in every run of several with one seed, or none known: a search."""
+    if len(runs) < 2 or len({(run.seed, run.fold) for run in runs}) > 1:
+        return set()
+    values = {key: [compared(run.config.get(key, "")) for run in runs] for key in runs[0].config}
+    return {key for key, held in values.items() if len(set(held)) == len(runs) and all(map(_NUMBER.fullmatch, held))}
 
 
 def _model_of(run: Run) -> str:
@@ -213,7 +222,7 @@ def _holder(origin: Path, name: str) -> tuple[str, str]:
 
 def _place(run: Run, kind: str) -> tuple[bool, int, str, str]:
     value = str(getattr(run, kind))
-    return not value.isdigit(), int(value) if value.isdigit() else 0, value, run.name
+    return not value.isdecimal(), int(value) if value.isdecimal() else 0, value, run.name
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")

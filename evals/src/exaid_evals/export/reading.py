@@ -166,7 +166,7 @@ def read_runs(
         taken.texts,
         (
             *(
-                f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}, in which none was found: left out"
+                f"{folder.name}: beside its runs lie {', '.join(outcome.left_out)}: left out"
                 for folder, outcome in found
                 if outcome.left_out
             ),
@@ -278,8 +278,18 @@ class _Work:
         except Exception as error:
             return [_Outcome(str(folder), "", error=_described(error, folder))]
         outcomes = [self._source(reader, source, folder, known)._replace(label=source.label) for source in sources]
-        outcomes[0] = outcomes[0]._replace(left_out=_left_out(folder, sources))
+        outcomes[0] = outcomes[0]._replace(left_out=self._left_out(folder, sources))
         return outcomes
+
+    def _left_out(self, folder: Path, sources: Sequence[Source]) -> tuple[str, ...]:
+        """Return what lies beside a folder's runs, with the format of what holds runs of another one."""
+        return tuple(f"{one}{self._said_of(folder / one)}" for one in _left_out(folder, sources))
+
+    def _said_of(self, place: Path) -> str:
+        try:
+            return f" ({format_of(place, self._readers).name}: name it with --run)"
+        except DataError:
+            return ""
 
     def _source(self, reader: Format, source: Source, folder: Path, known: Mapping[Key, Known]) -> _Outcome:
         try:

@@ -144,11 +144,12 @@ def sentence(one: Comparison) -> str:
     if one.p is None or one.p_holm is None:
         return f"{name}: both score the same on each of {difference.n} items"
     if one.p_holm > 0.05:
-        found = (
-            f"; with a chance of 80 % {_shown(difference.detectable)} would have been found"
-            if difference.detectable
-            else ""
-        )
+        found = ""
+        if difference.detectable:
+            scores = [score(item, one.metric) or 0.0 for pair in one.pairs for item in (pair.a, pair.b)]
+            largest = max(scores) - min(scores)
+            which = f"{_shown(difference.detectable)} would" if difference.detectable <= largest else "none would"
+            found = f"; with a chance of 80 % {which} have been found"
         return f"{name}: no difference is shown{found}"
     which, other = ("B", "A") if difference.value > 0 else ("A", "B")
     verdict = f"{which} scores higher than {other}" + (", which is worse" if one.better == other else "")

@@ -155,7 +155,7 @@ def parameters(variants: Iterable[VariantMetrics], prefix: str) -> list[str]:
     """Return the parameters of the measures `<prefix><number>`, as written in their names, in the order found."""
     names = [name for variant in variants for name in variant.measures if name.startswith(prefix)]
     found = dict.fromkeys(name.removeprefix(prefix) for name in names)
-    return [parameter for parameter in found if parameter.replace(".", "", 1).isdigit()]
+    return [parameter for parameter in found if parameter.replace(".", "", 1).isdecimal()]
 
 
 def nearest_parameter(variants: Iterable[VariantMetrics], prefix: str, wanted: float) -> str:

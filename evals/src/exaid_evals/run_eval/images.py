@@ -296,7 +296,7 @@ def read_text(path: Path) -> str:
 
 def _natural(name: str) -> tuple[int, str]:
     """Order numbers by size, and names as text."""
-    return (int(name), name) if name.isdigit() and len(name) < 10 else (-1, name)
+    return (int(name), name) if name.isdecimal() and len(name) < 10 else (-1, name)
 
 
 def read_json(path: Path) -> Any:

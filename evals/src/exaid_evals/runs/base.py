@@ -223,7 +223,8 @@ class Format(ABC):
         own_folder: where a single run's export goes unless `--out` says: a folder of this name inside the run's.
         has_history: whether it reads what a training logged, step by step.
         grows: whether a history makes sense while it grows.
-        generic: whether it claims any file of a kind: what another format knows by its own signs is that one's.
+        generic: whether it claims any file of a kind: what another format knows by its own signs is that one's. None
+            is asked for histories only where all others know none.
         many: whether its files hold several runs each; the rows of one are then no steps to any generic format.
     """
 
@@ -231,7 +232,7 @@ class Format(ABC):
     own_folder: ClassVar[str] = "export"
     has_history: ClassVar[bool] = False
     grows: ClassVar[bool] = True
-    generic: ClassVar[bool] = False
+    generic: ClassVar[bool | None] = False
     many: ClassVar[bool] = False
 
     def __init__(self, settings: Settings | None = None) -> None:

@@ -366,7 +366,7 @@ _OVERFLOWS = 1 << 1023
 def _value(value: Any) -> float | str | None:
     if value is None or isinstance(value, float):
         return value
-    if isinstance(value, int):  # bool too: a flag is logged as 0 or 1
+    if isinstance(value, int) and not isinstance(value, bool):  # a flag is text, as it is in a table
         return float(value) if abs(value) < _OVERFLOWS else math.inf if value > 0 else -math.inf
     text = str(value).strip()
     if not text:

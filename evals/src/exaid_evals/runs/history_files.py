@@ -90,8 +90,19 @@ class HistoryFile(Format):
         return (self.file_in(source.path) if source.path.is_dir() else None) or source.path
 
     def file_in(self, folder: Path) -> Path | None:
-        """Return the file that holds the run of a folder; None without one."""
-        return usual_file(folder, self.suffixes)
+        """Return the file of a usual name, else the only one of the format's that measures something; None without."""
+        usual = usual_file(folder, self.suffixes)
+        if usual is not None or not folder.is_dir():
+            return usual
+        others = [path for path in folder.iterdir() if suffix_of(path) in self.suffixes and path.name not in _CONFIGS]
+        try:
+            return others[0] if len(others) == 1 and others[0].is_file() and self.measures(others[0]) else None
+        except DataError:
+            return None
+
+    def measures(self, path: Path) -> bool:
+        """Tell whether a file of no usual name counts steps and holds a known metric."""
+        return False
 
 
 def history_files(place: Path, suffixes: Sequence[str]) -> dict[str, Path]:

@@ -186,7 +186,7 @@ _COUNTERS = _set(
     "step steps epoch epochs iter iters iteration iterations batch batches samples tokens timesteps updates episodes "
     "count num total items index seed rank examples images hours progress"
 )
-_SYSTEM = _set("memory mem gpu cpu rss ram util utilization utilisation power temp eta timestamp disk network")
+_SYSTEM = _set("memory mem gpu cpu rss ram util utilization utilisation power temp eta dur timestamp disk network")
 
 _TABLE: Mapping[tuple[str, ...], MetricName] = {
     tuple(written.split("_")): entry for entry in METRICS for written in (entry.name, *entry.aliases)
@@ -195,7 +195,7 @@ _LONGEST = max(len(words) for words in _TABLE)
 _WORDS = frozenset(words[0] for words in _TABLE if len(words) == 1)
 _NEGATING = (*((word,) for word in _set("neg negative negated minus inv inverse inverted")), ("one", "minus"))
 _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{EN DASH}])\s*(?=[a-zA-Z])")
-_OF_SOMETHING = _set("std stderr var variance norm scale scaler weight weights threshold thr target clip")
+_OF_SOMETHING = _set("std stdv stdev sd stderr var variance norm scale scaler weight weights threshold thr target clip")
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
 _TRAINING = _set("train training tr")
 _TAKEN_OVER = _set("step epoch batch total avg average mean running")

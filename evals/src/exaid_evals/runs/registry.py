@@ -27,6 +27,7 @@ _BUILT_IN = {
     "campaign": f"{_PACKAGE}.campaign:CampaignFormat",
     "run_eval": f"{_PACKAGE}.run_eval:RunEvalFormat",
     "training_run": f"{_PACKAGE}.training_run:TrainingRunFormat",
+    "keras_tuner": f"{_PACKAGE}.result_logs:KerasTunerFormat",
     "folds": f"{_PACKAGE}.training_run:FoldsFormat",
     "trials": f"{_PACKAGE}.training_run:TrialsFormat",
     "results_folders": f"{_PACKAGE}.training_run:ResultsFoldersFormat",
@@ -45,6 +46,7 @@ _BUILT_IN = {
     "mmengine": f"{_PACKAGE}.step_logs:MmengineFormat",
     "nanogpt": f"{_PACKAGE}.step_logs:NanogptFormat",
     "json_log": f"{_PACKAGE}.step_logs:JsonLogFormat",
+    "catboost": f"{_PACKAGE}.result_logs:CatBoostFormat",
     "sacred": f"{_PACKAGE}.run_folders:SacredFormat",
     "dvclive": f"{_PACKAGE}.run_folders:DvcliveFormat",
     "clearml": f"{_PACKAGE}.clearml:ClearmlFormat",
@@ -57,6 +59,7 @@ _BUILT_IN = {
     "jsonl": f"{_PACKAGE}.row_files:JsonlFormat",
     "json": f"{_PACKAGE}.row_files:JsonFormat",
     "parquet": f"{_PACKAGE}.row_files:ParquetFormat",
+    "text_log": f"{_PACKAGE}.step_logs:TextLogFormat",
 }
 _IN_ORDER = tuple(_BUILT_IN)
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
@@ -124,8 +127,8 @@ def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
         raise DataError(
             "is a store of Aim, which keeps metrics in a database of its own and is not read",
             where=str(place),
-            remedy="write its runs as a CSV with Aim itself (`aim.Repo(…).query_metrics().dataframe()`), with a column "
-            "`run` and one for each metric, and name that",
+            remedy="write its runs as a CSV with Aim itself, `aim.Repo(…).query_metrics().dataframe()"
+            ".to_csv('aim.csv')` (after `aim storage reindex` where runs lack), and name that",
         )
     names = ", ".join(form.name for form in known)
     raise DataError(
@@ -175,7 +178,9 @@ def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Sou
     found: list[tuple[Format, str, Source]] = []
     names: set[str] = set()
     taken: set[Path] = set()
-    for generic in (False, True):
+    for generic in (False, True, None):
+        if generic is None and found:
+            break  # what a program printed says no more than what it logged
         mine = [
             (form, name, source)
             for form in asked

@@ -114,10 +114,12 @@ def history_of(
     step_name = step_column(sorted(table.names), step_name)
     told = list(warnings)
     steps = _steps(table, step_name, told)
+    # Where an epoch's batches number the rows, neither column measures anything.
+    counters = {"epoch", *_WITHIN_EPOCH} if step_name is None else set()
     by_metric = {
         name: Series(name, _points(table.columns[name], steps))
         for name in sorted(table.columns)
-        if name != step_name and simple(name) not in _NO_METRICS
+        if name != step_name and simple(name) not in _NO_METRICS | counters
     }
     by_metric = {name: one for name, one in by_metric.items() if len(one.points)}
     metrics, system = split_system(by_metric)
@@ -150,7 +152,7 @@ def split_system(series: Mapping[str, Series]) -> tuple[dict[str, Series], dict[
 
 def _texts(series: Series | None) -> list[Point]:
     """Return the points of a column of events that say something."""
-    return [point for point in series.points if point.value not in (None, 0.0, "")] if series else []
+    return [point for point in series.points if point.value not in (None, 0.0, "", "False")] if series else []
 
 
 def _steps(table: Table, step_name: str | None, warnings: list[str]) -> array[float]:

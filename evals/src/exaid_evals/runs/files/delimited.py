@@ -23,6 +23,8 @@ MAX_LINE_CHARS = 16 * 1024 * 1024
 _DELIMITERS = (",", ";", "\t", "|")
 _ROWS_AT_ONCE = 20_000
 _NUMBERS = frozenset({int, float})
+_PAIRED = frozenset({"params", "user_attrs", "system_attrs"})
+"""Names above others in Optuna's tables of two levels."""
 MISSING = frozenset({"", "na", "n/a", "<na>", "none", "null", "-", "–"})
 """What stands in a cell without a value."""
 
@@ -235,7 +237,26 @@ def open_delimited(path: Path) -> Delimited:
         delimiter, columns, warnings = _header(header, delimiter)
     except csv.Error as error:
         raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
+    if warnings or not _PAIRED.isdisjoint(columns):
+        line, rest = _first_line(texts, "")
+        below = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+        joined = _of_two_levels(columns, [cell.strip() for cell in below])
+        texts = texts if joined and not rest else itertools.chain([rest if joined else line + rest], texts)
+        if joined:
+            columns, warnings, first_line = joined, (), first_line + 1
     return Delimited(path, list(columns), delimiter, texts, list(warnings), _first_line=first_line)
+
+
+def _of_two_levels(columns: Sequence[str], below: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a header of two rows, as pandas writes names of two levels; none where the second is none.
+
+    >>> _of_two_levels(("number", "params", "params"), ("", "lr", "depth")), _of_two_levels(("a", "a"), ("1", ""))
+    (('number', 'params_lr', 'params_depth'), ())
+    """
+    paired = [name in _PAIRED or columns.count(name) > 1 for name in columns]
+    if [bool(cell) for cell in below] != paired or all(paired):
+        return ()
+    return tuple(f"{name}_{cell}" if cell else name for name, cell in zip(columns, below, strict=True))
 
 
 def _first_line(texts: Iterator[str], held: str) -> tuple[str, str]:

@@ -233,7 +233,7 @@ def embedded(text: Any) -> Any:
 def lists_of(data: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the columns of a table in JSON: lists, or mappings of row to value as a data frame's `to_json` writes."""
     columns = {
-        name: list(one.values()) if isinstance(one, dict) and one and all(key.isdigit() for key in one) else one
+        name: list(one.values()) if isinstance(one, dict) and one and all(key.isdecimal() for key in one) else one
         for name, one in data.items()
     }
     return {name: one for name, one in columns.items() if isinstance(one, list)}

@@ -14,7 +14,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Training
 from exaid_evals.runs.files.delimited import number, numbers, open_delimited
 from exaid_evals.runs.files.document import read_document
-from exaid_evals.runs.metric_names import direction_of_name, words_of
+from exaid_evals.runs.metric_names import direction_of_name, role_of_column, words_of
 
 _EPOCH = "epoch"
 _EPOCHS = ("epochs", "n_epochs", "num_epochs", "max_epochs", "num_train_epochs")
@@ -217,13 +217,19 @@ def divergence_of(columns: Columns) -> str | None:
             for index, value in enumerate(column):
                 if value is not None and not math.isfinite(value):
                     return f"{name} is {value} in epoch {epoch_of(columns, index)}"
+    if any(role_of_column(name) == "contested" and "loss" in words_of(name) for name in columns):
+        return None  # a sum of what its method does not minimise: of adversaries, of a policy and its critic
     return _of_train(columns) or _of_validation(columns) or _of_shares(columns)
 
 
 def _of_train(columns: Columns) -> str | None:
     losses = _defined(columns, loss_in(columns, "train"))
-    if len(losses) > 1 and losses[-1] > losses[0]:
-        return f"the training loss ends at {losses[-1]:.4g}, above the {losses[0]:.4g} with which it began"
+    some = max(1, len(losses) // 10)  # of steps, whose losses are noisy, many are logged
+    if len(losses) < 2:
+        return None
+    began, ends = (sorted(part)[(len(part) - 1) // 2] for part in (losses[:some], losses[-some:]))
+    if ends > began:
+        return f"the training loss ends at {ends:.4g}, above the {began:.4g} with which it began"
     return None
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.delimited import MISSING, Block, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
-from exaid_evals.runs.history_files import HistoryFile, suffix_of
+from exaid_evals.runs.history_files import HistoryFile
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, Table, step_column
 
@@ -32,18 +31,11 @@ class CsvFormat(HistoryFile):
         """Return the columns, read a block of lines at a time."""
         return csv_table(path, warnings)
 
-    def file_in(self, folder: Path) -> Path | None:
-        """Return the file of a usual name, else the only table, where it counts steps and holds a known metric."""
-        usual = super().file_in(folder)
-        if usual is not None or not folder.is_dir():
-            return usual
-        tables = [path for path in folder.iterdir() if suffix_of(path) in self.suffixes and path.is_file()]
-        try:
-            columns = open_delimited(tables[0]).columns if len(tables) == 1 else []
-        except DataError:
-            return None
-        measured = step_column(columns) and any(role_of_column(name) == "metric" for name in columns)
-        return tables[0] if measured else None
+    def measures(self, path: Path) -> bool:
+        """Tell by the header; the numbers of rows that pandas writes count as steps."""
+        columns = open_delimited(path).columns
+        counted = step_column(columns) is not None or columns[0] == ""
+        return counted and any(role_of_column(name) == "metric" for name in columns)
 
     def may_become(self, place: Path) -> bool:
         """Tell by the suffix."""

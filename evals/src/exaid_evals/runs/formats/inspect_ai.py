@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import first_bytes
+from exaid_evals.files import first_bytes, folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import parsed, read_object
 from exaid_evals.runs.files.inspect_archive import member_names, read_member
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, undefined_warning
+from exaid_evals.runs.history_files import leading_metric
 
 _HEADER, _START = "header.json", "_journal/start.json"
 _SUFFIX = ".eval"
@@ -87,6 +88,7 @@ class InspectFormat(Format):
                 "stderr": spread,
                 "inspect_version": plain(mapping_of(evaluation.get("packages")).get("inspect_ai")),
             },
+            default_primary=leading_metric(metrics, {}),
             warnings=tuple(f"{name}: {warning}" for warning in warnings),
             origin=source.path,
         )
@@ -134,7 +136,7 @@ def _scores(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{label}.{metric_name}", metric.get("value") if isinstance(metric, Mapping) else metric
 
 
-def _logs_in(folder: Path) -> list[Path]:
+def _logs_in(folder: Path, *, deep: bool = True) -> list[Path]:
     try:
         if folder.is_file():
             files = [folder]
@@ -143,12 +145,14 @@ def _logs_in(folder: Path) -> list[Path]:
                 files = sorted(Path(entry.path) for entry in entries if entry.is_file())
     except OSError:
         return []
-    return [
+    found = [
         path
         for path in files
         if (path.suffix == _SUFFIX and _begins(path, re.compile(rb"^PK")))
         or (path.suffix == ".json" and _begins(path, _BEGINNING))
     ]
+    # A folder of logs for each model or day.
+    return found or [log for below in (folders_in(folder) if deep else ()) for log in _logs_in(below, deep=False)]
 
 
 def _begins(path: Path, pattern: re.Pattern[bytes]) -> bool:

@@ -14,7 +14,7 @@ from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
 _TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
-_CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?,?number,(?:value|values_\w+|datetime_start)\b[^\n]*\bstate\b")
+_CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?,?number,(?:value|values(?:_\w+)?|datetime_start)\b[^\n]*\bstate\b")
 _JOURNAL = re.compile(rb'\A\s*\{[^\n]*"op_code"\s*:\s*\d')
 _STATES = ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING")
 _CREATE_STUDY, _STUDY_SYSTEM, _CREATE_TRIAL, _PARAM, _STATE, _INTERMEDIATE, _USER = 0, 3, 4, 5, 6, 7, 8

@@ -15,7 +15,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.document import objects, read_object
-from exaid_evals.runs.files.summary import numbers_of
+from exaid_evals.runs.files.summary import mapping_of, numbers_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row
@@ -74,6 +74,61 @@ class RayTuneFormat(ToolFile):
             last = dict(row)
         flat = {key.removeprefix("config/"): value for key, value in last.items() if key.startswith("config/")}
         return {"config": {key: value for key, value in flat.items() if value is not None}, **last} if flat else last
+
+
+class KerasTunerFormat(ToolFile):
+    """Keras Tuner, a folder `trial_…` a run: of each metric the value at the best epoch, as the tuner wrote it."""
+
+    name = "keras_tuner"
+    files = ("trial.json",)
+    sign = re.compile(rb'"hyperparameters"\s*:[^\n]*"(?:score|metrics)"\s*:', re.S)
+    below = 2
+    step = "step"
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield the values; the mean where a trial was executed several times."""
+        for name, one in mapping_of(mapping_of(read_object(path).get("metrics")).get("metrics")).items():
+            for seen in mapping_of(one).get("observations") or ():
+                values = [value for value in mapping_of(seen).get("value") or () if isinstance(value, int | float)]
+                if values:
+                    yield {"step": mapping_of(seen).get("step"), name: sum(values) / len(values)}
+
+    def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
+        """Return the hyper-parameters."""
+        return mapping_of(mapping_of(read_object(path).get("hyperparameters")).get("values"))
+
+    def read(self, source: Source, name: str) -> Run:
+        """Read a trial; one that did not end says so."""
+        run = super().read(source, name)
+        folder = source.path if source.path.is_dir() else source.path.parent
+        said = read_object(folder / self.files[0])
+        status = str(said.get("status") or "unknown")
+        odd = (
+            () if status == "COMPLETED" else (f"{name}: the trial's status is {status}: its numbers may not be final",)
+        )
+        trial = str(said.get("trial_id") or run.trial or folder.name)
+        return replace(run, trial=trial, group=folder.resolve().parent.name, warnings=(*run.warnings, *odd))
+
+
+class CatBoostFormat(ToolFile):
+    """CatBoost's folder `catboost_info`, of the folder around it too; a metric is `set/name`."""
+
+    name = "catboost"
+    files = ("catboost_training.json", "catboost_info/catboost_training.json")
+    sign = re.compile(rb'"(?:learn_metrics|test_metrics)"\s*:')
+    step = "iteration"
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Yield a row a tree."""
+        said = read_object(path, keep_nan=True, warnings=warnings)
+        meta = mapping_of(said.get("meta"))
+        for row in map(mapping_of, said.get("iterations") or ()):
+            found = {"iteration": row.get("iteration")}
+            for kind in ("learn", "test"):
+                names = [mapping_of(one).get("name") for one in meta.get(f"{kind}_metrics") or ()]
+                for of in meta.get(f"{kind}_sets") or ():
+                    found |= {f"{of}/{one}": value for one, value in zip(names, row.get(of) or (), strict=False)}
+            yield found
 
 
 _STATE = "trainer_state.json"

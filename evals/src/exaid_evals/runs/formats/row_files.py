@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,8 @@ from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.files.summary import flat_settings
 from exaid_evals.runs.following import FollowedRows
-from exaid_evals.runs.history_files import HistoryFile, suffix_of, usual_file
+from exaid_evals.runs.history_files import HistoryFile, suffix_of
+from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import head
 
@@ -68,8 +70,14 @@ class JsonFormat(HistoryFile):
 
     def claims(self, place: Path) -> bool:
         """Tell by what is in the file: any tool writes JSON."""
-        path = place if place.is_file() else usual_file(place, self.suffixes)
+        path = place if place.is_file() else self.file_in(place)
         return path is not None and suffix_of(path) == ".json" and self._fits(path)
+
+    def measures(self, path: Path) -> bool:
+        """Tell by the names."""
+        return self._fits(path) and any(
+            role_of_column(name) == "metric" for name in itertools.chain.from_iterable(self.rows(path, []))
+        )
 
     def named(self, place: Path) -> Mapping[str, Source]:
         """Return the files that hold rows."""
@@ -84,7 +92,7 @@ class JsonFormat(HistoryFile):
         data = read_document(path, keep_nan=True, warnings=warnings)
         if isinstance(data, list):
             return [row for row in data if isinstance(row, dict)]
-        if all(key.isdigit() and isinstance(row, dict) for key, row in data.items()):
+        if all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
             return [{"epoch": int(key), **row} for key, row in data.items()]
         lists = lists_of(flat_settings(data) if any(map(_holds_lists, data.values())) else data)
         length = max(map(len, lists.values()), default=0)
@@ -106,7 +114,7 @@ class JsonFormat(HistoryFile):
             return False
         if isinstance(data, dict) and any(map(_holds_lists, data.values())):
             data = flat_settings(data)
-        by_epoch = isinstance(data, dict) and all(key.isdigit() for key in data)
+        by_epoch = isinstance(data, dict) and all(key.isdecimal() for key in data)
         first = data[0] if isinstance(data, list) else next(iter((data if by_epoch else lists_of(data)).values()), ())
         values = first.values() if isinstance(first, dict) else first
         return any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

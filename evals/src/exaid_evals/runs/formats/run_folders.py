@@ -20,6 +20,7 @@ from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
 
+_OWN = "dvclive"
 _TABLES = ("plots/metrics", "plots/scalars", "scalars", ".")
 """Where its versions keep a table a metric; the oldest beside the metrics."""
 
@@ -34,13 +35,17 @@ class DvcliveFormat(ToolFile):
     step = "step"
 
     def file_of(self, place: Path) -> Path | None:
-        """Return the metrics of a folder that has tables beside them: any tool may write a `metrics.json`."""
+        """Return the metrics of a folder that has tables beside them, or is called so: any tool writes such files."""
         found = super().file_of(place)
-        return found if found is not None and _tables(found) else None
+        return found if found is not None and (found.resolve().parent.name == _OWN or _tables(found)) else None
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield a row for each logged value, in order of metrics and steps."""
-        for name, table in _tables(path).items():
+        """Yield a row for each logged value, in order of metrics and steps; without tables one of the last values."""
+        tables = _tables(path)
+        if not tables:
+            last = read_object(path, keep_nan=True, warnings=warnings)
+            yield {key.replace(".", "/"): value for key, value in flat_settings(last).items()}
+        for name, table in tables.items():
             for row in csv_rows(table, warnings):
                 value = row.get(table.stem, next((row[key] for key in row if key not in ("step", "timestamp")), None))
                 yield {"step": row.get("step"), name: value}
@@ -48,7 +53,7 @@ class DvcliveFormat(ToolFile):
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the parameters, DVCLive's own, else those of the project around it."""
         found = super().config(path, warnings)
-        return found or super().config(path.parent / "x" if path.parent.name != "dvclive" else path.parent, warnings)
+        return found or super().config(path.parent / "x" if path.parent.name != _OWN else path.parent, warnings)
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the metrics, the parameters and the tables."""

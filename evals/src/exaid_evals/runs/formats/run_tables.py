@@ -24,7 +24,7 @@ from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
 
-_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id")
+_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash")
 _ROW_COLUMNS = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
 """What tells runs apart where it differs in every row, and nothing counts steps: a table of results."""
 _REPETITIONS = ("seed", "fold", "trial")
@@ -35,6 +35,7 @@ _SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size"
 _NO_SETTINGS = ("metric", "state", "status", "notes", "tags", "created")
 _ROLES = ("metrics.", "params.", "tags.")
 """How the columns of MLflow's `search_runs` begin."""
+_OF_AIM = "metric.name"
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 
 
@@ -65,8 +66,9 @@ class LongCsvFormat(ManyRuns):
         if not columns:
             return _of_chart(rows, warnings)
         groups: dict[str, list[Row]] = {}
+        again = 0
         column, *further = columns
-        each = simple(column) == "name"  # in W&B's table each row is a run, and names may be the same
+        each = simple(column) not in _RUN_COLUMNS  # then each row is a run, and names may be the same
         for row in rows:
             name = _text(row.get(column))
             if name:
@@ -74,7 +76,12 @@ class LongCsvFormat(ManyRuns):
                 name += "".join(f"-{called[one]}{_text(row.get(one))}" for one in further)
             if each and name and name in groups:
                 name = next(other for n in itertools.count(2) if (other := f"{name} ({n})") not in groups)
+                again += 1
             groups.setdefault(name, []).append(row)
+        if again and column.lower() != "name":
+            warnings.append(
+                f"{again} further rows with the {column} of another, and no seed, fold or step: each is taken for a run"
+            )
         found = {name: _entry(members, column) for name, members in groups.items() if name}
         for entry in list(found.values())[:1]:
             entry.warnings += warnings
@@ -109,7 +116,8 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
     for one in [*names[1:], *(columns[one] for one in ("dataset", *_REPETITIONS) if one in columns)]:
         if together and _n_apart(rows, [*together, one]) > _n_apart(rows, together):
             together.append(one)
-    return alone[0] if alone else together if _n_apart(rows, together) == len(rows) else []
+    # Of rows with one name alone nothing says whether they are runs or steps.
+    return alone[0] if alone else together if _n_apart(rows, together) > 1 else []
 
 
 def _n_apart(rows: Sequence[Row], columns: Sequence[str]) -> int:
@@ -141,6 +149,8 @@ def _entry(rows: list[Row], column: str) -> Entry:
     steps = step_column(lowered)
     if any(name.startswith(_ROLES[0]) for name in lowered):
         return _of_mlflow(rows[-1])
+    if _OF_AIM in rows[0]:
+        return _of_aim(rows)
     config = {lowered[name]: one for name, one in settings.items()} | {
         lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in _ROW_COLUMNS
     }
@@ -166,6 +176,19 @@ def _entry(rows: list[Row], column: str) -> Entry:
             kept = {name: one for name, one in row.items() if name not in {*left, steps} and one is not None}
             entry.rows.append({**kept, entry.step: step})
     return entry
+
+
+def _of_aim(rows: Sequence[Row]) -> Entry:
+    """Return a run of a table that Aim's `query_metrics().dataframe()` returned; what its system logged is left out."""
+    settings, context = "run.hparams.", "metric.context."
+    logged: list[Row] = []
+    for row in rows:
+        name = str(row.get(_OF_AIM))
+        of = [_text(value) for key, value in row.items() if key.startswith(context) and value is not None]
+        if not name.startswith("__system__"):
+            logged.append({"step": row.get("step"), "/".join((*of, name)): row.get("value")})
+    config = {key.removeprefix(settings): one for key, one in rows[0].items() if key.startswith(settings)}
+    return Entry(rows=logged, step="step", config={key: one for key, one in config.items() if one is not None})
 
 
 def _of_mlflow(row: Row) -> Entry:
@@ -232,7 +255,9 @@ def _text(value: object) -> str:
 
 
 _CSV = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"?\"?,)?[^\n]*\b(?:mean_)?fit_time\b[^\n]*\b(?:mean_test_\w+|test_\w+)")
-_JSON = re.compile(rb'\A\s*(?:\{|\[\s*\{)\s*(?:"[^"]*"\s*:\s*\d+\s*,\s*)?"(?:mean_)?fit_time"\s*:')
+_JSON = re.compile(rb'\A\s*(?:\{|\[\s*\{|\{\s*"0"\s*:\s*\{)\s*(?:"[^"]*"\s*:\s*\d+\s*,\s*)?"(?:mean_)?fit_time"\s*:')
+_TURNED = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\"\")?,0(?:,\d+)*\r?\n(?:mean_)?fit_time,")
+"""A table whose rows are the columns of `cv_results_`, a column a candidate."""
 
 
 class SklearnFormat(ManyRuns):
@@ -243,13 +268,15 @@ class SklearnFormat(ManyRuns):
     def file_of(self, place: Path) -> Path | None:
         """Return the table; of one result in both forms the JSON, which is written in full."""
         return file_in(place, (".json",), lambda path: bool(_JSON.match(head(path))), ("cv_results.json",)) or file_in(
-            place, (".csv",), lambda path: bool(_CSV.match(head(path))), ("cv_results.csv",)
+            place, (".csv",), lambda path: any(sign.match(head(path)) for sign in (_CSV, _TURNED)), ("cv_results.csv",)
         )
 
     def entries(self, path: Path) -> Mapping[str, Entry]:
         """Read the table."""
         warnings: list[str] = []
         rows = _of_lists(path) if path.suffix == ".json" else list(csv_rows(path, warnings))
+        if path.suffix != ".json" and _TURNED.match(head(path)):
+            rows = [{str(row[""]): row[at] for row in rows} for at in [*rows[0]][1:]] if rows else []
         group = path.resolve().parent.name if path.stem.startswith("cv") else path.stem
         searched = any(key.startswith("mean_test_") for key in rows[0]) if rows else False
         found = {
@@ -294,6 +321,8 @@ def _of_lists(path: Path) -> list[Row]:
     data = read_document(path)
     if isinstance(data, list):
         return [row for row in data if isinstance(row, dict)]
+    if data and all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
+        return [{"": key, **row} for key, row in data.items()]
     columns = lists_of(data)
     if len({len(column) for column in columns.values()}) != 1:
         raise DataError("holds lists of different lengths", where=str(path), remedy="write or copy it again")

@@ -143,19 +143,52 @@ def _parts_of(folder: Path) -> list[tuple[str, str, Path]]:
             if _BY_TIME.fullmatch(name):
                 found.append(("", "", place))
                 continue
-            beginning = head(events[0])
-            ends = [at for at, sign in enumerate(name) if sign == "_"]
-            tags = (_whole_tag(name[:at]) for at in ends)
-            end = next((at for at, tag in zip(ends, tags, strict=True) if tag.search(beginning)), None)
-            if end is not None:
-                found.append(("", f"/{name[end + 1 :]}", place))
+            tags = {tag.replace("/", "_") for tag in _tags_in(head(events[0]))}
+            tag = tags.pop() if len(tags) == 1 else ""
+            if tag and name.startswith(f"{tag}_"):
+                found.append(("", f"/{name[len(tag) + 1 :]}", place))
     return found
 
 
-def _whole_tag(name: str) -> re.Pattern[bytes]:
-    """Return what finds a whole tag in an event, where its field's number and its length stand before it."""
-    tag = os.fsencode(name)
-    return re.compile(b"\n" + re.escape(bytes([min(len(tag), 255)])) + re.escape(tag).replace(b"_", b"[_/]"))
+def _tags_in(data: bytes) -> Iterator[str]:
+    """Yield the tags of the summaries in the beginning of an event file: records, each with its length before it."""
+    at = 0
+    while at + 12 < len(data):
+        size = int.from_bytes(data[at : at + 8], "little")
+        for of_event, summary in _fields_of(data[at + 12 : at + 12 + size]):
+            for of_summary, value in _fields_of(summary) if of_event == _SUMMARY else ():
+                yield from (os.fsdecode(tag) for number, tag in _fields_of(value) if (of_summary, number) == (1, 1))
+        at += size + 16
+
+
+_SUMMARY = 5
+"""The number of the field of an event that holds its summary."""
+
+
+def _fields_of(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of a message's fields of bytes, as protocol buffers write them."""
+    at = 0
+    while at < len(message):
+        key, at = _number_at(message, at)
+        if key & 7 == 2:
+            size, at = _number_at(message, at)
+            yield key >> 3, message[at : at + size]
+            at += size
+        elif key & 7 == 0:
+            _, at = _number_at(message, at)
+        else:
+            at += {1: 8, 5: 4}.get(key & 7, len(message))
+
+
+def _number_at(message: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    for byte in message[at : at + 10]:
+        at += 1
+        number |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return number, at
+    return number, len(message)
 
 
 def _maker_of(path: Path) -> str:

@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a call."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > _MAX_BODY:
+        if not length.isdecimal() or int(length) > _MAX_BODY:
             self.close_connection = True
             self._send(Reply(400, b"{}"))
             return
