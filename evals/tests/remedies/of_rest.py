@@ -245,7 +245,7 @@ FOUND = [
         "write its runs as a CSV with Aim itself, `aim.Repo(…).query_metrics().dataframe().to_csv('aim.csv')` (after "
         "`aim storage reindex` where runs lack), and name that",
         lambda: format_of(Path("a")),
-        lambda: format_of(Path("b")),
+        lambda: format_of(Path("b.csv")),
         files={"a/.aim/x": "", "b.csv": "step,value,run.hash,metric.name\n1,2,a,loss\n"},
     ),
     Row("number the classes from 0", lambda: profiled([0, 7]), lambda: profiled([0, 1])),

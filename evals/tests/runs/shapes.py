@@ -253,6 +253,11 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         {"train_log.txt": SPEECHBRAIN},
         {"": {"train loss": 2.4, "valid loss": 2.7, "valid WER": 78.0}},
     ),
+    "what Hugging Face's Trainer prints": (
+        "text_log",
+        {"slurm.out": "{'loss': 0.9, 'epoch': 0.5}\n{'eval_loss': '0.8', 'eval_runtime': '1.2', 'epoch': '1'}\n"},
+        {"": {"loss": 0.9, "eval_loss": 0.8}},
+    ),
     "what Keras prints": (
         "text_log",
         {"train.log": "".join(f"Epoch {at}/2\n5/5 - 1s - loss: 0.{at} - val_loss: 0.8\n" for at in (2, 1))},

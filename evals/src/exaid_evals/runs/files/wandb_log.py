@@ -57,7 +57,7 @@ class WandbLog:
     warnings: list[str] = field(default_factory=list)
 
 
-class _DamagedError(ValueError):
+class DamagedError(ValueError):
     """The bytes are not records; says why."""
 
 
@@ -73,7 +73,7 @@ def read_log(path: Path) -> WandbLog:
         for record in _records(_content(path)):
             _take(log, record)
             n_records += 1
-    except _DamagedError as error:
+    except DamagedError as error:
         if not n_records:
             raise DataError(
                 f"is not a log of W&B ({error})", where=str(path), remedy="write or copy it again"
@@ -95,7 +95,7 @@ def each_row(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     kinds = {_HISTORY: ("history", 1), _STATS: ("system", 3)}
     try:
         for record in _records(_content(path)):
-            for number, value in _fields(record):
+            for number, value in fields_of(record):
                 if number in kinds and isinstance(value, memoryview):
                     kind, item = kinds[number]
                     row: dict[str, Any] = {}
@@ -103,16 +103,16 @@ def each_row(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     if kind == "system":
                         row["_timestamp"] = _seconds(value)
                     yield kind, row
-    except _DamagedError:
+    except DamagedError:
         return
 
 
 def _seconds(stats: memoryview) -> float | None:
     """Return when a record of system metrics was made; None where it does not say."""
-    stamp = next((part for one, part in _fields(stats) if one == 2 and isinstance(part, memoryview)), None)
+    stamp = next((part for one, part in fields_of(stats) if one == 2 and isinstance(part, memoryview)), None)
     if stamp is None:
         return None
-    parts = {one: part for one, part in _fields(stamp) if isinstance(part, int)}
+    parts = {one: part for one, part in fields_of(stamp) if isinstance(part, int)}
     return parts.get(1, 0) + parts.get(2, 0) / 1e9
 
 
@@ -129,10 +129,10 @@ def _records(data: memoryview) -> Iterator[bytes]:
     """Yield the records of a log: chunks within blocks of 32 KiB, put together again.
 
     Raises:
-        _DamagedError: the header, a checksum or the order of chunks is wrong, or the last chunk is not whole.
+        DamagedError: the header, a checksum or the order of chunks is wrong, or the last chunk is not whole.
     """
     if len(data) < _HEADER.size or _HEADER.unpack_from(data)[:2] != (_IDENT, _MAGIC):
-        raise _DamagedError("its first bytes are others")
+        raise DamagedError("its first bytes are others")
     at, held = _HEADER.size, bytearray()
     within = False
     while at < len(data):
@@ -141,18 +141,18 @@ def _records(data: memoryview) -> Iterator[bytes]:
             at += left
             continue
         if at + _CHUNK.size > len(data):
-            raise _DamagedError("the last chunk is not whole")
+            raise DamagedError("the last chunk is not whole")
         checksum, length, kind = _CHUNK.unpack_from(data, at)
         if not checksum and not length and not kind:  # zeros to the end of a file that was laid out beforehand
             at += left
             continue
         chunk = data[at + _CHUNK.size : at + _CHUNK.size + length]
         if len(chunk) < length:
-            raise _DamagedError("the last chunk is not whole")
+            raise DamagedError("the last chunk is not whole")
         if kind not in (_FULL, _FIRST, _MIDDLE, _LAST) or zlib.crc32(chunk, zlib.crc32(bytes([kind]))) != checksum:
-            raise _DamagedError(f"the checksum at byte {at} is wrong")
+            raise DamagedError(f"the checksum at byte {at} is wrong")
         if within != (kind in (_MIDDLE, _LAST)):
-            raise _DamagedError(f"the chunk at byte {at} continues nothing")
+            raise DamagedError(f"the chunk at byte {at} continues nothing")
         held += chunk
         within = kind in (_FIRST, _MIDDLE)
         if not within:
@@ -160,11 +160,11 @@ def _records(data: memoryview) -> Iterator[bytes]:
             held.clear()
         at += _CHUNK.size + length
     if within:
-        raise _DamagedError("the last record is not whole")
+        raise DamagedError("the last record is not whole")
 
 
 def _take(log: WandbLog, record: bytes) -> None:
-    for number, value in _fields(record):
+    for number, value in fields_of(record):
         if not isinstance(value, memoryview):
             continue
         if number == _HISTORY:
@@ -177,12 +177,12 @@ def _take(log: WandbLog, record: bytes) -> None:
         elif number == _RUN:
             _take_run(log, value)
         elif number == _EXIT:
-            log.exit_code = next((code for one, code in _fields(value) if one == 1 and isinstance(code, int)), 0)
+            log.exit_code = next((code for one, code in fields_of(value) if one == 1 and isinstance(code, int)), 0)
 
 
 def _take_run(log: WandbLog, run: memoryview) -> None:
     names = {1: "run_id", 3: "project", 6: "group", 8: "display_name"}
-    for number, value in _fields(run):
+    for number, value in fields_of(run):
         if not isinstance(value, memoryview):
             continue
         if number in names:
@@ -193,7 +193,7 @@ def _take_run(log: WandbLog, run: memoryview) -> None:
             _update(log.summary, value, item=1, removed=2)
         elif number == 21:
             commit = next(
-                (_text(part) for one, part in _fields(value) if one == 2 and isinstance(part, memoryview)), ""
+                (_text(part) for one, part in fields_of(value) if one == 2 and isinstance(part, memoryview)), ""
             )
             if commit:
                 log.run["commit"] = commit
@@ -208,12 +208,12 @@ def _update(
     constant: Callable[[str], Any] = lambda _: None,
 ) -> None:
     """Apply `update` items, and `remove` ones, to a flat mapping; a value that is a mapping becomes dotted keys."""
-    for number, value in _fields(message):
+    for number, value in fields_of(message):
         if number not in (item, removed) or not isinstance(value, memoryview):
             continue
         key, text = "", None
         nested: list[str] = []
-        for one, part in _fields(value):
+        for one, part in fields_of(value):
             if not isinstance(part, memoryview):
                 continue
             if one == 1:
@@ -258,13 +258,13 @@ def _text(data: memoryview) -> str:
     return bytes(data).decode("utf-8", errors="replace")
 
 
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields_of(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield the fields of a protocol buffer: number and value; of groups, which nobody writes any more, nothing.
 
     Source: the encoding guide of Protocol Buffers.
 
     Raises:
-        _DamagedError: the bytes are none.
+        DamagedError: the bytes are none.
     """
     data = memoryview(message)
     at = 0
@@ -280,9 +280,9 @@ def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview
         elif kind in (1, 5):
             length = 8 if kind == 1 else 4
         else:
-            raise _DamagedError(f"a field of the unknown kind {kind}")
+            raise DamagedError(f"a field of the unknown kind {kind}")
         if at + length > len(data):
-            raise _DamagedError("a field that is longer than its record")
+            raise DamagedError("a field that is longer than its record")
         yield number, data[at : at + length]
         at += length
 
@@ -291,13 +291,13 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
-            raise _DamagedError("a number that does not end")
+            raise DamagedError("a number that does not end")
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise _DamagedError("a number of more than 64 bits")
+    raise DamagedError("a number of more than 64 bits")
 
 
 Row = Mapping[str, Any]

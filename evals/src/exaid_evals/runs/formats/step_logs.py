@@ -88,6 +88,8 @@ _PAIR = re.compile(
     r"(?=$|[\s,;|)\]])",
     re.I,
 )
+_PRINTED = re.compile(r"\{'.+\}$")
+_ITEM = re.compile(r"'([^']+)': '?([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?))'?(?=[,}])", re.I)
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _MEASURES = ("metric", "contested", "schedule", "system")
 
@@ -96,7 +98,7 @@ class TextLogFormat(ToolFile):
     """Reads what programs print: lines that name a step, and numbers as `name: value` or `name=value`.
 
     A number is read where its name is that of a metric, a setting of the training or a time, and its line names a step
-    or stands behind one that does so and no more (as Keras prints). XGBoost, LightGBM, torchtune and SpeechBrain print
+    or stands behind one that does so and no more (as Keras prints). Hugging Face's Trainer, XGBoost, LightGBM, torchtune and SpeechBrain print
     such lines, and most loops that people write.
     """
 
@@ -110,15 +112,15 @@ class TextLogFormat(ToolFile):
         """Yield a row a line; where lines count epochs and steps, or an epoch has several, rows are counted."""
         found = list(_printed(text_lines(path, warnings)))
         within = any(a[0] == b[0] and a[1].keys() & b[1].keys() for a, b in itertools.pairwise(found))
-        alone = not within and len({kind for steps, _ in found for kind in steps}) == 1
+        alone = not within and len({tuple(steps) for steps, _ in found}) == 1
         for steps, values in found:
             yield {**steps, **values} if alone else values
 
     def _begins_so(self, path: Path) -> bool:
         """Tell whether two lines of the beginning, with steps of their own, hold a metric."""
         lines = _printed(head(path).decode("utf-8", "replace").splitlines())
-        steps = (str(steps) for steps, values in lines if any(role_of_column(name) == "metric" for name in values))
-        return len(set(itertools.islice(steps, 50))) > 1
+        measured = (line for line in lines if any(role_of_column(name) == "metric" for name in line[1]))
+        return len({str(steps or values) for steps, values in itertools.islice(measured, 50)}) > 1
 
 
 def _printed(lines: Iterable[str]) -> Iterator[tuple[dict[str, int], dict[str, float]]]:
@@ -126,6 +128,12 @@ def _printed(lines: Iterable[str]) -> Iterator[tuple[dict[str, int], dict[str, f
     alone: dict[str, int] = {}
     for raw in lines:
         line = _COLOURS.sub("", raw).strip()
+        if found := _PRINTED.search(line):  # Hugging Face's Trainer prints what it logs as a mapping of Python's
+            yield (
+                {},
+                {name: number(text) for name, text in _ITEM.findall(found[0]) if role_of_column(name) in _MEASURES},
+            )
+            continue
         told = list(_STEP.finditer(line))
         steps = {"epoch" if (one[1] or "").lower() == "epoch" else "step": int(one[2] or one[3]) for one in told}
         rest = line[told[-1].end() :] if told else line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.files.wandb_log import DamagedError, fields_of
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
@@ -155,40 +157,19 @@ def _tags_in(data: bytes) -> Iterator[str]:
     at = 0
     while at + 12 < len(data):
         size = int.from_bytes(data[at : at + 8], "little")
-        for of_event, summary in _fields_of(data[at + 12 : at + 12 + size]):
-            for of_summary, value in _fields_of(summary) if of_event == _SUMMARY else ():
-                yield from (os.fsdecode(tag) for number, tag in _fields_of(value) if (of_summary, number) == (1, 1))
+        with contextlib.suppress(DamagedError):  # the last record, which the beginning cuts
+            for summary in _parts(data[at + 12 : at + 12 + size], _SUMMARY):
+                for value in _parts(summary, 1):
+                    yield from (os.fsdecode(bytes(tag)) for tag in _parts(value, 1))
         at += size + 16
+
+
+def _parts(message: bytes | memoryview, wanted: int) -> Iterator[memoryview]:
+    return (value for number, value in fields_of(message) if number == wanted and isinstance(value, memoryview))
 
 
 _SUMMARY = 5
 """The number of the field of an event that holds its summary."""
-
-
-def _fields_of(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of a message's fields of bytes, as protocol buffers write them."""
-    at = 0
-    while at < len(message):
-        key, at = _number_at(message, at)
-        if key & 7 == 2:
-            size, at = _number_at(message, at)
-            yield key >> 3, message[at : at + size]
-            at += size
-        elif key & 7 == 0:
-            _, at = _number_at(message, at)
-        else:
-            at += {1: 8, 5: 4}.get(key & 7, len(message))
-
-
-def _number_at(message: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    for byte in message[at : at + 10]:
-        at += 1
-        number |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return number, at
-    return number, len(message)
 
 
 def _maker_of(path: Path) -> str:
