@@ -98,8 +98,8 @@ class TextLogFormat(ToolFile):
     """Reads what programs print: lines that name a step, and numbers as `name: value` or `name=value`.
 
     A number is read where its name is that of a metric, a setting of the training or a time, and its line names a step
-    or stands behind one that does so and no more (as Keras prints). Hugging Face's Trainer, XGBoost, LightGBM, torchtune and SpeechBrain print
-    such lines, and most loops that people write.
+    or stands behind one that does so and no more (as Keras prints). XGBoost, LightGBM, torchtune and SpeechBrain print
+    such lines, and most loops that people write; Hugging Face's Trainer prints mappings of Python's.
     """
 
     name = "text_log"
@@ -112,7 +112,7 @@ class TextLogFormat(ToolFile):
         """Yield a row a line; where lines count epochs and steps, or an epoch has several, rows are counted."""
         found = list(_printed(text_lines(path, warnings)))
         within = any(a[0] == b[0] and a[1].keys() & b[1].keys() for a, b in itertools.pairwise(found))
-        alone = not within and len({tuple(steps) for steps, _ in found}) == 1
+        alone = not within and {tuple(steps) for steps, _ in found} in ({("epoch",)}, {("step",)})
         for steps, values in found:
             yield {**steps, **values} if alone else values
 
