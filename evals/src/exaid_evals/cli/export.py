@@ -51,9 +51,11 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
     from exaid_evals.export.grouping import LEADERBOARDS, TRIAL
 
     groups = [(group.name, list(group.runs)) for group in export.groups]
+    # A campaign has its tables: one of its measures says nothing.
+    primary = None if any(run.format == "campaign" for run in export.runs) else export.primary_metric
     if len(groups) == 1:
         if export.by != TRIAL or len(export.runs) == 1:  # settings differ: a mean over trials is nobody's
-            yield from _headline(export.aggregated, export.primary_metric)
+            yield from _headline(export.aggregated, primary)
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)
         return
     # A model or a setting a row: there is nothing to take means over.
@@ -67,8 +69,7 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
             if export.primary_metric
             else (None, None)
         )
-        headline = _headline(aggregate_all(members), export.primary_metric)
-        for line in (*headline, *_ranking(members, export.primary_metric, *ends)):
+        for line in (*_headline(aggregate_all(members), primary), *_ranking(members, export.primary_metric, *ends)):
             yield f"  {line}"
     more = len(groups) - _NAMED_AT_MOST
     if more > 0:
@@ -81,8 +82,13 @@ def _headline(aggregated: Mapping[str, Aggregate], primary: str | None) -> Itera
     for name in known:
         one = aggregated.get(name)
         if one is not None and one.mean is not None:
-            spread = f" ± {one.std:.3f} (n = {one.n})" if one.n > 1 else ""
-            yield f"{printable(name):<9} {one.mean:.{3 if spread else 4}f}{spread}"
+            spread = f" ± {_decimals(one.std or 0.0, 3)} (n = {one.n})" if one.n > 1 else ""
+            yield f"{printable(name):<9} {_decimals(one.mean, 3 if spread else 4)}{spread}"
+
+
+def _decimals(value: float, n: int) -> str:
+    """Return a number with so many decimals, or three digits where these would be zeros."""
+    return f"{value:.{n}f}" if value == 0 or abs(value) >= 10**-n else f"{value:.3g}"
 
 
 def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst: Ranked | None) -> Iterator[str]:
@@ -98,10 +104,10 @@ def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst
 
 def _named(one: Ranked) -> str:
     if not one.tied:
-        return f"{printable(one.run)} ({one.value:.4f})"
+        return f"{printable(one.run)} ({_decimals(one.value, 4)})"
     names = (one.run, *one.tied)
     more = f" and {len(names) - _TIED_AT_MOST} more" if len(names) > _TIED_AT_MOST else ""
-    return f"{', '.join(map(printable, names[:_TIED_AT_MOST]))}{more} (tied at {one.value:.4f})"
+    return f"{', '.join(map(printable, names[:_TIED_AT_MOST]))}{more} (tied at {_decimals(one.value, 4)})"
 
 
 SOME_FAILED = 3
