@@ -134,6 +134,11 @@ SHAPES: dict[str, tuple[str, dict[str, str], dict[str, dict[str, float]]]] = {
         {"log.txt": '{"train_loss": 10.0, "epoch": 0, "n_parameters": 4}\n{"train_loss": 9.0, "epoch": 1}\n'},
         {"": {"train_loss": 9.0}},
     ),
+    "Detectron2's metrics, which are lines": (
+        "json_log",
+        {"output/metrics.json": '{"iteration": 19, "total_loss": 2.1}\n{"bbox/AP": 31.2, "iteration": 39}\n'},
+        {"": {"total_loss": 2.1, "bbox/AP": 31.2}},
+    ),
     "YOLO before it had headers": (
         "ultralytics",
         {"exp/results.txt": YOLO_TEXT},

@@ -195,13 +195,16 @@ class MmengineFormat(ToolFile):
 
 
 class JsonLogFormat(ToolFile):
-    """Reads a log with an object a line that counts steps, under any name: of DETR, MAE, fairseq and their kin."""
+    """Reads a log with an object a line that counts steps, under any name: of DETR, Detectron2, fairseq and others."""
 
     name = "json_log"
-    files = ("log.txt", "*.txt", "*.log")
+    files = ("log.txt", "metrics.json", "*.txt", "*.log")
     sign = re.compile(
         rb'\A\s*\{[^\n]*"(?:_step|step|global_step|iter|iteration|epoch|num_updates)"\s*:\s*"?\d[^\n]*\}\s*(?:\n|\Z)'
     )
+
+    def _begins_so(self, path: Path) -> bool:
+        return super()._begins_so(path) and (path.suffix != ".json" or b"}\n{" in head(path))  # a lone one is no log
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Return the objects."""
