@@ -10,6 +10,7 @@ septum pellucidum*).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 REACH_BEFORE = 40
@@ -20,20 +21,7 @@ REACH_AFTER = 12
 """… that a following trigger reaches: *fever and a productive cough were absent*."""
 
 _SEEN = frozenset(
-    [
-        "seen",
-        "present",
-        "noted",
-        "found",
-        "observed",
-        "reported",
-        "detected",
-        "described",
-        "evident",
-        "identified",
-        "documented",
-        "there",
-    ]
+    "seen present noted found observed reported detected described evident identified documented there".split()  # noqa: SIM905
 )
 _OPEN, _CLOSE = frozenset("(["), frozenset(")]")
 _LIST_ENDS = (",", ")", "]")
@@ -73,6 +61,7 @@ _PSEUDO = _phrases(
     "must be ruled out,to be ruled out,should exclude,must exclude,should be excluded,must be excluded,to be excluded,"
     "to exclude,not changed,not change,no diagnosis,no specific diagnosis,no definite diagnosis"
 )
+_TELLING = "has had reports reported mentions mentioned describes described noted noticed saw found observed".split()  # noqa: SIM905
 _BEFORE = _phrases(
     "no,none,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
     "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
@@ -87,25 +76,7 @@ _BEFORE = _phrases(
         for pointing in ("suggesting", "indicating", "consistent with", "suggested", "indicated")
     )
     + ","
-    + ",".join(
-        f"{nobody} {verb}"
-        for nobody in ("nobody", "no one", "none")
-        for verb in (
-            "has",
-            "had",
-            "reports",
-            "reported",
-            "mentions",
-            "mentioned",
-            "describes",
-            "described",
-            "noted",
-            "noticed",
-            "saw",
-            "found",
-            "observed",
-        )
-    )
+    + ",".join(f"{nobody} {verb}" for nobody in ("nobody", "no one", "none") for verb in _TELLING)
 )
 _DOUBTS = _phrases("not believe,not think,not feel that,not suspect,doubt that")
 """Triggers whose clause has its own verb: *I do not believe that she has asthma*."""
@@ -190,10 +161,14 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
     inside = frozenset(i for first, last in spans for i in range(first, last))
     cues = _cues(words, inside)
     found: set[int] = set()
+    firsts = [first for first, _ in spans]
+
+    def begin_within(low: int, high: int) -> range:
+        return range(bisect_left(firsts, low), bisect_left(firsts, high))
+
     for position, (last, kinds) in cues.items():
         if _PSEUDO_KIND in kinds or _presupposes(words, position):
-            low, high = _list_behind_change(words, cues, position, last)
-            found.update(index for index, span in enumerate(spans) if low <= span[0] < high)
+            found.update(begin_within(*_list_behind_change(words, cues, position, last)))
             continue
         after_copula = position > 0 and words[position - 1] in _COPULAS
         final = _is_final(words, last)
@@ -201,17 +176,16 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
                 found.update(_nearest_before(spans, position))
-            found.update(index for index, span in enumerate(spans) if low <= span[0] and span[1] <= position)
+            found.update(index for index in begin_within(low, position) if spans[index][1] <= position)
             if final or after_copula:
                 continue
         if words[position] == "non":  # a non-tender rash is one
             begin = last + (words[last : last + 1] == ["-"])
-            found.update(index for index, span in enumerate(spans) if span[0] == begin)
+            found.update(begin_within(begin, begin + 1))
         elif kinds & {_BEFORE_KIND, _NEXT_KIND}:
             if tuple(words[position:last]) in _DOUBTS:
                 last = _behind_verb(words, last)
-            high = _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)
-            found.update(index for index, span in enumerate(spans) if last <= span[0] < high)
+            found.update(begin_within(last, _scope_ahead(words, cues, last, short=_BEFORE_KIND not in kinds)))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,4 +76,8 @@ def candidates(
 
 
 def _nearest(places: Sequence[int], place: int) -> int:
-    return places[0] if len(places) == 1 else min(places, key=lambda at: abs(at - place))
+    """Return the nearest of some places in order; of two the first."""
+    at = bisect_left(places, place)
+    if at == len(places):
+        return places[-1]
+    return places[at - 1] if at and place - places[at - 1] <= places[at] - place else places[at]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -60,21 +58,3 @@ class Vocabulary:
     package: str
     terms_of_use: str
     terms: tuple[Term, ...]
-
-
-def content_sha256(terms: Iterable[Term]) -> str:
-    """Hash what a vocabulary says, whatever file, platform or Python it was read with.
-
-    Args:
-        terms: the terms in their order; the order is part of the content.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for term in terms:
-        # Unit and record separators cannot occur in names, so no two vocabularies share a byte stream.
-        digest.update(
-            "\x1f".join((term.id, term.name, *term.synonyms, "", *term.related, "", *term.parents)).encode() + b"\x1e"
-        )
-    return digest.hexdigest()
