@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exaid_evals.cli.display import Progress
 from exaid_evals.clients.forecast import Count
-from exaid_evals.config.base import Config, Loaded
+from exaid_evals.config.base import Config, Loaded, leaves
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
 from exaid_evals.errors import ConfigError, ExaidError
@@ -84,8 +84,8 @@ def facts_of_runs(facts: Facts, request: RunsRequest, found: RunsPreflight, conv
     _add_settings(stage, "summarizer.yaml", found.config, but=but)
     for variant in found.variants:
         source = str(request.variants_folder / f"{variant.variant_id}.yaml")
-        leaves = _leaves(variant.model_dump(mode="json", exclude={"variant_id", "description", "frozen"}))
-        stage["configuration"][source] = {key: {"value": value, "source": source} for key, value in leaves.items()}
+        set_in = leaves(variant.model_dump(mode="json", exclude={"variant_id", "description", "frozen"}))
+        stage["configuration"][source] = {key: {"value": value, "source": source} for key, value in set_in.items()}
     if found.plan is not None:
         entries = found.plan.entries
         failed = [entry.case_id for entry in found.plan.manifest.entries if entry.failed]
@@ -212,19 +212,10 @@ def _add_settings(stage: Facts, name: str, loaded: Loaded[Any] | None, *, but: S
     value: Config = loaded.value
     settings = {
         key: {"value": setting, "source": loaded.sources.get(key, "default")}
-        for key, setting in _leaves(value.model_dump(mode="json")).items()
+        for key, setting in leaves(value.model_dump(mode="json")).items()
         if not any(key == left_out or key.startswith(f"{left_out}.") for left_out in but)
     }
     stage["configuration"][name] = settings
-
-
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        found |= (
-            _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
-        )
-    return found
 
 
 def _add_problems(facts: Facts, stage: str, problems: Iterable[ExaidError]) -> None:

@@ -113,25 +113,32 @@ def load_config(
         ConfigError: names every problem, each with its source and a remedy.
     """
     data = read_mapping(path) if path else {}
-    sources = dict.fromkeys(_leaves(data), str(path))
+    sources = dict.fromkeys(leaves(data), str(path))
     for dotted, override in (overrides or {}).items():
         _put(data, dotted, override.value)
         # A mapping that is given as a whole takes the place of what stood there.
         sources = {key: source for key, source in sources.items() if not key.startswith(f"{dotted}.")}
-        sources |= dict.fromkeys([dotted, *_leaves({dotted: override.value})], override.source)
+        sources |= dict.fromkeys([dotted, *leaves({dotted: override.value})], override.source)
     try:
         value = model.model_validate(data)
     except ValidationError as error:
         raise ConfigError.of(_problems(error, model, sources, path)) from None
-    every = dict.fromkeys(_leaves(value.model_dump(mode="json")), "default")
+    every = dict.fromkeys(leaves(value.model_dump(mode="json")), "default")
     return Loaded(value, every | {key: source for key, source in sources.items() if key in every})
 
 
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found = []
+def leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return dotted key → value of a nested mapping; an empty mapping is a value.
+
+    >>> leaves({"a": {"b": 1, "c": {}}, "d": [2]})
+    {'a.b': 1, 'a.c': {}, 'd': [2]}
+    """
+    found: dict[str, Any] = {}
     for key, value in data.items():
-        dotted = f"{prefix}{key}"
-        found += _leaves(value, f"{dotted}.") if isinstance(value, Mapping) and value else [dotted]
+        if isinstance(value, Mapping) and value:
+            found |= leaves(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
     return found
 
 

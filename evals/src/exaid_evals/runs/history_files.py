@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Settings, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.standard_names import is_no_metric
-from exaid_evals.runs.files.summary import flat_settings, is_incidental, plain, seed_in, undefined_warning
+from exaid_evals.runs.files.summary import is_incidental, plain, seed_in, undefined_warning
 from exaid_evals.runs.files.training_history import divergence_of, training_of
 from exaid_evals.runs.history import BatchRow, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
@@ -193,7 +194,7 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
     values = {metric: value_of(series, settings.metric_value, history) for metric, series in history.series.items()}
     metrics = {metric: value for metric, value in values.items() if not is_beside(metric)}
     others = {metric: value for metric, value in values.items() if metric not in metrics}
-    flat = flat_settings(history.config)
+    flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
     columns = _columns(history)
     training = _training(history, columns, config)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.config.base import leaves
 from exaid_evals.runs.files.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
@@ -87,8 +88,8 @@ def read_summary(path: Path) -> Summary:
     warnings: list[str] = []
     data = read_object(path, warnings=warnings)
     nested = next((data[key] for key in _SETTINGS if isinstance(data.get(key), dict)), None)
-    flat = flat_settings(data if nested is None else nested)
-    everything = _by_last_part(flat if nested is None else flat_settings(data))
+    flat = leaves(data if nested is None else nested)
+    everything = _by_last_part(flat if nested is None else leaves(data))
     config = {
         key: value
         for key, value in flat.items()
@@ -117,17 +118,6 @@ def _truth(value: Any) -> bool | None:
 
 def _line(value: Any) -> str | None:
     return " ".join(value.split())[:_LONGEST_LINE] or None if isinstance(value, str) else None
-
-
-def flat_settings(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict) and value:
-            flat |= flat_settings(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 @lru_cache(maxsize=4096)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.files import lies_in
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_document, read_yaml
-from exaid_evals.runs.files.summary import flat_settings, mapping_of, plain
+from exaid_evals.runs.files.summary import mapping_of, plain
 from exaid_evals.runs.tool_files import Entry, ManyRuns, head
 
 _PIPELINE, _PARAMETERS = "dvc.yaml", "params.yaml"
@@ -136,10 +137,8 @@ def _entry(metrics: Mapping[str, Any], parameters: Mapping[str, Any]) -> Entry:
     for file, content in metrics.items():
         before = f"{Path(file).stem}." if len(metrics) > 1 else ""
         content = content if isinstance(content, Mapping) else {Path(file).stem: content}
-        values.update({f"{before}{key}": value for key, value in flat_settings(content).items()})
+        values.update({f"{before}{key}": value for key, value in leaves(content).items()})
     config = {
-        key: plain(value)
-        for content in parameters.values()
-        for key, value in flat_settings(mapping_of(content)).items()
+        key: plain(value) for content in parameters.values() for key, value in leaves(mapping_of(content)).items()
     }
     return Entry(metrics=values, config=config)

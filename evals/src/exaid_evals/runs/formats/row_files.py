@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.config.base import leaves
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.document import lists_of, objects, read_document
-from exaid_evals.runs.files.summary import flat_settings
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
@@ -94,7 +94,7 @@ class JsonFormat(HistoryFile):
             return [row for row in data if isinstance(row, dict)]
         if all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
             return [{"epoch": int(key), **row} for key, row in data.items()]
-        lists = lists_of(flat_settings(data) if any(map(_holds_lists, data.values())) else data)
+        lists = lists_of(leaves(data) if any(map(_holds_lists, data.values())) else data)
         length = max(map(len, lists.values()), default=0)
         short = [name for name, one in lists.items() if len(one) < length]
         if short:
@@ -113,7 +113,7 @@ class JsonFormat(HistoryFile):
         except DataError:
             return False
         if isinstance(data, dict) and any(map(_holds_lists, data.values())):
-            data = flat_settings(data)
+            data = leaves(data)
         by_epoch = isinstance(data, dict) and all(key.isdecimal() for key in data)
         first = data[0] if isinstance(data, list) else next(iter((data if by_epoch else lists_of(data)).values()), ())
         values = first.values() if isinstance(first, dict) else first

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.summary import flat_settings, numbers_of
+from exaid_evals.runs.files.summary import numbers_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import ToolFile
@@ -44,7 +45,7 @@ class DvcliveFormat(ToolFile):
         tables = _tables(path)
         if not tables:
             last = read_object(path, keep_nan=True, warnings=warnings)
-            yield {key.replace(".", "/"): value for key, value in flat_settings(last).items()}
+            yield {key.replace(".", "/"): value for key, value in leaves(last).items()}
         for name, table in tables.items():
             for row in csv_rows(table, warnings):
                 value = row.get(table.stem, next((row[key] for key in row if key not in ("step", "timestamp")), None))
@@ -67,7 +68,7 @@ class DvcliveFormat(ToolFile):
         run = super().read(source, name)
         path = self.file_of(source.path)
         said = read_object(path) if path is not None else {}
-        numbers, _ = numbers_of({key.replace(".", "/"): value for key, value in flat_settings(said).items()})
+        numbers, _ = numbers_of({key.replace(".", "/"): value for key, value in leaves(said).items()})
         final = {key: value for key, value in numbers.items() if key not in ("step", *_beside(run))}
         if self.settings.metric_value != "last":
             final = {key: value for key, value in final.items() if key not in run.metrics}
