@@ -391,3 +391,41 @@ def test_images_of_bytes_are_refused_with_what_to_do() -> None:
     """Nobody knows by what they were to be divided."""
     with pytest.raises(DataError, match=r"refuses the type of its inputs .*; make them what its weights are"):
         run_eval(Linear(), ADAPTER, config_of(batches(images=(IMAGES * 9).byte())), vision_spec(4))
+
+
+@pytest.mark.parametrize(
+    ("last", "warned"), [(nn.Softmax(dim=1), True), (nn.LogSoftmax(dim=1), False), (nn.Sigmoid(), False)]
+)
+def test_probabilities_in_place_of_logits_are_said(last: nn.Module, warned: bool) -> None:
+    """Their loss is that of a softmax of a softmax, which no number shows."""
+    found = evaluate(nn.Sequential(Linear(), last), ADAPTER, config_of(batches()), vision_spec(4))
+    assert [one for one in found.warnings if "are probabilities" in one] == list(found.warnings)
+    assert len(found.warnings) == warned
+
+
+def test_sparse_logits_are_logits() -> None:
+    """A model may return them in another layout."""
+    sparse = run_eval(Linear(lambda logits: logits.to_sparse()), ADAPTER, config_of(batches()), vision_spec(4))
+    assert sparse == run_eval(Linear(), ADAPTER, config_of(batches()), vision_spec(4))
+
+
+def test_learnt_tokens_before_a_text_are_none_of_it() -> None:
+    """As PEFT puts them there: the logits of the text's own tokens are the last ones."""
+
+    class Prompted(nn.Module):
+        active_peft_config = SimpleNamespace(num_virtual_tokens=2)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(9, 9)
+
+        def forward(self, input_ids: Tensor) -> Any:
+            logits = self.table(input_ids)
+            before = logits.new_zeros(len(logits), 2 * (self.active_peft_config is not None), 9)
+            return SimpleNamespace(logits=torch.cat([before, logits], dim=1))
+
+    loader = [{"input_ids": torch.arange(12).reshape(2, 6) % 9}]
+    model = Prompted()
+    found = run_eval(model, TransformersCausalLMAdapter(), config_of(loader), TaskSpec(modality="text"))
+    model.active_peft_config = None  # type: ignore[assignment]
+    assert found == run_eval(model, TransformersCausalLMAdapter(), config_of(loader), TaskSpec(modality="text"))

@@ -137,9 +137,9 @@ def _runs(folder: Path, file: Path) -> None:
     """Read whatever runs a format claims, in a folder, where the changed file lies, and in that itself.
 
     Raises:
-        ExaidError: the first refusal, once all formats were asked.
+        ExaidError: the first refusal, where no format has read anything.
     """
-    refused = None
+    refused, read = None, False
     for place in dict.fromkeys((folder, file.parent, file)):
         for form in formats():
             try:
@@ -153,9 +153,10 @@ def _runs(folder: Path, file: Path) -> None:
                     if (follower := form.follow(source)) is not None:
                         follower.poll()
                         follower.finish()
+                read = True
             except ExaidError as error:
                 refused = refused or error
-    if refused is not None:
+    if refused is not None and not read:
         raise refused
 
 

@@ -85,7 +85,15 @@ def logits_of(outputs: Any) -> Tensor:
     return _single(found)
 
 
+def are_probabilities(logits: Tensor, labels: Tensor) -> bool:
+    """Return whether scores of classes are probabilities already: none is negative, and each example's add up to 1."""
+    if logits.dim() < 2 or labels.is_floating_point() or labels.dim() != logits.dim() - 1 or logits.dim() == 4:
+        return False
+    return logits.shape[-1] > 1 and bool((logits >= 0).all() & ((logits.sum(dim=-1) - 1).abs() < 1e-3).all())
+
+
 def _single(tensor: Tensor) -> Tensor:
+    tensor = tensor.to_dense() if tensor.layout is not torch.strided else tensor
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 

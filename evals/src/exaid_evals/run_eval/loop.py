@@ -350,6 +350,8 @@ class _Loop:
             if isinstance(logits, Tensor) and not logits.dim() and len(numbers) == 1:
                 logits = logits[None]  # a model that squeezes its outputs has squeezed a last batch of one
             self.metric_set.check(logits, labels, where)
+            if not self.n_examples and isinstance(logits, Tensor) and batches.are_probabilities(logits, labels):
+                self.warnings.append(_PROBABILITIES)
             loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
             ids = self._ids(batch, numbers)
             return Step(logits, labels, loss, losses, ids, numbers, where, batch)
@@ -403,6 +405,10 @@ class _Loop:
         return ids
 
 
+_PROBABILITIES = (
+    "the model's outputs are probabilities, and the loss takes them for logits: leave its softmax out, or return their "
+    "logarithm"
+)
 _SAVED = ("n_halved", "n_given", "n_examples", "too_large", "warnings")
 
 
