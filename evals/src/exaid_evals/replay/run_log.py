@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -237,7 +237,5 @@ def _refuse(what: str, path: Path, number: int) -> NoReturn:
 
 def _events(records: Sequence[Mapping[str, Any]], record_type: str) -> tuple[Any, ...]:
     kind = _TYPES[record_type]
-    names = [field.name for field in fields(kind)]
-    return tuple(
-        kind(**{name: record[name] for name in names}) for record in records if record["record_type"] == record_type
-    )
+    values = itemgetter(*(field.name for field in fields(kind)))
+    return tuple(kind(*values(record)) for record in records if record["record_type"] == record_type)
