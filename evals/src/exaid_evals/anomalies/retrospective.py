@@ -307,9 +307,9 @@ def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) 
     rivals = [series[name].clean for name, entry in entries.items() if entry and entry.name == "generator_loss"]
     out = []
     for one in found:
-        before, after = one.evidence.get("before", 0.0), float(np.median(series[one.metric].clean.values[-_AROUND:]))
-        won = one.kind == "change_point" and one.evidence["lasting"] and is_rival(one.metric)
-        for rival in rivals if won and 0 <= after <= before / 4 else ():
+        changed = one.kind == "change_point" and one.evidence["lasting"] and is_rival(one.metric)
+        after = float(np.median(series[one.metric].clean.values[-_AROUND:])) if changed else math.nan
+        for rival in rivals if 0 <= after <= one.evidence.get("before", 0.0) / 4 else ():
             ahead, since = rival.values[rival.steps < one.step], rival.values[rival.steps >= one.step]
             if len(ahead) >= 10 and len(ahead) >= len(rival.values) / 10 and len(since) >= 10:
                 usual = float(np.median(ahead[-_AROUND:]))

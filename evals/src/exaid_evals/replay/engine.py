@@ -125,8 +125,7 @@ def _heard(gate: Gate, events: Iterable[Piece | int]) -> Iterator[Chunk]:
         else:
             if has_timers and (due := deadline()) is not None and due < event.t_ms:
                 yield from _timers(gate, before_ms=event.t_ms)
-            if let_go := on_piece(event):
-                yield from let_go
+            yield from on_piece(event)
 
 
 def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:
