@@ -3,13 +3,15 @@
 The copy lies in the cache and stays there, so that only what differs is moved. It is a folder like any other, hence the
 bytes of every file are those of a campaign on this machine. What a command changed is put into the store when it ends,
 also where it failed: data first, then manifests and ledgers, which say that the data are there; what it removed goes
-last. Each object is replaced whole. A command that was killed has left its changes in the copy, and the next one puts
-them there.
+last. Each object is replaced whole. What a command that was killed wrote is left in the copy, and the next one puts it
+into the store; what it removed comes back. A command that only reads removes nothing from the store.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import filecmp
 import hashlib
 import os
 import re
@@ -25,7 +27,7 @@ from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.locks import described_holder, holder, writing
 from exaid_evals.artifacts.printable import URLS_OF_COPIES, printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, MissingDependencyError
-from exaid_evals.files import holds, inside, is_plain
+from exaid_evals.files import inside, is_plain, unreadable
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -37,6 +39,7 @@ _OF_THIS_MACHINE = re.compile(
 )
 _AT_ONCE = 256
 _CONTENT_MARKS = ("ETag", "etag", "md5Hash", "content_md5")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
@@ -63,16 +66,10 @@ def local_copy(
     copy = _Copy(place, store, report)
     URLS_OF_COPIES[str(copy.folder)] = URLS_OF_COPIES[str(place)] = store.url
     with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(writing(place))
-        except ConfigError:
-            if writes:
-                raise
+        if not _prepared(copy, store, held, writes=writes, missing_ok=missing_ok):
             report(f"another command works on the copy of {store.url}: it is read as it is")
             yield copy.folder
             return
-        held.enter_context(store.locked() if writes else contextlib.nullcontext())
-        copy.fetch(missing_ok=missing_ok)
         try:
             yield copy.folder
         except BaseException:
@@ -82,6 +79,22 @@ def local_copy(
                 report(f"not put into {store.url}: {error.what}; the next command does it")
             raise
         copy.put(locked=writes)
+
+
+def _prepared(copy: _Copy, store: _Store, held: contextlib.ExitStack, *, writes: bool, missing_ok: bool) -> bool:
+    """Take the locks and fetch; return False where another command of this machine has the copy, and this one reads."""
+    from filelock import FileLock
+
+    with FileLock(copy.place / "fetching"):  # whoever comes meanwhile waits: half a copy is none
+        try:
+            held.enter_context(writing(copy.place))
+        except ConfigError:
+            if writes:
+                raise
+            return False
+        held.enter_context(store.locked() if writes else contextlib.nullcontext())
+        copy.fetch(missing_ok=missing_ok)
+    return True
 
 
 def fetched(place: str) -> str:
@@ -116,8 +129,8 @@ class _Store:
 
     def __init__(self, url: str) -> None:
         scheme, _, rest = url.partition("://")
-        if "@" in rest.partition("/")[0]:
-            what = "a URL with a user or password in it, which is not shown"
+        if re.search(r"://[^/]*@|\?", url):
+            what = "a URL with a user, password or query in it, which is not shown"
             raise ConfigError(
                 what, where=f"{scheme}://", remedy="leave it out: the store's library reads the environment"
             )
@@ -137,6 +150,8 @@ class _Store:
         except ValueError as error:
             remedy = "name a store that fsspec knows, such as s3://BUCKET/FOLDER, or a folder"
             raise ConfigError(str(error), where=self.url, remedy=remedy) from None
+        except Exception as error:  # some connect at once
+            raise self._failure(error) from None
 
     def listing(self) -> dict[str, str]:
         """Return name → what changes with its content, of every object below the folder.
@@ -153,7 +168,12 @@ class _Store:
         if self._root in found:
             raise DataError("is a file", where=self.url, remedy="name the folder that it lies in")
         names = {path.removeprefix(self._root).lstrip("/"): info for path, info in found.items()}
-        return {name: _mark(info) for name, info in names.items() if name and not _OF_THIS_MACHINE.fullmatch(name)}
+        return {
+            name: _mark(info)
+            for name, info in names.items()
+            # Consoles of stores make empty objects for folders.
+            if name and not (name.endswith("/") and not info.get("size")) and not _OF_THIS_MACHINE.fullmatch(name)
+        }
 
     def get(self, names: Sequence[str], to: Sequence[Path]) -> None:
         """Copy objects into files."""
@@ -184,7 +204,7 @@ class _Store:
             try:
                 self._system.pipe_file(path, mine, mode="create")
             except FileExistsError:
-                theirs = self._system.cat_file(path)[:10_000]
+                theirs = self._system.cat_file(path, end=10_000)
                 if not _died_here(theirs):
                     what = f"{described_holder(theirs)} is writing here"
                     remedy = f"wait until it ends; if it is gone, remove {LOCK} from the store"
@@ -206,9 +226,14 @@ class _Store:
         except ExaidError:
             raise
         except Exception as error:  # each library has exceptions of its own
-            what = f"the store refuses or does not answer ({type(error).__name__}: {error!s:.200})"
-            remedy = "check the name, the credentials in the environment and the connection; nothing is lost here"
-            raise ExaidError(what, where=self.url, remedy=remedy) from None
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise
+            raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> ExaidError:
+        what = f"the store refuses or does not answer ({type(error).__name__}: {error!s:.200})"
+        remedy = "check the name, the credentials in the environment and the connection; nothing is lost here"
+        return ExaidError(what, where=self.url, remedy=remedy)
 
 
 def _mark(info: Mapping[str, Any]) -> str:
@@ -219,7 +244,7 @@ def _mark(info: Mapping[str, Any]) -> str:
 
 def _died_here(content: bytes) -> bool:
     """Return whether a lock is of a process of this machine that has ended."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, PermissionError):
+    with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, PermissionError):
         found = orjson.loads(content)
         if found["host"] == socket.gethostname() and type(found["pid"]) is int and found["pid"] > 0:
             try:
@@ -239,7 +264,7 @@ class _Copy:
     """
 
     def __init__(self, place: Path, store: _Store, report: Callable[[str], None]) -> None:
-        self.folder = place / "copy" / store.name
+        self.place, self.folder = place, place / "copy" / store.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._incoming = place / "incoming"
         self._incoming.mkdir(exist_ok=True)
@@ -263,7 +288,7 @@ class _Copy:
             self._store.get(names, parts)
             for name, part in zip(names, parts, strict=True):
                 path = inside(self.folder, name)
-                if name in changed and not holds(path, part.read_bytes()):
+                if name in changed and not filecmp.cmp(part, path, shallow=False):
                     both.append(name)
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -271,6 +296,8 @@ class _Copy:
                 self._known[name] = [there[name], *_stamp(path)]
             self._write()
         if both:
+            for shown in (self.folder, self.place):  # the remedy is about the copy, and not about its URL
+                URLS_OF_COPIES.pop(str(shown), None)
             what = f"changed both in the store and in its copy: {', '.join(map(printable, both[:5]))}"
             remedy = f"look at both, and remove the file from {self.folder} to take the store's"
             raise DataError(what, where=self._store.url, remedy=remedy)
@@ -280,9 +307,13 @@ class _Copy:
         self._write()
 
     def put(self, *, locked: bool) -> None:
-        """Put into the store what was changed here, and remove from it what was removed here."""
+        """Put into the store what was changed here, and, by a command that writes, remove what was removed here.
+
+        Args:
+            locked: whether the command writes, and hence holds the store.
+        """
         changed = sorted(self._changed())
-        removed = sorted(self._known.keys() - set(self._files()))
+        removed = sorted(self._known.keys() - set(self._files())) if locked else []
         if not (changed or removed):
             return
         self._report(f"put {len(changed):,} files into {self._store.url}")
@@ -300,7 +331,7 @@ class _Copy:
 
     def _files(self) -> Iterator[str]:
         """Yield the names of the copy's files that belong into the store."""
-        for place, _, names in os.walk(self.folder):
+        for place, _, names in os.walk(self.folder, onerror=_raise):
             for name in names:
                 found = Path(place, name).relative_to(self.folder).as_posix()
                 if not _OF_THIS_MACHINE.fullmatch(found) and Path(place, name).is_file():
@@ -318,6 +349,11 @@ def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield parts that are moved at the same time."""
     for first in range(0, len(names), _AT_ONCE):
         yield names[first : first + _AT_ONCE]
+
+
+def _raise(error: OSError) -> None:
+    """Refuse to go on: what cannot be listed is not what was removed."""
+    raise unreadable(error.filename, error) from None
 
 
 def _stamp(path: Path) -> list[int]:
