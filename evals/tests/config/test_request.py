@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,36 @@ def test_the_command_line_goes_before_the_environment_and_that_before_the_defaul
     assert (found.loud, found.source_of("loud")) == (False, "default")
     assert found.places == (Path("x"), Path("y"))
     assert built() == Sample()
+
+
+def test_a_request_is_a_frozen_dataclass() -> None:
+    """Equal and hashed by its values and its kind, copied, sent to workers, and never changed."""
+
+    class Other(Sample):
+        """Another kind with the same fields."""
+
+    class Needing(Request):
+        """A field without a default."""
+
+        depth: int
+
+    one = Sample(depth=2, tags=("a",), sources={"depth": "--depth"})
+    same = Sample(depth=2, tags=("a",))
+    sent = pickle.loads(pickle.dumps(one))  # noqa: S301 - as a pool of processes does
+    assert one == same == sent == copy.deepcopy(one)  # where it comes from does not count
+    assert hash(one) == hash(same)
+    assert sent.sources == one.sources
+    assert one not in (Other(depth=2, tags=("a",)), Sample(depth=2), "one")
+    assert dataclasses.replace(one, depth=3) == one.change(depth=3) == Sample(depth=3, tags=("a",))
+    assert "depth=2" in repr(one)
+    assert "sources" not in repr(one)
+    assert Needing(depth=1).depth == 1
+    for wrong in (lambda: setattr(one, "depth", 3), lambda: delattr(one, "depth")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            wrong()
+    for make in (lambda: Sample(3), lambda: Sample(deep=3), Needing):  # type: ignore[call-arg, misc]
+        with pytest.raises(TypeError):
+            make()
 
 
 def test_given_values_alone_stand_before_a_file() -> None:

@@ -104,6 +104,8 @@ class _Frozen:
         for name, one in known.items():
             default = one.default if one.default_factory is MISSING else one.default_factory()
             vars(self)[name] = values.get(name, default)
+            if vars(self)[name] is MISSING:
+                raise TypeError(f"{type(self).__name__} needs {name}")
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -111,6 +113,9 @@ class _Frozen:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Frozen) and type(self) is type(other) and self._compared() == other._compared()
