@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -361,6 +362,32 @@ def test_what_leads_is_what_the_task_says(tmp_path: Path, said: str, leads: str,
     [run] = runs.values()
     export = consolidate([run, replace(run, name="other", metrics=dict.fromkeys(run.metrics, 0.3))])
     assert (export.primary_metric, export.lower) == (leads, down)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("trial.json", '{"hyperparameters": {}, "metrics": {"metrics": {"acc": {"observations": 5}}}}'),
+        ("trial.json", '{"hyperparameters": {}, "metrics": {"metrics": {"acc": {"observations": [{"value": 3}]}}}}'),
+        ("catboost_training.json", '{"meta": {"learn_metrics": 3, "learn_sets": 4}, "iterations": [{}]}'),
+        ("catboost_training.json", '{"meta": {"learn_metrics": [], "learn_sets": [["a"]]}, "iterations": [{}]}'),
+    ],
+)
+def test_a_file_of_a_tool_with_values_of_another_kind_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    """By its path and with what to do, whichever value it is."""
+    with pytest.raises(DataError, match=rf"{name}: is not what \w+ writes .*; write or copy it again"):
+        read(write(tmp_path, {name: content}))
+
+
+def test_prose_of_a_printed_log_is_no_name_and_takes_no_time(tmp_path: Path) -> None:
+    """A name has few words; a long line without a number is passed over in time that grows as it does."""
+    long = "\n".join(["a step of prose " * 4_000, "epoch " * 10_000, "{'" * 10_000, "loss: " + "1" * 60_000 + "x"])
+    said = [f"Epoch {n} of three\n{'we saw many words and then at last that the val_loss: '}{n / 10}\n" for n in (1, 2)]
+    before = time.process_time()
+    _, runs = read(write(tmp_path, {"train.log": "".join(said) + long}))
+    assert time.process_time() - before < 5
+    [run] = runs.values()
+    assert [*run.metrics] == ["words and then at last that the val_loss"]
 
 
 def test_the_golden_evaluation_of_run_eval() -> None:

@@ -95,7 +95,11 @@ class ToolFile(Format):
         if path is None:
             raise DataError("the file of the run is gone", where=str(source.path), remedy="restore it, or name another")
         warnings: list[str] = []
-        rows = [self._kept(row) for row in self.rows(path, warnings)]
+        try:
+            rows = [self._kept(row) for row in self.rows(path, warnings)]
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # a value of another kind
+            what = f"is not what {self.name} writes ({type(error).__name__}: {error!s:.200})"
+            raise DataError(what, where=str(path), remedy="write or copy it again") from error
         if not any(rows):
             raise DataError("holds no step", where=str(path), remedy="wait for its end, or leave it out")
         config = self.config(path, warnings)

@@ -252,10 +252,14 @@ def _of_two_levels(columns: Sequence[str], below: Sequence[str]) -> tuple[str, .
 
     >>> _of_two_levels(("number", "params", "params"), ("", "lr", "depth")), _of_two_levels(("a", "a"), ("1", ""))
     (('number', 'params_lr', 'params_depth'), ())
+    >>> _of_two_levels(("x", "a", "a"), ("", "0.5", "1"))
+    ()
     """
     paired = [name in _PAIRED or columns.count(name) > 1 for name in columns]
     if [bool(cell) for cell in below] != paired or all(paired):
         return ()
+    if _PAIRED.isdisjoint(columns) and all(_is_number(cell) for cell in below if cell):
+        return ()  # a row of values below a duplicate name
     return tuple(f"{name}_{cell}" if cell else name for name, cell in zip(columns, below, strict=True))
 
 

@@ -83,13 +83,14 @@ class NanogptFormat(ToolFile):
 _STEP = re.compile(
     r"\b(epoch|(?:global[_ ])?step|iter(?:ation)?)s?\b[ :=#\[(]*(\d{1,15})(?![\d.]*[.\w])|^\[(\d{1,15})\](?=\t)", re.I
 )
+_VALUE = r"[-+]?(?:nan|inf|\d{1,40}(?:\.\d{0,40})?(?:e[-+]?\d{1,9})?|\.\d{1,40})"
 _PAIR = re.compile(
-    r"([A-Za-z_][\w'@.()-]*(?:[ /][A-Za-z_][\w'@.()-]*)*)\s*[:=]\s*([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)%?)"
-    r"(?=$|[\s,;|)\]])",
+    # A name is bounded, since the search begins at each place of a line: what is longer is prose.
+    r"([A-Za-z_][\w'@.()-]{0,60}(?:[ /][A-Za-z_][\w'@.()-]{0,60}){0,7})\s*[:=]\s*(" + _VALUE + r"%?)(?=$|[\s,;|)\]])",
     re.I,
 )
 _PRINTED = re.compile(r"\{'.+\}$")
-_ITEM = re.compile(r"'([^']+)': '?([-+]?(?:nan|inf|\d+\.?\d*(?:e[-+]?\d+)?))'?(?=[,}])", re.I)
+_ITEM = re.compile(r"'([^']+)': '?(" + _VALUE + r")'?(?=[,}])", re.I)
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _MEASURES = ("metric", "contested", "schedule", "system")
 
@@ -138,13 +139,10 @@ def _printed(lines: Iterable[str]) -> Iterator[tuple[dict[str, int], dict[str, f
         steps = {"epoch" if (one[1] or "").lower() == "epoch" else "step": int(one[2] or one[3]) for one in told}
         rest = line[told[-1].end() :] if told else line
         pairs = list(_PAIR.finditer(rest))
-        of = set(
-            filter(
-                None,
-                map(split_of, (line[: told[0].start()] if told else "", rest[: pairs[0].start()] if pairs else "")),
-            )
-        )
-        before = f"{of.pop()}/" if len(of) == 1 else ""
+        before_step = line[: told[0].start()] if told else ""
+        before_values = rest[: pairs[0].start()] if pairs else ""
+        splits = {split_of(before_step), split_of(before_values)} - {None}
+        before = f"{splits.pop()}/" if len(splits) == 1 else ""
         values = {
             one[1] if split_of(one[1]) else f"{before}{one[1]}": number(one[2])
             for one in pairs
