@@ -146,7 +146,7 @@ def sentence(one: Comparison) -> str:
     if one.p_holm > 0.05:
         found = ""
         if difference.detectable:
-            scores = [score(item, one.metric) or 0.0 for pair in one.pairs for item in (pair.a, pair.b)]
+            scores = [score(item, one.metric) for pair in one.pairs for item in (pair.a, pair.b)]
             largest = max(scores) - min(scores)
             which = f"{_shown(difference.detectable)} would" if difference.detectable <= largest else "none would"
             found = f"; with a chance of 80 % {which} have been found"

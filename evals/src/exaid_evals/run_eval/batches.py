@@ -85,9 +85,11 @@ def logits_of(outputs: Any) -> Tensor:
     return _single(found)
 
 
-def are_probabilities(logits: Tensor, labels: Tensor) -> bool:
+def are_probabilities(logits: Any, labels: Any) -> bool:
     """Return whether scores of classes are probabilities already: none is negative, and each example's add up to 1."""
-    if logits.dim() < 2 or labels.is_floating_point() or labels.dim() != logits.dim() - 1 or logits.dim() == 4:
+    if not (isinstance(logits, Tensor) and isinstance(labels, Tensor)) or labels.is_floating_point():
+        return False
+    if logits.dim() not in (2, 3) or labels.dim() != logits.dim() - 1:
         return False
     return logits.shape[-1] > 1 and bool((logits >= 0).all() & ((logits.sum(dim=-1) - 1).abs() < 1e-3).all())
 

@@ -157,11 +157,10 @@ def prediction_rows(path: Path) -> tuple[set[str], Iterator[dict[str, str]]]:
 
     def whole() -> Iterator[dict[str, str]]:
         with stream, _damaged(path):
-            for number, row in enumerate(rows, 2):
+            for row in rows:
                 if None in row or None in row.values():
-                    raise DataError(
-                        "has not as many cells as columns", where=f"{path}:{number}", remedy="evaluate again"
-                    )
+                    where = f"{path}:{rows.line_num}"
+                    raise DataError("has not as many cells as columns", where=where, remedy="evaluate again")
                 yield row
 
     return header, whole()

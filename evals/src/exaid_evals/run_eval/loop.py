@@ -350,7 +350,7 @@ class _Loop:
             if isinstance(logits, Tensor) and not logits.dim() and len(numbers) == 1:
                 logits = logits[None]  # a model that squeezes its outputs has squeezed a last batch of one
             self.metric_set.check(logits, labels, where)
-            if not self.n_examples and isinstance(logits, Tensor) and batches.are_probabilities(logits, labels):
+            if not self.n_examples and batches.are_probabilities(logits, labels):
                 self.warnings.append(_PROBABILITIES)
             loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
             ids = self._ids(batch, numbers)

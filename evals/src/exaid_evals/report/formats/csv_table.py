@@ -53,11 +53,8 @@ def csv_lines(lines: Iterable[Sequence[object]], cell: Callable[[object], object
     rows = [[made(value) for value in line] for line in lines]
     text = _written(rows, "\n")
     if "\r" in text:  # which would end a row for many readers: it is quoted where it is in the line's end
-        text = "".join(f"{_written([row], NEWLINE)[:-2]}\n" for row in rows)
+        text = "".join(_written([row], "\r\n").removesuffix("\r\n") + "\n" for row in rows)
     return text
-
-
-NEWLINE = "\r\n"
 
 
 def _written(rows: Iterable[Sequence[object]], end: str) -> str:
