@@ -15,6 +15,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.export.stage import consolidate
 from exaid_evals.runs.base import Format, Run, Settings
 from exaid_evals.runs.files.document import read_yaml
+from exaid_evals.runs.formats.run_tables import LongCsvFormat
 from exaid_evals.runs.history import History
 from exaid_evals.runs.registry import find_run, follower, format_of, formats
 from exaid_evals.runs.run_names import run_names
@@ -377,6 +378,19 @@ def test_a_file_of_a_tool_with_values_of_another_kind_is_refused(tmp_path: Path,
     """By its path and with what to do, whichever value it is."""
     with pytest.raises(DataError, match=rf"{name}: is not what \w+ writes .*; write or copy it again"):
         read(write(tmp_path, {name: content}))
+
+
+def test_many_rows_of_one_name_are_runs_of_their_own(tmp_path: Path) -> None:
+    """Each with its number, in time that grows as the rows do, and with a warning."""
+    table = "model,accuracy\n" + "".join(f"m{n % 2},0.{n}\n" for n in range(20_000)) + "m0 (3),1\n"
+    form = format_of(write(tmp_path, {"results.csv": table}))
+    assert isinstance(form, LongCsvFormat)
+    before = time.process_time()
+    entries = form.entries(tmp_path / "results.csv")
+    assert time.process_time() - before < 5
+    assert [*entries][:5] == ["m0", "m1", "m0 (2)", "m1 (2)", "m0 (3)"]
+    assert len(entries) == 20_001
+    assert entries["m0"].warnings[0].startswith("19999 further rows with the model of another")
 
 
 def test_prose_of_a_printed_log_is_no_name_and_takes_no_time(tmp_path: Path) -> None:

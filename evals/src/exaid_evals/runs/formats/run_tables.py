@@ -11,7 +11,7 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ class LongCsvFormat(ManyRuns):
             return _of_chart(rows, warnings)
         groups: dict[str, list[Row]] = {}
         again = 0
+        numbers: dict[str, Iterator[int]] = {}
         column, *further = columns
         each = simple(column) not in _RUN_COLUMNS  # then each row is a run, and names may be the same
         for row in rows:
@@ -75,7 +76,8 @@ class LongCsvFormat(ManyRuns):
                 called = {one: simple(one) if simple(one) in _REPETITIONS else "" for one in further}
                 name += "".join(f"-{called[one]}{_text(row.get(one))}" for one in further)
             if each and name and name in groups:
-                name = next(other for n in itertools.count(2) if (other := f"{name} ({n})") not in groups)
+                counted = numbers.setdefault(name, itertools.count(2))
+                name = next(other for n in counted if (other := f"{name} ({n})") not in groups)
                 again += 1
             groups.setdefault(name, []).append(row)
         if again and column.lower() != "name":
