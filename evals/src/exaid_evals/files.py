@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
+from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
 
@@ -143,6 +145,16 @@ def append_descriptor(path: Path, *, follow: bool = True) -> int:
         os.close(descriptor)
         raise OSError(errno.ENXIO, "is not an ordinary file", str(path))
     return descriptor
+
+
+def natural_order(name: str) -> tuple[Sequence[str | int], str]:
+    """Return the key by which numbers within names count as numbers: V2 comes before V10.
+
+    >>> sorted(["V10", "V2", "base"], key=natural_order)
+    ['V2', 'V10', 'base']
+    """
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)], name
 
 
 def is_plain(name: str) -> bool:

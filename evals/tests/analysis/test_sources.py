@@ -116,10 +116,12 @@ def tensorboard_log(folder: Path, steps: range) -> None:
 
 
 def test_a_real_log_of_tensorboard(tmp_path: Path) -> None:
-    """What TensorBoard's writer has written is read whole, over the two files that a restart leaves."""
+    """What TensorBoard's writer has written is read whole, over the two files that a restart within a second leaves."""
     pytest.importorskip("tensorboard")
-    tensorboard_log(tmp_path / "runs" / "run-a", range(6))
-    tensorboard_log(tmp_path / "runs" / "run-a", range(6, 12))
+    for number, steps in ((9, range(6)), (10, range(6, 12))):
+        tensorboard_log(tmp_path / "runs" / "run-a", steps)
+        [path] = (tmp_path / "runs" / "run-a").glob("events.*.00[06]")
+        path.rename(path.with_name(f"events.out.tfevents.1700000000.host.1.{number}"))
     history = find_run("run-a", [tmp_path / "runs"], "tensorboard")
     assert len(history.series["loss"].points) == 12
     assert kinds(history, "loss") == {"nan"}

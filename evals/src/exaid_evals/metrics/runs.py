@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from exaid_evals.artifacts.time_basis import together
 from exaid_evals.clients.base import TRIGGER_MODEL
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.files import natural_order
 from exaid_evals.replay.run_log import SKIPPED_FAILED_TRACE
 from exaid_evals.traces.model import read_trace
 
@@ -44,16 +44,6 @@ class VariantRuns:
     stub: bool
     hashes: Mapping[str, str]
     time_basis: str | None = None
-
-
-def natural_order(variant_id: str) -> tuple[Sequence[str | int], str]:
-    """Return the key by which V2 comes before V10.
-
-    >>> sorted(["V10", "V2", "base"], key=natural_order)
-    ['V2', 'V10', 'base']
-    """
-    parts = re.split(r"(\d+)", variant_id)
-    return [int(part) if number % 2 else part for number, part in enumerate(parts)], variant_id
 
 
 def present_variants(campaign: Campaign) -> list[str]:

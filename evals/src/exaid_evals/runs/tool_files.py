@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import first_bytes, folders_in
+from exaid_evals.files import first_bytes, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import as_utf8
 from exaid_evals.runs.files.document import read_yaml
@@ -166,7 +166,7 @@ class ToolFile(Format):
                 for _ in range(depth):
                     every = _places_in(every)
                 found = [folder for folder in every if self.file_of(folder) is not None]
-                yield from sorted(found, key=lambda path: (str(path.parent), *_by_number(path.name)))
+                yield from sorted(found, key=lambda path: (str(path.parent), natural_order(path.name)))
                 return
 
 
@@ -191,11 +191,6 @@ def _fits(path: Path, pattern: str) -> bool:
     return len(path.parts) >= len(parts) and all(
         fnmatchcase(name, part) for name, part in zip(path.parts[-len(parts) :], parts, strict=True)
     )
-
-
-def _by_number(name: str) -> tuple[str, int, str]:
-    stem = name.rstrip("0123456789")
-    return stem, int(name[len(stem) :] or -1), name
 
 
 @dataclass

@@ -20,7 +20,8 @@ from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.artifacts.storage import stored_names
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError, ExaidError
-from exaid_evals.metrics.runs import natural_order, present_variants
+from exaid_evals.files import natural_order
+from exaid_evals.metrics.runs import present_variants
 from exaid_evals.replay.run_log import FAILED, SKIPPED_FAILED_TRACE
 from exaid_evals.report.render import fill, page
 from exaid_evals.viewer.page import Prices, asset, script

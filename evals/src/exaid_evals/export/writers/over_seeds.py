@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.export.stage import Export
+from exaid_evals.files import natural_order
 from exaid_evals.metrics.aggregate import SCALE, number
 from exaid_evals.metrics.records import Estimate, VariantMetrics
-from exaid_evals.metrics.runs import natural_order
 from exaid_evals.report.base import STUB_NOTE, Table
 from exaid_evals.report.tables.variants import MAIN
 from exaid_evals.runs.base import Run, merged_signature

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.files import natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.history import History, series_of
 from exaid_evals.runs.metric_names import Direction
@@ -154,8 +155,6 @@ def _metrics_files(campaign: Campaign) -> list[Path]:
     found = [name for name in names if name.endswith(_SUFFIX) and not name.startswith((".", _NO_VARIANT))]
     if not found:
         return []
-    from exaid_evals.metrics.runs import natural_order  # late: most folders are no campaign
-
     return [
         campaign.metrics / name for name in sorted(found, key=lambda name: natural_order(name.removesuffix(_SUFFIX)))
     ]
