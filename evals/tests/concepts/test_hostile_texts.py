@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exaid_evals.concepts import Extractor
+from exaid_evals.concepts import lexicon as lexicon_module
+from exaid_evals.concepts import matcher as matcher_module
 
 _HOSTILE = st.text(
     st.one_of(
@@ -44,3 +49,21 @@ def test_a_sentence_without_end_takes_time_in_proportion(lexicon: Extractor) -> 
     (found,) = annotate(["short stature and limbs, no fever and ear anomalies " * 4000])
     assert len(found) >= 8000
     assert time.process_time() - begin < 10
+
+
+def test_threads_share_an_extractor(lexicon: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered is forgotten in one thread while others read, and each still finds what there is."""
+    monkeypatch.setattr(lexicon_module, "_KNOWN", 3)
+    monkeypatch.setattr(lexicon_module, "_KNOWN_TEXTS", 0)
+    monkeypatch.setattr(matcher_module, "_REMEMBERED", 1)
+    shared = lexicon_module.LexiconExtractor(lexicon._compiled)  # type: ignore[attr-defined]
+    texts = [f"No fever. Short stature and limbs. {word} ataxia was seen. A rash." for word in _CUES.split()]
+    expected = lexicon.mentions(texts)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: shared.mentions(texts), range(16)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [expected] * 16

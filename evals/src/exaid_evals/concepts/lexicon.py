@@ -34,7 +34,7 @@ _Part = tuple[str, bool, _Meanings]
 _Read = tuple[tuple[tuple[str, int, int, bool, Literal["patient", "other"], bool], ...], _Meanings, tuple[str, ...]]
 """A part's mentions with offsets in it, the short forms that it introduces, those that it holds.
 
-A tuple of tuples, for there are many, and the garbage collector lets these be.
+Tuples, since many are remembered: the garbage collector stops looking through tuples of strings and numbers.
 """
 _NOTHING: _Read = ((), (), ())
 
@@ -109,17 +109,18 @@ class LexiconExtractor:
 
     def _read(self, parts: Sequence[_Part]) -> list[_Read]:
         """Return what the parts of a text say."""
-        new = [part for part in dict.fromkeys(parts) if part not in self._known]
+        # Another thread may forget all at any time.
+        read = {part: self._known.get(part) for part in parts}
+        new = [part for part, known in read.items() if known is None]
         newly: dict[_Part, _Read] = {}
         for ascii_only in (True, False):  # the others take twice the time
             alike = [part for part in new if part[0].isascii() is ascii_only]
             if alike:
                 newly.update(zip(alike, self._newly_read(alike), strict=True))
-        read = [newly[part] if part in newly else self._known[part] for part in parts]
         if len(self._known) + len(newly) > _KNOWN:
             self._known.clear()
         self._known.update((part, one) for part, one in newly.items() if len(part[0]) <= _LONGEST_KNOWN)
-        return read
+        return [read[part] or newly[part] for part in parts]
 
     def _newly_read(self, parts: Sequence[_Part]) -> list[_Read]:
         tokens = self._tokenize(*[part for part, _, _ in parts], contracted=parts[0][1])

@@ -94,6 +94,7 @@ class _Found(NamedTuple):
 
 _Entry = tuple[str, tuple[str, ...], int]
 """Concept, keys of the name's words, flags."""
+_UNKNOWN = ("", (), 0)
 
 
 class Matcher:
@@ -208,9 +209,8 @@ class Matcher:
         """The concept and flags of the entry that suits the words best; None where none does."""
         words, last = tokens.words, places[-1]
         keys = tuple([tokens.keys[place] for place in places])
-        if keys in self._entries:
-            best = self._entries[keys]
-        else:
+        best = self._entries.get(keys, _UNKNOWN)
+        if best is _UNKNOWN:
             best = self._entries[keys] = self._best(key, keys)
         if best is None:
             return None

@@ -41,8 +41,8 @@ def definitions(tokens: Tokens, matches: Sequence[Match]) -> dict[int, tuple[str
     """Short forms that a text introduces: ``long form (SF)`` and ``SF (long form)``.
 
     Returns:
-        Token that introduces it to short form and concept id; None where the long form is in no vocabulary, so that
-        the short form means something else in this text than in the vocabulary. In order of tokens.
+        Index of the token that introduces it → short form and concept id, in order. The id is None where the long form
+        is in no vocabulary, so that the short form means something else in this text than in the vocabulary.
     """
     ending = {match.last: match for match in matches if not match.nested}
     beginning = {match.first: match for match in matches if not match.nested}

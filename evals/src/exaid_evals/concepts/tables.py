@@ -11,7 +11,7 @@ STRICT, JOINED, CAPITALISED, PLURAL = 1, 2, 4, 8
 
 _SPARE = 10  # tokens that a phrase may span beyond its own words
 
-# Tuples of strings all of them, and strings below: the garbage collector lets these be.
+# The garbage collector does not look through strings, nor for long through tuples of them, and there are many.
 Phrase = tuple[str, str | None, tuple[str, ...]]
 """Key of a phrase, its third rarest stem if it has three, and all of them."""
 

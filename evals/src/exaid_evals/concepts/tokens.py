@@ -37,7 +37,7 @@ _ADVERB = re.compile(r"[a-z]{3,}(?<!dacty)(?<!pha)(?<!mega)(?<!oma)(?<!fami)(?<!
 
 PART_END = "\0"
 """The token behind each part."""
-# Stands for a hyphen within a word. In a text these two controls are as good as any other.
+# Stands for a hyphen within a word. A text that has one of these two characters is read as if it had DEL in its place.
 _HYPHEN = "\x01"
 _CONTROLS = str.maketrans({PART_END: "\x7f", _HYPHEN: "\x7f"})
 _MARKS = {",": JOIN, "/": JOIN, "&": JOIN} | dict.fromkeys("()[]{}-–—", BREAK) | dict.fromkeys(".;:!?…•|\n\0", STOP)
@@ -85,7 +85,7 @@ class Tokens:
 
     Attributes:
         text: the parts, with PART_END behind each.
-        gaps: what stands before the first token, the token, what stands before the next, …, what is behind the last.
+        divided: what stands before the first token, the token, what stands before the next, …, what is behind the last.
         spelled: as written; PART_END behind each part.
         words: in lower case; *not* for n't.
         keys, stems: of words; of marks the mark.
@@ -94,7 +94,7 @@ class Tokens:
     """
 
     text: str
-    gaps: list[str]
+    divided: list[str]
     spelled: list[str]
     words: Sequence[str]
     keys: Sequence[str]
@@ -108,7 +108,7 @@ class Tokens:
     def starts(self) -> list[int]:
         """Code-point offsets in the text."""
         if self._starts is None:
-            self._starts = list(accumulate(map(len, self.gaps)))[0:-1:2]
+            self._starts = list(accumulate(map(len, self.divided)))[0:-1:2]
         return self._starts
 
     def end(self, index: int) -> int:
@@ -170,13 +170,13 @@ class Tokenizer:
         if text.count(PART_END) > len(texts) or _HYPHEN in text:
             text = PART_END.join((*[one.translate(_CONTROLS) for one in texts], ""))
         joined = _JOINING.sub(_joint, text) if "-" in text else text
-        gaps = _pattern(joined, contracted).split(joined)
-        spelled = gaps[1::2]
+        divided = _pattern(joined, contracted).split(joined)
+        spelled = divided[1::2]
         pieces = map(self._memory.__getitem__, spelled)
         words, keys, stems, kinds, marks = zip(*pieces, strict=True)
         if _ABSENCE in keys:
             keys, stems = _kinds_of_absence(words, keys, stems)
-        tokens = Tokens(text, gaps, spelled, words, keys, stems, bytearray(kinds), {})
+        tokens = Tokens(text, divided, spelled, words, keys, stems, bytearray(kinds), {})
         for index in compress(range(len(marks)), marks):
             if marks[index] & _MAY_BE_SHORT_FORM:
                 tokens.short_forms[index] = spelled[index]
@@ -187,9 +187,9 @@ class Tokenizer:
     @staticmethod
     def _decide(tokens: Tokens, index: int) -> None:
         """Decide about a token whose meaning depends on where it stands."""
-        spelled, kinds, gaps = tokens.spelled[index], tokens.kinds, tokens.gaps
+        spelled, kinds = tokens.spelled[index], tokens.kinds
         if spelled == "\n":
-            if _WRAPPED.match(gaps[2 * index + 2] + gaps[2 * index + 3]):
+            if _WRAPPED.match("".join(tokens.divided[2 * index + 2 : 2 * index + 4])):
                 kinds[index] = FREE  # a wrapped line goes on in lower case
             return
         if spelled == "A" and (index == 0 or kinds[index - 1] == STOP):
