@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
@@ -60,6 +61,15 @@ def test_nothing_to_rank_is_no_test() -> None:
     assert wilcoxon_p(np.zeros(20)) is rank_biserial(np.zeros(20)) is wilcoxon_p(np.array([])) is None
 
 
+def test_millions_of_ties_are_corrected_for() -> None:
+    """The cube of so many ties is more than 64 bits hold; p is that of the formula in Python's integers."""
+    ones = 3_000_000
+    differences = np.ones(ones)
+    differences[: ones // 2 - 500] = -1
+    balance, variance = 500 * (ones + 1) / 2, ones * (ones + 1) ** 2 / 16
+    assert wilcoxon_p(differences) == pytest.approx(2 * stats.norm.sf(balance / variance**0.5), rel=1e-9)
+
+
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=30))
 def test_the_effect_follows_from_scipys_statistic(values: list[int]) -> None:
     """|r| = 1 − 2·W / (n(n + 1)/2) with SciPy's W, the smaller rank sum; turning the signs turns r."""
@@ -94,6 +104,17 @@ def test_nothing_tested_needs_no_adjustment() -> None:
 def test_power_is_statsmodels(n: int) -> None:
     """At the smallest detectable effect statsmodels' power of the paired t test is 80 %, to 1e-9."""
     assert TTestPower().power(detectable_effect(n), n, 0.05) == pytest.approx(0.8, abs=1e-9)
+
+
+def test_two_pairs_detect_only_what_is_huge() -> None:
+    """With one degree of freedom T is noncentral Cauchy: its tail at the critical value is integrated by SciPy."""
+    shift = detectable_effect(2) * math.sqrt(2)
+    critical = stats.cauchy.isf(0.025)
+    found = [
+        integrate.quad(lambda s, c=c: 2 * stats.norm.pdf(s) * stats.norm.sf(critical * s - c), 0, 12, epsabs=1e-12)[0]
+        for c in (shift, -shift)
+    ]
+    assert sum(found) == pytest.approx(0.8, abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [5, 8, 10, 20, 40, 302])
