@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
-from exaid_evals.validation.base import FileCheck, Record
+from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 from exaid_evals.validation.metrics import disorder
 
 # Means and their terms are each rounded to 6 decimals.
@@ -169,13 +170,17 @@ class CorrectedCheck(FileCheck):
 
     schema = "exaid.corrected"
     remedy = "compute them again with `exaid-evals compute-metrics --labels`"
-    _variants: frozenset[str] = frozenset()
+
+    def __init__(self, path: Path, surroundings: Surroundings, add: Callable[[Finding], None]) -> None:
+        """Begin a file."""
+        super().__init__(path, surroundings, add)
+        self._variants: set[str] = set()
 
     def record(self, line: int, record: Record) -> None:
         """Take the next record."""
         if record["variant_id"] in self._variants:
             self.found(line, f"{record['variant_id']:.80} is a duplicate")
-        self._variants |= {record["variant_id"]}
+        self._variants.add(record["variant_id"])
 
 
 class ImageAuditCheck(FileCheck):
