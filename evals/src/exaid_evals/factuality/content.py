@@ -41,6 +41,7 @@ _SPELLED_OUT = re.compile(r"\b(?:[A-Z] ){1,4}[A-Z]\b")  # E K G, as speech is wr
 _LONGEST_HEADING = 2
 _REMEMBERED = 5_000
 """Texts; each is some hundred units."""
+_BEFORE_POSSIBLE = frozenset(["as", "if", "when", "where"])
 _EMPTY = STOP_WORDS.union(SIDES, TIMES)
 KIN = frozenset(map(content_key, context.RELATIVES))
 """Keys of words that name relatives."""
@@ -130,11 +131,12 @@ class Reader:
 
     def __call__(self, text: str) -> Content:
         """Read a text."""
-        if text not in self._read:
+        known = self._read.get(text)  # another thread may forget all at any time
+        if known is None:
             if len(self._read) >= _REMEMBERED:
                 self._read.clear()
-            self._read[text] = self._content(text)
-        return self._read[text]
+            known = self._read[text] = self._content(text)
+        return known
 
     def _content(self, text: str) -> Content:
         plain = _LIST_NUMBER.sub(lambda found: " " * len(found[0]), text)
@@ -149,7 +151,7 @@ class Reader:
             refused = answer is not None and tokens.words[end] == "?" and tokens.words[answer[0]] in NO_WORDS
             first, last = (bisect_left(starts, at) for at in (tokens.starts[begin], tokens.end(end - 1)))
             units = list(_units(tokens, begin, end, mentions[first:last], refused=refused))
-            times = frozenset(TIMES[word] for word in tokens.words[begin:end] if word in TIMES)
+            times = frozenset(_times(tokens, begin, end))
             within = {index for (first, last), _ in units for index in range(first, last)}
             for first, last in _parts(tokens, begin, end, within):
                 inside = tuple(unit for (index, _), unit in units if first <= index < last)
@@ -171,6 +173,15 @@ def _without_speakers(tokens: Tokens) -> list[tuple[int, int]]:
         for sentence, head in zip(sentences, heads, strict=True)
         if not head or len(head) > _LONGEST_HEADING or counts[head] == 1
     ]
+
+
+def _times(tokens: Tokens, begin: int, end: int) -> Iterator[str]:
+    """Yield what the words of a sentence say of the time; *in May* and *as soon as possible* suppose nothing."""
+    for index in range(begin, end):
+        word, before = tokens.words[index], tokens.words[index - 1] if index > begin else ""
+        month = before and tokens.spelled[index] == "May"
+        if word in TIMES and not month and not (word == "possible" and before in _BEFORE_POSSIBLE):
+            yield TIMES[word]
 
 
 def _parts(tokens: Tokens, begin: int, end: int, within: Set[int]) -> Iterator[tuple[int, int]]:
