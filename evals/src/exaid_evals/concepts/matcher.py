@@ -196,7 +196,7 @@ class Matcher:
                 continue
             if len(entries) == 1:
                 return concept_id, tuple(spelled.split(" ")), flags
-            # What other vocabularies call so counts only where no phenotype is called nearly so.
+            # A name of another vocabulary yields to a phenotype that has a similar one.
             own = frozenset(spelled.split(" "))
             # Of names with as many words of the text, the one with fewer others: not *highly elevated* for *elevated*.
             common = -1 if flags & STRICT else len(own.difference(PART_KEYS).intersection(keys))

@@ -61,7 +61,7 @@ _PSEUDO = _phrases(
     "must be ruled out,to be ruled out,should exclude,must exclude,should be excluded,must be excluded,to be excluded,"
     "to exclude,not changed,not change,no diagnosis,no specific diagnosis,no definite diagnosis"
 )
-_TELLING = "has had reports reported mentions mentioned describes described noted noticed saw found observed".split()  # noqa: SIM905
+_REPORTING = "has had reports reported mentions mentioned describes described noted noticed saw found observed".split()  # noqa: SIM905
 _BEFORE = _phrases(
     "no,none,without,denies,denied,denying,deny,negative for,negative results for,never,nor,neither,absence of,lack of,"
     "lacks,lacked,lacking,free of,free from,ruled out,rules out,rule out,ruling out,excluded,excludes,excluding,"
@@ -76,7 +76,7 @@ _BEFORE = _phrases(
         for pointing in ("suggesting", "indicating", "consistent with", "suggested", "indicated")
     )
     + ","
-    + ",".join(f"{nobody} {verb}" for nobody in ("nobody", "no one", "none") for verb in _TELLING)
+    + ",".join(f"{nobody} {verb}" for nobody in ("nobody", "no one", "none") for verb in _REPORTING)
 )
 _DOUBTS = _phrases("not believe,not think,not feel that,not suspect,doubt that")
 """Triggers whose clause has its own verb: *I do not believe that she has asthma*."""
@@ -279,7 +279,7 @@ def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], st
 
 
 def _is_final(words: Sequence[str], index: int) -> bool:
-    """Whether a clause goes no further than to a place, or on with where and with what."""
+    """Whether a clause ends here, or goes on only with a conjunction or a preposition: *present in the morning*."""
     return index >= len(words) or words[index] in (*_LIST_ENDS, "and", "or", "but", "on", "in", "by", "at", "with")
 
 
