@@ -165,3 +165,17 @@ def test_a_lone_run_shows_what_ranks_such_runs(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "results.csv").write_text("epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B)\n1,1.2,0.5,0.31\n")
     assert cli(["export", "--run", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     assert "metrics/mAP50-95(B) 0.3100" in capsys.readouterr().out
+
+
+def test_no_name_of_a_metric_writes_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever one is shown: its mean, and which runs are best and worst by it."""
+    for at in (1, 2):
+        folder = tmp_path / f"runs/run{at}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text(
+            "".join(f'{{"epoch": {epoch}, "\\u001b[2J/val_accuracy": 0.{at}}}\n' for epoch in (1, 2))
+        )
+    assert cli(["export", "--runs", str(tmp_path / "runs/*"), "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr()
+    assert r"\x1b[2J/val_accuracy: best" in shown.out
+    assert "\x1b" not in shown.out + shown.err

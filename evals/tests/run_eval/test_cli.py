@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.config.resources import configs_dir  # noqa: E402
+from exaid_evals.run_eval import stage  # noqa: E402
 from small_torch import files_in  # noqa: E402
 
 CONFIGS = configs_dir() / "run_eval"
@@ -49,6 +52,28 @@ def test_options_go_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixtur
         "test_report.html",
     ]
     assert "text_tiny, test" in capsys.readouterr().out
+
+
+def test_no_name_of_a_class_writes_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They come out of others' data sets, and so do the warnings that name them."""
+    evaluate = stage.evaluate_file
+
+    def renamed(*arguments: Any, **settings: Any) -> Any:
+        done = evaluate(*arguments, **settings)
+        names = ["\x1b[2J"] * len(done.result.details["class_names"])
+        warnings = ["no example of \x1b[2J"]
+        return replace(
+            done, result=replace(done.result, details=done.result.details | {"class_names": names}, warnings=warnings)
+        )
+
+    monkeypatch.setattr(stage, "evaluate_file", renamed)
+    assert run(["run-eval", "--config", str(CONFIGS / "vision_tiny.json"), "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr()
+    assert r"class_0_acc (\x1b[2J)" in shown.out
+    assert r"warning: no example of \x1b[2J" in shown.err
+    assert "\x1b" not in shown.out + shown.err
 
 
 def test_the_scripts_are_the_verbs() -> None:

@@ -34,9 +34,7 @@ def what_was_read(reading: Reading) -> str:
     """Return how many runs were read, and their names."""
     n = len(reading.runs)
     more = n - _NAMED_AT_MOST
-    names = ", ".join(printable(item.name) for item in reading.runs[:_NAMED_AT_MOST]) + (
-        f" and {more} more" if more > 0 else ""
-    )
+    names = ", ".join(item.name for item in reading.runs[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
     notes = [f"{reading.n_remembered} unchanged"] if reading.n_remembered else []
     notes += [f"{len(reading.failures)} could not be read"] if reading.failures else []
     return f"read {n} run{'' if n == 1 else 's'}: {names}" + (f" ({'; '.join(notes)})" if notes else "")
@@ -63,7 +61,7 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)
         return
     for name, members in groups[:_NAMED_AT_MOST]:
-        yield f"{printable(name)}: {len(members)} run{'' if len(members) == 1 else 's'}"
+        yield f"{name}: {len(members)} run{'' if len(members) == 1 else 's'}"
         ends = (
             best_and_worst(members, export.primary_metric, lower=bool(export.lower))
             if export.primary_metric
@@ -83,7 +81,7 @@ def _headline(aggregated: Mapping[str, Aggregate], primary: str | None) -> Itera
         one = aggregated.get(name)
         if one is not None and one.mean is not None:
             spread = f" ± {_decimals(one.std or 0.0, 3)} (n = {one.n})" if one.n > 1 else ""
-            yield f"{printable(name):<9} {_decimals(one.mean, 3 if spread else 4)}{spread}"
+            yield f"{name:<9} {_decimals(one.mean, 3 if spread else 4)}{spread}"
 
 
 def _decimals(value: float, n: int) -> str:
@@ -104,10 +102,10 @@ def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst
 
 def _named(one: Ranked) -> str:
     if not one.tied:
-        return f"{printable(one.run)} ({_decimals(one.value, 4)})"
+        return f"{one.run} ({_decimals(one.value, 4)})"
     names = (one.run, *one.tied)
     more = f" and {len(names) - _TIED_AT_MOST} more" if len(names) > _TIED_AT_MOST else ""
-    return f"{', '.join(map(printable, names[:_TIED_AT_MOST]))}{more} (tied at {_decimals(one.value, 4)})"
+    return f"{', '.join(names[:_TIED_AT_MOST])}{more} (tied at {_decimals(one.value, 4)})"
 
 
 SOME_FAILED = 3
@@ -159,7 +157,7 @@ def run(request: ExportRequest) -> int:
         for warning in export.warnings:
             log.warning("%s", warning)
         for line in (what_was_read(reading), *what_it_amounts_to(export)):
-            click.echo(line)
+            click.echo(printable(line))
         if request.dry_run:
             click.echo(f"would write {shown(out)}")
             return SOME_FAILED if reading.failures else 0

@@ -186,7 +186,7 @@ def _test_alerts(config: MonitoringConfig, run_name: str) -> int:
         try:
             channel.send(alert)
         except DeliveryError as error:
-            click.echo(f"{channel.name}: failed, {error}")
+            click.echo(f"{channel.name}: failed, {printable(str(error))}")
             status = 1
         else:
             click.echo(f"{channel.name}: delivered")

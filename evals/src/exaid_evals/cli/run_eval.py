@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import CampaignRequest, flag, option
 from exaid_evals.config.resources import configs_dir
@@ -145,7 +145,7 @@ def run(request: RunEvalRequest) -> int:
         page=not request.no_page,
     )
     for warning in done.result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {printable(warning)}", err=True)
     if not done.is_first:
         return 0
     rows = [("task", f"{done.task_name}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
@@ -154,8 +154,9 @@ def run(request: RunEvalRequest) -> int:
         rows.append((_named(name, names), _formatted(value, done.result.intervals.get(name))))
     if done.comparison is not None:
         rows += _compared(done.comparison.record)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
+    lines = [(printable(name), printable(value)) for name, value in rows]
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
         click.echo(f"{name:<{width}}  {value}")
     click.echo(f"wrote {shown(done.folder)}")
     return 0
@@ -223,7 +224,7 @@ def run_run_training(request: RunTrainingRequest) -> int:
 
     done = train(config, folder, on_epoch=tell)
     for warning in done.result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {printable(warning)}", err=True)
     click.echo(f"wrote {shown(folder)}")
     return 0
 
