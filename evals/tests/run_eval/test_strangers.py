@@ -27,6 +27,7 @@ from exaid_evals.run_eval import (  # noqa: E402
     evaluate,
     run_eval,
 )
+from exaid_evals.run_eval.batches import are_probabilities  # noqa: E402
 from exaid_evals.run_eval.distributed import Processes, Share  # noqa: E402
 from small_torch import Echo, config_of, random_set, text_spec, vision_spec  # noqa: E402
 
@@ -401,6 +402,14 @@ def test_probabilities_in_place_of_logits_are_said(last: nn.Module, warned: bool
     found = evaluate(nn.Sequential(Linear(), last), ADAPTER, config_of(batches()), vision_spec(4))
     assert [one for one in found.warnings if "are probabilities" in one] == list(found.warnings)
     assert len(found.warnings) == warned
+
+
+def test_outputs_and_labels_of_any_kind_are_asked_whether_they_are_probabilities() -> None:
+    """Metric sets of others take what they like: lists are none."""
+    halves = torch.full((2, 2), 0.5)
+    assert are_probabilities(halves, torch.tensor([0, 1]))
+    assert not are_probabilities(halves, [0, 1])
+    assert not are_probabilities([halves], torch.tensor([0, 1]))
 
 
 def test_sparse_logits_are_logits() -> None:
