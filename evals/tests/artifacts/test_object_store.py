@@ -195,14 +195,13 @@ def test_a_copy_that_vanishes_takes_nothing_out_of_the_store(stored: fsspec.Abst
         assert (folder / "a").read_bytes() == b"1"
 
 
-def test_who_only_reads_removes_nothing_from_the_store(stored: fsspec.AbstractFileSystem) -> None:
-    """A file that is gone from the copy comes back."""
+def test_what_a_command_removes_that_writes_no_campaign_is_gone_too(stored: fsspec.AbstractFileSystem) -> None:
+    """As `export` replaces its tables without the lock of the campaign."""
     stored.pipe_file("/bucket/campaign/a", b"1")
+    stored.pipe_file("/bucket/campaign/b", b"2")
     with opened(writes=False) as folder:
         (folder / "a").unlink()
-    assert contents(stored) == {"a": b"1"}
-    with opened(writes=False) as folder:
-        assert (folder / "a").read_bytes() == b"1"
+    assert contents(stored) == {"b": b"2"}
 
 
 def test_who_comes_while_files_are_fetched_waits_for_them(

@@ -4,7 +4,7 @@ The copy lies in the cache and stays there, so that only what differs is moved. 
 bytes of every file are those of a campaign on this machine. What a command changed is put into the store when it ends,
 also where it failed: data first, then manifests and ledgers, which say that the data are there; what it removed goes
 last. Each object is replaced whole. What a command that was killed wrote is left in the copy, and the next one puts it
-into the store; what it removed comes back. A command that only reads removes nothing from the store.
+into the store; what it removed comes back.
 """
 
 from __future__ import annotations
@@ -307,13 +307,16 @@ class _Copy:
         self._write()
 
     def put(self, *, locked: bool) -> None:
-        """Put into the store what was changed here, and, by a command that writes, remove what was removed here.
+        """Put into the store what was changed here, and remove from it what was removed here.
 
         Args:
-            locked: whether the command writes, and hence holds the store.
+            locked: whether the command holds the store already.
+
+        Raises:
+            DataError: the copy cannot be listed, as where somebody has removed it: that removes nothing from the store.
         """
         changed = sorted(self._changed())
-        removed = sorted(self._known.keys() - set(self._files())) if locked else []
+        removed = sorted(self._known.keys() - set(self._files()))
         if not (changed or removed):
             return
         self._report(f"put {len(changed):,} files into {self._store.url}")
