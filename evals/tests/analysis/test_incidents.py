@@ -112,6 +112,18 @@ def test_a_fall_that_passes_is_told_with_its_recovery() -> None:
     assert "was back by step 45" in key_finding(analysis)
 
 
+def test_a_shift_that_is_found_again_once_it_has_lasted_is_told_once() -> None:
+    """A recall that falls to two thirds for good diverges from its best much later: that is the same fall."""
+    rng = np.random.default_rng(2)
+    recall = 0.9 - 0.6 * np.exp(-np.arange(60) / 6) + rng.normal(0, 0.004, 60)
+    recall[35:] -= 0.5
+    analysis = told({"val_recall": recall})
+    assert {"change_point", "divergence"} <= {one.kind for one in analysis.anomalies}
+    (one,) = analysis.incidents
+    assert (one.severity, one.onset, one.lead.kind == "divergence") == ("critical", (34.0, 35.0), False)
+    assert "between steps 34 and 35, and stayed there; " in key_finding(analysis)
+
+
 @pytest.mark.parametrize("kind", CLEAN, ids=lambda kind: kind.__name__)
 def test_clean_runs_of_any_method_are_left_alone(kind: object) -> None:
     """Two of each method, of other seeds than those that thresholds were chosen on."""

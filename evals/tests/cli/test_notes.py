@@ -44,7 +44,7 @@ def test_the_table_has_means_and_what_is_not_supported() -> None:
     """A person sees how many notes define each measure, and each doubtful statement with its reason."""
     status, out, _ = notes("\n".join(map(json.dumps, NOTES)), "--format", "table")
     assert status == 0
-    assert out.splitlines()[-1] == "a: contradicted: Right ear pain (left there)"
+    assert out.splitlines()[-1] == "a: contradicted: Right ear pain (side there: left)"
     assert "concept_recall         0.500      1" in out.splitlines()
 
 

@@ -81,7 +81,7 @@ def test_short_and_guarded_words_are_read(
     [
         ("Temperature was taken.", "no Temperature"),
         ("Fever.", "denied there: Fever"),
-        ("Metformin 850 mg.", "another number than 850 mg"),
+        ("Metformin 850 mg.", "another number there than 850 mg"),
     ],
 )
 def test_reasons_have_whole_words(comparison: Comparison, statement: str, reason: str) -> None:

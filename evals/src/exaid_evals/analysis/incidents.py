@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,7 +22,7 @@ _COLLAPSE = 0.75
 _EXPLOSION, _CLEAR = 3.0, 4.0
 """Times what was gained, of a loss; times the noise."""
 _BACK = 0.25
-"""Of a fall, that may be left where it is over."""
+"""Of a fall, that may be left where it is over, and by which it may differ where it is found twice."""
 _TOGETHER = 0.05
 """Of the run: anomalies that begin so close to each other, or while the other lasts, are one incident."""
 _REGULAR, _LONG = 0.12, 20
@@ -223,7 +224,17 @@ def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) 
     if one.kind == "not_finite" and late is not None and one.evidence["in_a_row"] > 1:
         return True  # the row that the group reports already
     again = late is not None and one.step <= min(end, late + 2 * together)
-    return again or one.step <= group[-1].step + together
+    return again or one.step <= group[-1].step + together or (one.step <= end and _is_echo(group, one))
+
+
+def _is_echo(group: Sequence[Anomaly], one: Anomaly) -> bool:
+    """Return whether a divergence is an earlier shift of its metric, which is found again once it has lasted."""
+    return one.kind == "divergence" and any(
+        other.metric == one.metric
+        and other.step < one.step
+        and abs(other.evidence.get("after", math.inf) - one.evidence["now"]) <= _BACK * abs(one.magnitude or 0.0)
+        for other in group
+    )
 
 
 def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:
@@ -243,15 +254,17 @@ def _end(history: History, one: Anomaly, directions: Mapping[str, Direction]) ->
 
 
 def _incident(history: History, group: Sequence[Anomaly], directions: Mapping[str, Direction]) -> Incident:
-    lead = min(group, key=lambda one: (-SEVERITIES.index(one.severity), -_weight(one), one.step))
-    worst = [one for one in group if one.severity == lead.severity]
+    severity = max((one.severity for one in group), key=SEVERITIES.index)
+    first_told = [one for one in group if not _is_echo(group, one)]
+    lead = min(first_told, key=lambda one: (-SEVERITIES.index(one.severity), -_weight(one), one.step))
+    worst = [one for one in first_told if one.severity == lead.severity]
     interval = min((one.interval for one in worst if one.interval), key=lambda one: one[1], default=None)
     first = min(one.step for one in worst)
     onset = interval if interval is not None and interval[1] <= first else (first, first)
     back = recovered_at(history, lead, directions) if lead.kind in _STEP_LIKE else None
     metrics = tuple(dict.fromkeys([lead.metric, *(one.metric for one in group)]))
     course: Course = "lasting" if back is None else "recovered"
-    return Incident(lead, tuple(group), metrics, lead.severity, onset, course, back, 1)
+    return Incident(lead, tuple(group), metrics, severity, onset, course, back, 1)
 
 
 def _weight(one: Anomaly) -> float:

@@ -109,7 +109,7 @@ class Sources:
         if sum(not unit.is_value for unit in missing) > MISSING_SHARE * len(words):
             return absent
         if wrong := [unit for unit in missing if unit.is_value and unit.measure and self._numbers.get(unit.measure)]:
-            return Judged(statement, Verdict.CONTRADICTED, f"another number than {_shown(wrong, statement)}")
+            return Judged(statement, Verdict.CONTRADICTED, f"another number there than {_shown(wrong, statement)}")
         if len(missing) > MISSING_SHARE * len(statement.units):
             return absent
         reason = next(self._disagreements(statement), "")
@@ -133,7 +133,7 @@ class Sources:
         best = _best(aligned)
         there = frozenset[str]().union(*(one.sides for one in best))
         if statement.sides and there and not (statement.sides & there or "both" in there):
-            yield f"{', '.join(sorted(there))} there"
+            yield f"side there: {', '.join(sorted(there))}"
         if statement.times == {DONE} and best and all(one.times == {PLANNED} for one in best):
             yield "planned there, not done"
         if best and not statement.times & {SUPPOSED, PLANNED} and all(SUPPOSED in one.times for one in best):

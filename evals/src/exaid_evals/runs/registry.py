@@ -240,10 +240,10 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
             f"known are {', '.join(form.name for form in asked)}; a format of your own is --source module:attribute"
         )
         raise DataError(f"{what} of a known format", where=run_name, remedy=remedy)
-    known = ", ".join(dict.fromkeys(seen[:12])) or "none"
+    known = ", ".join(dict.fromkeys(seen[:12]))
     looked = ", ".join(map(str, places))
     raise DataError(
-        f"no run is called {run_name!r} in {looked}; there are {known}",
+        f"no run is called {run_name!r} in {looked}; there {f'are {known}' if known else 'is no run at all'}",
         remedy="name one of them, or the folder to look in with --from",
     )
 

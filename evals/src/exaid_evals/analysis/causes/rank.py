@@ -89,7 +89,7 @@ def _ranked(onset: Onset, weighed: Sequence[Hypothesis], config: AnalysisConfig)
     unknown = Hypothesis(
         "unknown",
         "Something that was not logged, or the training's own noise.",
-        "Log more of what is listed as not seen, and repeat the run with another seed.",
+        "Log what the report lists as not seen, and repeat the run with another seed.",
         (),
     )
     scores = {id(unknown): config.root_cause.least_score, **{id(one): one.score for one in weighed}}

@@ -110,7 +110,7 @@ TABLE = (
     CauseRule(
         "optimisation",
         "The optimisation became unstable: rate, gradients or loss scale changed just before the drop.",
-        "Restore the rate of before the drop, clip gradients, and go on from the last checkpoint before it.",
+        "Restore the learning rate from before the drop, clip gradients, and go on from the last checkpoint before it.",
         (
             Look(signals.over(signals.RATE, signals.rate), "the learning rate"),
             Look(signals.over(signals.NORM, signals.norm), "the gradient norm"),

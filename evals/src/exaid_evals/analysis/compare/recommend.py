@@ -45,7 +45,7 @@ def _verdict(ranking: Ranking) -> str:
         )
     names = listed(ranking.tied, 3, "; ")
     if first.level.value == second.level.value:
-        return f"{ranking.metric}: {first.group} and {second.group} have the same level, {both}; neither comes first."
+        return f"{ranking.metric}: {first.group} and {second.group} have the same level, {interval(first)}."
     return (
         f"{ranking.metric}: {first.group} comes first, and cannot be told apart from {names} with n = "
         f"{_counts(first, second)}: {both}."
@@ -236,7 +236,7 @@ def _unsteady(comparison: Comparison) -> list[str]:
         if lasting:
             drop = max(lasting, key=lambda each: each.watched)
             why = (
-                f"{drop.metric} lost {number(drop.lost)} at step {drop.step:g} and had not won it back after "
+                f"{drop.metric} got worse by {number(drop.lost)} at step {drop.step:g} and was not back after "
                 f"{drop.watched:g} step{'' if drop.watched == 1 else 's'}"
             )
             weight = -drop.watched

@@ -108,7 +108,7 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     )
     incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
     course = "" if incident is None else _course(incident)
-    return f"{drop.metric} {_movement(drop)} {where}{course}; {cause}."
+    return f"{drop.metric} {_movement(drop)} {where}{_stay(drop)}{course}; {cause}."
 
 
 def _movement(one: Anomaly) -> str:
@@ -117,12 +117,11 @@ def _movement(one: Anomaly) -> str:
     before = numbers.get("before", numbers.get("best"))
     after = numbers.get("after", numbers.get("now", numbers.get("end")))
     if before is None or after is None:
-        return WHAT[one.kind]
+        return "became NaN or infinite" if one.kind == "not_finite" else WHAT[one.kind]
     verb = "fell" if after < before else "rose"
     span = f"from {number(before)} to {number(after)}"
-    if one.kind == "change_point":
-        return f"{verb} {span} {'and stayed there' if numbers.get('lasting') else 'for a time'}"
     how = {
+        "change_point": f"{verb} {span}",
         "sudden_drop": f"{verb} suddenly {span}",
         "divergence": f"diverged {span}",
         "overfitting_gap": f"{verb} {span} while the training improved (overfitting)",
@@ -149,7 +148,14 @@ def sentence(one: Incident) -> str:
     if lead.kind in ("overfitting_gap", "no_progress"):
         end = "" if lead.end_step is None else f" to {lead.end_step:g}"
         began = f"from step {lead.step:g}{end}"
-    return f"{lead.metric}{others} {_movement(lead)}, {began}{_course(one)}"
+    return f"{lead.metric}{others} {_movement(lead)}, {began}{_stay(lead)}{_course(one)}"
+
+
+def _stay(one: Anomaly) -> str:
+    """Return whether a metric that moved to another level stayed there; nothing of what moved otherwise."""
+    if one.kind != "change_point" or not {"before", "after"} <= one.evidence.keys():
+        return ""
+    return ", and stayed there" if one.evidence.get("lasting") else ", for a time"
 
 
 def _course(one: Incident) -> str:
@@ -163,7 +169,7 @@ def _course(one: Incident) -> str:
 def recommendation(analysis: Analysis) -> str:
     """Return what to do now."""
     worst = [one for one in analysis.incidents if one.severity in ("high", "critical")]
-    kinds = {one.lead.kind for one in worst}
+    kinds = {each.kind for one in worst for each in one.anomalies if each.severity in ("high", "critical")}
     if analysis.diagnosis is not None and analysis.diagnosis.named != "unknown":
         return analysis.diagnosis.first.remedy
     for kind, advice in _ADVICE.items():
