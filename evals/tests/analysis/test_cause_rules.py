@@ -121,13 +121,15 @@ def test_a_resumed_run_is_reported_if_it_lost_what_it_had_learnt(lost: bool, fam
     assert named(analyse(history_of("run", "jsonl", rows))) == family
 
 
-def test_training_data_that_became_easier_are_told_from_a_changed_evaluation() -> None:
-    """The loss of the training falls at once where the validation gets worse: it learns something else."""
+@pytest.mark.parametrize(("to", "family"), [(1e-3, "data"), (1e-4, "unknown")])
+def test_training_data_that_became_easier_are_told_from_a_changed_evaluation(to: float, family: str) -> None:
+    """A training loss that falls at once where the validation gets worse speaks of other data, unless the rate fell."""
     train, validation = falling(600, 0.2, 0.02), np.full(600, np.nan)
     validation[19::20] = falling(30, 0.3, 0.01, 1)
     validation[400:] += 2
     train[385:] *= 0.1
-    assert named(told({"train_loss": train, "val_loss": validation})) == "data"
+    rate = np.where(np.arange(600) < 385, 1e-3, to)
+    assert named(told({"train_loss": train, "val_loss": validation, "lr": rate})) == family
 
 
 @pytest.mark.parametrize(("reached", "family"), [(2.0, "unknown"), (50.0, "optimisation")])

@@ -16,6 +16,7 @@ from exaid_evals.analysis.batches.suspect_items import (
     repetition,
 )
 from exaid_evals.analysis.causes.base import Context, Evidence
+from exaid_evals.analysis.causes.signals import rate_fell
 from exaid_evals.runs.metric_names import is_validation
 
 _DATA = re.compile(r"data[ _-]?(set|loader)|shard|new data|augment", re.IGNORECASE)
@@ -124,7 +125,7 @@ def announced(context: Context) -> Iterator[Evidence]:
 def changed_data(context: Context) -> Iterator[Evidence]:
     """Look for steps that are bad among others that are not, and for training data that became easier at once."""
     train = context.onset.train
-    if train is not None and train.leapt and is_validation(context.onset.anomaly.metric):
+    if train is not None and train.leapt and is_validation(context.onset.anomaly.metric) and not rate_fell(context):
         yield Evidence("the loss of the training fell to less than half at once: it learns from other data", 3.5)
     if train is not None and train.stray and train.z < 5:
         yield Evidence("some steps are bad and the others as before: it depends on what a batch holds", 1.5)

@@ -77,6 +77,13 @@ def rate(context: Context, series: Series) -> Iterator[Evidence]:
         yield Evidence(f"{series.metric} did not rise before the drop", -0.5)
 
 
+def rate_fell(context: Context) -> bool:
+    """Return whether a logged rate was cut to half or less about the onset: a training loss falls with that, too."""
+    rates = [one for name, one in context.history.series.items() if re.search(RATE, name, re.IGNORECASE)]
+    logged = [_inside(context, one.clean) for one in rates]
+    return any(bool(((one[:-1] > 0) & (one[1:] <= one[:-1] / 2)).any()) for one in logged)
+
+
 def norm(context: Context, series: Series) -> Iterator[Evidence]:
     """Look for a leap of a gradient norm."""
     inside = _inside(context, series.clean, after=3)
