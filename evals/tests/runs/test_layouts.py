@@ -204,7 +204,7 @@ def test_a_study_of_an_old_optuna(tmp_path: Path) -> None:
         {"lr": 0.01},
         frozenset({"value"}),
     )
-    assert "1 trials beside it have no value" in run.warnings[0]
+    assert "1 trial beside it has no value" in run.warnings[0]
 
 
 def test_a_store_of_aim_says_what_to_do(tmp_path: Path) -> None:

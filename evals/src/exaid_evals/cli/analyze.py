@@ -92,8 +92,8 @@ def _show(analysis: Analysis) -> None:
     if unknown:
         named = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         click.echo(
-            f"note            not known to improve upwards or downwards, so no drop is looked for (--better NAME=higher "
-            f"or NAME=lower says so): {printable(named)}"
+            "note            whether higher is better is not known, so no drop is looked for; say so by "
+            f"--better NAME=higher or NAME=lower: {printable(named)}"
         )
     if analysis.images is not None:
         bad = sum(bool(found) for found in analysis.images.findings)

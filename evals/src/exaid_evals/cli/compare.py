@@ -92,7 +92,8 @@ def _show(comparison: Comparison, found: Collected) -> None:
     several = len(comparison.groups) > 1
     what = "configuration" if keys or not several else "group"
     kinds = f"{counted(len(comparison.runs), 'run')}, {counted(len(comparison.groups), what)}"
-    differing = ", ".join(_cut(printable(key)) for key in keys[:6]) or ("no setting that is known" if several else "no setting")
+    nothing = "no setting that is known" if several else "no setting"
+    differing = ", ".join(_cut(printable(key)) for key in keys[:6]) or nothing
     click.echo(f"{kinds}; {'they differ' if several else 'its runs differ'} in {differing}")
     click.echo(f"{printable(first.metric)}" + (f" ({first.direction} is better)" if first.direction else ""))
     rows = [[_cut(printable(cell)) for cell in row[:_SHOWN]] for row in ranking_rows(first, _MOST_ROWS)]

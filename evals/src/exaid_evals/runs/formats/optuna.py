@@ -52,7 +52,8 @@ class OptunaFormat(ManyRuns):
             if finished and others:
                 told = ", ".join(f"{one.trial} ({one.attributes['optuna_state']})" for one in others[:8])
                 more = f" and {len(others) - 8} more" if len(others) > 8 else ""
-                finished[0].warnings.append(f"{len(others)} trials beside it have no value: {told}{more}")
+                what = "1 trial beside it has" if len(others) == 1 else f"{len(others)} trials beside it have"
+                finished[0].warnings.append(f"{what} no value: {told}{more}")
         return found
 
 
