@@ -242,6 +242,21 @@ def test_the_lock_of_a_process_that_cannot_be_is_another_commands(stored: fsspec
         pass
 
 
+def test_a_store_that_cannot_hold_a_lock_is_said(
+    stored: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that replaces what it was to make only where nothing is."""
+    said: list[str] = []
+    with local_copy(URL, writes=True, missing_ok=True, report=said.append):
+        pass
+    assert said == []
+    pipe_file = type(stored).pipe_file
+    monkeypatch.setattr(type(stored), "pipe_file", lambda self, path, value, **_: pipe_file(self, path, value))
+    with local_copy(URL, writes=True, missing_ok=True, report=said.append):
+        pass
+    assert said == [f"{URL} cannot hold a lock: see to it that no other machine writes there"]
+
+
 def test_who_reads_goes_on_beside_who_writes_here(stored: fsspec.AbstractFileSystem) -> None:
     """The copy is read as it is, and only its writer puts it; another writer is refused, with the URL."""
     said: list[str] = []

@@ -18,7 +18,8 @@ from exaid_evals.cli.main import run
 from exaid_evals.config.resources import configs_dir
 from stub_campaigns import ARGUMENTS, shared_campaign
 
-_WITHIN_S = 10
+_WITHIN_S = 60
+"""Of the clock, on a machine that others load; an answer takes seconds."""
 
 
 def _denied(path: Path) -> None:
@@ -97,7 +98,7 @@ def test_something_else_in_place_of_a_file(
             put(path)
             arguments = [one.replace("OUT", str(tmp_path / "out.html")) for one in verb]
             arguments += ["--config-dir", str(configs)] if verb[0] in CONFIGURED else []
-            signal.alarm(6 * _WITHIN_S)  # of the clock, on a machine that others load
+            signal.alarm(_WITHIN_S)
             try:
                 with _unreadable(path, monkeypatch) if kind == "unreadable" else contextlib.nullcontext():
                     status = run([*arguments, "--data-dir", str(data)])

@@ -92,7 +92,7 @@ def _prepared(copy: _Copy, store: _Store, held: contextlib.ExitStack, *, writes:
             if writes:
                 raise
             return False
-        held.enter_context(store.locked() if writes else contextlib.nullcontext())
+        held.enter_context(store.locked(copy.report) if writes else contextlib.nullcontext())
         copy.fetch(missing_ok=missing_ok)
     return True
 
@@ -193,8 +193,11 @@ class _Store:
                     self._system.rm_file(self._path(name))
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, report: Callable[[str], None]) -> Iterator[None]:
         """Hold the folder against commands of other machines: by an object that is made only where there is none.
+
+        Args:
+            report: given a line where the store makes it all the same, as those do that know no such condition.
 
         Raises:
             ConfigError: another command holds it; says which, and what to do where it is gone.
@@ -210,6 +213,9 @@ class _Store:
                     remedy = f"wait until it ends; if it is gone, remove {LOCK} from the store"
                     raise ConfigError(what, where=self.url, remedy=remedy) from None
                 self._system.pipe_file(path, mine)
+            with contextlib.suppress(FileExistsError):
+                self._system.pipe_file(path, mine, mode="create")
+                report(f"{self.url} cannot hold a lock: see to it that no other machine writes there")
         try:
             yield
         finally:
@@ -268,7 +274,7 @@ class _Copy:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._incoming = place / "incoming"
         self._incoming.mkdir(exist_ok=True)
-        self._file, self._store, self._report = place / "known.json", store, report
+        self._file, self._store, self.report = place / "known.json", store, report
         self._known: dict[str, list[Any]] = {}
 
     def fetch(self, *, missing_ok: bool) -> None:
@@ -281,7 +287,7 @@ class _Copy:
         lost = self._known.keys() & there.keys() - set(self._files())
         wanted = sorted({*stale, *lost})
         if wanted:
-            self._report(f"fetch {len(wanted):,} files of {self._store.url}")
+            self.report(f"fetch {len(wanted):,} files of {self._store.url}")
         both = []
         for names in _some(wanted):
             parts = [self._incoming / str(number) for number in range(len(names))]
@@ -319,8 +325,8 @@ class _Copy:
         removed = sorted(self._known.keys() - set(self._files()))
         if not (changed or removed):
             return
-        self._report(f"put {len(changed):,} files into {self._store.url}")
-        with contextlib.nullcontext() if locked else self._store.locked():
+        self.report(f"put {len(changed):,} files into {self._store.url}")
+        with contextlib.nullcontext() if locked else self._store.locked(self.report):
             for vouching in (False, True):
                 for names in _some([name for name in changed if name.startswith(_VOUCHING) == vouching]):
                     self._store.put(names, [self.folder / name for name in names])
