@@ -223,8 +223,8 @@ class Format(ABC):
         own_folder: where a single run's export goes unless `--out` says: a folder of this name inside the run's.
         has_history: whether it reads what a training logged, step by step.
         grows: whether a history makes sense while it grows.
-        generic: whether it claims any file of a kind: what another format knows by its own signs is that one's. None
-            is asked for histories only where all others know none.
+        generic: whether it claims any file of a kind: what another format knows by its own signs is that one's.
+        printed: whether it reads what a program printed, and is asked for histories only where no other format has one.
         many: whether its files hold several runs each; the rows of one are then no steps to any generic format.
     """
 
@@ -232,7 +232,8 @@ class Format(ABC):
     own_folder: ClassVar[str] = "export"
     has_history: ClassVar[bool] = False
     grows: ClassVar[bool] = True
-    generic: ClassVar[bool | None] = False
+    generic: ClassVar[bool] = False
+    printed: ClassVar[bool] = False
     many: ClassVar[bool] = False
 
     def __init__(self, settings: Settings | None = None) -> None:

@@ -178,13 +178,13 @@ def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Sou
     found: list[tuple[Format, str, Source]] = []
     names: set[str] = set()
     taken: set[Path] = set()
-    for generic in (False, True, None):
-        if generic is None and found:
+    for generic, printed in ((False, False), (True, False), (True, True)):
+        if printed and found:
             break  # what a program printed says no more than what it logged
         mine = [
             (form, name, source)
             for form in asked
-            if form.generic == generic
+            if (form.generic, form.printed) == (generic, printed)
             for name, source in form.named(place).items()
             if not (generic and (name in names or source.path in taken or _of_many(source.path, asked)))
         ]

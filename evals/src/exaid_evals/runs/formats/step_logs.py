@@ -107,7 +107,8 @@ class TextLogFormat(ToolFile):
     files = ("train.log", "training.log", "*.log", "log.txt", "train_log.txt", "*.txt", "*.out")
     sign = re.compile(rb"")
     below = 2
-    generic = None
+    generic = True
+    printed = True
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Yield a row a line; where lines count epochs and steps, or an epoch has several, rows are counted."""
