@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -63,7 +64,7 @@ def _unread(run: Run, source: Source, settings: Settings) -> Iterator[tuple[str,
         return
     for path in paths:
         for key, value in _keys(path):
-            if value not in known:
+            if math.isfinite(value) and value not in known:
                 yield path.name, key
 
 

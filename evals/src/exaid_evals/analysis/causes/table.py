@@ -98,7 +98,7 @@ TABLE = (
     CauseRule(
         "data",
         "Some of the data harm the training: the batches that hold them are the bad ones.",
-        "Look at the items named below, mend or leave them out, and train on from before the drop.",
+        "Check the data there (the report lists suspects), leave out bad items, and go on from before the drop.",
         (
             Look(batches.inputs, "profiles of the batches' inputs"),
             Look(batches.of_items, "the items of each batch (log_batch_metrics)"),

@@ -100,7 +100,7 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     low, high = diagnosis.onset.interval
     began = f"at step {high:g}" if low == high else f"between steps {low:g} and {high:g}"
     # The drop shows at an evaluation; the training's own metrics may tell more exactly when it began.
-    where = began if drop.interval == (low, high) else f"at step {drop.step:g}; it began {began}"
+    same = drop.interval == (low, high)
     cause = (
         "the cause is not determined"
         if diagnosis.named == "unknown"
@@ -108,7 +108,8 @@ def _explained(analysis: Analysis, diagnosis: Diagnosis) -> str:
     )
     incident = next((one for one in analysis.incidents if drop in one.anomalies), None)
     course = "" if incident is None else _course(incident)
-    return f"{drop.metric} {_movement(drop)} {where}{_stay(drop)}{course}; {cause}."
+    what = f"{drop.metric} {_movement(drop)} {began if same else f'at step {drop.step:g}'}{_stay(drop)}{course}"
+    return f"{what}{'' if same else f'; it began {began}'}; {cause}."
 
 
 def _movement(one: Anomaly) -> str:
