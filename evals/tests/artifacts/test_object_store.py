@@ -365,8 +365,11 @@ def test_runs_in_a_store_are_found_by_folder_and_pattern(
             path, b"epoch,train_loss,val_accuracy\n" + b"".join(b"%d,0.5,0.%d\n" % (i, i) for i in range(9))
         )
     assert len(read_runs("memory://bucket/runs/fold-*")) == 2
+    stored.pipe_file("/bucket/runs/fold-2/results.csv", stored.cat_file("/bucket/runs/fold-1/results.csv"))
     assert run(["export", "--runs", "memory://bucket/runs/*/", "--out", str(tmp_path / "out")]) == 0
-    assert "read 2 runs" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "read 3 runs" in shown.out
+    assert "store: fetch 1 files of memory://bucket/runs\n" in shown.err
     assert run(["export", "--run", "memory://bucket/runs/fold-1", "--out", str(tmp_path / "one")]) == 0
     assert "read 1 run: fold-1" in capsys.readouterr().out
 

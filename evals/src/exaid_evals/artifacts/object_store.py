@@ -97,7 +97,7 @@ def _prepared(copy: _Copy, store: _Store, held: contextlib.ExitStack, *, writes:
     return True
 
 
-def fetched(place: str) -> str:
+def fetched(place: str, report: Callable[[str], None] = lambda _line: None) -> str:
     """Return a place of this machine as it is; of a URL, the path of its copy, where what it names now lies.
 
     A pattern's copy is that of the folder before its first wildcard. What is written there is put into the store only
@@ -109,7 +109,7 @@ def fetched(place: str) -> str:
     if "://" not in place:
         return place
     above = re.split(r"/[^/]*[*?\[]", place, maxsplit=1)[0]
-    with local_copy(above, writes=False, missing_ok=False) as folder:
+    with local_copy(above, writes=False, missing_ok=False, report=report) as folder:
         return f"{folder}{place.removeprefix(above)}"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.cli.display import Progress, printable, shown
-from exaid_evals.cli.verb import verb
+from exaid_evals.cli.verb import report_store, verb
 from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.config.requests import ExportRequest
 from exaid_evals.errors import ConfigError, DataError
@@ -277,7 +277,7 @@ def _matches(pattern: str | None, settings: Settings) -> tuple[list[Path], list[
     from exaid_evals.export.finding import matching_folders
     from exaid_evals.runs.registry import formats
 
-    pattern = fetched(pattern)
+    pattern = fetched(pattern, report_store)
     found, obstacles = matching_folders(pattern)
     above = {folder.parent for folder in found}
     holding = {parent for folder in above for parent in (folder, *folder.parents)}.intersection(found)

@@ -121,12 +121,13 @@ class _Places:
             if self._cluster and not self._cluster.startswith("local:") and "EXAID_CACHE_DIR" not in os.environ:
                 remedy = "set EXAID_CACHE_DIR to a folder that the workers share, here and there"
                 raise ConfigError("the workers cannot reach the local copy", where=value.text, remedy=remedy)
-            copy = local_copy(value.text, writes=self._writes, missing_ok=value.missing_ok, report=_report)
+            copy = local_copy(value.text, writes=self._writes, missing_ok=value.missing_ok, report=report_store)
             self._copies[value.text] = self._stack.enter_context(copy)
         return self._copies[value.text]
 
 
-def _report(line: str) -> None:
+def report_store(line: str) -> None:
+    """Show what is moved from or to an object store."""
     click.echo(f"store: {line}", err=True)
 
 
