@@ -54,6 +54,7 @@ def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: st
     ("statement", "source", "verdicts"),
     [
         ("Pneumonia.", "She may have pneumonia.", [Verdict.CONTRADICTED]),
+        ("That was not seen.", "She has pneumonia.", []),
         ("Pneumonia.", "May be pneumonia.", [Verdict.CONTRADICTED]),
         ("Pneumonia.", "She has had pneumonia since May.", [Verdict.SUPPORTED]),
         ("Chest pain.", "Call as soon as possible about the chest pain.", [Verdict.SUPPORTED]),

@@ -124,8 +124,13 @@ def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int
     """
     inside = frozenset(i for first, last in spans for i in range(first, last))
     found: set[int] = set()
+    firsts = [first for first, _ in spans]
+    widest: dict[int, int] = {}  # where scopes end, to where the first of them begins
     for low, high in _scopes(words, inside):
-        found.update(index for index, (first, last) in enumerate(spans) if low <= first and last <= high)
+        widest[high] = min(low, widest.get(high, low))
+    for high, low in widest.items():
+        begin_there = range(bisect_left(firsts, low), bisect_left(firsts, high))
+        found.update(index for index in begin_there if spans[index][1] <= high)
     # A finding directly behind *it* is the verb of a thing: an argument that gains weight.
     found.update(index for index, (first, _) in enumerate(spans) if first and words[first - 1] == "it")
     return found
@@ -135,24 +140,29 @@ def _scopes(words: Sequence[str], inside: frozenset[int]) -> Iterator[tuple[int,
     """Yield the ranges of words that speak of others, or of what would be if the facts were not what they are."""
     if len(words) > 1 and words[0] in _IF_AGAINST_FACTS and words[1] in _SUBJECTS:
         yield 1, _clause_end(words, 1)
+    ends = [index for index, word in enumerate(words) if word in _ENDS]
+
+    def end(start: int) -> int:
+        return next(iter(ends[(at := bisect_left(ends, start)) : at + 1]), len(words))
+
     for position, word in enumerate(words):
         if word not in RELATIVES or position in inside:
             continue
         if tuple(words[position : position + 2]) in _ABOUT_OTHERS:
-            yield position + 2, _end(words, position + 2)
+            yield position + 2, end(position + 2)
             continue
         if words[position + 1 : position + 2] == ["-"]:  # "grandmother - dementia"
-            yield position + 2, _end(words, position + 2)
+            yield position + 2, end(position + 2)
         behind = _behind_having(words, position + 1)
         if behind is not None:
             # "Healthy parents with a …" may go on with the patient.
             close = behind + _MOST_BETWEEN if words[behind - 1] == "with" else len(words)
-            yield behind, min(_end(words, behind), close)
+            yield behind, min(end(behind), close)
         before = list(words[max(0, position - _MOST_BETWEEN) : position])
         if "in" in before or "among" in before:
             yield _start(words, position - 1), position
         if _ASKING.intersection(before) and "about" in words[position + 1 : position + 3]:
-            yield position + 2, _end(words, position + 2)
+            yield position + 2, end(position + 2)
 
 
 def _behind_having(words: Sequence[str], start: int) -> int | None:
@@ -167,10 +177,6 @@ def _behind_having(words: Sequence[str], start: int) -> int | None:
             return None
         position += 1
     return None
-
-
-def _end(words: Sequence[str], start: int) -> int:
-    return next((i for i in range(start, len(words)) if words[i] in _ENDS), len(words))
 
 
 def _clause_end(words: Sequence[str], start: int) -> int:

@@ -9,6 +9,8 @@ do *short stature and limbs* and *anomalies of the ribs and spine*. A part that 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, pairwise
 from operator import not_
@@ -264,9 +266,9 @@ class Matcher:
 
     def _resolve(self, tokens: Tokens, found: list[_Found]) -> list[Match]:
         """Keep the longest of phrases that lie within each other, and of the others those that say less, marked."""
-        if any(one.flags & JOINED for one in found):
-            found = [one for one in found if not _is_sum_of_parts(tokens, one, found)]
         found.sort()
+        heads = [one.places[0] for one in found]
+        found = [one for one in found if not (one.flags & JOINED and _is_sum_of_parts(tokens, one, found, heads))]
         matches, end = list[Match](), -1
         group = list[_Found]()
         for one in found:
@@ -284,14 +286,21 @@ class Matcher:
         found.sort(key=lambda one: (one.shared, -len(one.places), one.places[-1] - one.places[0], one.concept_id))
         kept: list[_Found] = []
         nested: list[_Found] = []
+        holding = defaultdict[int, list[_Found]](list)  # place → those of both that hold it
         for one in found:
             inside = set(one.places)
-            longer = [other for other in (*kept, *nested) if inside.issubset(other.places)]
+            longer = [other for other in holding[one.places[0]] if inside.issubset(other.places)]
             if not longer:
                 kept.append(one)
             elif all(self._says_less(one, other) for other in longer) and not _gaps(tokens, one.places) and _tight(one):
                 nested.append(one)
-        outer = [one for one in kept if not any(set(one.places) < set(other.places) for other in kept)]
+            else:
+                continue
+            for place in one.places:
+                holding[place].append(one)
+        outer = [
+            one for one in kept if not any(set(one.places) < set(other.places) for other in holding[one.places[0]])
+        ]
         matches = [
             Match(one.places[0], one.places[-1] + 1, one.concept_id, nested=is_nested)
             for group, is_nested in ((outer, False), (nested, True))
@@ -364,19 +373,21 @@ def _joined(tokens: Tokens, gap: Sequence[int]) -> bool:
     return len(gap) == 1 and tokens.kinds[gap[0]] == JOIN
 
 
-def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found]) -> bool:
-    """Whether a name that is itself a coordination stands where all its parts are concepts: *cleft lip and palate*."""
-    if not one.flags & JOINED:
-        return False
+def _is_sum_of_parts(tokens: Tokens, one: _Found, found: Sequence[_Found], heads: Sequence[int]) -> bool:
+    """Whether a name that is itself a coordination stands where all its parts are concepts: *cleft lip and palate*.
+
+    Args:
+        tokens: of the text.
+        one: the coordination.
+        found: it and others, in order.
+        heads: the first place of each.
+    """
     near = range(one.places[0] - 1, one.places[-1] + 2)
     whole = {tokens.stems[place] for place in one.places}
     parts = [
         {tokens.stems[place] for place in other.places}
-        for other in found
-        if len(other.places) > 1
-        and other.places[0] in near
-        and other.places[-1] in near
-        and other.concept_id != one.concept_id
+        for other in found[bisect_left(heads, near.start) : bisect_left(heads, near.stop)]
+        if len(other.places) > 1 and other.places[-1] in near and other.concept_id != one.concept_id
     ]
     parts = [part for part in parts if part < whole]
     return len(parts) > 1 and whole == set().union(*parts)

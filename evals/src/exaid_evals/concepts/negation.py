@@ -175,7 +175,8 @@ def denied(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:
         if _AFTER_KIND in kinds and (after_copula or final or not kinds & {_BEFORE_KIND, _NEXT_KIND}):
             low = _scope_behind(words, cues, position)
             if _refers_back(words, position):
-                found.update(_nearest_before(spans, position))
+                before = range(bisect_left(firsts, position) - 1, -1, -1)
+                found.update(next(([index] for index in before if spans[index][1] <= position), ()))
             found.update(index for index in begin_within(low, position) if spans[index][1] <= position)
             if final or after_copula:
                 continue
@@ -242,10 +243,6 @@ def _refers_back(words: Sequence[str], position: int) -> bool:
     while end > 0 and words[end - 1] in _COPULAS | _SEEMING:
         end -= 1
     return 0 < end < position and words[end - 1] in _REFERRING
-
-
-def _nearest_before(spans: Sequence[tuple[int, int]], position: int) -> set[int]:
-    return {max(index for index, span in enumerate(spans) if span[1] <= position)} if spans[0][1] <= position else set()
 
 
 def _scope_ahead(words: Sequence[str], cues: dict[int, tuple[int, set[int]]], start: int, *, short: bool) -> int:
