@@ -384,7 +384,7 @@ def test_a_store_that_speaks_s3(monkeypatch: pytest.MonkeyPatch) -> None:
     server.start()
     host, port = server.get_host_and_port()
     try:
-        monkeypatch.setitem(fsspec.config.conf, "s3", {"endpoint_url": f"http://{host}:{port}"})
+        monkeypatch.setitem(fsspec.config.conf, "s3", {"client_kwargs": {"endpoint_url": f"http://{host}:{port}"}})
         store = fsspec.filesystem("s3", skip_instance_cache=True)
         store.mkdir("bucket")
         url = "s3://bucket/a/campaign"
