@@ -25,6 +25,19 @@ class Echo(nn.Module):
         return self.dropout(inputs) * self.scale
 
 
+class Linear(nn.Module):
+    """A linear classifier, with what it returns wrapped."""
+
+    def __init__(self, wrap: Any = lambda logits: logits) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.head, self.wrap = nn.Linear(4, 4), wrap
+
+    def forward(self, images: Tensor) -> Any:
+        """Return the wrapped logits."""
+        return self.wrap(self.head(images))
+
+
 def vision_spec(num_classes: int | None = None, **output: Any) -> TaskSpec:
     """Return the spec of an image task."""
     schema = output if num_classes is None else {"num_classes": num_classes, **output}
@@ -53,6 +66,14 @@ def random_set(n: int, n_classes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     logits = torch.randn(n, n_classes, generator=generator)
     labels = (logits + torch.randn(n, n_classes, generator=generator)).argmax(dim=1)
     return logits, labels
+
+
+IMAGES, LABELS = random_set(35, 4)
+
+
+def batches(size: int = 8, images: Tensor = IMAGES, labels: Tensor = LABELS) -> list[tuple[Tensor, Tensor]]:
+    """Divide a set."""
+    return list(zip(images.split(size), labels.split(size), strict=True))
 
 
 def files_in(folder: Path) -> Iterator[str]:

@@ -30,16 +30,11 @@ URL = "memory://bucket/campaign"
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     """Return an empty store, with no copy of it here."""
     places = tmp_path.resolve() / "copies"
-    monkeypatch.setattr(object_store, "_place_of", lambda url: _made(places / hashlib.sha256(url.encode()).hexdigest()))
+    monkeypatch.setattr(object_store, "_place_of", lambda url: places / hashlib.sha256(url.encode()).hexdigest())
     store = fsspec.filesystem("memory")
     store.store.clear()
     yield store
     store.store.clear()
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def contents(store: fsspec.AbstractFileSystem, root: str = "/bucket/campaign") -> dict[str, bytes]:

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from remedies import of_run_eval, of_run_eval_files
+from remedies import of_run_eval, of_run_eval_files, of_run_eval_processes, of_run_eval_tasks
 from remedies.rows import Row, try_row
 from remedies.texts import remedies
 
-ROWS = [*of_run_eval.ROWS, *of_run_eval_files.ROWS]
+ROWS = [*of_run_eval.ROWS, *of_run_eval_files.ROWS, *of_run_eval_tasks.ROWS, *of_run_eval_processes.ROWS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -234,3 +234,37 @@ class Limited:
 
 
 _END = object()
+
+
+def required_labels(adapter: Any, spec: TaskSpec, batch: Any) -> Any:
+    """Return the labels of a batch, by the adapter where it says them.
+
+    Raises:
+        DataError: they are neither a tensor of a batch nor a list of what images hold.
+    """
+    labels = getattr(adapter, "labels", labels_of)(batch, spec)
+    of_images = isinstance(labels, list) and all(isinstance(one, Mapping) for one in labels)
+    if not isinstance(labels, Tensor) and not of_images:
+        raise DataError(
+            f"the adapter's labels are a {type(labels).__name__}", remedy="return a tensor (torch.as_tensor)"
+        )
+    if isinstance(labels, Tensor) and not labels.dim():
+        raise DataError(
+            "the labels are a single number: the loader gives examples, and no batches of them",
+            remedy="wrap the data set: torch.utils.data.DataLoader(dataset, batch_size=32)",
+        )
+    return labels
+
+
+def required_ids(adapter: Any, batch: Any, numbers: Sequence[int]) -> list[str]:
+    """Return the ids of a batch's examples, by the adapter where it says them.
+
+    Raises:
+        DataError: they are not as many as the examples.
+    """
+    own = getattr(adapter, "ids", None)
+    named = own(batch) if own else None
+    ids = ids_of(batch, numbers) if named is None else [str(one) for one in named]
+    if len(ids) != len(numbers):
+        raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
+    return ids

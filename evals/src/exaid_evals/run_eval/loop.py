@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -29,7 +29,7 @@ from exaid_evals.run_eval.files import (
     write_parquet,
 )
 from exaid_evals.run_eval.losses import loss_of
-from exaid_evals.run_eval.placement import autocast, evaluating, seeded
+from exaid_evals.run_eval.placement import autocast, evaluating, of_types, out_of_memory, seeded
 from exaid_evals.run_eval.registry import metric_set_of, task_loader
 from exaid_evals.run_eval.resume import Partial, resumable
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec, as_task_spec
@@ -222,11 +222,11 @@ class _Loop:
                 if partial is not None and number <= partial.n_batches:
                     if number > partial.in_all:
                         self._call(batch)
-                    partial.note(number, self._labels(batch))
+                    partial.note(number, batches.required_labels(self.adapter, self.spec, batch))
                     continue
                 self._evaluate(batch, f"batch {number}")
                 if partial is not None:
-                    partial.note(number, self._labels(batch))
+                    partial.note(number, batches.required_labels(self.adapter, self.spec, batch))
             if partial is not None:
                 about = {name: getattr(self, name) for name in _SAVED}
                 rows = {} if self.predictions is None else {"rows": self.predictions.kept}
@@ -263,7 +263,7 @@ class _Loop:
         )
 
     def _evaluate(self, batch: Any, where: str) -> None:
-        size = len(self._labels(batch))
+        size = len(batches.required_labels(self.adapter, self.spec, batch))
         if not size:
             return
         numbers, counted = self.share.take(self.n_given, size)
@@ -278,7 +278,7 @@ class _Loop:
             try:
                 self._count(batch, numbers, where)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 self._note_too_large(size, error, where)
             else:
@@ -312,7 +312,7 @@ class _Loop:
             try:
                 self._count(self._rows(batch, size, rows), numbers[rows.start : rows.stop], where)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 raise DataError(
                     f"half a batch ({middle} examples) does not fit the memory either",
@@ -346,14 +346,14 @@ class _Loop:
         with self._without_gradients():
             outputs = batches.in_full(self._forward(batch))
             take = getattr(self.adapter, "logits", batches.logits_of)
-            logits, labels = batches.in_full(take(outputs)), self._labels(batch)
+            logits, labels = batches.in_full(take(outputs)), batches.required_labels(self.adapter, self.spec, batch)
             if isinstance(logits, Tensor) and not logits.dim() and len(numbers) == 1:
                 logits = logits[None]  # a model that squeezes its outputs has squeezed a last batch of one
             self.metric_set.check(logits, labels, where)
             if not self.n_examples and batches.are_probabilities(logits, labels):
                 self.warnings.append(_PROBABILITIES)
             loss, losses = loss_of(self.adapter, outputs, batch, self.spec, len(numbers))
-            ids = self._ids(batch, numbers)
+            ids = batches.required_ids(self.adapter, batch, numbers.tolist())
             return Step(logits, labels, loss, losses, ids, numbers, where, batch)
 
     def _forward(self, batch: Any) -> Any:
@@ -367,7 +367,7 @@ class _Loop:
             try:
                 return self.adapter.forward(self.model, batch if given is None else given, self.spec)
             except RuntimeError as error:
-                if self.as_weights or _out_of_memory(error) or not _of_types(error):
+                if self.as_weights or out_of_memory(error) or not of_types(error):
                     raise
                 changed = batches.as_weights(batch, self.model)
                 if changed is None:
@@ -380,29 +380,6 @@ class _Loop:
         self.as_weights = True
         self.warnings.append("the model refuses the type of its inputs; they are given in the type of its weights")
         return outputs
-
-    def _labels(self, batch: Any) -> Any:
-        own = getattr(self.adapter, "labels", batches.labels_of)
-        labels = own(batch, self.spec)
-        of_images = isinstance(labels, list) and all(isinstance(one, Mapping) for one in labels)
-        if not isinstance(labels, Tensor) and not of_images:
-            raise DataError(
-                f"the adapter's labels are a {type(labels).__name__}", remedy="return a tensor (torch.as_tensor)"
-            )
-        if isinstance(labels, Tensor) and not labels.dim():
-            raise DataError(
-                "the labels are a single number: the loader gives examples, and no batches of them",
-                remedy="wrap the data set: torch.utils.data.DataLoader(dataset, batch_size=32)",
-            )
-        return labels
-
-    def _ids(self, batch: Any, numbers: NDArray[np.int64]) -> list[str]:
-        own = getattr(self.adapter, "ids", None)
-        named = own(batch) if own else None
-        ids = batches.ids_of(batch, numbers.tolist()) if named is None else [str(one) for one in named]
-        if len(ids) != len(numbers):
-            raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
-        return ids
 
 
 _PROBABILITIES = (
@@ -421,14 +398,3 @@ def _located(where: str) -> Iterator[None]:
         if error.where is not None:
             raise
         raise type(error)(error.what, where=where, remedy=error.remedy) from error
-
-
-def _of_types(error: RuntimeError) -> bool:
-    """Return whether a model has refused its inputs for their type; PyTorch has no exception of its own for that."""
-    said = str(error).lower()
-    return "dtype" in said or "scalar type" in said or ("type" in said and "should be the same" in said)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator has no exception of its own.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -139,3 +139,14 @@ def threads(number: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def of_types(error: RuntimeError) -> bool:
+    """Return whether a model has refused its inputs for their type; PyTorch has no exception of its own for that."""
+    said = str(error).lower()
+    return "dtype" in said or "scalar type" in said or ("type" in said and "should be the same" in said)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Return whether memory was short; the CPU's allocator has no exception of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
