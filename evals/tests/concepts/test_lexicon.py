@@ -345,6 +345,7 @@ def test_another_process_compiles_the_same_bytes(lexicon: Extractor, cache_dir: 
     assert (tmp_path / here.name).read_bytes() == here.read_bytes()
 
 
+@pytest.mark.slow
 def test_inheritance_and_course_are_found_on_request(lexicon: Extractor) -> None:
     """By default only phenotypes are; asked for by name, the other branches of HPO are too."""
     settings = {"vocabularies": ["hpo", "inheritance", "course"]}

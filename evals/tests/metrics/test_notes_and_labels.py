@@ -66,6 +66,7 @@ def measures(campaign: Campaign) -> dict[str, dict[str, float | None]]:
     return {case.case_id: dict(case.measures) for case in read_variant_and_cases(campaign.metrics_file("V0"))[1]}
 
 
+@pytest.mark.slow
 def test_a_reference_adds_measures_for_its_case_alone(replayed: Campaign, tmp_path: Path) -> None:
     """Cases without a note have them undefined; without any note there are none, and the signature stays."""
     campaign = copy_of(replayed, tmp_path / "data")
