@@ -125,7 +125,7 @@ def first_bytes(path: Path, number: int) -> bytes:
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Tell whether a file is there and holds exactly this; whatever cannot be read does not."""
+    """Return whether a file is there and holds exactly this; whatever cannot be read does not."""
     try:
         with open_regular(path) as stream:
             return os.fstat(stream.fileno()).st_size == len(content) and stream.read() == content
@@ -158,7 +158,7 @@ def natural_order(name: str) -> tuple[Sequence[str | int], str]:
 
 
 def is_plain(name: str) -> bool:
-    r"""Tell whether a name is that of something in a folder: relative, with `/`, and of no other meaning anywhere.
+    r"""Return whether a name is that of something in a folder: relative, with `/`, and of no other meaning anywhere.
 
     >>> [is_plain(name) for name in ("a", "V0/case-1", "", "/a", "../a", "a/./b", "a//b", "a/", "C:a", "a\\b", "a\0")]
     [True, True, False, False, False, False, False, False, False, False, False]

@@ -146,7 +146,7 @@ def walk(text: str, shell: Shell) -> Iterator[tuple[Shown, tuple[str, ...]]]:
 
 
 def matches(expected: tuple[str, ...], actual: tuple[str, ...]) -> bool:
-    """Tell whether the output is what is shown; a line `…` matches any number of lines.
+    """Return whether the output is what is shown; a line `…` matches any number of lines.
 
     >>> matches(("a", "…", "d"), ("a", "b", "c", "d")), matches(("a", "…"), ("b",)), matches((), ())
     (True, False, True)

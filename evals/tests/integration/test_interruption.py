@@ -75,7 +75,7 @@ def members(session: int) -> list[int]:
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Tell whether a condition comes to hold in time."""
+    """Return whether a condition comes to hold in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

@@ -204,7 +204,7 @@ def text_boxes(figure: Any) -> list[tuple[str, Any]]:
 
 
 def overlap(one: Any, other: Any) -> bool:
-    """Tell whether two boxes share more than an edge."""
+    """Return whether two boxes share more than an edge."""
     across = min(one.x1, other.x1) - max(one.x0, other.x0)
     up = min(one.y1, other.y1) - max(one.y0, other.y0)
     return bool(across > 0.5 and up > 0.5)

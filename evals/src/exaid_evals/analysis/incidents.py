@@ -120,7 +120,7 @@ def recovered_at(history: History, one: Anomaly, directions: Mapping[str, Direct
 
 
 def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
-    """Tell whether a fall lost most of what had been gained by then, as far as that stands above the noise.
+    """Return whether a fall lost most of what had been gained by then, as far as that stands above the noise.
 
     A loss has to have lost several times as much: it goes up and comes back with the learning rate, or after a batch.
     """
@@ -137,7 +137,7 @@ def _is_collapse(history: History, one: Anomaly, directions: Mapping[str, Direct
 
 
 def _is_glitch(history: History, one: Anomaly, back: float | None) -> bool:
-    """Tell whether a fall was over after two values at most of a longer series: no model learns anew so quickly."""
+    """Return whether a fall was over after two values at most of a longer series: no model learns anew so quickly."""
     steps = history.series[one.metric].clean.steps
     lasted = int(((steps >= one.step) & (steps < (one.step if back is None else back))).sum())
     return len(steps) >= _LONG and lasted <= 2
@@ -150,7 +150,7 @@ def _as_before(
     history: History,
     directions: Mapping[str, Direction],
 ) -> bool:
-    """Tell whether a loss rose as it did before, when it came back within twice the time that is left."""
+    """Return whether a loss rose as it did before, when it came back within twice the time that is left."""
     if one.kind not in _STEP_LIKE or one.severity not in ("high", "critical") or directions.get(one.metric) != "lower":
         return False
     left, size = _span(history) - one.step, abs(one.magnitude or 0.0)
@@ -164,7 +164,7 @@ def _as_before(
 
 
 def _is_regular(metric: str, anomalies: Sequence[Anomaly], back: Mapping[int, float | None], history: History) -> bool:
-    """Tell whether the falls of a metric come at regular distances and all pass: the n-th at n times the first."""
+    """Return whether the falls of a metric come at regular distances and all pass: the n-th at n times the first."""
     falls = [one for one in anomalies if one.metric == metric and one.kind in ("sudden_drop", "change_point")]
     steps: list[float] = []
     spacing = _APART * _span(history)
@@ -181,7 +181,7 @@ def _is_regular(metric: str, anomalies: Sequence[Anomaly], back: Mapping[int, fl
 
 
 def _late(one: Anomaly, history: History) -> bool:
-    """Tell whether a fall is so near the end that it could not have come back."""
+    """Return whether a fall is so near the end that it could not have come back."""
     return one.step > 0.85 * _span(history)
 
 
@@ -217,7 +217,7 @@ def incidents_of(
 
 
 def _joins(group: Sequence[Anomaly], end: float, one: Anomaly, together: float) -> bool:
-    """Tell whether an anomaly belongs to a group: it begins with it, or soon after of a metric that is not back yet."""
+    """Return whether an anomaly belongs to a group: it begins with it, or soon after in a metric not back yet."""
     if _apart(group, one):
         return False
     late = max((other.step for other in group if other.metric == one.metric), default=None)
@@ -238,7 +238,7 @@ def _is_echo(group: Sequence[Anomaly], one: Anomaly) -> bool:
 
 
 def _apart(group: Sequence[Anomaly], one: Anomaly) -> bool:
-    """Tell whether an anomaly is another story than a group: overfitting is slow, and begins where all is well."""
+    """Return whether an anomaly is another story than a group: overfitting is slow, and begins where all is well."""
     slow = ("overfitting_gap", "no_progress", "unscaled_start", "plateau", "oscillation")
     return (one.kind in slow) != (group[0].kind in slow)
 

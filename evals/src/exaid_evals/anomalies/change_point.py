@@ -271,7 +271,7 @@ def _refined(values: NDArray[np.float64], where: tuple[int, int, int], group: in
 
 
 def _has_trend(values: NDArray[np.float64]) -> bool:
-    """Tell whether values rise or fall by far more than their noise."""
+    """Return whether values rise or fall by far more than their noise."""
     import numpy as np
 
     if len(values) < 5:

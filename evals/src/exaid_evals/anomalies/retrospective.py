@@ -243,12 +243,12 @@ def _is_loss(metric: str) -> bool:
 
 
 def _is_term(metric: str) -> bool:
-    """Tell whether a name is that of one of several losses: words stand beside `loss` that name no part of the data."""
+    """Return whether a name is that of one of several losses: words stand beside `loss` that name no part of data."""
     return "loss" in words_of(metric) and len([one for one in words_of(metric) if split_of(one) is None]) > 1
 
 
 def _falls(part: MetricSeries) -> bool:
-    """Tell whether a series is a loss that loses a tenth and more from its first values to its last."""
+    """Return whether a series is a loss that loses a tenth and more from its first values to its last."""
     if len(part.clean.values) < 10 or not _is_loss(part.metric):
         return False
     first, last, _ = _ends(part.clean.values)
@@ -320,7 +320,7 @@ def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) 
 
 
 def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) -> bool:
-    """Tell whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k where one is logged."""
+    """Return whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k if it is logged."""
     import numpy as np
 
     accuracies = [
@@ -357,7 +357,7 @@ def _only_guesses(loss: float, series: Mapping[str, MetricSeries], metric: str) 
 
 
 def _all_low(series: Mapping[str, MetricSeries]) -> bool:
-    """Tell whether an accuracy, recall or the like is logged five times and more, and none is ever above a tenth."""
+    """Return whether an accuracy, recall or the like is logged five times and more, and none is ever above a tenth."""
     kinds = ("accuracy", "average_precision", "f1", "recall", "precision")
     found = [one.clean.values for name, one in series.items() if (entry := metric_named(name)) and entry.name in kinds]
     return max(map(len, found), default=0) >= 5 and all(

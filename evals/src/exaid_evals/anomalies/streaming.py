@@ -168,7 +168,7 @@ class SuddenDrop:
 
 
 def _certain(z: float, relative: float, metric: str) -> bool:
-    """Tell whether a single value is enough, by its z as a multiple of the least, and its share of the scale.
+    """Return whether a single value is enough, by its z as a multiple of the least, and its share of the scale.
 
     One of a validation metric, which is a mean over many items, says more than one of a batch.
     """

@@ -75,7 +75,7 @@ class Ledger:
             self._rewrite()
 
     def is_current(self, key: str, inputs: str, output: Path, hash_of: Callable[[Path], str] = sha256_file) -> bool:
-        """Tell whether `output` was made from `inputs` and is still what was written, as `hash_of` has it."""
+        """Return whether `output` was made from `inputs` and is still what was written, as `hash_of` has it."""
         recorded = self._entries.get(key)
         if recorded is None or recorded[0] != inputs or not is_stored(output):
             return False

@@ -49,7 +49,7 @@ class Redactor:
 
 
 def looks_secret(text: str) -> bool:
-    """Tell whether a text holds what is hardly anything but a key: what looks like one, with a long run of no words.
+    """Return whether a text holds what is hardly anything but a key: what looks like one, with a long run of no words.
 
     >>> [looks_secret(text) for text in ("sk-proj-0123456789abcdef", "gpt-4o-mini", "runs/sk-learn-results-2024-best")]
     [True, False, False]

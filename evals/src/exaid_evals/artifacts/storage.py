@@ -66,7 +66,7 @@ def open_stored(path: Path) -> BinaryIO:
 
 
 def is_stored(path: Path) -> bool:
-    """Tell whether there is a file, by itself or in a shard."""
+    """Return whether there is a file, by itself or in a shard."""
     return path.is_file() or path.name in packed(path.parent)
 
 
@@ -81,7 +81,7 @@ def stamp_of(path: Path) -> list[int] | None:
 
 
 def is_shard(name: str) -> bool:
-    """Tell whether a file is a shard by its name."""
+    """Return whether a file is a shard by its name."""
     return _SHARD.fullmatch(name) is not None
 
 

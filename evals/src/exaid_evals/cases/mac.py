@@ -94,7 +94,7 @@ def parse_presentation(text: str) -> dict[str, str]:
 
 
 def _is_sound(raw: object, number: int, problems: list[str]) -> bool:
-    """Tell whether a case can be read, and add what is wrong with it; `Cases[0]` is the file's first."""
+    """Return whether a case can be read, and add what is wrong with it; `Cases[0]` is the file's first."""
     if not isinstance(raw, dict):
         problems.append(f"Cases[{number}]: a {type(raw).__name__} where a case must stand")
         return False

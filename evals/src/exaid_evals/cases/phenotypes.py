@@ -164,7 +164,7 @@ _SPOKEN = {
 
 @cache
 def is_concrete(term: Term) -> bool:
-    """Tell whether a clinician would write the name into a case report."""
+    """Return whether a clinician would write the name into a case report."""
     return not _VAGUE.search(term.name) and len(term.name.split()) <= 6
 
 
@@ -210,20 +210,20 @@ def sex_of(names: list[str]) -> str | None:
 
 
 def occurs_in(term: Term, sex: str) -> bool:
-    """Tell whether a phenotype can be found in a patient of that sex."""
+    """Return whether a phenotype can be found in a patient of that sex."""
     return not (_MALE if sex == "female" else _FEMALE).search(term.name)
 
 
 def is_adult(names: list[str]) -> bool:
-    """Tell whether one of the phenotypes shows in adults only."""
+    """Return whether one of the phenotypes shows in adults only."""
     return any(_ADULT.search(name) for name in names)
 
 
 def is_young(disease: str, names: list[str]) -> bool:
-    """Tell whether the disease shows soon after birth, by its name or by two of its phenotypes."""
+    """Return whether the disease shows soon after birth, by its name or by two of its phenotypes."""
     return bool(_YOUNG.search(disease)) or sum(bool(_YOUNG.search(name)) for name in names) >= 2
 
 
 def is_child(names: list[str]) -> bool:
-    """Tell whether one of the phenotypes shows in childhood."""
+    """Return whether one of the phenotypes shows in childhood."""
     return any(_CHILD.search(name) for name in names)

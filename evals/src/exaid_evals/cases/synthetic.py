@@ -345,7 +345,7 @@ def _suited(seed: int, kept: list[tuple[Disease, list[Term]]]) -> Iterator[tuple
 
 
 def _gives_away(term: Term, disease: Disease) -> bool:
-    """Tell whether the phenotype is the disease by another name: some are named after what they show."""
+    """Return whether the phenotype is the disease by another name: some are named after what they show."""
     return term.name.casefold() in disease.name.casefold() or disease.name.casefold() in term.name.casefold()
 
 

@@ -106,7 +106,7 @@ def _show(analysis: Analysis) -> None:
 
 
 def _is_metric(name: str) -> bool:
-    """Tell whether a column may be a metric: no rate, no counter, no term that nobody minimises."""
+    """Return whether a column may be a metric: no rate, no counter, no term that nobody minimises."""
     from exaid_evals.runs.metric_names import role_of_column
 
     return role_of_column(name) in ("metric", "unknown")

@@ -43,7 +43,7 @@ def temporary_campaign() -> Iterator[Campaign]:
 
 
 def holds_cases_of(campaign: Campaign, expected: Expected) -> bool:
-    """Tell whether a campaign is the expected one, or was to be: of the same cases, simulated with the same seed."""
+    """Return whether a campaign is the expected one, or was to be: of the same cases, simulated with the same seed."""
     from exaid_evals.artifacts.manifest import read_manifest
 
     manifest = read_manifest(campaign.manifest_file)

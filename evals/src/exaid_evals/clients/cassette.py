@@ -259,7 +259,7 @@ def repair_records(
 
 
 def _is_one_member(path: Path) -> bool:
-    """Tell whether a cassette was rewritten since it last grew."""
+    """Return whether a cassette was rewritten since it last grew."""
     unpacker = zlib.decompressobj(_GZIP)
     with open_regular(path) as stream, contextlib.suppress(zlib.error):
         while not unpacker.eof and (packed := stream.read(1 << 14)):  # which unpacks to 16 MiB at most

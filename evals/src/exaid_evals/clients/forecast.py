@@ -113,7 +113,7 @@ class _Bound(BoundClient):
         return LLMResponse(text, usage, latency_ms=0)
 
     def may_ask_again(self, request: LLMRequest) -> bool:
-        """Tell whether a request whose answers could not be used was answered once more."""
+        """Return whether a request whose answers could not be used was answered once more."""
         recorder = self._outer.recorder
         return recorder is not None and recorder.find(self._keys.peek(canonical_request(request, self))) is not None
 

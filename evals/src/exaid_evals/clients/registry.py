@@ -25,7 +25,7 @@ _READ_NO_CONCEPTS = frozenset({"openai"})
 
 
 def reads_concepts(config: LLMConfig) -> bool:
-    """Tell whether a client may need a concept reader, for the sake of which a vocabulary would be loaded."""
+    """Return whether a client may need a concept reader, for the sake of which a vocabulary would be loaded."""
     return (config.recorded if config.client == REPLAY else config.client) not in _READ_NO_CONCEPTS
 
 

@@ -159,7 +159,7 @@ class _BoundRecording(BoundClient):
         return response
 
     def may_ask_again(self, request: LLMRequest) -> bool:
-        """Tell whether a request whose answers could not be used has been answered once more, or may be asked so."""
+        """Return whether a request whose answers could not be used has been answered once more, or may be asked so."""
         key = self._keys.peek(canonical_request(request, self))
         if self._recorder.find(key) is not None:
             return True
@@ -216,7 +216,7 @@ class ReplayClient:
         return known
 
     def knows(self, key: CallKey) -> bool:
-        """Tell whether a call was recorded."""
+        """Return whether a call was recorded."""
         return self._recorder.find(key) is not None
 
     def _missing(self, key: CallKey) -> str:
@@ -264,5 +264,5 @@ class _BoundReplay(BoundClient):
         return self._outer.answer(self._keys.next(canonical_request(request, self)))
 
     def may_ask_again(self, request: LLMRequest) -> bool:
-        """Tell whether a request whose answers could not be used was answered once more."""
+        """Return whether a request whose answers could not be used was answered once more."""
         return self._outer.knows(self._keys.peek(canonical_request(request, self)))

@@ -45,7 +45,7 @@ class Clock:
 
 
 def passes(status: int) -> bool:
-    """Tell whether a request that was answered with this HTTP status may be sent again."""
+    """Return whether a request that was answered with this HTTP status may be sent again."""
     return status in RETRIED_STATUS or 500 <= status <= 599
 
 

@@ -90,7 +90,7 @@ def _status_of_folder(path: str) -> Status:
 
 
 def is_settled(status: Sequence[Status], now_ns: int) -> bool:
-    """Tell whether every file was written well before now."""
+    """Return whether every file was written well before now."""
     return all(one is None or max(one[-3], one[-2]) < now_ns - _SETTLED_AFTER_NS for one in status)
 
 

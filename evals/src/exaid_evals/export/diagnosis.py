@@ -174,7 +174,7 @@ def _wide(aggregated: Mapping[str, Aggregate]) -> list[str]:
 
 
 def _is_share(name: str, aggregate: Aggregate) -> bool:
-    """Tell whether a metric lies between -1 and 1 by its nature; a spread of 0.1 milliseconds is nothing to report."""
+    """Return whether a metric lies between -1 and 1 by its nature; a spread of 0.1 milliseconds is no news."""
     within = aggregate.min is not None and aggregate.max is not None and aggregate.min >= -1 and aggregate.max <= 1
     return within and direction_of_name(name) == HIGHER
 

@@ -41,7 +41,7 @@ def variable_of(reference: str) -> str:
 
 
 def is_set(reference: str) -> bool:
-    """Tell whether the variable holds anything."""
+    """Return whether the variable holds anything."""
     return bool(os.environ.get(variable_of(reference)))
 
 
@@ -73,7 +73,7 @@ def literals(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _secret_text(text: str) -> bool:
-    """Tell whether a text holds an address, or `user:password@`; in one pass over it.
+    """Return whether a text holds an address, or `user:password@`; in one pass over it.
 
     >>> [_secret_text(text) for text in ("https://a", "by a:b@c", "a@b", ":b@c", "a: b@c")]
     [True, True, False, False, False]
@@ -85,7 +85,7 @@ def _secret_text(text: str) -> bool:
 
 
 def secret_in_keys(data: Any) -> bool:
-    """Tell whether an address or a password stands where a key belongs: messages name keys."""
+    """Return whether an address or a password stands where a key belongs: messages name keys."""
     if isinstance(data, Mapping):
         return any(_secret_text(str(key)) or secret_in_keys(value) for key, value in data.items())
     return False

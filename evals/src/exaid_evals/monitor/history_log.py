@@ -46,7 +46,7 @@ class HistoryLog:
         return self._folder / HISTORY
 
     def taken(self) -> bool:
-        """Tell whether another training writes this file; if not, it is this one's until it is closed."""
+        """Return whether another training writes this file; if not, it is this one's until it is closed."""
         try:
             self._own()
         except BlockingIOError:

@@ -250,7 +250,7 @@ class ExperimentConfig(Config):
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine.
+    """Return whether a host is this machine.
 
     >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "127.0.0.1.example.org")]
     [True, True, True, False]

@@ -141,7 +141,7 @@ def defects(here: Mapping[str, Path], wanted: Reference) -> list[Defect]:
 
 
 def is_same(path: Path, content: bytes) -> bool:
-    """Tell whether a file holds some content: byte for byte, or a PNG with the same pixels, however packed.
+    """Return whether a file holds some content: byte for byte, or a PNG with the same pixels, however packed.
 
     Raises:
         DataError: the file is a damaged PNG.

@@ -193,7 +193,7 @@ class Place:
 
     @property
     def empty(self) -> bool:
-        """Tell whether the table has no such number at all: nothing was measured for this row under this heading."""
+        """Return whether the table has no such number at all: nothing was measured for this row under this heading."""
         return self.row.cells[self.table.columns.index(self.column)] is None
 
     @property
@@ -249,7 +249,7 @@ def _names_row(row: Row, asked: str) -> bool:
 
 
 def _names_turned(row: Row, asked: str) -> bool:
-    """Tell whether the row is of the pair that is asked for, the other way round."""
+    """Return whether the row is of the pair that is asked for, the other way round."""
     keys = [key.casefold() for key in row.keys]
     parts = _parts(asked.casefold())
     return len(keys) > 2 and sorted(parts) == sorted(keys)

@@ -112,7 +112,7 @@ class Column:
 
     @property
     def left(self) -> bool:
-        """Tell whether its cells stand at the left, as words do."""
+        """Return whether its cells stand at the left, as words do."""
         return self.holds is Text
 
     @property
@@ -234,7 +234,7 @@ class Table:
 
     @property
     def stub(self) -> bool:
-        """Tell whether any row comes from simulated data."""
+        """Return whether any row comes from simulated data."""
         return any(row.stub for row in self.rows)
 
     @property

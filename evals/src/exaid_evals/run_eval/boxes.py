@@ -65,7 +65,7 @@ class CocoImages(Dataset[dict[str, Any]]):
 
 
 def is_coco(labels: Path | None) -> bool:
-    """Tell whether a file of labels has the form of COCO's annotations of boxes."""
+    """Return whether a file of labels has the form of COCO's annotations of boxes."""
     if labels is None or labels.suffix.lower() != ".json":
         return False
     found = read_json(labels)
@@ -76,7 +76,7 @@ _ANNOTATIONS = "give images (id, file_name), categories (id, name) and annotatio
 
 
 def _lies_in(folder: Path, name: str) -> bool:
-    """Tell whether a name of others is that of a file within the folder."""
+    """Return whether a name of others is that of a file within the folder."""
     try:
         return lies_in(folder / name, folder) and (folder / name).is_file()
     except (OSError, ValueError):  # too long, or with a null character

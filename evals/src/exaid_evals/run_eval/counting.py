@@ -47,11 +47,11 @@ class Counting(ABC):
             )
 
     def knows(self, name: str) -> bool:
-        """Tell whether a metric can be asked for."""
+        """Return whether a metric can be asked for."""
         return name in self.NAMES
 
     def wants(self, *names: str) -> bool:
-        """Tell whether one of these metrics is asked for by name."""
+        """Return whether one of these metrics is asked for by name."""
         return any(name in (self.config.metrics or ()) for name in names)
 
     def resampled(self, name: str, columns: int) -> Resampled | None:

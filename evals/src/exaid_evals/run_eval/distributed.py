@@ -147,7 +147,7 @@ def _samplers(loader: Any) -> list[Any]:
 
 
 def _divides(loader: Any) -> bool:
-    """Tell whether a loader's sampler, or its stream of examples, is divided among processes."""
+    """Return whether a loader's sampler, or its stream of examples, is divided among processes."""
     holders = [*_samplers(loader), getattr(loader, "dataset", None)]
     counts = [getattr(one, name, 1) for one in holders for name in ("num_replicas", "num_processes")]
     return any(isinstance(count, int) and count > 1 for count in counts)

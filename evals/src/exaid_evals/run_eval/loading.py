@@ -42,7 +42,7 @@ class Found:
 
 
 def is_of_a_library(name: str) -> bool:
-    """Tell whether a name is a model of a library or a file, and none of this package's or one's own."""
+    """Return whether a name is a model of a library or a file, and none of this package's or one's own."""
     return name.partition(":")[0] in _LIBRARIES or Path(name).suffix in _FILES
 
 

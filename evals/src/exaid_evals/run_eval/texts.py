@@ -268,7 +268,7 @@ _TABLES = frozenset({".csv", ".jsonl", ".parquet", ".tsv", ".txt"})
 
 
 def holds_texts(path: Path) -> bool:
-    """Tell whether a path is a file of texts, a folder of .txt files, or a data set that datasets has saved."""
+    """Return whether a path is a file of texts, a folder of .txt files, or a data set that datasets has saved."""
     if path.is_dir():
         held = {one.suffix for one in path.iterdir()}
         return _is_saved(path) or held == {".txt"}

@@ -297,7 +297,7 @@ class Format(ABC):
         raise DataError(what, where=str(source.path), remedy="give it one, or leave has_history out")
 
     def may_become(self, place: Path) -> bool:
-        """Tell whether a file that says nothing yet, or does not exist yet, may become a history of this format."""
+        """Return whether a file that says nothing yet, or does not exist yet, may become a history of this format."""
         return False
 
     def follow(self, source: Source) -> Follower | None:

@@ -267,7 +267,7 @@ class GrowingFile:
         return True
 
     def _replaced(self) -> bool:
-        """Tell whether another file has the name now; one that is renamed and not replaced yet may still grow."""
+        """Return whether another file has the name now; one that is renamed and not replaced yet may still grow."""
         assert self._stream is not None  # noqa: S101 - callers have opened it
         mine = os.fstat(self._stream.fileno())
         try:

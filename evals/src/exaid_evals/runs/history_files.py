@@ -46,7 +46,7 @@ class HistoryFile(Format):
     generic = True
 
     def claims(self, place: Path) -> bool:
-        """Tell whether such a file is named, or lies under a usual name in a folder; any other file may be anything."""
+        """Return whether such a file is named, or lies under a usual name in a folder; others may be anything."""
         if place.is_file():
             return suffix_of(place) in self.suffixes
         return self.file_in(place) is not None
@@ -102,7 +102,7 @@ class HistoryFile(Format):
             return None
 
     def measures(self, path: Path) -> bool:
-        """Tell whether a file of no usual name counts steps and holds a known metric."""
+        """Return whether a file of no usual name counts steps and holds a known metric."""
         return False
 
 
@@ -237,7 +237,7 @@ def leading_metric(metrics: Mapping[str, float | None], known: Mapping[str, Any]
 
 
 def is_beside(name: str) -> bool:
-    """Tell whether a column counts, times or sets the training rather than measuring what came of it."""
+    """Return whether a column counts, times or sets the training rather than measuring what came of it."""
     return is_no_metric(name) or role_of_column(name) in ("counter", "schedule", "system")
 
 

@@ -304,7 +304,7 @@ def split_of(name: str) -> Split | None:
 
 
 def is_validation(metric: str) -> bool:
-    """Tell whether a metric's name says that it was taken on data that the model does not learn from.
+    """Return whether a metric's name says that it was taken on data that the model does not learn from.
 
     >>> [is_validation(name) for name in ("val/loss", "metrics/recall(B)", "accuracy/top1", "train/mAP", "loss")]
     [True, True, True, False, False]

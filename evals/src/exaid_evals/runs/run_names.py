@@ -91,10 +91,10 @@ def position_of(folder: Path) -> Position:
 
 
 def is_fold(name: str) -> bool:
-    """Tell whether a folder's name is that of a fold."""
+    """Return whether a folder's name is that of a fold."""
     return _FOLD.match(name) is not None
 
 
 def is_trial(name: str) -> bool:
-    """Tell whether a folder's name is that of a trial."""
+    """Return whether a folder's name is that of a trial."""
     return _TRIAL.match(name) is not None

@@ -59,7 +59,7 @@ class ToolFile(Format):
     has_history = True
 
     def claims(self, place: Path) -> bool:
-        """Tell whether a file of this tool lies here, or in a folder of its own below."""
+        """Return whether a file of this tool lies here, or in a folder of its own below."""
         return next(self._runs(place), None) is not None
 
     def sources(self, place: Path) -> Sequence[Source]:
@@ -246,7 +246,7 @@ class ManyRuns(Format):
         """
 
     def claims(self, place: Path) -> bool:
-        """Tell whether such a file lies here."""
+        """Return whether such a file lies here."""
         return self.file_of(place) is not None
 
     def files_of(self, place: Path) -> list[Path]:

@@ -337,7 +337,7 @@ def _check_for(report: FileReport, record: dict[str, Any], surroundings: Surroun
 
 
 def _is_sound(report: FileReport, check: FileCheck | None, number: int, record: dict[str, Any]) -> bool:
-    """Tell whether a record is valid and of the file's kind, and add what is wrong with it."""
+    """Return whether a record is valid and of the file's kind, and add what is wrong with it."""
     try:
         compiled = compiled_for(record)
     except SchemaVersionError as error:

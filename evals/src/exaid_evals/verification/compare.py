@@ -199,7 +199,7 @@ def _names(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Tell whether two values are the same; of a hashed one, whether it is the hash of the other."""
+    """Return whether two values are the same; of a hashed one, whether it is the hash of the other."""
     if isinstance(left, Hashed) and isinstance(right, Hashed):
         return left == right
     if isinstance(left, Hashed) or isinstance(right, Hashed):

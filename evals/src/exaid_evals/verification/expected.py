@@ -122,7 +122,7 @@ class ExpectedSide:
 
 
 def is_expected(folder: Path) -> bool:
-    """Tell whether a folder holds what is kept of a campaign, rather than a campaign."""
+    """Return whether a folder holds what is kept of a campaign, rather than a campaign."""
     return (folder / CAMPAIGN_FILE).is_file()
 
 

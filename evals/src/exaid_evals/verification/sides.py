@@ -38,7 +38,7 @@ class Part:
 
 
 def has_parts(path: str) -> bool:
-    """Tell whether a file, by its name, is more than a picture."""
+    """Return whether a file, by its name, is more than a picture."""
     return path.endswith((*_JSON_LINES, ".json", ".csv", *_TEXTS))
 
 
@@ -198,7 +198,7 @@ def _kind(path: str) -> str:
 
 
 def made_from(path: str, other: str) -> bool:
-    """Tell whether a file is made from another one, directly or not.
+    """Return whether a file is made from another one, directly or not.
 
     >>> made_from("runs/V3/case-1.jsonl.gz", "traces/case-1.jsonl.gz")
     True
@@ -293,7 +293,7 @@ def stages_with_files(campaign: Campaign) -> tuple[Stage, ...]:
 
 
 def holds_export_of_others(campaign: Campaign) -> bool:
-    """Tell whether an export lies in the campaign's folder that is not of this campaign alone."""
+    """Return whether an export lies in the campaign's folder that is not of this campaign alone."""
     return not _is_own_export(campaign)
 
 

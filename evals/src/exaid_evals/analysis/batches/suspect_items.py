@@ -99,7 +99,7 @@ def badness(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.f
 
 
 def affected_batches(rows: Sequence[BatchRow], wanted: str | None = None) -> NDArray[np.bool_]:
-    """Tell which batches are worse than their neighbours: above the running mean of 15, for a trend makes none bad."""
+    """Return batches that are worse than their neighbours: above the running mean of 15, for a trend makes none bad."""
     values = badness(rows, wanted)
     known = np.isfinite(values)
     if known.sum() < 3:

@@ -81,7 +81,7 @@ def _onset(history: History, directions: Mapping[str, Direction], drop: Anomaly)
 
 
 def _sure(one: Anomaly, primary: str | None) -> bool:
-    """Tell whether an anomaly is a drop that a cause is looked for.
+    """Return whether an anomaly is a drop that a cause is looked for.
 
     A validation metric drifts, for it is taken on the same items every time: what comes suddenly counts, or is high. A
     training metric has heavy tails, for it is taken on other items every time: what lasts counts, or is high.
@@ -185,7 +185,7 @@ def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
 
 
 def _is_quiet(before: NDArray[np.float64], after: NDArray[np.float64], expected: float) -> bool:
-    """Tell whether all points after, as a whole, are as before, or worse by a small part of what was to be expected."""
+    """Return whether all points after, as a whole, are as before, or worse by little of what was to be expected."""
     error = _noise(before) * float(np.sqrt(np.pi / 2 * (1 / len(before) + 1 / len(after))))
     shift = float(np.median(after) - np.median(before))
     return shift < 3 * error or shift + 3 * error < _SMALL_PART * expected

@@ -123,7 +123,7 @@ def _growth(series: Series, step: float) -> float:
 
 
 def _follows(context: Context, series: Series, high: float, ratio: float) -> bool:
-    """Tell whether a norm rose because the loss did: a gradient that does harm is there before it, and larger."""
+    """Return whether a norm rose because the loss did: a gradient that does harm is there before it, and larger."""
     drop, train = context.onset.anomaly, context.onset.train
     low = context.window[0]
     moved = [] if train is None or train.undefined or train.z < 5 else [(train.relative, train.interval[1])]

@@ -58,7 +58,7 @@ def seed_keys(settings: Sequence[Mapping[str, Any]]) -> list[str | None]:
 
 
 def is_seed(key: str) -> bool:
-    """Tell whether a setting is called a seed."""
+    """Return whether a setting is called a seed."""
     return key.rpartition(".")[2].lower() in SEEDS
 
 
@@ -310,7 +310,7 @@ def _readable(text: str) -> str:
 
 
 def _again(place: str, history: History, read: Mapping[tuple[str, str], History]) -> bool:
-    """Tell whether a run has been read: from the file that a folder of the list holds, or the other way round."""
+    """Return whether a run has been read: from the file that a folder of the list holds, or the other way round."""
     # A run in the same place has another name and is another run, whatever it holds.
     return any(
         (place.startswith(other + os.sep) or other.startswith(place + os.sep)) and _same(known, history)

@@ -75,7 +75,7 @@ def run_final_mean(series: Series, statistic: Statistic, direction: Direction | 
 
 
 def ends_diverged(series: Series) -> bool:
-    """Tell whether a run diverged: half of its last fifth, or its last 5 points, are NaN or infinite, or it exploded.
+    """Return whether a run diverged: half of its last fifth, or its last 5 points, are NaN or infinite, or it exploded.
 
     A positive metric that improves downwards has exploded where it ends a thousand times above its first values, or a
     loss above 10⁹. What it had before is not a level that it ends at, and no test is needed to say that it is worse.
@@ -97,7 +97,7 @@ def _exploded(series: Series) -> bool:
 
 
 def ends_differ(steps: Sequence[float]) -> bool:
-    """Tell whether runs end at steps that differ by more than 5 %."""
+    """Return whether runs end at steps that differ by more than 5 %."""
     return max(steps) - min(steps) > 0.05 * min(map(abs, steps)) + 1e-9
 
 

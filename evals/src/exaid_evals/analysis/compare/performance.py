@@ -46,7 +46,7 @@ def lead_of(first: Performance, other: Performance, direction: Direction) -> Fin
 
 
 def separable(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> bool:
-    """Tell whether the first is better than another group for certain.
+    """Return whether the first is better than another group for certain.
 
     By the interval of the paired differences; where these have no spread, by whether the groups' own intervals overlap.
     """

@@ -89,7 +89,7 @@ def _against(ranking: Ranking) -> list[str]:
 
 
 def uneven(one: Performance, other: Performance) -> bool:
-    """Tell whether runs of two groups end at different steps, so that training for longer may be all that differs."""
+    """Return whether runs of two groups end at different steps, so that training for longer may be all that differs."""
     ends = (*one.last_step, *other.last_step)
     return one.basis != "cases" and ends_differ(ends)
 

@@ -63,7 +63,7 @@ class ImageCheck(ABC):
 
 
 def wide_edges(image: ImageFacts, settings: AuditSettings) -> bool:
-    """Tell whether there is little detail, and there are edges, and all of them are wide."""
+    """Return whether there is little detail, and there are edges, and all of them are wide."""
     sharpness, steepness = image.measure("sharpness"), image.measure("edge_steepness")
     if sharpness is None or steepness is None:
         return False

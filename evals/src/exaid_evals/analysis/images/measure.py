@@ -148,7 +148,7 @@ def _range_of(values: Any, *, floats: bool) -> tuple[float, float]:
 
 
 def _ends(form: str | None, data: bytes) -> bool:
-    """Tell whether a file holds its format's end: a decoder may have all pixels it asked for and miss the rest."""
+    """Return whether a file holds its format's end: a decoder may have all pixels it asked for and miss the rest."""
     if form == "JPEG":
         return b"\xff\xd9" in data[-65536:]
     if form == "PNG":

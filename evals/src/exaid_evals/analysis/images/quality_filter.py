@@ -38,7 +38,7 @@ class ImageQuality:
 
     @property
     def acceptable(self) -> bool:
-        """Tell whether nothing is wrong."""
+        """Return whether nothing is wrong."""
         return not self.findings
 
     def __getitem__(self, key: str) -> Any:
@@ -149,7 +149,7 @@ class ImageQualityFilter:
         return batch
 
     def _has_detail(self, finding: Finding, facts: ImageFacts) -> bool:
-        """Tell whether an image that is called blurred is above the Laplacian that was asked for."""
+        """Return whether an image that is called blurred is above the Laplacian that was asked for."""
         if finding.check != "blurred" or self._least_laplacian is None:
             return False
         return (facts.measure("laplacian") or 0.0) >= self._least_laplacian

@@ -77,7 +77,7 @@ class Skew:
 
     @property
     def is_document(self) -> bool:
-        """Tell whether this is text or the like: straight lines of many separate marks on plain ground."""
+        """Return whether this is text or the like: straight lines of many separate marks on plain ground."""
         return self.angle is not None
 
     @property
@@ -90,7 +90,7 @@ class Skew:
 
     @property
     def stands_upright(self) -> bool | None:
-        """Tell whether a document's lines run from top to bottom; None where that cannot be told.
+        """Return whether a document's lines run from top to bottom; None where that cannot be told.
 
         A grid of marks has lines both ways: so it is told only of dark marks on light ground, one way far ahead.
         """

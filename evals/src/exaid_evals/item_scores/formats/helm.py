@@ -28,7 +28,7 @@ class HelmInstances(LogFormat):
     name = "helm"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether it has the name that HELM gives."""
+        """Return whether it has the name that HELM gives."""
         return path.name == _STATS
 
     def read(self, path: Path) -> Sequence[Log]:

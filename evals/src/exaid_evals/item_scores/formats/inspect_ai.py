@@ -26,7 +26,7 @@ class InspectLogs(LogFormat):
     name = "inspect_ai"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether it is a log."""
+        """Return whether it is a log."""
         return InspectFormat().claims(path)
 
     def read(self, path: Path) -> Sequence[Log]:

@@ -25,7 +25,7 @@ class LmEvalSamples(LogFormat):
     name = "lm_eval"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether its first line is a sample."""
+        """Return whether its first line is a sample."""
         if path.suffix not in (".jsonl", ".json"):
             return False
         return _BEGINNING.match(first_bytes(path, 256)) is not None

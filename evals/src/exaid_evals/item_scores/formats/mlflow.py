@@ -31,7 +31,7 @@ class MlflowTable(LogFormat):
     name = "mlflow"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether a JSON file begins as a data frame, or a CSV has a column of inputs."""
+        """Return whether a JSON file begins as a data frame, or a CSV has a column of inputs."""
         beginning = first_bytes(path, 4096)
         if path.suffix == ".csv":
             return _HEADER.search(beginning.split(b"\n")[0] + b"\n") is not None

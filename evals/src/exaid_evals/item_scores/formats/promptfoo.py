@@ -25,7 +25,7 @@ class PromptfooOutput(LogFormat):
     name = "promptfoo"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether it is an object that begins as such a file."""
+        """Return whether it is an object that begins as such a file."""
         if path.suffix != ".json":
             return False
         beginning = first_bytes(path, _BYTES)

@@ -21,7 +21,7 @@ class RunEvalPredictions(LogFormat):
     name = "run_eval"
 
     def claims(self, path: Path) -> bool:
-        """Tell whether a CSV file names predictions in its header."""
+        """Return whether a CSV file names predictions in its header."""
         if path.suffix != ".csv":
             return False
         header = first_bytes(path, 4096).split(b"\n")[0].lower()

@@ -84,7 +84,7 @@ class _PrivateAddressError(OSError):
 
 
 def _is_outside(address: str) -> bool:
-    """Tell whether an address is one of the public internet.
+    """Return whether an address is one of the public internet.
 
     >>> [_is_outside(one) for one in ("8.8.8.8", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fd00::1")]
     [True, False, False, False, False]

@@ -68,7 +68,7 @@ class Ranking:
 
 
 def is_over(one: Anomaly, latest: Mapping[str, float]) -> bool:
-    """Tell whether the metric has come back half of the way, or is finite again.
+    """Return whether the metric has come back half of the way, or is finite again.
 
     Args:
         one: a drop, a divergence, or a value that was not finite.
@@ -123,7 +123,7 @@ class Alarm:
             self.pending = max(asking, key=lambda one: SEVERITIES.index(one.severity))
 
     def spoils(self, anomalies: Sequence[Anomaly]) -> bool:
-        """Tell whether the state of this step is none to come back to.
+        """Return whether the state of this step is none to come back to.
 
         A metric other than the ranking one that is NaN says nothing about the weights, which are looked at themselves.
         """

@@ -129,7 +129,7 @@ class ActionOutcome:
         return median(self.after) if self.after else None
 
     def worse(self, tolerance: float) -> bool:
-        """Tell whether the median after is worse than that before.
+        """Return whether the median after is worse than that before.
 
         By more than `tolerance` of the level, and by more than twice the noise of the values before, as far as those
         say anything about it: 1.4826 · MAD, from three values on.

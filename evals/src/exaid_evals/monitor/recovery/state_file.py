@@ -80,7 +80,7 @@ def _format() -> Any:
 
 
 def is_tensor(value: Any) -> bool:
-    """Tell whether a value is one of PyTorch's tensors."""
+    """Return whether a value is one of PyTorch's tensors."""
     torch = sys.modules.get("torch")  # where there is a tensor, PyTorch has been imported
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -230,7 +230,7 @@ class Soundness:
                 self._infinite[path] = infinite
 
     def holds(self, state: Any) -> bool:
-        """Tell whether a state holds no NaN, and no infinity where there was none."""
+        """Return whether a state holds no NaN, and no infinity where there was none."""
         return all(self._sound(path, leaf) for path, leaf in _leaves(state, ()))
 
     def _sound(self, path: Path, leaf: Any) -> bool:

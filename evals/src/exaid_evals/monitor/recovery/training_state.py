@@ -17,7 +17,7 @@ lasts until their next step. Measured with PyTorch, see test_torch.py; the other
 
 
 def recomputes(scheduler: Any) -> bool:
-    """Tell whether a scheduler's next step undoes a learning rate that was lowered."""
+    """Return whether a scheduler's next step undoes a learning rate that was lowered."""
     return any(kind.__name__ in RECOMPUTING for kind in type(scheduler).__mro__)
 
 
@@ -35,7 +35,7 @@ def set_base_rates(scheduler: Any, values: list[float]) -> None:
 
 
 def has_schedule(optimizer: Any) -> bool:
-    """Tell whether a scheduler was made for an optimiser: it notes the rate with which it began in each group."""
+    """Return whether a scheduler was made for an optimiser: it notes the rate with which it began in each group."""
     groups = getattr(optimizer, "param_groups", None)
     return isinstance(groups, list) and any("initial_lr" in group for group in groups)
 
@@ -223,7 +223,7 @@ class TrainingState:
                 raise DataError(f"is of {kind}, and here is {mine}", where=f"checkpoint: {name}", remedy=remedy)
 
     def finite(self) -> bool:
-        """Tell whether the model's state holds no NaN, and no infinity that it did not begin with."""
+        """Return whether the model's state holds no NaN, and no infinity that it did not begin with."""
         return self._soundness.holds({"model": self._model.state_dict()})
 
     def sound(self) -> bool:
@@ -258,7 +258,7 @@ class TrainingState:
 
 
 def _is_rate(value: Any) -> bool:
-    """Tell whether an attribute is a number, or an array or tensor that holds one and may be written to."""
+    """Return whether an attribute is a number, or an array or tensor that holds one and may be written to."""
     if isinstance(value, Real):
         return not isinstance(value, bool)
     return getattr(value, "ndim", None) == 0 and (hasattr(value, "fill_") or hasattr(value, "fill"))

@@ -75,7 +75,7 @@ class ClassificationMetrics(Counting):
         self._confusion: Confusion | None = None
 
     def knows(self, name: str) -> bool:
-        """Tell whether a metric can be asked for: any top-k accuracy, too."""
+        """Return whether a metric can be asked for: any top-k accuracy, too."""
         return super().knows(name) or _TOP.fullmatch(name) is not None
 
     @property

@@ -211,7 +211,7 @@ class Checked:
 
 
 def _in_a_row(labels: list[str]) -> bool:
-    """Tell whether labels are whole numbers without a gap."""
+    """Return whether labels are whole numbers without a gap."""
     if not all(label.isdecimal() for label in labels):
         return False
     return [int(label) for label in labels] == [*range(int(labels[0]), int(labels[0]) + len(labels))]

@@ -14,7 +14,7 @@ _TABLES = ("experiments", "runs", "latest_metrics", "params", "tags")
 
 
 def is_store(path: Path) -> bool:
-    """Tell whether a file is a database in which MLflow's tables are."""
+    """Return whether a file is a database in which MLflow's tables are."""
     return is_database(path, _TABLES)
 
 

@@ -52,7 +52,7 @@ class MlflowRun:
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is a run: `meta.yaml` beside `metrics/` or `params/`."""
+    """Return whether a folder is a run: `meta.yaml` beside `metrics/` or `params/`."""
     return (folder / META).is_file() and any((folder / name).is_dir() for name in ("metrics", "params", "tags"))
 
 

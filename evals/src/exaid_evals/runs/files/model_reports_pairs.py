@@ -210,7 +210,7 @@ def metrics_of(report: Report) -> dict[str, float | None]:
 
 
 def _is_settled(warning: str, metrics: Report, text: Report) -> bool:
-    """Tell whether a warning says that a share was read as per cent, and the text, which has the sign, agrees."""
+    """Return whether a warning says that a share was read as per cent, and the text, which has the sign, agrees."""
     if not warning.endswith(PER_CENT) or metrics.accuracy is None or text.accuracy is None:
         return False
     return abs(metrics.accuracy - text.accuracy) <= text.digits["accuracy"] + 1e-9

@@ -110,7 +110,7 @@ class _Reading:
         return self._report
 
     def _is_first(self, key: str, number: Written) -> bool:
-        """Tell whether nothing has been taken for a name, and say where what was taken is something else."""
+        """Return whether nothing has been taken for a name, and say where what was taken is something else."""
         shown = f"{number.text}{number.unit}"
         if key not in self._first:
             self._first[key] = shown

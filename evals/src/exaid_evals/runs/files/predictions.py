@@ -271,7 +271,7 @@ class Layout:
     score_names: list[str]
 
     def scores_are_last(self, width: int) -> bool:
-        """Tell whether the scores, of all of that many columns, are the last ones, in order."""
+        """Return whether the scores, of all of that many columns, are the last ones, in order."""
         n = len(self.scores)
         return 0 < n < width and self.scores == [*range(width - n, width)]
 

@@ -175,7 +175,7 @@ def fits_by_position(
     predicted: NDArray[np.int32],
     warnings: list[str],
 ) -> bool:
-    """Tell whether numbered columns stand in the order of the sorted classes; warn where they do not.
+    """Return whether numbered columns stand in the order of the sorted classes; warn where they do not.
 
     They do where the column of the highest score is that of the predicted class for most items, and no predicted class
     has its highest scores more often in another column.

@@ -17,7 +17,7 @@ _MOST_STEPS = 200_000_000  # of SQLite's machine: what a million runs need, and 
 
 
 def is_database(path: Path, tables: Sequence[str]) -> bool:
-    """Tell whether a file is a database in which some tables are."""
+    """Return whether a file is a database in which some tables are."""
     if first_bytes(path, len(MAGIC)) != MAGIC:
         return False
     try:

@@ -63,7 +63,7 @@ _SHARES = (*PER_CLASS, *(name for name in _DISPLAYED if name.startswith(("macro_
 
 
 def is_share(name: str) -> bool:
-    """Tell whether a metric, by its standard name, lies between -1 and 1.
+    """Return whether a metric, by its standard name, lies between -1 and 1.
 
     >>> is_share("macro_recall"), is_share("top5_accuracy"), is_share("loss")
     (True, True, False)
@@ -82,7 +82,7 @@ def display_name(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_no_metric(written: str) -> bool:
-    """Tell whether a number beside metrics is a setting or a count by its name: scripts write everything into one file.
+    """Return whether a number beside metrics is a setting or a count by its name: scripts write all into one file.
 
     >>> [is_no_metric(name) for name in ("epoch", "best_epoch", "lr", "n_samples", "val/batch_size", "seed")]
     [True, True, True, True, True, True]

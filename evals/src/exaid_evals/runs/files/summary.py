@@ -122,7 +122,7 @@ def _line(value: Any) -> str | None:
 
 @lru_cache(maxsize=4096)
 def is_incidental(key: str) -> bool:
-    """Tell whether a setting seeds, names, places or times a run: it differs between runs that are made alike.
+    """Return whether a setting seeds, names, places or times a run: it differs between runs that are made alike.
 
     >>> [is_incidental(key) for key in ("seed", "run_name", "output_dir", "timestamp", "device", "name", "git_hash")]
     [True, True, True, True, True, True, True]
@@ -140,7 +140,7 @@ def is_incidental(key: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_code_version(key: str) -> bool:
-    """Tell whether a setting says from which version of its code a run was made.
+    """Return whether a setting says from which version of its code a run was made.
 
     >>> [is_code_version(key) for key in ("git_hash", "git.commit", "code_version", "hash", "git_branch")]
     [True, True, True, False, False]
@@ -204,7 +204,7 @@ def seed_in(config: Mapping[str, Any]) -> int | None:
 
 
 def is_seed(name: str) -> bool:
-    """Tell whether a setting of a name is a seed.
+    """Return whether a setting of a name is a seed.
 
     >>> is_seed("Random_Seed"), is_seed("seed_everything"), is_seed("seeds")
     (True, True, False)

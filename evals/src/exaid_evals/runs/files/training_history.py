@@ -69,7 +69,7 @@ def training_of(columns: Mapping[str, Sequence[float | None]], config: Mapping[s
 
 
 def may_stop_early(config: Mapping[str, Any]) -> bool:
-    """Tell whether a configuration names a rule that ends training early.
+    """Return whether a configuration names a rule that ends training early.
 
     The patience of a learning-rate scheduler is none.
 

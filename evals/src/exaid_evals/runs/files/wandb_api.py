@@ -150,7 +150,7 @@ class WandbServer:
         return f": {self._messages(errors)}" if errors else ""
 
     def _trouble(self, error: Exception) -> Exception:
-        """Tell what went wrong by kind: the message of an error may repeat a proxy's password."""
+        """Return what went wrong by kind: the message of an error may repeat a proxy's password."""
         reason = getattr(error, "reason", None)
         inner = reason if isinstance(reason, BaseException) else error
         if isinstance(inner, ssl.SSLCertVerificationError):

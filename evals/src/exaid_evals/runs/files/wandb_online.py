@@ -25,7 +25,7 @@ _BROKEN = ("crashed", "failed", "killed", "preempted", "preempting")
 
 
 def is_online(run_name: str, environment: Mapping[str, str] | None = None) -> bool:
-    """Tell whether a name is one of a run on a server, taken together with the environment.
+    """Return whether a name is one of a run on a server, taken together with the environment.
 
     That is `entity/project/run`, also with `runs/` before the run as in its address; `project/run` where
     `WANDB_ENTITY` or a key tells the entity; and `run` where `WANDB_PROJECT` names the project as well.

@@ -34,7 +34,7 @@ class CampaignFormat(Format):
     own_folder = "exports"
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether the folder holds metrics of a campaign."""
+        """Return whether the folder holds metrics of a campaign."""
         return bool(_metrics_files(Campaign(folder)))
 
     def read(self, source: Source, name: str) -> Run:

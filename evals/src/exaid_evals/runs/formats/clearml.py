@@ -33,7 +33,7 @@ class ClearmlFormat(Format):
     grows = False
 
     def claims(self, place: Path) -> bool:
-        """Tell whether a session lies here, or in the folder of sessions."""
+        """Return whether a session lies here, or in the folder of sessions."""
         return bool(_sessions(place))
 
     def sources(self, place: Path) -> Sequence[Source]:

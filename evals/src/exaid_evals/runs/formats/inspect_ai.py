@@ -28,7 +28,7 @@ class InspectFormat(Format):
     name = "inspect_ai"
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a log lies here."""
+        """Return whether a log lies here."""
         return bool(_logs_in(folder))
 
     def sources(self, folder: Path) -> Sequence[Source]:

@@ -42,7 +42,7 @@ class LmEvalFormat(Format):
     name = "lm_eval"
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a results file lies here, or in a folder for each model below."""
+        """Return whether a results file lies here, or in a folder for each model below."""
         return bool(_results_in(folder))
 
     def sources(self, folder: Path) -> Sequence[Source]:

@@ -38,7 +38,7 @@ class MappingFormat(Format):
             self._mapping = load_mapping(self.settings.mapping)
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether any file that the mapping names lies in a run below; who gives a mapping means it."""
+        """Return whether any file that the mapping names lies in a run below; who gives a mapping means it."""
         if self._mapping is None:
             return False
         if folder.is_file():

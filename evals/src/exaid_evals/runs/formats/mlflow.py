@@ -33,7 +33,7 @@ class MlflowFormat(Format):
         self._stores: dict[Path, dict[str, Path | str]] = {}
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a run, an experiment, a store or a folder with one lies here, or is a store's database."""
+        """Return whether a run, an experiment, a store or a folder with one lies here, or is a store's database."""
         if folder.is_file():
             return mlflow_database.is_store(folder)
         return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)

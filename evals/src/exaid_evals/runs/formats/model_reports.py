@@ -37,7 +37,7 @@ class ModelReportsFormat(Format):
         self._lacking: dict[Path, dict[str, list[str]]] = {}
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a report lies in a folder `reports` not far below."""
+        """Return whether a report lies in a folder `reports` not far below."""
         return folder.is_dir() and has_reports(folder)
 
     def sources(self, folder: Path) -> Sequence[Source]:

@@ -105,7 +105,7 @@ class JsonFormat(HistoryFile):
 
     @staticmethod
     def _fits(path: Path) -> bool:
-        """Tell whether there is a list of numbers, or of objects with numbers; of a large file by its beginning."""
+        """Return whether there is a list of numbers, or of objects with numbers; of a large file by its beginning."""
         if not _SHAPES.match(head(path)):
             return False
         try:
@@ -121,7 +121,7 @@ class JsonFormat(HistoryFile):
 
 
 def _holds_lists(value: Any) -> bool:
-    """Tell whether a value of a JSON is a mapping of names to lists: `{"train": {"loss": […]}}`."""
+    """Return whether a value of a JSON is a mapping of names to lists: `{"train": {"loss": […]}}`."""
     return isinstance(value, dict) and any(isinstance(one, list) for one in value.values())
 
 

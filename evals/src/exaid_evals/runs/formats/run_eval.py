@@ -27,7 +27,7 @@ class RunEvalFormat(Format):
     name = "run_eval"
 
     def claims(self, place: Path) -> bool:
-        """Tell whether an evaluation without a training lies here."""
+        """Return whether an evaluation without a training lies here."""
         return not os.path.isfile(f"{place}/summary.json") and bool(_splits(place))  # noqa: PTH113 - of many folders
 
     def inputs(self, source: Source) -> Sequence[Path] | None:

@@ -99,7 +99,7 @@ class SacredFormat(ToolFile):
     step = "step"
 
     def claims(self, place: Path) -> bool:
-        """Tell whether a run, or a folder of them, lies here; any tool may write a `run.json`."""
+        """Return whether a run, or a folder of them, lies here; any tool may write a `run.json`."""
         first = next(self._runs(place), None)
         return first is not None and (first / "config.json").is_file()
 

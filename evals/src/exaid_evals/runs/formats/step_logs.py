@@ -119,7 +119,7 @@ class TextLogFormat(ToolFile):
             yield {**steps, **values} if alone else values
 
     def _begins_so(self, path: Path) -> bool:
-        """Tell whether two lines of the beginning, with steps of their own, hold a metric."""
+        """Return whether two lines of the beginning, with steps of their own, hold a metric."""
         lines = _printed(head(path).decode("utf-8", "replace").splitlines())
         measured = (line for line in lines if any(role_of_column(name) == "metric" for name in line[1]))
         return len({str(steps or values) for steps, values in itertools.islice(measured, 50)}) > 1

@@ -34,7 +34,7 @@ class TensorBoardFormat(Format):
     has_history = True
 
     def claims(self, place: Path) -> bool:
-        """Tell whether event files lie there or a few folders below."""
+        """Return whether event files lie there or a few folders below."""
         return bool(_runs(place))
 
     def sources(self, place: Path) -> Sequence[Source]:

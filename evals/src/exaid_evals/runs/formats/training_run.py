@@ -40,7 +40,7 @@ class TrainingRunFormat(Format):
     name = "training_run"
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether any of a training run's own files is here; which of them lack is for `read` to say."""
+        """Return whether any of a training run's own files is here; which of them lack is for `read` to say."""
         top = str(folder)
         # A summary alone is what many tools write, so it needs a folder of the usual name.
         return any(os.path.isfile(f"{top}/{name}") for name in _OWN) or (  # noqa: PTH113 - for every folder of many
@@ -177,10 +177,10 @@ class MembersFormat(Format):
 
     @abstractmethod
     def is_member(self, name: str) -> bool:
-        """Tell whether a folder's name is that of a member."""
+        """Return whether a folder's name is that of a member."""
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether the folder has a member."""
+        """Return whether the folder has a member."""
         return next(self._members(folder), None) is not None
 
     def sources(self, folder: Path) -> Sequence[Source]:
@@ -224,7 +224,7 @@ class FoldsFormat(MembersFormat):
     name = "folds"
 
     def is_member(self, name: str) -> bool:
-        """Tell whether a folder's name is that of a fold."""
+        """Return whether a folder's name is that of a fold."""
         return is_fold(name)
 
 
@@ -234,7 +234,7 @@ class TrialsFormat(MembersFormat):
     name = "trials"
 
     def is_member(self, name: str) -> bool:
-        """Tell whether a folder's name is that of a trial."""
+        """Return whether a folder's name is that of a trial."""
         return is_trial(name)
 
     def _members(self, folder: Path) -> Iterator[Path]:
@@ -266,11 +266,11 @@ class ResultsFoldersFormat(MembersFormat):
         self._folds = FoldsFormat(settings)
 
     def is_member(self, name: str) -> bool:
-        """Tell whether a folder's name is that of a run."""
+        """Return whether a folder's name is that of a run."""
         return name.startswith(_RESULTS)
 
     def claims(self, place: Path) -> bool:
-        """Tell whether any such folder holds a run: others may be called so too."""
+        """Return whether any such folder holds a run: others may be called so too."""
         return any(self._of_run.claims(member) or self._folds.claims(member) for member in self._members(place))
 
     def sources(self, place: Path) -> Sequence[Source]:
@@ -288,5 +288,5 @@ def _number(name: str) -> int:
 
 
 def _is_results(name: str) -> bool:
-    """Tell whether a trial's folder is called so: the first one is `results`, and later ones have a number."""
+    """Return whether a trial's folder is called so: the first one is `results`, and later ones have a number."""
     return name == "results" or name.startswith("results_")

@@ -33,7 +33,7 @@ class WandbFormat(Format):
     has_history = True
 
     def claims(self, folder: Path) -> bool:
-        """Tell whether a run of W&B, or a folder of them, lies here."""
+        """Return whether a run of W&B, or a folder of them, lies here."""
         return _is_run(folder) or bool(_runs_in(folder))
 
     def sources(self, folder: Path) -> Sequence[Source]:

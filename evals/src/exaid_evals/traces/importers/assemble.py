@@ -42,7 +42,7 @@ class Casting:
     explicit: bool = False
 
     def silenced(self, utterance: Utterance) -> bool:
-        """Tell whether the user has said to leave out this speaker."""
+        """Return whether the user has said to leave out this speaker."""
         return utterance.speaker in self.agents and self.agents[utterance.speaker] is None
 
     def objection(self, utterance: Utterance) -> tuple[str, str, str] | None:

@@ -78,7 +78,7 @@ def outputs_of(span: Span, reading: Reading) -> list[Part]:
 
 
 def found_in_attributes(span: Span, names: tuple[str, ...]) -> bool:
-    """Tell whether the span's own attributes hold messages, which events would only repeat."""
+    """Return whether the span's own attributes hold messages, which events would only repeat."""
     return any(name in span.attributes for name in names)
 
 

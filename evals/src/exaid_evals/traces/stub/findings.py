@@ -296,7 +296,7 @@ def short_forms(text: str) -> dict[str, str]:
 
 
 def _covered(key: str, found: Mapping[str, Finding]) -> bool:
-    """Tell whether another phrase names the same: the one that the glossary knows, else the longer one."""
+    """Return whether another phrase names the same: the one that the glossary knows, else the longer one."""
     if key in ENTRIES:
         return False
     words = key.split()
