@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.json_text import json_object
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import secret_in_keys
+from timing import growth
 from torture.encodings import ENCODINGS
 
 KEY = "sk-planted/+key=0123456789"
@@ -39,17 +39,18 @@ def test_every_way_of_writing_a_secret_is_found(secret: str, encoding: str) -> N
     assert Redactor([secret]).stored(f"it is {written}, you see") == f"it is {REDACTED}, you see"
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("pump", ["s", "sk-", "\\", "%25", "&amp;", "bearer ", "a:", "```x\n", '"', "AIza", "eyJ"])
 def test_no_text_takes_long(pump: str) -> None:
     """200 kB of whatever leads a pattern astray: of keys, of addresses in configurations, of fences in answers."""
-    text = (pump * 200_000)[:200_000]
-    started = time.process_time()
-    Redactor([KEY]).shown(text)
-    secret_in_keys({text: 1})
-    with pytest.raises(ValueError, match="not JSON"):
-        json_object(text)
-    assert time.process_time() - started < 10
+
+    def seen(length: int) -> None:
+        text = (pump * length)[:length]
+        Redactor([KEY]).shown(text)
+        secret_in_keys({text: 1})
+        with pytest.raises(ValueError, match="not JSON"):
+            json_object(text)
+
+    assert growth(seen, 20_000, times=10) < 40
 
 
 @pytest.mark.parametrize(

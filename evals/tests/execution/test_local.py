@@ -84,16 +84,19 @@ def test_a_dead_worker_is_an_error_with_a_remedy() -> None:
         list(Processes(2).map_ordered(partial(Failing, die=True), ITEMS))
 
 
-def _die_on_the_last(item: int) -> int:
+def _die_on_the_last(folder: Path, item: int) -> int:
     if item == ITEMS[-1]:
-        time.sleep(0.5)  # the other worker is long done with what it had
+        while len(list(folder.iterdir())) < len(ITEMS) - 1:
+            time.sleep(0.02)
+        time.sleep(0.5)  # the other worker is done, and hands over what it had
         os._exit(1)
+    (folder / str(item)).touch()
     return item
 
 
-def test_what_was_done_before_a_worker_died_is_kept() -> None:
+def test_what_was_done_before_a_worker_died_is_kept(tmp_path: Path) -> None:
     """Results that were there before the death reach the caller before the error does."""
-    results = Processes(2).map_ordered(partial(partial, _die_on_the_last), ITEMS)
+    results = Processes(2).map_ordered(partial(partial, _die_on_the_last, tmp_path), ITEMS)
     assert [item for item, _ in itertools.islice(results, len(ITEMS) - 1)] == ITEMS[:-1]
     with pytest.raises(ExaidError, match="a worker process died"):
         next(results)
