@@ -19,8 +19,8 @@ from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import consolidate
-from exaid_evals.export.writers import csv_runs
-from exaid_evals.export.writers.write import write_export
+from exaid_evals.export.tables import runs_csv
+from exaid_evals.export.write import write_export
 from exaid_evals.metrics.records import CaseMetrics, Estimate, MadeFrom, VariantMetrics, write_metrics
 from exaid_evals.metrics.runs import runs_on_disk
 from exaid_evals.runs.base import Run
@@ -212,7 +212,7 @@ def test_an_unknown_primary_metric_is_refused(tmp_path: Path) -> None:
 def test_no_cell_is_a_formula(name: str) -> None:
     """A run whose name a spreadsheet would calculate is written as text."""
     export = consolidate([Run(name, "test", {"loss": -1.5})])
-    row = next(iter(csv.DictReader(csv_runs.render(export).splitlines())))
+    row = next(iter(csv.DictReader(runs_csv(export).splitlines())))
     assert (row["run"], row["loss"]) == (f"'{name}", "-1.5")
 
 

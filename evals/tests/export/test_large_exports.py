@@ -16,8 +16,8 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import DataError
+from exaid_evals.export import write
 from exaid_evals.export.run_record import STAND_IN, named_text, record_text, run_record
-from exaid_evals.export.writers import json_summary
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.content import digests
 from exaid_evals.runs.files.delimited import numbers, open_delimited
@@ -65,7 +65,7 @@ def test_an_export_too_large_for_one_record_stays_valid(
     arguments = ["export", "--runs", f"{tmp_path}/results_*", "--out", str(out)]
     assert cli(arguments) == 0
     whole = json.loads((out / "exported_summary.json").read_text(encoding="utf-8"))
-    monkeypatch.setattr(json_summary, "RUNS_WITHIN_BYTES", 100)
+    monkeypatch.setattr(write, "RUNS_WITHIN_BYTES", 100)
     assert cli(arguments) == 0
     summary = json.loads((out / "exported_summary.json").read_text(encoding="utf-8"))
     lines = (out / "exported_runs.jsonl").read_text(encoding="utf-8").splitlines()

@@ -8,10 +8,10 @@ from scipy import stats
 
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import aggregate, best_and_worst
+from exaid_evals.export.sheet import fitted, width_of
 from exaid_evals.export.stage import consolidate
-from exaid_evals.export.writers.aggregated import sheet
-from exaid_evals.export.writers.json_summary import to_record
-from exaid_evals.export.writers.page_width import fitted, width_of
+from exaid_evals.export.tables import aggregated_sheet
+from exaid_evals.export.write import summary_record
 from exaid_evals.runs.base import Run
 
 
@@ -62,11 +62,11 @@ def test_unlike_runs_are_groups(settings: dict[str, list[object]], groups: list[
     """Models, groups, experiments and shared settings part them; seeds, and what names each run, do not."""
     export = consolidate(runs_with(**settings))
     assert [[run.name for run in group.runs] for group in export.groups] == groups
-    record = to_record(export, "s")
+    record = summary_record(export, "s")
     assert bool(record["aggregated"]) == (len(groups) == 1)
     if len(groups) > 1:
         assert [one["runs"] for one in record["groups"]] == groups
-        notes = " ".join(sheet(export, "s").notes)
+        notes = " ".join(aggregated_sheet(export, "s").notes)
         assert f"each of {len(groups)} groups" in notes
 
 
@@ -92,9 +92,9 @@ def test_wide_tables_stand_in_panels() -> None:
     """No panel is wider than the text of a page, by widths that are rather too large; no column is lost."""
     names = [f"a_rather_long_metric_{at}" for at in range(14)]
     runs = [Run(f"run/with/a/long/name/{at}" * 3, "csv", dict.fromkeys(names, 0.123456), seed=at) for at in range(3)]
-    from exaid_evals.export.writers.csv_runs import sheet as per_run
+    from exaid_evals.export.tables import runs_sheet
 
-    table = fitted(per_run(consolidate(runs), "s").table())
+    table = fitted(runs_sheet(consolidate(runs), "s").table())
     assert len(table.panels) > 1
     assert sorted(index for _, columns in table.panels for index in columns) == list(range(len(table.columns)))
     for _, columns in table.panels:

@@ -20,9 +20,8 @@ from pypdf import PdfReader
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.export.model_report_latency import front
+from exaid_evals.export.model_report_charts import ReportRow, front
 from exaid_evals.export.model_report_outputs import outputs
-from exaid_evals.export.model_report_rows import ReportRow
 from exaid_evals.runs.base import Run, Settings
 from exaid_evals.runs.files.model_reports_numbers import Confusion, over_calls
 from exaid_evals.runs.formats.model_reports import ModelReportsFormat

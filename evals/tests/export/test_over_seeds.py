@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exaid_evals.export import over_seeds
 from exaid_evals.export.stage import consolidate
-from exaid_evals.export.writers import over_seeds
 from exaid_evals.report.cells import Mean
 from exaid_evals.runs.base import Run
 from exaid_evals.stats.bootstrap import hierarchical_interval

@@ -14,7 +14,7 @@ from exaid_evals.cli.main import VERBS
 from exaid_evals.cli.main import run as command_line
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
-from exaid_evals.export import report_pack_items
+from exaid_evals.export import report_pack
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import _primary
 from exaid_evals.item_scores import registry
@@ -211,7 +211,7 @@ PACKED = [
     Row("rename one of them", packed, files=PICTURES, then={"export/figures/a.png": None, "export/figures/b.png": "x"}),
     Row(
         "name the right folder",
-        limited(report_pack_items, "_MOST_FILES", 0, packed),
+        limited(report_pack, "_MOST_FILES", 0, packed),
         packed,
         files={"article/x": "", "export/a.png": "x"},
     ),

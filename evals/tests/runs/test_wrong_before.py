@@ -124,7 +124,7 @@ def test_classes_that_are_numbered_from_one_are_matched(tmp_path: Path) -> None:
 def test_classes_that_cannot_be_matched_have_no_items(tmp_path: Path) -> None:
     """Where values disagree nothing says which class is which."""
     from exaid_evals.export.stage import consolidate
-    from exaid_evals.export.writers.aggregated import class_sheet
+    from exaid_evals.export.tables import class_sheet
 
     text = shifted(3)
     wrong = {name: {"precision": 0.1, "recall": 0.1} for name in ("1", "2", "3", "4")}

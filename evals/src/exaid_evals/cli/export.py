@@ -127,7 +127,7 @@ def run(request: ExportRequest) -> int:
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
-    from exaid_evals.export.writers.csv_runs import NAME as CSV_NAME
+    from exaid_evals.export.tables import RUNS_CSV
     from exaid_evals.runs.base import Settings
 
     if request.draft_mapping:
@@ -165,11 +165,11 @@ def run(request: ExportRequest) -> int:
         log.debug("wrote %s", out)
     if beside and len(reading.runs) == 1 and folders[0].is_dir() and reading.runs[0].format != "campaign":
         # The main table of a lone run stands in its folder itself, where its readers look.
-        beside_run = folders[0].resolve() / CSV_NAME
-        write_bytes(beside_run, (out / CSV_NAME).read_bytes())
+        beside_run = folders[0].resolve() / RUNS_CSV
+        write_bytes(beside_run, (out / RUNS_CSV).read_bytes())
         click.echo(f"wrote {shown(beside_run)}, and all else into {shown(out)}")
         return SOME_FAILED if reading.failures else 0
-    click.echo(f"wrote {shown(out / CSV_NAME if beside else out)}")
+    click.echo(f"wrote {shown(out / RUNS_CSV if beside else out)}")
     return SOME_FAILED if reading.failures else 0
 
 
@@ -184,7 +184,7 @@ def _write(
     export: Export, reading: Reading, out: Path, settings: Settings, request: ExportRequest, finish: Callable[[], None]
 ) -> None:
     """Write the tables, note down what was read, and show the table of a comparison where there is one."""
-    from exaid_evals.export.writers.write import write_export
+    from exaid_evals.export.write import write_export
     from exaid_evals.runs.registry import FORMATS
 
     asked = {one.format for one in export.runs}.union(FORMATS.others())

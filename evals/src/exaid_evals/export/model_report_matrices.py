@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.export.model_report_rows import ReportRow, shown
-from exaid_evals.export.writers.sheet import cell
+from exaid_evals.export.model_report_charts import Chart, ReportRow, shown
+from exaid_evals.export.sheet import cell
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, Canvas, new_canvas
 from exaid_evals.report.formats.csv_table import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-NAME = "confusion_matrices"
-TITLE = "Confusion matrices by model and prompt"
 
 _TILE_IN, _GAP_IN, _ROW_IN, _NAMES_IN, _HEAD_IN = 0.46, 0.1, 0.56, 1.35, 0.3
 _PAGE_ROWS = 14
@@ -105,29 +102,12 @@ def _tile(page: Canvas, x: float, y: float, counts: tuple[int, int, int, int]) -
         share = count / of if of else 0.0
         color = tuple(1 - share * 0.92 * (1 - part) for part in (_RIGHT if right else _WRONG))
         box = ((x + across * half) / page.width, (y + up * half) / page.height)
-        page.figure.add_artist(
-            Rectangle(
-                box,
-                half / page.width,
-                half / page.height,
-                transform=page.figure.transFigure,
-                facecolor=color,
-                edgecolor="white",
-                linewidth=0.6,
-            )
-        )
+        edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.6, "transform": page.figure.transFigure}
+        page.figure.add_artist(Rectangle(box, half / page.width, half / page.height, facecolor=color, **edge))
         text = f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"
         ink = "white" if share > 0.75 else INK
-        _text(
-            page,
-            x + (across + 0.5) * half,
-            y + (up + 0.5) * half,
-            text,
-            ha="center",
-            va="center_baseline",
-            color=ink,
-            fontsize=5.6,
-        )
+        at_x, at_y = x + (across + 0.5) * half, y + (up + 0.5) * half
+        _text(page, at_x, at_y, text, ha="center", va="center_baseline", color=ink, fontsize=5.6)
 
 
 def _wrapped(name: str, width: int = 22, most: int = 3) -> list[str]:
@@ -153,3 +133,6 @@ def _text(page: Canvas, x: float, y: float, text: str, **settings: Any) -> None:
     looks: dict[str, Any] = {"fontsize": 6.2, "color": INK} | settings
     made = page.figure.text(x / page.width, y / page.height, text, **looks)
     made.set_parse_math(False)
+
+
+MATRICES = Chart("confusion_matrices", "Confusion matrices by model and prompt", draw, data)

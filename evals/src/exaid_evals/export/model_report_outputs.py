@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
-from exaid_evals.export import model_report_accuracy, model_report_latency, model_report_matrices
-from exaid_evals.export.model_report_rows import by_folder, row_of, signature_of
-from exaid_evals.export.writers.sheet import cell, forms
+from exaid_evals import __version__
+from exaid_evals.artifacts.hashing import sha256_structure, short
+from exaid_evals.export.model_report_charts import ACCURACY, LATENCY, row_of
+from exaid_evals.export.model_report_matrices import MATRICES
+from exaid_evals.export.sheet import cell, forms
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.cells import Number, Text
 from exaid_evals.report.figures.canvas import style, to_pdf, to_png
 from exaid_evals.report.formats.csv_table import write_csv
 from exaid_evals.runs.base import Run, Settings
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, EXECUTION
-from exaid_evals.runs.model_names import load_patterns
+from exaid_evals.runs.model_names import ModelNamesConfig, load_patterns
 
 FOLDER = "aggregate_reports"
-_FIGURES = (model_report_accuracy, model_report_latency, model_report_matrices)
+_FIGURES = (ACCURACY, LATENCY, MATRICES)
 
 
 def outputs(runs: Sequence[Run], settings: Settings) -> dict[str, bytes]:
@@ -36,16 +41,77 @@ def _figures(runs: Sequence[Run], place: str, signature: str) -> dict[str, bytes
     """Return each figure as PDF and PNG, a file a page where there are more models than fit, and its data as CSV."""
     rows = [row_of(run) for run in runs]
     files: dict[str, bytes] = {}
-    for module in _FIGURES:
+    for one in _FIGURES:
         with style():
-            pages = module.draw(rows, signature)
+            pages = one.draw(rows, signature)
             for number, figure in enumerate(pages, start=1):
-                name = module.NAME if len(pages) == 1 else f"{module.NAME}_{number}"
-                files[f"{place}/{name}.pdf"] = to_pdf(figure, title=module.TITLE, signature=signature)
-                files[f"{place}/{name}.png"] = to_png(figure, title=module.TITLE, signature=signature)
+                name = one.name if len(pages) == 1 else f"{one.name}_{number}"
+                files[f"{place}/{name}.pdf"] = to_pdf(figure, title=one.title, signature=signature)
+                files[f"{place}/{name}.png"] = to_png(figure, title=one.title, signature=signature)
         if pages:
-            files[f"{place}/{module.NAME}.csv"] = module.data(rows, signature).encode()
+            files[f"{place}/{one.name}.csv"] = one.data(rows, signature).encode()
     return files
+
+
+def by_folder(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs of each folder that a user named, by the folder's name as an output may bear it.
+
+    Two folders of one name get as much of their paths as tells them apart.
+    """
+    groups: dict[Path, list[Run]] = defaultdict(list)
+    together = _named_one_by_one(runs)
+    for run in runs:
+        origin = run.origin or Path(str(run.attributes["input_folder"]))
+        groups[origin.parent if origin.parent in together else origin].append(run)
+    depth, deepest = 1, max((len(origin.parts) for origin in groups), default=1)
+    while True:
+        names = {origin: _safe("_".join(origin.parts[-depth:])) for origin in groups}
+        if len(set(names.values())) == len(names) or depth > deepest:
+            break
+        depth += 1
+    ordered = sorted(groups, key=lambda origin: (names[origin], str(origin)))
+    found: dict[str, list[Run]] = {}
+    for origin in ordered:
+        name = names[origin]
+        number = 2
+        while name in found:
+            name, number = f"{names[origin]}_{number}", number + 1
+        found[name] = sorted(
+            groups[origin], key=lambda run: (_model(run), str(run.attributes["prompt_type"]), run.name)
+        )
+    return found
+
+
+def _named_one_by_one(runs: Sequence[Run]) -> set[Path]:
+    """Return the folders of models whose models a pattern named one by one: they make one table, not one each."""
+    models: dict[Path, set[Path]] = defaultdict(set)
+    for run in runs:
+        if run.origin is not None and run.origin.name == run.attributes["model"]:
+            models[run.origin.parent].add(run.origin)
+    return {parent for parent, folders in models.items() if len(folders) > 1}
+
+
+def signature_of(runs: Sequence[Run], patterns: ModelNamesConfig) -> str:
+    """Return how the numbers were made: this version, what was read, the patterns; reports carry no signature."""
+    read = [[run.name, dict(run.metrics), dict(run.attributes)] for run in runs]
+    config = patterns.model_dump(mode="json")
+    return (
+        f"exaid-evals/{__version__}|model_reports:{short(sha256_structure(read))}|cfg:{short(sha256_structure(config))}"
+    )
+
+
+def _model(run: Run) -> str:
+    return str(run.attributes["model"])
+
+
+def _safe(name: str) -> str:
+    r"""Return a name for a folder: no separators, no control characters, no leading dot.
+
+    >>> _safe("my runs"), _safe("a/../b\n"), _safe("..")
+    ('my runs', 'a_.._b_', '_.')
+    """
+    cleaned = re.sub(r"[/\\\x00-\x1f\x7f]", "_", name)
+    return f"_{cleaned[1:]}" if cleaned.startswith(".") else cleaned or "_"
 
 
 NAME = "aggregate_model_reports"

@@ -12,10 +12,10 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.export import over_seeds
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import Export, consolidate
-from exaid_evals.export.writers import json_summary, over_seeds
-from exaid_evals.export.writers.write import write_export
+from exaid_evals.export.write import SUMMARY, write_export
 from exaid_evals.files import copy_regular, holds, read_regular
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.provenance.tables import (
@@ -214,7 +214,7 @@ class Remade:
 
 def summary_file(campaign: Campaign) -> Path:
     """Return the file that says what the export is of."""
-    return campaign.exports / json_summary.NAME
+    return campaign.exports / SUMMARY
 
 
 def remake(campaign: Campaign) -> Remade | None:

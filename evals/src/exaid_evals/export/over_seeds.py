@@ -49,8 +49,9 @@ def build(export: Export) -> Table | None:
         "seeds: the interval is too narrow where seeds differ much.",
         *([STUB_NOTE] if export.stub else []),
     )
-    rows = tuple(row for row in table.rows)
-    return Table(NAME, "Results per variant over seeds", table.columns, rows, notes, table.primary, counted="seeds")
+    return Table(
+        NAME, "Results per variant over seeds", table.columns, table.rows, notes, table.primary, counted="seeds"
+    )
 
 
 def _over_seeds(campaigns: Sequence[Run], cases: Sequence[Cases], variant_id: str) -> tuple[VariantMetrics, str]:

@@ -1,1 +1,0 @@
-"""Writers: one file of the export each."""
