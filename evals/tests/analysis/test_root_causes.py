@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from analysis.histories import BENCH, simulated
-from exaid_evals.analysis.causes.rank import Diagnosis
+from exaid_evals.analysis.causes.table import Diagnosis
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.runs.history import History
 

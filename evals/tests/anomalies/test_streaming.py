@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.anomalies.base import Anomaly
+from exaid_evals.anomalies.robust import RunningMedian
 from exaid_evals.anomalies.settings import DetectionSettings
-from exaid_evals.anomalies.stream import RunningMedian
 from exaid_evals.anomalies.watches import Watches, watch
 
 

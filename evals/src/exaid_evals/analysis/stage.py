@@ -16,7 +16,7 @@ from exaid_evals.analysis.batches.suspect_items import (
     batches_of,
     concentration,
 )
-from exaid_evals.analysis.causes.rank import Diagnosis, diagnose
+from exaid_evals.analysis.causes.table import Diagnosis, diagnose
 from exaid_evals.analysis.images.audit import Audit, look_through
 from exaid_evals.analysis.incidents import Incident, incidents_of, settled
 from exaid_evals.analysis.settings import AnalysisConfig

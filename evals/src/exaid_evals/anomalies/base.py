@@ -1,17 +1,10 @@
-"""What an anomaly is, what a series is to a detector, and anomalies in words."""
+"""What an anomaly is, and anomalies in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-from exaid_evals.runs.metric_names import Direction
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+from typing import Any, Literal
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -26,7 +19,7 @@ AnomalyKind = Literal[
     "unscaled_start",
     "oscillation",
     "overfitting_gap",
-    "stall",  # this and the next are told of during a training only
+    "stall",  # this and the next are reported during a training only
     "threshold",
 ]
 
@@ -69,66 +62,6 @@ class Anomaly:
         if name not in self.__slots__:
             raise KeyError(key)
         return getattr(self, name)
-
-
-class CleanPoints(Protocol):
-    """Finite values in ascending order of their steps, each array of shape (n,)."""
-
-    @property
-    def steps(self) -> NDArray[np.float64]:
-        """Strictly ascending."""
-
-    @property
-    def values(self) -> NDArray[np.float64]:
-        """Finite."""
-
-
-class LoggedPoint(Protocol):
-    """One logged value."""
-
-    @property
-    def step(self) -> float:
-        """Of the training."""
-
-    @property
-    def value(self) -> float | str | None:
-        """As logged."""
-
-
-class MetricSeries(Protocol):
-    """One metric over a run."""
-
-    @property
-    def metric(self) -> str:
-        """Its name."""
-
-    @property
-    def points(self) -> Sequence[LoggedPoint]:
-        """All that was logged, in order of logging."""
-
-    @property
-    def clean(self) -> CleanPoints:
-        """What can be computed with."""
-
-    @property
-    def logged(self) -> CleanPoints:
-        """The same with NaN and infinities."""
-
-
-class MetricHistory(Protocol):
-    """A run: its metrics, and how they improve."""
-
-    @property
-    def series(self) -> Mapping[str, Any]:
-        """Metric → its series (`MetricSeries`)."""
-
-    @property
-    def directions(self) -> Mapping[str, Direction]:
-        """Metric → how it improves, where the source knows."""
-
-    @property
-    def steps_are(self) -> Literal["step", "case"]:
-        """What a step counts; the order of cases means nothing."""
 
 
 def by_relative_size(relative: float, z: float | None = None) -> Severity:

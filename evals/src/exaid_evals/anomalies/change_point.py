@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity, by_relative_size
+from exaid_evals.anomalies.base import Anomaly, Severity, by_relative_size
 from exaid_evals.anomalies.robust import MAD_TO_SIGMA, difference_sigma, rolling_around
 from exaid_evals.anomalies.settings import ChangePointSettings, DetectionSettings
 from exaid_evals.errors import DataError
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction, metric_named
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ChangePoint:
     def __init__(self, settings: ChangePointSettings | None = None) -> None:
         self._settings = settings or ChangePointSettings()
 
-    def find(self, series: MetricSeries, direction: Direction | None) -> Sequence[Anomaly]:
+    def find(self, series: Series, direction: Direction | None) -> Sequence[Anomaly]:
         """Return the shifts for the worse; where no direction is known, those that are large and abrupt."""
         steps, values = series.clean.steps, series.clean.values
         if len(values) < 2 * self._settings.min_size:
@@ -105,7 +106,7 @@ class LostProgress:
 
     name = "lost_progress"
 
-    def find(self, series: MetricSeries, direction: Direction | None) -> Sequence[Anomaly]:
+    def find(self, series: Series, direction: Direction | None) -> Sequence[Anomaly]:
         """Return the first loss of what had been gained."""
         import numpy as np
 

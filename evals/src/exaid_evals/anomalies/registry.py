@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import SEVERITIES, Anomaly, MetricHistory, Severity
+from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
 from exaid_evals.anomalies.change_point import ChangePoint, LostProgress
 from exaid_evals.anomalies.retrospective import (
     NoProgress,
@@ -19,7 +19,7 @@ from exaid_evals.anomalies.retrospective import (
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around
 from exaid_evals.anomalies.settings import AnomalySettings, DetectionSettings
 from exaid_evals.anomalies.watches import Restarts, Watches
-from exaid_evals.runs.history import LARGEST
+from exaid_evals.runs.history import LARGEST, History, Series
 from exaid_evals.runs.metric_names import Direction, direction_of, role_of_column
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LONG = 20_000
 more."""
 
 
-def directions_in(history: MetricHistory, config: AnomalySettings) -> dict[str, Direction]:
+def directions_in(history: History, config: AnomalySettings) -> dict[str, Direction]:
     """Return metric → direction of those metrics whose direction the user, the source or the name tells.
 
     A time, a throughput and the like have none here: a training is not judged by them.
@@ -47,7 +47,7 @@ def directions_in(history: MetricHistory, config: AnomalySettings) -> dict[str, 
 
 
 def find_anomalies(
-    history: MetricHistory, config: AnomalySettings, directions: Mapping[str, Direction] | None = None
+    history: History, config: AnomalySettings, directions: Mapping[str, Direction] | None = None
 ) -> Sequence[Anomaly]:
     """Return all anomalies of a history's metrics, the worst first, then by step and metric.
 
@@ -74,12 +74,12 @@ def find_anomalies(
 
 
 def _case_outliers(
-    series: Mapping[str, Any], directions: Mapping[str, Direction], settings: DetectionSettings
+    series: Mapping[str, Series], directions: Mapping[str, Direction], settings: DetectionSettings
 ) -> list[Anomaly]:
     """Return cases that stand far from the median of their metric; what is worse, where a direction is known.
 
     Args:
-        series: metric → `MetricSeries`, whose steps are cases.
+        series: metric → series, whose steps are cases.
         directions: metric → how it improves.
         settings: threshold, in units of 1.4826 · MAD.
     """
@@ -108,7 +108,7 @@ def _case_outliers(
     return found
 
 
-def _restarts(history: MetricHistory) -> list[tuple[float, float]]:
+def _restarts(history: History) -> list[tuple[float, float]]:
     """Return the steps from and until which each restart of a learning rate excuses what gets worse."""
     restarts = Restarts()
     for metric, one in history.series.items():
@@ -119,12 +119,12 @@ def _restarts(history: MetricHistory) -> list[tuple[float, float]]:
 
 
 def streamed(
-    series: Mapping[str, Any], settings: DetectionSettings, directions: Mapping[str, Direction]
+    series: Mapping[str, Series], settings: DetectionSettings, directions: Mapping[str, Direction]
 ) -> Iterator[Anomaly]:
     """Yield what a monitor would have reported, in order: the series are fed to its detectors step by step.
 
     Args:
-        series: metric → `MetricSeries`.
+        series: metric → its series.
         settings: of the detectors.
         directions: metric → how it improves.
     """
@@ -134,7 +134,7 @@ def streamed(
     yield from watches.finish()
 
 
-def _rows(series: Mapping[str, Any]) -> Iterator[tuple[float, dict[str, float]]]:
+def _rows(series: Mapping[str, Series]) -> Iterator[tuple[float, dict[str, float]]]:
     """Yield the numbers of each step, in ascending order of steps; of a step that comes twice, the last."""
     rows: dict[float, dict[str, float]] = {}
     for metric, one in series.items():

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exaid_evals.anomalies.base import Anomaly, MetricSeries, Severity
+from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.anomalies.change_point import is_rival
 from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
 from exaid_evals.anomalies.settings import OscillationSettings, OverfittingSettings
+from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Oscillation:
     def __init__(self, settings: OscillationSettings | None = None) -> None:
         self._settings = settings or OscillationSettings()
 
-    def find(self, series: MetricSeries, direction: Direction | None) -> Sequence[Anomaly]:
+    def find(self, series: Series, direction: Direction | None) -> Sequence[Anomaly]:
         """Return the oscillation of the second half, if there is one."""
         import numpy as np
 
@@ -95,7 +96,7 @@ class OverfittingGap:
     def __init__(self, settings: OverfittingSettings | None = None) -> None:
         self._settings = settings or OverfittingSettings()
 
-    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+    def find_in(self, series: Mapping[str, Series], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
         """Return a gap for each pair that has one."""
         found = []
         # A summary at the end, such as a trainer's `train_loss`, is not a course.
@@ -107,7 +108,7 @@ class OverfittingGap:
                 found += self._pair(one, series[beside], direction)
         return sorted(found, key=lambda anomaly: anomaly.step)
 
-    def _pair(self, validation: MetricSeries, training: MetricSeries, direction: Direction) -> list[Anomaly]:
+    def _pair(self, validation: Series, training: Series, direction: Direction) -> list[Anomaly]:
         import numpy as np
 
         steps, values = validation.clean.steps, worsening(validation.clean.values, direction)
@@ -160,7 +161,7 @@ class OverfittingGap:
         ]
 
 
-def _gained_since(training: MetricSeries, step: float, direction: Direction) -> float:
+def _gained_since(training: Series, step: float, direction: Direction) -> float:
     """Return by how much a training metric improved since a step, beyond its noise; 0 where it did not."""
     import numpy as np
 
@@ -173,14 +174,14 @@ def _gained_since(training: MetricSeries, step: float, direction: Direction) -> 
     return gained if gained > difference_sigma(own) / math.sqrt(n) else 0.0
 
 
-def _between(training: MetricSeries, low: float, high: float, direction: Direction) -> float:
+def _between(training: Series, low: float, high: float, direction: Direction) -> float:
     """Return by how much a training metric improved from its last value up to one step to that up to another."""
     own = worsening(training.clean.values, direction)
     ends = [own[training.clean.steps <= step][-1:] for step in (low, high)]
     return float(ends[0][0] - ends[1][0]) if all(map(len, ends)) else 0.0
 
 
-def _shrunk_since(training: MetricSeries, step: float) -> bool:
+def _shrunk_since(training: Series, step: float) -> bool:
     """Return whether a loss fell to a quarter and less since a step: the training is learnt by heart."""
     import numpy as np
 
@@ -201,7 +202,7 @@ class NoProgress:
 
     name = "no_progress"
 
-    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+    def find_in(self, series: Mapping[str, Series], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
         """Return the losses without progress; of training and validation loss, that of the training."""
         found = [
             one
@@ -215,7 +216,7 @@ class NoProgress:
             return found
         return [one for one in found if one.evidence["last"] >= _INSANE or not _is_term(one.metric)]
 
-    def _of(self, part: MetricSeries, series: Mapping[str, MetricSeries]) -> Anomaly | None:
+    def _of(self, part: Series, series: Mapping[str, Series]) -> Anomaly | None:
         import numpy as np
 
         steps, values = part.clean.steps, part.clean.values
@@ -247,7 +248,7 @@ def _is_term(metric: str) -> bool:
     return "loss" in words_of(metric) and len([one for one in words_of(metric) if split_of(one) is None]) > 1
 
 
-def _falls(part: MetricSeries) -> bool:
+def _falls(part: Series) -> bool:
     """Return whether a series is a loss that loses a tenth and more from its first values to its last."""
     if len(part.clean.values) < 10 or not _is_loss(part.metric):
         return False
@@ -272,7 +273,7 @@ class UnscaledStart:
 
     name = "unscaled_start"
 
-    def find_in(self, series: Mapping[str, MetricSeries], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
+    def find_in(self, series: Mapping[str, Series], directions: Mapping[str, Direction]) -> Sequence[Anomaly]:
         """Return the losses, of training and validation loss that of the training."""
         found = [
             one
@@ -282,7 +283,7 @@ class UnscaledStart:
         trained = [one for one in found if not is_validation(one.metric)]
         return trained or found
 
-    def _of(self, part: MetricSeries) -> Anomaly | None:
+    def _of(self, part: Series) -> Anomaly | None:
         import numpy as np
 
         steps, values = part.clean.steps, part.clean.values
@@ -295,7 +296,7 @@ class UnscaledStart:
         return Anomaly(part.metric, "unscaled_start", float(steps[0]), last - first, "high", self.name, evidence)
 
 
-def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) -> list[Anomaly]:
+def lost_balances(found: Sequence[Anomaly], series: Mapping[str, Series]) -> list[Anomaly]:
     """Return the anomalies, high where a discriminator's loss fell for good while the generator's rose for good.
 
     Each of an adversarial pair is right to gain on the other for a while; one that has won teaches it nothing more
@@ -319,7 +320,7 @@ def lost_balances(found: Sequence[Anomaly], series: Mapping[str, MetricSeries]) 
     return out
 
 
-def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) -> bool:
+def _at_chance(loss: float, error: float, series: Mapping[str, Series]) -> bool:
     """Return whether a loss is that of guessing among some classes: ln k, with an accuracy of 1/k if it is logged."""
     import numpy as np
 
@@ -335,7 +336,7 @@ def _at_chance(loss: float, error: float, series: Mapping[str, MetricSeries]) ->
     )
 
 
-def _only_guesses(loss: float, series: Mapping[str, MetricSeries], metric: str) -> bool:
+def _only_guesses(loss: float, series: Mapping[str, Series], metric: str) -> bool:
     """Return whether every accuracy stays at 1/k, beside a loss of about ln k, however noisy that is, and none falls.
 
     Steps that are far too large throw a classifier to and fro without its learning anything.
@@ -356,7 +357,7 @@ def _only_guesses(loss: float, series: Mapping[str, MetricSeries], metric: str) 
     return bool(found) and not any(_falls(part) for name, part in series.items() if name != metric)
 
 
-def _all_low(series: Mapping[str, MetricSeries]) -> bool:
+def _all_low(series: Mapping[str, Series]) -> bool:
     """Return whether an accuracy, recall or the like is logged five times and more, and none is ever above a tenth."""
     kinds = ("accuracy", "average_precision", "f1", "recall", "precision")
     found = [one.clean.values for name, one in series.items() if (entry := metric_named(name)) and entry.name in kinds]

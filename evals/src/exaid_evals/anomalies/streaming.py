@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, by_relative_size
-from exaid_evals.anomalies.robust import MAD_TO_SIGMA
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA, RunningMedian, Stream
 from exaid_evals.anomalies.settings import DetectionSettings, DropThreshold
-from exaid_evals.anomalies.stream import RunningMedian, Stream
 from exaid_evals.runs.metric_names import is_validation
 
 _NO_NOISE = 1e6

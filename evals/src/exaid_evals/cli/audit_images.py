@@ -47,9 +47,8 @@ def run(request: AuditRequest) -> int:
     failures. Exit status: 0 done; 1 there is no image, or a check of --fail-on found something; 2 wrong usage; 3 some
     folders could not be listed.
     """
-    from exaid_evals.analysis.images.audit import audit_folder, records
+    from exaid_evals.analysis.images.audit import audit_folder, records, render
     from exaid_evals.analysis.images.checks import check_names
-    from exaid_evals.analysis.images.contact_sheet import render
     from exaid_evals.analysis.images.files import AuditSettings, list_images
     from exaid_evals.artifacts.atomic import write_text
     from exaid_evals.artifacts.jsonl import write_jsonl

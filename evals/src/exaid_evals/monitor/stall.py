@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 
 from exaid_evals.anomalies.base import Anomaly
-from exaid_evals.anomalies.stream import RunningMedian
+from exaid_evals.anomalies.robust import RunningMedian
 from exaid_evals.config.base import load_config
 from exaid_evals.config.request import Override
 from exaid_evals.monitor.settings import AnomalyDetectionConfig, MonitoringConfig

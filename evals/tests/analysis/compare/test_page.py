@@ -9,7 +9,7 @@ import pytest
 
 from docs.page import check_walk, page_text
 from exaid_evals.analysis.compare import divergence_point, final_means, recommend
-from exaid_evals.analysis.impact import associations, importance
+from exaid_evals.analysis.impact import associations, stage
 
 PAGE = page_text("comparing.md")
 
@@ -24,10 +24,10 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     """Tables and sentences name the constants."""
     assert f"| a correlation | {associations.LEAST_RUNS} configurations" in PAGE
     assert f"| a category in the test | {associations.LEAST_CATEGORY} configurations" in PAGE
-    more = f"and {importance.RUNS_PER_PARAMETER} for each parameter"
-    needed = f"| importance | {importance.LEAST_RUNS} configurations, {more}"
+    more = f"and {stage.RUNS_PER_PARAMETER} for each parameter"
+    needed = f"| importance | {stage.LEAST_RUNS} configurations, {more}"
     assert needed in PAGE
-    assert f"where that is under {importance.LEAST_R2:g}" in PAGE
+    assert f"where that is under {stage.LEAST_R2:g}" in PAGE
     assert f"| 2 to {final_means.BOOTSTRAP_FROM - 1} repetitions |" in PAGE
     assert f"{divergence_point.ALLOWANCE:.0%}".replace("%", " %") in PAGE
     assert f"are worth, at least {final_means.LEAST_INDEPENDENT};" in PAGE

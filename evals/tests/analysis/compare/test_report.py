@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 
 from analysis.compare.runs import curve, run, write_run, write_search
+from exaid_evals.analysis.compare import write
 from exaid_evals.analysis.compare.collect import Collected, Run
-from exaid_evals.analysis.compare.dashboard import page
-from exaid_evals.analysis.compare.dashboard.page import dashboard_data, thinned
 from exaid_evals.analysis.compare.groups import group_runs
 from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.analysis.compare.recommend import ExperimentComparator, recommendations, verdict
 from exaid_evals.analysis.compare.report import comparison_record
 from exaid_evals.analysis.compare.stage import Comparison, stability_of
-from exaid_evals.analysis.compare.write import write_comparison
+from exaid_evals.analysis.compare.write import dashboard_data, thinned, write_comparison
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 from exaid_evals.runs.history import CleanSeries, History, Point, Series
@@ -181,7 +180,7 @@ def test_two_hundred_runs_of_ten_metrics_stay_under_ten_megabytes() -> None:
     comparison = Comparison(
         runs, grouping, "seed", "level", dict.fromkeys(series, "higher"), "m0", rankings, steady, (), ()
     )
-    html = page.render(comparison)
+    html = write.render(comparison)
     assert len(html.encode("utf-8")) < 10_000_000
     data = dashboard_data(comparison)
     assert len(data["runs"]) == 200

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from exaid_evals.analysis.images.marks import pieces_of
-from exaid_evals.analysis.images.sharpness import detail
+from exaid_evals.analysis.images.measure import detail
 from exaid_evals.analysis.images.skew import Skew, measure_skew
 
 

@@ -21,9 +21,8 @@ from exaid_evals.analysis.impact.associations import (
     parameters_of,
     rank_correlations,
 )
-from exaid_evals.analysis.impact.importance import importance
 from exaid_evals.analysis.impact.report import findings, runs_phrase
-from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
+from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer, importance
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.cli.main import run as cli
 

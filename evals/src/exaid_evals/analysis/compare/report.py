@@ -166,6 +166,7 @@ def _of_group(one: Performance, lead: FinalMean | None) -> dict[str, Any]:
 
 
 MOST_ROWS = 60
+COUNTS_BY = {"level": "the mean of its last fifth", "best": "its best value", "final": "its last value"}
 _OF = {
     "seeds": "between runs of the group",
     "cases": "between cases",
@@ -222,13 +223,12 @@ def _summary(comparison: Comparison) -> Section:
 
 
 def _performance(comparison: Comparison) -> Section:
-    of = {"level": "the mean of its last fifth", "best": "its best value", "final": "its last value"}
-    told = f"A run counts by {of[comparison.statistic]}, a group by the mean over its runs."
+    counting = f"A run counts by {COUNTS_BY[comparison.statistic]}, a group by the mean over its runs."
     pairs = (
         "Groups that share their repetitions (seeds, folds, cases) are paired: the difference is taken within each, "
         "and the first is better where its interval lies above 0. Others are apart where intervals do not overlap."
     )
-    blocks: list[Block] = [told, pairs]
+    blocks: list[Block] = [counting, pairs]
     for ranking in comparison.rankings:
         lines = [verdict(ranking)]
         if ranking.missing:

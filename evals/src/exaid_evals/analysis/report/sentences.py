@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exaid_evals.analysis.causes.rank import Diagnosis
+from exaid_evals.analysis.causes.table import Diagnosis
 from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.stage import Analysis
 from exaid_evals.anomalies.base import WHAT, Anomaly, described

@@ -15,8 +15,7 @@ from typing import Any
 
 import orjson
 
-from exaid_evals.anomalies.robust import MAD_TO_SIGMA
-from exaid_evals.anomalies.stream import RunningMedian
+from exaid_evals.anomalies.robust import MAD_TO_SIGMA, RunningMedian
 from exaid_evals.artifacts.atomic import atomic_file, remove_leftovers, write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.schemas import header, require_valid
