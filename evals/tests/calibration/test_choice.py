@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from exaid_evals.calibration.choice import Choice, choose, normalised, pareto_front
 from exaid_evals.calibration.simulate import Policy
-from exaid_evals.calibration.sweep import Floats
+from exaid_evals.calibration.sweep import Choice, Floats, choose, normalised, pareto_front
 from exaid_evals.config.metrics import CalibrationConfig, ConstraintsConfig
 from exaid_evals.errors import DataError
 

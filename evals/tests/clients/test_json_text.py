@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.clients.json_text import json_object
+from exaid_evals.clients.completion import json_object
 
 objects = st.dictionaries(st.text(max_size=8), st.one_of(st.text(max_size=20), st.booleans(), st.none()), max_size=4)
 prose = st.text(alphabet="abc .,:!\n[]()", max_size=40)

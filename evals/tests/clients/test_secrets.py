@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from exaid_evals.artifacts.redaction import REDACTED, Redactor
 from exaid_evals.cli.main import run
+from exaid_evals.clients.completion import json_object
 from exaid_evals.clients.endpoint import endpoint_of
-from exaid_evals.clients.json_text import json_object
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import secret_in_keys
 from timing import growth

@@ -17,7 +17,7 @@ from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.doctor import installation, settings
-from exaid_evals.doctor.registry import CHECKS, examine
+from exaid_evals.doctor.installation import CHECKS, examine
 from exaid_evals.doctor.settings import PURPOSES, STUB, Environment, Finding, fails
 
 SECRETS = {

@@ -141,7 +141,7 @@ def test_a_check_of_images_judges_where_the_settings_name_it(name: str) -> None:
 
 def test_a_channel_of_alerts_takes_what_stands_beside_its_kind(tmp_path: Path) -> None:
     """An alert reaches the channel that the configuration names; a wrong setting is told before the training."""
-    from exaid_evals.monitor.alerts.dispatch import Alerts, channels
+    from exaid_evals.monitor.alerts import Alerts, channels
     from exaid_evals.monitor.settings import AlertsConfig
 
     told = {"kind": "notebook", "path": str(tmp_path / "alerts.txt")}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from exaid_evals import migration
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import current_versions, ordinary_version, violations
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.migration import files
-from exaid_evals.migration.files import migrate, migrated, plan_migration, record_files
+from exaid_evals.migration import migrate, migrated, plan_migration, record_files
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import from_records, read_trace
 from factories import failed_trace_records, write_campaign
@@ -112,7 +112,7 @@ def test_an_interrupted_migration_goes_on(old: Campaign, monkeypatch: pytest.Mon
     originals = contents(old)
     migrate(rewritings)
     wanted = contents(old)
-    real = files.write_jsonl
+    real = migration.write_jsonl
     for survives in range(len(wanted)):
         for name, data in originals.items():
             (old.root / name).write_bytes(data)
@@ -125,10 +125,10 @@ def test_an_interrupted_migration_goes_on(old: Campaign, monkeypatch: pytest.Mon
             written += 1
             real(path, records)
 
-        monkeypatch.setattr(files, "write_jsonl", write_then_die)
+        monkeypatch.setattr(migration, "write_jsonl", write_then_die)
         with pytest.raises(KeyboardInterrupt):
             migrate(plan_migration(record_files(old))[0])
-        monkeypatch.setattr(files, "write_jsonl", real)
+        monkeypatch.setattr(migration, "write_jsonl", real)
         migrate(plan_migration(record_files(old))[0])
         assert contents(old) == wanted
 

@@ -15,10 +15,8 @@ import pytest
 from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.errors import ConfigError, MissingDependencyError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.alerts.base import Alert, DeliveryError
-from exaid_evals.monitor.alerts.dispatch import Alerts, AlertSender, Limiter, channels
-from exaid_evals.monitor.alerts.mail import MailChannel
-from exaid_evals.monitor.alerts.webhook import WebhookChannel
+from exaid_evals.monitor.alert_channels import Alert, DeliveryError, MailChannel, WebhookChannel
+from exaid_evals.monitor.alerts import Alerts, AlertSender, Limiter, channels
 from exaid_evals.monitor.settings import AlertsConfig, EmailConfig
 from monitor.mail_servers import PASSWORD, USER, mail_server, make_certificate
 from monitor.webhook_server import SECRET, webhook_server

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.alerts.mail import MailChannel
+from exaid_evals.monitor.alert_channels import MailChannel
 from monitor.test_alerts import HOOK, alert, mail_config
 from monitor.webhook_server import webhook_server
 

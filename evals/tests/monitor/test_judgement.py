@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from exaid_evals.monitor.recovery.base import ActionOutcome
+from exaid_evals.monitor.recovery.strategies import ActionOutcome
 
 NOISY = (0.0, 2.0, 4.0)
 """Median 2, median distance from it 2, so that twice the noise is 2 · 1.4826 · 2 = 5.93."""

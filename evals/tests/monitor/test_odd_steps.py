@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
-from exaid_evals.monitor.numbers import number_of
+from exaid_evals.monitor.history_log import number_of
 
 
 class Unwritable:

@@ -17,7 +17,7 @@ import pytest
 
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import AutoRecoverySystem, TrainingMonitor
-from exaid_evals.monitor.numbers import number_of
+from exaid_evals.monitor.history_log import number_of
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
 from exaid_evals.monitor.recovery.state_file import read_state, write_state
 from exaid_evals.monitor.recovery.training_state import TrainingState, recomputes

@@ -22,7 +22,7 @@ from exaid_evals.metrics.corrected import read_labels
 from exaid_evals.metrics.noted import read_references
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.middleware.gates import MessageGate
-from exaid_evals.migration.files import trace_1_0_0
+from exaid_evals.migration import trace_1_0_0
 from exaid_evals.replay.engine import replay, stream_chunks
 from factories import trace_records, write_campaign
 from remedies.rows import Row

@@ -18,8 +18,7 @@ from exaid_evals.clients.registry import build_client, build_recorded, check_cli
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, SummarizerConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.alerts.mail import MailChannel
-from exaid_evals.monitor.alerts.webhook import _check
+from exaid_evals.monitor.alert_channels import MailChannel, _check
 from exaid_evals.monitor.environment import secret
 from exaid_evals.monitor.recovery.alarm import Ranking
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore

@@ -32,7 +32,7 @@ from exaid_evals.export.reading import read_runs
 from exaid_evals.factuality.judge import _verdicts
 from exaid_evals.factuality.ratings import read_scores
 from exaid_evals.item_scores.registry import read_side
-from exaid_evals.migration.files import plan_migration, record_files
+from exaid_evals.migration import plan_migration, record_files
 from exaid_evals.ontologies.packaged import package_folder, plain_unpickle
 from exaid_evals.report.stage import _built as built_table
 from exaid_evals.runs.files.inspect_archive import read_member

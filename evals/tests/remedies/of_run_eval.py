@@ -19,8 +19,8 @@ from exaid_evals.run_eval import (
 )
 from exaid_evals.run_eval.base import ExampleLosses
 from exaid_evals.run_eval.calibration import logit_of
-from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.loading import Subset
+from exaid_evals.run_eval.placement import Processes
 from exaid_evals.run_eval.registry import build_adapter, build_eval_config, build_task, loader_of, metric_set_of
 from exaid_evals.run_eval.shipped import vision_tiny
 from exaid_evals.run_eval.spec import EvalConfig

@@ -14,8 +14,8 @@ from exaid_evals.run_eval import (
     resume,
     run_eval,
 )
-from exaid_evals.run_eval.distributed import Processes, Share
 from exaid_evals.run_eval.loop import _merged
+from exaid_evals.run_eval.placement import Processes, Share
 from exaid_evals.run_eval.registry import metric_set_of
 from exaid_evals.run_eval.resume import resumable
 from exaid_evals.run_eval.spec import EvalConfig

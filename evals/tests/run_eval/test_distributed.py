@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 import exaid_evals  # noqa: E402
 from exaid_evals.run_eval import CausalLMAdapter, VisionClassificationAdapter, evaluate  # noqa: E402
-from exaid_evals.run_eval.distributed import Processes, Share  # noqa: E402
+from exaid_evals.run_eval.placement import Processes, Share  # noqa: E402
 from small_torch import Echo, config_of, files_in, random_set, text_spec, vision_spec  # noqa: E402
 
 # 101 images and 23 texts: neither number can be divided among two.

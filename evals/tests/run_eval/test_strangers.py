@@ -27,7 +27,7 @@ from exaid_evals.run_eval import (  # noqa: E402
     evaluate,
     run_eval,
 )
-from exaid_evals.run_eval.distributed import Processes, Share  # noqa: E402
+from exaid_evals.run_eval.placement import Processes, Share  # noqa: E402
 from small_torch import IMAGES, LABELS, Echo, Linear, batches, config_of, text_spec, vision_spec  # noqa: E402
 
 SET = TensorDataset(IMAGES, LABELS)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exaid_evals.monitor.alerts.base import DeliveryError
+from exaid_evals.monitor.alert_channels import DeliveryError
 
 
 class Notebook:

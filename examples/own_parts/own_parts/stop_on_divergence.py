@@ -1,6 +1,6 @@
 """A recovery strategy: a loss that diverges ends the training. `strategies: [stop_on_divergence, rollback]` asks it."""
 
-from exaid_evals.monitor.recovery.base import Done
+from exaid_evals.monitor.recovery.strategies import Done
 
 
 class StopOnDivergence:

@@ -13,9 +13,8 @@ from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
 from exaid_evals.artifacts.signature import Signature
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED, together
-from exaid_evals.calibration.choice import Choice, choose
 from exaid_evals.calibration.simulate import GATE_KIND, Policy, policies
-from exaid_evals.calibration.sweep import Sweep, sweep
+from exaid_evals.calibration.sweep import Choice, Sweep, choose, sweep
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import CalibrationConfig
 from exaid_evals.config.variant import FrozenConfig, PartConfig

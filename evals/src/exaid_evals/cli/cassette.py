@@ -65,7 +65,7 @@ def run_migrate(request: MigrateRequest) -> int:
     are still read as they are, and are made again by their stages.
     """
     from exaid_evals.config.campaign import Campaign
-    from exaid_evals.migration.files import migrate, plan_migration, record_files
+    from exaid_evals.migration import migrate, plan_migration, record_files
 
     found: list[Path] = []
     for path in request.paths or (request.campaign.root,):

@@ -29,7 +29,7 @@ def run(request: DoctorRequest) -> int:
     (or what --for names) is there, 1 if something is missing.
     """
     from exaid_evals.config.resources import default_mac_dir
-    from exaid_evals.doctor.registry import examine
+    from exaid_evals.doctor.installation import examine
     from exaid_evals.doctor.settings import PURPOSES, Environment, fails
 
     wanted = [purpose for purpose in PURPOSES if purpose in (request.purposes or ("stub",))]

@@ -156,7 +156,7 @@ def _summary(seen: Watched, fail_on: str | None) -> int:
 def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
     import yaml
 
-    from exaid_evals.monitor.alerts.dispatch import channels
+    from exaid_evals.monitor.alerts import channels
     from exaid_evals.monitor.environment import is_set, references
 
     click.echo(yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True), nl=False)
@@ -173,8 +173,8 @@ def _show_config(loaded: Loaded[ExperimentConfig]) -> int:
 
 
 def _test_alerts(config: MonitoringConfig, run_name: str) -> int:
-    from exaid_evals.monitor.alerts.base import Alert, DeliveryError
-    from exaid_evals.monitor.alerts.dispatch import channels
+    from exaid_evals.monitor.alert_channels import Alert, DeliveryError
+    from exaid_evals.monitor.alerts import channels
 
     found = channels(config.alerts)
     if not found:

@@ -1,4 +1,4 @@
-"""What is installed here: the machine, the packages, Docker, and what reads concepts."""
+"""What is installed and what is missing: each check, and all of them in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +18,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exaid_evals import __version__
+from exaid_evals.artifacts.redaction import Redactor
+from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.concepts.registry import EXTRACTORS, load_extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.resources import checkout_root
-from exaid_evals.doctor.settings import STUB, Environment, Finding, Purpose
+from exaid_evals.doctor import installation, settings
+from exaid_evals.doctor.settings import STUB, Check, Environment, Finding, Purpose
 from exaid_evals.errors import ExaidError
 from exaid_evals.ontologies.registry import NAMES, fingerprint
 from exaid_evals.verification.expected import DISTRIBUTION
@@ -268,3 +271,39 @@ def models(_: Environment) -> Iterator[Finding]:
         yield Finding("spaCy", "models", "missing", "none; the lexicon extractor needs none")
     for name in found:
         yield Finding("spaCy", name, "ok", metadata.version(name))
+
+
+CHECKS: tuple[Check, ...] = (
+    installation.python,
+    installation.requirements,
+    installation.locked,
+    settings.configurations,
+    settings.schemas,
+    installation.vocabularies,
+    installation.extractors,
+    installation.models,
+    settings.checkout,
+    settings.autogen,
+    settings.keys,
+    settings.servers,
+    installation.docker,
+    installation.hardware,
+    installation.data_folder,
+    installation.fonts,
+)
+
+
+def examine(environment: Environment) -> list[Finding]:
+    """Run every check. Whatever a finding says, no key and nothing secret of a base URL is in it."""
+    findings = [finding for check in CHECKS for finding in check(environment)]
+    redactors = [endpoint_of(provider, environment.environment).redactor for provider in PROVIDERS]
+    return [_clean(finding, redactors) for finding in findings]
+
+
+def _clean(finding: Finding, redactors: Sequence[Redactor]) -> Finding:
+    texts = {"name": finding.name, "what": finding.what, "remedy": finding.remedy}
+    for redactor in redactors:
+        texts = {name: redactor.shown(text) for name, text in texts.items()}
+    # Errors of several problems have a line each; a finding has one.
+    texts = {name: " ".join(text.split()) for name, text in texts.items()}
+    return Finding(finding.topic, texts["name"], finding.state, texts["what"], texts["remedy"], finding.needed_for)

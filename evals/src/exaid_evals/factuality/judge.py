@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.clients.base import Budget, CallContext, ChatMessage, LLMClient, LLMRequest
 from exaid_evals.clients.cassette import Recorder
-from exaid_evals.clients.json_text import json_object
+from exaid_evals.clients.completion import json_object
 from exaid_evals.clients.registry import build_client, check_client, equip_client
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import SummarizerConfig

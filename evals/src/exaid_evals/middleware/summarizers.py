@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 
 from exaid_evals.artifacts.summary_fields import FIELDS, MAX_FIELD_CHARS, SEMANTIC_FIELDS, field_problems, render
 from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, Usage
-from exaid_evals.clients.json_text import json_object
+from exaid_evals.clients.completion import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.middleware.llm_answers import ask_at_most_twice, history_section, object_schema, turns_section
 

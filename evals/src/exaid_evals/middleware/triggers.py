@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Protocol
 from pydantic import Field, field_validator
 
 from exaid_evals.clients.base import ChatMessage, LLMClient, LLMRequest, Usage
-from exaid_evals.clients.json_text import json_object
+from exaid_evals.clients.completion import json_object
 from exaid_evals.config.base import Config
 from exaid_evals.errors import LLMError
 from exaid_evals.middleware.llm_answers import ask_until_readable, history_section, object_schema, turns_section

@@ -17,9 +17,8 @@ from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.anomalies.watches import MOST_METRICS, Watches
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.alerts.dispatch import Alerts
-from exaid_evals.monitor.history_log import history_log
-from exaid_evals.monitor.numbers import evidence_with, log_batch, number_of, row_of
+from exaid_evals.monitor.alerts import Alerts
+from exaid_evals.monitor.history_log import evidence_with, history_log, log_batch, number_of, row_of
 from exaid_evals.monitor.recovery.system import Action, AutoRecoverySystem
 from exaid_evals.monitor.settings import ExperimentConfig, MonitoringConfig, monitoring_of
 from exaid_evals.monitor.stall import StallWatch, Thresholds, with_thresholds

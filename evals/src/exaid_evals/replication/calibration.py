@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from exaid_evals.calibration.choice import choose, normalised, pareto_front
 from exaid_evals.calibration.simulate import TIMERS, Flushes, Policy, Simulator, WordStream, policies
-from exaid_evals.calibration.sweep import CaseWorker, joined_counts
+from exaid_evals.calibration.sweep import CaseWorker, choose, joined_counts, normalised, pareto_front
 from exaid_evals.config.metrics import CalibrationConfig, ConstraintsConfig, GridConfig
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import TokenGateSettings

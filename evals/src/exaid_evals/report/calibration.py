@@ -8,9 +8,9 @@ import numpy as np
 
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
-from exaid_evals.calibration.choice import TIE_ORDER, Choice
 from exaid_evals.calibration.simulate import REASONS, Policy
 from exaid_evals.calibration.stage import Calibration
+from exaid_evals.calibration.sweep import TIE_ORDER, Choice
 from exaid_evals.report.base import MISSING, STUB_NOTE
 from exaid_evals.report.document import Block, Document, Grid, Items, Marked, Picture, Pictures, Section
 from exaid_evals.report.figures import gate_pareto

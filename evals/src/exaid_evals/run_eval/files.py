@@ -25,7 +25,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import open_regular
 from exaid_evals.report.formats.csv_table import FORMULA, csv_lines
 from exaid_evals.run_eval.base import EvalResult, MetricSet, Step
-from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.placement import Processes
 from exaid_evals.run_eval.resume import Partial
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 

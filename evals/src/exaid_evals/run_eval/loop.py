@@ -19,7 +19,6 @@ from tqdm import tqdm
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval import batches
 from exaid_evals.run_eval.base import Adapter, EvalResult, Mergeable, MetricSet, Step
-from exaid_evals.run_eval.distributed import Processes, Share
 from exaid_evals.run_eval.files import (
     PredictionsFile,
     files_of,
@@ -29,7 +28,7 @@ from exaid_evals.run_eval.files import (
     write_parquet,
 )
 from exaid_evals.run_eval.losses import loss_of
-from exaid_evals.run_eval.placement import autocast, evaluating, of_types, out_of_memory, seeded
+from exaid_evals.run_eval.placement import Processes, Share, autocast, evaluating, of_types, out_of_memory, seeded
 from exaid_evals.run_eval.registry import metric_set_of, task_loader
 from exaid_evals.run_eval.resume import Partial, resumable
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec, as_task_spec

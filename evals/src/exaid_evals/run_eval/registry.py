@@ -19,7 +19,7 @@ from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval import metric_sets
 from exaid_evals.run_eval.base import Adapter, MetricSet, Task
-from exaid_evals.run_eval.distributed import Processes
+from exaid_evals.run_eval.placement import Processes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 
 

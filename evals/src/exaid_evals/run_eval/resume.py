@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.run_eval.batches import mapped
-from exaid_evals.run_eval.distributed import Processes
-from exaid_evals.run_eval.placement import random_state, set_random_state
+from exaid_evals.run_eval.placement import Processes, random_state, set_random_state
 
 _STATE, _ROWS = "state.npz", "predictions.csv"
 _ABOUT, _RANDOM = "about", "random"

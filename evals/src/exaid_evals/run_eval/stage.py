@@ -23,7 +23,6 @@ from exaid_evals.run_eval.against import (
 )
 from exaid_evals.run_eval.base import EvalResult, Task
 from exaid_evals.run_eval.boxes import Recorded, detection_task, is_coco
-from exaid_evals.run_eval.distributed import Processes
 from exaid_evals.run_eval.files import signature_in
 from exaid_evals.run_eval.images import Preprocessing, image_task, read_labels
 from exaid_evals.run_eval.loading import (
@@ -39,7 +38,7 @@ from exaid_evals.run_eval.loading import (
 )
 from exaid_evals.run_eval.loop import evaluate
 from exaid_evals.run_eval.page import write_page
-from exaid_evals.run_eval.placement import seeded, threads
+from exaid_evals.run_eval.placement import Processes, seeded, threads
 from exaid_evals.run_eval.registry import build_adapter, build_model, build_task, loader_of
 from exaid_evals.run_eval.spec import DataConfig, EvalConfig, ModelConfig, RunEvalConfig
 from exaid_evals.run_eval.texts import holds_texts, read_texts, text_classification_task, text_task

@@ -77,6 +77,10 @@ class Importance:
 def importance(parameters: Sequence[Parameter], final_means: Sequence[float | None], seed: int = 42) -> Importance:
     """Fit random forests in a repeated cross-validation, and shuffle each parameter among the held-out runs.
 
+    Source: L. Breiman, "Random forests", *Machine Learning* 45 (2001), 5–32; on held-out data, since on the data of
+    the fit a forest finds importance in noise. It is withheld where the model predicts nothing: then it would describe
+    the model's mistakes.
+
     Args:
         parameters: of configurations; what one lacks is a value of its own.
         final_means: of the metric, of each configuration (not of each run: a fold would hold seeds of what the model

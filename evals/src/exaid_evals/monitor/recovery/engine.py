@@ -13,12 +13,12 @@ from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.config.base import load_config
 from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError, ExaidError
+from exaid_evals.monitor.history_log import number_of
 from exaid_evals.monitor.locking import FolderLock
-from exaid_evals.monitor.numbers import number_of
 from exaid_evals.monitor.recovery.alarm import Alarm, Ranking
-from exaid_evals.monitor.recovery.base import Action, ActionOutcome, Context, Done, OutcomeName, Strategy
 from exaid_evals.monitor.recovery.checkpoints import CheckpointPolicy, CheckpointStore
 from exaid_evals.monitor.recovery.journal import Records
+from exaid_evals.monitor.recovery.strategies import Action, ActionOutcome, Context, Done, OutcomeName, Strategy
 from exaid_evals.monitor.recovery.training_state import TrainingState, attached
 from exaid_evals.monitor.settings import STRATEGIES, AutoRecoveryConfig
 from exaid_evals.runs.metric_names import Direction

@@ -15,8 +15,8 @@ from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import append_descriptor, open_regular
-from exaid_evals.monitor.recovery.base import ActionOutcome
 from exaid_evals.monitor.recovery.checkpoints import CheckpointStore
+from exaid_evals.monitor.recovery.strategies import ActionOutcome
 
 JOURNAL = "recovery.jsonl"
 

@@ -9,11 +9,20 @@ from typing import Any, cast
 
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, AnomalyKind, Severity
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.monitor.numbers import number_of
-from exaid_evals.monitor.recovery.base import Action, ActionOutcome, Context, Done, Strategy, rates_text
+from exaid_evals.monitor.history_log import number_of
 from exaid_evals.monitor.recovery.engine import RecoveryEngine
 from exaid_evals.monitor.recovery.state_file import is_tensor
-from exaid_evals.monitor.recovery.strategies import EarlyStop, ReduceLearningRate, Rollback
+from exaid_evals.monitor.recovery.strategies import (
+    Action,
+    ActionOutcome,
+    Context,
+    Done,
+    EarlyStop,
+    ReduceLearningRate,
+    Rollback,
+    Strategy,
+    rates_text,
+)
 from exaid_evals.monitor.recovery.training_state import TrainingState
 
 __all__ = ["Action", "AutoRecoverySystem"]

@@ -17,9 +17,7 @@ from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity, described,
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.alerts.base import Alert, Channel, DeliveryError
-from exaid_evals.monitor.alerts.mail import MailChannel
-from exaid_evals.monitor.alerts.webhook import WebhookChannel
+from exaid_evals.monitor.alert_channels import Alert, Channel, DeliveryError, MailChannel, WebhookChannel
 from exaid_evals.monitor.settings import AlertsConfig, ChannelConfig
 
 

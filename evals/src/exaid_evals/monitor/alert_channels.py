@@ -1,4 +1,4 @@
-"""Alerts to a Slack-compatible webhook. Its address is a secret: whoever has it can post."""
+"""What an alert is, and the channels that carry it: a Slack-compatible webhook, and e-mail."""
 
 from __future__ import annotations
 
@@ -6,18 +6,87 @@ import contextlib
 import ipaddress
 import logging
 import re
+import smtplib
 import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
 from http.client import HTTPSConnection
-from typing import Any
+from typing import Any, Protocol
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
+from exaid_evals.anomalies.base import Severity
+from exaid_evals.artifacts.printable import printable, printable_lines
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import ConfigError
-from exaid_evals.monitor.alerts.base import Alert, DeliveryError
 from exaid_evals.monitor.environment import secret, variable_of
-from exaid_evals.monitor.settings import is_loopback
+from exaid_evals.monitor.settings import EmailConfig, is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One message.
+
+    Attributes:
+        run_name: of the training.
+        kind: of the anomaly, or `recovery`, `test`.
+        metric: that it is about.
+        severity: of the anomaly.
+        text: what happened, in one line.
+        details: the numbers behind it, in one line; may be empty.
+        held_back: alerts of this kind about this metric since the last one, which were not sent.
+    """
+
+    run_name: str
+    kind: str
+    metric: str
+    severity: Severity
+    text: str
+    details: str = ""
+    held_back: int = 0
+
+    @property
+    def subject(self) -> str:
+        """The message as a title."""
+        return f"[{self.severity}] {self.run_name}: {self.text}"
+
+    @property
+    def body(self) -> str:
+        """The message as lines."""
+        lines = [self.text]
+        if self.details:
+            lines.append(self.details)
+        if self.held_back:
+            lines.append(f"{self.held_back} more of these were held back since the last message")
+        return "\n".join(lines)
+
+
+class DeliveryError(Exception):
+    """An alert did not arrive. The message says why, and holds neither address nor password."""
+
+    def __init__(self, why: str, *, lasting: bool = False) -> None:
+        """Say why."""
+        super().__init__(why)
+        self.lasting = lasting
+
+
+class Channel(Protocol):
+    """Carries alerts to one place. It may be slow, and may fail: it is called from a thread of its own."""
+
+    @property
+    def name(self) -> str:
+        """As in messages: `slack_webhook`, `email`."""
+
+    def send(self, alert: Alert) -> None:
+        """Deliver an alert within the configured time-out.
+
+        Raises:
+            DeliveryError: it did not arrive.
+        """
+
 
 _MARKS = {"low": "⚪", "medium": "🟡", "high": "🟠", "critical": "🔴"}
 _WHERE = "alerts.slack_webhook"
@@ -175,3 +244,91 @@ def _kind_of(error: BaseException) -> str:
 def _escaped(text: str) -> str:
     """Return text that Slack shows as it is: names of metrics must not call a channel or make links."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_MOST_IN_SUBJECT = 150
+
+
+class MailChannel:
+    """Hands alerts to a mail server, over an encrypted connection unless the configuration says `none`."""
+
+    name = "email"
+
+    def __init__(self, config: EmailConfig, timeout: float) -> None:
+        """Prepare to send; nothing is connected.
+
+        Args:
+            config: server, addresses, and the variables of user and password.
+            timeout: seconds, of connecting and of each answer.
+
+        Raises:
+            ConfigError: a variable is not set; the certificates cannot be read.
+        """
+        self._config, self._timeout = config, timeout
+        self._login: tuple[str, str] | None = None
+        if config.username is not None and config.password is not None:
+            self._login = (
+                secret(config.username, "alerts.email.username"),
+                secret(config.password, "alerts.email.password"),
+            )
+        try:
+            self._context = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file else None)
+        except (OSError, ssl.SSLError) as error:
+            where = f"alerts.email.ca_file: {config.ca_file}"
+            raise ConfigError(f"cannot be read ({error})", where=where, remedy="name a file in PEM form") from None
+
+    def send(self, alert: Alert) -> None:
+        """Send an alert to all recipients.
+
+        Raises:
+            DeliveryError: the server could not be reached, refused user or password, or took no recipient.
+        """
+        message = EmailMessage()
+        # A line end in a name would begin a header of its own.
+        message["Subject"] = printable(alert.subject)[:_MOST_IN_SUBJECT]
+        message["From"] = self._config.sender
+        message["To"] = ", ".join(self._config.recipients)
+        message.set_content(printable_lines(alert.body))
+        try:
+            refused = self._delivered(message)
+        except smtplib.SMTPAuthenticationError:
+            raise DeliveryError("the server refused user or password", lasting=True) from None
+        except ssl.SSLCertVerificationError as error:
+            raise DeliveryError(f"the certificate is not trusted ({error.verify_message})", lasting=True) from None
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryError(f"the server answered {error.smtp_code}", lasting=error.smtp_code >= 500) from None
+        except TimeoutError:
+            raise DeliveryError("no answer in time") from None
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            # smtplib wraps what happens while it reads an answer.
+            late = isinstance(error.__context__, TimeoutError)
+            raise DeliveryError("no answer in time" if late else type(error).__name__) from None
+        if refused:
+            raise DeliveryError(f"{len(refused)} of {len(self._config.recipients)} recipients refused", lasting=True)
+
+    def _delivered(self, message: EmailMessage) -> Mapping[str, object]:
+        """Hand over a message, and return the recipients that were refused."""
+        server = self._connected()
+        try:
+            if self._login is not None:
+                server.login(*self._login)
+            refused = server.send_message(message)
+            # The message is with the server: no answer to the farewell may have it sent again.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
+        finally:
+            server.close()
+        return refused
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port = self._config.host, self._config.port
+        if self._config.security == "ssl":
+            return smtplib.SMTP_SSL(host, port, timeout=self._timeout, context=self._context)
+        server = smtplib.SMTP(host, port, timeout=self._timeout)
+        if self._config.security == "starttls":
+            try:
+                server.starttls(context=self._context)
+            except BaseException:
+                server.close()
+                raise
+        return server

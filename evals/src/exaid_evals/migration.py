@@ -1,4 +1,4 @@
-"""Whole files and campaigns brought to the current version, each written whole or not at all."""
+"""Records of older versions rewritten to the current one: planned and checked as a whole, then written."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""Records of older versions, rewritten as the current one."""

@@ -1,1 +1,0 @@
-"""Where anomalies are reported: the log, a webhook, a mailbox."""
