@@ -160,6 +160,7 @@ def test_calibrated_on_evaluated_cases_is_told(place: Path, capsys: pytest.Captu
     assert "V3 was calibrated on 4 of these cases (" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_write_freezes_what_was_set_as_it_stands(place: Path) -> None:
     """V1's gate stays, with a record of its own hash; twice is once."""
     path = place / "configs" / "variants" / "V1.yaml"

@@ -32,6 +32,7 @@ def real(trace: Trace, policy: Policy, speed: float = SPEED) -> list[Flush]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(trace=streams(), tried=st.lists(policies(), min_size=1, max_size=6), speed=st.sampled_from([7.0, SPEED, 997.0]))
 @example(

@@ -130,6 +130,7 @@ def test_patients_have_findings_of_their_sex_and_age() -> None:
     assert set() < having["infertility"] <= {"man", "woman"}
 
 
+@pytest.mark.slow
 def test_more_cases_leave_the_first_ones_as_they_are() -> None:
     """However many there are, a case with an id says the same; one disease's second patient is another."""
     few, many = synthetic.make_cases(42, 30), synthetic.make_cases(42, 4000)

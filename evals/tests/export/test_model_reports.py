@@ -303,6 +303,7 @@ def test_only_models_with_all_prompts_are_kept_where_that_is_asked(tmp_path: Pat
 HOSTILE = ("=cmd|' C calc'!A0", 'a b\n"c"', "$\\alpha$ %_#&{}", "模型_7b", "x" * 200)
 
 
+@pytest.mark.slow
 def test_hostile_names_become_text(tmp_path: Path) -> None:
     """Names that a spreadsheet, LaTeX, a formula or a terminal would obey stand as text in every output."""
     for name in HOSTILE:

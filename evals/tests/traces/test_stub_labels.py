@@ -77,6 +77,7 @@ def test_a_synonym_states_the_phrase_that_it_stands_for() -> None:
     assert stated["hepatic cyst"] == {concept_of("hepatic cysts")}
 
 
+@pytest.mark.slow
 def test_the_glossarys_ids_are_the_vocabularies_own() -> None:
     """Every id of the glossary exists, and a phrase that is a phenotype's name has that phenotype's id."""
     terms = [term for name in ("hpo", "mesh") for term in load_vocabulary(name).terms]

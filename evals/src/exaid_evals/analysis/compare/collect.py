@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def collect(
         ConfigError: the list is empty, or a folder of it holds no run; there is no such source.
         DataError: a name or pattern that nothing has, or no run could be read.
     """
-    asked = chosen(source)
+    known = _Known(chosen(source))
     if isinstance(listed, str):
         parts = [listed] if _exists(listed) else [part.strip() for part in listed.split(",") if part.strip()]
     else:
@@ -184,7 +185,7 @@ def collect(
     read: dict[tuple[str, str], History] = {}
     unreadable: dict[str, None] = {}
     for part in parts:
-        meant = list(_meant(part, places, asked))
+        meant = list(_meant(part, places, known))
         if not meant:
             # W&B is asked for it, or the error says which runs there are: nobody wants a comparison that lacks a run
             # because of a mistyped name.
@@ -228,16 +229,24 @@ Meant = tuple[Path, str, Format, Source]
 """Place, name, format and source of a run that a part of the list means."""
 
 
-def _meant(part: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterator[Meant]:
+class _Known:
+    """The formats that are asked; what a place holds is looked up once, for a list names it as often as runs."""
+
+    def __init__(self, formats: Sequence[Format]) -> None:
+        self.names = ", ".join(form.name for form in formats)
+        self.runs_in = cache(lambda place: runs_in(place, formats))
+
+
+def _meant(part: str, places: Sequence[Path], known: _Known) -> Iterator[Meant]:
     """Yield each run that a part means; nothing for a name that no place holds."""
     if _exists(part):
-        yield from _in(Path(part), asked)
+        yield from _in(Path(part), known)
         return
     if _PATTERN & set(part):
-        yield from _matching(part, places, asked)
+        yield from _matching(part, places, known)
         return
     for place in places:
-        having = [(form, source) for form, name, source in runs_in(place, asked) if name == part]
+        having = [(form, source) for form, name, source in known.runs_in(place) if name == part]
         if len(having) > 1:
             names = ", ".join(form.name for form, _ in having)
             raise ConfigError(f"several sources have the run ({names})", where=part, remedy="say which with --source")
@@ -251,14 +260,14 @@ def _exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Format]) -> Iterator[Meant]:
+def _matching(pattern: str, places: Sequence[Path], known: _Known) -> Iterator[Meant]:
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
-    found = [one for path in paths if runs_in(path, asked) for one in _in(path, asked)]
+    found = [one for path in paths if known.runs_in(path) for one in _in(path, known)]
     if not found:
         found = [
             (place, name, form, source)
             for place in places
-            for form, name, source in runs_in(place, asked)
+            for form, name, source in known.runs_in(place)
             if fnmatchcase(name, pattern)
         ]
     if not found:
@@ -270,12 +279,11 @@ def _matching(pattern: str, places: Sequence[Path], asked: Sequence[Format]) -> 
     yield from found
 
 
-def _in(path: Path, asked: Sequence[Format]) -> Iterator[Meant]:
+def _in(path: Path, known: _Known) -> Iterator[Meant]:
     """Yield the runs of a file or folder; of formats that share one, that is an error and no guess."""
-    found = runs_in(path, asked)
+    found = known.runs_in(path)
     if not found:
-        known = ", ".join(form.name for form in asked)
-        raise ConfigError(f"holds no run of a known source ({known})", where=str(path), remedy="check the path")
+        raise ConfigError(f"holds no run of a known source ({known.names})", where=str(path), remedy="check the path")
     seen: dict[str, str] = {}
     for form, name, source in found:
         if name in seen:
