@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.formats.lm_eval import LmEvalFormat
+from exaid_evals.runs.formats.evaluations import LmEvalFormat
 from export.trackers import GOLD, read
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from exaid_evals.cli.main import run as cli
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Run, Settings
+from exaid_evals.runs.files.mapping_lookup import load_mapping
 from exaid_evals.runs.formats.mapping import MappingFormat
-from exaid_evals.runs.mapping_config import load_mapping
 
 MAPPING = """
 format: our_lab

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.files import scores as scores_module
+from exaid_evals.runs.files import classification as scores_module
 from exaid_evals.runs.files.predictions import Counted, count_predictions
 from export.training_runs import GOLD
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from exaid_evals.runs.files import scores as scores_module
+from exaid_evals.runs.files import classification as scores_module
 from exaid_evals.runs.files.predictions import Counted, count_predictions
 
 N = 100

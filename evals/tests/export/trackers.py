@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exaid_evals.runs.base import Format, Run
-from exaid_evals.runs.formats.inspect_ai import InspectFormat
-from exaid_evals.runs.formats.lm_eval import LmEvalFormat
+from exaid_evals.runs.formats.evaluations import InspectFormat, LmEvalFormat
 from exaid_evals.runs.formats.mlflow import MlflowFormat
 from exaid_evals.runs.formats.wandb import WandbFormat
 from exaid_evals.runs.run_names import run_names

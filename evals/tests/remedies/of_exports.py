@@ -22,10 +22,10 @@ from exaid_evals.item_scores.align import align
 from exaid_evals.item_scores.base import Item, Log
 from exaid_evals.item_scores.registry import read_side
 from exaid_evals.runs.base import Format, Run, Settings, Source
-from exaid_evals.runs.files import document, inspect_archive
+from exaid_evals.runs.files import containers, document
 from exaid_evals.runs.files.content import content_of
-from exaid_evals.runs.formats import inspect_ai, mapping
-from exaid_evals.runs.mapping_config import load_mapping
+from exaid_evals.runs.files.mapping_lookup import load_mapping
+from exaid_evals.runs.formats import evaluations, mapping
 from exaid_evals.runs.registry import find_run
 from remedies.of_artifacts import PNG
 from remedies.of_records import limited
@@ -151,7 +151,7 @@ EXPORTED = [
     ),
     Row(
         "write the log without a password",
-        lambda: inspect_archive.read_member(Path("a.eval"), "header.json"),
+        lambda: containers.read_member(Path("a.eval"), "header.json"),
         before=encrypted,
         does=(lambda: archive("a.eval"),),
     ),
@@ -161,9 +161,9 @@ EXPORTED = [
             document,
             "content_of",
             lambda path, _most: content_of(path, 9),
-            lambda: inspect_ai.header_of(Path("a.json")),
+            lambda: evaluations.header_of(Path("a.json")),
         ),
-        lambda: inspect_ai.header_of(Path("a.eval")),
+        lambda: evaluations.header_of(Path("a.eval")),
         files={"a.json": RESULTS},
         does=(lambda: archive("a.eval"),),
     ),

@@ -90,7 +90,7 @@ def test_environment_variables_that_remedies_name_are_read() -> None:
 def keys() -> set[str]:
     """Return every key of every configuration, dotted, and each alone."""
     for found in pkgutil.walk_packages(exaid_evals.__path__, "exaid_evals."):
-        if re.search(r"\.(config\.\w+|settings|mapping_config|spec|gates|triggers|model_names)$", found.name):
+        if re.search(r"\.(config\.\w+|settings|mapping_lookup|spec|gates|triggers|model_names)$", found.name):
             importlib.import_module(found.name)
     models, waiting = set[type[Config]](), [Config]
     while waiting:

@@ -55,7 +55,7 @@ from exaid_evals.monitor.settings import load_experiment_config
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.document import read_yaml
-from exaid_evals.runs.mapping_config import load_mapping
+from exaid_evals.runs.files.mapping_lookup import load_mapping
 from exaid_evals.runs.model_names import load_patterns
 from exaid_evals.runs.registry import formats
 from exaid_evals.traces.importers.assemble import read_casting

@@ -69,7 +69,7 @@ def _unread(run: Run, source: Source, settings: Settings) -> Iterator[tuple[str,
 
 
 def _keys(path: Path) -> Iterator[tuple[str, float]]:
-    from exaid_evals.runs.files.mapping_lookup import document_of, rows_of
+    from exaid_evals.runs.files.document import document_of, rows_of
     from exaid_evals.runs.mapping_draft import DOCUMENTS, TABLES, leaves
 
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.runs.files.mapping_lookup import document_of, rows_of
+from exaid_evals.runs.files.document import document_of, rows_of
 from exaid_evals.runs.files.summary import is_seed
 from exaid_evals.runs.metric_names import direction_of, role_of_column
 

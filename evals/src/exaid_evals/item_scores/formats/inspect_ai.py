@@ -8,10 +8,10 @@ from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number
+from exaid_evals.runs.files.containers import read_members
 from exaid_evals.runs.files.document import parsed
-from exaid_evals.runs.files.inspect_archive import read_members
 from exaid_evals.runs.files.summary import mapping_of
-from exaid_evals.runs.formats.inspect_ai import InspectFormat, header_of
+from exaid_evals.runs.formats.evaluations import InspectFormat, header_of
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Correct, partially correct, incorrect, no answer: what the tool's own accuracy makes of them."""

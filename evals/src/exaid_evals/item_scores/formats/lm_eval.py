@@ -11,7 +11,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number, numbered_epochs
 from exaid_evals.runs.files.document import objects, read_document, read_object
-from exaid_evals.runs.formats.lm_eval import model_of
+from exaid_evals.runs.formats.evaluations import model_of
 
 _NAME = re.compile(r"^(?:samples_)?(?P<task>.+?)(?:_(?P<date>\d{4}-\d{2}-\d{2}T[\d.:-]+))?$")
 _BEGINNING = re.compile(rb'^(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"doc_id"\s*:\s*\d')

@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass, field
 
 from exaid_evals.runs.files import classification
-from exaid_evals.runs.files.classification import as_records
+from exaid_evals.runs.files.classification import as_records, in_order
 from exaid_evals.runs.files.predictions import Counted
 from exaid_evals.runs.files.reported import Reported
-from exaid_evals.runs.files.scores import in_order
 from exaid_evals.runs.files.standard_names import AUC, KAPPA, PER_CLASS, STANDARD, is_share
 
 TOLERANCE = 1e-3

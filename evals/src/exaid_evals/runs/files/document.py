@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 import yaml
 
-from exaid_evals.config.mapping_file import BoundedLoader, load_yaml
-from exaid_evals.errors import DataError
+from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
+from exaid_evals.config.mapping_file import BoundedLoader, load_yaml, read_mapping
+from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import open_regular, unreadable
 from exaid_evals.runs.files.content import content_of, lines_of
+from exaid_evals.runs.files.delimited import open_delimited
 
 MAX_BYTES = 64 * 1024 * 1024
 _NAMED_AT_MOST = 5
@@ -237,3 +241,76 @@ def lists_of(data: Mapping[str, Any]) -> dict[str, list[Any]]:
         for name, one in data.items()
     }
     return {name: one for name, one in columns.items() if isinstance(one, list)}
+
+
+_YAML = (".yaml", ".yml")
+_LINES = (".jsonl", ".ndjson")
+
+
+def document_of(path: Path, warnings: list[str] | None = None) -> Any:
+    """Return what a JSON or YAML file holds.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _yaml(path) if path.suffix.lower() in _YAML else read_document(path, warnings=warnings)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a CSV or JSON Lines file; not to be changed, for many runs may share them.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    status = path.stat()
+    return _rows_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _rows_of(path: Path, _changed: int, _size: int) -> list[dict[str, Any]]:
+    return _json_lines(path) if _is_json_lines(path) else _table(path)
+
+
+def _is_json_lines(path: Path) -> bool:
+    """Tell by the name, else by the first line: whatever a log of objects is called."""
+    if path.suffix.lower() in _LINES:
+        return True
+    with open_regular(path) as stream:
+        line = stream.readline(MAX_LINE_BYTES).removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        return line.startswith(b"{") and isinstance(orjson.loads(line.replace(b": NaN", b": null")), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _table(path: Path) -> list[dict[str, Any]]:
+    opened = open_delimited(path)
+    # Of a column that is a duplicate the first counts, as elsewhere.
+    columns = {name: opened.columns.index(name) for name in opened.columns}
+    return [{name: row[index] for name, index in columns.items()} for _, row in opened.rows()]
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    for at, line in enumerate(lines_of(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line.removeprefix(b"\xef\xbb\xbf").replace(b": NaN", b": null"))
+        except orjson.JSONDecodeError as error:
+            where = f"{path.name}:{at}"
+            raise DataError(f"not valid JSON ({error.msg})", where=where, remedy="correct the line") from None
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MOST_YAML:
+            raise DataError(f"is larger than {_MOST_YAML >> 20} MiB", where=path.name, remedy="name the right file")
+        return read_mapping(path)
+    except OSError as error:
+        raise unreadable(path.name, error) from None
+    except ConfigError as error:
+        raise DataError(error.what, where=path.name, remedy="correct the file") from None

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Predictions
 from exaid_evals.runs.files import classification
+from exaid_evals.runs.files.classification import Scores, in_order
 from exaid_evals.runs.files.delimited import Block, Delimited, line_of, number, numbers, open_delimited
-from exaid_evals.runs.files.scores import Scores, in_order
 
 SORTED_IDS_AT_MOST = 200_000
 """Up to so many ids are digested in sorted order, so that shuffled validation sets are the same set."""

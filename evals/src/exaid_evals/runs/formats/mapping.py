@@ -12,7 +12,7 @@ from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.summary import plain
 
 if TYPE_CHECKING:  # without a mapping, what checks one need not be imported in every worker
-    from exaid_evals.runs.mapping_config import Each, MappingConfig, Place
+    from exaid_evals.runs.files.mapping_lookup import Each, MappingConfig, Place
 
 _MOST_RUNS = 200_000
 _OF = "::"
@@ -33,7 +33,7 @@ class MappingFormat(Format):
         super().__init__(settings)
         self._mapping: MappingConfig | None = None
         if self.settings.mapping:
-            from exaid_evals.runs.mapping_config import load_mapping
+            from exaid_evals.runs.files.mapping_lookup import load_mapping
 
             self._mapping = load_mapping(self.settings.mapping)
 

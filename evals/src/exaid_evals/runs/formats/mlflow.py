@@ -11,8 +11,7 @@ from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
-from exaid_evals.runs.files import mlflow_database, mlflow_files
-from exaid_evals.runs.files.mlflow_files import FINISHED
+from exaid_evals.runs.files import mlflow_store
 from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
 from exaid_evals.runs.history import History, Point, Series
 from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric, value_of
@@ -35,7 +34,7 @@ class MlflowFormat(Format):
     def claims(self, folder: Path) -> bool:
         """Return whether a run, an experiment, a store or a folder with one lies here, or is a store's database."""
         if folder.is_file():
-            return mlflow_database.is_store(folder)
+            return mlflow_store.is_store(folder)
         return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)
 
     def sources(self, folder: Path) -> Sequence[Source]:
@@ -44,7 +43,7 @@ class MlflowFormat(Format):
         Raises:
             DataError: the store holds no run, or cannot be read.
         """
-        if mlflow_files.is_run(folder):
+        if mlflow_store.is_run(folder):
             return [Source(folder)]
         # A folder may hold a store, or be one; where there are files and a database, both are read.
         places = [folder, *([] if folder.is_file() else [folder / "mlruns", _database(folder)])]
@@ -57,7 +56,7 @@ class MlflowFormat(Format):
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the run's files, or the database."""
         run = self.run_of(source)
-        return mlflow_files.files_of(run) if isinstance(run, Path) else [source.path]
+        return mlflow_store.files_of(run) if isinstance(run, Path) else [source.path]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run.
@@ -66,11 +65,11 @@ class MlflowFormat(Format):
             DataError: what the store says of it cannot be read.
         """
         place = self.run_of(source)
-        run = mlflow_files.read_run(place) if isinstance(place, Path) else mlflow_database.read_run(source.path, place)
+        run = mlflow_store.read_folder(place) if isinstance(place, Path) else mlflow_store.read_row(source.path, place)
         warnings = [*run.warnings, *undefined_warning([key for key, value in run.metrics.items() if value is None])]
         if self.settings.metric_value != "last":
             run.metrics = self._other_values(source, name)
-        if run.status and run.status != FINISHED:
+        if run.status and run.status != mlflow_store.FINISHED:
             warnings.append(f"the run's status is {run.status}: its numbers may not be final")
         beside = {key: value for key, value in run.metrics.items() if is_beside(key)}
         metrics = {key: value for key, value in sorted(run.metrics.items()) if key not in beside}
@@ -109,7 +108,7 @@ class MlflowFormat(Format):
         """Return the runs by their own names where a name stands once, else by experiment, name and id."""
         if not self.claims(place):
             return {}
-        found = {(source.part or mlflow_files.label_of(source.path)[1]): source for source in self.sources(place)}
+        found = {(source.part or mlflow_store.label_of(source.path)[1]): source for source in self.sources(place)}
         own = [label.rpartition("/")[2] for label in found]
         return {
             short if own.count(short) == 1 else label: source
@@ -125,12 +124,12 @@ class MlflowFormat(Format):
         folder = self.run_of(source)
         warnings: list[str] = []
         if isinstance(folder, Path):
-            run = mlflow_files.read_run(folder)
-            points = list(mlflow_files.metric_points(folder, warnings))
+            run = mlflow_store.read_folder(folder)
+            points = list(mlflow_store.points_of_folder(folder, warnings))
             batches = batch_rows(folder / "artifacts", warnings)
         else:
-            run = mlflow_database.read_run(source.path, folder)
-            points, batches = mlflow_database.metric_points(source.path, folder), ()
+            run = mlflow_store.read_row(source.path, folder)
+            points, batches = mlflow_store.points_of_row(source.path, folder), ()
         if not points:
             what = f"the run {source.part or name} has no metric"
             raise DataError(what, where=str(source.path), remedy="look at what the run logged")
@@ -168,9 +167,9 @@ class MlflowFormat(Format):
         """Return label → run of a store."""
         if place not in self._stores:
             found: list[tuple[str, str, str, Path | str]] = (
-                [(*row, row[2]) for row in mlflow_database.labelled_runs(place)]
+                [(*row, row[2]) for row in mlflow_store.labelled_runs(place)]
                 if place.is_file()
-                else [(*mlflow_files.label_of(run), run.name, run) for run in mlflow_files.runs_below(place)]
+                else [(*mlflow_store.label_of(run), run.name, run) for run in mlflow_store.runs_below(place)]
             )
             plain = [printable(f"{experiment}/{name or run_id}".strip("/")) for experiment, name, run_id, _ in found]
             counts = Counter(plain)
@@ -183,15 +182,15 @@ class MlflowFormat(Format):
 
 def _is_file_store(folder: Path) -> bool:
     """Look for a run as deep as each of the places may have one, and stop at the first."""
-    if mlflow_files.is_run(folder):
+    if mlflow_store.is_run(folder):
         return True
     for store in (folder, folder / "mlruns"):
-        meta = mlflow_files.META
+        meta = mlflow_store.META
         levels = [store] if (store / meta).is_file() else [one for one in folders_in(store) if (one / meta).is_file()]
-        if any(mlflow_files.is_run(run) for experiment in levels for run in folders_in(experiment)):
+        if any(mlflow_store.is_run(run) for experiment in levels for run in folders_in(experiment)):
             return True
     return False
 
 
 def _database(folder: Path) -> Path | None:
-    return next((folder / name for name in _DATABASES if mlflow_database.is_store(folder / name)), None)
+    return next((folder / name for name in _DATABASES if mlflow_store.is_store(folder / name)), None)

@@ -1,20 +1,24 @@
-"""Paired model reports: a folder of models, each with `reports/metrics_*.json` and `reports/report_*.txt`."""
+"""Paired model reports: `<model dir>/reports/metrics_X.json` with `report_X.txt`.
+
+The files may also lie in the model's folder itself.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.model_reports_json import read_metrics_json
-from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report
-from exaid_evals.runs.files.model_reports_pairs import Pair, find_pairs, has_reports, merge, metrics_of
+from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, DURATIONS, Report, merge, metrics_of
 from exaid_evals.runs.files.model_reports_txt import read_report_txt
 
 if TYPE_CHECKING:  # what checks patterns is imported late: every worker has this reader, and few read such reports
@@ -125,6 +129,147 @@ class ModelReportsFormat(Format):
             return []
         told = "; ".join(f"{model} (no {', '.join(prompts)})" for model, prompts in sorted(lacking.items()))
         return [f"{len(lacking)} models beside it lack a required prompt type and were left out: {told}"]
+
+
+REPORTS = "reports"
+UNNAMED = "unnamed"
+"""What a report is called whose files have nothing behind `metrics_` and `report_`."""
+
+# How deep below the folder that a user names the model folders may lie, and how many folders are looked at.
+_DEEPEST = 4
+_MOST_FOLDERS = 50_000
+_JSON = re.compile(r"metrics_(?P<label>.*)\.json", re.IGNORECASE | re.DOTALL)
+_TXT = re.compile(r"report_(?P<label>.*)\.txt", re.IGNORECASE | re.DOTALL)
+# What a script appends to tell its files apart: 20241219_120000, 2024-12-19T12-00-00.
+_TIME = re.compile(r"[_-]?\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2}[-_:]?\d{2}(?:[-_:]?\d{2})?)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One report of one model, as JSON and as text; one of the two may be missing.
+
+    Attributes:
+        model: name of the model's folder.
+        label: what stands behind `metrics_` and `report_`.
+        json: the metrics.
+        txt: the report.
+        folder: of the model.
+        note: how the two were brought together where their names differ.
+    """
+
+    model: str
+    label: str
+    json: Path | None
+    txt: Path | None
+    folder: Path
+    note: str | None = None
+
+    @property
+    def prompt(self) -> str:
+        """Return what the files' names say of the prompt: the label without the time at its end."""
+        return _TIME.sub("", self.label) or self.label or UNNAMED
+
+    @property
+    def part(self) -> str:
+        """Return what tells the pair apart within the folder that the user named."""
+        return f"{self.model}/{self.label or UNNAMED}"
+
+
+def has_reports(folder: Path) -> bool:
+    """Tell by names whether any report lies below a folder."""
+    return any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for place in _places(folder) for name in _files(place))
+
+
+def find_pairs(folder: Path) -> list[Pair]:
+    """Return the pairs below a folder in the order of their models and labels; a lone file is a pair of one.
+
+    Files of one label belong together. What is left over is paired where a model has exactly one JSON and one text
+    left whose labels differ in the time at their ends alone.
+    """
+    found: list[Pair] = []
+    for place in _places(folder):
+        # `folder` may itself be a folder `reports`: its model is the folder around it.
+        home = place.parent if place.name == REPORTS else place
+        json_files = _labelled(place, _JSON)
+        txt_files = _labelled(place, _TXT)
+        both = sorted(json_files.keys() & txt_files.keys())
+        found += [Pair(home.name, label, json_files.pop(label), txt_files.pop(label), home) for label in both]
+        found += _by_stem(home, json_files, txt_files)
+        found += [Pair(home.name, label, path, None, home) for label, path in json_files.items()]
+        found += [Pair(home.name, label, None, path, home) for label, path in txt_files.items()]
+    return _told_apart(folder, sorted(found, key=lambda pair: (pair.model, pair.label, str(pair.folder))))
+
+
+def _by_stem(home: Path, json_files: dict[str, Path], txt_files: dict[str, Path]) -> list[Pair]:
+    stems: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, files in enumerate((json_files, txt_files)):
+        for label in files:
+            stems[_TIME.sub("", label)][side].append(label)
+    pairs = []
+    for of_json, of_txt in stems.values():
+        if len(of_json) == len(of_txt) == 1:
+            metrics, report = json_files.pop(of_json[0]), txt_files.pop(of_txt[0])
+            note = f"{metrics.name} was paired with {report.name}, the only ones that are left of their prompt"
+            pairs.append(Pair(home.name, of_json[0], metrics, report, home, note))
+    return pairs
+
+
+def _told_apart(folder: Path, pairs: list[Pair]) -> list[Pair]:
+    """Name models of one name, in different folders, by their paths below the folder that the user named."""
+    homes: dict[str, set[Path]] = defaultdict(set)
+    for pair in pairs:
+        homes[pair.model].add(pair.folder)
+    return [
+        pair if len(homes[pair.model]) == 1 else replace(pair, model=pair.folder.relative_to(folder).as_posix())
+        for pair in pairs
+    ]
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield the folders `reports`, and those of models that hold their reports themselves.
+
+    Links to folders are not followed, so that no loop is.
+    """
+    if folder.name == REPORTS:
+        yield folder
+        return
+    seen = 0
+    level = [folder]
+    for _ in range(_DEEPEST):
+        below: list[Path] = []
+        for place in level:
+            seen += 1
+            if seen > _MOST_FOLDERS:
+                return
+            if any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for name in _files(place)):
+                yield place
+            for child in folders_in(place):
+                if child.name == REPORTS:
+                    yield child
+                else:
+                    below.append(child)
+        level = below
+
+
+def _files(place: Path) -> list[str]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entry.name for entry in entries if _is_file(entry))
+    except OSError:
+        return []
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell files, and links to files, from pipes and devices, of which reading might never end."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir() and not Path(entry.path).exists())
+    except OSError:
+        return True  # a link that leads nowhere is told when it is read
+
+
+def _labelled(place: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    matches = ((name, pattern.fullmatch(name)) for name in _files(place))
+    return {match["label"]: place / name for name, match in matches if match}
 
 
 def models_lacking(pairs: Sequence[Pair], wanted: Sequence[str]) -> dict[str, list[str]]:

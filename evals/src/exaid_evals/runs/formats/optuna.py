@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.runs.files.containers import is_database, opened_database, tables_of
 from exaid_evals.runs.files.document import embedded, objects
-from exaid_evals.runs.files.sqlite import is_database, opened, tables_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
@@ -58,7 +58,7 @@ class OptunaFormat(ManyRuns):
 
 
 def _of_database(path: Path) -> Iterator[tuple[str, list[Entry]]]:
-    with opened(path, _TABLES, "Optuna's") as database:
+    with opened_database(path, _TABLES, "Optuna's") as database:
         studies = database.execute("SELECT study_id, study_name FROM studies ORDER BY study_id").fetchall()
         for study_id, name in studies:
             query = "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective"

@@ -1,92 +1,164 @@
-"""Tools that leave a folder a run, in which each metric has values of its own.
+"""Tools that leave a folder a run: ClearML's offline sessions, and Sacred.
 
-DVCLive's `dvclive/` has `metrics.json`, `params.yaml` and a table a metric; Sacred's FileStorageObserver writes
-`run.json`, `config.json` and `metrics.json`.
+A session of ClearML is a folder, or the archive of one, with `task.json` and `metrics.jsonl`; Sacred's
+FileStorageObserver writes `run.json`, `config.json` and `metrics.json`.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Run, Source
-from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.summary import numbers_of
-from exaid_evals.runs.formats.csv_file import csv_rows
-from exaid_evals.runs.rows import Row
+from exaid_evals.runs.base import Format, Run, Source
+from exaid_evals.runs.files.containers import member_names, read_member
+from exaid_evals.runs.files.content import content_of
+from exaid_evals.runs.files.document import MAX_BYTES, parsed, read_object
+from exaid_evals.runs.files.summary import mapping_of
+from exaid_evals.runs.history import History
+from exaid_evals.runs.history_files import run_of
+from exaid_evals.runs.rows import Row, history_of
 from exaid_evals.runs.tool_files import ToolFile
 
-_OWN = "dvclive"
-_TABLES = ("plots/metrics", "plots/scalars", "scalars", ".")
-"""Where its versions keep a table a metric; the oldest beside the metrics."""
+_TASK, _METRICS = "task.json", "metrics.jsonl"
+_PREFIX = "offline-"
+_SCALAR = "training_stats_scalar"
+_SUMMARY = "Summary"
+"""The metric under which single values are reported, at the least iteration that there is."""
 
 
-class DvcliveFormat(ToolFile):
-    """Reads a run a folder; nested metrics have their folders' names before them."""
+class ClearmlFormat(Format):
+    """Reads a run a session; a scalar is `title/series`, a single value bears its own name."""
 
-    name = "dvclive"
-    files = ("metrics.json", "dvclive/metrics.json", "dvclive.json", "logs.json")
-    sign = re.compile(rb"\A\s*\{")
-    configs = ("params.yaml",)
-    step = "step"
+    name = "clearml"
+    has_history = True
+    grows = False
 
-    def file_of(self, place: Path) -> Path | None:
-        """Return the metrics of a folder that has tables beside them, or is called so: any tool writes such files."""
-        found = super().file_of(place)
-        return found if found is not None and (found.resolve().parent.name == _OWN or _tables(found)) else None
+    def claims(self, place: Path) -> bool:
+        """Return whether a session lies here, or in the folder of sessions."""
+        return bool(_sessions(place))
 
-    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield a row for each logged value, in order of metrics and steps; without tables one of the last values."""
-        tables = _tables(path)
-        if not tables:
-            last = read_object(path, keep_nan=True, warnings=warnings)
-            yield {key.replace(".", "/"): value for key, value in leaves(last).items()}
-        for name, table in tables.items():
-            for row in csv_rows(table, warnings):
-                value = row.get(table.stem, next((row[key] for key in row if key not in ("step", "timestamp")), None))
-                yield {"step": row.get("step"), name: value}
-
-    def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
-        """Return the parameters, DVCLive's own, else those of the project around it."""
-        found = super().config(path, warnings)
-        return found or super().config(path.parent / "x" if path.parent.name != _OWN else path.parent, warnings)
+    def sources(self, place: Path) -> Sequence[Source]:
+        """Return a run a session, by name; of one that is there both ways the folder."""
+        return [Source(path) for path in _sessions(place)]
 
     def inputs(self, source: Source) -> Sequence[Path] | None:
-        """Return the metrics, the parameters and the tables."""
-        path = self.file_of(source.path)
-        if path is None:
-            return None
-        return [path, path.parent / "params.yaml", path.parent.parent / "params.yaml", *_tables(path).values()]
+        """Return both files, or the archive."""
+        return [source.path] if source.path.is_file() else [source.path / _TASK, source.path / _METRICS]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a run: what its metrics file says in the end, whatever the tables' last rows are."""
-        run = super().read(source, name)
-        path = self.file_of(source.path)
-        said = read_object(path) if path is not None else {}
-        numbers, _ = numbers_of({key.replace(".", "/"): value for key, value in leaves(said).items()})
-        final = {key: value for key, value in numbers.items() if key not in ("step", *_beside(run))}
-        if self.settings.metric_value != "last":
-            final = {key: value for key, value in final.items() if key not in run.metrics}
-        return replace(run, metrics=dict(sorted({**run.metrics, **final}.items())))
+        """Read a run: the last value of each scalar."""
+        run = run_of(self.history(source, source.path.name), self.name, name, source, self.settings)
+        task = _task(source.path)
+        known = {"clearml_project": task.get("project_name"), "clearml_task": task.get("name")}
+        return replace(run, attributes={**run.attributes, **{key: str(one) for key, one in known.items() if one}})
+
+    def history(self, source: Source, name: str) -> History:
+        """Read what a task reported.
+
+        Raises:
+            DataError: a file is missing or damaged, or nothing was reported.
+        """
+        warnings: list[str] = []
+        rows = list(_rows(_lines(source.path, warnings)))
+        if not rows:
+            raise DataError(
+                "holds no scalar", where=f"{source.path}: {_METRICS}", remedy="wait for its end, or leave it out"
+            )
+        return history_of(
+            name, self.name, rows, config=_config(_task(source.path)), warnings=warnings, step_name="step"
+        )
 
 
-def _tables(metrics: Path) -> dict[str, Path]:
-    """Return metric → its table; of the oldest layout the tables of a folder that is called as the metrics are."""
-    for name in _TABLES:
-        top = metrics.parent / name if name != "." else metrics.with_suffix("")
-        tables = sorted(top.rglob("*.tsv")) if top.is_dir() else []
-        if tables:
-            return {table.relative_to(top).with_suffix("").as_posix(): table for table in tables}
-    return {}
+def _rows(events: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    for event in events:
+        if event.get("type") != _SCALAR:
+            continue
+        metric, variant = str(event.get("metric")), str(event.get("variant"))
+        single = metric == _SUMMARY
+        # A single value stands at an iteration that is no step.
+        yield {
+            "step": 0 if single else event.get("iter"),
+            variant if single else f"{metric}/{variant}": event.get("value"),
+        }
 
 
-def _beside(run: Run) -> set[str]:
-    return set(run.attributes.get("beside_metrics", ()))
+def _lines(place: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the events: a line is a list of them, or one."""
+    wrong = 0
+    for line in _content(place, _METRICS).split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            held = parsed(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            wrong += 1
+            continue
+        yield from map(mapping_of, held if isinstance(held, list) else [held])
+    if wrong:
+        warnings.append(f"{_METRICS}: {wrong} lines are not JSON; they are left out")
+
+
+def _config(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyper-parameters; those of other sections than the usual one bear its name."""
+    found: dict[str, Any] = {}
+    for section, values in mapping_of(task.get("hyperparams")).items():
+        for key, held in mapping_of(values).items():
+            value = held.get("value") if isinstance(held, Mapping) else held
+            found[str(key) if section == "General" else f"{section}/{key}"] = _typed(value)
+    return found
+
+
+def _typed(value: Any) -> Any:
+    """Return a parameter, which ClearML keeps as text, as the number that it was."""
+    if not isinstance(value, str):
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def _task(place: Path) -> dict[str, Any]:
+    try:
+        return mapping_of(parsed(_content(place, _TASK).decode("utf-8-sig")))
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"not valid JSON ({error})", where=f"{place}: {_TASK}", remedy="write or copy it again"
+        ) from None
+
+
+def _content(place: Path, name: str) -> bytes:
+    return read_member(place, name) if place.is_file() else content_of(place / name, MAX_BYTES)
+
+
+def _sessions(place: Path) -> list[Path]:
+    if _is_session(place):
+        return [place]
+    try:
+        with os.scandir(place) as entries:
+            found = {one.name: Path(one.path) for one in entries if one.name.startswith(_PREFIX)}
+    except OSError:
+        return []
+    both = {name for name in found if name.removesuffix(".zip") in found and name.endswith(".zip")}
+    return [path for name, path in sorted(found.items()) if name not in both and _is_session(path)]
+
+
+def _is_session(place: Path) -> bool:
+    if place.is_dir():
+        return (place / _TASK).is_file() and (place / _METRICS).is_file()
+    if not (place.name.startswith(_PREFIX) and place.suffix == ".zip" and place.is_file()):
+        return False
+    try:
+        return {_TASK, _METRICS} <= set(member_names(place))
+    except DataError:
+        return False
 
 
 class SacredFormat(ToolFile):

@@ -1,10 +1,13 @@
-"""MLflow's file store, `mlruns/<experiment>/<run>/`: plain files, read without MLflow."""
+"""MLflow's stores, read without MLflow: plain files, `mlruns/<experiment>/<run>/`, or a database, `mlflow.db`.
+
+The database is opened read only, and nothing that the file defines is executed.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import folders_in
+from exaid_evals.runs.files.containers import is_database, opened_database, tables_of
 from exaid_evals.runs.files.content import lines_of
 
 META = "meta.yaml"
@@ -50,6 +54,13 @@ class MlflowRun:
     parent: str = ""
     warnings: list[str] = field(default_factory=list)
 
+    def take_tags(self, tags: Mapping[str, str]) -> None:
+        """Take what MLflow itself notes as tags."""
+        self.name = self.name or tags.get("mlflow.runName", "")
+        self.parent = tags.get("mlflow.parentRunId", "").strip()
+        self.commit = tags.get("mlflow.source.git.commit") or None
+        self.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
+
 
 def is_run(folder: Path) -> bool:
     """Return whether a folder is a run: `meta.yaml` beside `metrics/` or `params/`."""
@@ -70,7 +81,7 @@ def runs_below(folder: Path) -> list[Path]:
     return [path for *_, path in sorted(found)]
 
 
-def read_run(folder: Path) -> MlflowRun:
+def read_folder(folder: Path) -> MlflowRun:
     """Read a run's folder.
 
     Raises:
@@ -101,14 +112,11 @@ def read_run(folder: Path) -> MlflowRun:
         for name, path in _entries(folder / "tags", run.warnings)
         if name in ("mlflow.source.git.commit", "mlflow.source.git.dirty", "mlflow.runName", "mlflow.parentRunId")
     }
-    run.name = run.name or tags.get("mlflow.runName", "")
-    run.parent = tags.get("mlflow.parentRunId", "").strip()
-    run.commit = tags.get("mlflow.source.git.commit") or None
-    run.dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
+    run.take_tags(tags)
     return run
 
 
-def metric_points(folder: Path, warnings: list[str]) -> Iterator[tuple[str, int, float]]:
+def points_of_folder(folder: Path, warnings: list[str]) -> Iterator[tuple[str, int, float]]:
     """Yield each logged point of a run, metric by metric in order of logging: name, step, value (NaN included).
 
     A line that is none, and a file that cannot be read, is told of in `warnings`.
@@ -230,3 +238,83 @@ def _order(run: Path) -> tuple[int, bool]:
         return 0, False
     started = meta.get("start_time")
     return started if isinstance(started, int) else 0, meta.get("lifecycle_stage") == "deleted"
+
+
+_TABLES = ("experiments", "runs", "latest_metrics", "params", "tags")
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file is a database in which MLflow's tables are."""
+    return is_database(path, _TABLES)
+
+
+def labelled_runs(path: Path) -> list[tuple[str, str, str]]:
+    """Return experiment, name and id of each run that is not deleted, in order of experiment and start.
+
+    Raises:
+        DataError: the database cannot be read.
+    """
+    query = (
+        "SELECT e.name, r.name, r.run_uuid FROM runs r LEFT JOIN experiments e USING (experiment_id) "
+        "WHERE r.lifecycle_stage IS NOT 'deleted' ORDER BY r.experiment_id, r.start_time, r.run_uuid"
+    )
+    with opened_database(path, _TABLES, "MLflow's") as database:
+        return [(str(one or ""), str(two or ""), str(three)) for one, two, three in database.execute(query)]
+
+
+def read_row(path: Path, run_id: str) -> MlflowRun:
+    """Read a run.
+
+    Raises:
+        DataError: the database cannot be read, or the run is gone.
+    """
+    with opened_database(path, _TABLES, "MLflow's") as database:
+        query = (
+            "SELECT r.name, r.status, e.name FROM runs r LEFT JOIN experiments e USING (experiment_id) "
+            "WHERE r.run_uuid = ?"
+        )
+        found = database.execute(query, (run_id,)).fetchone()
+        if found is None:
+            remedy = "check the path; something may have removed it meanwhile"
+            raise DataError(f"the run {run_id} is gone", where=str(path), remedy=remedy)
+        name, status, experiment = (str(part or "") for part in found)
+        run = MlflowRun(run_id, name, experiment, status)
+        for key, value, is_nan in database.execute(
+            "SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ? ORDER BY key", (run_id,)
+        ):
+            run.metrics[str(key)] = _metric(value, is_nan)
+        run.params, tags = (
+            {str(key): str(value) for key, value in database.execute(query, (run_id,))}
+            for query in (
+                "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key",
+                "SELECT key, value FROM tags WHERE run_uuid = ? AND key LIKE 'mlflow.%' ORDER BY key",
+            )
+        )
+    run.take_tags(tags)
+    return run
+
+
+def points_of_row(path: Path, run_id: str) -> list[tuple[str, int, float]]:
+    """Return each logged point of a run in order of logging: name, step, value (NaN and infinities included).
+
+    Raises:
+        DataError: the database cannot be read, or holds no history.
+    """
+    query = "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ? ORDER BY key, timestamp, step"
+    with opened_database(path, _TABLES, "MLflow's") as database:
+        if "metrics" not in tables_of(database):
+            raise DataError("has no table metrics", where=str(path), remedy="name the right file")
+        rows = database.execute(query, (run_id,)).fetchall()
+    found = []
+    for key, step, value, is_nan in rows:
+        number = _metric(value, is_nan)
+        undefined = math.nan if is_nan or not isinstance(value, int | float) else math.copysign(math.inf, value)
+        found.append((str(key), int(step or 0), undefined if number is None else number))
+    return found
+
+
+def _metric(value: Any, is_nan: Any) -> float | None:
+    """Return a metric; MLflow writes NaN as 0 with a flag, and infinities as the greatest double."""
+    if is_nan or not isinstance(value, int | float) or abs(value) >= 1.7976931348623157e308:
+        return None
+    return float(value) if math.isfinite(value) else None
