@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
 
@@ -26,11 +26,28 @@ def is_folder(entry: os.DirEntry[str] | Path) -> bool:
         return False
 
 
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a file, or a link to one; a link that leads to itself is not."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
 def folders_in(place: Path) -> list[Path]:
     """Return the folders within one, sorted, without links; none where it cannot be read."""
     try:
         with os.scandir(place) as entries:
             return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def files_in(place: Path, fits: Callable[[str], object] = lambda _: True) -> list[Path]:
+    """Return the files in a folder whose names fit, and links to such, sorted; none where it cannot be read."""
+    try:
+        with os.scandir(place) as entries:
+            return sorted(Path(entry.path) for entry in entries if fits(entry.name) and is_file(entry))
     except OSError:
         return []
 

@@ -18,8 +18,8 @@ from exaid_evals.export import report_pack
 from exaid_evals.export.reading import read_runs
 from exaid_evals.export.stage import _primary
 from exaid_evals.item_scores import registry
-from exaid_evals.item_scores.align import align
 from exaid_evals.item_scores.base import Item, Log
+from exaid_evals.item_scores.compare import align
 from exaid_evals.item_scores.registry import read_side
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import containers, document

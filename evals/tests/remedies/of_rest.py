@@ -35,7 +35,7 @@ from exaid_evals.item_scores.registry import read_side
 from exaid_evals.migration import plan_migration, record_files
 from exaid_evals.ontologies.packaged import package_folder, plain_unpickle
 from exaid_evals.report.stage import _built as built_table
-from exaid_evals.runs.files.containers import opened, read_member
+from exaid_evals.runs.files.containers import opened_database, read_member
 from exaid_evals.runs.registry import format_of, pick
 from factories import manifest_record, trace_records, write_campaign
 from remedies.rows import Row, file
@@ -100,7 +100,7 @@ def database(name: str, *statements: str) -> None:
 
 def tables(path: Path) -> None:
     """Open a database that must have the table `runs`."""
-    with opened(path, ["runs"], "MLflow's"):
+    with opened_database(path, ["runs"], "MLflow's"):
         pass
 
 

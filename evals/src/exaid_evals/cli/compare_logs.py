@@ -51,8 +51,7 @@ def run(request: CompareLogsRequest) -> int:
     2 wrong usage.
     """
     from exaid_evals.artifacts.canonical import canonical_json
-    from exaid_evals.item_scores.align import align
-    from exaid_evals.item_scores.compare import Settings, compare
+    from exaid_evals.item_scores.compare import Settings, align, compare
     from exaid_evals.item_scores.registry import read_side
     from exaid_evals.item_scores.write import Report, record, warnings_of, write
 

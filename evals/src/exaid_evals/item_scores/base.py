@@ -1,7 +1,7 @@
 """What a log of an evaluation is, item by item, and what a format does to read one.
 
-**To add a format**, write `formats/<format>.py` with a subclass of `LogFormat`, and name it in `registry.FORMATS` (or,
-in a package of your own, under the entry point group `exaid_evals.item_logs`).
+**To add a format**, write a subclass of `LogFormat`, in `harnesses.py` or `tables.py`, and name it in
+`registry.FORMATS` (or, in a package of your own, under the entry point group `exaid_evals.item_logs`).
 """
 
 from __future__ import annotations

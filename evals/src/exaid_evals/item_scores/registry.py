@@ -1,4 +1,4 @@
-"""Formats of logs by name, and the logs that a path means. To add one, write a file in formats/ and name it here."""
+"""Formats of logs by name, and the logs that a path means."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.item_scores.base import Log, LogFormat
 
-_PACKAGE = "exaid_evals.item_scores.formats"
+_PACKAGE = "exaid_evals.item_scores"
 # In the order in which they are asked: who claims by a narrow sign comes first.
 _BUILT_IN = {
-    "inspect_ai": f"{_PACKAGE}.inspect_ai:InspectLogs",
-    "lm_eval": f"{_PACKAGE}.lm_eval:LmEvalSamples",
-    "promptfoo": f"{_PACKAGE}.promptfoo:PromptfooOutput",
-    "helm": f"{_PACKAGE}.helm:HelmInstances",
-    "mlflow": f"{_PACKAGE}.mlflow:MlflowTable",
-    "run_eval": f"{_PACKAGE}.run_eval:RunEvalPredictions",
+    "inspect_ai": f"{_PACKAGE}.harnesses:InspectLogs",
+    "lm_eval": f"{_PACKAGE}.harnesses:LmEvalSamples",
+    "promptfoo": f"{_PACKAGE}.tables:PromptfooOutput",
+    "helm": f"{_PACKAGE}.harnesses:HelmInstances",
+    "mlflow": f"{_PACKAGE}.tables:MlflowTable",
+    "run_eval": f"{_PACKAGE}.tables:RunEvalPredictions",
 }
 FORMATS = Kind("format of logs", "exaid_evals.item_logs", _BUILT_IN)
 _MOST_FILES = 10_000

@@ -13,9 +13,8 @@ from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.item_scores.align import Aligned
 from exaid_evals.item_scores.base import Log
-from exaid_evals.item_scores.compare import ITEM, NONE, Comparison, Settings, read_first, score, unclustered
+from exaid_evals.item_scores.compare import ITEM, NONE, Aligned, Comparison, Settings, read_first, score, unclustered
 from exaid_evals.report.cells import Digits, PValue
 from exaid_evals.report.document import Block, Document, Grid, Items, Section
 from exaid_evals.report.formats.csv_table import inert, write_csv

@@ -69,6 +69,11 @@ class Source:
     part: str = ""
     label: str = field(default="", compare=False)
 
+    @property
+    def folder(self) -> Path:
+        """The run's folder, or the one that its file lies in."""
+        return self.path if self.path.is_dir() else self.path.parent
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
@@ -276,6 +281,21 @@ class Format(ABC):
         Raises:
             DataError: the run is of this format but damaged.
         """
+
+    def run(
+        self, source: Source, name: str, metrics: Mapping[str, float | None], warnings: Iterable[str] = (), **known: Any
+    ) -> Run:
+        """Return a run of this format.
+
+        Args:
+            source: where it lies.
+            name: of the run.
+            metrics: name → value.
+            warnings: what is odd, without the run's name.
+            **known: further fields of `Run`.
+        """
+        told = tuple(f"{name}: {warning}" for warning in warnings)
+        return Run(name=name, format=self.name, metrics=metrics, warnings=told, origin=source.path, **known)
 
     def outputs(self, runs: Sequence[Run]) -> Mapping[str, bytes]:
         """Return further files of this format: path below the output folder, with `/` → content."""

@@ -201,8 +201,7 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
     warnings = [*history.warnings, *undefined_warning([metric for metric, value in metrics.items() if value is None])]
     if training is None and (divergence := divergence_of(columns)):
         warnings.append(f"training diverged: {divergence}; look at the learning rate and at the history")
-    folder = source.path if source.path.is_dir() else source.path.parent
-    position = position_of(folder)
+    position = position_of(source.folder)
     n_steps = len({point.step for series in history.series.values() for point in series.points})
     return Run(
         name=name,

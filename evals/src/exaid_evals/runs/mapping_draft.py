@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from exaid_evals.errors import ConfigError, DataError
+from exaid_evals.files import files_in
 from exaid_evals.runs.files.document import document_of, rows_of
 from exaid_evals.runs.files.summary import is_seed
 from exaid_evals.runs.metric_names import direction_of, role_of_column
@@ -85,11 +86,8 @@ def _folders(place: Path, pattern: str) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (*DOCUMENTS, *TABLES))
-        return [path for path in found if path.is_file() and path.stat().st_size <= _BYTES_AT_MOST][:_FILES_AT_MOST]
-    except OSError:
-        return []
+    found = files_in(folder, lambda name: Path(name).suffix.lower() in (*DOCUMENTS, *TABLES))
+    return [path for path in found if path.stat().st_size <= _BYTES_AT_MOST][:_FILES_AT_MOST]
 
 
 def _of_run(folder: Path, files: Sequence[Path], pattern: str) -> Draft | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
@@ -61,7 +61,6 @@ _BUILT_IN = {
     "parquet": f"{_PACKAGE}.row_files:ParquetFormat",
     "text_log": f"{_PACKAGE}.step_logs:TextLogFormat",
 }
-_IN_ORDER = tuple(_BUILT_IN)
 _WITHOUT_HISTORY = {"mapping", "run_eval", "training_run", "folds", "trials", "results_folders", "inspect_ai"}
 _WITHOUT_HISTORY |= {"lm_eval", "model_reports", "dvc"}
 SOURCES = tuple(name for name in _BUILT_IN if name not in _WITHOUT_HISTORY)
@@ -73,36 +72,28 @@ USUAL_PLACES = (".", "wandb", "mlruns", "runs", "logs", "lightning_logs")
 Found = TypeVar("Found")
 
 
-class _Formats(Sequence[Format]):
+class _Formats(Iterable[Format]):
     """Formats in their order, each imported when it is its turn to be asked: most runs are known by the first few."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._built: dict[str, Format] = {}
 
-    def __len__(self) -> int:
-        return len(FORMATS.names())
-
-    @overload
-    def __getitem__(self, at: int) -> Format: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Format]: ...
-    def __getitem__(self, at: int | slice) -> Format | list[Format]:
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self)))]
+    def __iter__(self) -> Iterator[Format]:
         # Those that other packages register are looked for when all that ship have been asked.
-        name = _IN_ORDER[at] if 0 <= at < len(_IN_ORDER) else FORMATS.names()[at]
-        if name not in self._built:
-            self._built[name] = FORMATS.build(name, self._settings)
-        return self._built[name]
+        for names in (_BUILT_IN.keys, FORMATS.others):
+            for name in names():
+                if name not in self._built:
+                    self._built[name] = FORMATS.build(name, self._settings)
+                yield self._built[name]
 
 
-def formats(settings: Settings | None = None) -> Sequence[Format]:
+def formats(settings: Settings | None = None) -> Iterable[Format]:
     """Return every format, built in ones first, then others by name."""
     return _Formats(settings or Settings())
 
 
-def format_of(place: Path, known: Sequence[Format] | None = None) -> Format:
+def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
     """Return the format that claims a finished run.
 
     Args:

@@ -7,7 +7,6 @@ such as a table with a row a run, a study, or a log of a search.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import zlib
 from abc import abstractmethod
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import first_bytes, folders_in, natural_order
+from exaid_evals.files import files_in, first_bytes, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import as_utf8
 from exaid_evals.runs.files.document import read_yaml
 from exaid_evals.runs.files.summary import numbers_of, seed_in, settings_of, undefined_warning
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import batch_rows, config_beside, leading_metric, run_of
+from exaid_evals.runs.history_files import BATCHES, batch_rows, config_beside, leading_metric, run_of
 from exaid_evals.runs.rows import Row, history_of
 
 HEAD_BYTES = 1 << 16
@@ -77,7 +76,7 @@ class ToolFile(Format):
         """Return the file of rows, and those with settings."""
         path = self.file_of(source.path)
         folder = path.parent if path else source.path
-        return [*([path] if path else []), *(folder / name for name in (*self.configs, "batch_metrics.jsonl"))]
+        return [*([path] if path else []), *(folder / name for name in (*self.configs, BATCHES))]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run."""
@@ -112,8 +111,7 @@ class ToolFile(Format):
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the settings that lie beside the file; those that cannot be read are told of in `warnings`."""
-        found = [self._folder_of(path) / name for name in self.configs]
-        for place in found:
+        for place in (path.parent / name for name in self.configs):
             if place.is_file():
                 try:
                     return read_yaml(place)
@@ -140,9 +138,6 @@ class ToolFile(Format):
         pattern = next(pattern for pattern in self.files if "/" not in pattern and _fits(own, pattern))
         files = [*self._fitting(place, pattern)]
         return files if len(files) > 1 else [place]
-
-    def _folder_of(self, path: Path) -> Path:
-        return path.parent
 
     def _kept(self, row: Row) -> Row:
         return {key: value for key, value in row.items() if not self._is_left_out(key)} if self.left_out else row
@@ -341,10 +336,6 @@ def file_in(place: Path, suffixes: Sequence[str], fits: Any, first: Sequence[str
     """Return a file that fits: the place itself, or of those in a folder the first by its usual names, else by name."""
     if place.is_file():
         return place if place.name.lower().endswith(tuple(suffixes)) and fits(place) else None
-    try:
-        with os.scandir(place) as entries:
-            names = sorted(one.name for one in entries if one.name.lower().endswith(tuple(suffixes)) and one.is_file())
-    except OSError:
-        return None
-    names.sort(key=lambda name: first.index(name) if name in first else len(first))
-    return next((place / name for name in names if fits(place / name)), None)
+    found = files_in(place, lambda name: name.lower().endswith(tuple(suffixes)))
+    found.sort(key=lambda path: first.index(path.name) if path.name in first else len(first))
+    return next(filter(fits, found), None)

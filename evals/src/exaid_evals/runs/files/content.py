@@ -81,7 +81,7 @@ def as_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield decoder.decode(piece).encode("utf-8", "replace")
 
 
-def content_of(path: Path, max_bytes: int) -> bytes:
+def content_of(path: Path, max_bytes: int, remedy: str = "name the right file") -> bytes:
     """Return the whole content of a file.
 
     Raises:
@@ -93,7 +93,7 @@ def content_of(path: Path, max_bytes: int) -> bytes:
         parts.append(chunk)
         size += len(chunk)
         if size > max_bytes:
-            raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy="name the right file")
+            raise DataError(f"is larger than {max_bytes >> 20} MiB", where=str(path), remedy=remedy)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

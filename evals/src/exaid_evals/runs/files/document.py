@@ -107,6 +107,18 @@ def parsed(text: str, **how: Any) -> Any:
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
+def parsed_member(data: bytes, where: str) -> Any:
+    """Return what JSON from within an archive holds; NaN and infinities become None.
+
+    Raises:
+        DataError: it is not JSON.
+    """
+    try:
+        return parsed(data.decode("utf-8-sig"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({error})", where=where, remedy="write or copy it again") from None
+
+
 class _Pairs:
     """Makes an object of its pairs, and says which key is a duplicate."""
 
@@ -211,8 +223,8 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            value = parsed(line.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
+            value = embedded(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
             value = None
         if isinstance(value, dict):
             yield value

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
+from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.model_reports_numbers import ATTEMPTS, Report, area_of, confusion_of, share_of
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -159,15 +159,10 @@ class _Reading:
 
 
 def _text(path: Path) -> str:
-    data = bytearray()
-    for chunk in content_chunks(path):
-        data += chunk
-        if len(data) > _MAX_BYTES:
-            raise DataError(f"is larger than {_MAX_BYTES >> 20} MiB", where=str(path), remedy="name the right file")
+    data = content_of(path, _MAX_BYTES)
     if not data.strip():
         raise DataError("is empty", where=str(path), remedy="write or copy it again")
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    return data.decode(encoding, errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 Sign = Literal[".", ","]

@@ -11,7 +11,7 @@ from typing import Any
 
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.errors import DataError
-from exaid_evals.files import open_regular
+from exaid_evals.files import is_file, open_regular
 from exaid_evals.runs.files.document import read_object
 
 EMBEDDINGS = "embeddings_val.npy"
@@ -155,16 +155,9 @@ def _add_files(folder: str, before: str, found: set[str]) -> tuple[bool, bool]:
     holds_metrics = dead = False
     with os.scandir(folder) as entries:
         for entry in entries:
-            if _is_file(entry):
+            if is_file(entry):
                 found.add(f"{before}{entry.name}")
             else:
                 holds_metrics |= entry.name == _BELOW
                 dead |= entry.is_symlink() and entry.name != _BELOW
     return holds_metrics, dead
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link that leads to itself
-        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.standard_names import PER_CLASS, STANDARD, is_no_metric, standard_name
+from exaid_evals.runs.files.summary import finite
 
 _OVERALL = ("macro avg", "weighted avg", "micro avg", "samples avg", "overall", "all", "total", "macro", "weighted")
 _PER_CLASS_KEYS = ("per_class", "perclass", "by_class", "class_metrics", "classes", "per_class_metrics")
@@ -58,9 +58,9 @@ class Reported:
             return
         name = standard_name(written)
         if is_no_metric(written):
-            self.others.setdefault(written, _defined(value))
+            self.others.setdefault(written, finite(value))
             return
-        checked = _defined(value)
+        checked = finite(value)
         if value is None and name in STANDARD:  # JSON's NaN arrives as None
             self.unread.setdefault(name, f"{written} is undefined (NaN, null or empty)")
         if value is not None and checked is None:
@@ -76,7 +76,7 @@ class Reported:
         """Take one metric of one class."""
         name = standard_name(written)
         if name in PER_CLASS and not isinstance(value, bool) and isinstance(value, int | float | None):
-            self.per_class.setdefault(of, {})[name] = _defined(value)
+            self.per_class.setdefault(of, {})[name] = finite(value)
 
 
 def read_reported(path: Path) -> Reported:
@@ -234,7 +234,3 @@ def _cell(text: str) -> float | str | None:
 def _shown(value: object) -> str:
     text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _defined(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None

@@ -45,6 +45,7 @@ _RUN_PART_NAMES = """
 _RUN_PARTS = frozenset(_RUN_PART_NAMES.split())
 _OF_RANKING = ("signature", "primary_metric", "lower_is_better", "stub")
 _LONGEST_LINE = 500
+_WHOLE = re.compile(r"\s*[+-]?\d{1,19}\s*")
 _OUTCOME = re.compile(
     r"^(top_k$|topk$|best|final|last|val|valid|validation|test|train|n_params|num_params|metrics|results?|status)(_|$)"
 )
@@ -167,13 +168,10 @@ def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _integer(value: Any) -> int | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        return int(value)
-    return value if isinstance(value, int) else None
+    is_whole = _WHOLE.fullmatch(value) if isinstance(value, str) else isinstance(value, int) or value.is_integer()
+    return int(value) if is_whole else None
 
 
 def _git(flat: Mapping[str, Any]) -> tuple[str | None, bool | None]:
@@ -192,15 +190,8 @@ def seed_in(config: Mapping[str, Any]) -> int | None:
     >>> seed_in({"lr": 0.1, "seed": "7"}), seed_in({"seed": True}), seed_in({})
     (7, None, None)
     """
-    for name in _SEED_KEYS:
-        value = config.get(name)
-        if isinstance(value, bool) or value is None:
-            continue
-        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-            return int(value)
-        if isinstance(value, str) and value.strip().lstrip("+-").isdecimal() and len(value) < 20:
-            return int(value)
-    return None
+    seeds = (_integer(config.get(name)) for name in _SEED_KEYS)
+    return next((seed for seed in seeds if seed is not None), None)
 
 
 def is_seed(name: str) -> bool:
@@ -225,9 +216,8 @@ def numbers_of(values: Mapping[str, Any]) -> tuple[dict[str, float | None], list
     for name, value in sorted(values.items()):
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             continue
-        number = None if value is None else _float(value)
-        metrics[name] = number
-        if number is None:
+        metrics[name] = finite(value)
+        if metrics[name] is None:
             undefined.append(name)
     return metrics, undefined
 
@@ -252,6 +242,11 @@ def mapping_of(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
+def mappings_of(value: Any) -> list[dict[str, Any]]:
+    """Return the mappings in a list of a document; none where something else stands."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def undefined_warning(names: list[str]) -> list[str]:
     """State which metrics are undefined."""
     if not names:
@@ -260,9 +255,9 @@ def undefined_warning(names: list[str]) -> list[str]:
     return [f"{shown}: no number (NaN, infinite or empty), left undefined"]
 
 
-def _float(value: float) -> float | None:
+def finite(value: float | None) -> float | None:
+    """Return a number that can be computed with; None of what is undefined, NaN, infinite or too large."""
     try:
-        number = float(value)
+        return float(value) if value is not None and math.isfinite(value) else None
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.errors import DataError
+from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import parsed
 from exaid_evals.runs.history import Series, series_of
 from exaid_evals.runs.rows import split_system
@@ -117,12 +117,7 @@ def _seconds(stats: memoryview) -> float | None:
 
 
 def _content(path: Path) -> memoryview:
-    data = bytearray()
-    for chunk in content_chunks(path):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise DataError(f"is larger than {MAX_BYTES >> 20} MiB", where=str(path), remedy="export its summary alone")
-    return memoryview(bytes(data))
+    return memoryview(content_of(path, MAX_BYTES, "export its summary alone"))
 
 
 def _records(data: memoryview) -> Iterator[bytes]:

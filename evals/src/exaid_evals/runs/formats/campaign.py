@@ -70,14 +70,15 @@ class CampaignFormat(Format):
             "variants": names,
         }
         primary = _primary(variants)
-        return Run(
-            name=name,
-            format=self.name,
-            metrics={
+        return self.run(
+            source,
+            name,
+            {
                 f"{variant.variant_id}.{measure}": estimate.mean
                 for variant in variants
                 for measure, estimate in variant.measures.items()
             },
+            warnings,
             seed=manifest.generation.generation_seed,
             attributes=attributes,
             signatures={variant.variant_id: variant.signature for variant in variants},
@@ -85,7 +86,6 @@ class CampaignFormat(Format):
             lower_is_better=_improving(variants, "lower"),
             higher_is_better=_improving(variants, "higher"),
             default_primary=f"{primary}.coverage",
-            warnings=tuple(f"{name}: {warning}" for warning in warnings),
             cases=partial(_cases, tuple(paths)),
         )
 

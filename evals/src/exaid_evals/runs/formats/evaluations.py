@@ -5,17 +5,16 @@ Neither tool is needed. Of inspect-ai's archive only the header is read, never a
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.files import first_bytes, folders_in, open_regular
+from exaid_evals.files import files_in, first_bytes, folders_in, open_regular
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.containers import member_names, read_member
-from exaid_evals.runs.files.document import parsed, read_object
+from exaid_evals.runs.files.document import parsed_member, read_object
 from exaid_evals.runs.files.summary import is_incidental, mapping_of, numbers_of, plain, seed_in, undefined_warning
 from exaid_evals.runs.history_files import leading_metric
 
@@ -69,10 +68,11 @@ class InspectFormat(Format):
         total, completed = (results.get(key) for key in ("total_samples", "completed_samples"))
         if total != completed:
             warnings.append(f"{completed} of {total} samples were completed")
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+        return self.run(
+            source,
+            name,
+            metrics,
+            warnings,
             config={
                 "task": plain(evaluation.get("task")),
                 "model": plain(evaluation.get("model")),
@@ -92,8 +92,6 @@ class InspectFormat(Format):
                 "inspect_version": plain(mapping_of(evaluation.get("packages")).get("inspect_ai")),
             },
             default_primary=leading_metric(metrics, {}),
-            warnings=tuple(f"{name}: {warning}" for warning in warnings),
-            origin=source.path,
         )
 
 
@@ -119,10 +117,7 @@ def header_of(path: Path) -> Mapping[str, Any]:
 
 
 def _parsed(data: bytes, where: str) -> Mapping[str, Any]:
-    try:
-        value = parsed(data.decode("utf-8-sig"), parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error})", where=where, remedy="write or copy it again") from None
+    value = parsed_member(data, where)
     if not isinstance(value, dict):
         raise DataError("holds no object", where=where, remedy="write or copy it again")
     return value
@@ -141,11 +136,7 @@ def _scores(results: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _logs_in(folder: Path, *, deep: bool = True) -> list[Path]:
     try:
-        if folder.is_file():
-            files = [folder]
-        else:
-            with os.scandir(folder) as entries:
-                files = sorted(Path(entry.path) for entry in entries if entry.is_file())
+        files = [folder] if folder.is_file() else files_in(folder)
     except OSError:
         return []
     found = [
@@ -230,10 +221,11 @@ class LmEvalFormat(Format):
                     (higher if says else lower).add(label)
         undefined = [label for label, value in metrics.items() if value is None]
         config = mapping_of(data.get("config")) or _general(data)
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+        return self.run(
+            source,
+            name,
+            metrics,
+            [*twice, *undefined_warning(undefined), *_oddities(data)],
             config=_config(config, data),
             seed=_seed(config),
             git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
@@ -247,10 +239,6 @@ class LmEvalFormat(Format):
             | ({"samples_files": samples} if (samples := _samples(path)) else {}),
             lower_is_better=frozenset(lower),
             higher_is_better=frozenset(higher),
-            warnings=tuple(
-                f"{name}: {warning}" for warning in [*twice, *undefined_warning(undefined), *_oddities(data)]
-            ),
-            origin=source.path,
         )
 
 
@@ -316,35 +304,28 @@ def _label(path: Path) -> str:
 def _samples(path: Path) -> list[str]:
     """Return the names of the files of samples that were written with a results file: they bear its time."""
     found = _TIME.search(path.stem)
-    try:
-        names = sorted(one.name for one in os.scandir(path.parent) if one.name.startswith("samples_"))
-    except OSError:
-        return []
-    return [name for name in names if found and name.endswith((f"_{found[1]}.jsonl", f"_{found[1]}.json"))]
+    ends = (f"_{found[1]}.jsonl", f"_{found[1]}.json") if found else ()
+    return [one.name for one in files_in(path.parent, lambda name: name.startswith("samples_") and name.endswith(ends))]
 
 
 def _results_in(place: Path) -> list[Path]:
     """Return the results files: the place itself, those in a folder, else those just below it, by name."""
     if place.is_file():
         return [place] if place.suffix == ".json" and _is_results(place) else []
-    found = [path for path in _files(place) if _is_results(path)]
+    found = [path for path in files_in(place, _is_json) if _is_results(path)]
     if found:
         return found
     level = folders_in(place)
     for _ in range(_BELOW):  # a folder for each model, and another for each evaluation
-        found = [path for below in level for path in _files(below) if _is_results(path)]
+        found = [path for below in level for path in files_in(below, _is_json) if _is_results(path)]
         if found:
             return found
         level = [folder for below in level for folder in folders_in(below)]
     return []
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".json") and entry.is_file())
-    except OSError:
-        return []
+def _is_json(name: str) -> bool:
+    return name.endswith(".json")
 
 
 def _is_results(path: Path) -> bool:

@@ -112,11 +112,13 @@ class MappingFormat(Format):
             lines = "".join(f"\n  - {problem}" for problem in problems)
             what = problems[0] if len(problems) == 1 else f"{len(problems)} values cannot be read:{lines}"
             raise DataError(what, where=f"{place_of_run}{f' ({share})' if share else ''}")
-        undefined = sorted(key for key, value in metrics.items() if value is None)
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=dict(sorted(metrics.items())),
+        lacking = sorted(key for key, value in metrics.items() if value is None)
+        undefined = [f"{', '.join(lacking)}: no number (NaN, empty or missing)"] if lacking else []
+        return self.run(
+            source,
+            name,
+            dict(sorted(metrics.items())),
+            [*folder.warnings, *undefined],
             config=dict(sorted(config.items())),
             seed=None if seed is None else int(seed),
             git_hash=None if git_hash is None else str(git_hash),
@@ -127,11 +129,6 @@ class MappingFormat(Format):
             lower_is_better=frozenset(mapping.lower_is_better),
             higher_is_better=frozenset(mapping.higher_is_better),
             default_primary=mapping.primary_metric,
-            warnings=(
-                *(f"{name}: {one}" for one in folder.warnings),
-                *([f"{name}: {', '.join(undefined)}: no number (NaN, empty or missing)"] if undefined else []),
-            ),
-            origin=source.path,
         )
 
     def _required(self) -> MappingConfig:

@@ -75,10 +75,11 @@ class MlflowFormat(Format):
         metrics = {key: value for key, value in sorted(run.metrics.items()) if key not in beside}
         if not metrics:
             warnings.append("it has no metric")
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+        return self.run(
+            source,
+            name,
+            metrics,
+            warnings,
             config=settings_of(run.params),
             seed=seed_in(run.params),
             trial=(run.name or run.run_id[:8]) if run.parent else None,
@@ -93,8 +94,6 @@ class MlflowFormat(Format):
                 **({"beside_metrics": beside} if beside else {}),
             },
             default_primary=leading_metric(metrics, {}),
-            warnings=tuple(f"{name}: {warning}" for warning in warnings),
-            origin=source.path,
         )
 
     def _other_values(self, source: Source, name: str) -> dict[str, float | None]:

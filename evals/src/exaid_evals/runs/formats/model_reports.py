@@ -82,16 +82,14 @@ class ModelReportsFormat(Format):
         pair = self._pair_of(source)
         report, warnings = read_pair(pair)
         metrics = metrics_of(report)
-        left_out = self._left_out(source)
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+        return self.run(
+            source,
+            name,
+            metrics,
+            [*warnings, *self._left_out(source)],
             attributes=_attributes(source.path, pair, report, self.patterns, warnings),
             lower_is_better=frozenset(key for key in metrics if key.startswith(_LOWER)),
             default_primary="accuracy",
-            warnings=tuple(f"{name}: {warning}" for warning in [*warnings, *left_out]),
-            origin=source.path,
         )
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.document import objects, read_object
-from exaid_evals.runs.files.summary import mapping_of, numbers_of
+from exaid_evals.runs.files.summary import mapping_of, mappings_of, numbers_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row
@@ -59,13 +59,11 @@ class RayTuneFormat(ToolFile):
         said = self._last(path).get("trial_id") if path is not None else None
         found = _TRIAL.search(source.path.name)
         trial = str(said) if said else found["id"] if found else run.trial or source.path.name
-        folder = source.path if source.path.is_dir() else source.path.parent
-        return replace(run, trial=trial, group=folder.parent.name or None)
+        return replace(run, trial=trial, group=source.folder.parent.name or None)
 
     def inputs(self, source: Source) -> list[Path]:
         """Return the results and the parameters."""
-        folder = source.path if source.path.is_dir() else source.path.parent
-        return [folder / name for name in ("result.json", "progress.csv", "params.json")]
+        return [source.folder / name for name in ("result.json", "progress.csv", "params.json")]
 
     @staticmethod
     def _last(path: Path) -> dict[str, Any]:
@@ -100,7 +98,7 @@ class KerasTunerFormat(ToolFile):
     def read(self, source: Source, name: str) -> Run:
         """Read a trial; one that did not end says so."""
         run = super().read(source, name)
-        folder = source.path if source.path.is_dir() else source.path.parent
+        folder = source.folder
         said = read_object(folder / self.files[0])
         status = str(said.get("status") or "unknown")
         odd = (
@@ -165,7 +163,7 @@ class HfTrainerFormat(ToolFile):
         rows = state.get("log_history")
         if not isinstance(rows, list):
             raise DataError("has no log_history", where=str(path), remedy="name the right file")
-        return [row for row in rows if isinstance(row, dict)]
+        return mappings_of(rows)
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the settings of the training that the state itself has; the others are pickled."""
@@ -176,13 +174,13 @@ class HfTrainerFormat(ToolFile):
     def inputs(self, source: Source) -> Sequence[Path] | None:
         """Return the state and the results."""
         state = self.file_of(source.path)
-        folder = source.path if source.path.is_dir() else source.path.parent
+        folder = source.folder
         return [*([state] if state else []), *(folder / name for name in _RESULTS)]
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: its last values, and over them what its results files say came out."""
         run = super().read(source, name)
-        folder = source.path if source.path.is_dir() else source.path.parent
+        folder = source.folder
         written: dict[str, Any] = {}
         warnings: list[str] = []
         for file in _RESULTS:

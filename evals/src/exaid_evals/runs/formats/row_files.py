@@ -14,6 +14,7 @@ from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.document import lists_of, objects, read_document
+from exaid_evals.runs.files.summary import mappings_of
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
@@ -91,7 +92,7 @@ class JsonFormat(HistoryFile):
         """
         data = read_document(path, keep_nan=True, warnings=warnings)
         if isinstance(data, list):
-            return [row for row in data if isinstance(row, dict)]
+            return mappings_of(data)
         if all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
             return [{"epoch": int(key), **row} for key, row in data.items()]
         lists = lists_of(leaves(data) if any(map(_holds_lists, data.values())) else data)

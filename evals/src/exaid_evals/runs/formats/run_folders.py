@@ -17,7 +17,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.containers import member_names, read_member
 from exaid_evals.runs.files.content import content_of
-from exaid_evals.runs.files.document import MAX_BYTES, parsed, read_object
+from exaid_evals.runs.files.document import MAX_BYTES, parsed, parsed_member, read_object
 from exaid_evals.runs.files.summary import mapping_of
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import run_of
@@ -126,12 +126,7 @@ def _typed(value: Any) -> Any:
 
 
 def _task(place: Path) -> dict[str, Any]:
-    try:
-        return mapping_of(parsed(_content(place, _TASK).decode("utf-8-sig")))
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"not valid JSON ({error})", where=f"{place}: {_TASK}", remedy="write or copy it again"
-        ) from None
+    return mapping_of(parsed_member(_content(place, _TASK), f"{place}: {_TASK}"))
 
 
 def _content(place: Path, name: str) -> bytes:

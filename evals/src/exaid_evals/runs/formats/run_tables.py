@@ -17,7 +17,7 @@ from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.files.document import lists_of, read_document
-from exaid_evals.runs.files.summary import is_incidental
+from exaid_evals.runs.files.summary import is_incidental, mappings_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.history_files import is_beside
 from exaid_evals.runs.metric_names import role_of_column
@@ -322,7 +322,7 @@ def _fold(row: Row, at: int, group: str) -> Entry:
 def _of_lists(path: Path) -> list[Row]:
     data = read_document(path)
     if isinstance(data, list):
-        return [row for row in data if isinstance(row, dict)]
+        return list(mappings_of(data))
     if data and all(key.isdecimal() and isinstance(row, dict) for key, row in data.items()):
         return [{"": key, **row} for key, row in data.items()]
     columns = lists_of(data)

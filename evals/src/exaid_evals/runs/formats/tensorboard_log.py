@@ -11,7 +11,7 @@ from typing import Any
 
 from exaid_evals.config.extras import optional
 from exaid_evals.errors import DataError
-from exaid_evals.files import folders_in, natural_order
+from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.wandb_log import DamagedError, fields_of
 from exaid_evals.runs.history import History, Point, Series
@@ -179,13 +179,9 @@ def _maker_of(path: Path) -> str:
 
 
 def _event_files(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(_EVENTS) and entry.is_file()]
-    except OSError:
-        return []
     # By number: the tenth file that a process writes within a second follows the ninth.
-    return [folder / name for name in sorted(names, key=natural_order)]
+    found = files_in(folder, lambda name: name.startswith(_EVENTS))
+    return sorted(found, key=lambda path: natural_order(path.name))
 
 
 def _runs(place: Path, prefix: str = "", deep: int = 0) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,10 +97,11 @@ class TrainingRunFormat(Format):
         ]
         ranking, unknown = _ranking(summary, checked.metrics)
         warnings += [f"{summary_file.name}: {one}" for one in unknown]
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=dict(sorted(checked.metrics.items())),
+        return self.run(
+            source,
+            name,
+            dict(sorted(checked.metrics.items())),
+            warnings,
             per_class=checked.per_class,
             config={**summary.config, **further.config},
             seed=summary.seed,
@@ -120,7 +121,6 @@ class TrainingRunFormat(Format):
             lower_is_better=frozenset(ranking if summary.lower_is_better else ()),
             higher_is_better=frozenset(ranking if summary.lower_is_better is False else ()),
             default_primary=ranking[0] if ranking else BALANCED,
-            warnings=tuple(f"{name}: {one}" for one in warnings),
         )
 
 
@@ -202,22 +202,13 @@ class MembersFormat(Format):
         return self._of_run.read(source, name)
 
     def _members(self, folder: Path) -> Iterator[Path]:
-        try:
-            with os.scandir(folder) as entries:
-                found = [entry.name for entry in entries if self.is_member(entry.name) and entry.is_dir()]
-        except OSError:
-            return
-        yield from (folder / name for name in found)
+        yield from _folders(folder, self.is_member)
 
     def _runs_in(self, member: Path) -> list[Path]:
         """Return `fold_k/results` or `fold_k/results_*` where they are, else the member itself."""
         if self._of_run.claims(member):
             return [member]
-        try:
-            names = sorted(entry.name for entry in os.scandir(member) if entry.name.startswith(_RESULTS))
-        except OSError:
-            names = []
-        return [member / name for name in names if (member / name).is_dir()] or [member]
+        return sorted(_folders(member, lambda name: name.startswith(_RESULTS))) or [member]
 
 
 class FoldsFormat(MembersFormat):
@@ -242,12 +233,7 @@ class TrialsFormat(MembersFormat):
     def _members(self, folder: Path) -> Iterator[Path]:
         yield from super()._members(folder)
         if folder.name.lower().startswith(_SEARCH):
-            try:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if _is_results(entry.name) and entry.is_dir()]
-            except OSError:
-                return
-            yield from (folder / name for name in names)
+            yield from _folders(folder, _is_results)
 
     def read(self, source: Source, name: str) -> Run:
         """Read a trial; one that nothing numbers is called by the number behind `results`, the first one 0."""
@@ -282,6 +268,15 @@ class ResultsFoldersFormat(MembersFormat):
             folds = not self._of_run.claims(source.path) and self._folds.claims(source.path)
             found += self._folds.sources(source.path) if folds else [source]
         return found
+
+
+def _folders(place: Path, fits: Callable[[str], bool]) -> list[Path]:
+    """Return the folders whose names fit, links to folders included; none where the place cannot be listed."""
+    try:
+        with os.scandir(place) as entries:
+            return [place / entry.name for entry in entries if fits(entry.name) and entry.is_dir()]
+    except OSError:
+        return []
 
 
 def _number(name: str) -> int:
@@ -339,10 +334,11 @@ class RunEvalFormat(Format):
         leading = next((one for one in (own, *_LEADING) if one in reported.metrics), None)
         lower = {*_OF_TEXT, *([own] if down is True else [])} & reported.metrics.keys()
         higher = {own if down is False else ""} & reported.metrics.keys()
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=dict(sorted(reported.metrics.items())),
+        return self.run(
+            source,
+            name,
+            dict(sorted(reported.metrics.items())),
+            [*warnings, *(told if isinstance(told, list) else [])],
             per_class=reported.per_class,
             seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
             attributes={key: plain(evaluation[key]) for key in kept if evaluation.get(key) is not None}
@@ -351,8 +347,6 @@ class RunEvalFormat(Format):
             default_primary=leading,
             lower_is_better=frozenset(lower),
             higher_is_better=frozenset(higher),
-            warnings=tuple(f"{name}: {one}" for one in [*warnings, *(told if isinstance(told, list) else [])]),
-            origin=source.path,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import folders_in
+from exaid_evals.files import files_in, folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, settings_of, undefined_warning
@@ -72,10 +71,11 @@ class WandbFormat(Format):
             warnings.append(f"the run ended with status {log.exit_code}: its numbers may not be final")
         elif log.exit_code is None and log.run.keys() - {"commit"}:
             warnings.append("the run did not end, or its log was not written to the end: its numbers may not be final")
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+        return self.run(
+            source,
+            name,
+            metrics,
+            warnings,
             config=settings_of(config),
             seed=seed_in(config),
             git_hash=log.run.get("commit"),
@@ -85,8 +85,6 @@ class WandbFormat(Format):
                 **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
             },
             default_primary=leading_metric(metrics, {}),
-            warnings=tuple(f"{name}: {warning}" for warning in warnings),
-            origin=source.path,
         )
 
     def named(self, place: Path) -> Mapping[str, Source]:
@@ -240,12 +238,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _log_in(folder: Path) -> Path | None:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if _LOG.fullmatch(entry.name) and entry.is_file())
-    except OSError:
-        return None
-    return folder / names[0] if names else None
+    return next(iter(files_in(folder, _LOG.fullmatch)), None)
 
 
 def _runs_in(folder: Path) -> list[Path]:
