@@ -13,8 +13,7 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import SCHEMA as MANIFEST
 from exaid_evals.artifacts.schemas import identify, ordinary_version, require_valid, version_key
 from exaid_evals.artifacts.storage import packed, stored_names
-from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED
-from exaid_evals.artifacts.timestamps import parse_timestamp
+from exaid_evals.artifacts.times import ASSUMED, RECORDED, parse_timestamp
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.trackers import script
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.runs.files import wandb_online
 from exaid_evals.runs.formats import row_files

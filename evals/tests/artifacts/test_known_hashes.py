@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from exaid_evals.artifacts import known_hashes as module
+from exaid_evals.artifacts import cache as module
+from exaid_evals.artifacts.cache import known_hashes
 from exaid_evals.artifacts.hashing import sha256_bytes
-from exaid_evals.artifacts.known_hashes import known_hashes
 
 
 @pytest.fixture

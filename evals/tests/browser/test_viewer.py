@@ -20,9 +20,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.metrics.measurer import load_measuring_extractor
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget
 from exaid_evals.metrics.observe import observe_case

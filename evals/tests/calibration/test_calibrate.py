@@ -12,8 +12,7 @@ import pytest
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.variant import load_variants
 from exaid_evals.replay.calibrated import gate_hash
 

@@ -11,9 +11,8 @@ from conversations import conversation, failed_conversation, freeze
 from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.stage import Calibration, calibrate, plan_calibration
 from exaid_evals.config.base import load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import CalibrationConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, FrozenError
 from exaid_evals.report.calibration import edges, policies_csv, report
 from exaid_evals.report.figures import canvas, gate_pareto

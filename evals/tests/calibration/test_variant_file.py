@@ -8,7 +8,7 @@ import pytest
 
 from exaid_evals.calibration.variant_file import calibrated_text, current_policy
 from exaid_evals.config.base import load_config
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.variant import FrozenConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exaid_evals.cases import mac
 from exaid_evals.cases.base import SourceContext
-from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
+from exaid_evals.cases.registry import case_list_hash, mas_run_id, select
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.mas_generation import DatasetConfig, SelectionMode
 from exaid_evals.errors import ConfigError

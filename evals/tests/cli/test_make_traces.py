@@ -105,8 +105,8 @@ def test_called_in_process_with_typed_arguments(tmp_path: Path) -> None:
 def test_default_configurations_are_the_defaults() -> None:
     """What the YAML files say is what the code assumes without them."""
     from exaid_evals.config.base import load_config
+    from exaid_evals.config.campaign import configs_dir
     from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
-    from exaid_evals.config.resources import configs_dir
 
     assert load_config(DatasetConfig, configs_dir() / "dataset.yaml").value == DatasetConfig()
     generation = load_config(MasGenerationConfig, configs_dir() / "mas_generation.yaml").value

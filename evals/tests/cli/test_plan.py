@@ -13,7 +13,7 @@ import yaml
 
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.cli.main import run
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from servers.openai_server import OpenAIServer
 
 CONVERSATIONS = [

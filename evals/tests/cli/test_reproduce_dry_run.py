@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.cli.main import run
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 
 SMALL = "mode: all\nsource: small_cases:load\n"
 

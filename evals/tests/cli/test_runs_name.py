@@ -9,8 +9,7 @@ import pytest
 
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from stub_campaigns import copy_of, shared_campaign
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from conversations import conversation, freeze
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.verification.expected import CAMPAIGN_FILE, FIELDS_FILE
 from stub_campaigns import change_byte, change_record, copy_of, repack, shared_campaign
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import FrozenConfig, VariantConfig, load_variants
 from exaid_evals.replay.calibrated import calibration_note

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from docs.console import ROOT, Shell, Shown, matches, shown_in
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from servers.openai_server import OpenAIServer, Received, default_answer
 from traces.mac.harness import check_out
 

@@ -24,8 +24,8 @@ if __name__ == "__main__":  # as a script; a test imports it with evals/tests on
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.concepts.base import CachedExtractor
 from exaid_evals.concepts.registry import load_extractor
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.mas_generation import MasGenerationConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.metrics.measures.timeliness import concept_delay_ms, concept_delay_rmst, time_to_first_update_ms

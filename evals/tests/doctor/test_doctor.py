@@ -14,8 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.installation import CHECKS, examine
 from exaid_evals.doctor.settings import PURPOSES, STUB, Environment, Finding, fails

@@ -13,8 +13,7 @@ import yaml
 from conversations import freeze
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import Message, Provenance, Trace
 

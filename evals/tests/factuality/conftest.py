@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exaid_evals.concepts import load_extractor, read_stop_entities
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.factuality.reference import Comparison
 
 

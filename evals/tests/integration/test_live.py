@@ -21,8 +21,7 @@ import yaml
 from conversations import conversation, freeze
 from exaid_evals.cli import main
 from exaid_evals.clients.cassette import read_cassette
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from servers.openai_server import Answer, Fail, OpenAIServer, Received, default_answer
 
 EVALS = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from exaid_evals.cli.main import run
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from stub_campaigns import ARGUMENTS, shared_campaign
 
 _WITHIN_S = 60

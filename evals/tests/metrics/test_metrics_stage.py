@@ -8,10 +8,9 @@ import pytest
 
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.jsonl import read_jsonl
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ComparisonsConfig, ExtractorConfig, MetricsConfig
 from exaid_evals.config.requests import RunsRequest
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import StreamConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, DataError, FrozenError

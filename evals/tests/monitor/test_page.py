@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.page import check_walk, page_text
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.monitor import MonitoringConfig
 from monitor.training_states import Model, Optimizer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import ExperimentConfig, MonitoringConfig, TrainingMonitor, load_experiment_config
 from exaid_evals.monitor.settings import is_loopback

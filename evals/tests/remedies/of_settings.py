@@ -13,7 +13,7 @@ from conversations import conversation, freeze
 from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.stage import Plan, calibrate, median_flush_ctu, plan_calibration
 from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set
-from exaid_evals.cases import selection
+from exaid_evals.cases import registry
 from exaid_evals.cases.base import SourceContext, require_unique
 from exaid_evals.cases.mac import FILE_NAME, load
 from exaid_evals.clients.base import Budget
@@ -22,12 +22,11 @@ from exaid_evals.concepts import compiled, scispacy, words
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import Config, load_config
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.extras import optional
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.mapping_file import read_mapping
 from exaid_evals.config.mas_generation import DatasetConfig, MasGenerationConfig
 from exaid_evals.config.metrics import CalibrationConfig
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.plugins import optional
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
 from exaid_evals.execution.choose import executor
@@ -70,7 +69,7 @@ def asking(**environment: str) -> Callable[[], None]:
 def chosen(**how: Any) -> Callable[[], object]:
     """Return a selection of cases."""
     settings = DatasetConfig(**{key: how.pop(key) for key in ("n_cases", "mode") if key in how})
-    return lambda: selection.select(how.pop("available", CASES), settings, **how)
+    return lambda: registry.select(how.pop("available", CASES), settings, **how)
 
 
 def spend(**most: int) -> None:

@@ -17,7 +17,7 @@ import yaml
 import exaid_evals
 from exaid_evals.cli.main import root
 from exaid_evals.config.base import Config, _known_keys
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from remedies.tables import LONG, NEEDS_TORCH, ROWS
 from remedies.texts import SOURCE, remedies
 

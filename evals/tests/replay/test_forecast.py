@@ -15,8 +15,7 @@ from exaid_evals.clients.base import LLMClient
 from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.clients.forecast import Assumption
 from exaid_evals.clients.registry import build_client
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.replay.forecast import Forecast, Measured, forecast, forecast_of_conversation

@@ -16,9 +16,8 @@ from exaid_evals.artifacts.atomic import gzipped
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.clients.openai_client import OpenAIClient
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import BootstrapConfig, ExtractorConfig, MetricsConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, RetryConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError

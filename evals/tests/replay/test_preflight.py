@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from conversations import conversation, failed_conversation, freeze
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.requests import RunsRequest
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.replay import preflight as module
 from exaid_evals.replay.preflight import Preflight, preflight

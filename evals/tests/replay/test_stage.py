@@ -11,9 +11,8 @@ import pytest
 
 from conversations import conversation, failed_conversation, freeze
 from exaid_evals.artifacts.parts import read_part
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.request import Shard
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.errors import ConfigError, FrozenError

@@ -11,7 +11,7 @@ import pytest
 
 from conversations import ScriptedLLM, WordExtractor, conversation, freeze
 from exaid_evals.artifacts.manifest import read_manifest
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.summarizer import LLMConfig, StubLLMConfig, SummarizerConfig
 from exaid_evals.config.variant import load_variants
 from exaid_evals.middleware.summarizers import FIELDS

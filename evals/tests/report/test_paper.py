@@ -12,8 +12,7 @@ import pytest
 
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.cli.main import run
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.report.formats import csv_table, latex, markdown
 from exaid_evals.report.paper import TABLES, Item, write_paper

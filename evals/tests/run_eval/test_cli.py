@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from exaid_evals.cli.main import run  # noqa: E402
-from exaid_evals.config.resources import configs_dir  # noqa: E402
+from exaid_evals.config.campaign import configs_dir  # noqa: E402
 from exaid_evals.run_eval import stage  # noqa: E402
 from small_torch import files_in  # noqa: E402
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.config.base import load_config
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError
 from exaid_evals.run_eval import EvalConfig, TaskSpec
 from exaid_evals.run_eval.spec import RunEvalConfig, TrainingConfig, as_task_spec

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 
 from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.config.base import load_config  # noqa: E402
+from exaid_evals.config.campaign import configs_dir  # noqa: E402
 from exaid_evals.config.request import Override  # noqa: E402
-from exaid_evals.config.resources import configs_dir  # noqa: E402
 from exaid_evals.errors import ConfigError, DataError  # noqa: E402
 from exaid_evals.run_eval import build_task, train  # noqa: E402
 from exaid_evals.run_eval.registry import build_model  # noqa: E402

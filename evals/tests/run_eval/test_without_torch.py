@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import exaid_evals
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 
 # Stands in for a machine without it: an entry of None makes `import torch` fail as if it were not installed.
 _ABSENT = "import sys; sys.modules['torch'] = None\n"

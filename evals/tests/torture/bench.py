@@ -19,7 +19,7 @@ import yaml
 
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.cli.main import run
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.execution import local
 from exaid_evals.report import stage as report
 from torture.paid import PAID

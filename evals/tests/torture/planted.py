@@ -139,7 +139,7 @@ def _run(place: Place, key: str, folder: Path, *, debug: bool) -> _Seen:
 
 
 def _configs(folder: Path, settings: Mapping[str, object]) -> Path:
-    from exaid_evals.config.resources import configs_dir
+    from exaid_evals.config.campaign import configs_dir
 
     shutil.copytree(configs_dir(), folder)
     path = folder / "summarizer.yaml"

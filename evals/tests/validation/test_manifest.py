@@ -10,8 +10,8 @@ import pytest
 from checking import Change, found_after, found_in, found_in_campaign, rewrite
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import from_record, write_manifest
-from exaid_evals.cases.selection import case_list_hash
-from exaid_evals.cases.selection import mas_run_id as mas_run_id_of
+from exaid_evals.cases.registry import case_list_hash
+from exaid_evals.cases.registry import mas_run_id as mas_run_id_of
 from exaid_evals.config.campaign import Campaign
 from factories import canonical, case_ids, failed_trace_records, manifest_record, sha256, trace_records
 

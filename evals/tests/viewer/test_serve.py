@@ -16,9 +16,8 @@ import pytest
 
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import DataError
 from exaid_evals.replay.run_log import FAILED
 from exaid_evals.viewer.page import inputs_of, page_of

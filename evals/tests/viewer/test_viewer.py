@@ -11,9 +11,8 @@ import yaml
 
 from exaid_evals.cli.main import run as cli
 from exaid_evals.config.base import load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.metrics.records import read_variant_and_cases
 from exaid_evals.viewer import page as page_module
 from stub_campaigns import change_record, copy_of, records_in, shared_campaign

@@ -15,9 +15,8 @@ from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
 from exaid_evals.concepts.stop_entities import read_stop_entities
 from exaid_evals.config.base import load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig
-from exaid_evals.config.resources import configs_dir
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.measurer import load_measuring_extractor

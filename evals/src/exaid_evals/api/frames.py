@@ -13,7 +13,7 @@ from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.summary_fields import FIELDS
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.metrics.comparison_records import Comparison
 from exaid_evals.metrics.observation import Observation
 from exaid_evals.metrics.records import CaseMetrics

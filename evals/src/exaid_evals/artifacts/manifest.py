@@ -12,7 +12,7 @@ from exaid_evals.artifacts.ids import known_case_ids
 from exaid_evals.artifacts.jsonl import require_record, scan_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import CTU_DEFINITION
-from exaid_evals.artifacts.timestamps import parse_timestamp
+from exaid_evals.artifacts.times import parse_timestamp
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.manifest"

@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from exaid_evals.config.resources import schemas_dir
+from exaid_evals.config.campaign import schemas_dir
 from exaid_evals.errors import DataError, SchemaVersionError
 
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")

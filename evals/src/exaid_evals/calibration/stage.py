@@ -8,11 +8,10 @@ from functools import cached_property
 from statistics import median
 
 from exaid_evals import __version__
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import Signature, sha256_structure
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, read_manifest
-from exaid_evals.artifacts.signature import Signature
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.time_basis import ASSUMED, RECORDED, together
+from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.calibration.simulate import GATE_KIND, Policy, policies
 from exaid_evals.calibration.sweep import Choice, Sweep, choose, sweep
 from exaid_evals.config.campaign import Campaign

@@ -28,7 +28,7 @@ def run(request: DoctorRequest) -> int:
     For API keys it shows whether they are set, never their values. Exit status: 0 if everything that stub mode needs
     (or what --for names) is there, 1 if something is missing.
     """
-    from exaid_evals.config.resources import default_mac_dir
+    from exaid_evals.config.campaign import default_mac_dir
     from exaid_evals.doctor.installation import examine
     from exaid_evals.doctor.settings import PURPOSES, Environment, fails
 

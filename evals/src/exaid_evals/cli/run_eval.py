@@ -11,8 +11,8 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.request import CampaignRequest, flag, option
-from exaid_evals.config.resources import configs_dir
 
 if TYPE_CHECKING:
     from exaid_evals.run_eval.training import Epoch

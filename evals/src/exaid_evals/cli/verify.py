@@ -13,9 +13,8 @@ import click
 
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, checkout_root
 from exaid_evals.config.requests import VerifyRequest
-from exaid_evals.config.resources import checkout_root
 from exaid_evals.errors import ConfigError
 
 if TYPE_CHECKING:

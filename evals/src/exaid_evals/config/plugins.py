@@ -1,6 +1,7 @@
 """Parts by name: those that ship, those that other packages register, and those named by `module:attribute`.
 
-Every kind of part that can be added has a `Kind`, which its package's `registry.py` declares.
+Every kind of part that can be added has a `Kind`, which its package's `registry.py` declares. Packages of the optional
+extras are imported where they are used, too.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
-from exaid_evals.errors import ConfigError, ExaidError, show_if_debugging
+from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError, show_if_debugging
 
 Part = TypeVar("Part")
 
@@ -173,3 +175,23 @@ def _imported(noun: str, target: str) -> Any:
             f"the module {module_name!r} has no {attribute!r}", remedy="correct the name behind the colon"
         )
     return found
+
+
+def optional(module: str, package: str, purpose: str, install: str = "'exaid-evals[analysis]'") -> ModuleType:
+    """Import a package that only some need.
+
+    Args:
+        module: to import.
+        package: that brings it, for messages.
+        purpose: what needs it, for messages.
+        install: what pip is to install: the extra `analysis`, if not given.
+
+    Raises:
+        MissingDependencyError: it is not installed, or cannot load beside what is.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == module.split(".")[0]
+        what = f"{purpose} needs {package}, which is not installed" if missing else f"{package} cannot load ({error})"
+        raise MissingDependencyError(what, remedy=f"install it with `pip install {install}`") from None

@@ -8,8 +8,7 @@ from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
-from exaid_evals.config.campaign import Campaign
-from exaid_evals.config.resources import configs_dir, default_data_dir
+from exaid_evals.config.campaign import Campaign, configs_dir, default_data_dir
 from exaid_evals.errors import ConfigError
 
 

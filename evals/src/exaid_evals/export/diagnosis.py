@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all
 from exaid_evals.export.grouping import (
@@ -114,8 +115,7 @@ def _incomplete(group: Group) -> list[str]:
     absent = [str(number) for number in range(min(known), max(known)) if number not in known]
     if absent:
         lines.append(
-            f"{group.name}: there is no fold {', '.join(absent[:_NAMED_AT_MOST])}"
-            f"{' …' if len(absent) > _NAMED_AT_MOST else ''} "
+            f"{group.name}: there is no fold {some(absent, _NAMED_AT_MOST, ' …')} "
             f"between {min(known)} and {max(known)}: look whether it was trained, or left out"
         )
     return lines
@@ -125,9 +125,8 @@ def _pooled(groups: Mapping[object, Sequence[Run]]) -> list[str]:
     if len(groups) < 2:
         return []
     named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
-    more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
     return [
-        f"the best run is chosen over {len(named)} groups together: {', '.join(named[:_NAMED_AT_MOST])}{more}: it "
+        f"the best run is chosen over {len(named)} groups together: {some(named, _NAMED_AT_MOST)}: it "
         "says nothing of any one of them; means are taken over each"
     ]
 
@@ -289,14 +288,12 @@ def _grouped(runs: Iterable[Run], key: Callable[[Run], object]) -> dict[object, 
 
 
 def _listed(groups: Mapping[object, Sequence[Run]], *, shorten: int = 60) -> str:
-    shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in list(groups.items())[:_VALUES_AT_MOST]]
-    more = len(groups) - len(shown)
-    return ", ".join(shown) + (f" and {more} more values" if more else "")
+    shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in groups.items()]
+    return some(shown, _VALUES_AT_MOST, " and {} more values")
 
 
 def _names(runs: Sequence[Run]) -> str:
-    more = len(runs) - _NAMED_AT_MOST
-    return ", ".join(run.name for run in runs[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return some([run.name for run in runs], _NAMED_AT_MOST)
 
 
 HIGHER = "higher"

@@ -345,8 +345,3 @@ def _tex_files(article: Path, source: Path, items: Items) -> list[Path]:
 def _shown(line: bytes) -> str:
     text = line.decode("utf-8", errors="replace")
     return repr(text if len(text) <= 80 else f"{text[:79]}…")
-
-
-def names(items: Sequence[str], most: int = 8) -> str:
-    """Return names as a line."""
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from exaid_evals.artifacts.canonical import canonical_json, rounded
+from exaid_evals.artifacts.printable import some
 from exaid_evals.export.aggregate import Aggregate
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text
@@ -210,8 +211,7 @@ def undefined_note(
     lacking = [f"{shown(name)} ({one.n_missing})" for name, one in aggregated.items() if one.n_missing]
     if not lacking:
         return ()
-    more = f" and {len(lacking) - _NAMED_AT_MOST} more" if len(lacking) > _NAMED_AT_MOST else ""
-    return (f"Undefined in some {what}, which are left out of its mean: {', '.join(lacking[:_NAMED_AT_MOST])}{more}.",)
+    return (f"Undefined in some {what}, which are left out of its mean: {some(lacking, _NAMED_AT_MOST)}.",)
 
 
 def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exaid_evals.artifacts.cache import KnownHashes, known_hashes
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
-from exaid_evals.artifacts.known_hashes import KnownHashes, known_hashes
 from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.storage import is_stored, stored_names
-from exaid_evals.artifacts.time_basis import together
+from exaid_evals.artifacts.times import together
 from exaid_evals.clients.base import TRIGGER_MODEL
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError

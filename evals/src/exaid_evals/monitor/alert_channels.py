@@ -20,7 +20,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Requ
 
 from exaid_evals.anomalies.base import Severity
 from exaid_evals.artifacts.printable import printable, printable_lines
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor.environment import secret, variable_of
 from exaid_evals.monitor.settings import EmailConfig, is_loopback

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from exaid_evals.artifacts.atomic import remove_leftovers
+from exaid_evals.artifacts.cache import known_hashes
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.known_hashes import known_hashes
 from exaid_evals.artifacts.ledger import Ledger, fingerprint
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.parts import Part

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from exaid_evals.config.extras import optional
-from exaid_evals.config.plugins import build_part
+from exaid_evals.config.plugins import build_part, optional
 from exaid_evals.errors import ConfigError, DataError, MissingDependencyError
 from exaid_evals.files import open_regular
 from exaid_evals.run_eval.boxes import found_boxes

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular
 from exaid_evals.run_eval.base import Task

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from exaid_evals.config.base import Config, load_config
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError
 
 UNKNOWN = "unknown"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import unreadable
@@ -137,7 +138,7 @@ def _mapping_proposed(place: Path) -> str:
     if draft is None:
         return ""
     n, files = len(draft.metrics), sorted({where["file"] for where in draft.metrics.values()})
-    found = f"{n} value{'' if n == 1 else 's'} in {', '.join(files[:3])}{' …' if len(files) > 3 else ''}"
+    found = f"{n} value{'' if n == 1 else 's'} in {some(files, 3, ' …')}"
     command = f"exaid-evals export --run {shlex.quote(str(place))} --draft-mapping > mapping.yaml"
     return f"; or correct a draft that finds {found} (`{command}`), and give it as --mapping mapping.yaml"
 

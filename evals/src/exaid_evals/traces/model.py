@@ -14,8 +14,7 @@ from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.time_basis import basis_of_messages, basis_of_times
-from exaid_evals.artifacts.timestamps import at_offset, parse_timestamp
+from exaid_evals.artifacts.times import at_offset, basis_of_messages, basis_of_times, parse_timestamp
 from exaid_evals.errors import DataError
 
 SCHEMA = "exaid.trace"

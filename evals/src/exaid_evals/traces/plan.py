@@ -12,14 +12,12 @@ from exaid_evals.artifacts.hashing import sha256_of_items, sha256_structure
 from exaid_evals.artifacts.manifest import Generation, Manifest, read_manifest
 from exaid_evals.cases.base import Case, SourceContext, content_of
 from exaid_evals.cases.mac import data_file, require_named
-from exaid_evals.cases.registry import CaseSet, load_cases
-from exaid_evals.cases.selection import case_list_hash, mas_run_id, select
+from exaid_evals.cases.registry import CaseSet, case_list_hash, load_cases, mas_run_id, select
 from exaid_evals.config.base import ConfigT, Loaded, Problems, joined, load_config
-from exaid_evals.config.campaign import Campaign
+from exaid_evals.config.campaign import Campaign, default_mac_dir
 from exaid_evals.config.mas_generation import DatasetConfig, MacModelConfig, MasGenerationConfig
 from exaid_evals.config.request import Shard
 from exaid_evals.config.requests import TracesRequest
-from exaid_evals.config.resources import default_mac_dir
 from exaid_evals.errors import ConfigError, ExaidError
 from exaid_evals.traces.freeze import LEDGER, frozen_already
 from exaid_evals.traces.model import Provenance

@@ -11,8 +11,7 @@ from exaid_evals.artifacts.hashing import sha256_text
 from exaid_evals.artifacts.ids import trace_id
 from exaid_evals.artifacts.manifest import RESTORE
 from exaid_evals.artifacts.text_units import ctu
-from exaid_evals.artifacts.time_basis import basis_of_times
-from exaid_evals.artifacts.timestamps import parse_timestamp
+from exaid_evals.artifacts.times import basis_of_times, parse_timestamp
 from exaid_evals.errors import DataError
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings, TraceFacts
 

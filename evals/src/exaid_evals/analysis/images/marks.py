@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 
 _FAINTEST = 30.0
 """Greys by which a mark differs from its ground at least."""

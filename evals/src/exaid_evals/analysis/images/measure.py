@@ -20,7 +20,7 @@ import numpy as np
 from exaid_evals.analysis.images.files import AuditSettings, ImageFacts, ImageFile
 from exaid_evals.analysis.images.skew import measure_skew
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "HEIF", "MPO")
 """Formats that are decoded by libraries alone: others start programs (EPS) or hold anything."""

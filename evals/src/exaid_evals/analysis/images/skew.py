@@ -20,7 +20,7 @@ from exaid_evals.analysis.images.marks import (
     small_marks,
     texture_between,
 )
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 
 _LEAST_SIDE = 40
 """Pixels of the shorter side, shrunk, below which there is no room for lines."""

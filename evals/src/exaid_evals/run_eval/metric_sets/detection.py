@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Step
 from exaid_evals.run_eval.counting import Counting, Metrics

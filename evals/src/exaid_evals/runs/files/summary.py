@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.config.base import leaves
 from exaid_evals.runs.files.document import read_object
 
@@ -249,10 +250,7 @@ def mappings_of(value: Any) -> list[dict[str, Any]]:
 
 def undefined_warning(names: list[str]) -> list[str]:
     """State which metrics are undefined."""
-    if not names:
-        return []
-    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-    return [f"{shown}: no number (NaN, infinite or empty), left undefined"]
+    return [f"{some(names, 5, ' …')}: no number (NaN, infinite or empty), left undefined"] if names else []
 
 
 def finite(value: float | None) -> float | None:

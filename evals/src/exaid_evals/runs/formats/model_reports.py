@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exaid_evals.config.resources import configs_dir
+from exaid_evals.config.campaign import configs_dir
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source

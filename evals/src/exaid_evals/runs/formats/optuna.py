@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.runs.files.containers import is_database, opened_database, tables_of
 from exaid_evals.runs.files.document import embedded, objects
 from exaid_evals.runs.formats.csv_file import csv_rows
@@ -50,10 +51,9 @@ class OptunaFormat(ManyRuns):
                 trial.group = study or path.stem
                 found[f"{study}/{trial.trial}" if several else str(trial.trial)] = trial
             if finished and others:
-                told = ", ".join(f"{one.trial} ({one.attributes['optuna_state']})" for one in others[:8])
-                more = f" and {len(others) - 8} more" if len(others) > 8 else ""
+                told = some([f"{one.trial} ({one.attributes['optuna_state']})" for one in others], 8)
                 what = "1 trial beside it has" if len(others) == 1 else f"{len(others)} trials beside it have"
-                finished[0].warnings.append(f"{what} no value: {told}{more}")
+                finished[0].warnings.append(f"{what} no value: {told}")
         return found
 
 

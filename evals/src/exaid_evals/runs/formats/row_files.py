@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.config.base import leaves
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.document import lists_of, objects, read_document

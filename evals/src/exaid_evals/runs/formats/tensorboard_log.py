@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.extras import optional
+from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
