@@ -129,7 +129,7 @@ FORMATS = [
         files={"run/metrics.csv": HISTORY, "other/x.json": "[]"},
     ),
     Row(
-        "there are {}{}",
+        "there are {}",
         f"{EXPORT} --primary-metric acc",
         f"{EXPORT} --primary-metric loss",
         files={"run/metrics.csv": HISTORY},

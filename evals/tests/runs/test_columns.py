@@ -57,7 +57,10 @@ def one_by_one(points: list[tuple[float, Any]]) -> list[tuple[str, int, float]]:
 def test_columns_say_what_points_say(points: list[tuple[float, Any]]) -> None:
     """Oracle: loops over the points. The same from a tuple of points and from columns."""
     steps, values = [step for step, _ in points], [value for _, value in points]
-    for held in (Points(steps, values), tuple(map(Point, steps, values))):
+    columns = Points()
+    for step, value in points:
+        columns.add(step, value)
+    for held in (columns, tuple(map(Point, steps, values))):
         series = Series("m", held)
         last = {step: value for step, value in points if isinstance(value, float) and abs(value) <= LARGEST}
         assert series.clean.steps.tolist() == sorted(last)
@@ -67,7 +70,7 @@ def test_columns_say_what_points_say(points: list[tuple[float, Any]]) -> None:
         assert series.defined.tolist() == [wanted[step] for step in sorted(wanted)]
         assert [(one.kind, one.count, one.first_step) for one in series.irregularities] == one_by_one(points)
         np.testing.assert_array_equal(series.logged.values, [dict(numbers)[step] for step in sorted(dict(numbers))])
-    assert repr(Points(steps, values)) == repr(tuple(map(Point, steps, values)))
+    assert repr(columns) == repr(tuple(map(Point, steps, values)))
 
 
 CELLS = st.sampled_from(["", "1", "0.5", "nan", "-inf", "1,5", "text", " 7 ", "1e3", "12%", '"a;b"'])

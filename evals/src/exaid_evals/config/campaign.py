@@ -43,6 +43,16 @@ EXPORTED_AS = "campaign"
 """What its own export calls a campaign: a name that does not depend on where it lies, for its bytes must not either."""
 
 
+class _Below:
+    """A path below a campaign's root."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, campaign: Campaign, _owner: type[Campaign]) -> Path:
+        return campaign.root / self._path
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """The layout of a data folder. Naming a path creates nothing; writers make their own folders.
@@ -53,70 +63,20 @@ class Campaign:
 
     root: Path
 
-    @property
-    def manifests(self) -> Path:
-        """Folder of the data set's manifest."""
-        return self.root / "manifests"
-
-    @property
-    def manifest_file(self) -> Path:
-        """The manifest that freezes the traces."""
-        return self.manifests / "dataset_manifest.jsonl"
-
-    @property
-    def cases(self) -> Path:
-        """Folder of synthetic cases."""
-        return self.root / "cases"
-
-    @property
-    def references(self) -> Path:
-        """Clinicians' notes of cases, where somebody has put them there."""
-        return self.root / "references.jsonl"
-
-    @property
-    def traces(self) -> Path:
-        """Folder of frozen traces, one file per case."""
-        return self.root / "traces"
-
-    @property
-    def runs(self) -> Path:
-        """Folder of run logs, one folder per variant."""
-        return self.root / "runs"
-
-    @property
-    def cassettes(self) -> Path:
-        """Folder of recorded calls of language models, one file per run of a variant."""
-        return self.root / "cassettes"
-
-    @property
-    def metrics(self) -> Path:
-        """Folder of metrics, tables and figures."""
-        return self.root / "metrics"
-
-    @property
-    def tables(self) -> Path:
-        """Folder of the paper's tables."""
-        return self.metrics / "tables"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the paper's figures."""
-        return self.metrics / "figures"
-
-    @property
-    def exports(self) -> Path:
-        """Folder of consolidated exports."""
-        return self.root / "exports"
-
-    @property
-    def of_seeds(self) -> Path:
-        """Folder of whole campaigns, one a seed, where there are several."""
-        return self.root / "campaigns"
-
-    @property
-    def state(self) -> Path:
-        """Folder of ledgers: which output was made from which inputs."""
-        return self.root / ".state"
+    manifests = _Below("manifests")
+    manifest_file = _Below("manifests/dataset_manifest.jsonl")  # which freezes the traces
+    cases = _Below("cases")  # synthetic ones
+    references = _Below("references.jsonl")  # clinicians' notes of cases, where somebody has put them there
+    traces = _Below("traces")  # frozen, one file per case
+    runs = _Below("runs")  # run logs, one folder per variant
+    cassettes = _Below("cassettes")  # recorded calls of language models, one file per run of a variant
+    metrics = _Below("metrics")
+    comparisons_file = _Below("metrics/comparisons.metrics.jsonl")  # of variants
+    tables = _Below("metrics/tables")  # of the paper
+    figures = _Below("metrics/figures")
+    exports = _Below("exports")
+    of_seeds = _Below("campaigns")  # whole campaigns, one a seed, where there are several
+    state = _Below(".state")  # ledgers: which output was made from which inputs
 
     def trace_file(self, case_id: str) -> Path:
         """Return the trace file of a case (`case_id` includes its `case-` prefix)."""
@@ -133,11 +93,6 @@ class Campaign:
     def metrics_file(self, variant_id: str) -> Path:
         """Return the metrics file of a variant."""
         return self.metrics / f"{variant_id}.metrics.jsonl"
-
-    @property
-    def comparisons_file(self) -> Path:
-        """The comparisons of variants."""
-        return self.metrics_file("comparisons")
 
     def call(self, arguments: str) -> str:
         """Return a command as a remedy names it; where the campaign is not the default one, it says so."""

@@ -38,11 +38,7 @@ class InspectLogs(LogFormat):
         return InspectFormat().claims(path)
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read a log.
-
-        Raises:
-            DataError: it is damaged, or holds no sample.
-        """
+        """Read a log."""
         header = header_of(path)
         evaluation = mapping_of(header.get("eval"))
         samples = header.get("samples") if path.suffix == ".json" else list(_samples(path))
@@ -136,11 +132,7 @@ class LmEvalSamples(LogFormat):
         return _BEGINNING.match(first_bytes(path, 256)) is not None
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read the samples of a task; a metric under a filter is `metric@filter`.
-
-        Raises:
-            DataError: it is damaged.
-        """
+        """Read the samples of a task; a metric under a filter is `metric@filter`."""
         warnings: list[str] = []
         samples = mappings_of(read_document(path)) if path.suffix == ".json" else list(objects(path, warnings))
         by_document: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -221,11 +213,7 @@ class HelmInstances(LogFormat):
         return path.name == _STATS
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read the metrics of each instance, but for counts of tokens and time.
-
-        Raises:
-            DataError: it is damaged, or holds no instance.
-        """
+        """Read the metrics of each instance, but for counts of tokens and time."""
         rows = mappings_of(read_document(path))
         spec = _beside(path, _SPEC)
         spec = spec if isinstance(spec, Mapping) else {}

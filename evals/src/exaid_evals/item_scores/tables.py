@@ -39,11 +39,7 @@ class PromptfooOutput(LogFormat):
         return beginning.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and _SIGNS.search(beginning) is not None
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read the results.
-
-        Raises:
-            DataError: it is damaged, or holds no result.
-        """
+        """Read the results."""
         data = read_object(path)
         results = data.get("results")
         results = results.get("results") if isinstance(results, Mapping) else results
@@ -149,11 +145,7 @@ class MlflowTable(LogFormat):
         return path.suffix == ".json" and _BEGINNING.match(beginning) is not None
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read a table.
-
-        Raises:
-            DataError: it is damaged, or holds no row or no score.
-        """
+        """Read a table."""
         rows = _csv(path) if path.suffix == ".csv" else _frame(path)
         if not rows:
             raise DataError("holds no row", where=str(path), remedy="wait for its end, or leave it out")
@@ -241,11 +233,7 @@ class RunEvalPredictions(LogFormat):
         return any(word in header for word in _PREDICTION_WORDS)
 
     def read(self, path: Path) -> Sequence[Log]:
-        """Read predictions.
-
-        Raises:
-            DataError: a label's column is missing, a row is malformed, or there is none.
-        """
+        """Read predictions."""
         file = open_delimited(path)
         layout = Layout.of(file)
         rows = [row for _, row in file.rows()]

@@ -80,44 +80,73 @@ class CleanSeries:
         return len(self.steps)
 
 
+@dataclass(slots=True)
+class Column:
+    """The values of a column, as a table gives them.
+
+    Attributes:
+        rows: of the table, at which the values stand; None where each row has one.
+        numbers: NaN for what is none.
+        kinds: of each value: number, missing, text.
+        texts: place → text.
+    """
+
+    rows: array[int] | None = None
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    kinds: bytearray = field(default_factory=bytearray)
+    texts: dict[int, str] = field(default_factory=dict)
+
+    def add(self, given: Any) -> None:
+        """Append a value as it was logged."""
+        self.append(_value(given))
+
+    def append(self, value: float | str | None) -> None:
+        """Append a number, a text that is none, or None."""
+        if isinstance(value, float | int):
+            self.numbers.append(value)
+            self.kinds.append(_NUMBER)
+            return
+        if value is not None:
+            self.texts[len(self.kinds)] = value
+        self.numbers.append(math.nan)
+        self.kinds.append(_MISSING if value is None else _TEXT)
+
+    def at(self, place: int) -> float | str | None:
+        """Return the value at a place."""
+        kind = self.kinds[place]
+        return self.numbers[place] if kind == _NUMBER else None if kind == _MISSING else self.texts[place]
+
+    def add_numbers(self, values: Sequence[float]) -> None:
+        """Append numbers."""
+        self.numbers.extend(values)
+        self.kinds.extend(bytes(len(values)))
+
+    def add_missing(self, count: int) -> None:
+        """Append cells without a value."""
+        self.numbers.extend(array("d", [math.nan]) * count)
+        self.kinds.extend(bytes([_MISSING]) * count)
+
+
 class Points(Sequence[Point]):
     """Points as columns: ten bytes a point in place of two hundred."""
 
-    __slots__ = ("_kinds", "_numbers", "_steps", "_texts")
+    __slots__ = ("_steps", "_values")
 
-    def __init__(self, steps: Iterable[float] = (), values: Iterable[float | str | None] = ()) -> None:
-        self._steps, self._numbers = array("d"), array("d")
-        self._kinds = bytearray()
-        self._texts: dict[int, str] = {}
-        for step, value in zip(steps, values, strict=True):
-            self.add(step, value)
+    def __init__(self, steps: array[float] | None = None, values: Column | None = None) -> None:
+        """Share columns of one length; none are given where points are to be added."""
+        self._steps = array("d") if steps is None else steps
+        self._values = Column() if values is None else values
 
     def add(self, step: float, value: float | str | None) -> None:
         """Append a point."""
         self._steps.append(step)
-        if isinstance(value, float | int):
-            self._numbers.append(value)
-            self._kinds.append(_NUMBER)
-            return
-        if value is not None:
-            self._texts[len(self._kinds)] = value
-        self._numbers.append(math.nan)
-        self._kinds.append(_MISSING if value is None else _TEXT)
-
-    @classmethod
-    def of_columns(cls, steps: array[float], values: Column) -> Points:
-        """Return the points of columns, which are shared."""
-        made = cls()
-        made._steps, made._numbers, made._kinds, made._texts = steps, values.numbers, values.kinds, values.texts
-        return made
+        self._values.append(value)
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._steps)
 
     def _at(self, at: int) -> Point:
-        kind = self._kinds[at]
-        value = self._numbers[at] if kind == _NUMBER else None if kind == _MISSING else self._texts[at]
-        return Point(self._steps[at], value)
+        return Point(self._steps[at], self._values.at(at))
 
     @overload
     def __getitem__(self, at: int) -> Point: ...
@@ -144,55 +173,10 @@ class Points(Sequence[Point]):
         """Return steps, numbers (NaN for what is none) and kinds, each of shape (n,)."""
         import numpy as np
 
-        return (
-            np.frombuffer(self._steps, dtype=np.float64) if len(self) else np.zeros(0),
-            np.frombuffer(self._numbers, dtype=np.float64) if len(self) else np.zeros(0),
-            np.frombuffer(self._kinds, dtype=np.uint8) if len(self) else np.zeros(0, np.uint8),
-        )
-
-
-@dataclass(slots=True)
-class Column:
-    """The values of a column, as a table gives them.
-
-    Attributes:
-        rows: of the table, at which the values stand; None where each row has one.
-        numbers: NaN for what is none.
-        kinds: of each value: number, missing, text.
-        texts: place → text.
-    """
-
-    rows: array[int] | None = None
-    numbers: array[float] = field(default_factory=lambda: array("d"))
-    kinds: bytearray = field(default_factory=bytearray)
-    texts: dict[int, str] = field(default_factory=dict)
-
-    def add(self, given: Any) -> None:
-        """Append a value as it was logged."""
-        value = _value(given)
-        if isinstance(value, float):
-            self.numbers.append(value)
-            self.kinds.append(_NUMBER)
-            return
-        if value is not None:
-            self.texts[len(self.kinds)] = value
-        self.numbers.append(math.nan)
-        self.kinds.append(_MISSING if value is None else _TEXT)
-
-    def at(self, place: int) -> float | str | None:
-        """Return the value at a place."""
-        kind = self.kinds[place]
-        return self.numbers[place] if kind == _NUMBER else None if kind == _MISSING else self.texts[place]
-
-    def add_numbers(self, values: Sequence[float]) -> None:
-        """Append numbers."""
-        self.numbers.extend(values)
-        self.kinds.extend(bytes(len(values)))
-
-    def add_missing(self, count: int) -> None:
-        """Append cells without a value."""
-        self.numbers.extend(array("d", [math.nan]) * count)
-        self.kinds.extend(bytes([_MISSING]) * count)
+        if not len(self):
+            return np.zeros(0), np.zeros(0), np.zeros(0, np.uint8)
+        numbers, kinds = self._values.numbers, self._values.kinds
+        return np.frombuffer(self._steps), np.frombuffer(numbers), np.frombuffer(kinds, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -206,7 +190,9 @@ class Series:
     def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
         points = self.points
         if not isinstance(points, Points):
-            points = Points((one.step for one in points), (one.value for one in points))
+            points = Points()
+            for one in self.points:
+                points.add(one.step, one.value)
         return points.arrays()
 
     @property

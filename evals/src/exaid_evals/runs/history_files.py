@@ -65,11 +65,7 @@ class HistoryFile(Format):
         return run_of(self.history(source, source.path.stem), self.name, name, source, self.settings)
 
     def history(self, source: Source, name: str) -> History:
-        """Read a history.
-
-        Raises:
-            DataError: it holds no step, or cannot be read.
-        """
+        """Read a history."""
         path = self._file(source)
         warnings: list[str] = []
         table = self.table(path, warnings)

@@ -31,6 +31,17 @@ def simple(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
 
 
+def below(prefix: str, row: Row) -> dict[str, Any]:
+    """Return what a row holds under names that begin so, without that beginning; what is missing is left out.
+
+    >>> below("params_", {"params_lr": 0.1, "params_depth": None, "value": 1})
+    {'lr': 0.1}
+    """
+    return {
+        name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix) and value is not None
+    }
+
+
 def step_column(names: Iterable[str], own: str | None = None) -> str | None:
     """Return the finest column that counts steps, however it is written; None without one.
 
@@ -179,9 +190,9 @@ def _points(column: Column, steps: array[float]) -> Points:
     if column.rows is not None and len(column.rows) < len(steps):
         steps = array("d", map(steps.__getitem__, column.rows))
     if not any(map(math.isnan, steps)):
-        return Points.of_columns(steps, column)
+        return Points(steps, column)
     made = Points()
-    for point in Points.of_columns(steps, column):
+    for point in Points(steps, column):
         if not math.isnan(point.step):
             made.add(point.step, point.value)
     return made

@@ -85,11 +85,7 @@ class ToolFile(Format):
         return replace(run, default_primary=leading)
 
     def history(self, source: Source, name: str) -> History:
-        """Read a history.
-
-        Raises:
-            DataError: it holds no step, or cannot be read.
-        """
+        """Read a history."""
         path = self.file_of(source.path)
         if path is None:
             raise DataError("the file of the run is gone", where=str(source.path), remedy="restore it, or name another")
@@ -306,11 +302,7 @@ class ManyRuns(Format):
         )
 
     def history(self, source: Source, name: str) -> History:
-        """Read what a run logged.
-
-        Raises:
-            DataError: it logged nothing.
-        """
+        """Read what a run logged."""
         entry = self._entry(source)
         if not entry.rows:
             where = f"{source.path}: {source.part}"

@@ -241,6 +241,22 @@ def flat(name: str, value: Any, deep: int = 0) -> dict[str, Any]:
     return found
 
 
+def flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with dotted keys."""
+    return {key: item for name, value in values.items() for key, item in flat(str(name), value).items()}
+
+
+def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with dotted keys, without W&B's wrapping `{desc, value}` and what wandb notes of itself."""
+    return flattened(
+        {
+            key: item["value"] if isinstance(item, dict) and "value" in item else item
+            for key, item in config.items()
+            if key not in ("_wandb", "wandb_version")
+        }
+    )
+
+
 def _value(text: str | None, constant: Callable[[str], Any]) -> Any:
     """Return what stands in `value_json`; what is not JSON stays text. NaN and infinities are what `constant` makes."""
     try:
@@ -308,9 +324,7 @@ def logged(rows: Iterable[Row], warnings: list[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     left_out: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        dotted: dict[str, Any] = {}
-        for key, value in row.items():
-            dotted |= flat(str(key), value)
+        dotted = flattened(row)
         media = {key.removesuffix("._type"): str(value) for key, value in dotted.items() if key.endswith("._type")}
         left_out.update(media.items())
         hidden = tuple(f"{name}." for name in (*media, "_wandb"))

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.files.document import embedded
 from exaid_evals.runs.files.wandb_api import KEY, WandbServer, server_of
-from exaid_evals.runs.files.wandb_log import STEP, flat, logged, system_series
+from exaid_evals.runs.files.wandb_log import STEP, logged, settings_in, system_series
 from exaid_evals.runs.history import History
 from exaid_evals.runs.rows import history_of
 
@@ -100,10 +100,7 @@ def read_online(run_name: str, server: WandbServer | None = None) -> History:
         warnings.append(f"{run.unreadable} rows are not JSON objects; they are left out")
     metrics = logged(rows, warnings)
     system = system_series([{**event} for event in events], rows, warnings)
-    config: dict[str, object] = {}
-    for key, value in info.config.items():
-        config |= flat(key, value)  # as an offline run's, so that the two compare
-    history = history_of(path[2], "wandb", metrics, config=config, warnings=warnings, step_name=STEP)
+    history = history_of(path[2], "wandb", metrics, config=info.config, warnings=warnings, step_name=STEP)
     return replace(history, system={**history.system, **system})
 
 
@@ -186,7 +183,7 @@ class RunInfo:
     """What the server says of a run.
 
     Attributes:
-        config: as the user set it, without what wandb notes of itself.
+        config: as the user set it, with dotted keys as an offline run has them, without what wandb notes of itself.
         state: `running`, `finished`, `crashed`, `failed`, `killed`, …; None where it does not say.
         last_step: of the history; −1 where it does not say.
         n_rows: rows of history that it holds; None where it does not say.
@@ -234,7 +231,7 @@ class WandbRun:
         if not isinstance(config, dict):
             raise self._wrong("a configuration that is not a JSON object")
         return RunInfo(
-            config=_settings(config),
+            config=settings_in(config),
             state=run["state"] if isinstance(run.get("state"), str) else None,
             last_step=_count(last) if _count(last) is not None else -1,  # type: ignore[arg-type]
             n_rows=_count(run.get("historyLineCount")),
@@ -316,15 +313,6 @@ def _width(n_steps: int, n_rows: int | None) -> int:
         return PAGE_STEPS
     n_pages = _MOST_PAGES if n_rows is None else 2 * n_rows // PAGE_STEPS + 1
     return max(PAGE_STEPS, -(-n_steps // n_pages))
-
-
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration without W&B's wrapping `{desc, value}` and what wandb notes of itself."""
-    return {
-        key: item["value"] if isinstance(item, dict) and "value" in item else item
-        for key, item in config.items()
-        if key not in ("_wandb", "wandb_version")
-    }
 
 
 def _count(value: Any) -> int | None:

@@ -44,11 +44,7 @@ class InspectFormat(Format):
         return [source.path]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a log.
-
-        Raises:
-            DataError: it is damaged, or holds no result.
-        """
+        """Read a log."""
         data = header_of(source.path)
         evaluation, results = mapping_of(data.get("eval")), mapping_of(data.get("results"))
         scores, undefined = numbers_of(dict(_scores(results)))
@@ -193,11 +189,7 @@ class LmEvalFormat(Format):
         return [source.path]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a file.
-
-        Raises:
-            DataError: it is not JSON, or holds no task.
-        """
+        """Read a file."""
         path = source.path
         twice: list[str] = []
         data = read_object(path, warnings=twice)

@@ -46,11 +46,7 @@ class MappingFormat(Format):
         return folder.is_dir() and bool(self._runs(folder, most=1))
 
     def sources(self, folder: Path) -> Sequence[Source]:
-        """Return the runs, by their paths.
-
-        Raises:
-            DataError: they are too many.
-        """
+        """Return the runs, by their paths."""
         folder = folder.parent if folder.is_file() else folder
         runs = self._runs(folder)
         if len(runs) > _MOST_RUNS:

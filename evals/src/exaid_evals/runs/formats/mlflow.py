@@ -38,11 +38,7 @@ class MlflowFormat(Format):
         return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)
 
     def sources(self, folder: Path) -> Sequence[Source]:
-        """Return the runs by experiment and name; runs of one name are told apart by their ids.
-
-        Raises:
-            DataError: the store holds no run, or cannot be read.
-        """
+        """Return the runs by experiment and name; runs of one name are told apart by their ids."""
         if mlflow_store.is_run(folder):
             return [Source(folder)]
         # A folder may hold a store, or be one; where there are files and a database, both are read.
@@ -59,11 +55,7 @@ class MlflowFormat(Format):
         return mlflow_store.files_of(run) if isinstance(run, Path) else [source.path]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a run.
-
-        Raises:
-            DataError: what the store says of it cannot be read.
-        """
+        """Read a run."""
         place = self.run_of(source)
         run = mlflow_store.read_folder(place) if isinstance(place, Path) else mlflow_store.read_row(source.path, place)
         warnings = [*run.warnings, *undefined_warning([key for key, value in run.metrics.items() if value is None])]
@@ -115,11 +107,7 @@ class MlflowFormat(Format):
         }
 
     def history(self, source: Source, name: str) -> History:
-        """Read every logged point of a run.
-
-        Raises:
-            DataError: it has no metric.
-        """
+        """Read every logged point of a run."""
         folder = self.run_of(source)
         warnings: list[str] = []
         if isinstance(folder, Path):

@@ -74,11 +74,7 @@ class ModelReportsFormat(Format):
         return [pair.json, pair.txt, configs_dir() / FILE_NAME, *([own] if own else [])]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a pair; a half that cannot be read is a warning as long as the other can.
-
-        Raises:
-            DataError: neither half can be read.
-        """
+        """Read a pair; a half that cannot be read is a warning as long as the other can."""
         pair = self._pair_of(source)
         report, warnings = read_pair(pair)
         metrics = metrics_of(report)

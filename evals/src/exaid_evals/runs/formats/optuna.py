@@ -12,6 +12,7 @@ from exaid_evals.artifacts.printable import some
 from exaid_evals.runs.files.containers import is_database, opened_database, tables_of
 from exaid_evals.runs.files.document import embedded, objects
 from exaid_evals.runs.formats.csv_file import csv_rows
+from exaid_evals.runs.rows import below
 from exaid_evals.runs.tool_files import Entry, ManyRuns, file_in, head
 
 _TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
@@ -179,13 +180,9 @@ def _of_table(path: Path) -> list[Entry]:
             _entry(
                 row.get("number", at),
                 str(row.get("state") or "COMPLETE").rpartition(".")[2],
-                {name.removeprefix("params_"): value for name, value in row.items() if name.startswith("params_")},
+                below("params_", row),
                 {name: value for name, value in values.items() if value is not None},
-                {
-                    name.removeprefix("user_attrs_"): value
-                    for name, value in row.items()
-                    if name.startswith("user_attrs_")
-                },
+                below("user_attrs_", row),
                 [],
                 ((), ()),
             )

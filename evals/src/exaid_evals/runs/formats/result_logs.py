@@ -18,7 +18,7 @@ from exaid_evals.runs.files.document import objects, read_object
 from exaid_evals.runs.files.summary import mapping_of, mappings_of, numbers_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import Row
+from exaid_evals.runs.rows import Row, below
 from exaid_evals.runs.tool_files import ToolFile
 
 _TRIAL = re.compile(r"_(?P<id>[0-9a-f]{4,}_\d{4,})(?:_|$)")
@@ -70,8 +70,8 @@ class RayTuneFormat(ToolFile):
         last: dict[str, Any] = {}
         for row in csv_rows(path, []) if path.suffix == ".csv" else objects(path, []):
             last = dict(row)
-        flat = {key.removeprefix("config/"): value for key, value in last.items() if key.startswith("config/")}
-        return {"config": {key: value for key, value in flat.items() if value is not None}, **last} if flat else last
+        settings = below("config/", last)
+        return {"config": settings, **last} if settings else last
 
 
 class KerasTunerFormat(ToolFile):
@@ -154,11 +154,7 @@ class HfTrainerFormat(ToolFile):
         return max(states, key=_number_of, default=None)
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return what was logged.
-
-        Raises:
-            DataError: the state holds no log.
-        """
+        """Return what was logged."""
         state = read_object(path, keep_nan=True, warnings=warnings)
         rows = state.get("log_history")
         if not isinstance(rows, list):

@@ -85,11 +85,7 @@ class JsonFormat(HistoryFile):
         return {name: source for name, source in super().named(place).items() if self._fits(source.path)}
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield the rows.
-
-        Raises:
-            DataError: it is no JSON, or holds neither rows nor lists of one length.
-        """
+        """Yield the rows."""
         data = read_document(path, keep_nan=True, warnings=warnings)
         if isinstance(data, list):
             return mappings_of(data)

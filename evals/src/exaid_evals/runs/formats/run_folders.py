@@ -58,11 +58,7 @@ class ClearmlFormat(Format):
         return replace(run, attributes={**run.attributes, **{key: str(one) for key, one in known.items() if one}})
 
     def history(self, source: Source, name: str) -> History:
-        """Read what a task reported.
-
-        Raises:
-            DataError: a file is missing or damaged, or nothing was reported.
-        """
+        """Read what a task reported."""
         warnings: list[str] = []
         rows = list(_rows(_lines(source.path, warnings)))
         if not rows:

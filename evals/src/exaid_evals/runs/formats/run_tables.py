@@ -21,7 +21,7 @@ from exaid_evals.runs.files.summary import is_incidental, mappings_of
 from exaid_evals.runs.formats.csv_file import csv_rows
 from exaid_evals.runs.history_files import is_beside
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import Row, simple, step_column
+from exaid_evals.runs.rows import Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
 
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash")
@@ -182,23 +182,18 @@ def _entry(rows: list[Row], column: str) -> Entry:
 
 def _of_aim(rows: Sequence[Row]) -> Entry:
     """Return a run of a table that Aim's `query_metrics().dataframe()` returned; what its system logged is left out."""
-    settings, context = "run.hparams.", "metric.context."
     logged: list[Row] = []
     for row in rows:
         name = str(row.get(_OF_AIM))
-        of = [_text(value) for key, value in row.items() if key.startswith(context) and value is not None]
+        of = map(_text, below("metric.context.", row).values())
         if not name.startswith("__system__"):
             logged.append({"step": row.get("step"), "/".join((*of, name)): row.get("value")})
-    config = {key.removeprefix(settings): one for key, one in rows[0].items() if key.startswith(settings)}
-    return Entry(rows=logged, step="step", config={key: one for key, one in config.items() if one is not None})
+    return Entry(rows=logged, step="step", config=below("run.hparams.", rows[0]))
 
 
 def _of_mlflow(row: Row) -> Entry:
     """Return a run of a table that MLflow's `search_runs` returned."""
-    metrics, params, tags = (
-        {name.removeprefix(role): one for name, one in row.items() if name.startswith(role) and one is not None}
-        for role in _ROLES
-    )
+    metrics, params, tags = (below(role, row) for role in _ROLES)
     known = {"mlflow_run_name": tags.get("mlflow.runName"), "mlflow_status": row.get("status")}
     parent = tags.get("mlflow.parentRunId")
     return Entry(

@@ -65,11 +65,7 @@ class TrainingRunFormat(Format):
         return [] if seen is None or seen.dead_links else [source.path, seen.path("metrics")]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a run.
-
-        Raises:
-            DataError: a required file is missing or damaged.
-        """
+        """Read a run."""
         folder = source.path
         seen = self._seen if self._seen is not None and self._seen.folder == folder else Listing.of(folder)
         self._seen = None
@@ -311,11 +307,7 @@ class RunEvalFormat(Format):
         return _files(source.path, (_splits(source.path) or ["val"])[0])
 
     def read(self, source: Source, name: str) -> Run:
-        """Read the metrics; of several splits in one folder those of `val`, else of the first by name.
-
-        Raises:
-            DataError: the metrics are missing or damaged.
-        """
+        """Read the metrics; of several splits in one folder those of `val`, else of the first by name."""
         split, *others = _splits(source.path) or ["val"]
         metrics_file, evaluation_file, _ = _files(source.path, split)
         reported = read_reported(metrics_file)

@@ -15,7 +15,16 @@ from exaid_evals.files import files_in, folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, settings_of, undefined_warning
-from exaid_evals.runs.files.wandb_log import STEP, WandbLog, each_row, flat, logged, read_log, system_series
+from exaid_evals.runs.files.wandb_log import (
+    STEP,
+    WandbLog,
+    each_row,
+    flattened,
+    logged,
+    read_log,
+    settings_in,
+    system_series,
+)
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric
 from exaid_evals.runs.rows import Row, history_of
@@ -52,18 +61,13 @@ class WandbFormat(Format):
         return [*logs, *(part / name for part in parts for name in (_SUMMARY, _CONFIG, _METADATA))]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a run.
-
-        Raises:
-            DataError: neither log nor summary can be read.
-        """
+        """Read a run."""
         log = _joined([_read(part) for part in _parts_of(source.path)])
         summary = {key: value for key, value in log.summary.items() if not key.startswith("_")}
         numbers, undefined = numbers_of(_without_media(_as_defined(summary)))
         metrics = {key: value for key, value in numbers.items() if not is_beside(key)}
         others = {key: value for key, value in numbers.items() if key not in metrics}
         undefined = [key for key in undefined if key in metrics]
-        config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
         warnings = [*log.warnings, *undefined_warning(undefined)]
         if not any(value is not None for value in metrics.values()):
             warnings.append("its summary holds no number")
@@ -76,8 +80,8 @@ class WandbFormat(Format):
             name,
             metrics,
             warnings,
-            config=settings_of(config),
-            seed=seed_in(config),
+            config=settings_of(log.config),
+            seed=seed_in(log.config),
             git_hash=log.run.get("commit"),
             attributes={
                 "steps": log.n_steps,
@@ -108,11 +112,7 @@ class WandbFormat(Format):
         }
 
     def history(self, source: Source, name: str) -> History:
-        """Read a log: history, system metrics, configuration.
-
-        Raises:
-            DataError: it cannot be read, or holds no step.
-        """
+        """Read a log: history, system metrics, configuration."""
         paths = [path for part in _parts_of(source.path) if (path := _log_in(part)) is not None]
         if not paths:
             raise DataError("holds no log", where=str(source.path), remedy="copy run-<id>.wandb there")
@@ -125,13 +125,12 @@ class WandbFormat(Format):
             raise DataError(
                 "holds no step of history", where=str(paths[-1]), remedy="wait for its end, or leave it out"
             )
-        config = {key: value for key, value in log.config.items() if key.split(".")[0] != "_wandb"}
         warnings = list(log.warnings)
         metrics = logged(rows, warnings)
         further = system_series(events, rows, warnings)
         batches = tuple(row for path in paths for row in batch_rows(path.parent, warnings))
         history = history_of(
-            name, self.name, metrics, config=config, warnings=warnings, step_name=STEP, batches=batches
+            name, self.name, metrics, config=log.config, warnings=warnings, step_name=STEP, batches=batches
         )
         return replace(history, system={**history.system, **further})
 
@@ -174,6 +173,7 @@ def _joined(parts: Sequence[WandbLog]) -> WandbLog:
         last.run = {**earlier.run, **last.run}
         last.n_steps += earlier.n_steps
         last.warnings = [*earlier.warnings, *last.warnings]
+    last.config = {key: value for key, value in last.config.items() if key.split(".")[0] != "_wandb"}
     return last
 
 
@@ -203,13 +203,9 @@ def _read(folder: Path) -> WandbLog:
             problem = error
     log = WandbLog()
     try:
-        log.summary = _flat(read_object(folder / _SUMMARY))
-        config = folder / _CONFIG
-        if config.is_file():
-            # Each setting stands as {desc: …, value: …}.
-            for key, item in read_mapping(config).items():
-                if key != "wandb_version":
-                    log.config |= flat(key, item["value"] if isinstance(item, dict) and "value" in item else item)
+        log.summary = flattened(read_object(folder / _SUMMARY))
+        if (folder / _CONFIG).is_file():
+            log.config = settings_in(read_mapping(folder / _CONFIG))
     except (DataError, ConfigError) as error:
         raise problem or DataError(str(error)) from None
     try:
@@ -222,13 +218,6 @@ def _read(folder: Path) -> WandbLog:
             f"{problem.what}, so that {_SUMMARY} was read in place of {path.name if path else 'the log'}"
         )
     return log
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(key, value)
-    return found
 
 
 def _is_run(folder: Path) -> bool:
