@@ -252,7 +252,7 @@ def test_no_source_claims_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_a_path_in_no_known_format_is_told_with_those_that_are(tmp_path: Path) -> None:
-    """Of a file and of a folder; a name that is no path is told with the runs there are."""
+    """Of a file and of a folder; a name that is not a path is told with the runs there are."""
     (tmp_path / "notes.bin").write_bytes(b"\x00\x01" * 50)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"is not a history of a known format.*wandb.*csv"):

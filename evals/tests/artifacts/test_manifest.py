@@ -153,7 +153,7 @@ def test_up_to_10_000_cases_the_manifest_is_as_published() -> None:
 
 
 def test_a_list_that_was_cut_is_refused(tmp_path: Path) -> None:
-    """A manifest whose last cases are gone is no manifest of fewer cases."""
+    """A manifest whose last cases are gone is not a manifest of fewer cases."""
     path = tmp_path / "m.jsonl"
     write_manifest(path, replace(MANIFEST, layout="shards"))
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))

@@ -75,7 +75,7 @@ def test_two_items_have_no_correlation(tmp_path: Path) -> None:
 
 
 def test_missing_ratings_count_for_nothing(tmp_path: Path) -> None:
-    """An empty field is no rating, and no disagreement."""
+    """An empty field is not a rating, and no disagreement."""
     found = json.loads(agreement(tmp_path, "id;a;b\n1;2;2\n2;3;\n3;NA;4\n4;5;5", "--json"))
     assert (found["pairs"][0]["items"], found["disagreements"]) == (2, [])
 

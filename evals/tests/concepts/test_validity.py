@@ -93,7 +93,7 @@ FOUND = [(Mention("HP:0001250", 0, 8), Mention("HP:0001251", 13, 19), Mention("H
 
 
 def test_errors_on_annotated_texts_are_told_by_kind() -> None:
-    """A made-up document with an error of each kind: a parent, what is no phenotype, a short form, other words."""
+    """A made-up document with an error of each kind: a parent, what is not a phenotype, a short form, other words."""
     script = script_module("evals/bench/external_validity.py")
     read_in = script.documents(RECORDS, FOUND)
     lost, made_up = script.kinds(script.Dictionary(), read_in)

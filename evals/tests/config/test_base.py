@@ -239,7 +239,7 @@ def test_a_key_of_200_kb_is_not_printed_whole(tmp_path: Path) -> None:
 
 
 def test_a_key_in_the_wrong_place_is_told_its_place(tmp_path: Path) -> None:
-    """It is unknown where it stands, and it is no misspelling of itself."""
+    """It is unknown where it stands, and it is not a misspelling of itself."""
     with pytest.raises(ConfigError, match=r"silence_ms: unknown key; it belongs at `timing.silence_ms`"):
         load_config(Stage, _write(tmp_path, "name: x\nsilence_ms: 3"))
 

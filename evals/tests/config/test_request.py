@@ -92,7 +92,7 @@ def test_given_values_alone_stand_before_a_file() -> None:
 
 @pytest.mark.parametrize("arguments", [["-d", "0"], ["--colour", "green"], ["--hidden", "1"]])
 def test_wrong_usage_is_refused(arguments: list[str]) -> None:
-    """Ranges and choices hold, and a field that is no option is none on the command line."""
+    """Ranges and choices hold, and a field that is not an option is none on the command line."""
     assert CliRunner().invoke(verb("sample", Sample, lambda _: 0), arguments).exit_code == 2
 
 

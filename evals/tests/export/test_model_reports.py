@@ -214,7 +214,7 @@ def test_rates_are_shares_or_undefined(tp: int, tn: int, fp: int, fn: int) -> No
     ("changes", "warning"),
     [
         ({"prediction_accuracy": 53.0}, "prediction_accuracy 53 was read as per cent"),
-        ({"prediction_accuracy": 153}, "153 is no share and was left out"),
+        ({"prediction_accuracy": 153}, "153 is not a share and was left out"),
         ({"prediction_accuracy": 0.9}, "0.53 follows from the confusion matrix"),
         ({"auc_roc": 46.99}, "auc_roc 46.99 lies outside 0 to 1"),
         ({"auc_roc": "high"}, "auc_roc 'high' is no such number"),

@@ -242,8 +242,8 @@ def test_quadratic_kappa_needs_classes_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metrics", "name", "value", "warning"),
     [
-        ({"accuracy": 72}, "accuracy", 0.8, "accuracy is reported as 72, which is no share of one"),
-        ({"accuracy": 0.8, "auc": 93.1}, "auc_ovr", None, "auc_ovr is reported as 93.1, which is no share of one"),
+        ({"accuracy": 72}, "accuracy", 0.8, "accuracy is reported as 72, which is not a share of one"),
+        ({"accuracy": 0.8, "auc": 93.1}, "auc_ovr", None, "auc_ovr is reported as 93.1, which is not a share of one"),
         ({"accuracy": 0.8, "macro_recall": 70}, "macro_recall", None, "macro_recall is reported as 70"),
     ],
 )
@@ -261,7 +261,7 @@ def test_percentages_of_classes_are_read_as_shares(tmp_path: Path) -> None:
     run = read(write_run(tmp_path / "r", metrics={"accuracy": 0.8, "precision_0": 80, "recall_0": 55}))
     assert (run.per_class["0"]["precision"], run.per_class["0"]["recall"]) == (0.8, 0.8)
     assert any("precision of class 0 = 80 is a percentage" in line for line in run.warnings)
-    assert any("recall of class 0 = 55 is no share of one" in line for line in run.warnings)
+    assert any("recall of class 0 = 55 is not a share of one" in line for line in run.warnings)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from exaid_evals.runs.base import Run, Settings, Source
 
 
 def test_an_empty_column_names_the_key_that_may_be_it(tmp_path: Path) -> None:
-    """Any format that says its inputs: the like key is named, one whose number was read, or is no number, is not."""
+    """Any format that says its inputs: the like key is named, one whose number was read, or is not a number, is not."""
     path = tmp_path / "results.json"
     content = {"averages": {"eval_duration": 12.5, "load_duration": 3.5}, "accuracy": 0.5, "names": "eval_duration_x"}
     path.write_text(json.dumps(content), encoding="utf-8")

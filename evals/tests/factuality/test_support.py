@@ -72,7 +72,7 @@ def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: st
 def test_short_and_guarded_words_are_read(
     comparison: Comparison, statement: str, source: str, verdicts: list[Verdict]
 ) -> None:
-    """What clinicians shorten is what it stands for, a supposition is no finding, and blood pressure one value."""
+    """What clinicians shorten is what it stands for, a supposition is not a finding, and blood pressure one value."""
     judged = judge(comparison.read(statement), [comparison.read(source)])
     assert [one.verdict for one in judged] == verdicts, [one.reason for one in judged]
 

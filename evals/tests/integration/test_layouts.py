@@ -130,7 +130,7 @@ def test_a_killed_pack_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_an_index_of_others_leads_nowhere_else(packed: Campaign, line: bytes) -> None:
-    """A line that is no place in a shard of the folder is refused by its number."""
+    """A line that is not a place in a shard of the folder is refused by its number."""
     (packed.traces / storage.INDEX).write_bytes(line + b"\n")
     with pytest.raises(DataError, match=r"no line of an index.*|shards\.index:1"):
         verify_frozen(packed)

@@ -148,11 +148,11 @@ def test_the_latest_log_of_a_task_counts(tmp_path: Path) -> None:
 
 
 def test_scores_that_are_no_numbers_are_said(tmp_path: Path) -> None:
-    """A list per item is no score: left out by name."""
+    """A list per item is not a score: left out by name."""
     one, two = lm_eval_samples(tmp_path / "one", A), lm_eval_samples(tmp_path / "two", B)
     found = record(one, two)
     assert {comparison["metric"] for comparison in found["comparisons"]} == {"exact_match", "exact_match@strict"}
-    assert any("per_token is no number" in warning for warning in found["warnings"])
+    assert any("per_token is not a number" in warning for warning in found["warnings"])
 
 
 def test_predictions_without_ids_go_by_their_order(tmp_path: Path) -> None:

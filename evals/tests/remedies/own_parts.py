@@ -25,7 +25,7 @@ class Broken(MessageGate):
 
 
 def no_extractor(_settings: Any, **_: Any) -> int:
-    """Return what is no extractor."""
+    """Return what is not an extractor."""
     return NUMBER
 
 
@@ -50,7 +50,7 @@ def no_measures(_config: Any) -> list[int]:
 
 
 class OddCheck:
-    """A check of images whose name is no key of a record."""
+    """A check of images whose name is not a key of a record."""
 
     name = "Odd Name"
 

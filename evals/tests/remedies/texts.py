@@ -18,7 +18,7 @@ Nodes = Sequence[ast.AST]
 
 
 def template(node: ast.AST) -> str:
-    """Return a text of the source with `{}` for each value that is put in; empty for what is no text."""
+    """Return a text of the source with `{}` for each value that is put in; empty for what is not a text."""
     if isinstance(node, ast.JoinedStr):
         return "".join(template(part) or _VALUE for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):

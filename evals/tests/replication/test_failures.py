@@ -145,7 +145,7 @@ def _history(change: Callable[[list[Any]], Any]) -> dict[str, Any]:
     ("log", "message"),
     [
         ({**BAKERY, "mistake_agent": None}, "mistake_agent is not a name"),
-        ({**BAKERY, "history": {}}, "history is no list of messages"),
+        ({**BAKERY, "history": {}}, "history is not a list of messages"),
         (_history(lambda messages: [*messages[:1], "hello", *messages[2:]]), r"history\[1\] is not a message"),
         (_history(lambda messages: [{**messages[0], "content": None}, *messages[1:]]), r"history\[0\]\.content is not"),
         (_history(lambda messages: [{"content": "hello"}, *messages[1:]]), r"history\[0\] has neither a name nor"),

@@ -64,7 +64,7 @@ def test_silence_is_noticed_when_the_agent_speaks_again() -> None:
 
 
 def test_a_delta_can_end_in_the_middle_of_a_word() -> None:
-    """By words, 3.5 is no end; by deltas `3.` is one, and its second half another word."""
+    """By words, 3.5 is not an end; by deltas `3.` is one, and its second half another word."""
     said = [("a", 0, "it is"), ("a", 1, " 3."), ("a", 2, "5"), ("a", 3, " of ten.")]
     assert let_go(said, Rules(per_agent=True, polled=True))[0] == ("max_words", "it is 3.5 of ten.")
     assert let_go(said, Rules(per_agent=True, polled=True, by_delta=True)) == [

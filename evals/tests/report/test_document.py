@@ -50,7 +50,7 @@ def test_markdown_is_what_it_has_always_been() -> None:
 
 
 def test_what_is_empty_leaves_nothing_behind() -> None:
-    """An empty paragraph, list or table is no element and no line."""
+    """An empty paragraph, list or table is not an element and no line."""
     document = Document("T", ["", Items([]), Grid([]), Section("S", [])])
     assert to_markdown(document) == "# T\n\n## S\n"
     assert Read(to_html(document)).elements == ["main", "h1", "h2"]

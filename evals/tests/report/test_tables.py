@@ -192,7 +192,7 @@ def test_markdown_escapes_what_would_be_markup(hostile: str) -> None:
     ("seed", "held_out", "said"),
     [
         (2001, True, "Generator seed 2001 was not used while the extractor was built: this is a held-out test."),
-        (42, False, "Generator seed 42 was in view while the extractor was built, so this is no held-out test"),
+        (42, False, "Generator seed 42 was in view while the extractor was built, so this is not a held-out test"),
         (7, None, "Generator seed 7; the extractor does not say whether"),
         (None, None, "Which seed generated the conversations is not recorded."),
     ],

@@ -1,4 +1,4 @@
-"""Broken files of models, weights, labels, texts and predictions: read, or refused by name; and what is no file."""
+"""Broken files of models, weights, labels, texts and predictions: read, or refused by name; and what is not a file."""
 
 from __future__ import annotations
 

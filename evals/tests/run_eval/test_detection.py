@@ -199,7 +199,7 @@ def test_cocos_files_are_evaluated_from_the_command_line(coco: Path, capsys: pyt
     capsys.readouterr()
     (coco / "annotations.json").write_text('{"annotations": [{"image_id": 1}]}')
     assert run([*command, "--model", str(coco / "results.json"), "--out", str(coco / "out")]) != 0
-    assert "is no file of COCO's annotations (KeyError: 'images')" in capsys.readouterr().err
+    assert "is not a file of COCO's annotations (KeyError: 'images')" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_cocos_files_are_evaluated_from_the_command_line(coco: Path, capsys: pyt
 def test_files_that_only_look_like_cocos_are_refused(
     coco: Path, capsys: pytest.CaptureFixture[str], file: str, content: object, said: str
 ) -> None:
-    """Boxes of three numbers do not pass for others, and an infinite number is no image's."""
+    """Boxes of three numbers do not pass for others, and an infinite number is not an image's."""
     (coco / file).write_text(json.dumps(content))
     command = ["run-eval", "--data", str(coco / "images"), "--labels", str(coco / "annotations.json")]
     assert run([*command, "--model", str(coco / "results.json"), "--out", str(coco / "out")]) == 1

@@ -169,7 +169,7 @@ def test_a_file_of_labels_some_of_several(folder: Path, capsys: pytest.CaptureFi
     metrics, _ = evaluated(folder, *config, "--classes", str(classes), "--metrics", "real_accuracy,f1_micro")
     assert metrics["real_accuracy"] == pytest.approx(2 / 3, abs=1e-6)
     for row, said in (
-        ("../secret.png,red", "is no file in"),
+        ("../secret.png,red", "is not a file in"),
         ("red/0.png", "has no label"),
         ("red/0.png,pink", "1 labels are no class, such as 'pink'"),
     ):
@@ -183,9 +183,9 @@ def test_what_cannot_be_evaluated_is_said(folder: Path, capsys: pytest.CaptureFi
     for arguments, status, said in (
         (["--model", "timm:resnet18"], 2, "names neither a task nor data"),
         (["--data", str(folder), "--model", "small_cnn"], 2, "small_cnn"),
-        (["--data", str(folder / "none"), "--model", "small_cnn"], 2, "is no folder"),
+        (["--data", str(folder / "none"), "--model", "small_cnn"], 2, "is not a folder"),
         (["--data", str(folder / "red"), "--model", "small_cnn"], 1, "holds no labelled image"),
-        (["--data", str(folder), "--model", "x.onnx"], 2, "is no file"),
+        (["--data", str(folder), "--model", "x.onnx"], 2, "is not a file"),
         (["--data", str(folder), "--model", "torchvision:resnot"], 2, "torchvision"),
     ):
         assert run(["run-eval", *arguments, "--out", str(folder.parent / "out")]) == status
@@ -205,7 +205,7 @@ def test_a_file_of_another_kind_is_no_model(tmp_path: Path) -> None:
     """Whatever its name ends with: known are two kinds of files, and libraries."""
     for name in ("a.bin", "a", "a.PT2", "onnx"):
         (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(ConfigError, match="is no kind of file that holds a model; name an"):
+        with pytest.raises(ConfigError, match="is not a kind of file that holds a model; name an"):
             find_model(str(tmp_path / name), None, {})
 
 

@@ -31,7 +31,7 @@ def test_the_worked_example() -> None:
 
 
 def test_arrays_and_lists_are_refused_with_what_makes_tensors_of_them() -> None:
-    """An attribute that they lack is no message."""
+    """An attribute that they lack is not a message."""
     with pytest.raises(DataError, match="logits are a list, not a tensor; give tensors"):
         compute_topk_accuracy(LOGITS, torch.tensor(LABELS))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="labels are a list, not a tensor"):

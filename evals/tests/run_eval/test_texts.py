@@ -190,7 +190,7 @@ def test_a_damaged_data_set_of_datasets_is_said(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_from_disk=load_from_disk))
     (tmp_path / "state.json").write_text("{}")
-    with pytest.raises(DataError, match=r"is no saved data set \(KeyError: '_data_files'\); write or copy it again"):
+    with pytest.raises(DataError, match=r"is not a saved data set \(KeyError: '_data_files'\); write or copy it again"):
         read_texts(tmp_path, "val")
 
 

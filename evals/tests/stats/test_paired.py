@@ -138,7 +138,7 @@ def test_the_detectable_difference_is_in_units_of_the_spread(sd: float, n: int) 
 
 @pytest.mark.parametrize("differences", [[0.5, 0.5, -0.5, 0.25], [-0.25, -0.25, 0.75, -0.5, 0.0]])
 def test_fractions_keep_their_sign(differences: list[float]) -> None:
-    """With ties or zeros p is that of all changes of sign, counted one by one; −½ is no gain."""
+    """With ties or zeros p is that of all changes of sign, counted one by one; −½ is not a gain."""
     moved = np.array([value for value in differences if value])
     ranks = stats.rankdata(np.abs(moved))
     sums = [ranks[np.array(signs) > 0].sum() for signs in product([1, -1], repeat=len(moved))]

@@ -30,7 +30,7 @@ READERS = readers(shared_campaign().root)
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_reads_or_refuses(name: str) -> None:
-    """Whatever is done to a file: no other error, no long wait, no endless message; the same for what is no file."""
+    """Whatever is done to a file: no other error, no long wait, no endless message; the same for what is not a file."""
     reader = READERS[name]
     counts = fuzz.check(reader, 6, seed=3)
     assert sum(counts.values()) > 0

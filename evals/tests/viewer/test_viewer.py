@@ -131,7 +131,7 @@ def test_another_extractor_than_the_one_that_measured_is_refused(
 
 
 def test_without_metrics_it_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty folder is no campaign; the message names the stage, and no file appears."""
+    """An empty folder is not a campaign; the message names the stage, and no file appears."""
     assert cli(["view", "--data-dir", str(tmp_path)]) == 1
     assert "run `exaid-evals compute-metrics`" in capsys.readouterr().err
     assert not (tmp_path / "report.html").exists()

@@ -137,10 +137,10 @@ def scan_jsonl(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES, digest: Dige
 def salvage_jsonl(path: Path) -> Iterator[Line]:
     """Yield the lines of a damaged file of records as far as they can be read, whatever is lost between them.
 
-    Lines are numbered as they are found. What is no line of its own, such as half a one, is a problem.
+    Lines are numbered as they are found. What is not a line of its own, such as half a one, is a problem.
 
     Raises:
-        DataError: the file cannot be opened, or is no file of records.
+        DataError: the file cannot be opened, or is not a file of records.
     """
     number, held = 0, b""
     for chunk in salvaged_chunks(path):

@@ -50,7 +50,7 @@ class Ledger:
     def __enter__(self) -> Self:
         """Read what is recorded; a damaged file is mended, so that nothing is ever appended to half a line.
 
-        An entry whose key is no name of an output counts as damage: a key of others must not choose what is removed.
+        An entry whose key is not a name of an output counts as damage: a key of others must not choose what is removed.
         """
         damaged = False
         for line in scan_jsonl(self._path) if self._path.exists() else ():

@@ -44,7 +44,7 @@ class Part:
     made_from: str
 
     def begin(self, campaign: Campaign) -> None:
-        """Take a folder for the part; until `end`, it is no finished one.
+        """Take a folder for the part; until `end`, it is not a finished one.
 
         Raises:
             ConfigError: the folder holds a campaign, or another part.
@@ -146,7 +146,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _put(path: Path, target: Path) -> None:
     if path.is_symlink() or not path.is_file():
-        raise DataError("is no ordinary file", where=str(path), remedy="make the part again")
+        raise DataError("is not an ordinary file", where=str(path), remedy="make the part again")
     if target.exists():
         if not path.samefile(target) and sha256_file(path) != sha256_file(target):
             raise DataError("is there with another content", where=str(target), remedy="merge into another folder")

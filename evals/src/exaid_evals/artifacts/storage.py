@@ -123,7 +123,7 @@ def _read_index(path: Path) -> Iterator[tuple[str, Place]]:
         for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), b""), start=1):
             found = _read_line(line)
             if found is None:
-                raise DataError("is no line of an index", where=f"{path}:{number}", remedy=_REMEDY)
+                raise DataError("is not a line of an index", where=f"{path}:{number}", remedy=_REMEDY)
             yield found
 
 

@@ -126,7 +126,7 @@ class CaseFile(Sequence[Case]):
     """The cases in a file of records, each read when it is asked for.
 
     Raises:
-        DataError: the file cannot be read, or a line is no record.
+        DataError: the file cannot be read, or a line is not a record.
     """
 
     def __init__(self, path: Path) -> None:

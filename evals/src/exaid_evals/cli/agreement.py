@@ -36,7 +36,7 @@ def run(request: AgreementRequest) -> int:
     r"""Show how far raters agree: κ, Krippendorff's α, Spearman's correlation, each with a 95 % interval over items.
 
     --human holds a rating a line (item, rater, rating), or an item a line with a column for each rater; an empty field
-    is no rating. Ratings are numbers, or words for categories. κ of numbers is weighted by the square of their ranks'
+    is not a rating. Ratings are numbers, or words for categories. κ of numbers is weighted by the square of the ranks'
     distance. With --measures, each measure is correlated with the mean rating:
 
     \b

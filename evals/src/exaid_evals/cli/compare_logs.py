@@ -29,8 +29,8 @@ class CompareLogsRequest(Request):
     system_b: str | None = option("The same of B.", default=None, metavar="NAME")
     metric: tuple[str, ...] = option("Compare this metric alone; may be given again.", default=(), metavar="NAME")
     cluster: str | None = option(
-        "What belongs together and is no independent observation: a key of the items' metadata, `item` for the epochs "
-        "of one item, or `none`. [default: item, where items have epochs]",
+        "What belongs together and is not an independent observation: a key of the items' metadata, `item` for the "
+        "epochs of one item, or `none`. [default: item, where items have epochs]",
         default=None,
         metavar="KEY",
     )

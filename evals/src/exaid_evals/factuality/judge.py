@@ -57,7 +57,7 @@ class ModelJudge:
 
         Raises:
             LLMError: no answer could be had, or none was recorded.
-            CaseFailedError: the answer is no verdict on every statement.
+            CaseFailedError: the answer is not a verdict on every statement.
         """
         if not statements:
             return []
@@ -83,7 +83,7 @@ def _verdicts(answer: str, n: int, *, where: str) -> list[Verdict]:
         found = {one["number"]: Verdict(one["verdict"]) for one in given}
         return [found[number] for number in range(1, n + 1)]
     except (ValueError, KeyError, TypeError) as error:
-        what = f"the model's answer is no verdict on each of {n} statements ({type(error).__name__}: {error})"
+        what = f"the model's answer is not a verdict on each of {n} statements ({type(error).__name__}: {error})"
         raise CaseFailedError(what, where=where, remedy="ask another model, or leave out --judge") from None
 
 

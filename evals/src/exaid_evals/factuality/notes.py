@@ -73,7 +73,7 @@ def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
     """Read a record.
 
     Raises:
-        DataError: it has no summary, nothing to measure it against, or something is no text.
+        DataError: it has no summary, nothing to measure it against, or something is not a text.
     """
     summary, source = (
         next((record[alias] for alias in aliases if record.get(alias) is not None), None)

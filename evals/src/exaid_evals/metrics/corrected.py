@@ -65,7 +65,7 @@ def read_labels(records: Iterable[tuple[int, Mapping[str, Any]]], where: str) ->
     """Read labels: values of measures, or concepts of conversations and updates, from which the values follow.
 
     Raises:
-        DataError: names the record that is no label, or the case whose conversation is not labelled.
+        DataError: names the record that is not a label, or the case whose conversation is not labelled.
     """
     values: dict[tuple[str, str], dict[str, float]] = {}
     said: dict[str, frozenset[str]] = {}

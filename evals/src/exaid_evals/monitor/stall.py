@@ -159,7 +159,7 @@ def with_thresholds(config: MonitoringConfig, thresholds: Mapping[str, float]) -
     """Return a configuration with further thresholds.
 
     Raises:
-        ConfigError: one is no number, or it is not known how its metric improves.
+        ConfigError: one is not a number, or it is not known how its metric improves.
     """
     detection = config.anomaly_detection
     every = {**detection.alert_thresholds, **{str(name): limit for name, limit in thresholds.items()}}

@@ -81,7 +81,7 @@ def read_failures(folder: Path) -> list[FailedRun]:
     """Read every log of a folder.
 
     Raises:
-        DataError: a file is no log, or two hold the same conversation; names file and field.
+        DataError: a file is not a log, or two hold the same conversation; names file and field.
     """
     runs: list[FailedRun] = []
     seen: dict[str, Path] = {}
@@ -112,7 +112,7 @@ def read_failure(path: Path, case_id: str) -> FailedRun:
     except ValueError as error:
         _wrong(path, f"not valid JSON ({error})")
     if not isinstance(log, dict) or not isinstance(log.get("history"), list) or not log["history"]:
-        _wrong(path, "history is no list of messages")
+        _wrong(path, "history is not a list of messages")
     history = log["history"]
     step, remark = _step(log.get("mistake_step"), len(history))
     if not isinstance(log.get("mistake_agent"), str):

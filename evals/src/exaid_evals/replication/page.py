@@ -67,7 +67,7 @@ def _parts(publication: Publication, found: Replication) -> Iterator[Block]:
         (one.variant, one.policy, Marked(one.meaning), Marked(one.ours or "–"), f"{one.history_k}", f"{one.n_cases}")
         for one in found.recomputed.variants
     ]
-    ids = "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is no middleware at all."
+    ids = "By the `trigger_policy` of its run logs: the ids mean something else here, where V0 is not a middleware."
     heading = ("published", "policy", "what it does", "ours", "summaries in view", "cases")
     yield Section("What each variant is", [Marked(ids), Grid([heading, *variants])])
     yield Section("Numbers that the records determine", list(_determined(found)))

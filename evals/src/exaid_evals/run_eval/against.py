@@ -77,7 +77,9 @@ def _scores(rows: Sequence[dict[str, str]], classes: Sequence[str], path: Path, 
         if "score" in rows[0] and not own:
             return np.array([float(row["score"]) for row in rows])
     except (TypeError, ValueError) as error:
-        raise DataError(f"has a score that is no number ({error})", where=str(path), remedy="evaluate again") from None
+        raise DataError(
+            f"has a score that is not a number ({error})", where=str(path), remedy="evaluate again"
+        ) from None
     return None
 
 

@@ -61,7 +61,7 @@ def logits_of(outputs: Any) -> Tensor:
     """Return the logits of a model's outputs, whatever library made it; those of half precision in single precision.
 
     A tensor is taken as it is; else `.logits` (transformers, torchvision's Inception and GoogLeNet), the entry
-    `logits` or `out` of a mapping, or the first of a tuple that is no single number.
+    `logits` or `out` of a mapping, or the first of a tuple that is not a single number.
 
     Raises:
         DataError: there are none.

@@ -109,7 +109,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
             boxes.setdefault(int(one["image_id"]), []).append([*row, float(one.get("area", width * height))])
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"is no file of COCO's annotations ({type(error).__name__}: {error})",
+            f"is not a file of COCO's annotations ({type(error).__name__}: {error})",
             where=str(data.labels),
             remedy=_ANNOTATIONS,
         ) from error
@@ -117,7 +117,7 @@ def detection_task(data: DataConfig, split: str, *, read: bool, adapter: str) ->
     for name in images.values() if read else ():
         if not _lies_in(folder, name):
             raise DataError(
-                f"{name} is no file in {data.folder}",
+                f"{name} is not a file in {data.folder}",
                 where=str(data.labels),
                 remedy="name the images' folder with --data",
             )

@@ -119,10 +119,10 @@ def read_labels(data: DataConfig, split: str) -> Labelled:
 
     Raises:
         ConfigError: the folder is none, or it is not said how many classes there are.
-        DataError: there is no image, or a label that is no class.
+        DataError: there is no image, or a label that is not a class.
     """
     if not data.folder.is_dir():
-        raise ConfigError("is no folder", where=str(data.folder), remedy="name a folder of images with --data")
+        raise ConfigError("is not a folder", where=str(data.folder), remedy="name a folder of images with --data")
     found = _from_folders(data.folder, split) if data.labels is None else {split: _from_file(data.labels, data.folder)}
     if not any(found.values()):
         raise DataError(
@@ -262,7 +262,7 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
             if number == 1 and Path(name).suffix.lower() not in SUFFIXES:
                 continue  # the header
             raise DataError(
-                f"{name} is no file in {folder}", where=f"{path}:{number}", remedy="correct or remove the row"
+                f"{name} is not a file in {folder}", where=f"{path}:{number}", remedy="correct or remove the row"
             )
         found.setdefault(name, []).extend(labels)
     return found

@@ -85,7 +85,7 @@ def find_model(name: str, n_outputs: int | None, settings: Mapping[str, Any]) ->
     load = _FILES.get(Path(name).suffix)
     if load is None or not Path(name).is_file():
         raise ConfigError(
-            "is no file" if load else "is no kind of file that holds a model",
+            "is not a file" if load else "is not a kind of file that holds a model",
             where=name,
             remedy="name an .onnx or .pt2 file, or LIBRARY:NAME",
         )

@@ -93,7 +93,7 @@ def _restore(modes: Mapping[nn.Module, bool]) -> None:
 
 
 def _remedy(model: object) -> str:
-    """Return what to give in place of something that is no module."""
+    """Return what to give in place of something that is not a module."""
     if hasattr(model, "graph_module") and callable(getattr(model, "module", None)):
         return "give what its `module()` returns: an exported program is not called itself"
     if isinstance(model, type):

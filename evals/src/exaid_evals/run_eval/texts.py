@@ -121,7 +121,7 @@ def text_task(
         name: of the task.
 
     Raises:
-        DataError: there is no text, or one is no string.
+        DataError: there is no text, or one is not a string.
         ConfigError: length and stride do not fit.
     """
     found = {name: text for name, text, _ in _rows(texts, column, None, name)}
@@ -236,14 +236,16 @@ def text_classification_task(
         name: of the task.
 
     Raises:
-        DataError: a row holds no text, or a label that is no class.
+        DataError: a row holds no text, or a label that is not a class.
     """
     numbers = {str(number): number for number in range(len(classes))} | {one: at for at, one in enumerate(classes)}
     rows = []
     for row, text, of in _rows(texts, column, label, name):
         if str(of) not in numbers:
             raise DataError(
-                f"{of!r} is no class of the model", where=f"row {row}", remedy=f"its classes are {', '.join(classes)}"
+                f"{of!r} is not a class of the model",
+                where=f"row {row}",
+                remedy=f"its classes are {', '.join(classes)}",
             )
         rows.append((row, text, numbers[str(of)]))
     return Task(
@@ -305,7 +307,7 @@ def _table(path: Path, delimiter: str) -> list[Any]:
         return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise DataError(
-            f"is no table ({error})", where=str(path), remedy="quote texts, and double quotes inside them"
+            f"is not a table ({error})", where=str(path), remedy="quote texts, and double quotes inside them"
         ) from error
     finally:
         csv.field_size_limit(before)
@@ -336,7 +338,9 @@ def _of_library(path: Path, split: str) -> list[Any]:
         held = datasets.load_from_disk(str(path))
     except Exception as error:  # its readers of JSON and Arrow raise whatever damage leads them to
         raise DataError(
-            f"is no saved data set ({type(error).__name__}: {error})", where=str(path), remedy="write or copy it again"
+            f"is not a saved data set ({type(error).__name__}: {error})",
+            where=str(path),
+            remedy="write or copy it again",
         ) from error
     if isinstance(held, Mapping):
         if split not in held:

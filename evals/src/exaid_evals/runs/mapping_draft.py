@@ -55,7 +55,7 @@ class Draft:
             **_directions(self.metrics),
         }
         lines = [
-            f"# A draft, made from what lies in {place}. Remove what is no metric, correct what is wrong, then:",
+            f"# A draft, made from what lies in {place}. Remove what is not a metric, correct what is wrong, then:",
             "#   exaid-evals export --run FOLDER --mapping THIS_FILE",
             "# A place may also have `scale: 0.01`, `optional: true`, and `row: first|last|last non-empty|only`.",
         ]

@@ -142,7 +142,7 @@ def test_only_loopback_is_asked(tmp_path: Path, mac: Checkout, provider: Provide
     """A proxy in the environment does not see what goes on between MAC's process and this one."""
     command = command_line(tmp_path, mac, "--data-dir", str(tmp_path / "data"), "--limit", "1")
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
-    # The provider, too, lies on loopback here, and is no matter for a proxy.
+    # The provider, too, lies on loopback here, and is not a matter for a proxy.
     settings = environment(provider, **proxies, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
     subprocess.run(command, env=settings, check=True, capture_output=True)
     assert about(provider.asked[0]) == "case-1002"

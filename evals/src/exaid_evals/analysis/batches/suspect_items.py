@@ -173,7 +173,7 @@ def _concentration(rows: Sequence[BatchRow], onset: float, end: float, wanted: s
 def _usual(before: Sequence[BatchRow], rows: Sequence[BatchRow], wanted: str | None) -> NDArray[np.float64]:
     """Return by how much each batch of an evaluation was worse than the others before the onset; 0 for new ones.
 
-    Batches of an evaluation differ in difficulty, and always in the same way: that is no fault of their items.
+    Batches of an evaluation differ in difficulty, and always in the same way: that is not a fault of their items.
     """
     known: dict[tuple[str, ...], list[float]] = {}
     if before:

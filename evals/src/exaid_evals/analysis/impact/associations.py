@@ -122,7 +122,7 @@ def _held(values: Sequence[float | None], configurations: Sequence[int]) -> list
 
 
 LEAST_RUNS = 10
-"""With both numbers; with fewer, ρ would have to exceed 0.65 to stand out, and its p is no good approximation."""
+"""With both numbers; with fewer, ρ would have to exceed 0.65 to stand out, and its p is not a good approximation."""
 
 
 @dataclass(frozen=True, slots=True)

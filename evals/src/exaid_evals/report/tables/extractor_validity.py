@@ -89,7 +89,7 @@ def _seen(variant: VariantMetrics) -> str:
     if made_from.extractor_held_out:
         return f"{seed} was not used while the extractor was built: this is a held-out test."
     return (
-        f"{seed} was in view while the extractor was built, so this is no held-out test: a campaign of another seed "
+        f"{seed} was in view while the extractor was built, so this is not a held-out test: a campaign of another seed "
         "makes one, and docs/extractor_validity.md has one over three seeds."
     )
 

@@ -182,7 +182,7 @@ def _check_boxes(image: Mapping[str, Any], names: Sequence[str], where: str) -> 
         if not bool(image[name].isfinite().all()):
             raise DataError(f"{name} are NaN or infinite", where=where, remedy="look at weights and annotations")
     if n and not bool(boxes.isfinite().all() & (boxes[:, 2:] >= boxes[:, :2]).all()):
-        raise DataError("a box ends before it begins, or is no number", where=where, remedy="give x1 y1 x2 y2")
+        raise DataError("a box ends before it begins, or is not a number", where=where, remedy="give x1 y1 x2 y2")
 
 
 def _array(values: Any) -> Floats:

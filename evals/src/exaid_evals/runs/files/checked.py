@@ -128,7 +128,7 @@ class Checked:
         if abs(given) > 1 + TOLERANCE:
             made = "nothing to hold it against" if known is None else f"{known:.4f}, which is taken instead"
             self.warnings.append(
-                f"{name} is reported as {given:g}, which is no share of one, and the predictions make {made}: look "
+                f"{name} is reported as {given:g}, which is not a share of one, and the predictions make {made}: look "
                 "whether both are of the same epoch and validation set, and report shares"
             )
             if known is not None:
@@ -145,7 +145,7 @@ class Checked:
         for name, value in self.metrics.items():
             if name not in STANDARD and is_share(name) and value is not None and abs(value) > 1 + TOLERANCE:
                 self.warnings.append(
-                    f"{name} is reported as {value:g}, which is no share of one, and is left out: report shares"
+                    f"{name} is reported as {value:g}, which is not a share of one, and is left out: report shares"
                 )
                 self.metrics[name] = None
 
@@ -177,7 +177,9 @@ class Checked:
                 right = known[of][name]
                 if abs(value) > 1 + TOLERANCE:
                     is_percent = right is not None and abs(value / 100 - right) <= _tolerance_of_percent(value)
-                    what = "is a percentage, and is read as" if is_percent else "is no share of one, and is replaced by"
+                    what = (
+                        "is a percentage, and is read as" if is_percent else "is not a share of one, and is replaced by"
+                    )
                     self.per_class[of][name] = value / 100 if is_percent else right
                     shown = "undefined" if right is None else f"{right:.4f}"
                     self.warnings.append(f"{name} of class {of} = {value:g} {what} {shown}")

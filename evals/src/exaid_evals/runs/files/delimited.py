@@ -272,7 +272,7 @@ def _first_line(texts: Iterator[str], held: str) -> tuple[str, str]:
 
 
 def _as_wide(comment: str, line: str) -> bool:
-    """Return whether a comment has as many cells as the line below, which has numbers and so is no header itself."""
+    """Return whether a comment has as many cells as the line below, which has numbers and so is not a header itself."""
     if comment.startswith("#{"):  # a note of a program's own
         return False
     alike = [one for one in _DELIMITERS if 0 < comment.count(one) == line.count(one)]

@@ -237,7 +237,7 @@ def objects(path: Path, warnings: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def embedded(text: Any) -> Any:
-    """Return what a text within a document holds as JSON; None where it is none, and what is no text as it is."""
+    """Return what a text within a document holds as JSON; None where it is none, and what is not a text as it is."""
     if not isinstance(text, str):
         return text
     try:

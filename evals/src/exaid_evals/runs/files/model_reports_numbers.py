@@ -110,7 +110,7 @@ def share_of(written: float, name: str, warnings: list[str]) -> float | None:
     if 1 < written <= 100:
         warnings.append(f"{name} {written:g} {PER_CENT}")
         return written / 100
-    warnings.append(f"{name} {written:g} is no share and was left out")
+    warnings.append(f"{name} {written:g} is not a share and was left out")
     return None
 
 

@@ -130,7 +130,7 @@ class _Reading:
         if not self._is_first(name, number):
             return True
         if percent and not 0 <= written <= 100:
-            self._report.warnings.append(f"the text's {name} {written:g}% is no share and was left out")
+            self._report.warnings.append(f"the text's {name} {written:g}% is not a share and was left out")
             return True
         read = area_of if name == "auc_roc" else share_of
         share = written / 100 if percent else read(written, f"the text's {name}", self._report.warnings)

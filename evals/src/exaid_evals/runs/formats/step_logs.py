@@ -203,7 +203,7 @@ class JsonLogFormat(ToolFile):
     )
 
     def _begins_so(self, path: Path) -> bool:
-        return super()._begins_so(path) and (path.suffix != ".json" or b"}\n{" in head(path))  # a lone one is no log
+        return super()._begins_so(path) and (path.suffix != ".json" or b"}\n{" in head(path))  # a lone one is not a log
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
         """Return the objects."""
