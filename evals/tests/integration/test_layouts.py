@@ -132,7 +132,7 @@ def test_a_killed_pack_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_an_index_of_others_leads_nowhere_else(packed: Campaign, line: bytes) -> None:
     """A line that is not a place in a shard of the folder is refused by its number."""
     (packed.traces / storage.INDEX).write_bytes(line + b"\n")
-    with pytest.raises(DataError, match=r"no line of an index.*|shards\.index:1"):
+    with pytest.raises(DataError, match=r"not a line of an index.*|shards\.index:1"):
         verify_frozen(packed)
 
 
@@ -141,7 +141,7 @@ def test_an_index_that_promises_more_than_there_is_takes_no_memory(packed: Campa
     """Places beyond the end of their shard are refused before anything is read."""
     name, place = next(iter(storage.packed(packed.traces).items()))
     (packed.traces / storage.INDEX).write_text(f'["{name}","{place.shard}",{start},{length}]\n')
-    with pytest.raises(DataError, match=r"ends before case-|no line of an index"):
+    with pytest.raises(DataError, match=r"ends before case-|not a line of an index"):
         storage.open_stored(packed.traces / name)
 
 

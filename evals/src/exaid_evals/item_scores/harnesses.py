@@ -143,7 +143,7 @@ class LmEvalSamples(LogFormat):
             raise DataError("holds no sample", where=str(path), remedy="write or copy it again")
         skipped: dict[str, None] = {}
         items = [_lm_eval_item(id_, epoch, of_one, skipped) for (id_, epoch), of_one in by_document.items()]
-        warnings += [f"{metric} is no number per item, and is left out" for metric in skipped]
+        warnings += [f"{metric} is not a number per item, and is left out" for metric in skipped]
         name = _NAME.match(path.stem)
         return [
             Log(

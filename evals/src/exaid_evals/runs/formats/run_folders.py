@@ -76,7 +76,7 @@ def _rows(events: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
             continue
         metric, variant = str(event.get("metric")), str(event.get("variant"))
         single = metric == _SUMMARY
-        # A single value stands at an iteration that is no step.
+        # A single value stands at an iteration that is not a step.
         yield {
             "step": 0 if single else event.get("iter"),
             variant if single else f"{metric}/{variant}": event.get("value"),
