@@ -22,11 +22,12 @@ from exaid_evals.metrics.measures.coverage import coverage
 from exaid_evals.metrics.measures.coverage_at_budget import coverage_at_budget, coverage_curve
 from exaid_evals.metrics.measures.coverage_gold import coverage_gold, coverage_gold_at_budget
 from exaid_evals.metrics.observation import Observation, Update
-from exaid_evals.metrics.observe import observe_case, window_texts
+from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import read_variant
 from exaid_evals.metrics.registry import check_measures, load_measures
 from exaid_evals.middleware.summarizers import FIELDS, SEMANTIC_FIELDS, render
 from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
+from exaid_evals.replay.windows import window_texts
 from exaid_evals.traces.model import Trace
 from oracles import measures as oracle
 from oracles.labelled import labelled_runs

@@ -23,6 +23,7 @@ from exaid_evals.metrics.records import COVERAGE_CURVE, FAILED_RUN, SKIPPED_FAIL
 from exaid_evals.metrics.registry import load_measures
 from exaid_evals.replay.clock import arrivals
 from exaid_evals.replay.guard import GuardedExtractor, part
+from exaid_evals.replay.kept_concepts import KeptConcepts
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.replay.windows import require_within
 from exaid_evals.traces.model import Trace, read_trace
@@ -38,6 +39,7 @@ class Measuring:
         stop_entities: names that are never concepts.
         trace_dataset_hash: of the frozen traces, which every run must name.
         references: case → its clinician's note, of cases that have one.
+        fresh: whether to read every text anew, whatever was found in it before.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class Measuring:
     stop_entities: frozenset[str]
     trace_dataset_hash: str
     references: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Measurer:
         self._dataset_hash = measuring.trace_dataset_hash
         extractor = extractor or load_measuring_extractor(measuring.config, measuring.stop_entities)
         self._measure = CaseMeasurer(measuring.config, extractor, measuring.stop_entities, measuring.references)
+        self._kept = KeptConcepts(extractor, measuring.config.extractor.name, fresh=measuring.fresh)
 
     def __call__(self, entry: TraceEntry) -> CaseResult:
         """Measure one case; what is wrong with its data is returned, not raised."""
@@ -85,9 +89,11 @@ class Measurer:
             trace = read_trace(self._campaign.trace_file(entry.case_id))
             for variant, log in zip(variants, logs, strict=True):
                 require_within(trace, log, where=str(self._campaign.run_file(variant, entry.case_id)))
-            metrics = self._measure(trace, logs)
+            found = self._kept.of(entry.sha256, self._measure.guarded(entry.case_id))
+            metrics = self._measure(trace, logs, found)
         except (DataError, CaseFailedError) as error:
             return CaseResult(entry.case_id, problem=error)
+        self._kept.save(found)
         return CaseResult(entry.case_id, tuple(metrics))
 
 
@@ -146,15 +152,24 @@ class CaseMeasurer:
         self._references = references or {}
         self._noted = NoteMeasures(config, extractor, stop_entities)
 
-    def __call__(self, trace: Trace, logs: Sequence[RunLog]) -> list[CaseMetrics]:
+    def guarded(self, case_id: str) -> Extractor:
+        """Return the extractor, whose failures are those of a case."""
+        return GuardedExtractor(self._extractor, self._config.extractor.name, case_id)
+
+    def __call__(self, trace: Trace, logs: Sequence[RunLog], found: Extractor | None = None) -> list[CaseMetrics]:
         """Return the metrics of a case's runs, in their order; a run that failed has its reason alone.
+
+        Args:
+            trace: what was said.
+            logs: what the variants made of it.
+            found: the extractor, where somebody remembers what it found.
 
         Raises:
             CaseFailedError: an extractor or a measure of somebody's own failed.
         """
-        extractor = GuardedExtractor(self._extractor, self._config.extractor.name, trace.case_id)
         whole = [log for log in logs if not log.failed]
-        observed = iter(self._with_notes(trace, whole, observe_case(trace, whole, extractor)))
+        found = found or self.guarded(trace.case_id)
+        observed = iter(self._with_notes(trace, whole, observe_case(trace, whole, found)))
         metrics = []
         for log in logs:
             variant = str(log.meta["variant_id"])

@@ -12,8 +12,8 @@ from exaid_evals.metrics.copied import CopiedText
 from exaid_evals.metrics.extraction import LabelledConversation, LabelledMessage
 from exaid_evals.metrics.observation import Decision, DecisiveStep, Flush, Observation, Update
 from exaid_evals.replay.clock import arrivals
-from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
-from exaid_evals.replay.windows import window_spans, window_turns
+from exaid_evals.replay.run_log import RunLog, Summary
+from exaid_evals.replay.windows import texts_of, window_of, window_spans
 from exaid_evals.traces.model import DECISIVE, Trace
 
 
@@ -26,9 +26,7 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
         extractor: finds concepts; it is asked once, about all texts of the case.
     """
     found = CachedExtractor(extractor)
-    found.mentions(
-        [message.content for message in trace.messages] + [text for log in logs for text in _texts(trace, log)]
-    )
+    found.mentions(texts_of(trace, logs))
     labels = _labels(trace, found)
     copied = CopiedText(trace) if labels else None
     heard: dict[float, _Heard] = {}
@@ -40,11 +38,6 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
     if labels is None or copied is None:
         return observed
     return [_labelled(seen, trace, log, labels, copied) for seen, log in zip(observed, logs, strict=True)]
-
-
-def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
-    """Return the text that some flushes hold, divided where a message ends or text between them was left out."""
-    return [text for _, text in window_turns(trace, flushes) if text]
 
 
 def _labels(trace: Trace, found: CachedExtractor) -> LabelledConversation | None:
@@ -75,20 +68,6 @@ def _labelled(
 
 def _in_order(log: RunLog) -> list[Summary]:
     return sorted(log.summaries, key=lambda summary: (summary.t_ms, summary.event_index))
-
-
-def _texts(trace: Trace, log: RunLog) -> list[str]:
-    """Return every text of a run whose concepts are needed."""
-    return [
-        text
-        for summary in log.summaries
-        if summary.schema_ok
-        for text in (summary.semantics_text, *_window(trace, log, summary))
-    ]
-
-
-def _window(trace: Trace, log: RunLog, summary: Summary) -> list[str]:
-    return window_texts(trace, [log.flushes[index] for index in summary.flush_indices])
 
 
 def chars_per_second(log: RunLog) -> float:
@@ -155,7 +134,7 @@ def placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]
 def _update(trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: CachedExtractor) -> Update:
     text, windows = "", list[str]()
     if summary.schema_ok:
-        text, windows = summary.semantics_text, _window(trace, log, summary)
+        text, windows = summary.semantics_text, window_of(trace, log, summary)
     mentions: tuple[Mention, ...] = found.mentions([text])[0] if text else ()
     flushed_ms = max(log.flushes[index].t_ms for index in summary.flush_indices)
     return Update(

@@ -36,6 +36,7 @@ from exaid_evals.metrics.runs import (
     read_runs,
     require_runs,
 )
+from exaid_evals.replay.kept_concepts import forget_old_concepts
 from exaid_evals.traces.freeze import verify_frozen
 
 if TYPE_CHECKING:
@@ -199,7 +200,12 @@ def _measured(
 ) -> Measured:
     """Measure what is not measured yet."""
     measuring = Measuring(
-        campaign.root, settings.config, settings.stop_entities, plan.manifest.trace_dataset_hash, settings.references
+        campaign.root,
+        settings.config,
+        settings.stop_entities,
+        plan.manifest.trace_dataset_hash,
+        settings.references,
+        fresh=settings.request.force,
     )
     output = campaign if plan.part is None else settings.request.output
     measured = Measured(output, {variant: plan.inputs[variant] for variant in plan.stale})
@@ -215,6 +221,7 @@ def _measured(
             problems.append(result.problem)
         measured.add(result.metrics)
         on_case(result.case_id)
+    forget_old_concepts()
     if problems:
         raise _all_of(problems)
     return measured

@@ -26,6 +26,7 @@ from exaid_evals.errors import ConfigError
 from exaid_evals.execution.choose import executor
 from exaid_evals.files import inside
 from exaid_evals.middleware.registry import check_variant, part_sources
+from exaid_evals.replay.kept_concepts import forget_old_concepts
 from exaid_evals.replay.working import Broken, CaseDone, CaseWork, Places, Worker, do_live, read_nothing
 from exaid_evals.traces.freeze import verify_frozen
 
@@ -186,6 +187,7 @@ def run_variants(campaign: Campaign, settings: Settings, plan: Plan, *, on_case:
             to_come[case_id] -= len(work.variants)
             if not to_come[case_id]:
                 on_case(case_id)
+    forget_old_concepts()
     # Variants finish in any order, which must not show.
     outcome.failed = {case_id: "; ".join(sorted(found)) for case_id, found in sorted(problems.items()) if found}
     totals = {variant_id: sum((found[key] for key in sorted(found)), Broken()) for variant_id, found in broken.items()}

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import Piece
-from exaid_evals.replay.run_log import GateFlush, RunLog
+from exaid_evals.replay.run_log import GateFlush, RunLog, Summary
 from exaid_evals.traces.model import Trace
 
 MESSAGE_SEPARATOR = "\n"
@@ -48,6 +48,26 @@ def window_turns(trace: Trace, flushes: Sequence[GateFlush]) -> list[tuple[str, 
     return [
         (messages[seq].agent_id, messages[seq].content[start:end]) for seq, start, end in window_spans(trace, flushes)
     ]
+
+
+def window_texts(trace: Trace, flushes: Sequence[GateFlush]) -> list[str]:
+    """Return the text that some flushes hold, divided where a message ends or text between them was left out."""
+    return [text for _, text in window_turns(trace, flushes) if text]
+
+
+def window_of(trace: Trace, log: RunLog, summary: Summary) -> list[str]:
+    """Return the text that a summary covers, divided in the same way."""
+    return window_texts(trace, [log.flushes[index] for index in summary.flush_indices])
+
+
+def texts_of(trace: Trace, logs: Sequence[RunLog]) -> list[str]:
+    """Return every text of a case whose concepts stage 03 needs: messages, updates and what they cover."""
+    texts = [message.content for message in trace.messages]
+    for log in logs:
+        for summary in log.summaries:
+            if summary.schema_ok:
+                texts += (summary.semantics_text, *window_of(trace, log, summary))
+    return texts
 
 
 def window_spans(trace: Trace, flushes: Sequence[GateFlush]) -> list[Span]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,20 +13,46 @@ from exaid_evals.artifacts.manifest import TraceEntry
 from exaid_evals.clients.base import Budget, LLMClient, StoppedError
 from exaid_evals.clients.cassette import Recorder
 from exaid_evals.clients.registry import build_client, equip_client, reads_concepts
-from exaid_evals.concepts.base import CachedExtractor, concept_ids
+from exaid_evals.concepts.base import Extractor, concept_ids
 from exaid_evals.concepts.registry import load_extractor
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VariantConfig
-from exaid_evals.errors import ConfigError, DataError, ExaidError
+from exaid_evals.errors import CaseFailedError, ConfigError, DataError, ExaidError
 from exaid_evals.execution.local import map_threads
 from exaid_evals.replay.eval_run import EvalRun, eval_run, failed_case, run_case
 from exaid_evals.replay.guard import GuardedExtractor
+from exaid_evals.replay.kept_concepts import KeptConcepts
 from exaid_evals.replay.run_log import RunLog, write_run
-from exaid_evals.traces.model import read_trace
+from exaid_evals.replay.windows import texts_of
+from exaid_evals.traces.model import Trace, read_trace
 
 _REMEMBERED_TEXTS = 5000
 """The variants of a case ask about the same texts; those of cases that are done would fill a worker's memory."""
+
+
+class Reader:
+    """Remembers which concepts texts state, for clients that read no prose.
+
+    Attributes:
+        kind: the extractor's name in the configuration.
+        extractor: finds them; its failures are those of a case.
+    """
+
+    def __init__(self, extractor: Extractor, kind: str) -> None:
+        self.kind = kind
+        self.extractor = GuardedExtractor(extractor, kind)
+        self._known: dict[str, frozenset[str]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[frozenset[str]]:
+        """Return the concepts of each text, asking the extractor once about each distinct text that is new."""
+        known = self._known
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            if len(known) > _REMEMBERED_TEXTS:
+                known = self._known = {text: known[text] for text in texts if text in known}
+            known.update(zip(new, map(concept_ids, self.extractor.mentions(new)), strict=True))
+        return [known[text] for text in texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +122,10 @@ class Worker:
         self._traces, self._runs = Campaign(places.traces), Campaign(places.runs)
         self._summarizer = summarizer
         self._dataset_hash = dataset_hash
-        self._client = client or make_client(summarizer, stop_entities)
+        reader = None if client else make_reader(summarizer, stop_entities)
+        self._client = client or _client(summarizer, reader)
+        self._reader = reader
+        self._kept = KeptConcepts(reader.extractor, reader.kind) if reader else None
         self._described: dict[str, EvalRun] = {}
 
     def __call__(self, work: CaseWork) -> CaseDone:
@@ -105,6 +135,7 @@ class Worker:
         except DataError as error:
             return CaseDone((), problems=tuple(_named(variant.variant_id, error) for variant in work.variants))
         written: list[str] = []
+        logs: list[RunLog] = []
         failed: list[str] = []
         problems: list[str] = []
         broken: dict[str, Broken] = {}
@@ -124,8 +155,18 @@ class Worker:
                 problems.append(_named(variant.variant_id, error))
             else:
                 broken[variant.variant_id] = _broken(log)
+                logs.append(log)
             written.append(variant.variant_id)
+        self._keep(work.entry, trace, logs)
         return CaseDone(tuple(written), tuple(failed), tuple(problems), broken)
+
+    def _keep(self, entry: TraceEntry, trace: Trace, logs: Sequence[RunLog]) -> None:
+        """Read what stage 03 will ask about while the sentences are still in memory."""
+        if self._reader is not None and self._kept is not None and not trace.failed:
+            found = self._kept.of(entry.sha256, self._reader.extractor)
+            with contextlib.suppress(CaseFailedError):  # stage 03 reports it
+                found.mentions(texts_of(trace, logs))
+                self._kept.save(found)
 
     def _run(self, variant: VariantConfig) -> EvalRun:
         if variant.variant_id not in self._described:
@@ -172,16 +213,21 @@ def do_live(
 
 def make_client(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> LLMClient:
     """Build the client, with a concept reader where it may need one."""
+    return _client(summarizer, make_reader(summarizer, stop_entities))
+
+
+def make_reader(summarizer: SummarizerConfig, stop_entities: frozenset[str]) -> Reader | None:
+    """Return the concept reader of a client; None where it needs none."""
     if not reads_concepts(summarizer.llm):
-        return build_client(summarizer, read_concepts=read_nothing, reader_id="")
+        return None
     stub = summarizer.stub
-    extractor = load_extractor(stub.concepts, stub.concepts_settings, stop_entities=stop_entities)
-    reader = CachedExtractor(GuardedExtractor(extractor, stub.concepts), remembers=_REMEMBERED_TEXTS)
+    return Reader(load_extractor(stub.concepts, stub.concepts_settings, stop_entities=stop_entities), stub.concepts)
 
-    def read(texts: Sequence[str]) -> list[frozenset[str]]:
-        return [concept_ids(mentions) for mentions in reader.mentions(texts)]
 
-    return build_client(summarizer, read_concepts=read, reader_id=extractor.id)
+def _client(summarizer: SummarizerConfig, reader: Reader | None) -> LLMClient:
+    if reader is None:
+        return build_client(summarizer, read_concepts=read_nothing, reader_id="")
+    return build_client(summarizer, read_concepts=reader, reader_id=reader.extractor.id)
 
 
 def read_nothing(texts: Sequence[str]) -> list[frozenset[str]]:
