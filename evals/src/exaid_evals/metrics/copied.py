@@ -6,9 +6,9 @@ labels are those of the sentences; where it does not, it has none, and what rest
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from exaid_evals.artifacts.gold import GoldMention, MentionKind
@@ -51,10 +51,14 @@ class CopiedText:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._parts: dict[Span, tuple[_Unit, ...]] = {}
+        self._starts = [_starts_of_lines(message.content) for message in trace.messages]
         self._whole = _index(
-            unit for seq, message in enumerate(trace.messages) for unit in self._units((seq, 0, len(message.content)))
+            unit
+            for seq, starts in enumerate(self._starts)
+            for start, end in pairwise(starts)
+            for unit in self._units(seq, start, end)
         )
+        self._stated: dict[str, list[Mention] | None] = {}
 
     def mentions(self, text: str, window: Sequence[Span] = ()) -> tuple[Mention, ...] | None:
         """Return the gold mentions of a text, with offsets in it; None where part of it is not a copy.
@@ -67,19 +71,18 @@ class CopiedText:
         cut: _Index | None = None
         offset = 0
         for line in text.split("\n"):
-            stated = self._line(line, self._whole)
+            if line not in self._stated:
+                self._stated[line] = self._line(line, self._whole)
+            stated = self._stated[line]
             if stated is None:
                 if cut is None:
-                    cut = _index(chain.from_iterable(self._units(span) for span in window if self._is_cut(span)))
+                    cut = _index(chain.from_iterable(map(self._cut, window)))
                 stated = self._line(line, self._whole, cut)
             if stated is None:
                 return None
             found += [Mention(one.concept_id, one.start + offset, one.end + offset) for one in stated]
             offset += len(line) + 1
         return tuple(sorted(set(found), key=lambda one: (one.start, one.end, one.concept_id)))
-
-    def _is_cut(self, span: Span) -> bool:
-        return span[2] - span[1] < len(self._trace.messages[span[0]].content)
 
     @staticmethod
     def _line(line: str, *indexes: _Index) -> list[Mention] | None:
@@ -112,21 +115,24 @@ class CopiedText:
                     waiting.append((end + 1, [*found, *inside]))
         return None
 
-    def _units(self, span: Span) -> tuple[_Unit, ...]:
-        if span not in self._parts:
-            self._parts[span] = tuple(self._cut_up(span))
-        return self._parts[span]
-
-    def _cut_up(self, span: Span) -> Iterator[_Unit]:
+    def _cut(self, span: Span) -> Iterator[_Unit]:
+        """Yield the units of lines that a part of a message holds by half: those of whole lines are known."""
         seq, first, last = span
+        starts = self._starts[seq]
+        lines = slice(bisect_right(starts, first) - 1, bisect_left(starts, last) + 1)
+        for start, end in pairwise(starts[lines]):
+            if start < first or last < end:
+                yield from self._units(seq, max(start, first), min(end, last))
+
+    def _units(self, seq: int, start: int, end: int) -> Iterator[_Unit]:
         message = self._trace.messages[seq]
-        gold = message.gold_mentions or ()
-        start = first
-        for line in message.content[first:last].splitlines(keepends=True):
-            end = start + len(line)
-            labels = [label for label in gold if label.start < end and start < label.end]
-            yield from _units_of(line, start, labels)
-            start = end
+        labels = [label for label in message.gold_mentions or () if label.start < end and start < label.end]
+        return _units_of(message.content[start:end], start, labels)
+
+
+def _starts_of_lines(text: str) -> list[int]:
+    """Return where the lines of a text begin, and where the last one ends."""
+    return list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
 
 
 def _units_of(line: str, start: int, labels: Sequence[GoldMention]) -> Iterator[_Unit]:

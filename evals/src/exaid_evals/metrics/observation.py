@@ -160,9 +160,13 @@ class Observation:
 
     @cached_property
     def text_cosines(self) -> tuple[float, ...]:
-        """Cosines of the word counts of consecutive updates' texts, for every threshold."""
+        """Σ a_w b_w / √(Σ a_w² · Σ b_w²) of the word counts of consecutive updates' texts; 0 where one has no words."""
         counts = [Counter(update.text.lower().split()) for update in self.updates]
-        return tuple(cosine(one, other) for one, other in pairwise(counts))
+        squares = [sum(count * count for count in of_update.values()) for of_update in counts]
+        return tuple(
+            _product(one, other) / math.sqrt(of_one * of_other) if of_one * of_other else 0.0
+            for (one, of_one), (other, of_other) in pairwise(zip(counts, squares, strict=True))
+        )
 
     @property
     def gold_concepts(self) -> frozenset[str]:
@@ -217,11 +221,9 @@ class Observation:
         return earliest
 
 
-def cosine(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """Σ a_w b_w / √(Σ a_w² · Σ b_w²); 0 where one has no words. Exactly 1 for equal counts."""
-    product = sum(count * other[word] for word, count in one.items() if word in other)
-    squares = sum(count**2 for count in one.values()) * sum(count**2 for count in other.values())
-    return product / math.sqrt(squares) if squares else 0.0
+def _product(one: Mapping[str, int], other: Mapping[str, int]) -> int:
+    """Σ a_w b_w."""
+    return sum([one[word] * other[word] for word in one.keys() & other.keys()])
 
 
 def _mentions(update: Update) -> tuple[Mention, ...]:
