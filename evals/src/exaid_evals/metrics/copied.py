@@ -102,7 +102,9 @@ class CopiedText:
                 for unit in _candidates(index, plain, position)
                 for end, copied in _piece(plain, position, unit.text)
             ]
-            for end, copied, unit in sorted(pieces, key=lambda piece: (piece[0], piece[1], piece[2].text)):
+            if len(pieces) > 1:
+                pieces.sort(key=lambda piece: (piece[0], piece[1], piece[2].text))
+            for end, copied, unit in pieces:
                 if unit.unknown_from is not None and unit.unknown_from < copied:
                     return None
                 if end + 1 not in seen:
@@ -155,22 +157,25 @@ def _units_of(line: str, start: int, labels: Sequence[GoldMention]) -> Iterator[
             unknown.append((first, last))
         elif label.stated is not None and start <= label.start and label.end <= start + len(line):
             mentions.append(Mention(label.stated, first, last))
+    starts_unknown = min([first for first, _ in unknown], default=None)
+    yield _Unit(plain, tuple(mentions), starts_unknown)
     position = 0
-    for text in (plain, *(sentence for sentence in split_sentences(plain) if sentence != plain)):
-        position = 0 if text is plain else plain.find(text, position)
+    for text in split_sentences(plain):
+        if text == plain:
+            continue
+        position = plain.find(text, position)
         if position < 0:
             return
         end = position + len(text)
+        inside = [one for one in mentions if position <= one.start and one.end <= end] if mentions else ()
         yield _Unit(
             text,
-            tuple(
-                Mention(one.concept_id, one.start - position, one.end - position)
-                for one in mentions
-                if position <= one.start and one.end <= end
-            ),
-            min((max(first - position, 0) for first, last in unknown if first < end and position < last), default=None),
+            tuple([Mention(one.concept_id, one.start - position, one.end - position) for one in inside]),
+            min([max(first - position, 0) for first, last in unknown if first < end and position < last], default=None)
+            if unknown
+            else None,
         )
-        position = 0 if text is plain else end
+        position = end
 
 
 def _without_emphasis(line: str) -> tuple[str, Sequence[int]]:
@@ -200,7 +205,8 @@ def _candidates(index: _Index, line: str, position: int) -> Iterator[_Unit]:
         yield from chain.from_iterable(index.values())
         return
     for size in range(1, len(key) + 1):  # a unit shorter than a key is its own key
-        yield from index.get(key[:size], ())
+        if key[:size] in index:
+            yield from index[key[:size]]
 
 
 def _piece(line: str, position: int, unit: str) -> Iterator[tuple[int, int]]:
