@@ -72,6 +72,7 @@ def _as_orjson(value: float) -> Any:
 
 
 _PLAIN = frozenset((str, int, bool, type(None)))
+_LISTS = frozenset((list, tuple))
 
 
 def _plain(value: Any, form: Callable[[float], Any]) -> Any:
@@ -79,6 +80,10 @@ def _plain(value: Any, form: Callable[[float], Any]) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
+    if (kind is dict and _PLAIN.issuperset(map(type, value.values()))) or (
+        kind in _LISTS and _PLAIN.issuperset(map(type, value))
+    ):
+        return value  # most of what is written, and not worth copying
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} has no form in JSON; write None for what is undefined")
