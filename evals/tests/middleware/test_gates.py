@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from conversations import EPOCH, PROVENANCE, conversation
 from exaid_evals.config.variant import PartConfig, VariantConfig
 from exaid_evals.errors import ConfigError
-from exaid_evals.middleware.gates import Chunk, Piece, TokenGate, TokenGateSettings
+from exaid_evals.middleware.gates import Chunk, Gate, MessageGate, Piece, TokenGate, TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
+from exaid_evals.replay.clock import turns_of
 from exaid_evals.replay.engine import stream_chunks
 from exaid_evals.traces.model import Message, Trace
 
@@ -88,6 +89,29 @@ def test_the_token_gate_keeps_to_its_limits(trace: Trace) -> None:
         assert len(chunk.pieces) <= 6
         assert len({piece.seq for piece in chunk.pieces}) == 1
         assert chunk.t_ms - chunk.pieces[0].t_ms <= 2000
+
+
+@pytest.mark.parametrize("gate", GATES.values(), ids=GATES.keys())
+@given(trace=streamed_traces())
+def test_many_words_at_once_are_the_same_words_one_by_one(gate: dict[str, object], trace: Trace) -> None:
+    """A gate that takes many words in its own, faster way lets go what it would, were it given each."""
+    quick, slow = (build_gate(variant_with(gate)) for _ in range(2))
+    for turn in turns_of(trace, 100.0):
+        assert list(quick.on_pieces(turn.pieces)) == list(Gate.on_pieces(slow, turn.pieces))
+        assert quick.on_turn_end(turn.end_ms) == slow.on_turn_end(turn.end_ms)
+    assert quick.on_end(10**6) == slow.on_end(10**6)
+
+
+def test_what_is_written_for_each_word_is_asked_about_each_word() -> None:
+    """Below a gate that takes many words at once too."""
+
+    class Impatient(MessageGate):
+        def on_piece(self, piece: Piece) -> list[Chunk]:
+            return [Chunk((piece,), piece.t_ms, "at once")]
+
+    trace = conversation("One two.", "Three.")
+    chunks = list(stream_chunks(trace, Impatient(Impatient.Settings()), 100.0))
+    assert [text_of(chunk) for chunk in chunks] == ["One ", "two.", "Three."]
 
 
 def feed(gate: TokenGate, words: Iterable[tuple[str, int]]) -> list[Chunk]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU
 from exaid_evals.config.base import Config
+from exaid_evals.errors import DataError
 
 
 class Piece(NamedTuple):
@@ -66,6 +68,36 @@ class Gate(ABC):
     def __init__(self, settings: Config) -> None:
         self._pieces: list[Piece] = []
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let what was written for each word be called for each word, below a gate that takes many at once too."""
+        super().__init_subclass__(**options)
+        if cls.__dict__.keys() & {"on_piece", "deadline", "on_timer"} and "on_pieces" not in cls.__dict__:
+            cls.on_pieces = Gate.on_pieces  # type: ignore[method-assign]
+
+    def on_pieces(self, pieces: Sequence[Piece]) -> Iterator[Chunk]:
+        """Take words that come one after the other, and the timers that run out between them.
+
+        A gate that says so in a faster way lets the same chunks go.
+        """
+        deadline, on_piece = self.deadline, self.on_piece
+        has_timers = type(self).deadline is not Gate.deadline
+        for piece in pieces:
+            if has_timers and (due := deadline()) is not None and due < piece.t_ms:
+                yield from self.timers(before_ms=piece.t_ms)
+            yield from on_piece(piece)
+
+    def timers(self, *, before_ms: int) -> Iterator[Chunk]:
+        """Let the timers run out that do so before a moment.
+
+        Raises:
+            DataError: one of them stays where it was.
+        """
+        while (deadline := self.deadline()) is not None and deadline < before_ms:
+            yield from self.on_timer(deadline)
+            if self.deadline() == deadline:
+                what = "a gate's timer ran out and stays where it was"
+                raise DataError(what, remedy="clear its deadline in on_timer")
+
     @abstractmethod
     def on_piece(self, piece: Piece) -> list[Chunk]:
         """Take a word."""
@@ -104,6 +136,11 @@ class MessageGate(Gate):
         """Keep the word."""
         self._pieces.append(piece)
         return []
+
+    def on_pieces(self, pieces: Sequence[Piece]) -> Iterator[Chunk]:
+        """Keep the words."""
+        self._pieces += pieces
+        return iter(())
 
     def on_turn_end(self, t_ms: int) -> list[Chunk]:
         """Let the message go."""
@@ -188,6 +225,19 @@ class TokenGate(Gate):
         if words >= self._min_words and ends_at_boundary(piece.text):
             return self._flush(piece.t_ms, "boundary_cue")
         return []
+
+    def on_pieces(self, pieces: Sequence[Piece]) -> Iterator[Chunk]:
+        """Take words, most of which can neither fill the buffer nor come too late."""
+        silence_ms, max_wait_ms, n_harmless = self._silence_ms, self._max_wait_ms, self._min_words - 1
+        for piece in pieces:
+            held = self._pieces
+            if held and not held[0].t_ms + max_wait_ms >= piece.t_ms <= held[-1].t_ms + silence_ms:
+                yield from self.timers(before_ms=piece.t_ms)
+                held = self._pieces
+            if len(held) < n_harmless:
+                held.append(piece)
+            else:
+                yield from self.on_piece(piece)
 
     def on_turn_end(self, t_ms: int) -> list[Chunk]:
         """Let the rest of the turn go."""

@@ -128,6 +128,11 @@ class Turn:
     pieces: tuple[Piece, ...]
     end_ms: int
 
+    @property
+    def start_ms(self) -> int:
+        """When its first word is heard; where it has none, when it is over."""
+        return self.pieces[0].t_ms if self.pieces else self.end_ms
+
 
 _last: list[tuple[Trace, float, tuple[Turn, ...]]] = []
 

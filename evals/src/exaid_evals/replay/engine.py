@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from heapq import merge
 from itertools import chain, count, pairwise
@@ -13,12 +13,11 @@ from exaid_evals.artifacts.ids import summary_event_id
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import LLMClient
 from exaid_evals.config.variant import PartConfig, VariantConfig
-from exaid_evals.errors import DataError
 from exaid_evals.middleware.gates import Chunk, Gate, Piece
 from exaid_evals.middleware.registry import build_gate, build_summarizer, build_trigger
 from exaid_evals.middleware.summarizers import SummaryInput
 from exaid_evals.middleware.triggers import DISCARD, SUMMARIZE, TriggerInput
-from exaid_evals.replay.clock import turns_of
+from exaid_evals.replay.clock import Turn, turns_of
 from exaid_evals.replay.guard import checked_chunk, checked_update, checked_verdict, part
 from exaid_evals.replay.run_log import GateFlush, Summary, TriggerDecision
 from exaid_evals.replay.windows import contiguous, text_between, window_turns
@@ -100,39 +99,31 @@ def stream_chunks(trace: Trace, gate: Gate, chars_per_second: float) -> Iterator
     Where messages overlap, a gate of one message at a time hears each for itself; any other hears words and ends of
     messages as they come. A timer that ends with a word's arrival loses.
     """
-    turns: list[tuple[Piece | int, ...]] = [(*turn.pieces, turn.end_ms) for turn in turns_of(trace, chars_per_second)]
+    turns = turns_of(trace, chars_per_second)
     if gate.one_message_at_a_time:
         yield from sorted(chain.from_iterable(_heard(gate, turn) for turn in turns), key=attrgetter("t_ms"))
-    elif all(_moment(turn[-1]) <= _moment(after[0]) for turn, after in pairwise(turns)):
-        yield from _heard(gate, chain.from_iterable(turns))
+    elif all(turn.end_ms <= after.start_ms for turn, after in pairwise(turns)):
+        yield from chain.from_iterable(_heard(gate, turn) for turn in turns)
     else:
-        yield from _heard(gate, merge(*turns, key=_moment))
-    yield from gate.on_end(max((_moment(turn[-1]) for turn in turns), default=0))
+        events: list[tuple[Piece | int, ...]] = [(*turn.pieces, turn.end_ms) for turn in turns]
+        for event in merge(*events, key=_moment):
+            yield from _ended(gate, event) if isinstance(event, int) else gate.on_pieces((event,))
+    yield from gate.on_end(max((turn.end_ms for turn in turns), default=0))
 
 
 def _moment(event: Piece | int) -> int:
     return event if isinstance(event, int) else event.t_ms
 
 
-def _heard(gate: Gate, events: Iterable[Piece | int]) -> Iterator[Chunk]:
-    """Yield what leaves the gate while it hears words, and the moments at which messages end."""
-    deadline, on_piece = gate.deadline, gate.on_piece
-    has_timers = type(gate).deadline is not Gate.deadline
-    for event in events:
-        if isinstance(event, int):
-            yield from _timers(gate, before_ms=event)
-            yield from gate.on_turn_end(event)
-        else:
-            if has_timers and (due := deadline()) is not None and due < event.t_ms:
-                yield from _timers(gate, before_ms=event.t_ms)
-            yield from on_piece(event)
+def _heard(gate: Gate, turn: Turn) -> Iterator[Chunk]:
+    """Yield what leaves the gate while it hears the words of a message, and its end."""
+    yield from gate.on_pieces(turn.pieces)
+    yield from _ended(gate, turn.end_ms)
 
 
-def _timers(gate: Gate, *, before_ms: int) -> Iterator[Chunk]:
-    while (deadline := gate.deadline()) is not None and deadline < before_ms:
-        yield from gate.on_timer(deadline)
-        if gate.deadline() == deadline:
-            raise DataError("a gate's timer ran out and stays where it was", remedy="clear its deadline in on_timer")
+def _ended(gate: Gate, end_ms: int) -> Iterator[Chunk]:
+    yield from gate.timers(before_ms=end_ms)
+    yield from gate.on_turn_end(end_ms)
 
 
 class _Session:
