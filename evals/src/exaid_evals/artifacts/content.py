@@ -29,7 +29,7 @@ def content_chunks(path: Path) -> Iterator[bytes]:
     where = str(path)
     with open_stored(path) as stream:
         try:
-            yield from _unpacked(stream) if path.suffix == ".gz" else _plain(stream)
+            yield from _unpacked(stream) if path.suffix == ".gz" else iter(lambda: stream.read(CHUNK_BYTES), b"")
         except EOFError:
             remedy = "write or copy it again"
             raise DataError("truncated gzip: the file ends early", where=where, remedy=remedy) from None
@@ -37,11 +37,6 @@ def content_chunks(path: Path) -> Iterator[bytes]:
             raise DataError(f"damaged gzip ({error})", where=where, remedy="write or copy it again") from None
         except OSError as error:
             raise unreadable(path, error) from None
-
-
-def _plain(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK_BYTES):
-        yield chunk
 
 
 def _unpacked(stream: BinaryIO) -> Iterator[bytes]:

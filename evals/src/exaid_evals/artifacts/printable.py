@@ -32,6 +32,11 @@ def printable(text: str) -> str:
     )
 
 
+def clipped(text: str, most: int) -> str:
+    """Return a text of so many characters at most, its end as `…` where it has more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def some(names: Sequence[str], most: int, more: str = " and {} more") -> str:
     """Return the first names as a line, and how many others there are.
 

@@ -28,9 +28,12 @@ _compiled_types: dict[Any, jsonschema_rs.Draft202012Validator] = {}
 @cache
 def current_versions() -> dict[str, str]:
     """Return schema name (`exaid.trace`) → the version that this release writes."""
+    schemas = {
+        path: json.loads(path.read_text(encoding="utf-8")) for path in schemas_dir().glob(f"{_PREFIX}*{_SUFFIX}")
+    }
     return {
-        path.name.removesuffix(_SUFFIX): _version_of(path)
-        for path in sorted(schemas_dir().glob(f"{_PREFIX}*{_SUFFIX}"))
+        path.name.removesuffix(_SUFFIX): str(schemas[path]["properties"]["schema_version"]["const"])
+        for path in sorted(schemas)
     }
 
 
@@ -177,11 +180,6 @@ def require_valid(record: Mapping[str, Any], where: str) -> None:
             )
     except SchemaVersionError as error:
         raise SchemaVersionError(error.what, where=where, remedy=error.remedy) from None
-
-
-def _version_of(path: Path) -> str:
-    schema = json.loads(path.read_text(encoding="utf-8"))
-    return str(schema["properties"]["schema_version"]["const"])
 
 
 def _shortened(message: str, limit: int = 200) -> str:

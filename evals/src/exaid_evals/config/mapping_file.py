@@ -147,7 +147,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
         what = "no such configuration" if not path.exists() else error.what
         raise ConfigError(what, where=str(path), remedy=error.remedy) from None
     try:
-        data = _parse_json(text) if path.suffix == ".json" else load_yaml(text, _StrictLoader)
+        if path.suffix == ".json":
+            data = json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
+        else:
+            data = load_yaml(text, _StrictLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -164,10 +167,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError("holds no mapping of names to values", where=str(path), remedy="write `key: value` lines")
     return data
-
-
-def _parse_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -135,21 +135,19 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
     """State which settings differ among runs that should be alike but for their seed or fold."""
     configured = [run for run in runs if run.config]
     keys = sorted({key for run in configured for key in run.config} - (searched_by(runs) if by == SEED else set()))
+    where = "each summary.json" if all(run.format == "training_run" for run in configured) else "their settings"
     lines = []
     for key in keys:
         if _all_alike([run.config.get(key) for run in configured]):
             continue
-        groups = _grouped(configured, lambda run, key=key: _text(run, key))  # type: ignore[misc]
+        held = {run.name: compared(run.config[key]) if key in run.config else "absent" for run in configured}
+        groups = _grouped(configured, lambda run, held=held: held[run.name])  # type: ignore[misc]
         if len(groups) > 1:
             lines.append(
                 f"configuration drift: {key} is {_listed(groups)}: runs that should differ in {by} alone differ in "
-                f"it; look at {_where_settings_stand(configured)}"
+                f"it; look at {where}"
             )
     return lines
-
-
-def _where_settings_stand(runs: Sequence[Run]) -> str:
-    return "each summary.json" if all(run.format == "training_run" for run in runs) else "their settings"
 
 
 def _all_alike(values: Sequence[object]) -> bool:
@@ -157,10 +155,6 @@ def _all_alike(values: Sequence[object]) -> bool:
     first = values[0]
     kind = type(first)
     return kind in (str, int, float) and all(type(value) is kind and value == first for value in values)
-
-
-def _text(run: Run, key: str) -> str:
-    return compared(run.config[key]) if key in run.config else "absent"
 
 
 def _wide(aggregated: Mapping[str, Aggregate]) -> list[str]:

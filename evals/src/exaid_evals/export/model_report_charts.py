@@ -177,7 +177,8 @@ def draw_accuracy(rows: Sequence[ReportRow], signature: str) -> list[Figure]:
         return []
     styles = looks([row for row in rows if row.accuracy is not None])
     names = list(models)
-    low = _low(rows)
+    # From 0, unless all accuracies lie in the upper half.
+    low = 0.5 if min(row.accuracy for row in rows if row.accuracy is not None) >= 0.5 else 0.0
     pages = [names[start : start + ROWS_PER_PAGE] for start in range(0, len(names), ROWS_PER_PAGE)]
     missing = len({row.model for row in rows}) - len(names)
     note = _ACCURACY_NOTE + (f" {missing} models without a known accuracy are left out." if missing else "")
@@ -201,12 +202,6 @@ def _ordered(rows: Sequence[ReportRow]) -> dict[str, list[ReportRow]]:
             groups[row.model].append(row)
     best = {model: max(row.accuracy or 0.0 for row in group) for model, group in groups.items()}
     return {model: groups[model] for model in sorted(groups, key=lambda model: (-best[model], model))}
-
-
-def _low(rows: Sequence[ReportRow]) -> float:
-    """Return where the axis begins: at 0, unless all accuracies lie in its upper half."""
-    least = min(row.accuracy for row in rows if row.accuracy is not None)
-    return 0.5 if least >= 0.5 else 0.0
 
 
 def _page(
@@ -272,7 +267,8 @@ def draw_latency(rows: Sequence[ReportRow], signature: str) -> list[Figure]:
     _limits(axes, points)
     _front_line(axes, best)
     _labels(axes, best, points)
-    axes.set_xlabel(f"Mean latency (s, {_axis_name(points)}, logarithmic)")
+    kinds = " or ".join(sorted({(row.latency_of or "").replace("_", " ") for row in points}))
+    axes.set_xlabel(f"Mean latency (s, {kinds}, logarithmic)")
     axes.set_ylabel("Accuracy")
     axes.grid(color="#e6e6e6", linewidth=0.5)
     legend(page.figure, styles, 1.0, others=[_front_handle()])
@@ -307,11 +303,6 @@ def front(points: Sequence[ReportRow]) -> list[ReportRow]:
 
 def _points(rows: Sequence[ReportRow]) -> list[ReportRow]:
     return [row for row in rows if row.accuracy is not None and row.latency_s]
-
-
-def _axis_name(points: Sequence[ReportRow]) -> str:
-    kinds = sorted({row.latency_of or "" for row in points})
-    return " or ".join(kind.replace("_", " ") for kind in kinds)
 
 
 def _latency_note(rows: Sequence[ReportRow], points: Sequence[ReportRow]) -> str:

@@ -77,7 +77,7 @@ def by_folder(runs: Sequence[Run]) -> dict[str, list[Run]]:
         while name in found:
             name, number = f"{names[origin]}_{number}", number + 1
         found[name] = sorted(
-            groups[origin], key=lambda run: (_model(run), str(run.attributes["prompt_type"]), run.name)
+            groups[origin], key=lambda run: (str(run.attributes["model"]), str(run.attributes["prompt_type"]), run.name)
         )
     return found
 
@@ -98,10 +98,6 @@ def signature_of(runs: Sequence[Run], patterns: ModelNamesConfig) -> str:
     return (
         f"exaid-evals/{__version__}|model_reports:{short(sha256_structure(read))}|cfg:{short(sha256_structure(config))}"
     )
-
-
-def _model(run: Run) -> str:
-    return str(run.attributes["model"])
 
 
 def _safe(name: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from exaid_evals.artifacts.atomic import atomic_file
+from exaid_evals.artifacts.printable import clipped
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.export.report_pack_blocks import declared_encoding, find_blocks, rewritten
@@ -343,5 +344,4 @@ def _tex_files(article: Path, source: Path, items: Items) -> list[Path]:
 
 
 def _shown(line: bytes) -> str:
-    text = line.decode("utf-8", errors="replace")
-    return repr(text if len(text) <= 80 else f"{text[:79]}…")
+    return repr(clipped(line.decode("utf-8", errors="replace"), 80))

@@ -311,14 +311,10 @@ def width_of(text: str) -> float:
 
 def _cut(row: Row, table: Table, label: str) -> Row:
     cells = tuple(
-        Text(_shortened(cell.text, _TEXT_PT)) if isinstance(cell, Text) and _is_text(column) else cell
+        Text(_shortened(cell.text, _TEXT_PT)) if isinstance(cell, Text) and column.holds is Text else cell
         for column, cell in zip(table.columns, row.cells, strict=True)
     )
     return replace(row, cells=cells, label=label, group=_shortened(row.group, _PAGE_PT))
-
-
-def _is_text(column: Column) -> bool:
-    return column.holds is Text
 
 
 def _short_names(names: Sequence[str]) -> tuple[list[str], str]:

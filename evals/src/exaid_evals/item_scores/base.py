@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from exaid_evals.artifacts.hashing import sha256_structure
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.printable import clipped, printable
 from exaid_evals.runs.files.summary import plain
 
 _EXCERPT = 300
@@ -131,8 +131,7 @@ def excerpt(value: Any) -> str:
     >>> excerpt("two\nlines"), excerpt([{"content": "a"}]), excerpt(None)
     ('two lines', 'a', '')
     """
-    text = printable(" ".join(_text(value).split()))
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"
+    return clipped(printable(" ".join(_text(value).split())), _EXCERPT)
 
 
 def made_id(asked: Any) -> str:

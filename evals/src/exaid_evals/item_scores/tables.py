@@ -146,7 +146,11 @@ class MlflowTable(LogFormat):
 
     def read(self, path: Path) -> Sequence[Log]:
         """Read a table."""
-        rows = _csv(path) if path.suffix == ".csv" else _frame(path)
+        if path.suffix == ".csv":
+            file = open_delimited(path)
+            rows: list[dict[str, Any]] = [dict(zip(file.columns, row, strict=True)) for _, row in file.rows()]
+        else:
+            rows = _frame(path)
         if not rows:
             raise DataError("holds no row", where=str(path), remedy="wait for its end, or leave it out")
         columns = list(rows[0])
@@ -206,11 +210,6 @@ def _frame(path: Path) -> list[dict[str, Any]]:
                 f"does not have {len(names)} cells", where=f"{path}: data[{number_}]", remedy="write or copy it again"
             )
     return [dict(zip(names, row, strict=True)) for row in values]
-
-
-def _csv(path: Path) -> list[dict[str, Any]]:
-    file = open_delimited(path)
-    return [dict(zip(file.columns, row, strict=True)) for _, row in file.rows()]
 
 
 def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:

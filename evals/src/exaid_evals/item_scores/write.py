@@ -219,8 +219,9 @@ def _cell(value: object) -> object:
 
 def _markdown(report: Report, found: Mapping[str, Any]) -> str:
     tests = sorted({one.test for one in report.comparisons})
+    units = sorted({"items" if one.clusters is None else "clusters" for one in report.comparisons})
     notes = (
-        f"Differences are B less A. Intervals are Student's t over {_independent(report)}. Tests: {', '.join(tests)}; "
+        f"Differences are B less A. Intervals are Student's t over {' or '.join(units)}. Tests: {', '.join(tests)}; "
         f"p is adjusted by Holm over {sum(one.p is not None for one in report.comparisons)} comparisons."
     )
     groups: list[Block] = []
@@ -258,11 +259,6 @@ def _key(key: tuple[str, int]) -> str:
 def _named(side: Sequence[Log]) -> str:
     logs = some([log.file for log in side], 5, " …")
     return f"{side[0].system} ({logs})" if side[0].system else logs
-
-
-def _independent(report: Report) -> str:
-    kinds = sorted({"items" if one.clusters is None else "clusters" for one in report.comparisons})
-    return " or ".join(kinds)
 
 
 def _p(p: float | None) -> str:

@@ -46,13 +46,14 @@ class Draft:
 
     def text(self, place: str) -> str:
         """Return the draft as YAML, with what to do with it."""
+        lower = [name for name in self.metrics if direction_of(name) == "lower"]
         content = {
             "runs": self.runs,
             **({"each": self.each} if self.each else {}),
             **({"seed": self.seed} if self.seed else {}),
             "metrics": self.metrics,
             **({"config": self.config} if self.config else {}),
-            **_directions(self.metrics),
+            **({"lower_is_better": lower} if lower else {}),
         }
         lines = [
             f"# A draft, made from what lies in {place}. Remove what is not a metric, correct what is wrong, then:",
@@ -174,8 +175,3 @@ def _number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         return None
-
-
-def _directions(metrics: Mapping[str, Any]) -> dict[str, list[str]]:
-    lower = [name for name in metrics if direction_of(name) == "lower"]
-    return {"lower_is_better": lower} if lower else {}

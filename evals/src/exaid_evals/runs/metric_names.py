@@ -249,7 +249,7 @@ def direction_of_name(metric: str) -> Direction | None:
         after = words[end:]
         if any(word in _OF_SOMETHING for word in after) or any((word,) in _NEGATING for word in after):
             return None
-        ahead = _without_passed_over(words[:start])
+        ahead = tuple(word for word in words[:start] if word not in _PASSED_OVER)
         for turning in _NEGATING:
             for at in range(len(ahead)):
                 if ahead[at : at + len(turning)] == turning:
@@ -362,10 +362,6 @@ def _match(words: tuple[str, ...]) -> tuple[MetricName, int, int] | None:
             if entry is not None:
                 return entry, start, end
     return None
-
-
-def _without_passed_over(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word for word in words if word not in _PASSED_OVER)
 
 
 def _turned(way: Direction | None) -> Direction | None:

@@ -65,14 +65,11 @@ class Delimited:
         """Return an error about a line."""
         return DataError(what, where=f"{self.path}:{line}", remedy=remedy)
 
-    def rows(self, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each row that is not empty with the number of its line.
 
-        Args:
-            strict: refuse a row of another width; else it is yielded as it is, for the caller to judge.
-
         Raises:
-            DataError: a row has another number of cells than the header, and `strict` holds.
+            DataError: a row has another number of cells than the header.
         """
         width = len(self.columns)
         for block in self.blocks():
@@ -80,7 +77,7 @@ class Delimited:
             for line, row in enumerate(rows or (), start=block.line):
                 if not row or row == [""]:
                     continue
-                if strict and len(row) != width:
+                if len(row) != width:
                     raise self.error(f"{len(row)} cells, where the header has {width}", line)
                 yield line, row
 

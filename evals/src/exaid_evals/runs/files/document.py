@@ -13,6 +13,7 @@ import orjson
 import yaml
 
 from exaid_evals.artifacts.jsonl import MAX_LINE_BYTES
+from exaid_evals.artifacts.printable import clipped
 from exaid_evals.config.mapping_file import BoundedLoader, load_yaml, read_mapping
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import open_regular, unreadable
@@ -23,9 +24,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _NAMED_AT_MOST = 5
 
 
-def read_document(
-    path: Path, *, max_bytes: int = MAX_BYTES, keep_nan: bool = False, warnings: list[str] | None = None
-) -> Any:
+def read_document(path: Path, *, keep_nan: bool = False, warnings: list[str] | None = None) -> Any:
     """Return what a JSON file holds; NaN and infinities become None, unless they are to be kept.
 
     Of a key that is a duplicate in one object the last is kept, as every JSON parser of the tools that write such files
@@ -33,14 +32,13 @@ def read_document(
 
     Args:
         path: the file.
-        max_bytes: a larger file is refused.
         keep_nan: keep NaN and infinities as numbers.
         warnings: is appended to, a clause each, without the file's name; None tells nobody.
 
     Raises:
         DataError: the file is missing, empty, too large, or no JSON.
     """
-    data = content_of(path, max_bytes).removeprefix(b"\xef\xbb\xbf")
+    data = content_of(path, MAX_BYTES).removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise DataError("is empty", where=str(path), remedy="write or copy it again")
     try:
@@ -138,7 +136,7 @@ class _Pairs:
     def _tell(self, key: str, values: list[Any]) -> None:
         self._n += 1
         if self._n <= _NAMED_AT_MOST:
-            shown = " and ".join(_short(value) for value in values[-3:])
+            shown = " and ".join(clipped(json.dumps(one, ensure_ascii=False, default=str), 40) for one in values[-3:])
             self._warnings.append(
                 f"the key {key[:60]!r} stands {len(values)} times in one object, as {shown}; the last counted: look "
                 "which is right"
@@ -158,11 +156,6 @@ def _n_keys(value: Any) -> int:
         elif isinstance(one, list):
             waiting += [item for item in one if type(item) is dict or type(item) is list]
     return n
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _finite(digits: str) -> float | None:

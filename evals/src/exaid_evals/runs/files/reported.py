@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.printable import clipped
 from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.standard_names import PER_CLASS, STANDARD, is_no_metric, standard_name
@@ -49,7 +50,8 @@ class Reported:
         """Keep what stands for a standard metric and is not a number; any other text names something."""
         name = standard_name(written)
         if name in STANDARD:
-            self.unread.setdefault(name, f"{written} is {_shown(value)}, which is not a number")
+            shown = clipped(" ".join(json.dumps(value, ensure_ascii=False, default=str).split()), 60)
+            self.unread.setdefault(name, f"{written} is {shown}, which is not a number")
 
     def put(self, written: str, value: object) -> None:
         """Take one metric of the whole; what is not a number is noted."""
@@ -229,8 +231,3 @@ def _cell(text: str) -> float | str | None:
         return number(text)
     except ValueError:
         return text.strip() or None
-
-
-def _shown(value: object) -> str:
-    text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -198,7 +198,11 @@ class DvcliveFormat(ToolFile):
         path = self.file_of(source.path)
         said = read_object(path) if path is not None else {}
         numbers, _ = numbers_of({key.replace(".", "/"): value for key, value in leaves(said).items()})
-        final = {key: value for key, value in numbers.items() if key not in ("step", *_beside(run))}
+        final = {
+            key: value
+            for key, value in numbers.items()
+            if key not in ("step", *run.attributes.get("beside_metrics", ()))
+        }
         if self.settings.metric_value != "last":
             final = {key: value for key, value in final.items() if key not in run.metrics}
         return replace(run, metrics=dict(sorted({**run.metrics, **final}.items())))
@@ -212,7 +216,3 @@ def _tables(metrics: Path) -> dict[str, Path]:
         if tables:
             return {table.relative_to(top).with_suffix("").as_posix(): table for table in tables}
     return {}
-
-
-def _beside(run: Run) -> set[str]:
-    return set(run.attributes.get("beside_metrics", ()))
