@@ -120,12 +120,10 @@ def run(request: ExportRequest) -> int:
     """
     import logging
 
-    from exaid_evals.artifacts.atomic import write_bytes
     from exaid_evals.artifacts.locks import writing
     from exaid_evals.execution.local import without_cycle_search
     from exaid_evals.export.logs import logging_of
     from exaid_evals.export.stage import consolidate
-    from exaid_evals.export.tables import RUNS_CSV
     from exaid_evals.runs.base import Settings
 
     if request.draft_mapping:
@@ -158,17 +156,31 @@ def run(request: ExportRequest) -> int:
             click.echo(printable(line))
         if request.dry_run:
             click.echo(f"would write {shown(out)}")
-            return SOME_FAILED if reading.failures else 0
-        _write(export, reading, out, settings, request, finish)
-        log.debug("wrote %s", out)
-    if beside and len(reading.runs) == 1 and folders[0].is_dir() and reading.runs[0].format != "campaign":
-        # The main table of a lone run stands in its folder itself, where its readers look.
-        beside_run = folders[0].resolve() / RUNS_CSV
-        write_bytes(beside_run, (out / RUNS_CSV).read_bytes())
-        click.echo(f"wrote {shown(beside_run)}, and all else into {shown(out)}")
-        return SOME_FAILED if reading.failures else 0
-    click.echo(f"wrote {shown(out / RUNS_CSV if beside else out)}")
+        else:
+            _write(export, reading, out, settings, request, finish)
+            log.debug("wrote %s", out)
+    if not request.dry_run:
+        _tell_where(out, folders[0] if beside else None, reading)
     return SOME_FAILED if reading.failures else 0
+
+
+def _tell_where(out: Path, place: Path | None, reading: Reading) -> None:
+    """Show where the export is; the main table of a lone run goes into its folder itself, where its readers look.
+
+    Args:
+        out: the folder of the export.
+        place: what was named, where it is the only one and the export goes beside it.
+        reading: what was read there.
+    """
+    from exaid_evals.artifacts.atomic import write_bytes
+    from exaid_evals.export.tables import RUNS_CSV
+
+    if place is not None and len(reading.runs) == 1 and place.is_dir() and reading.runs[0].format != "campaign":
+        beside = place.resolve() / RUNS_CSV
+        write_bytes(beside, (out / RUNS_CSV).read_bytes())
+        click.echo(f"wrote {shown(beside)}, and all else into {shown(out)}")
+    else:
+        click.echo(f"wrote {shown(out if place is None else out / RUNS_CSV)}")
 
 
 def _report_failures(reading: Reading, log: logging.Logger, request: ExportRequest) -> None:

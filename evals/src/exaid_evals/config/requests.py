@@ -49,17 +49,13 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
-class TracesRequest(
-    LiveRequest,
-    SelectionRequest,
-    CasesRequest,
-    JobsRequest,
-    ForceRequest,
-    DryRunRequest,
-    ShardRequest,
-    CampaignRequest,
-    ConfigRequest,
+class StageRequest(
+    CasesRequest, JobsRequest, ForceRequest, DryRunRequest, ShardRequest, CampaignRequest, ConfigRequest
 ):
+    """What is done to each case of a campaign."""
+
+
+class TracesRequest(LiveRequest, SelectionRequest, StageRequest):
     """Stage 01."""
 
     llm: str | None = option(
@@ -92,17 +88,7 @@ class TracesRequest(
         return None if self.exclude_from is None else campaign_of(self.exclude_from)
 
 
-class RunsRequest(
-    VariantsRequest,
-    LiveRequest,
-    CasesRequest,
-    JobsRequest,
-    ForceRequest,
-    DryRunRequest,
-    ShardRequest,
-    CampaignRequest,
-    ConfigRequest,
-):
+class RunsRequest(VariantsRequest, LiveRequest, StageRequest):
     """Stage 02."""
 
     llm: str | None = option(
@@ -133,16 +119,7 @@ class RunsRequest(
         return given | {"llm.client": Override(STUB, self.source_of("stub"))} if self.stub else given
 
 
-class MetricsRequest(
-    ExtractorRequest,
-    CasesRequest,
-    JobsRequest,
-    ForceRequest,
-    DryRunRequest,
-    ShardRequest,
-    CampaignRequest,
-    ConfigRequest,
-):
+class MetricsRequest(ExtractorRequest, StageRequest):
     """Stage 03."""
 
     variants: tuple[str, ...] = argument("[VARIANT]...")

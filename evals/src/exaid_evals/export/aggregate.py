@@ -30,17 +30,17 @@ class Aggregate:
         n_missing: runs in which it is not.
     """
 
-    mean: float | None
-    std: float | None
-    std_sample: float | None
-    min: float | None
-    max: float | None
-    ci95_low: float | None
-    ci95_high: float | None
-    ci95_t_low: float | None
-    ci95_t_high: float | None
-    cv: float | None
-    n: int
+    mean: float | None = None
+    std: float | None = None
+    std_sample: float | None = None
+    min: float | None = None
+    max: float | None = None
+    ci95_low: float | None = None
+    ci95_high: float | None = None
+    ci95_t_low: float | None = None
+    ci95_t_high: float | None = None
+    cv: float | None = None
+    n: int = 0
     n_missing: int = 0
 
     @property
@@ -80,11 +80,10 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     n = len(defined)
     n_missing = len(values) - n
     if n == 0:
-        return Aggregate(None, None, None, None, None, None, None, None, None, None, 0, n_missing)
+        return Aggregate(n_missing=n_missing)
     mean = finite(lambda: math.fsum(defined) / n)
     if mean is None:
-        low, high = min(defined), max(defined)
-        return Aggregate(None, None, None, low, high, None, None, None, None, None, n, n_missing)
+        return Aggregate(min=min(defined), max=max(defined), n=n, n_missing=n_missing)
     squares = finite(lambda: math.fsum([away * away for away in [value - mean for value in defined]]))
     std = math.sqrt(squares / n) if squares is not None else None
     sample = math.sqrt(squares / (n - 1)) if squares is not None and n > 1 else None

@@ -8,13 +8,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from exaid_evals.artifacts.canonical import canonical_json, rounded
+from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.runs.base import Predictions, Run, Training
 
-# What Python writes without an exponent.
-_LEAST, _MOST = 1e-4, 1e16
 STAND_IN = "\u2063run\u2063"
 """Stands for a run's name until all runs are known, of which names depend. U+2063 is an invisible separator."""
 _ALWAYS = ("format", "metrics", "attributes", "signature", "stub")
@@ -35,47 +31,8 @@ def run_record(run: Run) -> dict[str, Any]:
 
 
 def record_text(run: Run) -> str:
-    """Return the canonical text of a run's record.
-
-    orjson writes it like `canonical_json`, several times as fast, but for the few numbers that Python writes with an
-    exponent, and what it refuses.
-    """
-    record = run_record(run)
-    try:
-        return orjson.dumps(_rounded(record), option=orjson.OPT_SORT_KEYS).decode()
-    except (TypeError, ValueError):  # orjson's error of text that is not Unicode is of the former
-        return canonical_json(record)
-
-
-def _rounded(value: Any) -> Any:
-    """Return data with its numbers rounded.
-
-    Raises:
-        ValueError: a number is NaN, infinite, or written with an exponent.
-    """
-    kind = type(value)
-    if kind is dict:  # most of a record is mappings of numbers
-        made = {}
-        for key, item in value.items():
-            of_item = type(item)
-            if of_item is float:
-                short = rounded(item)
-                if short and not _LEAST <= abs(short) < _MOST:  # NaN lies nowhere
-                    raise ValueError("written in another way")
-                made[key] = short
-            else:
-                made[key] = item if of_item in _AS_IT_IS else _rounded(item)
-        return made
-    if kind is float:
-        return _rounded({"": value})[""]
-    if kind is list or kind is tuple:
-        return [_rounded(item) for item in value]
-    if kind in _AS_IT_IS:
-        return value
-    raise TypeError(kind)
-
-
-_AS_IT_IS = frozenset({str, int, bool, type(None)})
+    """Return the canonical text of a run's record."""
+    return canonical_json(run_record(run))
 
 
 def named_text(text: str, name: str) -> str:

@@ -23,7 +23,6 @@ _CLASS_COLUMNS = ("class", "class_name", "label", "category", "", "unnamed: 0")
 _FLAT = re.compile(r"^(?:val_)?(precision|recall|f1(?:[-_]score)?)[_/\-. ](?:class[_\-. ]?)?(.+)$", re.I)
 _FLAT_BEHIND = re.compile(r"^(?:class[_\-. ])?(.+?)[_/\-. ](precision|recall|f1(?:[-_]score)?)$", re.I)
 _NOT_CLASSES = ("macro", "weighted", "micro", "macro_avg", "weighted_avg", "micro_avg", "score", "avg", "mean", "std")
-_PER_CLASS_WITH_SUPPORT = (*PER_CLASS, "support")
 
 
 @dataclass

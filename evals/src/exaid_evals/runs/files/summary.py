@@ -44,7 +44,6 @@ _RUN_PART_NAMES = """
     run experiment exp trial job wandb mlflow hydra logger logging log output outputs meta metadata info system sys
     host"""
 _RUN_PARTS = frozenset(_RUN_PART_NAMES.split())
-_OF_RANKING = ("signature", "primary_metric", "lower_is_better", "stub")
 _LONGEST_LINE = 500
 _WHOLE = re.compile(r"\s*[+-]?\d{1,19}\s*")
 _OUTCOME = re.compile(

@@ -5,16 +5,17 @@ The tools are known by how their file begins, and by what lies beside it.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.content import text_lines
-from exaid_evals.runs.files.delimited import MISSING, Block, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile
@@ -113,7 +114,7 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     firsts = [opened.columns.index(name) for name in columns]
     n_rows = 0
     for block in opened.blocks():
-        cells = _cells_by_column(block, opened.delimiter, opened.columns, wrong)
+        cells = _cells_by_column(opened, block, wrong)
         n_rows += len(cells[0]) if cells else 0
         for column, at in zip(columns.values(), firsts, strict=True):
             _add(column, cells[at] if cells else ())
@@ -124,15 +125,13 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     return Table(columns, n_rows, names=set(columns) if n_rows else set())
 
 
-def _cells_by_column(block: Block, delimiter: str, columns: Sequence[str], wrong: list[int]) -> list[Sequence[str]]:
-    width = len(columns)
+def _cells_by_column(opened: Delimited, block: Block, wrong: list[int]) -> list[Sequence[str]]:
+    columns, width = opened.columns, len(opened.columns)
     if block.lines is not None:
-        lines = [line for line in block.lines if line]
-        again = any(line.lstrip("\"' \t").startswith(columns[0]) for line in lines) and columns[0]
-        if not again and set(map(str.count, lines, itertools.repeat(delimiter))) <= {width - 1}:
-            flat = delimiter.join(lines).split(delimiter) if lines else []
-            return [flat[at::width] for at in range(width)]
-        rows = [line.split(delimiter) for line in block.lines]
+        if not (columns[0] and any(line.lstrip("\"' \t").startswith(columns[0]) for line in block.lines)):
+            with contextlib.suppress(DataError):  # rows of another width
+                return opened.split(block)
+        rows = [line.split(opened.delimiter) for line in block.lines]
     else:
         rows = block.rows or []
     kept = []
