@@ -126,13 +126,6 @@ class Ledger:
 def require_as_written(path: Path, digest: str, ledger: Path, key: str, remedy: str) -> None:
     """Make sure that an output is what its stage wrote, where the stage's ledger is here and knows of it.
 
-    Args:
-        path: the output.
-        digest: of its content now.
-        ledger: the stage's ledger.
-        key: of the output in it.
-        remedy: how to make the output again.
-
     Raises:
         DataError: it was changed since.
     """

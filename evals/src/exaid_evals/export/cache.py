@@ -97,11 +97,6 @@ def is_settled(status: Sequence[Status], now_ns: int) -> bool:
 def digest_of(paths: Sequence[Path], status: Sequence[Status], read: Mapping[Path, bytes] | None = None) -> str:
     """Return one digest over the contents of files, in order, with what is not there.
 
-    Args:
-        paths: of the files.
-        status: of each.
-        read: digests of those that have been read already.
-
     Raises:
         DataError: a file cannot be read.
     """
@@ -125,15 +120,7 @@ Key = tuple[str, str]
 
 
 def entry_of(place: str, key: Key, known: Known, record: str, run: bytes) -> bytes:
-    """Return what is remembered of a run, as one line of JSON.
-
-    Args:
-        place: of the folder that it was found in.
-        key: of the run.
-        known: of its files.
-        record: canonical text of its record.
-        run: it as JSON.
-    """
+    """Return what is remembered of a run, as one line of JSON."""
     path, part = key
     new = {"folder": place, "path": path, "part": part, **known._asdict(), "record": record}
     return orjson.dumps({**new, "run": orjson.Fragment(run)})
@@ -226,22 +213,11 @@ class Cache:
         return entry
 
     def keep(self, entry: Mapping[str, Any], line: bytes) -> None:
-        """Remember a run for the next export.
-
-        Args:
-            entry: what `entry_of` made, read.
-            line: the same, as it was made.
-        """
+        """Remember a run for the next export."""
         self._new.append((entry["folder"], (entry["path"], entry["part"]), line))
 
     def keep_remembered(self, folder: Path, source: Source, known: Known) -> Mapping[str, Any]:
-        """Remember a run again, whose contents are as they were, and return what is remembered of it.
-
-        Args:
-            folder: that it was found in.
-            source: where it lies.
-            known: of its files now.
-        """
+        """Remember a run again, whose contents are as they were, and return what is remembered of it."""
         place, key = self._place.of(folder), (self._place.of(source.path), source.part)
         entry, line = self._old[place][key]
         if entry["settled"] != known.settled or orjson.loads(orjson.dumps([known.status, known.listed])) != [

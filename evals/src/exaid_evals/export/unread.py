@@ -23,10 +23,7 @@ _COLUMNS_AT_MOST = 40
 def unread_columns(runs: Sequence[Run], sources: Mapping[str, Source], settings: Settings) -> list[str]:
     """Return a warning for each metric that no run of a format has, and whose number may stand under another name.
 
-    Args:
-        runs: as they were read.
-        sources: name of a run → where it lies; of each format the first run's files are looked at.
-        settings: of the formats.
+    Of each format the first run's files are looked at.
     """
     found = []
     by_format: dict[str, list[Run]] = defaultdict(list)

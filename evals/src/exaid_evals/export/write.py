@@ -113,25 +113,14 @@ def _own(reader: Format, export: Export, out: Path) -> dict[str, bytes]:
 
 
 def signature_of(export: Export, runs_csv: str) -> str:
-    """Return how the export was made: of which runs, and what ranks them.
-
-    Args:
-        export: of which.
-        runs_csv: its table of runs, which has every setting and metric of each, rounded.
-    """
+    """Return how the export was made: of which runs, and what ranks them."""
     stub = "yes" if export.stub else "no"
     primary = export.primary_metric or "none"
     return f"exaid-evals/{__version__}|runs:{short(sha256_text(runs_csv))}|by:{export.by}|primary:{primary}|stub:{stub}"
 
 
 def summary_files(export: Export, signature: str, texts: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the summary, and beside it its runs where a record that holds them all would be too large to validate.
-
-    Args:
-        export: of which.
-        signature: of the export.
-        texts: name of a run → canonical text of its record, of those that have been made.
-    """
+    """Return the summary, and beside it its runs where a record that holds them all would be too large to validate."""
     runs = [texts.get(run.name) or record_text(run) for run in export.runs]
     record = summary_record(export, signature)
     if sum(map(len, runs)) <= RUNS_WITHIN_BYTES:

@@ -285,15 +285,7 @@ class Format(ABC):
     def run(
         self, source: Source, name: str, metrics: Mapping[str, float | None], warnings: Iterable[str] = (), **known: Any
     ) -> Run:
-        """Return a run of this format.
-
-        Args:
-            source: where it lies.
-            name: of the run.
-            metrics: name → value.
-            warnings: what is odd, without the run's name.
-            **known: further fields of `Run`.
-        """
+        """Return a run of this format; warnings come without its name, and `known` are further fields of it."""
         told = tuple(f"{name}: {warning}" for warning in warnings)
         return Run(name=name, format=self.name, metrics=metrics, warnings=told, origin=source.path, **known)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Format, Run, Settings, Source, Training
+from exaid_evals.runs.base import Format, Run, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.standard_names import is_no_metric
 from exaid_evals.runs.files.summary import is_incidental, plain, seed_in, undefined_warning
@@ -62,7 +62,7 @@ class HistoryFile(Format):
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each metric, and how its training went."""
-        return run_of(self.history(source, source.path.stem), self.name, name, source, self.settings)
+        return run_of(self.history(source, source.path.stem), self, name, source)
 
     def history(self, source: Source, name: str) -> History:
         """Read a history."""
@@ -177,19 +177,12 @@ def batch_rows(folder: Path, warnings: list[str]) -> tuple[BatchRow, ...]:
 _EPOCHS = ("epoch", "epochs")
 
 
-def run_of(history: History, form: str, name: str, source: Source, settings: Settings) -> Run:
-    """Return the run that a history is of.
-
-    Args:
-        history: of the run.
-        form: name of its format.
-        name: of the run, as the export calls it.
-        source: where it lies.
-        settings: which of a metric's values counts.
-    """
-    values = {metric: value_of(series, settings.metric_value, history) for metric, series in history.series.items()}
-    metrics = {metric: value for metric, value in values.items() if not is_beside(metric)}
-    others = {metric: value for metric, value in values.items() if metric not in metrics}
+def run_of(history: History, form: Format, name: str, source: Source) -> Run:
+    """Return the run that a history is of."""
+    values = {
+        metric: value_of(series, form.settings.metric_value, history) for metric, series in history.series.items()
+    }
+    metrics, beside = parted(values)
     flat = leaves(history.config)
     config = {key: plain(value) for key, value in sorted(flat.items()) if not is_incidental(key)}
     columns = _columns(history)
@@ -199,22 +192,21 @@ def run_of(history: History, form: str, name: str, source: Source, settings: Set
         warnings.append(f"training diverged: {divergence}; look at the learning rate and at the history")
     position = position_of(source.folder)
     n_steps = len({point.step for series in history.series.values() for point in series.points})
-    return Run(
-        name=name,
-        format=form,
-        metrics=metrics,
+    return form.run(
+        source,
+        name,
+        metrics,
+        warnings,
         config=config,
         seed=seed_in(flat),
         fold=position.fold,
         trial=position.trial,
         group=position.group,
         training=training,
-        attributes={"steps": n_steps} | ({"beside_metrics": others} if others else {}),
+        attributes={"steps": n_steps, **beside},
         default_primary=leading_metric(metrics, history.directions),
         lower_is_better=frozenset(one for one, way in history.directions.items() if way == "lower"),
         higher_is_better=frozenset(one for one, way in history.directions.items() if way == "higher"),
-        warnings=tuple(f"{name}: {warning}" for warning in warnings),
-        origin=source.path,
     )
 
 
@@ -234,6 +226,13 @@ def leading_metric(metrics: Mapping[str, float | None], known: Mapping[str, Any]
 def is_beside(name: str) -> bool:
     """Return whether a column counts, times or sets the training rather than measuring what came of it."""
     return is_no_metric(name) or role_of_column(name) in ("counter", "schedule", "system")
+
+
+def parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the metrics among values, and as an attribute of the run what stands beside them."""
+    beside = {name: value for name, value in values.items() if is_beside(name)}
+    metrics = {name: value for name, value in values.items() if name not in beside}
+    return metrics, {"beside_metrics": beside} if beside else {}
 
 
 def value_of(series: Series, which: str, history: History) -> float | None:

@@ -80,7 +80,7 @@ class ToolFile(Format):
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run."""
-        run = run_of(self.history(source, source.path.stem), self.name, name, source, self.settings)
+        run = run_of(self.history(source, source.path.stem), self, name, source)
         leading = next((one for one in self.leading if one in run.metrics), run.default_primary)
         return replace(run, default_primary=leading)
 
@@ -274,31 +274,22 @@ class ManyRuns(Format):
         """Read a run."""
         entry = self._entry(source)
         if entry.rows and not entry.metrics:
-            history = self.history(source, source.part)
-            run = run_of(history, self.name, name, source, self.settings)
-            metrics, warnings = dict(run.metrics), list(run.warnings)
-            attributes, training, primary = {**run.attributes, **entry.attributes}, run.training, run.default_primary
+            run = run_of(self.history(source, source.part), self, name, source)
         else:
             metrics, undefined = numbers_of(entry.metrics)
-            warnings = [f"{name}: {one}" for one in [*entry.warnings, *undefined_warning(undefined)]]
-            attributes, training = dict(entry.attributes), None
             primary = next(iter((*entry.higher, *entry.lower)), None) or leading_metric(metrics, {})
-        return Run(
-            name=name,
-            format=self.name,
-            metrics=metrics,
+            warnings = [*entry.warnings, *undefined_warning(undefined)]
+            run = self.run(source, name, metrics, warnings, default_primary=primary)
+        return replace(
+            run,
             config=settings_of(entry.config),
             seed=seed_in(entry.config),
             fold=entry.fold,
             trial=entry.trial,
             group=entry.group,
-            training=training,
-            attributes=attributes,
+            attributes={**run.attributes, **entry.attributes},
             lower_is_better=frozenset(entry.lower),
             higher_is_better=frozenset(entry.higher),
-            default_primary=primary,
-            warnings=tuple(warnings),
-            origin=source.path,
         )
 
     def history(self, source: Source, name: str) -> History:

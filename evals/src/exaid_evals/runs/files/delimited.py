@@ -119,10 +119,6 @@ class Delimited:
 
         None where that cannot be had at once: a cell is quoted, no number as JSON has it, or a row has another width,
         all of which `split` and `numbers` handle or tell. What is read here, they read alike, in twice the time.
-
-        Args:
-            block: some lines.
-            n: how many columns of numbers there are, fewer than all.
         """
         delimiter = self.delimiter
         if block.lines is None or delimiter != ",":

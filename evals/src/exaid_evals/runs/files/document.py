@@ -91,10 +91,6 @@ def _slowly(
 def parsed(text: str, **how: Any) -> Any:
     """Return what JSON holds with `?` for each half of a surrogate pair, which JSON can escape and no file can hold.
 
-    Args:
-        text: JSON.
-        how: what `json.loads` is to make of numbers and objects.
-
     Raises:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.

@@ -36,11 +36,7 @@ class Further:
 
 
 def names(files: Iterable[str]) -> list[str]:
-    """Return the names of the optional files that are read, present or not.
-
-    Args:
-        files: names of what lies in the run's folder.
-    """
+    """Return the names of the optional files that are read, present or not."""
     return [EMBEDDINGS, OPTUNA, *_rays(files)]
 
 

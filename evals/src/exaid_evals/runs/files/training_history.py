@@ -27,10 +27,6 @@ _GAPS = ("", "na", "n/a", "none", "null", "-", "–")
 def read_history(path: Path, config: Mapping[str, Any]) -> tuple[Training, list[str]]:
     """Read a history, and what is odd about its file.
 
-    Args:
-        path: the CSV or JSON file.
-        config: of the run, for the number of epochs that was asked for.
-
     Raises:
         DataError: the file is damaged, or has no epoch.
     """

@@ -13,8 +13,8 @@ from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_store
 from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
-from exaid_evals.runs.history import History, Point, Series
-from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric, value_of
+from exaid_evals.runs.history import History, series_of
+from exaid_evals.runs.history_files import batch_rows, leading_metric, parted, value_of
 from exaid_evals.runs.rows import split_system
 
 _DATABASES = ("mlflow.db", "mlruns.db")
@@ -63,8 +63,8 @@ class MlflowFormat(Format):
             run.metrics = self._other_values(source, name)
         if run.status and run.status != mlflow_store.FINISHED:
             warnings.append(f"the run's status is {run.status}: its numbers may not be final")
-        beside = {key: value for key, value in run.metrics.items() if is_beside(key)}
-        metrics = {key: value for key, value in sorted(run.metrics.items()) if key not in beside}
+        metrics, beside = parted(run.metrics)
+        metrics = dict(sorted(metrics.items()))
         if not metrics:
             warnings.append("it has no metric")
         return self.run(
@@ -83,7 +83,7 @@ class MlflowFormat(Format):
                 "mlflow_run_id": run.run_id,
                 "mlflow_run_name": run.name,
                 "mlflow_status": run.status,
-                **({"beside_metrics": beside} if beside else {}),
+                **beside,
             },
             default_primary=leading_metric(metrics, {}),
         )
@@ -120,11 +120,7 @@ class MlflowFormat(Format):
         if not points:
             what = f"the run {source.part or name} has no metric"
             raise DataError(what, where=str(source.path), remedy="look at what the run logged")
-        by_metric: dict[str, list[Point]] = {}
-        for metric, step, value in points:
-            by_metric.setdefault(metric, []).append(Point(float(step), value))
-        every = {metric: Series(metric, tuple(by_metric[metric])) for metric in sorted(by_metric)}
-        series, system = split_system(every)
+        series, system = split_system(series_of((step, {metric: value}) for metric, step, value in points))
         config: dict[str, Any] = dict(sorted(run.params.items()))
         told = [*run.warnings, *(warning for warning in warnings if warning not in run.warnings)]
         return History(name, self.name, series, system, batches, config, (), tuple(told))

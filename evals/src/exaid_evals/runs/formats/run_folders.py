@@ -52,7 +52,7 @@ class ClearmlFormat(Format):
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each scalar."""
-        run = run_of(self.history(source, source.path.name), self.name, name, source, self.settings)
+        run = run_of(self.history(source, source.path.name), self, name, source)
         task = _task(source.path)
         known = {"clearml_project": task.get("project_name"), "clearml_task": task.get("name")}
         return replace(run, attributes={**run.attributes, **{key: str(one) for key, one in known.items() if one}})

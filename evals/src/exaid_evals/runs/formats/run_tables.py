@@ -19,7 +19,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.files.document import lists_of, read_document
 from exaid_evals.runs.files.summary import is_incidental, mappings_of
 from exaid_evals.runs.formats.csv_file import csv_rows
-from exaid_evals.runs.history_files import is_beside
+from exaid_evals.runs.history_files import parted
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
@@ -165,9 +165,7 @@ def _entry(rows: list[Row], column: str) -> Entry:
     left = {column, "", *settings, *(name for name, value in constant.items() if isinstance(value, str))} - {metric}
     if len(rows) == 1 and steps is None and metric is None:
         named = {name: one for name, one in rows[0].items() if name not in left and one is not None}
-        entry.metrics = {name: one for name, one in named.items() if not is_beside(name)}
-        beside = {name: one for name, one in named.items() if name not in entry.metrics}
-        entry.attributes = {"beside_metrics": beside} if beside else {}
+        entry.metrics, entry.attributes = parted(named)
         return entry
     entry.step = "epoch" if steps is not None and lowered[steps] == "epoch" and metric is None else "step"
     for at, row in enumerate(rows):

@@ -14,7 +14,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.wandb_log import DamagedError, fields_of
-from exaid_evals.runs.history import History, Point, Series
+from exaid_evals.runs.history import History, series_of
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
 from exaid_evals.runs.tool_files import head
@@ -51,7 +51,7 @@ class TensorBoardFormat(Format):
 
     def read(self, source: Source, name: str) -> Run:
         """Read a run: the last value of each scalar."""
-        return run_of(self.history(source, source.path.name), self.name, name, source, self.settings)
+        return run_of(self.history(source, source.path.name), self, name, source)
 
     def history(self, source: Source, name: str) -> History:
         """Read a run; of several event files, which restarts leave, all in order of their names.
@@ -61,7 +61,7 @@ class TensorBoardFormat(Format):
             MissingDependencyError: tensorboard is not installed.
         """
         folder = source.path
-        points: dict[str, list[Point]] = {}
+        points: list[tuple[float, dict[str, float]]] = []
         config: dict[str, Any] = {}
         warnings: list[str] = []
         events: list[tuple[float, str]] = []
@@ -71,11 +71,10 @@ class TensorBoardFormat(Format):
                 if first and number:
                     events.append((float(step), f"restart: {path.name} begins"))
                 first = False
-                points.setdefault(f"{before}{tag}{after}", []).append(Point(float(step), value))
+                points.append((float(step), {f"{before}{tag}{after}": value}))
         if not points:
             raise DataError("holds no scalar", where=str(folder), remedy="wait for its end, or leave it out")
-        series = {tag: Series(tag, tuple(points[tag])) for tag in sorted(points)}
-        metrics, system = split_system(series)
+        metrics, system = split_system(series_of(points))
         batches = batch_rows(folder, warnings)
         config = config or config_beside(folder / _EVENTS, warnings)
         return History(name, self.name, metrics, system, batches, config, tuple(events), tuple(warnings))

@@ -26,7 +26,7 @@ from exaid_evals.runs.files.wandb_log import (
     system_series,
 )
 from exaid_evals.runs.history import History
-from exaid_evals.runs.history_files import batch_rows, is_beside, leading_metric
+from exaid_evals.runs.history_files import batch_rows, leading_metric, parted
 from exaid_evals.runs.rows import Row, history_of
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
@@ -65,8 +65,7 @@ class WandbFormat(Format):
         log = _joined([_read(part) for part in _parts_of(source.path)])
         summary = {key: value for key, value in log.summary.items() if not key.startswith("_")}
         numbers, undefined = numbers_of(_without_media(_as_defined(summary)))
-        metrics = {key: value for key, value in numbers.items() if not is_beside(key)}
-        others = {key: value for key, value in numbers.items() if key not in metrics}
+        metrics, beside = parted(numbers)
         undefined = [key for key in undefined if key in metrics]
         warnings = [*log.warnings, *undefined_warning(undefined)]
         if not any(value is not None for value in metrics.values()):
@@ -85,7 +84,7 @@ class WandbFormat(Format):
             git_hash=log.run.get("commit"),
             attributes={
                 "steps": log.n_steps,
-                **({"beside_metrics": others} if others else {}),
+                **beside,
                 **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
             },
             default_primary=leading_metric(metrics, {}),
