@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from exaid_evals.api import frames
 from exaid_evals.artifacts.jsonl import written_records
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.object_store import fetched
@@ -29,9 +32,6 @@ from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import Trace, read_trace
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from exaid_evals.api.frames import Measures
     from exaid_evals.api.replays import Replay
 
 FRAMES = ("measures", "updates", "messages", "concepts", "decisions", "flushes", "comparisons")
@@ -76,7 +76,7 @@ class OpenCampaign:
         """The ids of the cases, those included that have no conversation."""
         return sorted(entry.case_id for entry in self.manifest.entries)
 
-    def measures(self, *variants: str) -> Measures:
+    def measures(self, *variants: str) -> frames.Measures:
         """Return the measures of every case: a row per case, variant and measure; `.wide()` has a column a measure.
 
         Args:
@@ -85,12 +85,10 @@ class OpenCampaign:
         Raises:
             DataError: there are no metrics of a variant, or they are damaged.
         """
-        from exaid_evals.api.frames import measures_frame
-
         read = self._measured(variants)
         signature = " ; ".join(dict.fromkeys(variant.signature for variant, _ in read))
         stub = any(variant.stub for variant, _ in read)
-        return measures_frame((case for _, cases in read for case in cases), signature=signature, stub=stub)
+        return frames.measures_frame((case for _, cases in read for case in cases), signature=signature, stub=stub)
 
     def estimates(self, *variants: str) -> pd.DataFrame:
         """Return each measure over cases: mean, sd, median, range, 95 % bootstrap interval, n and n undefined.
@@ -98,8 +96,6 @@ class OpenCampaign:
         Raises:
             DataError: as `measures`.
         """
-        import pandas as pd
-
         fields = ("mean", "sd", "median", "min", "max", "ci95_low", "ci95_high", "n", "n_undefined")
         rows = [
             {"variant_id": variant.variant_id, "measure": name, **{field: getattr(one, field) for field in fields}}
@@ -114,13 +110,11 @@ class OpenCampaign:
         Raises:
             DataError: there are none, or they are damaged.
         """
-        from exaid_evals.api.frames import comparisons_frame
-
         path = self._campaign.comparisons_file
         if not path.is_file():
             remedy = f"run `exaid-evals {self._campaign.call('compute-metrics').strip('`')}` with several variants"
             raise DataError("no comparisons here", where=str(path), remedy=remedy)
-        return comparisons_frame(read_comparisons(path))
+        return frames.comparisons_frame(read_comparisons(path))
 
     def updates(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what the middleware emitted: a row per update.
@@ -133,27 +127,19 @@ class OpenCampaign:
             DataError: a run is missing or damaged.
             ConfigError: a case is not in the campaign.
         """
-        from exaid_evals.api.frames import updates_frame
-
-        return updates_frame(self._logs(variants, cases))
+        return frames.updates_frame(self._logs(variants, cases))
 
     def decisions(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what the triggers decided: a row per decision. Arguments and errors are those of `updates`."""
-        from exaid_evals.api.frames import decisions_frame
-
-        return decisions_frame(self._logs(variants, cases))
+        return frames.decisions_frame(self._logs(variants, cases))
 
     def flushes(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
         """Return what left the gates: a row per chunk. Arguments and errors are those of `updates`."""
-        from exaid_evals.api.frames import flushes_frame
-
-        return flushes_frame(self._logs(variants, cases))
+        return frames.flushes_frame(self._logs(variants, cases))
 
     def messages(self, *, cases: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the conversations: a row per message, in order."""
-        from exaid_evals.api.frames import messages_frame
-
-        return messages_frame(trace for entry, trace in self.traces(cases) if not entry.failed)
+        return frames.messages_frame(trace for entry, trace in self.traces(cases) if not entry.failed)
 
     def concepts(self, *variants: str, cases: Sequence[str] | None = None) -> pd.DataFrame:
         """Return, for each case and variant, which concepts were said, stated, never stated, and made up.
@@ -163,8 +149,6 @@ class OpenCampaign:
         Raises:
             ConfigError: the extractor cannot be loaded.
         """
-        from exaid_evals.api.frames import concepts_frame
-
         wanted = self._wanted(variants)
         seen = []
         for entry, trace in self.traces(cases):
@@ -174,7 +158,7 @@ class OpenCampaign:
             seen += [(*names, one) for names, one in zip(ids, observed, strict=bool(observed))]
         known = {concept for *_, one in seen for concept in one.trace_concepts | one.output_concepts}
         naming = self.extractor if isinstance(self.extractor, AnnotatingExtractor) else None
-        return concepts_frame(seen, {concept: naming.name_of(concept) for concept in known} if naming else {})
+        return frames.concepts_frame(seen, {concept: naming.name_of(concept) for concept in known} if naming else {})
 
     def replay(self, variant: Any, *, cases: Sequence[str] | None = None, stub: bool | None = None) -> Replay:
         """Replay the traces through one variant, in memory.
@@ -199,11 +183,9 @@ class OpenCampaign:
         Raises:
             DataError: a record is damaged.
         """
-        from exaid_evals.api.frames import write_parquet
-
         compared = self._campaign.comparisons_file.is_file()
         names = [name for name in FRAMES if name != "comparisons" or compared]
-        return write_parquet({name: getattr(self, name)() for name in names}, Path(folder))
+        return frames.write_parquet({name: getattr(self, name)() for name in names}, Path(folder))
 
     @cached_property
     def metrics_config(self) -> MetricsConfig:
@@ -326,7 +308,6 @@ def evaluate(
         ConfigError: the variant is unknown, or the summarizer is none of these.
         CaseFailedError: the summarizer raised, or gave back what it should not; names the case.
     """
-    from exaid_evals.api.frames import comparisons_frame
     from exaid_evals.api.replays import own_variant, replay_campaign
     from exaid_evals.config.variant import load_variants
     from exaid_evals.metrics.comparison_stage import compared_measures
@@ -340,7 +321,7 @@ def evaluate(
     better = compared_measures(config)
     sides = [Side(better, one.cases()).of(one.variant.variant_id, "") for one in (mine, other)]
     found = compare([sides[0]], sides[1], better, config.bootstrap, stub=mine.stub or other.stub, signature="")
-    frame = comparisons_frame(found)
+    frame = frames.comparisons_frame(found)
     means = [one.measures().groupby("measure")["value"].mean() for one in (mine, other)]
     frame.insert(3, "mean", frame["measure"].map(means[0]))
     frame.insert(4, "mean_against", frame["measure"].map(means[1]))

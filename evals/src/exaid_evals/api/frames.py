@@ -152,10 +152,7 @@ def concepts_frame(seen: Iterable[tuple[str, str, Observation]], names: Mapping[
 
 def comparisons_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return a row per variant and measure: the paired difference, its interval, p values, effect and n."""
-    rows = [
-        {**asdict(one), "left_out": len(one.left_out)}
-        for one in comparisons
-    ]  # fmt: skip
+    rows = [{**asdict(one), "left_out": len(one.left_out)} for one in comparisons]
     columns = [name for name in Comparison.__dataclass_fields__ if name not in ("stub", "signature", "made_from")]
     frame = pd.DataFrame(rows, columns=columns)
     if comparisons:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import pandas as pd
 from pydantic import ValidationError
 
+from exaid_evals.api.frames import Measures, decisions_frame, flushes_frame, measures_frame, updates_frame
 from exaid_evals.artifacts.manifest import Manifest, TraceEntry
 from exaid_evals.artifacts.summary_fields import FIELDS, SEMANTIC_FIELDS, render
 from exaid_evals.clients.base import LLMClient
@@ -28,11 +30,6 @@ from exaid_evals.replay.eval_run import eval_run, run_case
 from exaid_evals.replay.run_log import RunLog
 from exaid_evals.replay.working import make_client
 from exaid_evals.traces.model import Trace
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from exaid_evals.api.frames import Measures
 
 STUB = "stub"
 
@@ -86,26 +83,18 @@ class Replay:
 
     def updates(self) -> pd.DataFrame:
         """Return a row per update."""
-        from exaid_evals.api.frames import updates_frame
-
         return updates_frame(self.logs)
 
     def decisions(self) -> pd.DataFrame:
         """Return a row per decision of the trigger."""
-        from exaid_evals.api.frames import decisions_frame
-
         return decisions_frame(self.logs)
 
     def flushes(self) -> pd.DataFrame:
         """Return a row per chunk that left the gate."""
-        from exaid_evals.api.frames import flushes_frame
-
         return flushes_frame(self.logs)
 
     def measures(self) -> Measures:
         """Return a row per case and measure."""
-        from exaid_evals.api.frames import measures_frame
-
         return measures_frame(self.cases(), signature="", stub=self.stub)
 
     def cases(self) -> list[CaseMetrics]:

@@ -6,17 +6,16 @@ import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from exaid_evals.api.frames import write_parquet
 from exaid_evals.artifacts.object_store import fetched
 from exaid_evals.errors import DataError
 from exaid_evals.export.reading import Reading
 from exaid_evals.export.reading import read_runs as read_folders
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.registry import formats, runs_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FRAMES = ("summaries", "per_class", "configs", "cases", "histories", "predictions")
 
@@ -65,16 +64,12 @@ class Runs:
 
     def summaries(self) -> pd.DataFrame:
         """Return a row per run: what identifies it, then a column per metric, NaN where it has none."""
-        import pandas as pd
-
         fields = ("name", "format", "group", "seed", "fold", "trial", "stub")
         rows = [{**{field: getattr(run, field) for field in fields}, **run.metrics} for run in self.runs]
         return pd.DataFrame(rows).set_index("name")
 
     def per_class(self) -> pd.DataFrame:
         """Return a row per run, class and metric, of formats that have metrics per class."""
-        import pandas as pd
-
         rows = [
             (run.name, name, metric, value)
             for run in self.runs
@@ -85,14 +80,10 @@ class Runs:
 
     def configs(self) -> pd.DataFrame:
         """Return a row per run and a column per setting."""
-        import pandas as pd
-
         return pd.DataFrame([dict(run.config) for run in self.runs], index=pd.Index([r.name for r in self.runs]))
 
     def cases(self) -> pd.DataFrame:
         """Return a row per run, variant, case and measure, of runs that hold cases."""
-        import pandas as pd
-
         rows = [
             (run.name, variant, case_id, measure, value)
             for run in self.runs
@@ -109,8 +100,6 @@ class Runs:
         Raises:
             DataError: a run of a format with histories is damaged.
         """
-        import pandas as pd
-
         rows = [
             (name, metric, point.step, point.value if isinstance(point.value, int | float) else None)
             for run in self.runs
@@ -132,8 +121,6 @@ class Runs:
         Raises:
             DataError: a file of predictions is damaged.
         """
-        import pandas as pd
-
         frames = [
             frame.assign(name=run.name, file=path.name)
             for run in self.runs
@@ -152,8 +139,6 @@ class Runs:
             DataError: a history or a file of predictions is damaged.
             MissingDependencyError: pyarrow is not installed.
         """
-        from exaid_evals.api.frames import write_parquet
-
         frames = {name: getattr(self, name)() for name in FRAMES}
         return write_parquet({name: frame for name, frame in frames.items() if frame.size}, Path(folder))
 
@@ -186,8 +171,6 @@ _OURS = ("name", "file", "item", "true", "predicted")
 
 def _table(path: Path) -> pd.DataFrame:
     """Return a table of predictions, each column once; one called as a column of ours is `…_in_file`."""
-    import pandas as pd
-
     from exaid_evals.runs.files.delimited import number, open_delimited
     from exaid_evals.runs.files.predictions import Layout
 
@@ -209,8 +192,6 @@ def _table(path: Path) -> pd.DataFrame:
 
 def _logged(path: Path) -> Iterator[pd.DataFrame]:
     """Yield the items of each log in a file; a file of no known format has none."""
-    import pandas as pd
-
     from exaid_evals.item_scores.registry import FORMATS
 
     forms = (FORMATS.build(name) for name in FORMATS.names())

@@ -14,6 +14,12 @@ def _called_now(name: object) -> object:
     return "conversation" if name == "talk" else name  # as it was once called
 
 
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("must ascend, each value once")
+    return values
+
+
 class ExtractorConfig(Config):
     """The concept extractor that measures, by name, and its own settings."""
 
@@ -85,12 +91,7 @@ class MetricsConfig(Config):
     primary_variant: str = Field(default="V3", pattern=VARIANT_ID_PATTERN)
     measures: tuple[Annotated[str, BeforeValidator(_called_now)], ...] = ()
 
-    @field_validator("budget_list", "tau_list")
-    @classmethod
-    def _ascending(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if list(values) != sorted(set(values)):
-            raise ValueError("must ascend, each value once")
-        return values
+    _ordered = field_validator("budget_list", "tau_list")(_ascending)
 
     @property
     def against(self) -> str:
@@ -106,12 +107,6 @@ class MetricsConfig(Config):
 
 Values = Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if list(values) != sorted(set(values)):
-        raise ValueError("must ascend, each value once")
-    return values
 
 
 class GridConfig(Config):

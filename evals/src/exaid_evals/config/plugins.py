@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError, 
 Part = TypeVar("Part")
 
 
-class Kind(Mapping[str, str]):
+class Kind(dict[str, str]):
     """A kind of part: the mapping holds those that ship, by name, and other packages add theirs by entry point."""
 
     def __init__(self, noun: str, group: str, built_in: Mapping[str, str], *, needs: Sequence[str] = ()) -> None:
@@ -31,26 +31,17 @@ class Kind(Mapping[str, str]):
             built_in: name → `module:attribute`, or `module` where the part is one.
             needs: attributes that a part must have; without any it must be callable.
         """
-        self.noun, self.group = noun, group
-        self._built_in, self._needs = dict(built_in), tuple(needs)
+        super().__init__(built_in)
+        self.noun, self.group, self._needs = noun, group, tuple(needs)
         self._given: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> str:
-        return self._built_in[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._built_in)
-
-    def __len__(self) -> int:
-        return len(self._built_in)
 
     def others(self) -> list[str]:
         """Return the names that other packages have registered, sorted."""
-        return sorted(set(self._targets()) - set(self._built_in))
+        return sorted(set(self._targets()) - set(self))
 
     def names(self) -> list[str]:
         """Return the names of all parts: those that ship in their order, then others."""
-        return [*self._built_in, *self.others()]
+        return [*self, *self.others()]
 
     def give(self, name: str, part: Any) -> None:
         """Let a name stand for an object of this process, such as a class that a notebook defines.
@@ -72,8 +63,8 @@ class Kind(Mapping[str, str]):
         """
         if name in self._given:
             return self._given[name]
-        if name in self._built_in:
-            return self._part(self._built_in[name])
+        if name in self:
+            return self._part(self[name])
         others = self._targets()
         if name in others or ":" in name:
             return self._part(others.get(name, name))
@@ -103,7 +94,7 @@ class Kind(Mapping[str, str]):
             The hash of the file of the part's module, not of what that imports; None for a part that ships (this
             package's source is hashed as a whole elsewhere), and for one without a source file.
         """
-        if name in self._built_in:
+        if name in self:
             return None
         import hashlib
         import importlib.util

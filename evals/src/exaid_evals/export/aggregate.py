@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from exaid_evals.artifacts.canonical import rounded
 from exaid_evals.runs.base import Run
 from exaid_evals.stats.descriptive import finite
 
 Z_95 = 1.96
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,14 @@ def _within(t: float, free: int) -> float:
         term *= square * (k - 1) / k
         total += term
     return (angle + math.sin(angle) * total) * 2 / math.pi if odd else math.sin(angle) * total
+
+
+def grouped(runs: Iterable[Run], key: Callable[[Run], Key]) -> dict[Key, list[Run]]:
+    """Return the runs by what a key makes of each, in order of appearance."""
+    groups: dict[Key, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
 
 
 def aggregate_all(runs: Sequence[Run]) -> dict[str, Aggregate]:

@@ -56,7 +56,14 @@ class Known(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def status_of(paths: Iterable[Path]) -> tuple[Status, ...]:
+def _known_of(entry: Mapping[str, Any]) -> Known:
+    """Return what an entry remembers of a run's files."""
+    status = tuple(None if one is None else tuple(one) for one in entry["status"])
+    listed = tuple((name, None if one is None else tuple(one)) for name, one in entry["listed"])
+    return Known(entry["reader"], status, entry["digest"], entry["settled"], listed, tuple(entry["names"]))
+
+
+def status_of(paths: Iterable[Path | str]) -> tuple[Status, ...]:
     """Return size, times and inode of each file; None for what is not there, or is not a file."""
     found: list[Status] = []
     for path in paths:
@@ -173,17 +180,7 @@ class Cache:
         """Return what is remembered of the runs in a folder: path and part of each → its files."""
         if not self._old:
             return {}
-        return {
-            key: Known(
-                entry["reader"],
-                tuple([None if one is None else tuple(one) for one in entry["status"]]),
-                entry["digest"],
-                entry["settled"],
-                tuple((name, None if one is None else tuple(one)) for name, one in entry["listed"]),
-                tuple(entry["names"]),
-            )
-            for key, (entry, _) in self._old.get(self._place.of(folder), {}).items()
-        }
+        return {key: _known_of(entry) for key, (entry, _) in self._old.get(self._place.of(folder), {}).items()}
 
     def unchanged(self, folder: Path) -> Mapping[str, Any] | None:
         """Remember the run that a folder is, and return what is remembered of it, where nothing of it has changed.
@@ -198,17 +195,11 @@ class Cache:
         [(key, (entry, line))] = found.items()
         if key != (place, "") or not entry["listed"] or not entry["settled"]:
             return None
-        top = str(folder)
-        if any(_status_of_folder(f"{top}{name}") != (one and tuple(one)) for name, one in entry["listed"]):
+        top, known = str(folder), _known_of(entry)
+        if any(_status_of_folder(f"{top}{name}") != one for name, one in known.listed):
             return None
-        status = [one for one in entry["status"] if one is not None]
-        for name, one in zip(entry["names"], status, strict=True):
-            try:
-                now = os.stat(f"{top}{name}")  # noqa: PTH116 - of many
-            except OSError:
-                return None
-            if [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino] != one:
-                return None
+        if status_of(f"{top}{name}" for name in known.names) != tuple(one for one in known.status if one is not None):
+            return None
         self._new.append((place, key, line))
         return entry
 

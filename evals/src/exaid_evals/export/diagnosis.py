@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from exaid_evals.artifacts.printable import some
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.aggregate import Aggregate, aggregate_all
+from exaid_evals.export.aggregate import Aggregate, aggregate_all, grouped
 from exaid_evals.export.grouping import (
     FOLD,
     LEADERBOARDS,
@@ -19,7 +20,7 @@ from exaid_evals.export.grouping import (
     held_together,
     searched_by,
 )
-from exaid_evals.runs.base import Run
+from exaid_evals.runs.base import Predictions, Run
 from exaid_evals.runs.metric_names import direction_of_name
 
 WIDE_STD = 0.1
@@ -121,7 +122,7 @@ def _incomplete(group: Group) -> list[str]:
     return lines
 
 
-def _pooled(groups: Mapping[object, Sequence[Run]]) -> list[str]:
+def _pooled(groups: Mapping[Any, Sequence[Run]]) -> list[str]:
     if len(groups) < 2:
         return []
     named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
@@ -141,7 +142,7 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
         if _all_alike([run.config.get(key) for run in configured]):
             continue
         held = {run.name: compared(run.config[key]) if key in run.config else "absent" for run in configured}
-        groups = _grouped(configured, lambda run, held=held: held[run.name])  # type: ignore[misc]
+        groups = grouped(configured, lambda run, held=held: held[run.name])  # type: ignore[misc]
         if len(groups) > 1:
             lines.append(
                 f"configuration drift: {key} is {_listed(groups)}: runs that should differ in {by} alone differ in "
@@ -175,7 +176,7 @@ def _is_share(name: str, aggregate: Aggregate) -> bool:
 def _same_seeds(runs: Sequence[Run]) -> list[str]:
     seeded = [run for run in runs if run.seed is not None]
     # A search has one seed for all settings, and a copy the settings of its original.
-    groups = _grouped(seeded, lambda run: (run.seed, run.fold, run.trial, compared(run.config)))
+    groups = grouped(seeded, lambda run: (run.seed, run.fold, run.trial, compared(run.config)))
     return [
         f"duplicate seed {members[0].seed}: {_names(members)}: not independent runs; look whether one is a copy"
         for members in groups.values()
@@ -183,15 +184,23 @@ def _same_seeds(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def _alike(runs: Sequence[Run], key: Callable[[Run, Predictions], object], told: str) -> list[str]:
+    """Return a line for each set of runs whose predictions are alike, `told` with their number and names."""
+    groups = grouped(
+        [run for run in runs if run.predictions], lambda run: run.predictions and key(run, run.predictions)
+    )
+    return [told.format(len(members), _names(members)) for members in groups.values() if len(members) > 1]
+
+
 def _same_predictions(runs: Sequence[Run]) -> list[str]:
-    having = [run for run in runs if run.predictions is not None]
-    groups = _grouped(having, lambda run: run.predictions and (run.predictions.items, run.predictions.digest))
-    return [
-        f"the same predictions under {len(members)} names: {_names(members)}: look whether a folder was copied, or "
-        "a checkpoint evaluated twice"
-        for members in groups.values()
-        if len(members) > 1
-    ]
+    told = "the same predictions under {} names: {}: look whether a folder was copied, or a checkpoint evaluated twice"
+    return _alike(runs, lambda _, made: (made.items, made.digest), told)
+
+
+def _same_items(runs: Sequence[Run]) -> list[str]:
+    """Folds are validated on items of their own."""
+    told = "the same validation set in {} folds: {}: look how the folds were split"
+    return _alike(runs, lambda run, made: (run.group, made.items), told)
 
 
 def _other_items(runs: Sequence[Run]) -> list[str]:
@@ -203,7 +212,7 @@ def _other_items(runs: Sequence[Run]) -> list[str]:
         if len(kinds) == 1
         else (lambda run: run.predictions and run.predictions.n)
     )
-    groups = _grouped(having, key)
+    groups = grouped(having, key)
     if len(groups) < 2:
         return []
     sets = "; ".join(
@@ -216,20 +225,9 @@ def _other_items(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _same_items(runs: Sequence[Run]) -> list[str]:
-    """Folds are validated on items of their own."""
-    having = [run for run in runs if run.predictions is not None]
-    groups = _grouped(having, lambda run: (run.group, run.predictions and run.predictions.items))
-    return [
-        f"the same validation set in {len(members)} folds: {_names(members)}: look how the folds were split"
-        for members in groups.values()
-        if len(members) > 1
-    ]
-
-
 def _git(runs: Sequence[Run]) -> list[str]:
     lines = []
-    hashed = _grouped([run for run in runs if run.git_hash], lambda run: run.git_hash)
+    hashed = grouped([run for run in runs if run.git_hash], lambda run: run.git_hash)
     if len(hashed) > 1:
         lines.append(f"git hashes differ: {_listed(hashed, shorten=12)}: look at what changed in the code between them")
     dirty = [run for run in runs if run.git_dirty]
@@ -274,14 +272,7 @@ def _comparable(signature: str) -> str:
     return "|".join(part for part in of_others if not part.startswith("cfg:"))
 
 
-def _grouped(runs: Iterable[Run], key: Callable[[Run], object]) -> dict[object, list[Run]]:
-    groups: dict[object, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(key(run), []).append(run)
-    return groups
-
-
-def _listed(groups: Mapping[object, Sequence[Run]], *, shorten: int = 60) -> str:
+def _listed(groups: Mapping[Any, Sequence[Run]], *, shorten: int = 60) -> str:
     shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in groups.items()]
     return some(shown, _VALUES_AT_MOST, " and {} more values")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.errors import ConfigError
-from exaid_evals.export.aggregate import Aggregate, aggregate_all
+from exaid_evals.export.aggregate import Aggregate, aggregate_all, grouped
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.run_names import position_of, run_names
@@ -97,10 +97,7 @@ def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) 
         kind: `fold` or `trial`.
         failures: what cannot be read; a group of which nothing can be read is none.
     """
-    held: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        if getattr(run, kind) is not None:
-            held.setdefault(holder_of(run), []).append(run)
+    held = grouped([run for run in runs if getattr(run, kind) is not None], holder_of)
     failed: dict[tuple[str, str], list[FailedMember]] = {}
     for failure in failures:
         position = position_of(failure.path)
@@ -123,12 +120,9 @@ def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) 
     return sorted(groups, key=lambda group: group.name)
 
 
-def held_together(runs: Iterable[Run]) -> dict[object, list[Run]]:
+def held_together(runs: Iterable[Run]) -> dict[tuple[str, str] | None, list[Run]]:
     """Return the runs of each cross-validation or search; those of none belong together."""
-    groups: dict[object, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(holder_of(run) if run.group else None, []).append(run)
-    return groups
+    return grouped(runs, lambda run: holder_of(run) if run.group else None)
 
 
 def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
@@ -145,10 +139,11 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
     """
     if by in (NONE, TRIAL) or all(run.format in LEADERBOARDS for run in runs):
         return [("", list(runs))]
-    groups: dict[tuple[object, ...], list[Run]] = {}
-    for run in runs:
-        parts = (_said(run, by),) if by not in BY else _identity(run)
-        groups.setdefault((holder_of(run) if run.group else None, *parts), []).append(run)
+
+    def parted(run: Run) -> tuple[object, ...]:
+        return holder_of(run) if run.group else None, *((_said(run, by),) if by not in BY else _identity(run))
+
+    groups = grouped(runs, parted)
     if by == SEED:
         groups = {
             (*key, *of): members for key, all_of in groups.items() for of, members in _by_settings(all_of).items()
@@ -186,11 +181,12 @@ def _by_settings(runs: Sequence[Run]) -> dict[tuple[str, ...], list[Run]]:
             parting.append(key)
     if not parting:
         return {(): list(runs)}
-    groups: dict[tuple[str, ...], list[Run]] = {}
-    for run in runs:
-        shown = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in parting]
-        groups.setdefault((", ".join(shown[:_SETTINGS_NAMED]), *shown[_SETTINGS_NAMED:]), []).append(run)
-    return groups
+
+    def shown(run: Run) -> tuple[str, ...]:
+        each = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in parting]
+        return ", ".join(each[:_SETTINGS_NAMED]), *each[_SETTINGS_NAMED:]
+
+    return grouped(runs, shown)
 
 
 def searched_by(runs: Sequence[Run]) -> set[str]:

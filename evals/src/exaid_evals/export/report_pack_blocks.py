@@ -124,37 +124,30 @@ def rewritten(
     parts: list[bytes] = []
     done = 0
     for block in blocks:
-        where = f"{path}:{block.line}"
         try:
-            text = content(block.name)
+            made = _made(block, content(block.name), encoding)
         except ConfigError as error:
-            problems.append(ConfigError(error.what, where=where, remedy=error.remedy))
+            problems.append(ConfigError(error.what, where=f"{path}:{block.line}", remedy=error.remedy))
             continue
-        lines = text.removesuffix("\n").split("\n") if text else []
-        if any(_MARKER.match(line.encode("utf-8", "replace")) for line in lines):
-            problems.append(
-                ConfigError(
-                    f"what belongs into {block.name} has a marker of its own",
-                    where=where,
-                    remedy="write or copy it again",
-                )
-            )
-            continue
-        try:
-            made = [line.encode(encoding) for line in lines]
-        except UnicodeEncodeError as error:
-            sign = error.object[error.start]
-            problems.append(
-                ConfigError(
-                    f"{encoding} has no {sign!r}, which stands in {block.name}",
-                    where=where,
-                    remedy="save the article as UTF-8, or declare its encoding with inputenc",
-                )
-            )
-            continue
-        parts += [data[done : block.start], b"".join(line + block.newline for line in made)]
+        parts += [data[done : block.start], made]
         done = block.stop
     return b"".join([*parts, data[done:]]), problems
+
+
+def _made(block: Block, text: str, encoding: str) -> bytes:
+    """Return what belongs into a block.
+
+    Raises:
+        ConfigError: it would end the block, or the encoding lacks a sign of it.
+    """
+    lines = text.removesuffix("\n").split("\n") if text else []
+    if any(_MARKER.match(line.encode("utf-8", "replace")) for line in lines):
+        raise ConfigError(f"what belongs into {block.name} has a marker of its own", remedy="write or copy it again")
+    try:
+        return b"".join(line.encode(encoding) + block.newline for line in lines)
+    except UnicodeEncodeError as error:
+        what = f"{encoding} has no {error.object[error.start]!r}, which stands in {block.name}"
+        raise ConfigError(what, remedy="save the article as UTF-8, or declare its encoding with inputenc") from None
 
 
 def _guessed(data: bytes) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import ExaidError
+from exaid_evals.export.aggregate import grouped
 from exaid_evals.runs.base import Run, Settings, Source
 from exaid_evals.runs.files.standard_names import STANDARD
 from exaid_evals.runs.metric_names import words_of
@@ -26,10 +26,7 @@ def unread_columns(runs: Sequence[Run], sources: Mapping[str, Source], settings:
     Of each format the first run's files are looked at.
     """
     found = []
-    by_format: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        by_format[run.format].append(run)
-    for name, members in by_format.items():
+    for name, members in grouped(runs, lambda run: run.format).items():
         some = {metric for run in members for metric, value in run.metrics.items() if value is not None}
         # What predictions would make of the standard metrics is not read from anywhere.
         made = STANDARD if any(run.predictions is not None for run in members) else ()

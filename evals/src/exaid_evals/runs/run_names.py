@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.runs.base import Source
+
+Found = TypeVar("Found")
 
 
 def run_names(sources: Sequence[Source]) -> list[str]:
@@ -32,6 +34,16 @@ def run_names(sources: Sequence[Source]) -> list[str]:
     names = iter(others)
     found = [own[at] if at in own else next(names) for at in range(len(sources))]
     return found if len(set(found)) == len(found) else _by_paths(sources)
+
+
+def distinct(found: Sequence[tuple[str, str, Found]]) -> dict[str, Found]:
+    """Return each thing by its label, with its id behind where a label is a duplicate.
+
+    >>> distinct([("a", "1", 10), ("b", "2", 20), ("a", "3", 30)])
+    {'a-1': 10, 'b': 20, 'a-3': 30}
+    """
+    counts = Counter(label for label, *_ in found)
+    return {label if counts[label] == 1 else f"{label}-{id_}": one for label, id_, one in found}
 
 
 def _by_paths(sources: Sequence[Source]) -> list[str]:

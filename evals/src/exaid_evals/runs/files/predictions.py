@@ -59,33 +59,25 @@ class Counted:
             scikit_learn: have scikit-learn compute it while the scores are in memory; above that, and without it,
                 the same area comes from ranks.
         """
-        if self._scores is None or self._codes is None or self._predicted is None:
+        scores, codes, predicted = self._scores, self._codes, self._predicted
+        if scores is None or codes is None or predicted is None:
             return None
-        if self._scores.n_undefined:
-            self.warnings.append(f"{self._scores.n_undefined} scores are undefined, so that auc_ovr is not computed")
+        if scores.n_undefined:
+            self.warnings.append(f"{scores.n_undefined} scores are undefined, so that auc_ovr is not computed")
             return None
-        columns = self._scores.columns_of(self.classes, self._predicted, self.warnings)
-        if not columns:
-            return None
-        areas = self._areas(columns, scikit_learn=scikit_learn)
-        for (name, _), area in zip(columns, areas, strict=True):
+        areas: list[float] = []
+        for name, column in scores.columns_of(self.classes, predicted, self.warnings):
+            of_class, positive = scores.column(column), codes == self.classes.index(name)
+            area = (
+                classification.area_by_scikit_learn(positive, of_class)
+                if scikit_learn and not scores.spooled
+                else classification.area_under_roc(of_class[positive], of_class[~positive])
+            )
             if area is None:
                 self.warnings.append(f"class {name} is that of none or all of the items, so that auc_ovr is undefined")
                 return None
-        return sum(area for area in areas if area is not None) / len(areas)
-
-    def _areas(self, columns: list[tuple[str, int]], *, scikit_learn: bool) -> list[float | None]:
-        """Return the area of each class, given with the index of its scores."""
-        assert self._scores is not None  # noqa: S101 - `area_ovr` looked
-        assert self._codes is not None  # noqa: S101
-        areas: list[float | None] = []
-        for name, column in columns:
-            scores, positive = self._scores.column(column), self._codes == self.classes.index(name)
-            if scikit_learn and not self._scores.spooled:
-                areas.append(classification.area_by_scikit_learn(positive, scores))
-            else:
-                areas.append(classification.area_under_roc(scores[positive], scores[~positive]))
-        return areas
+            areas.append(area)
+        return sum(areas) / len(areas) if areas else None
 
     def close(self) -> None:
         """Let go of the scores."""

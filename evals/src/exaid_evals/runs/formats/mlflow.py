@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warni
 from exaid_evals.runs.history import History, series_of
 from exaid_evals.runs.history_files import batch_rows, leading_metric, parted, value_of
 from exaid_evals.runs.rows import split_system
+from exaid_evals.runs.run_names import distinct
 
 _DATABASES = ("mlflow.db", "mlruns.db")
 
@@ -154,12 +154,12 @@ class MlflowFormat(Format):
                 if place.is_file()
                 else [(*mlflow_store.label_of(run), run.name, run) for run in mlflow_store.runs_below(place)]
             )
-            plain = [printable(f"{experiment}/{name or run_id}".strip("/")) for experiment, name, run_id, _ in found]
-            counts = Counter(plain)
-            self._stores[place] = {
-                label if counts[label] == 1 else f"{label}-{run_id[:8]}": run
-                for label, (_, _, run_id, run) in zip(plain, found, strict=True)
-            }
+            self._stores[place] = distinct(
+                [
+                    (printable(f"{experiment}/{name or run_id}".strip("/")), run_id[:8], run)
+                    for experiment, name, run_id, run in found
+                ]
+            )
         return self._stores[place]
 
 

@@ -28,6 +28,7 @@ from exaid_evals.runs.files.wandb_log import (
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import batch_rows, leading_metric, parted
 from exaid_evals.runs.rows import Row, history_of
+from exaid_evals.runs.run_names import distinct
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>.+)")
 _LOG = re.compile(r"run-.+\.wandb")
@@ -94,7 +95,7 @@ class WandbFormat(Format):
         """Return the runs that have a log by their display names, or with their ids where a name is a duplicate."""
         if not place.is_dir() or not self.claims(place):
             return {}
-        found: dict[str, list[tuple[str, Source]]] = {}
+        found: list[tuple[str, str, Source]] = []
         for source in self.sources(place):
             path = _log_in(source.path)
             if path is not None:
@@ -103,12 +104,8 @@ class WandbFormat(Format):
                     name = read_log(path).run.get("display_name") or run_id
                 except DataError:
                     name = run_id  # reading the run tells what is wrong
-                found.setdefault(name, []).append((run_id, source))
-        return {
-            name if len(runs) == 1 else f"{name}-{run_id}": source
-            for name, runs in found.items()
-            for run_id, source in runs
-        }
+                found.append((name, run_id, source))
+        return distinct(found)
 
     def history(self, source: Source, name: str) -> History:
         """Read a log: history, system metrics, configuration."""
