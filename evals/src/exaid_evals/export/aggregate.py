@@ -89,18 +89,18 @@ def aggregate(values: Sequence[float | None]) -> Aggregate:
     squares = finite(lambda: math.fsum([away * away for away in [value - mean for value in defined]]))
     std = math.sqrt(squares / n) if squares is not None else None
     sample = math.sqrt(squares / (n - 1)) if squares is not None and n > 1 else None
-    half = Z_95 * sample / math.sqrt(n) if sample is not None else None
-    half_t = t_95(n) * sample / math.sqrt(n) if sample is not None else None
+    around: dict[str, float] = {}
+    if sample is not None:
+        for name, factor in (("ci95", Z_95), ("ci95_t", t_95(n))):
+            half = factor * sample / math.sqrt(n)
+            around |= {f"{name}_low": mean - half, f"{name}_high": mean + half}
     return Aggregate(
         mean=mean,
         std=std,
         std_sample=sample,
         min=min(defined),
         max=max(defined),
-        ci95_low=mean - half if half is not None else None,
-        ci95_high=mean + half if half is not None else None,
-        ci95_t_low=mean - half_t if half_t is not None else None,
-        ci95_t_high=mean + half_t if half_t is not None else None,
+        **around,
         cv=std / abs(mean) if mean and std is not None else None,
         n=n,
         n_missing=n_missing,

@@ -137,14 +137,10 @@ def _entry(rows: list[Row], column: str) -> Entry:
     settings = {
         name: value
         for name, value in constant.items()
-        if lowered[name] in _SETTINGS or isinstance(value, str) or role_of_column(name) == "schedule"
-    }
-    settings = {
-        name: value
-        for name, value in settings.items()
         if value is not None
+        and (lowered[name] in _SETTINGS or isinstance(value, str) or role_of_column(name) == "schedule")
         and lowered[name] not in _NO_SETTINGS
-        and not (is_incidental(name) and name not in _SETTINGS)
+        and (name in _SETTINGS or not is_incidental(name))
     }
     metric = next((name for name, low in lowered.items() if low in ("metric", "metric_name")), None)
     value = next((name for name, low in lowered.items() if low in ("value", "metric_value", "score")), None)
