@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from string import Formatter
 from typing import TypeVar
 
@@ -81,7 +82,7 @@ class Mention:
 
     def moved(self, by: int) -> Mention:
         """Return the mention in a text that has more before it."""
-        return replace(self, start=self.start + by)
+        return Mention(self.kind, self.surface, self.source, self.start + by) if by else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Statement:
 
     def between(self, before: str, after: str = "") -> Statement:
         """Return the statement with text around it."""
-        return Statement(f"{before}{self.text}{after}", tuple(mention.moved(len(before)) for mention in self.mentions))
+        return Statement(f"{before}{self.text}{after}", tuple([one.moved(len(before)) for one in self.mentions]))
 
     def capitalised(self) -> Statement:
         """Return the statement with a capital at its head."""
@@ -118,6 +119,12 @@ class Statement:
         return Statement(head + self.text[1:], tuple(changed))
 
 
+@lru_cache(maxsize=1024)
+def _parsed(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Return the literals of a template, each with the slot behind it."""
+    return tuple((literal, slot) for literal, slot, _, _ in Formatter().parse(template))
+
+
 def filled(template: str, parts: Mapping[str, Statement]) -> Statement:
     """Fill a template's slots.
 
@@ -127,7 +134,7 @@ def filled(template: str, parts: Mapping[str, Statement]) -> Statement:
     """
     text = ""
     mentions: list[Mention] = []
-    for literal, slot, _, _ in Formatter().parse(template):
+    for literal, slot in _parsed(template):
         text += literal
         if slot is not None:
             part = parts[slot]
