@@ -30,14 +30,13 @@ def split_sentences(text: str) -> list[str]:
     >>> split_sentences('1. **Fever** of 39.5 °C. No rash!\n- {"Tests": "MRI"},')
     ['Fever of 39.5 °C.', 'No rash!', 'Tests": "MRI']
     """
-    found = []
-    for line in text.replace("**", "").splitlines():
-        start = _NUMBERING.sub("", line.lstrip(_MARKUP))
-        for part in _END.split(start):
-            sentence = part.strip(_MARKUP)
-            if sentence:
-                found.append(sentence)
-    return found
+    return [sentence for line in text.replace("**", "").splitlines() for sentence in _of_line(line)]
+
+
+@lru_cache(maxsize=2000)  # the variants of a case read the same lines
+def _of_line(line: str) -> tuple[str, ...]:
+    parts = (part.strip(_MARKUP) for part in _END.split(_NUMBERING.sub("", line.lstrip(_MARKUP))))
+    return tuple([part for part in parts if part])
 
 
 def shorten(sentence: str, limit: int) -> str:
@@ -182,17 +181,24 @@ def _field_of(sentence: str) -> str:
 def _choose(candidates: Sequence[_Candidate], known: frozenset[str], limit: int) -> list[_Candidate]:
     chosen: list[_Candidate] = []
     room = dict.fromkeys(_FIELDS, limit)
-    left = [item for item in candidates if item.concepts - known]
-    while left:
-        best = max(left, key=lambda item: (len(item.concepts - known) / ctu(item.text), -item.order))
-        left.remove(best)
-        field = best.field
-        if len(best.text) <= room[field]:
+    waiting = candidates
+    left: list[tuple[float, int, _Candidate]] = []
+    while True:
+        if waiting:  # what is new in them, and in those left, has to be counted
+            left = [
+                (new / ctu(item.text), -item.order, item) for item in waiting if (new := len(item.concepts - known))
+            ]
+        if not left:
+            return chosen
+        found = max(left)
+        left.remove(found)
+        best = found[-1]
+        waiting = ()
+        if len(best.text) <= room[best.field]:
             chosen.append(best)
-            room[field] -= len(best.text) + 1
+            room[best.field] -= len(best.text) + 1
             known |= best.concepts
-        left = [item for item in left if item.concepts - known]
-    return chosen
+            waiting = [item for *_, item in left]
 
 
 def _contributions(turns: Sequence[tuple[str, list[str]]], limit: int) -> str:

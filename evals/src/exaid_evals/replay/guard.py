@@ -64,10 +64,12 @@ class GuardedExtractor:
             if len(found) != len(texts):
                 raise TypeError(f"`mentions` returns {len(found)} tuples for {len(texts)} texts")
             for text, mentions in zip(texts, found, strict=True):
+                length = len(text)
                 for mention in mentions:
-                    _require(mention, Mention, "`mentions` gives")
-                    _require(mention.concept_id, str, "Mention.concept_id is")
-                    if not 0 <= mention.start <= mention.end <= len(text):
+                    if type(mention) is not Mention or type(mention.concept_id) is not str:
+                        _require(mention, Mention, "`mentions` gives")
+                        _require(mention.concept_id, str, "Mention.concept_id is")
+                    if not 0 <= mention.start <= mention.end <= length:
                         raise ValueError(f"{mention} does not lie in its text of {len(text)} characters")
             return found
         raise AssertionError  # the block above returns or raises
