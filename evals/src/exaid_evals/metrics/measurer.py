@@ -182,6 +182,8 @@ class CaseMeasurer:
 
     def _with_notes(self, trace: Trace, logs: Sequence[RunLog], observed: Sequence[Observation]) -> list[Observation]:
         """Return observations with what is measured against references and statements; as they are without either."""
+        if not self._noted.wanted:
+            return list(observed)
         reference = self._references.get(trace.case_id)
         speeds = [float(log.meta["config"]["stream"]["chars_per_second"]) for log in logs]
         return [

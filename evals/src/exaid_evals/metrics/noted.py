@@ -54,9 +54,10 @@ class NoteMeasures:
     """
 
     def __init__(self, config: MetricsConfig, extractor: Extractor, stop_entities: frozenset[str]) -> None:
-        self._wanted = {REFERENCE, STATEMENTS, MEANING}.intersection(config.measures)
-        self._compare = Comparison(extractor, stop_entities) if self._wanted else None
-        self._meaning = _meaning() if MEANING in self._wanted else None
+        self.wanted = {REFERENCE, STATEMENTS, MEANING}.intersection(config.measures)
+        """Which of them are asked for."""
+        self._compare = Comparison(extractor, stop_entities) if self.wanted else None
+        self._meaning = _meaning() if MEANING in self.wanted else None
 
     def __call__(
         self, trace: Trace, arrivals: Sequence[MessageArrival], seen: Observation, reference: str | None
@@ -72,11 +73,11 @@ class NoteMeasures:
         found: dict[str, float | None] = {}
         if self._compare is None:
             return found
-        if REFERENCE in self._wanted and reference is not None:
+        if REFERENCE in self.wanted and reference is not None:
             told = "\n".join(update.text for update in seen.faithful_updates)
             measures = self._compare.measures(told, reference)
             found |= {f"{REFERENCE}_{name}": value for name, value in measures.items()}
-        if self._wanted & {STATEMENTS, MEANING}:
+        if self.wanted & {STATEMENTS, MEANING}:
             shares = self._statements(self._compare, trace, arrivals, seen)
             found |= {f"{STATEMENTS}_{name}": value for name, value in shares.items()}
         return found

@@ -34,10 +34,7 @@ def observe_case(trace: Trace, logs: Sequence[RunLog], extractor: Extractor) -> 
         speed = chars_per_second(log)
         if speed not in heard:
             heard[speed] = _Heard(trace, speed, found)
-    observed = [_observe(trace, log, heard[chars_per_second(log)], found) for log in logs]
-    if labels is None or copied is None:
-        return observed
-    return [_labelled(seen, trace, log, labels, copied) for seen, log in zip(observed, logs, strict=True)]
+    return [_observe(trace, log, heard[chars_per_second(log)], found, labels, copied) for log in logs]
 
 
 def _labels(trace: Trace, found: CachedExtractor) -> LabelledConversation | None:
@@ -51,19 +48,6 @@ def _labels(trace: Trace, found: CachedExtractor) -> LabelledConversation | None
             for message, in_message in zip(trace.messages, mentions, strict=True)
         ]
     )
-
-
-def _labelled(
-    seen: Observation, trace: Trace, log: RunLog, labels: LabelledConversation, copied: CopiedText
-) -> Observation:
-    """Return an observation with gold labels."""
-    updates = []
-    for update, summary in zip(seen.updates, _in_order(log), strict=True):
-        window = window_spans(trace, [log.flushes[index] for index in summary.flush_indices])
-        gold = copied.mentions(summary.semantics_text, window) if summary.schema_ok else ()
-        prefix = summary.rendered_text.startswith(summary.semantics_text)
-        updates.append(replace(update, gold=gold, prefix=prefix))
-    return replace(seen, updates=tuple(updates), labels=labels)
 
 
 def _in_order(log: RunLog) -> list[Summary]:
@@ -107,16 +91,24 @@ class _Heard:
         return sum(-(-arrival.chars_at(t_ms) // CHARS_PER_CTU) for arrival in self._arrivals)
 
 
-def _observe(trace: Trace, log: RunLog, heard: _Heard, found: CachedExtractor) -> Observation:
+def _observe(
+    trace: Trace,
+    log: RunLog,
+    heard: _Heard,
+    found: CachedExtractor,
+    labels: LabelledConversation | None,
+    copied: CopiedText | None,
+) -> Observation:
     return Observation(
         trace_ctu=trace.text_units_ctu,
         trace_messages=len(trace.messages),
         stated_ms=heard.stated_ms,
-        updates=tuple(_update(trace, log, summary, heard, found) for summary in _in_order(log)),
+        updates=tuple([_update(trace, log, summary, heard, found, copied) for summary in _in_order(log)]),
         decisions=tuple(Decision(decision.latency_ms, decision.llm_usage) for decision in log.decisions),
         flushes=tuple(Flush(flush.t_ms, flush.ctu, flush.words, flush.reason) for flush in log.flushes),
         end_ms=heard.end_ms,
         step=heard.step,
+        labels=labels,
     )
 
 
@@ -131,10 +123,16 @@ def placed(summary: Summary, mentions: Sequence[Mention]) -> tuple[Mention, ...]
     return tuple(replace(one, start=length, end=length) for one in mentions)
 
 
-def _update(trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: CachedExtractor) -> Update:
+def _update(
+    trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: CachedExtractor, copied: CopiedText | None
+) -> Update:
     text, windows = "", list[str]()
+    gold: tuple[Mention, ...] | None = None if copied is None else ()
     if summary.schema_ok:
         text, windows = summary.semantics_text, window_of(trace, log, summary)
+        if copied is not None:
+            window = window_spans(trace, [log.flushes[index] for index in summary.flush_indices])
+            gold = copied.mentions(text, window)
     mentions: tuple[Mention, ...] = found.mentions([text])[0] if text else ()
     flushed_ms = max(log.flushes[index].t_ms for index in summary.flush_indices)
     return Update(
@@ -151,4 +149,6 @@ def _update(trace: Trace, log: RunLog, summary: Summary, heard: _Heard, found: C
         flushed_ms=flushed_ms,
         said_ctu=heard.ctu_at(summary.t_ms),
         flushed_said_ctu=heard.ctu_at(flushed_ms),
+        gold=gold,
+        prefix=summary.rendered_text.startswith(summary.semantics_text),
     )

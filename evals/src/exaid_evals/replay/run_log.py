@@ -200,8 +200,8 @@ def _require_consistent(log: RunLog, records: Sequence[Mapping[str, Any]], path:
     expected = dict.fromkeys(_INDEX, 0)
     for number, record in enumerate(records[1:], start=2):
         # JSON has one kind of number, and a schema takes 1.0 for an integer; an index of a list must not be one.
-        broken = [name for name, value in record.items() if isinstance(value, float)]
-        if broken:
+        if float in map(type, record.values()):
+            broken = [name for name, value in record.items() if isinstance(value, float)]
             _refuse(f"{broken[0]}: {record[broken[0]]} is not a whole number", path, number)
         field = _INDEX[record["record_type"]]
         if record[field] != expected[record["record_type"]]:
