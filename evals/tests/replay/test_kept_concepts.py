@@ -36,9 +36,7 @@ class _Counting(WordExtractor):
 @pytest.fixture(autouse=True)
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a folder of caches of its own."""
-    monkeypatch.setenv("EXAID_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cache, "folders", lambda: [tmp_path / "cache"])
     return tmp_path / "cache" / "concepts"
 
 
@@ -132,7 +130,6 @@ def test_the_oldest_texts_of_a_conversation_are_dropped(monkeypatch: pytest.Monk
 def test_caches_that_cannot_be_written_are_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is kept then."""
     (tmp_path / "file").touch()
-    monkeypatch.setenv("EXAID_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "file"))
+    monkeypatch.setattr(cache, "folders", lambda: [tmp_path / "file" / "cache"])
     assert _found()[1] == _found()[1] == TEXTS
     forget_old_concepts()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from exaid_evals.artifacts import cache
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
 from exaid_evals.report.figures import canvas, coverage_vs_budget
 from exaid_evals.report.figures.canvas import STUB_MARK
@@ -103,7 +104,7 @@ def test_typefaces_that_are_kept_leave_the_bytes_as_they_are(tmp_path: Path, mon
     from matplotlib.backends import _backend_pdf_ps as backend
 
     make = backend.get_glyphs_subset
-    monkeypatch.setenv("EXAID_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "folders", lambda: [tmp_path])
     first = pdf("redundancy_by_tau")
     kept = list(tmp_path.glob("typeface-*.json"))
     assert kept
