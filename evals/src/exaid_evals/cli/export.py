@@ -256,13 +256,16 @@ def _read(
 
     jobs = request.jobs or os.cpu_count() or 1
     cache = Cache(out, settings, FORMATS.names(), remember=not (request.force or request.dry_run))
-    if len(folders) < _LONG:
-        return read_runs(
-            folders, names, settings=settings, jobs=jobs, cluster=request.cluster, cache=cache
-        ), cache.write
-    with Progress("read", len(folders)) as progress:
+    shown_progress = Progress("read", len(folders)) if len(folders) >= _LONG else contextlib.nullcontext()
+    with shown_progress as progress:
         reading = read_runs(
-            folders, names, settings=settings, jobs=jobs, cluster=request.cluster, cache=cache, advance=progress.advance
+            folders,
+            names,
+            settings=settings,
+            jobs=jobs,
+            cluster=request.cluster,
+            cache=cache,
+            advance=progress.advance if progress else lambda: None,
         )
     return reading, cache.write
 

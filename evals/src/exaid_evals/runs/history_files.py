@@ -9,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from exaid_evals.config.base import leaves
 from exaid_evals.errors import DataError
@@ -18,6 +18,7 @@ from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.standard_names import is_no_metric
 from exaid_evals.runs.files.summary import is_incidental, plain, seed_in, undefined_warning
 from exaid_evals.runs.files.training_history import divergence_of, training_of
+from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import BatchRow, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column
 from exaid_evals.runs.rows import Row, Table, batch_of, history_of, simple
@@ -39,9 +40,11 @@ class HistoryFile(Format):
 
     Attributes:
         suffixes: of such files, in lower case.
+        line_follower: reads such a file while it grows, a line at a time; None where it has no lines.
     """
 
     suffixes: tuple[str, ...]
+    line_follower: ClassVar[type[FollowedRows] | None] = None
     has_history = True
     generic = True
 
@@ -74,6 +77,14 @@ class HistoryFile(Format):
         batches = batch_rows(path.parent, warnings) if path.name != BATCHES else ()
         config = config_beside(path, warnings)
         return history_of(name, self.name, table, config=config, warnings=warnings, batches=batches)
+
+    def may_become(self, place: Path) -> bool:
+        """Tell by the suffix, of files that grow by lines."""
+        return self.line_follower is not None and place.suffix.lower() in self.suffixes
+
+    def follow(self, source: Source) -> FollowedRows | None:
+        """Read lines as they come."""
+        return self.line_follower(source.path) if self.line_follower else None
 
     def table(self, path: Path, warnings: list[str]) -> Table:
         """Return the columns of a file; a format that has them without making rows first gives those."""

@@ -109,7 +109,7 @@ def each_row(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _seconds(stats: memoryview) -> float | None:
     """Return when a record of system metrics was made; None where it does not say."""
-    stamp = next((part for one, part in fields_of(stats) if one == 2 and isinstance(part, memoryview)), None)
+    stamp = next(messages_of(stats, 2), None)
     if stamp is None:
         return None
     parts = {one: part for one, part in fields_of(stamp) if isinstance(part, int)}
@@ -186,12 +186,8 @@ def _take_run(log: WandbLog, run: memoryview) -> None:
             _update(log.config, value, item=1, removed=2)
         elif number == 5:
             _update(log.summary, value, item=1, removed=2)
-        elif number == 21:
-            commit = next(
-                (_text(part) for one, part in fields_of(value) if one == 2 and isinstance(part, memoryview)), ""
-            )
-            if commit:
-                log.run["commit"] = commit
+        elif number == 21 and (commit := next(map(_text, messages_of(value, 2)), "")):
+            log.run["commit"] = commit
 
 
 def _update(
@@ -296,6 +292,11 @@ def fields_of(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryvi
             raise DamagedError("a field that is longer than its record")
         yield number, data[at : at + length]
         at += length
+
+
+def messages_of(message: bytes | memoryview, wanted: int) -> Iterator[memoryview]:
+    """Yield the fields of one number that are messages or text."""
+    return (value for number, value in fields_of(message) if number == wanted and isinstance(value, memoryview))
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.errors import DataError
-from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.content import text_lines
 from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.following import FollowedRows
@@ -22,35 +21,6 @@ from exaid_evals.runs.history_files import HistoryFile
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, Table, step_column
 from exaid_evals.runs.tool_files import ToolFile, head
-
-
-class CsvFormat(HistoryFile):
-    """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
-
-    name = "csv"
-    suffixes = (".csv", ".tsv")
-
-    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return the rows; one with another number of cells than the header is left out and told of."""
-        return csv_rows(path, warnings)
-
-    def table(self, path: Path, warnings: list[str]) -> Table:
-        """Return the columns, read a block of lines at a time."""
-        return csv_table(path, warnings)
-
-    def measures(self, path: Path) -> bool:
-        """Tell by the header; the numbers of rows that pandas writes count as steps."""
-        columns = open_delimited(path).columns
-        counted = step_column(columns) is not None or columns[0] == ""
-        return counted and any(role_of_column(name) == "metric" for name in columns)
-
-    def may_become(self, place: Path) -> bool:
-        """Tell by the suffix."""
-        return place.suffix.lower() in self.suffixes
-
-    def follow(self, source: Source) -> FollowedRows:
-        """Read lines as they come."""
-        return FollowedCsv(source.path)
 
 
 class FollowedCsv(FollowedRows):
@@ -87,6 +57,28 @@ class FollowedCsv(FollowedRows):
             return next(csv.reader([text], delimiter=self._delimiter), [])
         except csv.Error:
             return []
+
+
+class CsvFormat(HistoryFile):
+    """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
+
+    name = "csv"
+    suffixes = (".csv", ".tsv")
+    line_follower = FollowedCsv
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return the rows; one with another number of cells than the header is left out and told of."""
+        return csv_rows(path, warnings)
+
+    def table(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns, read a block of lines at a time."""
+        return csv_table(path, warnings)
+
+    def measures(self, path: Path) -> bool:
+        """Tell by the header; the numbers of rows that pandas writes count as steps."""
+        columns = open_delimited(path).columns
+        counted = step_column(columns) is not None or columns[0] == ""
+        return counted and any(role_of_column(name) == "metric" for name in columns)
 
 
 def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:

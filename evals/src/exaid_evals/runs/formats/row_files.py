@@ -24,25 +24,6 @@ from exaid_evals.runs.tool_files import head
 _ROWS_AT_ONCE = 4096
 
 
-class JsonlFormat(HistoryFile):
-    """Reads JSON Lines, NaN and infinities as Python writes them included."""
-
-    name = "jsonl"
-    suffixes = (".jsonl", ".ndjson")
-
-    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return the objects; a line that is none is left out and told of."""
-        return objects(path, warnings)
-
-    def may_become(self, place: Path) -> bool:
-        """Tell by the suffix."""
-        return place.suffix.lower() in self.suffixes
-
-    def follow(self, source: Source) -> FollowedRows:
-        """Read lines as they come."""
-        return FollowedJsonl(source.path)
-
-
 class FollowedJsonl(FollowedRows):
     """JSON Lines that grow."""
 
@@ -58,6 +39,18 @@ class FollowedJsonl(FollowedRows):
             self.odd("lines that are not JSON objects")
             return None
         return value
+
+
+class JsonlFormat(HistoryFile):
+    """Reads JSON Lines, NaN and infinities as Python writes them included."""
+
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson")
+    line_follower = FollowedJsonl
+
+    def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
+        """Return the objects; a line that is none is left out and told of."""
+        return objects(path, warnings)
 
 
 _SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"[^\"]*\"\s*:\s*[-\d\[])|\[\s*\{)")

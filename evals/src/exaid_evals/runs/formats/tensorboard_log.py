@@ -13,7 +13,7 @@ from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.wandb_log import DamagedError, fields_of
+from exaid_evals.runs.files.wandb_log import DamagedError, messages_of
 from exaid_evals.runs.history import History, series_of
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
@@ -157,14 +157,10 @@ def _tags_in(data: bytes) -> Iterator[str]:
     while at + 12 < len(data):
         size = int.from_bytes(data[at : at + 8], "little")
         with contextlib.suppress(DamagedError):  # the last record, which the beginning cuts
-            for summary in _parts(data[at + 12 : at + 12 + size], _SUMMARY):
-                for value in _parts(summary, 1):
-                    yield from (os.fsdecode(bytes(tag)) for tag in _parts(value, 1))
+            for summary in messages_of(data[at + 12 : at + 12 + size], _SUMMARY):
+                for value in messages_of(summary, 1):
+                    yield from (os.fsdecode(bytes(tag)) for tag in messages_of(value, 1))
         at += size + 16
-
-
-def _parts(message: bytes | memoryview, wanted: int) -> Iterator[memoryview]:
-    return (value for number, value in fields_of(message) if number == wanted and isinstance(value, memoryview))
 
 
 _SUMMARY = 5
