@@ -80,12 +80,7 @@ def concepts_stated(mentions: Iterable[GoldMention]) -> tuple[str, ...]:
 
 def to_fields(mention: GoldMention) -> dict[str, Any]:
     """Return a label as a trace holds it."""
-    return {
-        "kind": mention.kind.value,
-        "concept_id": mention.concept_id,
-        "start": mention.start,
-        "end": mention.end,
-    }
+    return {"kind": mention.kind.value, "concept_id": mention.concept_id, "start": mention.start, "end": mention.end}
 
 
 def from_fields(fields: Mapping[str, Any]) -> GoldMention:

@@ -157,8 +157,7 @@ def _imported(noun: str, target: str) -> Any:
     except Exception as error:  # whatever a module does while it is imported
         show_if_debugging(error)
         raise ConfigError(
-            f"the {noun} {target!r} cannot be imported ({error})",
-            remedy="install its package, or put it on PYTHONPATH",
+            f"the {noun} {target!r} cannot be imported ({error})", remedy="install its package, or put it on PYTHONPATH"
         ) from error
     found = getattr(module, attribute, None) if attribute else module
     if found is None:

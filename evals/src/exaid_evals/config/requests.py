@@ -66,9 +66,7 @@ class TracesRequest(LiveRequest, SelectionRequest, StageRequest):
         "A seeded subset, or every case.", choices=("fixed_subset", "all"), key="dataset.yaml:mode"
     )
     exclude_from: Path | None = option(
-        "Select from the cases that this other campaign does not have.",
-        metavar="DATA_DIR",
-        path={"file_okay": False},
+        "Select from the cases that this other campaign does not have.", metavar="DATA_DIR", path={"file_okay": False}
     )
     retry_failed: bool = flag("Make the failed cases again, and no others.")
 

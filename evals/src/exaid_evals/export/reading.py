@@ -19,17 +19,7 @@ from exaid_evals.artifacts.printable import printable
 from exaid_evals.errors import ConfigError, DataError, ExaidError, show_if_debugging
 from exaid_evals.execution.choose import executor
 from exaid_evals.execution.local import Executor, without_cycle_search
-from exaid_evals.export.cache import (
-    Cache,
-    Key,
-    Known,
-    Places,
-    digest_of,
-    entry_of,
-    is_settled,
-    listing_of,
-    status_of,
-)
+from exaid_evals.export.cache import Cache, Key, Known, Places, digest_of, entry_of, is_settled, listing_of, status_of
 from exaid_evals.export.finding import RealPaths
 from exaid_evals.export.run_record import STAND_IN, from_data, named_text, record_text, renamed, to_data
 from exaid_evals.export.unread import unread_columns

@@ -215,7 +215,7 @@ def cv_record(export: Export, signature: str) -> dict[str, Any]:
                 },
             }
             for group in export.folds
-        },
+        }
     }
 
 

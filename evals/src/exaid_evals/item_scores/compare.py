@@ -299,10 +299,7 @@ def unclustered(pairs: Sequence[Pair], key: str) -> int:
 
 def read_first(comparison: Comparison, most: int) -> list[tuple[Pair, float]]:
     """Return the items on which the two differ most, with B less A; of equal ones, those of either side take turns."""
-    ranked = sorted(
-        zip(comparison.pairs, comparison.differences().tolist(), strict=True),
-        key=lambda one: -abs(one[1]),
-    )
+    ranked = sorted(zip(comparison.pairs, comparison.differences().tolist(), strict=True), key=lambda one: -abs(one[1]))
     for_b = [one for one in ranked if one[1] > 0]
     for_a = [one for one in ranked if one[1] < 0]
     turns: list[tuple[Pair, float]] = []

@@ -141,11 +141,7 @@ def per_class_by_scikit_learn(counts: Counts) -> dict[str, list[float | None]]:
 
     true, predicted = np.nonzero(counts)
     values = metrics.precision_recall_fscore_support(
-        true,
-        predicted,
-        labels=np.arange(len(counts)),
-        sample_weight=counts[true, predicted],
-        zero_division=np.nan,
+        true, predicted, labels=np.arange(len(counts)), sample_weight=counts[true, predicted], zero_division=np.nan
     )
     return {
         name: [None if np.isnan(value) else float(value) for value in column]

@@ -79,9 +79,7 @@ def _slowly(
         raise DataError("is not UTF-8", where=str(path), remedy="save it as UTF-8") from None
     except (ValueError, RecursionError):
         raise DataError(
-            f"not valid JSON ({error.msg})",
-            where=f"{path}:{error.lineno}",
-            remedy="correct the file",
+            f"not valid JSON ({error.msg})", where=f"{path}:{error.lineno}", remedy="correct the file"
         ) from None
     if warnings is not None:
         warnings += found

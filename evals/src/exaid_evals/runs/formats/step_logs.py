@@ -164,10 +164,7 @@ class MmengineFormat(ToolFile):
     """
 
     name = "mmengine"
-    files = (
-        *("vis_data/scalars.json", "scalars.json", "vis_data/[0-9]*_[0-9]*.json"),
-        "*.log.json",
-    )
+    files = (*("vis_data/scalars.json", "scalars.json", "vis_data/[0-9]*_[0-9]*.json"), "*.log.json")
     sign = re.compile(rb'\A\s*\{[^\n]*"step"\s*:|^\{"mode"\s*:\s*"(?:train|val)"', re.M)
     left_out = ("time", "data_time", "memory", "iter")
     step = "step"

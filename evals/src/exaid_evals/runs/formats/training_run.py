@@ -84,15 +84,16 @@ class TrainingRunFormat(Format):
         fold = position.fold if position.fold is not None else summary.fold
         trial = position.trial or further.trial or summary.trial
         is_member = fold is not None or trial is not None
-        warnings = [
-            *(f"{summary_file.name}: {one}" for one in summary.warnings),
-            *(f"{history_file.name}: {one}" for one in odd),
-            *(f"{predictions_file.name}: {one}" for one in counted.warnings),
-            *(f"{METRICS[0] if metrics_file.suffix == '.json' else METRICS[1]}: {one}" for one in checked.warnings),
-            *further.warnings,
-        ]
         ranking, unknown = _ranking(summary, checked.metrics)
-        warnings += [f"{summary_file.name}: {one}" for one in unknown]
+        told = (
+            (f"{summary_file.name}: ", summary.warnings),
+            (f"{history_file.name}: ", odd),
+            (f"{predictions_file.name}: ", counted.warnings),
+            (f"{METRICS[0] if metrics_file.suffix == '.json' else METRICS[1]}: ", checked.warnings),
+            ("", further.warnings),
+            (f"{summary_file.name}: ", unknown),
+        )
+        warnings = [f"{file}{one}" for file, some in told for one in some]
         return self.run(
             source,
             name,
@@ -351,8 +352,4 @@ def _splits(place: Path) -> list[str]:
 
 def _files(place: Path, split: str) -> list[Path]:
     beside = _EVALUATION if split == "val" else f"{split}_{_EVALUATION}"
-    return [
-        place / "metrics" / f"{split}_metrics.json",
-        place / "metrics" / beside,
-        place / f"{split}_predictions.csv",
-    ]
+    return [place / "metrics" / f"{split}_metrics.json", place / "metrics" / beside, place / f"{split}_predictions.csv"]
