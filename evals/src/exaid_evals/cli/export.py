@@ -231,7 +231,7 @@ command = verb("export", ExportRequest, run)
 
 def _draft(request: ExportRequest) -> int:
     """Print a draft of a mapping for the place that is named."""
-    from exaid_evals.runs.mapping_draft import draft_mapping
+    from exaid_evals.runs.formats.mapping import draft_mapping
 
     if len(request.runs) != 1 or request.pattern is not None:
         raise ConfigError("drafts a mapping for one place", where="--draft-mapping", remedy="name it with --run")

@@ -64,7 +64,7 @@ def _unread(run: Run, source: Source, settings: Settings) -> Iterator[tuple[str,
 
 def _keys(path: Path) -> Iterator[tuple[str, float]]:
     from exaid_evals.runs.files.document import document_of, rows_of
-    from exaid_evals.runs.mapping_draft import DOCUMENTS, TABLES, leaves
+    from exaid_evals.runs.formats.mapping import DOCUMENTS, TABLES, leaves
 
     try:
         if path.stat().st_size > _BYTES_AT_MOST:

@@ -132,7 +132,7 @@ def format_of(place: Path, known: Iterable[Format] | None = None) -> Format:
 
 def _mapping_proposed(place: Path) -> str:
     """Return how a mapping would read what lies there; empty where none could."""
-    from exaid_evals.runs.mapping_draft import draft_mapping
+    from exaid_evals.runs.formats.mapping import draft_mapping
 
     draft = draft_mapping(place)
     if draft is None:
