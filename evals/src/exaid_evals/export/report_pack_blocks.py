@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from exaid_evals.errors import ConfigError
 
@@ -51,18 +52,17 @@ def declared_encoding(data: bytes) -> str | None:
     return next((_ENCODINGS[option] for option in options if option in _ENCODINGS), None)
 
 
-def find_blocks(path: Path, data: bytes) -> tuple[list[Block], list[ConfigError]]:
-    """Return the blocks of a file, and what is wrong with its markers, each with file and line."""
-    blocks: list[Block] = []
-    problems: list[ConfigError] = []
-    opened: tuple[str, int, int, bytes] | None = None
-    seen: dict[str, int] = {}
+class _Marker(NamedTuple):
+    """A line that is a marker: what it says, its number, the bytes from its start to its stop, and how it ends."""
 
-    def wrong(what: str, line: int, remedy: str) -> None:
-        problems.append(ConfigError(what, where=f"{path}:{line}", remedy=remedy))
+    says: bytes
+    number: int
+    start: int
+    stop: int
+    newline: bytes
 
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return [], [ConfigError("is UTF-16, which LaTeX does not read", where=str(path), remedy="save it as UTF-8")]
+
+def _markers(data: bytes) -> Iterator[_Marker]:
     at, number = 0, 0
     while at < len(data):
         text = _LINE.match(data, at)
@@ -70,40 +70,48 @@ def find_blocks(path: Path, data: bytes) -> tuple[list[Block], list[ConfigError]
         number += 1
         start, at = at, text.end()
         bare = text[0].rstrip(b"\r\n")
-        marker = _MARKER.match(bare.removeprefix(b"\xef\xbb\xbf") if start == 0 else bare)
-        if marker is None:
-            continue
-        begin, end = _BEGIN.fullmatch(marker["rest"]), _END.fullmatch(marker["rest"])
-        if begin:
+        if found := _MARKER.match(bare.removeprefix(b"\xef\xbb\xbf") if start == 0 else bare):
+            yield _Marker(found["rest"], number, start, at, text[0][len(bare) :])
+
+
+def find_blocks(path: Path, data: bytes) -> tuple[list[Block], list[ConfigError]]:
+    """Return the blocks of a file, and what is wrong with its markers, each with file and line."""
+    blocks: list[Block] = []
+    problems: list[ConfigError] = []
+    opened: tuple[str, _Marker] | None = None
+    seen: dict[str, int] = {}
+
+    def wrong(what: str, line: int, remedy: str) -> None:
+        problems.append(ConfigError(what, where=f"{path}:{line}", remedy=remedy))
+
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return [], [ConfigError("is UTF-16, which LaTeX does not read", where=str(path), remedy="save it as UTF-8")]
+    for marker in _markers(data):
+        number = marker.number
+        around = f"{opened[0]}, which began in line {opened[1].number}" if opened else ""
+        if begin := _BEGIN.fullmatch(marker.says):
             name = begin["name"].decode("ascii")
             if opened is not None:
-                wrong(
-                    f"the block {name} begins within {opened[0]}, which began in line {opened[1]}",
-                    number,
-                    "end the one before the other begins",
-                )
+                wrong(f"the block {name} begins within {around}", number, "end the one before the other begins")
             elif name in seen:
                 wrong(f"the block {name} is a duplicate, first in line {seen[name]}", number, "remove one of them")
             seen.setdefault(name, number)
-            opened = (name, number, at, text[0][len(bare) :])
-        elif end:
+            opened = (name, marker)
+        elif end := _END.fullmatch(marker.says):
             closes = (end["name"] or b"").decode("utf-8", "replace")
             if opened is None:
                 wrong("a block ends that has not begun", number, "remove the line, or write `% exaid:begin NAME` above")
             elif closes and closes != opened[0]:
-                wrong(
-                    f"the end of {closes} stands in {opened[0]}, which began in line {opened[1]}",
-                    number,
-                    "end each block before the next",
-                )
+                wrong(f"the end of {closes} stands in {around}", number, "end each block before the next")
             else:
-                blocks.append(Block(opened[0], opened[1], opened[2], start, opened[3]))
+                name, first = opened
+                blocks.append(Block(name, first.number, first.stop, marker.start, first.newline))
             opened = None
         else:
-            shown = marker["rest"].decode("utf-8", "replace")[:40]
+            shown = marker.says.decode("utf-8", "replace")[:40]
             wrong(f"no marker: exaid:{shown}", number, "write `% exaid:begin NAME` or `% exaid:end`")
     if opened is not None:
-        wrong(f"the block {opened[0]} does not end", opened[1], "write `% exaid:end` below it")
+        wrong(f"the block {opened[0]} does not end", opened[1].number, "write `% exaid:end` below it")
     return blocks, problems
 
 

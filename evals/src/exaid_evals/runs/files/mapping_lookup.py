@@ -145,9 +145,9 @@ class MappingConfig(Config):
         """Return dotted key in this file → place, of everything that is looked up."""
         single = {"run_id": self.run_id, "seed": self.seed, "git_hash": self.git_hash}
         return {
-            **{name: place for name, place in single.items() if place is not None},
             **{f"metrics.{name}": place for name, place in self.metrics.items()},
             **{f"config.{name}": place for name, place in self.config.items()},
+            **{name: place for name, place in single.items() if place is not None},
         }
 
 

@@ -22,7 +22,7 @@ from exaid_evals.runs.files.summary import is_seed, plain
 from exaid_evals.runs.metric_names import direction_of, role_of_column
 
 if TYPE_CHECKING:
-    from exaid_evals.runs.files.mapping_lookup import Each, MappingConfig, Place
+    from exaid_evals.runs.files.mapping_lookup import Each, Folder, MappingConfig
 
 
 _MOST_RUNS = 200_000
@@ -86,11 +86,7 @@ class MappingFormat(Format):
         return [*(source.path / below / name for name in sorted(names)), *([path] if path else [])]
 
     def read(self, source: Source, name: str) -> Run:
-        """Read a run.
-
-        Raises:
-            DataError: names the file and the key of everything that is missing or wrong, at once.
-        """
+        """Read a run."""
         from exaid_evals.runs.files.mapping_lookup import Folder, Share
 
         mapping = self._required()
@@ -98,35 +94,17 @@ class MappingFormat(Format):
         place_of_run = source.path / below
         of_each = Share(mapping.each, share) if mapping.each is not None else None
         folder = Folder(place_of_run, below or source.path.name, of_each)
-        problems: list[str] = []
-
-        def take(key: str, place: Place | None, *, as_number: bool = False) -> Any:
-            if place is None:
-                return None
-            try:
-                return folder.number(place) if as_number else folder.value(place)
-            except DataError as error:
-                problems.append(f"{error} (`{key}` of the mapping)")
-                return None
-
-        metrics = {key: take(f"metrics.{key}", place, as_number=True) for key, place in mapping.metrics.items()}
-        config = {key: plain(take(f"config.{key}", place)) for key, place in mapping.config.items()}
-        run_id, seed = take("run_id", mapping.run_id), take("seed", mapping.seed, as_number=True)
-        git_hash = take("git_hash", mapping.git_hash)
-        if seed is not None and not float(seed).is_integer():
-            problems.append(f"{seed:g} is not a whole number (`seed` of the mapping)")
-        if problems:
-            lines = "".join(f"\n  - {problem}" for problem in problems)
-            what = problems[0] if len(problems) == 1 else f"{len(problems)} values cannot be read:{lines}"
-            raise DataError(what, where=f"{place_of_run}{f' ({share})' if share else ''}")
-        lacking = sorted(key for key, value in metrics.items() if value is None)
+        found = _looked_up(folder, mapping, f"{place_of_run}{f' ({share})' if share else ''}")
+        metrics = {key: found[f"metrics.{key}"] for key in sorted(mapping.metrics)}
+        run_id, seed, git_hash = (found.get(key) for key in ("run_id", "seed", "git_hash"))
+        lacking = [key for key, value in metrics.items() if value is None]
         undefined = [f"{', '.join(lacking)}: no number (NaN, empty or missing)"] if lacking else []
         return self.run(
             source,
             name,
-            dict(sorted(metrics.items())),
+            metrics,
             [*folder.warnings, *undefined],
-            config=dict(sorted(config.items())),
+            config={key: plain(found[f"config.{key}"]) for key in sorted(mapping.config)},
             seed=None if seed is None else int(seed),
             git_hash=None if git_hash is None else str(git_hash),
             attributes={
@@ -165,6 +143,29 @@ class MappingFormat(Format):
                 if most is not None and len(runs) >= most:
                     break
         return runs
+
+
+def _looked_up(folder: Folder, mapping: MappingConfig, where: str) -> dict[str, Any]:
+    """Return dotted key of the mapping → what lies at its place.
+
+    Raises:
+        DataError: names the file and the key of everything that is missing or wrong, at once.
+    """
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, place in mapping.places.items():
+        is_number = key == "seed" or key.startswith("metrics.")
+        try:
+            found[key] = folder.number(place) if is_number else folder.value(place)
+        except DataError as error:
+            problems.append(f"{error} (`{key}` of the mapping)")
+    if (seed := found.get("seed")) is not None and not float(seed).is_integer():
+        problems.append(f"{seed:g} is not a whole number (`seed` of the mapping)")
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        what = problems[0] if len(problems) == 1 else f"{len(problems)} values cannot be read:{lines}"
+        raise DataError(what, where=where)
+    return found
 
 
 def _has(folder: Path, name: str) -> bool:
