@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.artifacts.printable import clipped
 from exaid_evals.cli.display import printable, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, argument, flag, option
@@ -100,5 +101,4 @@ def _show(report: Report) -> None:
 
 
 def _cut(text: str) -> str:
-    shown_text = printable(text)
-    return shown_text if len(shown_text) <= _LONG else f"{shown_text[: _LONG - 1]}…"
+    return clipped(printable(text), _LONG)
