@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.runs.formats.csv_file import csv_rows, csv_table
+from exaid_evals.runs.formats.row_files import csv_rows, csv_table
 from exaid_evals.runs.history import LARGEST, Point, Points, Series
 from exaid_evals.runs.registry import find_run
 from exaid_evals.runs.rows import Table, history_of
