@@ -10,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from exaid_evals.analysis.relearning import relearnt
 from exaid_evals.anomalies.base import SEVERITIES, Anomaly, Severity
 from exaid_evals.anomalies.robust import difference_sigma, worsening
-from exaid_evals.runs.history import History
-from exaid_evals.runs.metric_names import Direction, is_validation
+from exaid_evals.runs.history import CleanSeries, History
+from exaid_evals.runs.metric_names import Direction, counterpart, is_validation
 
 Course = Literal["lasting", "recovered", "repeated"]
 _STEP_LIKE = ("sudden_drop", "change_point", "divergence")
@@ -29,6 +30,7 @@ _REGULAR, _LONG = 0.12, 20
 _HUGE = 1e6
 """A loss that stays above it was thrown there, and may well have learnt before."""
 _APART = 0.02
+_FEW_EVALUATIONS, _KEPT = 3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
     A fall after which the metric came back to where it was is medium at most, unless it lost most of what had been
     gained for longer than a value or two; falls that come back at regular distances belong to the method (warm
     restarts, epochs), and are low; so is what falls where the loss never left that of guessing. A loss that falls at
-    the end as it did before, and came back from, is medium.
+    the end as it did before, and came back from, is medium. What came back on the very way that it had taken before was
+    lost with the weights, and is high. A metric of the training that shifts while that of the validation stays does so
+    with the data it is taken on (a curriculum, stronger augmentation), and is medium.
 
     Args:
         history: of the run.
@@ -81,12 +85,19 @@ def settled(history: History, anomalies: Sequence[Anomaly], directions: Mapping[
         elif "steps_back" in one.evidence:
             found.append(one)  # it is back because the run did the same again
         elif back.get(id(one)) is not None and one.severity in ("high", "critical", "medium"):
-            if _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
+            again = None if one.metric in regular else relearnt(history, directions, one.step)
+            if again is not None:
+                severity: Severity = "critical" if one.severity == "critical" else "high"
+                evidence = {**one.evidence, "recovered": True, "relearnt_since": again.since}
+                found.append(replace(one, severity=severity, evidence=evidence))
+            elif _is_collapse(history, one, directions) and not _is_glitch(history, one, back[id(one)]):
                 found.append(replace(one, evidence={**one.evidence, "recovered": True}))
             elif one.metric in regular:
                 found.append(replace(one, severity="low", evidence={**one.evidence, "regular": True}))
             else:
                 found.append(replace(one, severity="medium", evidence={**one.evidence, "recovered": True}))
+        elif _is_harder_data(history, one, directions):
+            found.append(replace(one, severity="medium", evidence={**one.evidence, "validation_kept": True}))
         elif _as_before(one, anomalies, back, history, directions):
             found.append(replace(one, severity="medium", evidence={**one.evidence, "as_before": True}))
         else:
@@ -141,6 +152,24 @@ def _is_glitch(history: History, one: Anomaly, back: float | None) -> bool:
     steps = history.series[one.metric].clean.steps
     lasted = int(((steps >= one.step) & (steps < (one.step if back is None else back))).sum())
     return len(steps) >= _LONG and lasted <= 2
+
+
+def _is_harder_data(history: History, one: Anomaly, directions: Mapping[str, Direction]) -> bool:
+    """Return whether a training metric got worse for good while its validation metric kept all but a little."""
+    if one.kind not in _STEP_LIKE or one.severity not in ("high", "critical") or is_validation(one.metric):
+        return False
+    beside = [name for name in directions if is_validation(name) and counterpart(name, history.series) == one.metric]
+    return any(_is_kept(history.series[name].clean, directions[name], one) for name in beside)
+
+
+def _is_kept(clean: CleanSeries, direction: Direction, one: Anomaly) -> bool:
+    """Return whether no value since an anomaly is worse than those just before by much of what had been gained."""
+    worse = worsening(clean.values, direction)
+    ahead, since = worse[clean.steps < one.step], worse[clean.steps >= one.step]
+    if min(len(ahead), len(since)) < _FEW_EVALUATIONS:
+        return False
+    level = float(np.median(ahead[-_FEW_EVALUATIONS:]))
+    return float(since.max()) - level <= max(_KEPT * (float(ahead[0]) - level), 2 * difference_sigma(ahead))
 
 
 def _as_before(

@@ -24,7 +24,7 @@ _LARGE = 0.5
 _SPIKE_WINDOW, _SPIKE = 7, 4.0
 _LEAST_VARIANCE = 1e-4
 """Of the whole series: a stretch that is nearly still must not outweigh all others by its logarithm."""
-_CLEAR, _NEAR, _NEAREST = 8.0, 8, 3
+_CLEAR, _NEAR, _NEAREST, _MOST_NEAR = 8.0, 8, 3, 25
 _BACK, _FEWEST, _WORTH = 0.05, 3, 0.05
 _OF_GAIN = 0.5
 """Of all that was gained: what a shift is held against where the level is less, as a loss that has come near to 0."""
@@ -118,10 +118,11 @@ class LostProgress:
         steps, values = known.T
         if len(values) < 2 * _FEWEST:
             return []
+        near = min(_MOST_NEAR, max(_NEAR, len(values) // 100))
         back = np.flatnonzero(np.diff(steps) < -_BACK * float(steps.max() - steps.min())) + 1
         sign = 1.0 if direction == "lower" else -1.0
         for at in back.tolist():
-            before, after = values[max(0, at - _NEAR) : at], values[at : at + _NEAR]
+            before, after = values[max(0, at - near) : at], values[at : at + near]
             if min(len(before), len(after)) < _FEWEST or not np.isfinite([*before, *after]).all():
                 continue
             level, shift = float(np.median(before)), float(np.median(after) - np.median(before))

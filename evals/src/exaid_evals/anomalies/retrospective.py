@@ -25,7 +25,7 @@ _LONG = 2000
 _CHANCE, _LOW, _LITTLE = 0.01, 0.1, 0.03
 _USUAL_CLASSES = (50, 100, 200, 365, 1000, 21841, 32000, 32768, 50257, 50304, 100277, 128256)
 """Of image sets and vocabularies; where no accuracy is logged, any number at all would be met by chance."""
-_CLEAR_RISE = 0.15
+_CLEAR_RISE, _ABLE = 0.15, 0.6
 _INSANE = 1e9
 """No loss that anybody minimises on purpose stays above this."""
 _UNSCALED, _UNSCALED_RATIO = 1e8, 1e4
@@ -233,9 +233,27 @@ class NoProgress:
         if last < _INSANE and not never and not (flat and first > 0 and (still or guesses)):
             return None
         evidence = {"first": first, "last": last, "noise": noise, "at_chance": guesses or never}
+        able = last < _INSANE and not (guesses or never) and _is_able(series)
         return Anomaly(
-            part.metric, "no_progress", float(steps[0]), None, "high", self.name, evidence, end_step=float(steps[-1])
+            part.metric,
+            "no_progress",
+            float(steps[0]),
+            None,
+            "medium" if able else "high",
+            self.name,
+            evidence,
+            end_step=float(steps[-1]),
         )
+
+
+def _is_able(series: Mapping[str, Series]) -> bool:
+    """Return whether an accuracy or the like is good from the first value to the last: the model had learnt before."""
+    import numpy as np
+
+    kinds = ("accuracy", "average_precision", "f1", "recall", "precision", "auc")
+    found = [one.clean.values for name, one in series.items() if (entry := metric_named(name)) and entry.name in kinds]
+    scaled = [one / (100.0 if float(one.max()) > 1.5 else 1.0) for one in found if len(one)]
+    return any(float(np.min(one)) >= _ABLE for one in scaled)
 
 
 def _is_loss(metric: str) -> bool:

@@ -197,10 +197,11 @@ _NEGATING = (*((word,) for word in _set("neg negative negated minus inv inverse 
 _SIGN = re.compile(r"\s*(?:[-\N{MINUS SIGN}\N{EN DASH}]|1\s*[-/\N{MINUS SIGN}\N{EN DASH}])\s*(?=[a-zA-Z])")
 _OF_SOMETHING = _set("std stdv stdev sd stderr var variance norm scale scaler weight weights threshold thr target clip")
 """Words after a metric that make another quantity of it: `reward_std` is not a reward."""
-_TRAINING = _set("train training tr")
+_SUMMED = _set("cumulative cumulated cum cumul total accumulated")
+_TRAINING = _set("train training tr trn")
 _TAKEN_OVER = _set("step epoch batch total avg average mean running")
 """Words that say over what a value is taken, and not of what."""
-_VALIDATION = _set("val valid validation eval evaluation test dev holdout")
+_VALIDATION = _set("val va valid validation eval evaluation test dev holdout")
 _EVALUATED = _set("average_precision bleu rouge meteor word_error_rate character_error_rate frechet_inception_distance")
 """Metrics that nobody computes while learning: they are an evaluation's, whatever their names say."""
 _EVALUATORS = ("metrics/", "accuracy/top", "single-label/", "multi-label/", "coco/", "pascal_voc/")
@@ -250,6 +251,8 @@ def direction_of_name(metric: str) -> Direction | None:
         if any(word in _OF_SOMETHING for word in after) or any((word,) in _NEGATING for word in after):
             return None
         ahead = tuple(word for word in words[:start] if word not in _PASSED_OVER)
+        if entry.name == "regret" and any(word in _SUMMED for word in words[:start]):
+            return None  # a sum over all steps so far grows by what it is; one of rewards is that of an episode
         for turning in _NEGATING:
             for at in range(len(ahead)):
                 if ahead[at : at + len(turning)] == turning:

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from exaid_evals.runs.history import LARGEST, BatchRow, Column, History, Point, Points, Series
@@ -18,6 +19,11 @@ STEP_NAMES = (
 SYSTEM_PREFIXES = ("system/", "system.", "sys/", "_system/")
 _EVENTS = ("event", "events", "restart", "resumed")
 """Columns that say what happened (`restart`, `resumed from step 200`) rather than how large something is."""
+_CLOCKS = frozenset({"_timestamp", "timestamp", "wall_time"})
+PAUSE = "pause"
+"""How an event of a time without rows begins."""
+_LONG_PAUSE, _TIMES_USUAL, _MOST_PAUSES = 30.0, 20.0, 3
+"""Seconds; times the longest of nearly all intervals; pauses, of which more are a habit."""
 _NO_METRICS = frozenset({"_timestamp", "_runtime", "timestamp", "wall_time", "time", "date", "datetime"})
 _NO_METRICS |= {"", "unnamed:_0"}  # the numbers of rows that pandas writes before them
 
@@ -136,6 +142,7 @@ def history_of(
     metrics, system = split_system(by_metric)
     series = {name: one for name, one in metrics.items() if name not in _EVENTS and one.has_numbers}
     events = tuple((point.step, f"{name}: {point.value}") for name in _EVENTS for point in _texts(metrics.get(name)))
+    events += _pauses(table, steps)
     texts = [name for name in metrics if name not in series and name not in _EVENTS]
     told += [f"{name}: no value is a number; it is left out" for name in texts]
     for name, at in table.lists.items():
@@ -159,6 +166,22 @@ def split_system(series: Mapping[str, Series]) -> tuple[dict[str, Series], dict[
     """Return the metrics, and the system's metrics without their prefix."""
     system = {_bare(name): Series(_bare(name), one.points) for name, one in series.items() if _bare(name) != name}
     return {name: one for name, one in series.items() if _bare(name) == name}, system
+
+
+def _pauses(table: Table, steps: array[float]) -> tuple[tuple[float, str], ...]:
+    """Return an event for each time without rows that is far longer than nearly all others, by a clock in seconds."""
+    clock = next((table.columns[name] for name in sorted(table.columns) if simple(name) in _CLOCKS), None)
+    if clock is None:
+        return ()
+    rows = clock.rows or range(table.n_rows)
+    logged = [(steps[row], at) for row, at in zip(rows, clock.numbers, strict=True) if math.isfinite(at + steps[row])]
+    gaps = sorted(later[1] - earlier[1] for earlier, later in pairwise(logged))
+    usual = gaps[int(0.95 * len(gaps))] if len(gaps) >= 10 else math.inf
+    least = max(_LONG_PAUSE, _TIMES_USUAL * usual)
+    found = [(later[0], later[1] - earlier[1]) for earlier, later in pairwise(logged) if later[1] - earlier[1] >= least]
+    if len(found) > _MOST_PAUSES:
+        return ()
+    return tuple((step, f"{PAUSE}: nothing was logged for {gap:.0f} s, mostly {usual:.3g} s") for step, gap in found)
 
 
 def _texts(series: Series | None) -> list[Point]:

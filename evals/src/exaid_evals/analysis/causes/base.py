@@ -28,6 +28,7 @@ class Reaction:
         stray: share of the steps after it that are far worse than those before ever were, while the others are not.
         quiet: whether it is as before once all its points after are taken together, though single ones stand out.
         leapt: whether a loss of the training became far better at once.
+        eased: whether one became better at once by a quarter and more.
     """
 
     metric: str
@@ -38,6 +39,7 @@ class Reaction:
     stray: float = 0.0
     quiet: bool = False
     leapt: bool = False
+    eased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _PASSED_Z = 6.0
 _BATCH_LOSS = "batch metrics"
 _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
-_LEAP, _STEADY = 0.4, 0.7
+_LEAP, _EASED, _EASED_Z, _STEADY = 0.4, 0.75, 2.0, 0.7
 _JUMP = 0.3
 
 
@@ -100,7 +100,7 @@ def _sure(one: Anomaly, primary: str | None) -> bool:
 def _rank(one: Anomaly, primary: str | None) -> tuple[int, bool, float]:
     undefined = one.kind == "not_finite" and one.severity == "critical"  # what follows from NaN explains nothing
     preferred = 3 if one.metric == primary else 2 if undefined else int(is_validation(one.metric))
-    passed = bool(one.evidence.get("recovered"))
+    passed = bool(one.evidence.get("recovered")) and "relearnt_since" not in one.evidence
     return preferred - 4 * passed, one.severity in ("high", "critical"), _z(one)
 
 
@@ -122,7 +122,8 @@ def training_reaction(
             if reaction is not None:
                 found.append(reaction)
     worst = max(found, key=lambda one: (one.z >= 5, one.stray, one.z), default=None)
-    return worst and replace(worst, leapt=any(one.leapt for one in found))
+    leapt, eased = any(one.leapt for one in found), any(one.eased for one in found)
+    return worst and replace(worst, leapt=leapt, eased=eased)
 
 
 def _training_series(history: History, directions: Mapping[str, Direction]) -> list[tuple[str, Series, Direction]]:
@@ -174,19 +175,29 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     exact = (float(steps[at - 1]), float(steps[at])) if at else interval
     stray = _stray(values[steps <= low], values[steps > low])
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
-    leapt = direction == "lower" and z < 5 and len(after) >= _FEW and _has_leapt(values[before], values[after])
-    return Reaction(series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt)
+    fell = direction == "lower" and z < 5 and len(after) >= _FEW
+    leapt = fell and _has_leapt(values[before], values[after], _LEAP)
+    by_noise = _error(values[before], len(after)) * _EASED_Z
+    eased = fell and _has_leapt(values[before], values[after] + by_noise, _EASED)
+    return Reaction(
+        series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt, eased=eased
+    )
 
 
-def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
-    """Return whether a loss fell to less than half of what it was, where it had been nearly steady."""
+def _has_leapt(before: NDArray[np.float64], after: NDArray[np.float64], most: float) -> bool:
+    """Return whether a loss fell to less than a part of what it was, where it had been nearly steady."""
     early, late = (float(np.median(part)) for part in np.array_split(before, 2))
-    return 0 <= float(np.median(after)) < _LEAP * late and late > _STEADY * early > 0
+    return 0 <= float(np.median(after)) < most * late and late > _STEADY * early > 0
+
+
+def _error(before: NDArray[np.float64], n_after: int) -> float:
+    """Return the standard error of the difference of the medians before and after."""
+    return _noise(before) * float(np.sqrt(np.pi / 2 * (1 / len(before) + 1 / n_after)))
 
 
 def _is_quiet(before: NDArray[np.float64], after: NDArray[np.float64], expected: float) -> bool:
     """Return whether all points after, as a whole, are as before, or worse by little of what was to be expected."""
-    error = _noise(before) * float(np.sqrt(np.pi / 2 * (1 / len(before) + 1 / len(after))))
+    error = _error(before, len(after))
     shift = float(np.median(after) - np.median(before))
     return shift < 3 * error or shift + 3 * error < _SMALL_PART * expected
 

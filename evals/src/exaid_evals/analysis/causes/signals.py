@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.causes.base import Context, Evidence, Reaction
+from exaid_evals.analysis.relearning import relearnt
 from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import is_validation, role_of_column
+from exaid_evals.runs.rows import PAUSE
 
 RATE = r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-"
 NORM = r"grad(ient)?s?[/._-]*(global[/._-]*)?norm"
@@ -240,6 +242,14 @@ def events(context: Context) -> Iterator[Evidence]:
         yield Evidence(text, -0.5)
 
 
+def paused(context: Context) -> Iterator[Evidence]:
+    """Look for a time without rows, as of a process that ended and was started again."""
+    for step, text in context.history.events:
+        if text.startswith(PAUSE) and _prompt(context, step) == 1.0:
+            yield Evidence(f"step {step:g}: {text}", 2.5, step)
+            return
+
+
 def counted_again(context: Context) -> Iterator[Evidence]:
     """Look for steps that go back, as those of a run that resumed from a checkpoint."""
     longest = max(context.history.series.values(), key=lambda one: len(one.points), default=None)
@@ -250,6 +260,21 @@ def counted_again(context: Context) -> Iterator[Evidence]:
             text = f"the steps go back from {before.step:g} to {after.step:g}: the run was resumed from a checkpoint"
             yield Evidence(text, 4.0 * fits, after.step, {"from": before.step, "to": after.step})
             return
+
+
+def learnt_again(context: Context) -> Iterator[Evidence]:
+    """Look for a course that the metrics had taken before, as from the weights of an old checkpoint."""
+    known = context.onset.anomaly.evidence
+    if known.get("recovered") and "relearnt_since" not in known:
+        return  # as of cycles, which come back regularly
+    found = relearnt(context.history, context.directions, context.onset.interval[1])
+    if found is not None:
+        first, more = found.metrics[0], len(found.metrics) - 1
+        who = first + (f" (and {more} other metric{'s' * (more > 1)})" if more else "")
+        text = f"{who} fell back to the values of step {found.since:g} and took the same course again"
+        yield Evidence(
+            f"{text}: the weights were those of then", 4.0, context.onset.interval[1], {"since": found.since}
+        )
 
 
 def memory(context: Context, series: Series) -> Iterator[Evidence]:

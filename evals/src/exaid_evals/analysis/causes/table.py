@@ -84,7 +84,7 @@ def training_moved(context: Context, *, for_training: bool) -> Iterator[Evidence
     elif train.stray:
         text = f"{train.metric} was far out of its range in {train.stray:.0%} of the steps after it, as none before"
         yield Evidence(text, sign * (1.0 if for_training else 4.0), train.interval[1], {"stray": train.stray})
-    elif train.leapt and is_validation(context.onset.anomaly.metric):
+    elif (train.leapt or train.eased) and is_validation(context.onset.anomaly.metric):
         return  # it learns from other data, which neither its health nor an evaluation explains
     elif train.z < 3 or train.quiet:
         fell = context.onset.anomaly
@@ -145,6 +145,8 @@ TABLE = (
         (
             Look(signals.events),
             Look(signals.counted_again),
+            Look(signals.learnt_again),
+            Look(signals.paused),
             Look(signals.over(signals.MEMORY, signals.memory, machine=True), "memory"),
             Look(signals.over(signals.TIME, signals.slow, machine=True), "the time of a step"),
         ),

@@ -1,0 +1,102 @@
+"""Faults that trainings of other designs had shown, each as a small course made from formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from exaid_evals.analysis.stage import Analysis, analyse
+from exaid_evals.runs.metric_names import direction_of_name, is_validation
+from exaid_evals.runs.rows import history_of
+
+N, AT = 600, 400
+SEVERE = ("high", "critical")
+
+
+def told(rows: list[dict[str, float]]) -> Analysis:
+    """Return the analysis of rows."""
+    return analyse(history_of("run", "jsonl", rows))
+
+
+def learning(course: np.ndarray, *, evaluated_by: np.ndarray | None = None, seed: int = 0) -> list[dict[str, float]]:
+    """Return rows of a loss, with that of the validation at every tenth step."""
+    rng = np.random.default_rng(seed)
+    beside = course if evaluated_by is None else evaluated_by
+    rows = [{"step": at, "train_loss": value + rng.normal(0, 0.02)} for at, value in enumerate(course)]
+    for at in range(0, len(course), 10):
+        rows[at]["val_loss"] = beside[at] + 0.1 + rng.normal(0, 0.005)
+    return rows
+
+
+def severe(analysis: Analysis) -> bool:
+    """Return whether an incident is high or critical."""
+    return any(one.severity in SEVERE for one in analysis.incidents)
+
+
+def test_weights_of_an_old_checkpoint_learn_the_same_again() -> None:
+    """A course that falls back, and goes the way it had gone, is the system's; a short cut back is of no such cause."""
+    steps = np.arange(N)
+    again = told(learning(2 * np.exp(-np.where(steps < AT, steps, steps - AT + 60) / 80) + 0.2))
+    assert severe(again)
+    assert again.diagnosis is not None
+    assert again.diagnosis.named == "system"
+    assert "took the same course again" in again.diagnosis.first.evidence[0].text
+    quick = told(learning(2 * np.exp(-steps / 80) + 0.2 + np.where(steps < AT, 0, np.exp(-(steps - AT) / 15))))
+    assert quick.diagnosis is None or quick.diagnosis.named != "system"
+
+
+def test_cycles_and_collapsed_policies_are_no_old_checkpoints() -> None:
+    """What was better before it came again is a cycle; a reward climbs anew in the same way."""
+    steps = np.arange(N)
+    cycle = told(learning(0.2 + np.exp(-(steps % 150) / 40) + np.exp(-steps / 100)))
+    assert cycle.diagnosis is None or cycle.diagnosis.named != "system"
+    climbed = 100 * (1 - np.exp(-np.where(steps < AT, steps, steps - AT) / 60))
+    rewards = told([{"step": at, "reward": value + at % 3} for at, value in enumerate(climbed)])
+    assert rewards.diagnosis is not None
+    assert rewards.diagnosis.named == "unknown"
+
+
+def test_a_long_time_without_rows_is_a_pause() -> None:
+    """A gap in the time stamps is an event; many of them are a habit."""
+    rows = [{"step": at, "loss": 1.0 / (at + 1), "_timestamp": 2.0 * at + 3000 * (at >= 50)} for at in range(100)]
+    assert history_of("run", "jsonl", rows).events == ((50.0, "pause: nothing was logged for 3002 s, mostly 2 s"),)
+    habit = [row | {"_timestamp": row["step"] * 2.0 + 3000 * (row["step"] // 20)} for row in rows]
+    assert history_of("run", "jsonl", habit).events == ()
+
+
+def test_harder_training_data_harm_no_model() -> None:
+    """A training loss that leaps while the validation stays is noted; where the validation follows it is severe."""
+    steps = np.arange(N)
+    good = np.exp(-steps / 60) + 0.1
+    harder = good + 0.4 * (steps >= AT)
+    assert not severe(told(learning(harder, evaluated_by=good)))
+    assert severe(told(learning(harder)))
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(0.96, False), (0.1, True)])
+def test_what_had_learnt_before_need_not_learn(accuracy: float, expected: bool) -> None:
+    """A still loss beside a good accuracy is no model that does not learn."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"step": at, "loss": 1.7 + rng.normal(0, 0.002), "val_acc": accuracy + rng.normal(0, 0.002)} for at in range(60)
+    ]
+    assert severe(told(rows)) is expected
+
+
+def test_a_training_that_improves_at_once_says_nothing_about_the_evaluation() -> None:
+    """Where the training loss fell by half as the validation got worse, the evaluation is not named."""
+    steps = np.arange(N)
+    good = np.exp(-steps / 60) + 0.4
+    found = told(learning(np.where(steps < AT, good, 0.55 * good), evaluated_by=good + 0.3 * (steps >= AT)))
+    assert found.diagnosis is not None
+    assert found.diagnosis.named != "evaluation"
+
+
+def test_sums_over_all_steps_and_short_names() -> None:
+    """A summed regret grows by what it is, a summed reward is an episode's; `va_loss` is of the validation."""
+    assert [direction_of_name(name) for name in ("cumulative_regret", "regret", "Environment/Cumulative Reward")] == [
+        None,
+        "lower",
+        "higher",
+    ]
+    assert [is_validation(name) for name in ("va_loss", "trn_loss", "variance_loss")] == [True, False, False]
