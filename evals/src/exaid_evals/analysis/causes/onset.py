@@ -177,7 +177,7 @@ def _reaction(series: Series, direction: Direction, interval: tuple[float, float
     quiet = z < 5 and len(after) >= _FEW and _is_quiet(values[before], values[after], expected)
     fell = direction == "lower" and z < 5 and len(after) >= _FEW
     leapt = fell and _has_leapt(values[before], values[after], _LEAP)
-    by_noise = _error(values[before], len(after)) * _EASED_Z
+    by_noise = _EASED_Z * _error(values[before], len(after)) if fell else 0.0
     eased = fell and _has_leapt(values[before], values[after] + by_noise, _EASED)
     return Reaction(
         series.metric, z, relative, exact if z >= 5 else interval, stray=stray, quiet=quiet, leapt=leapt, eased=eased
