@@ -6,25 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exaid_evals.analysis.batches.loader import profile_validation_batches
-    from exaid_evals.analysis.batches.log import log_batch_metrics
-    from exaid_evals.analysis.compare.recommend import ExperimentComparator
-    from exaid_evals.analysis.images.audit import audit_image_quality
-    from exaid_evals.analysis.images.quality_filter import ImageQualityFilter
-    from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer
-    from exaid_evals.analysis.report.write import generate_comprehensive_report
-    from exaid_evals.anomalies.change_point import detect_statistical_anomalies
+    from exaid_evals.analysis.batches.loader import profile_validation_batches as profile_validation_batches
+    from exaid_evals.analysis.batches.log import log_batch_metrics as log_batch_metrics
+    from exaid_evals.analysis.compare.recommend import ExperimentComparator as ExperimentComparator
+    from exaid_evals.analysis.images.audit import audit_image_quality as audit_image_quality
+    from exaid_evals.analysis.images.quality_filter import ImageQualityFilter as ImageQualityFilter
+    from exaid_evals.analysis.impact.stage import HyperparameterAnalyzer as HyperparameterAnalyzer
+    from exaid_evals.analysis.report.write import generate_comprehensive_report as generate_comprehensive_report
+    from exaid_evals.anomalies.change_point import detect_statistical_anomalies as detect_statistical_anomalies
 
-__all__ = [
-    "ExperimentComparator",
-    "HyperparameterAnalyzer",
-    "ImageQualityFilter",
-    "audit_image_quality",
-    "detect_statistical_anomalies",
-    "generate_comprehensive_report",
-    "log_batch_metrics",
-    "profile_validation_batches",
-]
 _WHERE = {
     "ExperimentComparator": "analysis.compare.recommend",
     "HyperparameterAnalyzer": "analysis.impact.stage",
@@ -35,6 +25,7 @@ _WHERE = {
     "log_batch_metrics": "analysis.batches.log",
     "profile_validation_batches": "analysis.batches.loader",
 }
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

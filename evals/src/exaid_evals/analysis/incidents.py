@@ -215,7 +215,7 @@ def _late(one: Anomaly, history: History) -> bool:
 
 
 def _span(history: History) -> float:
-    return max((float(one.clean.steps[-1]) for one in history.series.values() if len(one.clean)), default=1.0) or 1.0
+    return history.last_step or 1.0
 
 
 def incidents_of(

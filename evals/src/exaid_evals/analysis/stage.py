@@ -183,8 +183,7 @@ def _batches(
     held = None
     if diagnosis is not None:
         low = diagnosis.onset.interval[0]
-        span = max((float(one.clean.steps[-1]) for one in history.series.values() if len(one.clean)), default=1.0)
-        horizon = config.root_cause.horizon * span
+        horizon = config.root_cause.horizon * (1.0 if history.last_step is None else history.last_step)
         after = [row for row in rows if low < row.step <= low + horizon] or rows
         held = concentration(rows, low, horizon, metric)
     return BatchFindings(len(history.batches), _worst(after, metric), held, correlations(after), bad, n_images)

@@ -33,7 +33,7 @@ _AROUND = 40
 
 
 class ChangePoint:
-    """Tells of the changes of `change_indices` that are for the worse.
+    """Reports the changes of `change_indices` that are for the worse.
 
     The size of a change is the difference of the medians of up to 40 points on either side, and its noise that of
     medians of points that resemble their neighbours as much as these do. Where the metric comes back before its end,

@@ -36,12 +36,12 @@ def directions_in(history: History, config: AnomalySettings) -> dict[str, Direct
 
     A time, a throughput and the like have none here: a training is not judged by them.
     """
-    told = {**config.anomaly_detection.directions, **config.directions}
-    known = {**history.directions, **told}
+    said = {**config.anomaly_detection.directions, **config.directions}
+    known = {**history.directions, **said}
     found = {
         metric: direction_of(metric, known)
         for metric in history.series
-        if metric in told or role_of_column(metric) != "system"
+        if metric in said or role_of_column(metric) != "system"
     }
     return {metric: direction for metric, direction in found.items() if direction is not None}
 

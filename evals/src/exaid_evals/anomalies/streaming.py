@@ -298,7 +298,7 @@ class Plateau:
 
 
 class NotFinite:
-    """Tells of the first value, of the third in a row, and then each time of twice as many.
+    """Reports the first value, the third in a row, and then each time of twice as many.
 
     A single one is low where nothing came before it (a precision of 0/0 at the start), else medium, high in a loss;
     from three in a row it is critical in a loss, high in another metric of known direction, and medium elsewhere.

@@ -108,8 +108,7 @@ def watch(metric: str, config: DetectionSettings, known: Mapping[str, Direction]
         known: metric → direction; None takes those of the settings and of the name. A time or a throughput has a
             direction, and is none of the metrics that a training is judged by.
     """
-    told = config.directions if known is None else known
-    direction = direction_of(metric, told)
+    direction = direction_of(metric, config.directions if known is None else known)
     if role_of_column(metric) == "system" and metric not in config.directions:
         direction = None
     return Watch(Stream(metric, direction, config), NotFinite(), detectors(config))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from exaid_evals.cli.display import printable
+from exaid_evals.cli.display import printable, show_json
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, flag, option
 
@@ -52,9 +52,7 @@ def run(request: AgreementRequest) -> int:
     level = level_of(request.level) if request.level else None
     found = report(ratings, scores, level=level, seed=request.seed, resamples=request.resamples)
     if request.json:
-        from exaid_evals.artifacts.canonical import canonical_json
-
-        click.echo(canonical_json(found))
+        show_json(found)
         return 0
     for line in _shown(found):
         click.echo(printable(line))

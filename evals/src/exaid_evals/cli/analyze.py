@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.histories import (
     HistoryRequest,
     analysis_config_of,
@@ -15,7 +15,6 @@ from exaid_evals.cli.histories import (
     require_known,
     require_one_way,
     require_writable,
-    warn,
 )
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import argument, option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import Progress, printable, shown
+from exaid_evals.cli.display import SOME_FAILED, Progress, printable, shown, warn
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import JobsRequest, argument, flag, names_of, option
 from exaid_evals.errors import ConfigError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from exaid_evals.analysis.images.audit import Audit
 
 _RECORDS, _SHEET = "images.jsonl", "contact_sheet.html"
-_SOME_UNREAD = 3
 
 
 class AuditRequest(JobsRequest):
@@ -60,15 +59,9 @@ def run(request: AuditRequest) -> int:
     listing = list_images(folder)
     with Progress("audit-images", len(listing.images), unit="image") as progress:
         audit = audit_folder(
-            folder,
-            settings,
-            output_dir,
-            jobs=request.jobs,
-            cluster=request.cluster,
-            resume=request.resume,
-            listing=listing,
-            advance=progress.advance,
-        )
+            folder, settings, output_dir, jobs=request.jobs, cluster=request.cluster, resume=request.resume,
+            listing=listing, advance=progress.advance,
+        )  # fmt: skip
     write_jsonl(output_dir / _RECORDS, records(audit))
     write_text(output_dir / _SHEET, render(audit))
     counts = _show(audit)
@@ -76,10 +69,10 @@ def run(request: AuditRequest) -> int:
     click.echo(f"wrote {shown(output_dir / _SHEET)}")
     failed = [name for name in failing if counts[name]]
     if failed:
-        told = ", ".join(f"{counts[name]} {name}" for name in failed)
-        click.echo(f"error: {told}; mend or remove them, or leave these checks out of --fail-on", err=True)
+        found = ", ".join(f"{counts[name]} {name}" for name in failed)
+        click.echo(f"error: {found}; mend or remove them, or leave these checks out of --fail-on", err=True)
         return 1
-    return _SOME_UNREAD if audit.unread else 0
+    return SOME_FAILED if audit.unread else 0
 
 
 command = verb("audit-images", AuditRequest, run)
@@ -105,8 +98,7 @@ def _show(audit: Audit) -> Counter[str]:
     click.echo(f"{len(audit.images)} images, {n_found} with findings, {audit.n_others} other files")
     for check, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         click.echo(f"  {check:<18} {count:>7}  {printable(first[check])}")
-    for path, reason in audit.unread[:10]:
-        click.echo(f"warning: {printable(path)}: cannot be listed ({reason})", err=True)
+    warn(f"{path}: cannot be listed ({reason})" for path, reason in audit.unread[:10])
     if len(audit.unread) > 10:
-        click.echo(f"warning: {len(audit.unread) - 10} more folders cannot be listed", err=True)
+        warn([f"{len(audit.unread) - 10} more folders cannot be listed"])
     return counts

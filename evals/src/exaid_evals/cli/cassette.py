@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import SOME_FAILED, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, DryRunRequest, argument
 
@@ -42,7 +42,7 @@ def run_repair(request: RepairRequest) -> int:
         any_lost = any_lost or bool(found.lost)
     if not paths:
         click.echo(f"no recordings in {shown(request.campaign.cassettes)}")
-    return 3 if any_lost else 0
+    return SOME_FAILED if any_lost else 0
 
 
 command = click.Group("cassette", help="Mend recordings of a live model's calls.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from exaid_evals.cli.display import Progress, printable, shown
+from exaid_evals.cli.display import Progress, aligned, printable, shortened, shown
 from exaid_evals.cli.histories import (
     RunsOfHistoryRequest,
     analysis_config_of,
@@ -93,27 +93,25 @@ def _show(comparison: Comparison, found: Collected) -> None:
     what = "configuration" if keys or not several else "group"
     kinds = f"{counted(len(comparison.runs), 'run')}, {counted(len(comparison.groups), what)}"
     nothing = "no setting that is known" if several else "no setting"
-    differing = ", ".join(_cut(printable(key)) for key in keys[:6]) or nothing
+    differing = ", ".join(_cut(key) for key in keys[:6]) or nothing
     click.echo(f"{kinds}; {'they differ' if several else 'its runs differ'} in {differing}")
     click.echo(f"{printable(first.metric)}" + (f" ({first.direction} is better)" if first.direction else ""))
-    rows = [[_cut(printable(cell)) for cell in row[:_SHOWN]] for row in ranking_rows(first, _MOST_ROWS)]
-    widths = [max(len(row[at]) for row in rows) for at in range(_SHOWN)]
-    for row in rows:
-        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned([[_cut(cell) for cell in row[:_SHOWN]] for row in ranking_rows(first, _MOST_ROWS)]):
+        click.echo(f"  {line}")
     more = len(first.performances) + len(first.missing) - _MOST_ROWS
     if more > 0:
         click.echo(f"  and {more} more")
     names = [*(group.name for group in comparison.groups), *(run.name for run in comparison.runs)]
     ranked = [one for one in others if one.direction is not None and (one.verdict != "alone" or one.diverged)][:6]
-    for told in verdicts([first, *ranked]):
-        click.echo(_shortened(told, names))
+    for reported in verdicts([first, *ranked]):
+        click.echo(_shortened(reported, names))
     for line in recommendations(comparison):
         click.echo(f"- {_shortened(line, names)}")
     show_notes([_shortened(line, names) for line in comparison.notes], found)
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+    return shortened(text, _LONG)
 
 
 def _shortened(line: str, names: Sequence[str]) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.artifacts.printable import clipped
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import aligned, printable, shortened, show_json, shown, warn
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, argument, flag, option
 
@@ -51,7 +50,6 @@ def run(request: CompareLogsRequest) -> int:
     log_comparison.json, .md and .csv, and items.csv. Exit status: 0 done; 1 a log is damaged or nothing is common;
     2 wrong usage.
     """
-    from exaid_evals.artifacts.canonical import canonical_json
     from exaid_evals.item_scores.compare import Settings, align, compare
     from exaid_evals.item_scores.registry import read_side
     from exaid_evals.item_scores.write import Report, record, warnings_of, write
@@ -63,7 +61,7 @@ def run(request: CompareLogsRequest) -> int:
     warnings += warnings_of(aligned, comparisons, settings)
     report = Report(a, b, aligned, comparisons, settings, request.items, warnings)
     if request.json:
-        click.echo(canonical_json(record(report)))
+        show_json(record(report))
     else:
         _show(report)
     if request.out is not None:
@@ -81,10 +79,8 @@ def _show(report: Report) -> None:
 
     for name, side in (("A", report.a), ("B", report.b)):
         click.echo(f"{name}: {_cut(side[0].system or side[0].file)}, {', '.join(sorted({log.format for log in side}))}")
-    rows = [[_cut(cell) for cell in row] for row in table(report)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned([[_cut(cell) for cell in row] for row in table(report)]):
+        click.echo(line)
     for one in report.comparisons:
         click.echo(printable(sentence(one)))
     for one in report.comparisons:
@@ -96,9 +92,8 @@ def _show(report: Report) -> None:
             click.echo(f"read first ({_cut(', '.join(filter(None, (one.task, one.metric))))}): {named}")
     for line in kept_out(report):
         click.echo(f"kept out: {printable(line)}")
-    for line in report.warnings:
-        click.echo(f"warning: {printable(line)}", err=True)
+    warn(report.warnings)
 
 
 def _cut(text: str) -> str:
-    return clipped(printable(text), _LONG)
+    return shortened(text, _LONG)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from exaid_evals.cli.display import printable
+from exaid_evals.cli.display import aligned, shortened
 from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, JobsRequest, argument, flag, option
 from exaid_evals.errors import DataError
@@ -73,15 +73,9 @@ def as_table(documents: Iterable[Annotated]) -> Iterator[str]:
     for document in documents:
         for row in document.rows():
             shown = (document.id, f"{row['start']}-{row['end']}", row["text"], row["id"], row["name"], _said(row))
-            rows.append([_cut(printable(str(cell))) for cell in shown])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for cells in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+            rows.append([shortened(str(cell), _WIDEST) for cell in shown])
+    yield from aligned(rows)
     yield f"{len(rows) - 1:,} mention{'' if len(rows) == 2 else 's'}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 def as_html(documents: Iterable[Annotated]) -> Iterator[str]:

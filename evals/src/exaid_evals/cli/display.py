@@ -1,13 +1,16 @@
-"""How paths, foreign text and progress are shown to a user."""
+"""How paths, foreign text, tables, JSON and progress are shown to a user."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Never, Self, TextIO
+from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+
+import click
 
 from exaid_evals.artifacts.printable import printable, printable_lines, with_urls
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 __all__ = ["printable", "printable_lines", "shown"]
+SOME_FAILED = 3
+"""Exit status where the work is done, but for some cases or runs."""
 
 
 def shown(path: Path) -> str:
@@ -22,6 +27,32 @@ def shown(path: Path) -> str:
     absolute = with_urls(os.path.abspath(path))  # noqa: PTH100 - resolve() would rename links
     below = Path.cwd().as_posix().rstrip("/") + "/"
     return printable(absolute.removeprefix(below))
+
+
+def shortened(text: str, most: int) -> str:
+    """Return foreign text as it is shown, cut to so many characters."""
+    text = printable(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines in which the cells of a column begin at one place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def show_json(document: Any) -> None:
+    """Print one canonical JSON document."""
+    from exaid_evals.artifacts.canonical import canonical_json
+
+    click.echo(canonical_json(document))
+
+
+def warn(lines: Iterable[str], label: str = "warning") -> None:
+    """Print lines that are not results on standard error."""
+    for line in lines:
+        click.echo(f"{label}: {printable(line)}", err=True)
 
 
 _PLAIN_INTERVAL_S = 5.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 import click
 
-from exaid_evals.cli.display import printable
+from exaid_evals.cli.display import printable, show_json
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import CampaignRequest, ConfigRequest, MacRequest, flag, option
 
@@ -37,24 +38,10 @@ def run(request: DoctorRequest) -> int:
     findings = examine(environment)
     failing = fails(findings, wanted)
     if request.as_json:
-        from exaid_evals.artifacts.canonical import canonical_json
-
-        document = {
-            "purposes": wanted,
-            "ready": not failing,
-            "findings": [
-                {
-                    "topic": one.topic,
-                    "name": one.name,
-                    "state": one.state,
-                    "what": one.what,
-                    "remedy": one.remedy or None,
-                    "needed_for": sorted(one.needed_for),
-                }
-                for one in findings
-            ],
-        }
-        click.echo(canonical_json(document))
+        described = [
+            {**asdict(one), "remedy": one.remedy or None, "needed_for": sorted(one.needed_for)} for one in findings
+        ]
+        show_json({"purposes": wanted, "ready": not failing, "findings": described})
         return 1 if failing else 0
     topic = ""
     for one in findings:

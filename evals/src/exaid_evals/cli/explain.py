@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import show_json, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import CampaignRequest, ConfigRequest, argument, flag
 
@@ -71,9 +71,7 @@ command = verb("explain", ExplainRequest, run)
 
 def _print(lines: Iterable[tuple[str, str]], document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        from exaid_evals.artifacts.canonical import canonical_json
-
-        click.echo(canonical_json(document))
+        show_json(document)
         return
     for label, text in lines:
         click.echo(f"{label:<{_LABEL}}{text}".rstrip())
@@ -102,14 +100,8 @@ def _seeds_lines(over_seeds: SeedsLineage, *, with_cases: bool) -> Iterator[tupl
             definition = list(definition_lines(lineage))
         yield "", f"{shown(member.root / lineage.record.file)}:{lineage.record.line} {lineage.record.sha256}"
         yield "", ", ".join(f"{what} {count}" for what, count in lineage.counts.items())
-        words = [
-            "explain",
-            lineage.place.table.name,
-            place.row.key,
-            place.column.measure,
-            "--data-dir",
-            str(member.root),
-        ]
+        asked = [lineage.place.table.name, place.row.key, place.column.measure]
+        words = ["explain", *asked, "--data-dir", str(member.root)]
         yield "", f"to follow it: exaid-evals {shlex.join(words)}"
         if with_cases:
             yield from case_lines(lineage)
@@ -129,7 +121,7 @@ def _cell_document(place: Place) -> dict[str, Any]:
 
 
 def _seeds_document(over_seeds: SeedsLineage) -> dict[str, Any]:
-    """Return a trail over seeds as plain data."""
+    """Return a lineage over seeds as plain data."""
     return {
         **_cell_document(over_seeds.place),
         "tables": dict(over_seeds.form_states),
@@ -143,7 +135,7 @@ def _seeds_document(over_seeds: SeedsLineage) -> dict[str, Any]:
 
 
 def _document(lineage: Lineage) -> dict[str, Any]:
-    """Return a trail as plain data."""
+    """Return a lineage as plain data."""
     from dataclasses import asdict
 
     name, unit, better = lineage.measure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exaid_evals.artifacts.printable import some
-from exaid_evals.cli.display import Progress, printable, shown
+from exaid_evals.cli.display import SOME_FAILED, Progress, printable, shown
 from exaid_evals.cli.verb import report_store, verb
 from exaid_evals.config.campaign import EXPORTED_AS
 from exaid_evals.config.requests import ExportRequest
@@ -106,7 +106,6 @@ def _named(one: Ranked) -> str:
     return f"{some((one.run, *one.tied), _TIED_AT_MOST)} (tied at {_decimals(one.value, 4)})"
 
 
-SOME_FAILED = 3
 _LONG = 100
 
 

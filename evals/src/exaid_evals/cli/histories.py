@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from exaid_evals.cli.display import printable
+from exaid_evals.cli.display import SOME_FAILED, warn
 from exaid_evals.config.request import Request, argument, campaign_of, flag, option
 from exaid_evals.errors import ConfigError
 from exaid_evals.runs.registry import SOURCES
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from exaid_evals.analysis.compare.collect import Collected
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.runs.metric_names import Direction
-
-SOME_FAILED = 3
 
 
 class HistoryRequest(Request):
@@ -181,12 +177,6 @@ def read_runs(request: RunsOfHistoryRequest) -> Collected:
     require_known(request.better, (name for run in found.runs for name in run.history.series))
     warn(f"left out: {line}" for line in found.unreadable)
     return found
-
-
-def warn(lines: Iterable[str], label: str = "warning") -> None:
-    """Print lines that are not results on standard error."""
-    for line in lines:
-        click.echo(f"{label}: {printable(line)}", err=True)
 
 
 def show_notes(notes: Sequence[str], found: Collected) -> None:

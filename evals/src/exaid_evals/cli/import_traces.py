@@ -165,8 +165,8 @@ def _import_failures(request: ImportCampaignRequest) -> int:
     click.echo(f"steps     {n_steps} decisive ones; in {others} another speaks than the one who is named responsible")
     left = fields_left(runs)
     left["message without text"] = sum(run.n_empty for run in runs)
-    told = ", ".join(f"{printable(name)} ({count})" for name, count in sorted(left.items()) if count)
-    click.echo(f"left out  {told or '0'}")
+    text = ", ".join(f"{printable(name)} ({count})" for name, count in sorted(left.items()) if count)
+    click.echo(f"left out  {text or '0'}")
     click.echo("next      run-variants --stub --stub-concepts words")
     click.echo("          compute-metrics --extractor words --measures decisive_step")
     return 0

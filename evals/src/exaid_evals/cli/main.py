@@ -48,13 +48,13 @@ def unread(set_ones: Iterable[str], known: Iterable[str]) -> list[str]:
     import difflib
 
     names = sorted({*known, *_OTHERS})
-    told = []
+    lines = []
     for name in sorted(set_ones):
         if not name.startswith(PREFIX) or name in names or name.startswith(_OF_TESTS):
             continue
         near = difflib.get_close_matches(name, names, n=1)
-        told.append(f"{name} is not read" + (f"; did you mean {near[0]}?" if near else " by any command"))
-    return told
+        lines.append(f"{name} is not read" + (f"; did you mean {near[0]}?" if near else " by any command"))
+    return lines
 
 
 def warn_of_unread(commands: Iterable[click.Command]) -> None:

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable_lines, shown
+from exaid_evals.cli.display import SOME_FAILED, printable_lines, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import TracesRequest
 
 if TYPE_CHECKING:
     from exaid_evals.traces.generate import Plan, Result
-
-SOME_CASES_FAILED = 3
 
 
 @alone
@@ -64,7 +62,7 @@ def run(request: TracesRequest) -> int:
             },
         )
     _show_result(plan, result)
-    return SOME_CASES_FAILED if result.failed or result.stopped else 0
+    return SOME_FAILED if result.failed or result.stopped else 0
 
 
 command = verb("make-traces", TracesRequest, run)

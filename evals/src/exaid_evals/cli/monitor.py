@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.histories import directions_said
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, argument, flag, option
@@ -122,8 +122,7 @@ def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> in
             until_idle=request.until_idle,
             interval=request.interval,
         )
-    for warning in [*followed.warnings, *monitor.reported_problems]:
-        click.echo(f"warning: {printable(warning)}", err=True)
+    warn([*followed.warnings, *monitor.reported_problems])
     status = _summary(seen, request.fail_on)
     if seen.interrupted and status == 0:
         return INTERRUPTED
@@ -138,11 +137,11 @@ def _tell(one: Anomaly) -> None:
 
 def _summary(seen: Watched, fail_on: str | None) -> int:
     counts = {severity: sum(one.severity == severity for one in seen.anomalies) for severity in reversed(_SEVERITIES)}
-    told = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "none"
+    reported = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "none"
     n_metrics = len(seen.metrics)
     click.echo(
         f"{seen.n_steps} step{'' if seen.n_steps == 1 else 's'}, {n_metrics} metric{'' if n_metrics == 1 else 's'}; "
-        f"anomalies: {told}"
+        f"anomalies: {reported}"
     )
     if fail_on is None:
         return 0

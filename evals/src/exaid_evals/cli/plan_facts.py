@@ -124,12 +124,12 @@ def _add_calls(stage: Facts, campaign: Campaign, found: RunsPreflight, conversat
 
 
 def _described(forecasts: Iterable[Forecast], n_variants: int) -> list[Facts]:
-    told = []
+    lines = []
     with Progress("plan", n_variants, unit="variant") as progress:
         for found in forecasts:
-            told.append(_variant(found))
+            lines.append(_variant(found))
             progress.advance(found.variant_id)
-    return told
+    return lines
 
 
 def _variant(found: Forecast) -> Facts:

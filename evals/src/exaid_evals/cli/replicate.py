@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import Progress, printable, show_json, shown
 from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.requests import ReplicateRequest
 
@@ -40,7 +40,6 @@ command = verb("replicate", ReplicateRequest, run)
 
 def _failures(request: ReplicateRequest) -> int:
     from exaid_evals.artifacts.atomic import write_bytes
-    from exaid_evals.artifacts.canonical import canonical_json
     from exaid_evals.config.request import campaign_of
     from exaid_evals.errors import ConfigError
     from exaid_evals.replication.failures import MEASURE, failures_page, read_failures, read_measured, step_orderings
@@ -58,13 +57,13 @@ def _failures(request: ReplicateRequest) -> int:
         write_bytes(request.page, failures_page(request.folder, runs, measured).encode())
     if request.as_json:
         tested = [{**asdict(one), "survives": one.survives} for one in step_orderings(measured)]
-        click.echo(canonical_json({"n_logs": len(runs), "measures": estimates, "orderings": tested}))
+        show_json({"n_logs": len(runs), "measures": estimates, "orderings": tested})
         return 0
     click.echo(f"logs      {len(runs)}")
     for variant, (means, _) in measured.items():
         share = means.measures[MEASURE]
-        told = "undefined" if share.mean is None else f"{share.mean:.3f} of the decisive step's new words"
-        click.echo(f"{variant:<9} {told}, defined in {share.n} logs")
+        text = "undefined" if share.mean is None else f"{share.mean:.3f} of the decisive step's new words"
+        click.echo(f"{variant:<9} {text}, defined in {share.n} logs")
     if request.page is not None:
         click.echo(f"page      {shown(request.page)}")
     return 0
@@ -89,8 +88,6 @@ def _main_table(request: ReplicateRequest, case_ids: Iterable[str]) -> str | Non
 
 def _publication(request: ReplicateRequest) -> int:
     from exaid_evals.artifacts.atomic import write_bytes
-    from exaid_evals.artifacts.canonical import canonical_json
-    from exaid_evals.cli.display import Progress
     from exaid_evals.replication.page import page
     from exaid_evals.replication.published import Publication
     from exaid_evals.replication.stage import n_steps, replicate
@@ -103,7 +100,7 @@ def _publication(request: ReplicateRequest) -> int:
     if request.page is not None:
         write_bytes(request.page, page(publication, found, main_table=main_table).encode())
     if request.as_json:
-        click.echo(canonical_json(_document(publication.aggregate, found)))
+        show_json(_document(publication.aggregate, found))
     else:
         _show(found, request.page)
     calibrated = found.calibration.cells if found.calibration else ()

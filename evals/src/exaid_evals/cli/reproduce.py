@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import SOME_FAILED, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import (
@@ -20,8 +20,6 @@ from exaid_evals.config.requests import (
     TracesRequest,
     ValidateRequest,
 )
-
-SOME_FAILED = 3
 
 
 @alone

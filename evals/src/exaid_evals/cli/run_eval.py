@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.request import CampaignRequest, flag, option
@@ -144,8 +144,7 @@ def run(request: RunEvalRequest) -> int:
         root=request.campaign.root / FOLDER,
         page=not request.no_page,
     )
-    for warning in done.result.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
+    warn(done.result.warnings)
     if not done.is_first:
         return 0
     rows = [("task", f"{done.task_name}, {done.split}"), ("model", done.model_name), *_counts(done.result.details)]
@@ -202,7 +201,7 @@ class RunTrainingRequest(ModelRequest):
     epochs: int | None = option("Passes over the training split.", minimum=1, key="config:epochs")
 
 
-def run_run_training(request: RunTrainingRequest) -> int:
+def train_model(request: RunTrainingRequest) -> int:
     """Train a small model, and evaluate it after each epoch.
 
     Writes DATA/training/TASK/results_SEED: summary.json, train_history.csv, metrics/val_metrics.json,
@@ -219,17 +218,16 @@ def run_run_training(request: RunTrainingRequest) -> int:
 
     def tell(epoch: Epoch) -> None:
         values = {"train_loss": epoch.train_loss, **{f"val_{name}": value for name, value in epoch.val.items()}}
-        told = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        click.echo(f"epoch {epoch.number}/{config.epochs}  {told}")
+        listed = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        click.echo(f"epoch {epoch.number}/{config.epochs}  {listed}")
 
     done = train(config, folder, on_epoch=tell)
-    for warning in done.result.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
+    warn(done.result.warnings)
     click.echo(f"wrote {shown(folder)}")
     return 0
 
 
-run_training = verb("run-training", RunTrainingRequest, run_run_training)
+run_training = verb("run-training", RunTrainingRequest, train_model)
 
 
 def folder_name(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from exaid_evals.cli.display import printable_lines, shown
+from exaid_evals.cli.display import SOME_FAILED, printable_lines, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import RunsRequest
 
@@ -54,14 +54,14 @@ def run(request: RunsRequest) -> int:
     for case_id, problem in sorted(outcome.failed.items()):
         click.echo(f"failed: {case_id}: {printable_lines(problem)}", err=True)
     if outcome.failed:
-        told = "counted as failed and left out by the stages that follow; the same command tries them again"
-        click.echo(f"{len(outcome.failed)} cases failed: {told}", err=True)
+        text = "counted as failed and left out by the stages that follow; the same command tries them again"
+        click.echo(f"{len(outcome.failed)} cases failed: {text}", err=True)
     for variant_id, broken in outcome.broken.items():
         what = f"{variant_id}: {broken.n:,} of {broken.of:,} updates broke the schema"
         click.echo(f"warning: {what}, first {printable_lines(broken.first)}", err=True)
     if outcome.stopped:
         click.echo(f"stopped with {outcome.left} run logs to go: {outcome.stopped}", err=True)
-    return 3 if outcome.failed or outcome.broken or outcome.stopped else 0
+    return SOME_FAILED if outcome.failed or outcome.broken or outcome.stopped else 0
 
 
 command = verb("run-variants", RunsRequest, run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exaid_evals.cli.display import printable, shown
+from exaid_evals.cli.display import Progress, printable, show_json, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.requests import ValidateRequest
 
@@ -51,7 +51,6 @@ command = verb("validate", ValidateRequest, run)
 
 
 def _check(targets: Sequence[Target], *, keep: int, request: ValidateRequest) -> list[FileReport]:
-    from exaid_evals.cli.display import Progress
     from exaid_evals.validation.scan import check_files
 
     with Progress("validate", len(targets) if len(targets) >= _PROGRESS_FROM_FILES else 0) as progress:
@@ -88,8 +87,6 @@ def _print_verdict(reports: Sequence[FileReport]) -> None:
 
 
 def _print_json(reports: Sequence[FileReport], places: str) -> None:
-    from exaid_evals.artifacts.canonical import canonical_json
-
     document: dict[str, Any] = {
         "valid": not any(report.n_findings for report in reports),
         "scaffold": not reports,
@@ -100,7 +97,7 @@ def _print_json(reports: Sequence[FileReport], places: str) -> None:
         "kinds": _by_kind(reports),
         "problems": [_problem(report, finding) for report in reports for finding in report.findings],
     }
-    click.echo(canonical_json(document))
+    show_json(document)
 
 
 def _problem(report: FileReport, finding: Finding) -> dict[str, Any]:

@@ -181,16 +181,16 @@ def _with_expected(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Pa
     expected = read_expected(folder)
     stages = _until_last(chosen, expected.stages)
     reference = ExpectedSide(expected, stages)
-    told = Reporting(full=request.full, packages=versions_that_differ(expected.packages))
+    reporting = Reporting(full=request.full, packages=versions_that_differ(expected.packages))
     if request.as_is:
         settings = settings_that_differ(expected.configuration, noted_configuration(request.campaign))
-        return told.compare(reference, FolderSide(request.campaign.root, "here", stages), settings)
+        return reporting.compare(reference, FolderSide(request.campaign.root, "here", stages), settings)
     with temporary_campaign() as again:
         make_again(again, default_build_spec(request), stages, None)
         noted = noted_configuration(again)
         click.echo(f"the default stub campaign, made again, against {shown(folder)}:")
         settings = settings_that_differ(expected.configuration, noted)
-        status = told.compare(reference, FolderSide(again.root, "made again", stages), settings)
+        status = reporting.compare(reference, FolderSide(again.root, "made again", stages), settings)
         if _is_here(request.campaign) and holds_cases_of(request.campaign, expected):
             present = _until_last(chosen, stages_with_files(request.campaign))
             click.echo(f"{shown(request.campaign.root)} against the same:")
@@ -228,11 +228,11 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
         if any(stage.verb == "export" for stage in chosen):
             raise ConfigError(what, where="--stages", remedy="verify each of the runs, and export them again")
         click.echo(what)
-    told = Reporting(full=request.full)
+    reporting = Reporting(full=request.full)
     if request.as_is:
         settings = settings_that_differ(noted_configuration(other), noted_configuration(given))
         sides = FolderSide(other.root, shown(other.root), stages), FolderSide(given.root, "here", stages)
-        return told.compare(*sides, settings)
+        return reporting.compare(*sides, settings)
     spec = build_spec_of(given, request)
     with temporary_campaign() as again:
         make_again(again, spec, chosen or present, given)
@@ -240,8 +240,8 @@ def _with_campaign(request: VerifyRequest, chosen: tuple[Stage, ...], other: Cam
         there = FolderSide(other.root, "here" if itself else shown(other.root), stages)
         now, then = noted_configuration(again), noted_configuration(other)
         if itself:
-            return told.compare(made, there, settings_that_differ(now, then))
-        return told.compare(there, made, settings_that_differ(then, now))
+            return reporting.compare(made, there, settings_that_differ(now, then))
+        return reporting.compare(there, made, settings_that_differ(then, now))
 
 
 def _write(request: VerifyRequest, chosen: tuple[Stage, ...], folder: Path) -> int:

@@ -292,7 +292,7 @@ class _NoStreamError(Exception):
 
 
 def _require_stream(response: httpx.Response) -> None:
-    """Tell an answer that is not a stream from one that breaks off.
+    """Distinguish an answer that is not a stream from one that breaks off.
 
     Raises:
         _NoStreamError: the server sent a page, or JSON at once.

@@ -152,7 +152,7 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
 
 
 def _all_alike(values: Sequence[object]) -> bool:
-    """Tell fast, of thousands of runs, whether all have one text or number; of what else they have it says no."""
+    """Return quickly, of thousands of runs, whether all have one text or number; of what else they have it says no."""
     first = values[0]
     kind = type(first)
     return kind in (str, int, float) and all(type(value) is kind and value == first for value in values)

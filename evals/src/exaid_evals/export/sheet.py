@@ -33,7 +33,7 @@ _NAMED_AT_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Cell):
     """A metric over runs, as papers print it: mean ± σ."""
 
     STATISTICS: ClassVar[tuple[str, ...]] = tuple(Aggregate.__dataclass_fields__)
@@ -49,10 +49,6 @@ class Spread:
         if self.aggregate.mean is None or self.aggregate.n < 2:
             return digits.show(self.aggregate.mean)
         return f"{digits.show(self.aggregate.mean)} ± {digits.show(self.aggregate.std)}"
-
-    def below(self, digits: Digits) -> str:
-        """Return nothing."""
-        return ""
 
     def values(self) -> tuple[object, ...]:
         """Return every statistic."""

@@ -89,7 +89,7 @@ def read_note(record: Mapping[str, Any], number: int, where: str) -> Note:
 
 
 class Similarity(Protocol):
-    """Tells how near a statement comes to what some texts say."""
+    """Measures how near a statement comes to what some texts say."""
 
     def similarity(self, statement: str, texts: Sequence[str]) -> float:
         """Return the greatest cosine."""

@@ -83,7 +83,7 @@ class LogFormat(ABC):
 
     @abstractmethod
     def claims(self, path: Path) -> bool:
-        """Tell by a file's name and beginning whether it is such a log."""
+        """Return, by a file's name and beginning, whether it is such a log."""
 
     @abstractmethod
     def read(self, path: Path) -> Sequence[Log]:

@@ -178,11 +178,11 @@ class Alerts:
         _OPEN.add(self)
 
     def anomaly(self, one: Anomaly) -> None:
-        """Tell of an anomaly, if it is severe enough."""
+        """Alert about an anomaly, if it is severe enough."""
         self._tell(one.kind, one.metric, one.severity, described(one), evidence_of(one))
 
     def notice(self, kind: str, metric: str, severity: Severity, text: str) -> None:
-        """Tell of something that was done."""
+        """Alert about something that was done."""
         self._tell(kind, metric, severity, text, "")
 
     def _tell(self, kind: str, metric: str, severity: Severity, text: str, details: str) -> None:

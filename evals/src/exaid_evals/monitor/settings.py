@@ -89,8 +89,8 @@ class AnomalyDetectionConfig(DetectionSettings):
     def _ways_are_known(self) -> Self:
         unknown = [name for name in self.alert_thresholds if direction_of(name, self.directions) is None]
         if unknown:
-            told = ", ".join(map(repr, unknown))
-            raise ValueError(f"it is not known how {told} improves: say it under directions, as higher or lower")
+            text = ", ".join(map(repr, unknown))
+            raise ValueError(f"it is not known how {text} improves: say it under directions, as higher or lower")
         return self
 
 

@@ -119,7 +119,7 @@ class StallWatch:
         return None if usual is None else max(usual, _LONGER * self._longest)
 
     def look(self) -> None:
-        """Tell of a stall that has begun."""
+        """Report a stall that has begun."""
         found, tell = self.check(), self._tell()
         if found is not None and tell is not None:
             tell(found)
@@ -136,7 +136,7 @@ def _watch(watch: weakref.ref[StallWatch], stop: threading.Event, pause: float) 
 
 
 class Thresholds:
-    """Tells of each value that is worse than its metric may be."""
+    """Reports each value that is worse than its metric may be."""
 
     def __init__(self, config: AnomalyDetectionConfig) -> None:
         self._limits = {

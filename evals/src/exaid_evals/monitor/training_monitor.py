@@ -242,7 +242,7 @@ class TrainingMonitor:
         self._alerts.anomaly(one)
 
     def _stalled(self, one: Anomaly) -> None:
-        """Tell of a stall at once, from the watching thread; the next step returns it too."""
+        """Report a stall at once, from the watching thread; the next step returns it too."""
         self.tell(one)
         self._stalls.append(one)
 

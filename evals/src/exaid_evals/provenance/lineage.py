@@ -65,13 +65,13 @@ def definition_of(docstring: str) -> Definition:
     plain = [block for block in others if not _EDGE.match(block) and not _EXAMPLE.match(block)]
     if code and plain and blocks.index(plain[-1]) + 1 < len(blocks) and blocks[blocks.index(plain[-1]) + 1] in code:
         examples.append(plain.pop())
-    told = [_split_example(_joined(_EXAMPLE.sub("", block))) for block in examples]
-    edge_cases = " ".join([edge_cases, *(edge for _, edge in told)]).strip()
+    lines = [_split_example(_joined(_EXAMPLE.sub("", block))) for block in examples]
+    edge_cases = " ".join([edge_cases, *(edge for _, edge in lines)]).strip()
     return Definition(
         formula=_joined(formula),
         remarks=tuple(_joined(block) for block in plain),
         edge_cases=edge_cases,
-        example=" ".join(example for example, _ in told),
+        example=" ".join(example for example, _ in lines),
         code=code,
     )
 
@@ -88,17 +88,17 @@ def comparison_fields() -> dict[str, str]:
             found[name] = match[2]
         elif name and line.strip():
             found[name] = f"{found[name]} {line.strip()}"
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     before = ""
     for name, text in found.items():
         referred = re.match(r"see `(\w+)`", text)
-        told[name] = told[referred[1]] if referred and referred[1] in told else text
+        fields[name] = fields[referred[1]] if referred and referred[1] in fields else text
         # `the same, adjusted …` and `its interval …` speak of the field before.
-        told[name] = (
-            f"{before.rstrip('.')}; {text}" if re.match(r"(the same|its|those of them)\b", text) else told[name]
+        fields[name] = (
+            f"{before.rstrip('.')}; {text}" if re.match(r"(the same|its|those of them)\b", text) else fields[name]
         )
         before = text
-    return told
+    return fields
 
 
 def _joined(block: str) -> str:
@@ -316,13 +316,13 @@ def _counts(record: _Record, measure: str) -> dict[str, int]:
 def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -> str | None:
     """State how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
     values = [case.value for case in cases if case.value is not None]
-    told = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
-    if not values or told is None:
+    text = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
+    if not values or text is None:
         return None
     mean = math.fsum(values) / len(values)
-    if abs(mean - told) <= 2e-6 + 1e-9 * abs(told):
+    if abs(mean - text) <= 2e-6 + 1e-9 * abs(text):
         return None
-    return f"the mean of the cases is {mean:.6g}, and the record says {told:.6g}: one of them was edited"
+    return f"the mean of the cases is {mean:.6g}, and the record says {text:.6g}: one of them was edited"
 
 
 def _upstream(campaign: Campaign, variant: str) -> Upstream:

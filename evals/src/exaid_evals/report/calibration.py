@@ -59,20 +59,9 @@ def policies_csv(calibration: Calibration) -> str:
     """Return every policy with every number; what the figure shows, too."""
     choice, tried, plan = calibration.choice, calibration.sweep, calibration.plan
     signature, stub = str(plan.signature), plan.manifest.stub
-    header = [
-        *calibration.chosen.settings,
-        "n_cases",
-        "n_flushes",
-        *choice.measures,
-        *(f"n_{reason}" for reason in REASONS),
-        "broken_constraints",
-        "survives",
-        "on_front",
-        "distance",
-        "chosen",
-        "stub",
-        "signature",
-    ]
+    header = [*calibration.chosen.settings, "n_cases", "n_flushes", *choice.measures]
+    header += [*(f"n_{reason}" for reason in REASONS), "broken_constraints", "survives", "on_front", "distance"]
+    header += ["chosen", "stub", "signature"]
     rows: list[list[object]] = []
     for index, policy in enumerate(tried.policies):
         broken = " ".join(name for name, refused in choice.broken.items() if refused[index])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from exaid_evals.metrics.records import Estimate
 
@@ -39,30 +40,31 @@ class Digits:
         return "" if low is None or high is None else f"[{self.show(low)}, {self.show(high)}]"
 
 
-class Cell(Protocol):
+class Cell(ABC):
     """One cell.
 
     Attributes:
         STATISTICS: what CSV has of it: a suffix to the column's name each; the empty one is the name itself.
     """
 
-    STATISTICS: ClassVar[tuple[str, ...]]
+    __slots__ = ()
+    STATISTICS: ClassVar[tuple[str, ...]] = ("",)
 
+    @abstractmethod
     def shown(self, digits: Digits) -> str:
         """Return the cell's text, in the column's digits unless it has its own."""
-        ...
+
+    @abstractmethod
+    def values(self) -> tuple[object, ...]:
+        """Return a value per statistic, None where undefined."""
 
     def below(self, digits: Digits) -> str:
         """Return what stands below it in smaller print; empty for nothing."""
-        ...
-
-    def values(self) -> tuple[object, ...]:
-        """Return a value per statistic, None where undefined."""
-        ...
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Cell):
     """A mean over cases or campaigns, its interval below."""
 
     STATISTICS: ClassVar[tuple[str, ...]] = ("mean", "ci95_low", "ci95_high", "sd", "n", "n_undefined")
@@ -82,7 +84,7 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
-class WithInterval:
+class WithInterval(Cell):
     """A number with its interval beside it, in digits of its own where a column mixes measures."""
 
     STATISTICS: ClassVar[tuple[str, ...]] = ("", "ci95_low", "ci95_high")
@@ -96,20 +98,15 @@ class WithInterval:
         own = self.digits or digits
         return f"{own.show(self.value)} {own.interval(self.low, self.high)}".rstrip()
 
-    def below(self, digits: Digits) -> str:
-        """Return nothing."""
-        return ""
-
     def values(self) -> tuple[object, ...]:
         """Return the number and the interval's ends."""
         return self.value, self.low, self.high
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(Cell):
     """A single number, in digits of its own where a column mixes measures."""
 
-    STATISTICS: ClassVar[tuple[str, ...]] = ("",)
     value: float | None
     digits: Digits | None = None
 
@@ -117,20 +114,15 @@ class Number:
         """Return the number."""
         return (self.digits or digits).show(self.value)
 
-    def below(self, digits: Digits) -> str:
-        """Return nothing."""
-        return ""
-
     def values(self) -> tuple[object, ...]:
         """Return the number."""
         return (self.value,)
 
 
 @dataclass(frozen=True, slots=True)
-class PValue:
+class PValue(Cell):
     """A p-value: three decimals, and a bound for what would round to nothing."""
 
-    STATISTICS: ClassVar[tuple[str, ...]] = ("",)
     value: float | None
 
     def shown(self, digits: Digits) -> str:
@@ -145,29 +137,20 @@ class PValue:
             return f"< {_LEAST_P}"
         return f"> {1 - _LEAST_P}" if 1 - _LEAST_P / 2 <= self.value < 1 else f"{self.value:.3f}"
 
-    def below(self, digits: Digits) -> str:
-        """Return nothing."""
-        return ""
-
     def values(self) -> tuple[object, ...]:
         """Return the unrounded p."""
         return (self.value,)
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Cell):
     """Words, or an id."""
 
-    STATISTICS: ClassVar[tuple[str, ...]] = ("",)
     text: str
 
     def shown(self, digits: Digits) -> str:
         """Return the text."""
         return self.text
-
-    def below(self, digits: Digits) -> str:
-        """Return nothing."""
-        return ""
 
     def values(self) -> tuple[object, ...]:
         """Return the text."""

@@ -88,8 +88,8 @@ def models_note(variants: Iterable[VariantMetrics]) -> str:
             by_model.setdefault(variant.made_from.llm, []).append(variant.variant_id)
     if len(by_model) < 2:
         return ""
-    told = "; ".join(f"{llm} ({', '.join(names)})" for llm, names in by_model.items())
-    return f"Language models: {told}."
+    text = "; ".join(f"{llm} ({', '.join(names)})" for llm, names in by_model.items())
+    return f"Language models: {text}."
 
 
 def _some(names: Sequence[str]) -> str:

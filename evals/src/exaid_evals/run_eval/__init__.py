@@ -12,55 +12,30 @@ from typing import TYPE_CHECKING, Any
 from exaid_evals.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from exaid_evals.run_eval.adapters import (
-        CausalLMAdapter,
-        LogisticAdapter,
-        RegressionAdapter,
-        SegmentationAdapter,
-        TimmAdapter,
-        TorchvisionAdapter,
-        TransformersCausalLMAdapter,
-        TransformersClassificationAdapter,
-        TransformersSeq2SeqAdapter,
-        TransformersVisionAdapter,
-        VisionClassificationAdapter,
-    )
-    from exaid_evals.run_eval.base import EvalResult
-    from exaid_evals.run_eval.boxes import DetectionAdapter, TransformersDetectionAdapter
-    from exaid_evals.run_eval.loop import evaluate, run_eval
-    from exaid_evals.run_eval.page import write_page
-    from exaid_evals.run_eval.ranking import compute_topk_accuracy
-    from exaid_evals.run_eval.registry import build_eval_config, build_task
-    from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
-    from exaid_evals.run_eval.texts import text_task
-    from exaid_evals.run_eval.training import train
-
-__all__ = [
-    "CausalLMAdapter",
-    "DetectionAdapter",
-    "EvalConfig",
-    "EvalResult",
-    "LogisticAdapter",
-    "RegressionAdapter",
-    "SegmentationAdapter",
-    "TaskSpec",
-    "TimmAdapter",
-    "TorchvisionAdapter",
-    "TransformersCausalLMAdapter",
-    "TransformersClassificationAdapter",
-    "TransformersDetectionAdapter",
-    "TransformersSeq2SeqAdapter",
-    "TransformersVisionAdapter",
-    "VisionClassificationAdapter",
-    "build_eval_config",
-    "build_task",
-    "compute_topk_accuracy",
-    "evaluate",
-    "run_eval",
-    "text_task",
-    "train",
-    "write_page",
-]
+    from exaid_evals.run_eval.adapters import CausalLMAdapter as CausalLMAdapter
+    from exaid_evals.run_eval.adapters import LogisticAdapter as LogisticAdapter
+    from exaid_evals.run_eval.adapters import RegressionAdapter as RegressionAdapter
+    from exaid_evals.run_eval.adapters import SegmentationAdapter as SegmentationAdapter
+    from exaid_evals.run_eval.adapters import TimmAdapter as TimmAdapter
+    from exaid_evals.run_eval.adapters import TorchvisionAdapter as TorchvisionAdapter
+    from exaid_evals.run_eval.adapters import TransformersCausalLMAdapter as TransformersCausalLMAdapter
+    from exaid_evals.run_eval.adapters import TransformersClassificationAdapter as TransformersClassificationAdapter
+    from exaid_evals.run_eval.adapters import TransformersSeq2SeqAdapter as TransformersSeq2SeqAdapter
+    from exaid_evals.run_eval.adapters import TransformersVisionAdapter as TransformersVisionAdapter
+    from exaid_evals.run_eval.adapters import VisionClassificationAdapter as VisionClassificationAdapter
+    from exaid_evals.run_eval.base import EvalResult as EvalResult
+    from exaid_evals.run_eval.boxes import DetectionAdapter as DetectionAdapter
+    from exaid_evals.run_eval.boxes import TransformersDetectionAdapter as TransformersDetectionAdapter
+    from exaid_evals.run_eval.loop import evaluate as evaluate
+    from exaid_evals.run_eval.loop import run_eval as run_eval
+    from exaid_evals.run_eval.page import write_page as write_page
+    from exaid_evals.run_eval.ranking import compute_topk_accuracy as compute_topk_accuracy
+    from exaid_evals.run_eval.registry import build_eval_config as build_eval_config
+    from exaid_evals.run_eval.registry import build_task as build_task
+    from exaid_evals.run_eval.spec import EvalConfig as EvalConfig
+    from exaid_evals.run_eval.spec import TaskSpec as TaskSpec
+    from exaid_evals.run_eval.texts import text_task as text_task
+    from exaid_evals.run_eval.training import train as train
 
 INSTALL = (
     "install the extra: `pip install 'exaid-evals[torch]'`; where only a CPU is to be used, install a CPU build of "
@@ -68,7 +43,11 @@ INSTALL = (
 )
 
 _MODULES = {
-    "adapters": [name for name in __all__ if name.endswith("Adapter") and "Detection" not in name],
+    "adapters": [
+        *("CausalLMAdapter", "LogisticAdapter", "RegressionAdapter", "SegmentationAdapter", "TimmAdapter"),
+        *("TorchvisionAdapter", "TransformersCausalLMAdapter", "TransformersClassificationAdapter"),
+        *("TransformersSeq2SeqAdapter", "TransformersVisionAdapter", "VisionClassificationAdapter"),
+    ],
     "boxes": ["DetectionAdapter", "TransformersDetectionAdapter"],
     "base": ["EvalResult"],
     "loop": ["evaluate", "run_eval"],
@@ -80,6 +59,7 @@ _MODULES = {
     "training": ["train"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -109,19 +109,15 @@ def compare(one: Predictions, other: Predictions, *, resamples: int, seed: int, 
     places = _places(one, other)
     right = np.array([p == t for p, t in zip(one.predicted, one.true, strict=True)])
     right_other = np.array([other.predicted[at] == other.true[at] for at in places])
-    n = len(right)
-    gained, lost = int((right & ~right_other).sum()), int((~right & right_other).sum())
+    n, pair = len(right), _paired(right, right_other)
+    gained, lost = pair["only_this_right"], pair["only_other_right"]
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n, [gained / n, lost / n, 1 - (gained + lost) / n], size=resamples)
     record: dict[str, Any] = {
         "n_examples": n,
-        "accuracy": float(right.mean()),
-        "accuracy_other": float(right_other.mean()),
+        **pair,
         "difference": (gained - lost) / n,
         **_bounds((drawn[:, 0] - drawn[:, 1]) / n),
-        "only_this_right": gained,
-        "only_other_right": lost,
-        "mcnemar_p": _p(gained, lost),
         "per_class": _by_class(one.true, right, right_other),
     }
     for name, values in _paired_scores(one, other, places, right, right_other, bins).items():
@@ -151,9 +147,17 @@ def _places(one: Predictions, other: Predictions) -> list[int]:
     return places
 
 
-def _p(gained: int, lost: int) -> float:
+def _paired(right: NDArray[np.bool_], right_other: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return both accuracies, on how many examples one alone is right, and McNemar's p."""
+    gained, lost = int((right & ~right_other).sum()), int((~right & right_other).sum())
     found = mcnemar_p(gained, lost)
-    return 1.0 if found is None else found[0]
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_other": float(right_other.mean()),
+        "only_this_right": gained,
+        "only_other_right": lost,
+        "mcnemar_p": 1.0 if found is None else found[0],
+    }
 
 
 def _bounds(values: Floats) -> dict[str, float]:
@@ -166,15 +170,7 @@ def _by_class(true: Sequence[str], right: NDArray[np.bool_], right_other: NDArra
     found: dict[str, Any] = {}
     for name in sorted(set(true)):
         of = classes == name
-        gained, lost = int((right & ~right_other & of).sum()), int((~right & right_other & of).sum())
-        found[name] = {
-            "n": int(of.sum()),
-            "accuracy": float(right[of].mean()),
-            "accuracy_other": float(right_other[of].mean()),
-            "only_this_right": gained,
-            "only_other_right": lost,
-            "mcnemar_p": _p(gained, lost),
-        }
+        found[name] = {"n": int(of.sum()), **_paired(right[of], right_other[of])}
     for row, adjusted in zip(found.values(), holm([row["mcnemar_p"] for row in found.values()]), strict=True):
         row["mcnemar_p_holm"] = adjusted
     return found
@@ -273,12 +269,9 @@ def contact_sheet(path: Path, comparison: Comparison, images: Path, *, at_most: 
     """
     cells = []
     for name, true, guess, other, *_ in comparison.parted[:at_most]:
-        said = [(f"{who} {what}", "darkgreen" if what == true else "darkred") for who, what in _said(guess, other)]
+        answers = (("this:", guess), ("other:", other))
+        said = [(f"{who} {what}", "darkgreen" if what == true else "darkred") for who, what in answers]
         cells.append((open_image(images / name), (name, f"is {true}", *said)))
     if cells:
         write_bytes(path, sheet(cells))
     return len(cells)
-
-
-def _said(guess: str, other: str) -> tuple[tuple[str, str], ...]:
-    return ("this:", guess), ("other:", other)

@@ -140,15 +140,6 @@ def as_weights(batch: Any, model: nn.Module) -> Any:
     return mapped(batch, lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
-def ids_of(batch: Any, numbers: Iterable[int]) -> list[str]:
-    """Return the names of a batch's examples: its `id` entries, else their numbers."""
-    if isinstance(batch, Mapping):
-        ids = next((batch[name] for name in _ID_KEYS if name in batch), None)
-        if ids is not None:
-            return [str(one) for one in (ids.tolist() if isinstance(ids, Tensor) else ids)]
-    return [str(number) for number in numbers]  # numbers of Python: NumPy's take thrice as long
-
-
 def mapped(batch: Any, change: Any) -> Any:
     """Return a batch with every tensor changed, and all else as it is."""
     if isinstance(batch, Tensor):
@@ -257,14 +248,18 @@ def required_labels(adapter: Any, spec: TaskSpec, batch: Any) -> Any:
 
 
 def required_ids(adapter: Any, batch: Any, numbers: Sequence[int]) -> list[str]:
-    """Return the ids of a batch's examples, by the adapter where it says them.
+    """Return the ids of a batch's examples: as the adapter says, else its `id` entries, else their numbers.
 
     Raises:
         DataError: they are not as many as the examples.
     """
     own = getattr(adapter, "ids", None)
     named = own(batch) if own else None
-    ids = ids_of(batch, numbers) if named is None else [str(one) for one in named]
+    if named is None and isinstance(batch, Mapping):
+        named = next((batch[name] for name in _ID_KEYS if name in batch), None)
+        named = named.tolist() if isinstance(named, Tensor) else named
+    # The numbers are Python's: NumPy's take thrice as long.
+    ids = [str(one) for one in (numbers if named is None else named)]
     if len(ids) != len(numbers):
         raise DataError(f"{len(ids)} ids for {len(numbers)} examples", remedy="give each example one")
     return ids

@@ -165,6 +165,20 @@ class Counting(ABC):
         """Return a batch's rows."""
 
 
+def mean_area(which: str, of: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> float:
+    """Return the mean area by scikit-learn: no thresholds are chosen, and ties count half.
+
+    Args:
+        which: `auroc` or `average_precision`.
+        of: truth and scores, shape (N,) each, of each class or label; one that all or none have counts for nothing.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    compute = roc_auc_score if which == "auroc" else average_precision_score
+    areas = [float(compute(true, scores)) for true, scores in of if true.any() and not true.all()]
+    return sum(areas) / len(areas) if areas else math.nan
+
+
 class Confusion:
     """How often each true class was predicted as each class: a matrix of few classes, a list of pairs of many."""
 

@@ -176,7 +176,7 @@ def image_task(data: DataConfig, labelled: Labelled, transform: Transform, adapt
     output: dict[str, Any] = {"label_key": "label"}
     if labelled.classes is not None:
         output |= {"num_classes": len(labelled.classes), "class_names": list(labelled.classes)}
-    told = {
+    labels = {
         split: {path: np.asarray(one).tolist() for path, one in images.items()}
         for split, images in labelled.splits.items()
     }
@@ -190,7 +190,7 @@ def image_task(data: DataConfig, labelled: Labelled, transform: Transform, adapt
             name=name,
         ),
         splits={split: ImageFiles(data.folder, images, transform) for split, images in labelled.splits.items()},
-        data_sha256=sha256_structure(told),
+        data_sha256=sha256_structure(labels),
         adapter="logistic" if labelled.several else adapter,
         primary_metric="real_accuracy" if labelled.several else "accuracy",
         lower_is_better=False,

@@ -193,23 +193,14 @@ class OnnxModel(nn.Module):
         return torch.cat(parts).to(inputs.device)
 
 
-def _of_onnx(path: Path) -> Found:
-    return Found(OnnxModel(path), "vision_classification", None)
-
-
-def _exported(path: Path) -> Found:
-    program = torch.export.load(str(path))
-    return Found(program.module(), "vision_classification", None)
-
-
 _LIBRARIES: Mapping[str, Callable[[str, int | None, dict[str, Any]], Found]] = {
     "timm": _of_timm,
     "torchvision": _of_torchvision,
     "transformers": _of_transformers,
 }
 _FILES: Mapping[str, Callable[[Path], Found]] = {
-    ".onnx": _of_onnx,
-    ".pt2": _exported,
+    ".onnx": lambda path: Found(OnnxModel(path), "vision_classification", None),
+    ".pt2": lambda path: Found(torch.export.load(str(path)).module(), "vision_classification", None),
 }
 
 

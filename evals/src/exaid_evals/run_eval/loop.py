@@ -140,7 +140,7 @@ def _result(loop: _Loop, n_batches: int) -> EvalResult:
         )
     metric_set = loop.metric_set if loop.processes.size == 1 else _merged(loop)
     details = metric_set.details()
-    told = [*chain.from_iterable(gathered(loop.warnings)), *details.pop("warnings", ())]
+    lines = [*chain.from_iterable(gathered(loop.warnings)), *details.pop("warnings", ())]
     return EvalResult(
         metrics=metric_set.compute(),
         intervals=metric_set.intervals(),
@@ -148,7 +148,7 @@ def _result(loop: _Loop, n_batches: int) -> EvalResult:
         details=details,
         n_batches=n_batches,
         n_halved=sum(gathered(loop.n_halved)),
-        warnings=tuple(dict.fromkeys(told)),
+        warnings=tuple(dict.fromkeys(lines)),
     )
 
 

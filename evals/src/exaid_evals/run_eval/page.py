@@ -118,8 +118,8 @@ def _calibration(metrics: Mapping[str, Any], evaluation: Mapping[str, Any], made
         return []
     of = (evaluation.get("intervals") or {}).get("ece")
     within = f", 95 % interval {of['ci95_low']:.4f} to {of['ci95_high']:.4f}" if of else ""
-    told = f"Expected calibration error {_number(metrics.get('ece'))}{within}; bars are Wilson's 95 % intervals."
-    return [told, _drawn("Reliability: share right by confidence", made, lambda axes: _reliability(axes, bins))]
+    text = f"Expected calibration error {_number(metrics.get('ece'))}{within}; bars are Wilson's 95 % intervals."
+    return [text, _drawn("Reliability: share right by confidence", made, lambda axes: _reliability(axes, bins))]
 
 
 def _selective(evaluation: Mapping[str, Any], made: str) -> list[Block]:
@@ -305,8 +305,8 @@ def sheet(cells: Sequence[tuple[Any, Sequence[str]]], *, columns: int = 5) -> by
         left, top = margin + number % columns * width, margin + number // columns * height
         image.thumbnail((side, side))
         whole.paste(image, (left + (side - image.width) // 2, top + (side - image.height) // 2))
-        for line, told in enumerate(lines):
-            text, colour = told if isinstance(told, tuple) else (told, INK)
+        for line, given in enumerate(lines):
+            text, colour = given if isinstance(given, tuple) else (given, INK)
             draw.text((left, top + side + 2 + 14 * line), text[-28:] if not line else text[:28], fill=colour)
     out = BytesIO()
     whole.save(out, "PNG")

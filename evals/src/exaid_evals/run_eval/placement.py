@@ -208,10 +208,10 @@ class Processes:
             DataError: another process failed; says which, and why.
             Exception: this one's own error.
         """
-        told = self.gathered(None if error is None else f"{type(error).__name__}: {error}")
+        failures = self.gathered(None if error is None else f"{type(error).__name__}: {error}")
         if error is not None:
             raise error
-        for number, one in enumerate(told):
+        for number, one in enumerate(failures):
             if one is not None:
                 raise DataError(
                     f"failed ({one})", where=f"process {number}", remedy="look at what that process has printed"

@@ -77,12 +77,7 @@ def checked_logits(logits: Tensor, num_classes: int | None, where: str) -> Tenso
     Raises:
         DataError: another rank or number of classes, or NaN or +inf among them; −inf is how models mask classes.
     """
-    if not isinstance(logits, Tensor):
-        raise DataError(
-            f"logits are a {type(logits).__name__}, not a tensor",
-            where=where,
-            remedy="give tensors (torch.as_tensor)",
-        )
+    _require_tensor(logits, "logits", where)
     if logits.dim() != 2:
         raise DataError(
             f"logits have the shape {tuple(logits.shape)}, not (N, C)",
@@ -96,6 +91,12 @@ def checked_logits(logits: Tensor, num_classes: int | None, where: str) -> Tenso
             remedy="correct output_schema.num_classes, or the model's last layer",
         )
     return checked_numbers(logits, where)
+
+
+def _require_tensor(value: object, what: str, where: str) -> None:
+    if not isinstance(value, Tensor):
+        kind = type(value).__name__
+        raise DataError(f"{what} are a {kind}, not a tensor", where=where, remedy="give tensors (torch.as_tensor)")
 
 
 def checked_numbers(logits: Tensor, where: str) -> Tensor:
@@ -136,12 +137,7 @@ def checked_labels(labels: Tensor, logits: Tensor, where: str) -> Tensor:
     Raises:
         DataError: another shape, no whole numbers, or a label without a class.
     """
-    if not isinstance(labels, Tensor):
-        raise DataError(
-            f"labels are a {type(labels).__name__}, not a tensor",
-            where=where,
-            remedy="give tensors (torch.as_tensor)",
-        )
+    _require_tensor(labels, "labels", where)
     if labels.shape != logits.shape[:1]:
         raise DataError(
             f"labels have the shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}",

@@ -119,8 +119,8 @@ class Partial:
         if self._stream is not None:
             _to_disk(self._stream)
             n_bytes = self._stream.tell()
-        told = {**about, "n_batches": n_batches, "key": self._key, "batches": self._batches}
-        content = json.dumps({**told, "n_bytes": n_bytes}).encode()
+        fields = {**about, "n_batches": n_batches, "key": self._key, "batches": self._batches}
+        content = json.dumps({**fields, "n_bytes": n_bytes}).encode()
         self._folder.mkdir(parents=True, exist_ok=True)
         packed = BytesIO()
         np.savez(

@@ -169,38 +169,23 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        problems = [
-            ConfigError(
-                f"must be a whole number of at least {least} (got {value!r})",
-                where=f"EvalConfig.{name}",
-                remedy="correct it",
-            )
+        wrong = [
+            (name, f"must be a whole number of at least {least} (got {value!r})", "correct it")
             for name, least in _LEAST.items()
             if not _is_count(value := getattr(self, name), least) and not (value is None and name == "max_batches")
         ]
         for name, choices in (("mixed_precision", get_args(MixedPrecision)), ("wandb_mode", get_args(WandbMode))):
             if getattr(self, name) not in choices:
-                problems.append(
-                    ConfigError(
-                        f"is {getattr(self, name)!r}",
-                        where=f"EvalConfig.{name}",
-                        remedy=f"take one of {', '.join(choices)}",
-                    )
-                )
+                wrong.append((name, f"is {getattr(self, name)!r}", f"take one of {', '.join(choices)}"))
         if isinstance(self.metrics, str) or not all(isinstance(name, str) for name in self.metrics or ()):
-            problems.append(
-                ConfigError(f"is {self.metrics!r}", where="EvalConfig.metrics", remedy="give a list of names")
-            )
+            wrong.append(("metrics", f"is {self.metrics!r}", "give a list of names"))
         if not isinstance(self.split, str) or _SPLIT.fullmatch(self.split) is None:
-            problems.append(
-                ConfigError(
-                    f"is {self.split!r}, which names no file",
-                    where="EvalConfig.split",
-                    remedy="take letters, digits, `_`, `-` and `.`",
-                )
+            remedy = "take letters, digits, `_`, `-` and `.`"
+            wrong.append(("split", f"is {self.split!r}, which names no file", remedy))
+        if wrong:
+            raise ConfigError.of(
+                [ConfigError(what, where=f"EvalConfig.{name}", remedy=remedy) for name, what, remedy in wrong]
             )
-        if problems:
-            raise ConfigError.of(problems)
 
 
 _SPLIT = re.compile(r"[\w-][\w.-]{0,63}", re.ASCII)

@@ -239,8 +239,8 @@ def _epochs(
         now = last if number == loop.config.epochs else dataclasses.replace(eval_config, intervals=False)
         result = evaluate(loop.model, loop.adapter, now, loop.task.spec)
         epochs.append(Epoch(number, train_loss, result.metrics))
-        for told in tell:
-            told(epochs[-1])
+        for report in tell:
+            report(epochs[-1])
     return epochs, result
 
 

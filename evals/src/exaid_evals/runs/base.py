@@ -246,7 +246,7 @@ class Format(ABC):
 
     @abstractmethod
     def claims(self, place: Path) -> bool:
-        """Tell by looking whether a finished run of this format lies in a place; reads no more than that needs.
+        """Return, by looking, whether a finished run of this format lies in a place; reads no more than that needs.
 
         A folder that cannot be listed raises nothing here: the answer is no.
         """

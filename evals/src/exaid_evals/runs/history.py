@@ -322,6 +322,11 @@ class History:
     step_name: str | None = None
 
     @property
+    def last_step(self) -> float | None:
+        """The last step that has a finite number of any metric; None where none has."""
+        return max((float(one.clean.steps[-1]) for one in self.series.values() if len(one.clean)), default=None)
+
+    @property
     def n_steps(self) -> int:
         """Steps of the metric that was logged at most of them; one that comes twice is one."""
         return max((len(one.defined) for one in self.series.values()), default=0)

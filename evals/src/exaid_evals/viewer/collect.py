@@ -158,10 +158,10 @@ def _require_as_measured(
 ) -> None:
     for case in shown:
         for variant, now in case.coverage.items():
-            told = by_case[variant][case.case_id].measures.get("coverage")
-            if (told is None) != (now is None) or abs((told or 0) - (now or 0)) > _AS_RECORDED:
+            recorded = by_case[variant][case.case_id].measures.get("coverage")
+            if (recorded is None) != (now is None) or abs((recorded or 0) - (now or 0)) > _AS_RECORDED:
                 raise DataError(
-                    f"coverage of {case.case_id} under {variant} is {now}, and its metrics say {told}: they were "
+                    f"coverage of {case.case_id} under {variant} is {now}, and its metrics say {recorded}: they were "
                     "measured with another extractor, other settings or another version",
                     where=str(source.campaign.metrics_file(variant)),
                     remedy=f"run {source.campaign.call('compute-metrics')} with the same configuration as this",

@@ -120,8 +120,7 @@ class Context:
     @cached_property
     def span(self) -> float:
         """The length of the run in steps."""
-        steps = [float(part.clean.steps[-1]) for part in self.history.series.values() if len(part.clean)]
-        return max(steps, default=1.0) or 1.0
+        return self.history.last_step or 1.0
 
     @cached_property
     def window(self) -> tuple[float, float]:
@@ -156,4 +155,4 @@ class Cause(Protocol):
         """The family."""
 
     def weigh(self, context: Context) -> Hypothesis:
-        """Return the hypothesis with all that the scene says about it."""
+        """Return the hypothesis with all that the run says about it."""

@@ -335,7 +335,7 @@ def _same(one: History, other: History) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunSelection:
     """The runs of an analysis.
 
     Attributes:

@@ -94,18 +94,14 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
     versions = [key for key in differing(settings) if is_code_version(key)]
     notes = []
     if versions:
-        notes.append(f"versions of the code differ ({_few(versions)}): runs of two versions are not repetitions")
+        notes.append(f"versions of the code differ ({listed(versions, 12)}): runs of two versions are not repetitions")
     ignored = [key for key in passed_over(settings) if not is_code_version(key)]
     if ignored:
         notes.append(
             f"taken for what names, places or times a run, and for no setting, though runs differ in it: "
-            f"{_few(ignored)} (--group-by KEY, or another name, makes it count)"
+            f"{listed(ignored, 12)} (--group-by KEY, or another name, makes it count)"
         )
     return notes
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _grouping(held: Sequence[Mapping[str, Run]], by: str, notes: Sequence[str]) -> Grouping:
@@ -129,8 +125,8 @@ def _grouping(held: Sequence[Mapping[str, Run]], by: str, notes: Sequence[str]) 
 
 def _called(settings: Mapping[str, Any], keys: Sequence[str], runs: Sequence[Run]) -> str:
     """Return the settings that set a group apart, or its first run's name where that would be long."""
-    told = " ".join(f"{key.rpartition('.')[2]}={setting_text(settings, key)}" for key in keys)
-    return told if told and len(told) <= 60 else f"{runs[0].name} and {len(runs) - 1} more"
+    text = " ".join(f"{key.rpartition('.')[2]}={setting_text(settings, key)}" for key in keys)
+    return text if text and len(text) <= 60 else f"{runs[0].name} and {len(runs) - 1} more"
 
 
 def _repeats(held: Mapping[str, Mapping[str, Run]], by: str) -> list[str]:
@@ -170,7 +166,7 @@ def limits_of_lengths(runs: Sequence[Run]) -> list[str]:
     kinds = {run.history.steps_are for run in runs}
     if len(kinds) > 1:
         notes.append("some runs have steps of a training, others cases of an evaluation: their levels are not alike")
-    last = {run.name: _last_step(run) for run in runs if run.history.steps_are == "step"}
+    last = {run.name: run.history.last_step for run in runs if run.history.steps_are == "step"}
     known = {name: step for name, step in last.items() if step is not None}
     if known and ends_differ(list(known.values())):
         shortest, longest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
@@ -184,10 +180,10 @@ def limits_of_lengths(runs: Sequence[Run]) -> list[str]:
 def limits_of_logging(runs: Sequence[Run]) -> list[str]:
     """State what was odd about the logs: what was put in order or left out, metrics without numbers, warnings."""
     notes = []
-    for kind, told in _ODDITIES.items():
+    for kind, reported in _ODDITIES.items():
         odd = [run.name for run in runs if any(one.kind == kind for one in run.history.irregularities)]
         if odd:
-            notes.append(f"in {counted(len(odd), 'run')} {told}: {listed(odd)}")
+            notes.append(f"in {counted(len(odd), 'run')} {reported}: {listed(odd)}")
     metrics = sorted({metric for run in runs for metric in run.history.series})
     empty = [
         metric
@@ -199,8 +195,3 @@ def limits_of_logging(runs: Sequence[Run]) -> list[str]:
     warnings = [f"{run.name}: {line}" for run in runs for line in run.history.warnings]
     more = len(warnings) - MOST_WARNINGS
     return [*notes, *warnings[:MOST_WARNINGS], *([f"{more} further warnings of what was read"] if more > 0 else [])]
-
-
-def _last_step(run: Run) -> float | None:
-    ends = [float(one.clean.steps[-1]) for one in run.history.series.values() if len(one.clean)]
-    return max(ends, default=None)

@@ -54,7 +54,7 @@ def _verdict(ranking: Ranking) -> str:
 
 def verdicts(rankings: Sequence[Ranking]) -> list[str]:
     """Return what is told of several metrics: those with one verdict about the same groups are one sentence."""
-    told: list[str] = []
+    lines: list[str] = []
     alike: dict[tuple[object, ...], list[str]] = {}
     for ranking in rankings:
         key = (ranking.verdict, ranking.first.group, ranking.tied, ranking.diverged, ranking.missing)
@@ -62,30 +62,30 @@ def verdicts(rankings: Sequence[Ranking]) -> list[str]:
             alike[key].append(ranking.metric)
         else:
             alike[key] = []
-            told.append(verdict(ranking))
-    same = [(line, names) for line, names in zip(told, alike.values(), strict=True)]
+            lines.append(verdict(ranking))
+    same = [(line, names) for line, names in zip(lines, alike.values(), strict=True)]
     return [f"{line} The same goes for {listed(names, 8)}." if names else line for line, names in same]
 
 
 def _against(ranking: Ranking) -> list[str]:
     """State what makes numbers doubtful: runs that diverged, and runs that end at other steps."""
-    told = []
+    lines = []
     if ranking.diverged:
-        told.append(
+        lines.append(
             f"Without a level: {listed(ranking.diverged)}; all their runs end in NaN, infinite or exploded values."
         )
     first, second = ranking.first, ranking.rival
-    told += [
+    lines += [
         f"{len(one.diverged)} of {counted(len(one.values), 'run')} of {one.group} "
         f"{'ends' if len(one.diverged) == 1 else 'end'} in NaN, infinite or exploded values and count for nothing."
         for one in (first, second)
         if one is not None and one.diverged
     ]
     if ranking.verdict in ("better", "ahead", "not_told_apart") and second is not None and uneven(first, second):
-        told.append(
+        lines.append(
             f"Their runs end at different steps ({_ends(first)} and {_ends(second)}), which may be all that differs."
         )
-    return told
+    return lines
 
 
 def uneven(one: Performance, other: Performance) -> bool:
@@ -247,13 +247,13 @@ def _unsteady(comparison: Comparison) -> list[str]:
             continue
         line = f"Analyse {one.run} on its own (exaid-evals analyze): {why}"
         found.setdefault(group_of[one.run], []).append((weight, line))
-    told = []
+    notes = []
     for lines in found.values():
         weight, line = min(lines)
         more = len(lines) - 1
         runs = f"{counted(more, 'run')} of its configuration {'is' if more == 1 else 'are'}"
-        told.append((weight, f"{line}; {runs} unsteady too." if more else f"{line}."))
-    return [line for _, line in sorted(told)[:3]]
+        notes.append((weight, f"{line}; {runs} unsteady too." if more else f"{line}."))
+    return [line for _, line in sorted(notes)[:3]]
 
 
 def _counts(first: Performance, second: Performance) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,11 +12,11 @@ from exaid_evals.analysis.compare.final_means import FinalMean, Performance
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.recommend import interval, recommendations, spanned, verdict
 from exaid_evals.analysis.compare.stage import Comparison
-from exaid_evals.analysis.report.record import numbers_in
+from exaid_evals.analysis.report.record import numbers_in, with_leaves
 from exaid_evals.analysis.report.sentences import counted, listed, number
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.artifacts.canonical import rounded as canonical
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.printable import printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.report.document import Block, Grid, Items, Section
@@ -40,11 +39,7 @@ def rounded(value: float) -> float | str:
 
 def rounded_in(value: Any) -> Any:
     """Return a structure with its numbers as they are written."""
-    if isinstance(value, Mapping):
-        return {key: rounded_in(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded_in(item) for item in value]
-    return rounded(value) if isinstance(value, float) else value
+    return with_leaves(value, lambda leaf: rounded(leaf) if isinstance(leaf, float) else leaf)
 
 
 def unrounded(settings: Any) -> Any:
@@ -53,13 +48,12 @@ def unrounded(settings: Any) -> Any:
     >>> unrounded({"lr": 0.00161931, "beta": 0.999, "layers": [3, 1e-7]})
     {'lr': '0.00161931', 'beta': 0.999, 'layers': [3, '1e-07']}
     """
-    if isinstance(settings, Mapping):
-        return {key: unrounded(item) for key, item in settings.items()}
-    if isinstance(settings, list | tuple):
-        return [unrounded(item) for item in settings]
-    if isinstance(settings, float) and math.isfinite(settings) and round(settings, FLOAT_DECIMALS) != settings:
-        return repr(settings)
-    return settings
+
+    def kept(leaf: Any) -> Any:
+        short_of = isinstance(leaf, float) and math.isfinite(leaf) and round(leaf, FLOAT_DECIMALS) != leaf
+        return repr(leaf) if short_of else leaf
+
+    return with_leaves(settings, kept)
 
 
 def csv_number(value: float | None) -> float | None:
@@ -82,7 +76,7 @@ def signature(comparison: Comparison) -> str:
     made = {"by": comparison.by, "statistic": comparison.statistic, "directions": dict(comparison.directions)}
     if comparison.pooled:
         made["code_versions"] = "pooled"
-    digest = sha256_structure(made).removeprefix("sha256:")[:8]
+    digest = short(sha256_structure(made))
     sources = "+".join(sorted({run.history.source for run in comparison.runs}))
     return f"exaid-evals/{__version__}|compare:{digest}|source:{sources}|by:{comparison.by}|of:{comparison.statistic}"
 
@@ -250,20 +244,20 @@ def _settings(comparison: Comparison) -> Section:
         return Section("Settings", ["The runs differ in no setting that says how they were made."])
     shown = comparison.groups[:MOST_ROWS]
     rows = [["group", *keys], *([one.name, *(setting_text(one.settings, key)[:80] for key in keys)] for one in shown)]
-    told = [f"Only what differs; what names, places, times or seeds a run is left out. {_same(comparison)}"]
+    lines = [f"Only what differs; what names, places, times or seeds a run is left out. {_same(comparison)}"]
     if len(shown) < len(comparison.groups):
-        told.append(f"The first {MOST_ROWS} of {len(comparison.groups)} groups.")
-    return Section("Settings", [*told, Grid(rows)])
+        lines.append(f"The first {MOST_ROWS} of {len(comparison.groups)} groups.")
+    return Section("Settings", [*lines, Grid(rows)])
 
 
 def _same(comparison: Comparison) -> str:
     shared = {key for group in comparison.groups for key in group.settings} - set(comparison.grouping.differing)
     lacking = [group.name for group in comparison.groups if not group.settings]
-    told = f"{counted(len(shared), 'setting')} {'is' if len(shared) == 1 else 'are'} the same."
+    text = f"{counted(len(shared), 'setting')} {'is' if len(shared) == 1 else 'are'} the same."
     if not lacking:
-        return told
+        return text
     verb = "has" if len(lacking) == 1 else "have"
-    return f"{told} {listed(lacking)} {verb} no configuration: everything is `{ABSENT}` there."
+    return f"{text} {listed(lacking)} {verb} no configuration: everything is `{ABSENT}` there."
 
 
 def _stability_sections(comparison: Comparison) -> Section:
@@ -282,10 +276,10 @@ def _stability_sections(comparison: Comparison) -> Section:
         counts = [str(one.anomalies[severity]) for severity in ("critical", "high", "medium", "low")]
         drops = [str(len(one.recoveries)), str(len(took)), number(middle), number(one.last_sd.get(metric))]
         rows.append([one.run, *counts, str(one.not_finite), *drops])
-    told = ["Recovered: nine tenths of what a sudden drop lost were won back before the run ended."]
+    lines = ["Recovered: nine tenths of what a sudden drop lost were won back before the run ended."]
     if len(ordered) > MOST_ROWS:
-        told.append(f"The {MOST_ROWS} least steady of {len(ordered)} runs.")
-    return Section("Stability", [*told, Grid(rows)])
+        lines.append(f"The {MOST_ROWS} least steady of {len(ordered)} runs.")
+    return Section("Stability", [*lines, Grid(rows)])
 
 
 def _divergence_points(comparison: Comparison) -> Section:
@@ -301,15 +295,15 @@ def _divergence_points(comparison: Comparison) -> Section:
         before = "–" if one.not_before is None else f"{one.not_before:g}"
         bands = "–" if one.basis is None else _BANDS[one.basis]
         rows.append([one.metric, f"{one.first} – {one.second}", step, before, one.higher or "–", bands])
-    told = [
+    lines = [
         "The first step from which on simultaneous 95 % bands lie apart to the end of the common steps. That histories "
         "do not part means that they cannot be told apart, not that they are the same."
     ]
-    told += [f"Pairs of which nothing can be said: {count} ({why})." for why, count in sorted(unknown.items())]
+    lines += [f"Pairs of which nothing can be said: {count} ({why})." for why, count in sorted(unknown.items())]
     shown = rows[: MOST_ROWS + 1] if len(rows) > 1 else ()
     if len(rows) - 1 > MOST_ROWS:
-        told.append(f"The first {MOST_ROWS} of {len(rows) - 1}; comparison.json has all.")
-    return Section("Where histories part", [*told, Grid(shown)])
+        lines.append(f"The first {MOST_ROWS} of {len(rows) - 1}; comparison.json has all.")
+    return Section("Where histories part", [*lines, Grid(shown)])
 
 
 def _notes(comparison: Comparison) -> Section:

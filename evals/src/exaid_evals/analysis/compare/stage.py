@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exaid_evals.analysis.compare.collect import Asked, Collected, Run
+from exaid_evals.analysis.compare.collect import Collected, Run, RunSelection
 from exaid_evals.analysis.compare.divergence_point import DivergencePoint, part
 from exaid_evals.analysis.compare.final_means import LEAST_POINTS, STATISTICS, Statistic, last_stretch, sd_of
 from exaid_evals.analysis.compare.groups import SEED, Group, Grouping, group_runs, limits_of_lengths, limits_of_logging
@@ -157,7 +157,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Comparator(Asked):
+class Comparator(RunSelection):
     """Compares runs of any experiments.
 
     Attributes:
@@ -214,7 +214,7 @@ class Comparator(Asked):
             stabilities.append(stability_of(run, find_anomalies(run.history, self.config, directions), directions))
             on_run(run.name)
         partings, skipped = _divergence_points(grouping.groups, rankings)
-        told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
+        lines = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Comparison(
             runs,
             grouping,
@@ -225,7 +225,7 @@ class Comparator(Asked):
             tuple(rankings),
             tuple(stabilities),
             tuple(partings),
-            (*told, *pooled, *grouping.notes, *notes, *limits_of_lengths(runs), *skipped, *limits_of_logging(runs)),
+            (*lines, *pooled, *grouping.notes, *notes, *limits_of_lengths(runs), *skipped, *limits_of_logging(runs)),
             self.pool_code_versions,
         )
 

@@ -167,7 +167,10 @@ def audit_folder(
             journal.record(file, one)
             facts[file.name] = one
             advance()
-    images = tuple(facts[file.name] for file in listing.images)
+    return _judged(root, listing, tuple(facts[file.name] for file in listing.images), settings)
+
+
+def _judged(root: Path, listing: Listing, images: tuple[ImageFacts, ...], settings: AuditSettings) -> Audit:
     findings = tuple(tuple(found) for found in judge(images, settings))
     paths = tuple(file.path for file in listing.images)
     return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
@@ -202,10 +205,7 @@ def look_through(root: Path, settings: AuditSettings | None = None) -> Audit:
     settings = settings or AuditSettings()
     listing = _some(list_images(root), root)
     measure = Measurer(settings.max_bytes, settings.max_pixels)
-    images = tuple(measure(file) for file in listing.images)
-    findings = tuple(tuple(found) for found in judge(images, settings))
-    paths = tuple(file.path for file in listing.images)
-    return Audit(root, images, paths, findings, listing.n_others, listing.unread, settings)
+    return _judged(root, listing, tuple(measure(file) for file in listing.images), settings)
 
 
 _ISSUES = {

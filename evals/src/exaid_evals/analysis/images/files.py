@@ -50,9 +50,6 @@ class AuditSettings(Config):
     """Colour mode that every image should have (Pillow's name); None takes the folder's majority."""
 
 
-PROBLEMS = ("unreadable", "truncated", "decompression_bomb", "no_decoder")
-
-
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """Measures of an image; greys are of 0 to 255, and None is what could not be measured.
@@ -61,7 +58,8 @@ class ImageFacts:
         name: path below the folder.
         n_bytes: of the file; None where it cannot be told.
         sha256: of the file; None where it was not read.
-        problem: one of PROBLEMS that kept it from being decoded whole; None where nothing did.
+        problem: what kept it from being decoded whole, `unreadable`, `truncated`, `decompression_bomb` or `no_decoder`;
+            None where nothing did.
         reason: what the problem is.
         width: in pixels, as stored.
         height: the same.
@@ -113,23 +111,9 @@ class ImageFacts:
 
 SUFFIXES = frozenset(
     {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".jp2",
-        ".avif",
-        ".heic",
-        ".heif",
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".webp", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"),
     }
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
 
 

@@ -35,7 +35,7 @@ class ImageProblemError(Exception):
     """An image cannot be decoded whole.
 
     Attributes:
-        kind: one of `facts.PROBLEMS`.
+        kind: as `ImageFacts.problem`.
         reason: what is wrong, as one clause.
     """
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import ABSENT, making, setting_text
+from exaid_evals.analysis.compare.final_means import mean_of
 from exaid_evals.stats.descriptive import holm
 
 
@@ -107,8 +108,6 @@ def first_runs(configurations: Sequence[int]) -> list[int]:
 
 def means(values: Sequence[float | None], configurations: Sequence[int]) -> list[float | None]:
     """Return the mean over the runs of each configuration that have a value; None where none has."""
-    from exaid_evals.analysis.compare.final_means import mean_of
-
     held = _held(values, configurations)
     return [mean_of(each) if len(each) else None for each in held]
 
@@ -298,13 +297,9 @@ def _category(
     final_means: Sequence[float | None],
     configurations: Sequence[int],
 ) -> Category:
-    from exaid_evals.analysis.compare.final_means import mean_of
-
     at = [index for index, held in enumerate(parameter.values) if held == value]
-    k, known = (
-        sum(anomalous[index] for index in at),
-        [level for index in at if (level := final_means[index]) is not None],
-    )
+    k = sum(anomalous[index] for index in at)
+    known = [level for index in at if (level := final_means[index]) is not None]
     rate, n = k / len(at), len({configurations[index] for index in at})
     low, high = clopper_pearson(rate * n, n)
     mean = mean_of(np.array(known)) if known else None

@@ -100,29 +100,29 @@ _MOST_CATEGORIES = 40
 
 def findings(impact: Impact) -> list[str]:
     """Return what the numbers bear, most telling first; each with its n, and what they cannot say."""
-    told = [_correlated(impact, one) for one in impact.correlations if _significant(one.p_adjusted)]
+    lines = [_correlated(impact, one) for one in impact.correlations if _significant(one.p_adjusted)]
     for rates in impact.rates:
-        if rates.p_adjusted is not None and rates.p_adjusted <= SIGNIFICANT:
+        if _significant(rates.p_adjusted):
             worst = max(rates.categories, key=lambda one: (one.n_configurations >= LEAST_CATEGORY, one.rate))
-            told.append(
-                f"{rates.parameter}: runs go wrong at different rates ({p_is(rates.p_adjusted)} after Holm); worst "
-                f"is {worst.value}, {worst.n_anomalous} of {counted(worst.n, 'run')} "
+            lines.append(
+                f"{rates.parameter}: runs go wrong at different rates ({p_is(rates.p_adjusted or 0.0)} after Holm); "
+                f"worst is {worst.value}, {worst.n_anomalous} of {counted(worst.n, 'run')} "
                 f"[{worst.low:.0%}, {worst.high:.0%}]."
             )
     found = impact.importance
     if found.withheld is None:
         first = found.parameters[0]
-        told.append(
+        lines.append(
             f"A model that predicts {impact.metric} (cross-validated R² {_mean(found.r2):.2f}, n = {found.n}) leans "
             f"most on {first.parameter}: shuffled, R² falls by {first.mean:.2f}."
         )
-    return told or [_nothing(impact)]
+    return lines or [_nothing(impact)]
 
 
 def sections(impact: Impact) -> list[Section]:
     """Return the report, in order."""
-    way = "higher" if impact.direction == "higher" else "lower"
-    about = f"{runs_phrase(impact)}; outcome: {impact.metric} over the last fifth of each run ({way} is better)."
+    outcome = f"{impact.metric} over the last fifth of each run ({impact.direction} is better)"
+    about = f"{runs_phrase(impact)}; outcome: {outcome}."
     return [
         Section("What the numbers say", [*findings(impact), about]),
         _correlations(impact),
@@ -134,15 +134,15 @@ def sections(impact: Impact) -> list[Section]:
 
 def runs_phrase(impact: Impact) -> str:
     """Return how many runs there are, and of how many configurations, which are what n counts."""
-    told = counted(len(impact.runs), "run")
+    text = counted(len(impact.runs), "run")
     if impact.n_configurations == len(impact.runs):
-        return told
-    return f"{told} of {counted(impact.n_configurations, 'configuration')}, which n counts"
+        return text
+    return f"{text} of {counted(impact.n_configurations, 'configuration')}, which n counts"
 
 
 def _correlations(impact: Impact) -> Section:
     tested = sum(one.p is not None for one in impact.correlations)
-    told = [
+    lines = [
         f"Spearman's ρ with a 95 % interval; p after Holm over all {tested} "
         f"that were tested. Under {LEAST_RUNS} configurations nothing is said. Correlation is not a cause: parameters "
         "that were searched together share what they explain."
@@ -150,22 +150,20 @@ def _correlations(impact: Impact) -> Section:
     rows = [["parameter", "with", "ρ [95 %]", "p (Holm)", "n"]]
     for one in impact.correlations:
         outcome = f"drop of {impact.metric}" if one.outcome == DROP else impact.metric
-        rows.append(
-            [one.parameter, outcome, _rho(one), "–" if one.p_adjusted is None else _p(one.p_adjusted), str(one.n)]
-        )
+        rows.append([one.parameter, outcome, _rho(one), _p(one.p_adjusted), str(one.n)])
     if len(rows) == 1:
         return Section("Numeric parameters", ["No numeric parameter varies."])
-    return Section("Numeric parameters", [*told, Grid(rows)])
+    return Section("Numeric parameters", [*lines, Grid(rows)])
 
 
 def _rates(impact: Impact) -> Section:
     if not impact.rates:
         return Section("Categories", ["No category varies."])
-    told = (
+    text = (
         "Share of runs with a high or critical anomaly of any metric, with its exact (Clopper–Pearson) interval over "
         f"configurations. Categories of fewer than {LEAST_CATEGORY} configurations have no part in the test."
     )
-    blocks: list[Block] = [told]
+    blocks: list[Block] = [text]
     for rates in impact.rates:
         lines = (
             ["Not tested: fewer than two categories are large enough, or all runs are alike."]
@@ -186,14 +184,14 @@ def _importance(impact: Impact) -> Section:
     found = impact.importance
     if found.withheld is not None:
         return Section("Importance", [f"Withheld: {found.withheld}."])
-    told = (
+    text = (
         f"A random forest predicts {impact.metric} with a cross-validated R² of {_mean(found.r2):.2f} (from "
         f"{min(found.r2):.2f} to {max(found.r2):.2f} over {len(found.r2)} repetitions, n = {found.n}). Importance is "
         "by how much R² falls when a parameter is shuffled among runs that the model has not seen."
     )
     rows = [["parameter", "R² lost", "σ over repetitions"]]
     rows += [[one.parameter, f"{one.mean:.3f}", f"{one.sd:.3f}"] for one in found.parameters]
-    return Section("Importance", [told, Grid(rows)])
+    return Section("Importance", [text, Grid(rows)])
 
 
 def _correlated(impact: Impact, one: RankCorrelation) -> str:

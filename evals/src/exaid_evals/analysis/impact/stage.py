@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.analysis.compare.collect import Asked, Collected, Run, passed_over
+from exaid_evals.analysis.compare.collect import Collected, Run, RunSelection, passed_over
 from exaid_evals.analysis.compare.final_means import Statistic, ends_diverged, run_final_mean
 from exaid_evals.analysis.compare.groups import limits_of_logging
 from exaid_evals.analysis.compare.stage import directions_of, primary_of
@@ -108,17 +108,19 @@ def importance(parameters: Sequence[Parameter], final_means: Sequence[float | No
         score, fall = _cross_validated(x, y, seed + repeat)
         scores.append(score)
         falls.append(fall)
-    told = tuple(scores)
     if sorted(scores)[1] < LEAST_R2:
         return Importance(
-            n, told, (), f"the model does not predict: cross-validated R² {np.mean(scores):.2f}, under {LEAST_R2:g}"
+            n,
+            tuple(scores),
+            (),
+            f"the model does not predict: cross-validated R² {np.mean(scores):.2f}, under {LEAST_R2:g}",
         )
     table = np.array(falls)
     found = [
         ParameterImportance(one.name, float(table[:, column].mean()), float(table[:, column].std(ddof=1)))
         for column, one in enumerate(parameters)
     ]
-    return Importance(n, told, tuple(sorted(found, key=lambda one: (-one.mean, one.parameter))), None)
+    return Importance(n, tuple(scores), tuple(sorted(found, key=lambda one: (-one.mean, one.parameter))), None)
 
 
 def _column(parameter: Parameter, at: Sequence[int]) -> list[float]:
@@ -204,7 +206,7 @@ class Impact:
 
 
 @dataclass(frozen=True)
-class HyperparameterAnalyzer(Asked):
+class HyperparameterAnalyzer(RunSelection):
     """States what hyper-parameters have to do with how runs end.
 
     Attributes:
@@ -289,7 +291,7 @@ class HyperparameterAnalyzer(Asked):
             rank_correlations(varying, {LEVEL: mean_levels, DROP: means(drops, of)}),
             category_rates(parameters.varying, anomalous, final_means, self.seed, of),
         )
-        told = [f"could not be read and is left out: {why}" for why in collected.unreadable]
+        lines = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Impact(
             runs,
             metric,
@@ -302,7 +304,7 @@ class HyperparameterAnalyzer(Asked):
             correlations,
             rates,
             importance(varying, mean_levels, self.seed),
-            (*told, *pooled, *notes, *_limits(runs, metric, final_means, parameters), *limits_of_logging(runs)),
+            (*lines, *pooled, *notes, *_limits(runs, metric, final_means, parameters), *limits_of_logging(runs)),
             self.pool_code_versions,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,7 @@ from exaid_evals.analysis.incidents import Incident
 from exaid_evals.analysis.report.sentences import key_finding, recommendation, sentence
 from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.anomalies.base import Anomaly
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.runs.files.summary import plain
 from exaid_evals.runs.metric_names import is_validation
@@ -26,7 +26,7 @@ _DROPS = ("sudden_drop", "divergence", "overfitting_gap")
 
 def signature(analysis: Analysis) -> str:
     """Return the line that says how the numbers were made."""
-    digest = sha256_structure(analysis.config.model_dump(mode="json")).removeprefix("sha256:")[:8]
+    digest = short(sha256_structure(analysis.config.model_dump(mode="json")))
     return f"exaid-evals/{__version__}|analysis:{digest}|source:{analysis.history.source}"
 
 
@@ -37,7 +37,10 @@ def summary_record(analysis: Analysis) -> dict[str, Any]:
         DataError: it is not, which is a mistake of ours and not of the user's.
     """
     history, diagnosis = analysis.history, analysis.diagnosis
-    metrics = {one.metric: _without(asdict(one), "metric") for one in analysis.performance}
+    metrics = {
+        one.metric: {key: value for key, value in asdict(one).items() if key != "metric"}
+        for one in analysis.performance
+    }
     record = {
         **header(SCHEMA),
         "record_type": "run_analysis",
@@ -187,16 +190,21 @@ def _batches(found: BatchFindings) -> dict[str, Any]:
     }
 
 
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
+def with_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a structure of mappings and lists whose leaves are changed."""
+    if isinstance(value, Mapping):
+        return {str(key): with_leaves(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_leaves(item, change) for item in value]
+    return change(value)
 
 
 def numbers_in(value: Any) -> Any:
     """Return a structure as JSON has it: NumPy's numbers as Python's, NaN and infinities as None, the rest as text."""
-    if isinstance(value, Mapping):
-        return {str(key): numbers_in(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [numbers_in(item) for item in value]
+    return with_leaves(value, _as_json)
+
+
+def _as_json(value: Any) -> Any:
     if hasattr(value, "item") and not isinstance(value, str):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

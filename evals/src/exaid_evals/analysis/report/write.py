@@ -25,7 +25,7 @@ from exaid_evals.analysis.stage import Analysis, BatchFindings, key_metric
 from exaid_evals.anomalies.base import evidence_of
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.hashing import sha256_structure
+from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.report.document import Block, Document, Grid, Items, Picture, Pictures, Section
 from exaid_evals.report.render import to_html, to_markdown
 
@@ -113,9 +113,11 @@ def _incidents(analysis: Analysis) -> Section:
             course += f" by {one.recovered_at:g}"
         rows.append([one.severity, f"{sentence(one)}.", began, course, str(len(one.anomalies)), evidence_of(one.lead)])
     more = len(analysis.incidents) - len(shown)
-    told = [f"Anomalies that belong together in time are one incident; summary.json has all {len(analysis.anomalies)}."]
-    told += [f"{more} lesser incidents are not shown."] if more else []
-    return Section("Incidents", [*told, Grid(rows)])
+    lines = [
+        f"Anomalies that belong together in time are one incident; summary.json has all {len(analysis.anomalies)}."
+    ]
+    lines += [f"{more} lesser incidents are not shown."] if more else []
+    return Section("Incidents", [*lines, Grid(rows)])
 
 
 def _causes(analysis: Analysis) -> Section:
@@ -153,19 +155,19 @@ def _batches(found: BatchFindings) -> Section:
     held = found.concentration
     if held is not None and held.items:
         test = f"Spearman's ρ between halves of {held.n_batches} batches: p = {held.p:.2g}"
-        told = f"The same items make batches bad ({test})."
+        text = f"The same items make batches bad ({test})."
         rows = [["item", "in bad batches", "in batches"]]
         rows += [[item, str(bad), str(n)] for item, bad, n in held.items[:_MOST_ITEMS]]
-        blocks.append(Section("Items that stand mostly in bad batches", [told, Grid(rows)]))
+        blocks.append(Section("Items that stand mostly in bad batches", [text, Grid(rows)]))
     if found.correlations:
         rows = [["statistic of the batch", "Spearman's ρ with badness", "p (Holm)", "batches"]]
         for one in found.correlations:
             rows.append([one.name, number(one.rho), "–" if one.p is None else f"{one.p:.2g}", str(one.n)])
         blocks.append(Section("What goes with bad batches", [Grid(rows)]))
     if found.bad_items is not None:
-        told = f"{len(found.bad_items)} of {found.n_images} images are bad."
+        text = f"{len(found.bad_items)} of {found.n_images} images are bad."
         listed = [f"{item}: {why}" for item, why in list(found.bad_items.items())[:_MOST_ITEMS]]
-        blocks.append(Section("Images", [told, Items(listed)]))
+        blocks.append(Section("Images", [text, Items(listed)]))
     return Section("Batches", blocks)
 
 
@@ -187,13 +189,13 @@ def _images(audit: Audit) -> Section:
     """State what an audit found of a folder whose images no batch names."""
     counts = Counter(one.check for found in audit.findings for one in found)
     bad = [(image.name, found) for image, found in zip(audit.images, audit.findings, strict=True) if found]
-    told = [
+    lines = [
         f"Of {len(audit.images)} images {len(bad)} have something wrong. The run's batches name no items, so that "
         "nothing ties images to what the metrics did: log them with log_batch_metrics(…, items=[…])."
     ]
     rows = [["image", "what"], *([name, "; ".join(one.text for one in found)] for name, found in bad[:_MOST_ITEMS])]
     listed = [f"{check.replace('_', ' ')}: {count}" for check, count in counts.most_common()]
-    return Section("Images", [*told, Items(listed), Grid(rows if bad else ())])
+    return Section("Images", [*lines, Items(listed), Grid(rows if bad else ())])
 
 
 def _configuration(analysis: Analysis) -> Section:
@@ -202,8 +204,8 @@ def _configuration(analysis: Analysis) -> Section:
         return Section("Configuration", ["The source holds none."])
     rows = [["setting", "value"], *([name, str(value)[:200]] for name, value in config[:_MOST_SETTINGS])]
     more = len(config) - _MOST_SETTINGS
-    told = [f"{more} further settings are in summary.json."] if more > 0 else []
-    return Section("Configuration", [*told, Grid(rows)])
+    text = [f"{more} further settings are in summary.json."] if more > 0 else []
+    return Section("Configuration", [*text, Grid(rows)])
 
 
 _OURS = re.compile(r"\d\d+\.png")
@@ -281,7 +283,7 @@ def folder_name(run_name: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._=-]+", "_", run_name).lstrip(".")[:80]
     if safe == run_name and safe:
         return safe
-    return f"{safe or 'run'}-{sha256_structure(run_name).removeprefix('sha256:')[:8]}"
+    return f"{safe or 'run'}-{short(sha256_structure(run_name))}"
 
 
 def write_report(analysis: Analysis, out: Path) -> Path:

@@ -111,7 +111,7 @@ class Records:
         return found
 
     def problem(self, what: str) -> None:
-        """Tell the log, and remember it for the monitor."""
+        """Write it to the log, and remember it for the monitor."""
         _log.error("recovery: %s", printable(what))
         self._problems.append(what)
 

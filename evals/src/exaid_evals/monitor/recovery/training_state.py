@@ -227,7 +227,7 @@ class TrainingState:
         return self._soundness.holds({"model": self._model.state_dict()})
 
     def sound(self) -> bool:
-        """Tell the same of model and optimiser."""
+        """Return the same of model and optimiser together."""
         return self._soundness.holds(self._trained())
 
     def rates(self) -> list[Rate]:

@@ -195,17 +195,12 @@ def _require_config_folder() -> None:
     """
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: no HOME, and no such user
         chosen = os.environ.get("MPLCONFIGDIR")
-        base = (
-            Path(chosen)
-            if chosen
-            else Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
-        )
-        cache = (
-            Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
-        )
-        for folder in (base, cache):
+        usual = (("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache"))
+        places = (Path(os.environ.get(variable) or Path.home() / name) / "matplotlib" for variable, name in usual)
+        folders = [Path(chosen)] if chosen else list(places)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        if os.access(base, os.W_OK) and os.access(cache, os.W_OK):
+        if all(os.access(folder, os.W_OK) for folder in folders):
             return
     user = os.getuid() if hasattr(os, "getuid") else "user"
     os.environ["MPLCONFIGDIR"] = str(Path(tempfile.gettempdir()) / f"exaid-evals-matplotlib-{user}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from exaid_evals.report.figures.canvas import FAINT, INK, PAGE_IN, LineStyle, line_styles, new_canvas
@@ -89,18 +90,24 @@ def _conversation(axes: Axes, example: ExampleCase, floor: float, end_s: float) 
 
     A message that is pasted at once gets a width that can be seen.
     """
-    doctors = sorted({turn.agent_id for turn in example.turns} - {_SUPERVISOR})
-    fills = {agent: _AGENT_FILLS[number % len(_AGENT_FILLS)] for number, agent in enumerate(doctors)}
+    fills = _fills(example)
     height = _CONVERSATION_IN / _LANE_IN
     for turn in example.turns:
         axes.broken_barh(
             [(turn.start_ms / 1000, max((turn.end_ms - turn.start_ms) / 1000, 0.006 * end_s))],
             (floor + 0.25 * height, 0.6 * height),
-            facecolor=fills.get(turn.agent_id, "#4d4d4d"),
+            facecolor=fills[turn.agent_id],
             linewidth=0,
             zorder=3,
         )
         axes.axvline(turn.start_ms / 1000, color="#ececec", linewidth=0.5, zorder=0)
+
+
+def _fills(example: ExampleCase) -> dict[str, str]:
+    """Return the colour of each agent, the supervisor last."""
+    agents = {turn.agent_id for turn in example.turns}
+    fills = dict(zip(sorted(agents - {_SUPERVISOR}), itertools.cycle(_AGENT_FILLS), strict=False))
+    return fills | ({_SUPERVISOR: "#4d4d4d"} if _SUPERVISOR in agents else {})
 
 
 def _lane(axes: Axes, lane: Lane, base: int, look: LineStyle, tallest: int, *, bold: bool) -> None:
@@ -146,13 +153,10 @@ def _frame(axes: Axes, example: ExampleCase, end_s: float, primary: str) -> None
 def _agents(axes: Axes, example: ExampleCase) -> None:
     from matplotlib.patches import Patch
 
-    doctors = sorted({turn.agent_id for turn in example.turns} - {_SUPERVISOR})
-    shown = [(name, _AGENT_FILLS[number % len(_AGENT_FILLS)]) for number, name in enumerate(doctors)]
-    if any(turn.agent_id == _SUPERVISOR for turn in example.turns):
-        shown.append((_SUPERVISOR, "#4d4d4d"))
+    shown = _fills(example)
     axes.legend(
-        [Patch(facecolor=fill, edgecolor="none") for _, fill in shown],
-        [name for name, _ in shown],
+        [Patch(facecolor=fill, edgecolor="none") for fill in shown.values()],
+        list(shown),
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
         ncols=len(shown) or 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from exaid_evals.errors import DataError
 from exaid_evals.run_eval.base import Interval, Step
 from exaid_evals.run_eval.calibration import best_thresholds, logit_of
-from exaid_evals.run_eval.counting import Counting, Metrics, State
+from exaid_evals.run_eval.counting import Counting, Metrics, State, mean_area
 from exaid_evals.run_eval.ranking import checked_numbers, first_classes
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 from exaid_evals.stats.descriptive import wilson_interval
@@ -108,18 +109,12 @@ class MultiLabelMetrics(Counting):
             "real_accuracy": lambda: first / some if some else float("nan"),
         }
         if self._curves:
-            found |= {"auroc": lambda: self._area("auroc"), "average_precision": lambda: self._area("ap")}
+            found |= {name: partial(self._area, name) for name in ("auroc", "average_precision")}
         return found
 
     def _area(self, which: str) -> float:
-        """Return the mean over labels that some examples have and some lack, as scikit-learn has each."""
-        from sklearn.metrics import average_precision_score, roc_auc_score
-
-        scores, labels = self.column("scores"), self.column("label")
-        compute = roc_auc_score if which == "auroc" else average_precision_score
-        kept = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
-        areas = [float(compute(labels[:, one], scores[:, one])) for one in kept]
-        return sum(areas) / len(areas) if areas else float("nan")
+        """Return the mean over labels that some examples have and some lack."""
+        return mean_area(which, zip(self.column("label").T, self.column("scores").T, strict=True))
 
     def further_intervals(self) -> dict[str, Interval | None]:
         """Return those of shares of examples."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from exaid_evals.run_eval.base import Interval, Step
 from exaid_evals.run_eval.calibration import CalibrationBins, RiskCoverage
-from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State
+from exaid_evals.run_eval.counting import Confusion, Counting, Metrics, State, mean_area
 from exaid_evals.run_eval.ranking import checked_labels, checked_logits, first_classes, label_ranks
 from exaid_evals.run_eval.spec import EvalConfig, TaskSpec
 from exaid_evals.runs.files import classification
@@ -175,7 +175,7 @@ class ClassificationMetrics(Counting):
         if self._selective:
             found |= {"aurc": lambda: self._risk().aurc(), "eaurc": lambda: self._risk().excess()}
         if self._curves:
-            found |= {"auroc": lambda: self._area("auroc"), "average_precision": lambda: self._area("ap")}
+            found |= {name: partial(self._area, name) for name in ("auroc", "average_precision")}
         return found
 
     def _risk(self) -> RiskCoverage:
@@ -185,21 +185,10 @@ class ClassificationMetrics(Counting):
         return int(self.arrays["ranks"][:k].sum()) / self.n_examples
 
     def _area(self, which: str) -> float:
-        """Return the mean over classes that occur and are not all, each against the rest; of two classes the second's.
-
-        scikit-learn computes it, from every score: no thresholds are chosen, and ties count half.
-        """
-        from sklearn.metrics import average_precision_score, roc_auc_score
-
+        """Return the mean over classes that occur and are not all, each against the rest; of two that of the second."""
         scores, labels = self.column("scores"), self.column("label")
-        compute = roc_auc_score if which == "auroc" else average_precision_score
         classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-        areas = [
-            float(compute(labels == one, scores[:, one]))
-            for one in classes
-            if (labels == one).any() and not (labels == one).all()
-        ]
-        return sum(areas) / len(areas) if areas else float("nan")
+        return mean_area(which, ((labels == one, scores[:, one]) for one in classes))
 
     def further_intervals(self) -> dict[str, Interval | None]:
         """Return the intervals of accuracies, as Wilson has them, and of the calibration error."""

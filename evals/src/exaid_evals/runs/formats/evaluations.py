@@ -321,7 +321,7 @@ def _is_json(name: str) -> bool:
 
 
 def _is_results(path: Path) -> bool:
-    """Tell by the file's beginning and end, whatever it is called; one that breaks off only by its usual name."""
+    """Recognise it by its beginning and end, whatever it is called; one that breaks off only by its usual name."""
     try:
         with open_regular(path) as stream:
             if _LM_EVAL_BEGINNING.match(stream.read(512)) is None:

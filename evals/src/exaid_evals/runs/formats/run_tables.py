@@ -217,7 +217,7 @@ def _of_chart(rows: Sequence[Row], warnings: list[str]) -> dict[str, Entry]:
 
 
 def _is_long(path: Path) -> bool:
-    """Tell by the beginning, of which a last line that may be cut is left out."""
+    """Recognise it by the beginning, of which a last line that may be cut is left out."""
     try:
         lines = head(path).decode("utf-8-sig", "replace").splitlines()
         lines = lines[: -1 if len(lines) > 2 and path.stat().st_size > HEAD_BYTES else None]

@@ -166,7 +166,7 @@ class Importer(Protocol):
         """The format's name, as `--format` takes it."""
 
     def claims(self, source: Source) -> bool:
-        """Tell by looking whether a file is of this format."""
+        """Return, by looking, whether a file is of this format."""
 
     def read(self, source: Source) -> Reading:
         """Read a file.

@@ -24,7 +24,7 @@ _LAST_MOMENT_S = 5
 
 
 class Events:
-    """Tells the parent process what happens, as it happens: JSON lines over a pipe."""
+    """Reports to the parent process what happens, as it happens: JSON lines over a pipe."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -191,7 +191,7 @@ def _recorded(path: Path) -> _Recorded:
 
 
 def _kind(request: dict[str, Any]) -> str:
-    """Tell a call that chooses a speaker: it ends with an instruction, where every other ends with the conversation."""
+    """Return the kind of a call: one that chooses a speaker ends with an instruction, others with the conversation."""
     messages = request.get("messages") or [{}]
     return SPEAKER if len(messages) > 1 and messages[-1].get("role") == "system" else MESSAGE
 
