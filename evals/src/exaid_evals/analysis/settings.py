@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from exaid_evals.anomalies.settings import AnomalySettings
+from exaid_evals.anomalies.settings import AnomalySettings, Share
 from exaid_evals.config.base import Config
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RootCauseSettings(Config):

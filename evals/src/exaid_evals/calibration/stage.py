@@ -206,11 +206,8 @@ def calibrate(
         on_case=on_case,
     )
     choice = _choose(tried, config, config.undersize_words)
-    return Calibration(plan, tried, choice, {words: _try(tried, config, words) for words in _thresholds(config)})
-
-
-def _thresholds(config: CalibrationConfig) -> list[int]:
-    return sorted({*config.undersize_sensitivity, config.undersize_words})
+    thresholds = sorted({*config.undersize_sensitivity, config.undersize_words})
+    return Calibration(plan, tried, choice, {words: _try(tried, config, words) for words in thresholds})
 
 
 def _choose(tried: Sweep, config: CalibrationConfig, undersize_words: int) -> Choice:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from exaid_evals.cli.display import printable, show_json
+from exaid_evals.cli.display import printable, show_json, with_interval
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import Request, flag, option
 
@@ -121,8 +121,4 @@ def _shown(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _interval(one: Mapping[str, Any]) -> str:
-    if one["value"] is None:
-        return "undefined"
-    if one["ci95_low"] is None:
-        return f"{one['value']:.3f}"
-    return f"{one['value']:.3f} [{one['ci95_low']:.3f}, {one['ci95_high']:.3f}]"
+    return with_interval(one["value"], one["ci95_low"], one["ci95_high"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import Progress, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import campaign_of
 from exaid_evals.config.requests import CalibrateRequest
@@ -39,7 +39,6 @@ def run(request: CalibrateRequest) -> int:
     from exaid_evals.artifacts.atomic import remove_leftovers, write_text
     from exaid_evals.calibration.stage import calibrate, interval_gate, plan_calibration
     from exaid_evals.calibration.variant_file import calibrated_text, current_policy, frozen_as_set, frozen_blocks
-    from exaid_evals.cli.display import Progress
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import CalibrationConfig
     from exaid_evals.config.summarizer import SummarizerConfig

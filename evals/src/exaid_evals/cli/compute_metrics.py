@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import Progress, shown, with_interval
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import MetricsRequest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from exaid_evals.config.campaign import Campaign
     from exaid_evals.metrics.comparison_stage import ComparisonReport
+    from exaid_evals.metrics.stage import Plan
 
 
 @alone
@@ -29,16 +30,12 @@ def run(request: MetricsRequest) -> int:
 
     What was measured from the same traces, runs and configuration is not measured again; --force measures it again.
     """
-    from exaid_evals.cli.display import Progress
     from exaid_evals.concepts.stop_entities import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.metrics.noted import with_references
-    from exaid_evals.metrics.records import failed_runs
     from exaid_evals.metrics.registry import check_measures
     from exaid_evals.metrics.stage import Settings, compute_metrics, measure_part, plan_metrics
-    from exaid_evals.report.formats import plain
-    from exaid_evals.report.stage import write_report
     from exaid_evals.verification.configuration import note_configuration
 
     campaign = request.campaign
@@ -66,13 +63,33 @@ def run(request: MetricsRequest) -> int:
         {"metrics.yaml": config.model_dump(mode="json"), config.stop_entities: sorted(settings.stop_entities)},
     )
     measured = [variant for variant in plan.present if campaign.metrics_file(variant).is_file()]
-    report = write_report(campaign, measured, primary=config.primary_variant, force=request.force)
-    click.echo(f"no main table: {report.left_out['main']}" if report.main is None else plain.render(report.main))
+    written = _report(campaign, measured, config.primary_variant, force=request.force)
     done = f"measured {' '.join(plan.stale)}" if plan.stale else "nothing to measure"
-    click.echo(f"{done}; current: {' '.join(current) or 'none'}; {len(report.written)} tables and figures written")
+    click.echo(f"{done}; current: {' '.join(current) or 'none'}; {written} tables and figures written")
     _show(comparisons)
     if request.labels is not None:
         _correct(campaign, request.labels, measured, str(plan.signature))
+    _show_left_out(campaign, plan, measured)
+    return 0
+
+
+command = verb("compute-metrics", MetricsRequest, run)
+
+
+def _report(campaign: Campaign, variants: Sequence[str], primary: str, *, force: bool) -> int:
+    """Write tables and figures, print the main table, and return how many were not current."""
+    from exaid_evals.report.formats import plain
+    from exaid_evals.report.stage import write_report
+
+    report = write_report(campaign, variants, primary=primary, force=force)
+    click.echo(f"no main table: {report.left_out['main']}" if report.main is None else plain.render(report.main))
+    return len(report.written)
+
+
+def _show_left_out(campaign: Campaign, plan: Plan, measured: Sequence[str]) -> None:
+    """Print where results lie, and which cases are not in them."""
+    from exaid_evals.metrics.records import failed_runs
+
     n_frozen = len(plan.manifest.entries)
     if len(plan.entries) < n_frozen:
         click.echo(f"warning: tables and figures now cover {len(plan.entries)} of {n_frozen} cases", err=True)
@@ -85,10 +102,6 @@ def run(request: MetricsRequest) -> int:
     for variant_id, cases in failed_runs(campaign, measured).items():
         what = f"{variant_id}: the replay of {', '.join(cases)} failed in stage 02"
         click.echo(f"{what}; left out here, and on both sides of each comparison", err=True)
-    return 0
-
-
-command = verb("compute-metrics", MetricsRequest, run)
 
 
 def _references(request: MetricsRequest) -> dict[str, str]:
@@ -111,16 +124,10 @@ def _correct(campaign: Campaign, labels: Path, variants: Sequence[str], signatur
     click.echo(f"{'':<4} {'measure':<12} {'measured':<24} {'corrected':<24} labelled")
     for variant, measures in found.items():
         for name, one in measures.items():
-            measured = _interval(one.mean, one.ci95_low, one.ci95_high)
-            corrected = _interval(one.corrected, one.corrected_ci95_low, one.corrected_ci95_high)
+            measured = with_interval(one.mean, one.ci95_low, one.ci95_high, "-")
+            corrected = with_interval(one.corrected, one.corrected_ci95_low, one.corrected_ci95_high, "-")
             click.echo(f"{variant:<4} {name:<12} {measured:<24} {corrected:<24} {one.n_labelled} of {one.n}")
     click.echo(f"labels   {shown(path)}")
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
 def _show(comparisons: ComparisonReport) -> None:

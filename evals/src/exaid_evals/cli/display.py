@@ -35,11 +35,28 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows as lines in which the cells of a column begin at one place."""
+def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
+    """Yield rows as lines in which the cells of a column begin at one place; numbers, behind a name, end at one.
+
+    >>> list(aligned([["a", "b"], ["n", "100"]], numbers=True))
+    ['a    b', 'n  100']
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        name, *cells = zip(row, widths, strict=True)
+        rest = [cell.rjust(width) if numbers else cell.ljust(width) for cell, width in cells]
+        yield "  ".join([name[0].ljust(name[1]), *rest]).rstrip()
+
+
+def with_interval(value: float | None, low: float | None, high: float | None, undefined: str = "undefined") -> str:
+    """Return a number, and its interval where it has one.
+
+    >>> with_interval(0.5, 0.25, 1, "-"), with_interval(0.5, None, None), with_interval(None, None, None)
+    ('0.500 [0.250, 1.000]', '0.500', 'undefined')
+    """
+    if value is None:
+        return undefined
+    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
 def show_json(document: Any) -> None:

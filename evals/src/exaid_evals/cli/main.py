@@ -94,7 +94,7 @@ VERBS = {
     "analyze": ("analyze", "Diagnose a run of any experiment: what went wrong, when and why (extra analysis)."),
     "compare": ("compare", "Compare runs: which is best, how certainly, and where they diverge (extra analysis)."),
     "compare-logs": (
-        "compare_logs",
+        "compare:logs",
         "Compare two logs of an evaluation item by item (inspect, lm-eval, promptfoo, HELM, …).",
     ),
     "impact": ("compare:impact", "Show which hyper-parameters go with how runs end (extra analysis)."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import SOME_FAILED, printable_lines, shown
+from exaid_evals.cli.display import SOME_FAILED, Progress, printable_lines, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import TracesRequest
 
@@ -41,8 +41,6 @@ def run(request: TracesRequest) -> int:
     if plan.frozen is not None:
         result = make_traces(plan)
     else:
-        from exaid_evals.cli.display import Progress
-
         with Progress("make-traces", len(plan.cases)) as progress:
             result = make_traces(
                 plan,
@@ -50,7 +48,7 @@ def run(request: TracesRequest) -> int:
                 cluster=request.cluster,
                 budget=Budget(request.max_calls, request.max_ctu),
                 on_case=lambda case: progress.advance(case.case_id),
-                on_note=_show_note,
+                on_note=lambda note: click.echo(note, err=True),
             )
     if not result.stopped:
         note_configuration(
@@ -66,10 +64,6 @@ def run(request: TracesRequest) -> int:
 
 
 command = verb("make-traces", TracesRequest, run)
-
-
-def _show_note(note: str) -> None:
-    click.echo(note, err=True)
 
 
 def _show_plan(plan: Plan) -> None:

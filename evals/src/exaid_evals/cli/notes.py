@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import printable
+from exaid_evals.cli.display import printable, with_interval
 from exaid_evals.cli.verb import measuring_of, verb
 from exaid_evals.config.request import ConfigRequest, ExtractorRequest, argument, flag, option
 
@@ -116,9 +116,8 @@ def _show_agreement(pairs: list[tuple[Judged, Verdict]]) -> None:
 
     kappa = judges_agreement(pairs, np.random.default_rng(42))
     equal = sum(judged.verdict is verdict for judged, verdict in pairs)
-    shown = "undefined" if kappa.value is None else f"{kappa.value:.3f}"
-    interval = "" if kappa.low is None else f" [{kappa.low:.3f}, {kappa.high:.3f}]"
-    click.echo(f"both judges agree on {equal} of {len(pairs)} statements, kappa {shown}{interval}", err=True)
+    shown = with_interval(kappa.value, kappa.low, kappa.high)
+    click.echo(f"both judges agree on {equal} of {len(pairs)} statements, kappa {shown}", err=True)
 
 
 def _jsonl(notes: Iterator[MeasuredNote]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.cli.display import shown
+from exaid_evals.cli.display import Progress, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.request import CampaignRequest, argument, option
 
@@ -54,7 +54,6 @@ unpack_command = verb("unpack", CampaignRequest, unpack)
 def _lay_out(campaign: Campaign, layout: str, change: Callable[[Path, Callable[[str], None]], int]) -> int:
     from exaid_evals.artifacts.manifest import read_manifest, write_manifest
     from exaid_evals.artifacts.storage import stored_names
-    from exaid_evals.cli.display import Progress
     from exaid_evals.metrics.runs import present_variants
 
     frozen = read_manifest(campaign.manifest_file)

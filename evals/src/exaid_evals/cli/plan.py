@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.cli.display import printable, printable_lines, shown
+from exaid_evals.cli.display import aligned, printable, printable_lines, shown
 from exaid_evals.cli.verb import verb
 from exaid_evals.config.request import options_of
 from exaid_evals.config.requests import PlanRequest, RunsRequest, TracesRequest
@@ -30,18 +30,18 @@ def text_of(facts: Mapping[str, Any]) -> str:
 
 def _given(facts: Mapping[str, Any]) -> Iterator[str]:
     rows = [
-        (name, _value(one["value"], name), one["source"])
+        (f"  {name}", _value(one["value"], name), one["source"])
         for name, one in facts["options"].items()
         if one["source"] != "default" or name in ("data-dir", "config-dir")
     ]
-    rows += [(name, value, "environment") for name, value in facts["environment"].items()]
-    yield from _columns(rows)
+    rows += [(f"  {name}", value, "environment") for name, value in facts["environment"].items()]
+    yield from aligned(rows)
 
 
 def _settings(configuration: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for settings in configuration.values():
-        rows = [(key, _value(one["value"]), _source(one["source"])) for key, one in settings.items()]
-        yield from _columns(rows)
+        rows = [(f"  {key}", _value(one["value"]), _source(one["source"])) for key, one in settings.items()]
+        yield from aligned(rows)
 
 
 def _of_traces(stage: Mapping[str, Any]) -> Iterator[str]:
@@ -182,21 +182,9 @@ def _source(source: str) -> str:
     return shown(Path(source)) if Path(source).is_absolute() else source
 
 
-def _columns(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    widths = [max((len(row[at]) for row in rows), default=0) for at in (0, 1)]
-    for name, value, source in rows:
-        yield f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {source}"
-
-
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    cells = [[str(cell) if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
-    for row in cells:
-        first, *others = (
-            f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}"
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join([first, *others])
+    cells = [[cell if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in [header, *rows]]
+    return aligned(cells, numbers=True)
 
 
 MAKE_TRACES, RUN_VARIANTS = "make-traces", "run-variants"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from exaid_evals.cli.display import SOME_FAILED, printable_lines, shown
+from exaid_evals.cli.display import SOME_FAILED, Progress, printable_lines, shown
 from exaid_evals.cli.verb import alone, verb
 from exaid_evals.config.requests import RunsRequest
 
@@ -17,7 +17,6 @@ def run(request: RunsRequest) -> int:
     of a live model is recorded in DATA/cassettes and never made twice: an interrupted run goes on where it stopped, and
     --llm replay gives the same run logs from the recordings alone, without key or network.
     """
-    from exaid_evals.cli.display import Progress
     from exaid_evals.replay.preflight import preflight
     from exaid_evals.replay.stage import run_variants
     from exaid_evals.verification.configuration import note_configuration

@@ -243,19 +243,32 @@ class PlainClient:
         return self
 
 
-class BoundClient:
-    """Base of a client as one case under one variant uses it: it describes itself as the client that was bound.
+class DescribedClient:
+    """Base of a client that describes itself as another one.
 
     Args:
-        outer: the client that was bound.
+        described: the other one.
     """
 
-    def __init__(self, outer: LLMClient) -> None:
-        self._client = outer
-        self.name = outer.name
-        self.model = outer.model
-        self.parameters = outer.parameters
-        self.stub = outer.stub
+    def __init__(self, described: LLMClient) -> None:
+        self._client = described
+        self.name, self.model = described.name, described.model
+        self.parameters, self.stub = described.parameters, described.stub
+
+
+class UnboundClient(DescribedClient):
+    """Base of a client whose calls belong to cases, so that it is asked through `bind`."""
+
+    def check(self) -> None:
+        """Find nothing missing."""
+
+    def complete(self, request: LLMRequest) -> LLMResponse:
+        """Refuse: nobody would know of which case the call is."""
+        raise TypeError("bind the client to a case before asking it")
+
+
+class BoundClient(DescribedClient):
+    """Base of a client as one case under one variant uses it: it describes itself as the client that was bound."""
 
     def check(self) -> None:
         """Make the checks of the client that was bound."""

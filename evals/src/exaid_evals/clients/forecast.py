@@ -8,7 +8,7 @@ from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.text_units import CHARS_PER_CTU, ctu
-from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse, Usage
+from exaid_evals.clients.base import BoundClient, CallContext, LLMClient, LLMRequest, LLMResponse, UnboundClient, Usage
 from exaid_evals.clients.cassette import CallKeys, Recorder, canonical_request
 
 _NEVER_SHORTER = 1
@@ -60,7 +60,7 @@ class Counts:
     to_come: Count = field(default_factory=Count)
 
 
-class ForecastClient:
+class ForecastClient(UnboundClient):
     """Stands in for a client in a run that is only forecast.
 
     A call that was recorded is answered as it was, so a run that was interrupted is forecast from where it stopped.
@@ -73,24 +73,14 @@ class ForecastClient:
     """
 
     def __init__(self, real: LLMClient, recorder: Recorder | None, assumption: Assumption, counts: Counts) -> None:
-        self.name = real.name
-        self.model = real.model
-        self.parameters = real.parameters
-        self.stub = real.stub
+        super().__init__(real)
         self.recorder = recorder
         self.assumption = assumption
         self.counts = counts
 
-    def check(self) -> None:
-        """Find nothing missing: nobody is asked."""
-
     def bind(self, context: CallContext) -> _Bound:
         """Return the client as one case under one variant uses it."""
         return _Bound(self, context)
-
-    def complete(self, request: LLMRequest) -> LLMResponse:
-        """Refuse: what was recorded belongs to a case."""
-        raise TypeError("bind the client to a case before asking it")
 
 
 class _Bound(BoundClient):

@@ -12,9 +12,11 @@ from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.text_units import ctu
 from exaid_evals.clients.base import (
     TRIGGER_MODEL,
+    BoundClient,
     Budget,
     CallContext,
     ConceptReader,
+    LLMClient,
     LLMRequest,
     LLMResponse,
     Usage,
@@ -70,9 +72,9 @@ class OpenAIClient:
             raise ConfigError("a key stands in the configuration", where="llm", remedy="keep keys in the environment")
         _import_sdk()
 
-    def bind(self, context: CallContext) -> BoundClient:
+    def bind(self, context: CallContext) -> LLMClient:
         """Return this client with a case's budget."""
-        return BoundClient(self, context.budget)
+        return _WithBudget(self, context.budget)
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Answer a request, with nothing to keep within.
@@ -145,29 +147,16 @@ class OpenAIClient:
         return sdk
 
 
-class BoundClient:
+class _WithBudget(BoundClient):
     """The live client as one case uses it."""
 
-    stub = False
-
     def __init__(self, client: OpenAIClient, budget: Budget) -> None:
-        self._client = client
-        self._budget = budget
-        self.name = client.name
-        self.model = client.model
-        self.parameters = client.parameters
-
-    def check(self) -> None:
-        """Check the client."""
-        self._client.check()
-
-    def bind(self, context: CallContext) -> BoundClient:
-        """Return the client with another case's budget."""
-        return self._client.bind(context)
+        super().__init__(client)
+        self._answer, self._budget = client.answer, budget
 
     def complete(self, request: LLMRequest) -> LLMResponse:
         """Answer a request within the budget."""
-        return self._client.answer(request, self._budget)
+        return self._answer(request, self._budget)
 
 
 @dataclass(slots=True)

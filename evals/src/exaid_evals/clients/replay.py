@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.clients.base import BoundClient, Budget, CallContext, LLMClient, LLMRequest, LLMResponse
+from exaid_evals.clients.base import BoundClient, Budget, CallContext, LLMClient, LLMRequest, LLMResponse, UnboundClient
 from exaid_evals.clients.cassette import (
     SUFFIX,
     CallKey,
@@ -34,7 +34,7 @@ def first_difference(asked: Mapping[str, Any], recorded: Iterable[Mapping[str, A
     """
     best: tuple[tuple[int, int], str] | None = None
     for other in recorded:
-        differing = list(_differences(asked, other))
+        differing = [one for name in _ORDER for one in _below(name, asked.get(name, _ABSENT), other.get(name, _ABSENT))]
         if not differing:
             continue
         path, ours, theirs = differing[0]
@@ -42,11 +42,6 @@ def first_difference(asked: Mapping[str, Any], recorded: Iterable[Mapping[str, A
         if best is None or distance < best[0]:
             best = distance, _described(path, ours, theirs)
     return best[1] if best else None
-
-
-def _differences(asked: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for name in _ORDER:
-        yield from _below(name, asked.get(name, _ABSENT), other.get(name, _ABSENT))
 
 
 def _below(path: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -95,7 +90,7 @@ def _value(value: Any) -> str:
     return text if len(text) <= 2 * _AROUND else f"{text[: 2 * _AROUND]}…"
 
 
-class RecordingClient:
+class RecordingClient(UnboundClient):
     """Wraps a live client. It is asked through `bind`, for a call belongs to a case.
 
     Args:
@@ -106,26 +101,18 @@ class RecordingClient:
     """
 
     def __init__(self, inner: LLMClient, recorder: Recorder, budget: Budget, *, ask_again: bool = False) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._recorder = recorder
         self._budget = budget
         self.ask_again = ask_again
-        self.name = inner.name
-        self.model = inner.model
-        self.parameters = inner.parameters
-        self.stub = inner.stub
 
     def check(self) -> None:
         """Check the live client."""
-        self._inner.check()
+        self._client.check()
 
     def bind(self, context: CallContext) -> _BoundRecording:
         """Return the client as one case under one variant uses it: its calls are numbered from the first."""
-        return _BoundRecording(self, self._inner, self._recorder, replace(context, budget=self._budget))
-
-    def complete(self, request: LLMRequest) -> LLMResponse:
-        """Refuse: nobody would know where to record the answer."""
-        raise TypeError("bind the client to a case before asking it")
+        return _BoundRecording(self, self._client, self._recorder, replace(context, budget=self._budget))
 
 
 class _BoundRecording(BoundClient):
@@ -175,33 +162,23 @@ def live_run(campaign: Campaign) -> str:
     return campaign.call("run-variants --llm openai")
 
 
-class ReplayClient:
+class ReplayClient(UnboundClient):
     """Speaks for a recorded client: same name, model and parameters, hence the same run ids and run logs.
 
     The recorded client describes itself and is never asked, so no key is needed and the network is never touched.
     """
 
     def __init__(self, recorded: LLMClient, campaign: Campaign) -> None:
+        super().__init__(recorded)
         self._folder = campaign.cassettes
         self._remedy = f"replay with the configuration that was recorded, or record the rest with {live_run(campaign)}"
         self._recorder = Recorder(self._folder, read_only=True)
         self._lock = threading.Lock()
         self._by_case: dict[str, list[Record]] | None = None
-        self.name = recorded.name
-        self.model = recorded.model
-        self.parameters = recorded.parameters
-        self.stub = recorded.stub
-
-    def check(self) -> None:
-        """Find nothing missing: what was not recorded shows when it is asked for."""
 
     def bind(self, context: CallContext) -> _BoundReplay:
         """Return the client as one case under one variant uses it."""
         return _BoundReplay(self, context)
-
-    def complete(self, request: LLMRequest) -> LLMResponse:
-        """Refuse: recordings are of cases."""
-        raise TypeError("bind the client to a case before asking it")
 
     def answer(self, key: CallKey) -> LLMResponse:
         """Return the recorded answer to a call.

@@ -7,7 +7,7 @@ nothing: every sentence of a summary stands in the window, so what its runs meas
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -231,16 +231,11 @@ class StubLLM(PlainClient):
         Raises:
             KeyError: the task is none that a middleware part of this package asks for.
         """
-        answer: Mapping[str, Any] = {"trigger": self._decide, "summary": self._write}[request.task](request.inputs)
+        tasks: dict[str, Callable[..., Mapping[str, Any]]] = {"trigger": decide, "summary": write_summary}
+        answer = tasks[request.task](request.inputs, self._config, self._read_concepts)
         text = canonical_json(answer)
         usage = Usage(calls=1, prompt_ctu=request.prompt_ctu, completion_ctu=ctu(text))
         return LLMResponse(text, usage, latency_of(self._config.latency, usage))
-
-    def _decide(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        return decide(inputs, self._config, self._read_concepts)
-
-    def _write(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        return write_summary(inputs, self._config, self._read_concepts)
 
 
 def latency_of(model: LatencyConfig, usage: Usage) -> int:

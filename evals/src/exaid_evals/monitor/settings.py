@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from exaid_evals.anomalies.base import Severity
-from exaid_evals.anomalies.settings import DetectionSettings
+from exaid_evals.anomalies.settings import DetectionSettings, NotNegative, Share
 from exaid_evals.config.base import Config as BaseConfig
 from exaid_evals.config.base import ConfigT, Loaded, load_config
 from exaid_evals.config.mapping_file import read_mapping
@@ -23,9 +23,6 @@ from exaid_evals.monitor.environment import Reference, hidden, literals, secret_
 from exaid_evals.runs.metric_names import direction_of
 
 _log = logging.getLogger("exaid_evals.monitor")
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _named(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.monitor.stall import StallWatch
@@ -17,6 +17,7 @@ class Watched:
     """What was seen.
 
     Attributes:
+        tell: is told of each anomaly at once.
         n_steps: times that the step changed.
         metrics: their names, as keys in order of their first values.
         anomalies: all of them.
@@ -24,11 +25,26 @@ class Watched:
         last_step: of the last row.
     """
 
-    n_steps: int
-    metrics: dict[str, None]
-    anomalies: list[Anomaly]
+    tell: Callable[[Anomaly], None]
+    n_steps: int = 0
+    metrics: dict[str, None] = field(default_factory=dict)
+    anomalies: list[Anomaly] = field(default_factory=list)
     interrupted: bool = False
     last_step: float | None = None
+
+    def take(self, rows: Sequence[Row], monitor: TrainingMonitor) -> None:
+        """Feed rows of a history to a monitor."""
+        for step, metrics in rows:
+            self.n_steps += step != self.last_step
+            self.last_step = step
+            self.metrics.update(dict.fromkeys(metrics))
+            self.note(monitor.log_step(step, metrics))
+
+    def note(self, anomalies: Sequence[Anomaly]) -> None:
+        """Keep anomalies, and tell of them."""
+        for one in anomalies:
+            self.anomalies.append(one)
+            self.tell(one)
 
 
 def watch(
@@ -57,56 +73,30 @@ def watch(
     Raises:
         DataError: the history cannot be read.
     """
-    seen = Watched(0, {}, [])
+    seen = Watched(tell)
+    stall = StallWatch(monitor.config.anomaly_detection, clock, lambda: None)  # asked here, and no thread
+    last_news, caught_up = clock(), False
     try:
-        _watch(follower, monitor, tell, seen, (follow, until_idle, interval), clock, sleep)
+        while True:
+            rows = follower.poll()
+            seen.take(rows, monitor)
+            if rows:
+                last_news = clock()
+                if caught_up:  # what lay there already says nothing about the time between steps
+                    stall.step(rows[-1].step)
+                continue
+            caught_up = True
+            if not follow or (until_idle is not None and clock() - last_news >= until_idle):
+                break
+            found = stall.check()
+            if found is not None:
+                monitor.tell(found)
+                seen.note([found])
+            sleep(interval)
     except KeyboardInterrupt:
         if not follow:
             raise
         seen.interrupted = True
-    _feed(follower.finish(), monitor, tell, seen)
-    for one in monitor.finish():
-        seen.anomalies.append(one)
-        tell(one)
+    seen.take(follower.finish(), monitor)
+    seen.note(monitor.finish())
     return seen
-
-
-def _watch(
-    follower: Follower,
-    monitor: TrainingMonitor,
-    tell: Callable[[Anomaly], None],
-    seen: Watched,
-    how: tuple[bool, float | None, float],
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> None:
-    follow, until_idle, interval = how
-    stall = StallWatch(monitor.config.anomaly_detection, clock, lambda: None)  # asked here, and no thread
-    last_news, caught_up = clock(), False
-    while True:
-        rows = follower.poll()
-        _feed(rows, monitor, tell, seen)
-        if rows:
-            last_news = clock()
-            if caught_up:  # what lay there already says nothing about the time between steps
-                stall.step(rows[-1].step)
-            continue
-        caught_up = True
-        if not follow or (until_idle is not None and clock() - last_news >= until_idle):
-            break
-        found = stall.check()
-        if found is not None:
-            monitor.tell(found)
-            seen.anomalies.append(found)
-            tell(found)
-        sleep(interval)
-
-
-def _feed(rows: Sequence[Row], monitor: TrainingMonitor, tell: Callable[[Anomaly], None], seen: Watched) -> None:
-    for step, metrics in rows:
-        seen.n_steps += step != seen.last_step
-        seen.last_step = step
-        seen.metrics.update(dict.fromkeys(metrics))
-        for one in monitor.log_step(step, metrics):
-            seen.anomalies.append(one)
-            tell(one)

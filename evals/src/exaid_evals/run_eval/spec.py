@@ -74,13 +74,13 @@ class TaskSpec:
         value = self.output_schema.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not _is_count(value, 1):
             raise ConfigError(
                 f"must be a whole number of at least 1 (got {value!r})",
                 where=f"output_schema.{key}",
                 remedy="give the number of outputs of the model, or leave it out",
             )
-        return value
+        return int(value)
 
 
 def as_task_spec(spec: Any) -> TaskSpec:

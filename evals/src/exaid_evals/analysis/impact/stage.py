@@ -269,11 +269,7 @@ class HyperparameterAnalyzer(RunSelection):
                 remedy="name one with --metric, and say with --better NAME=higher or --better NAME=lower",
             )
         direction = directions[metric]
-        outcomes = []
-        build = partial(_Outcomes, metric, direction, self.config, directions)
-        for run, outcome in self.workers.map_ordered(build, runs):
-            outcomes.append(outcome)
-            on_run(run.name)
+        outcomes = self._outcomes(runs, partial(_Outcomes, metric, direction, self.config, directions), on_run)
         final_means, drops, anomalous = map(list, zip(*outcomes, strict=True))
         if all(level is None for level in final_means):
             raise DataError(
@@ -307,6 +303,15 @@ class HyperparameterAnalyzer(RunSelection):
             (*lines, *pooled, *notes, *_limits(runs, metric, final_means, parameters), *limits_of_logging(runs)),
             self.pool_code_versions,
         )
+
+    def _outcomes(
+        self, runs: Sequence[Run], build: Callable[[], _Outcomes], on_run: Callable[[str], None]
+    ) -> list[_Outcome]:
+        outcomes = []
+        for run, outcome in self.workers.map_ordered(build, runs):
+            outcomes.append(outcome)
+            on_run(run.name)
+        return outcomes
 
 
 class _Outcome(NamedTuple):

@@ -116,7 +116,7 @@ class Records:
         self._problems.append(what)
 
     def refused(self) -> None:
-        """Return which checkpoints were not believed since the last call."""
+        """Report which checkpoints were not believed since the last call."""
         for what in self._store.refused[self._n_refused :]:
             self.problem(what)
         self._n_refused = len(self._store.refused)

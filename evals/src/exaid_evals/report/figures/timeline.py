@@ -56,7 +56,8 @@ def draw(results: Results, primary: str) -> Figure:
         raise ValueError("a timeline needs an example case")
     n_lanes = len(example.lanes)
     lanes_in = _LANE_IN * n_lanes
-    note = f"{_chosen(example)} Ticks below a line: the trigger decided against an update. {_scale_note(example)}"
+    chosen = f"Case {example.case_id.removeprefix('case-')}, {RULE} of {example.n_cases}."
+    note = f"{chosen} Ticks below a line: the trigger decided against an update. {_scale_note(example)}"
     note = f"{note} {time_note(results)}".rstrip()
     stub = any(one.stub for one in results) or any(lane.stub for lane in example.lanes)
     plot_in = lanes_in + _CONVERSATION_IN + 0.66
@@ -74,10 +75,6 @@ def draw(results: Results, primary: str) -> Figure:
         _lane(axes, lane, base, looks[lane.variant_id], tallest, bold=lane.variant_id == primary)
     _frame(axes, example, end_s, primary)
     return paper.finished()
-
-
-def _chosen(example: ExampleCase) -> str:
-    return f"Case {example.case_id.removeprefix('case-')}, {RULE} of {example.n_cases}."
 
 
 def _scale_note(example: ExampleCase) -> str:

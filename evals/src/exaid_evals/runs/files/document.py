@@ -271,7 +271,7 @@ def _rows_of(path: Path, _changed: int, _size: int) -> list[dict[str, Any]]:
 
 
 def _is_json_lines(path: Path) -> bool:
-    """Tell by the name, else by the first line: whatever a log of objects is called."""
+    """Recognise it by the name, else by the first line: whatever a log of objects is called."""
     if path.suffix.lower() in _LINES:
         return True
     with open_regular(path) as stream:

@@ -170,7 +170,7 @@ class Pair:
 
 
 def has_reports(folder: Path) -> bool:
-    """Tell by names whether any report lies below a folder."""
+    """Return, by names, whether any report lies below a folder."""
     return any(_JSON.fullmatch(name) or _TXT.fullmatch(name) for place in _places(folder) for name in _files(place))
 
 
@@ -254,7 +254,7 @@ def _files(place: Path) -> list[str]:
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell files, and links to files, from pipes and devices, of which reading might never end."""
+    """Distinguish files, and links to files, from pipes and devices, of which reading might never end."""
     try:
         return entry.is_file() or (entry.is_symlink() and not entry.is_dir() and not Path(entry.path).exists())
     except OSError:
