@@ -11,6 +11,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
+from exaid_evals.artifacts.printable import some
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.times import together
@@ -22,7 +23,6 @@ from exaid_evals.replay.run_log import SKIPPED_FAILED_TRACE
 from exaid_evals.traces.model import read_trace
 
 _RUN_FILES = "case-*.jsonl.gz"
-_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[
     for variant in variants:
         missing = [entry.case_id for entry in entries if not is_stored(campaign.run_file(variant, entry.case_id))]
         if missing:
-            lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({_some(missing)})")
+            lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({some(missing)})")
     if lines:
         absent = " ".join(line.partition(":")[0] for line in lines)
         raise DataError(
@@ -98,7 +98,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Sequence[TraceEntry], d
         by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
         bases.append(_time_basis(campaign, meta))
     if len(by_config) > 1:
-        groups = "; ".join(f"{config_hash[:15]}…: {_some(cases)}" for config_hash, cases in by_config.items())
+        groups = "; ".join(f"{config_hash[:15]}…: {some(cases)}" for config_hash, cases in by_config.items())
         raise DataError(
             f"the runs of {variant} were made with different configurations ({groups})",
             where=str(campaign.runs / variant),
@@ -173,8 +173,3 @@ def llm_id(meta: Mapping[str, Any]) -> str:
     of_trigger = meta["llm"]["parameters"].get(TRIGGER_MODEL)
     shown = f"{meta['llm']['client']}/{meta['llm']['model']}"
     return f"{shown}(trigger:{of_trigger})" if of_trigger else shown
-
-
-def _some(cases: Sequence[str]) -> str:
-    more = len(cases) - _NAMED_AT_MOST
-    return ", ".join(cases[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

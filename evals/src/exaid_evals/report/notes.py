@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 
 STUB_NOTE = "Stub data: conversation or language model is simulated; the numbers say nothing about a real middleware."
-_NAMED_AT_MOST = 5
 TIME_MEASURES = (
     "time_to_first_update_ms",
     "concept_delay",
@@ -52,7 +52,7 @@ def cases_note(variants: Iterable[VariantMetrics]) -> str:
     parts = []
     for (n_cases, n_failed, failed_runs, source), names in groups.items():
         failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
-        failed += f" (in the replay {_some(failed_runs)})" if failed_runs else ""
+        failed += f" (in the replay {some(failed_runs)})" if failed_runs else ""
         from_source = f" ({source})" if source else ""
         of = f" ({', '.join(names)})" if len(groups) > 1 else ""
         parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")
@@ -90,11 +90,6 @@ def models_note(variants: Iterable[VariantMetrics]) -> str:
         return ""
     text = "; ".join(f"{llm} ({', '.join(names)})" for llm, names in by_model.items())
     return f"Language models: {text}."
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-    return ", ".join(names[:_NAMED_AT_MOST]) + more
 
 
 def undefined_note(measures: Iterable[tuple[str, str]], variants: Sequence[VariantMetrics]) -> str:

@@ -27,10 +27,11 @@ from exaid_evals.analysis.impact.associations import (
     parameters_of,
     rank_correlations,
 )
-from exaid_evals.analysis.report.sentences import counted, listed
+from exaid_evals.analysis.report.sentences import counted
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.robust import worsening
+from exaid_evals.artifacts.printable import some
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.execution.local import Executor, Processes
 from exaid_evals.runs.metric_names import Direction
@@ -360,16 +361,16 @@ def _limits(runs: Sequence[Run], metric: str, final_means: Sequence[float | None
     if diverged:
         notes.append(
             f"{counted(len(diverged), 'run')} without a level of {metric}, since the end is NaN or infinite: "
-            f"{listed(diverged)}; correlations and importance are those of the others, which went better than these"
+            f"{some(diverged)}; correlations and importance are those of the others, which went better than these"
         )
     lacking = [run.name for run in runs if run.name in without.difference(diverged)]
     if lacking:
         verb = "lacks" if len(lacking) == 1 else "lack"
-        notes.append(f"{counted(len(lacking), 'run')} {verb} {metric}: {listed(lacking)}")
+        notes.append(f"{counted(len(lacking), 'run')} {verb} {metric}: {some(lacking)}")
     bare = [run.name for run in runs if not run.settings]
     if bare:
         verb = "has" if len(bare) == 1 else "have"
-        notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {listed(bare)}")
+        notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {some(bare)}")
     ignored = passed_over([run.settings for run in runs])
     if ignored:
         notes.append(f"taken for what names, places or times a run, and for no parameter: {_few(ignored)}")

@@ -30,12 +30,6 @@ def p_is(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
-def listed(names: Sequence[str], most: int = 5, between: str = ", ") -> str:
-    """Return the first names, and how many more there are."""
-    shown = between.join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
-
-
 _FEW = 5
 """Steps below which no detector can tell a drop."""
 _AGAIN = 0.05
