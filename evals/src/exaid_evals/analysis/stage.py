@@ -189,7 +189,10 @@ def _batches(
     return BatchFindings(len(history.batches), _worst(after, metric), held, correlations(after), bad, n_images)
 
 
-def _worst(rows: Sequence[BatchRow], metric: str | None, n: int = 10) -> tuple[BatchRow, ...]:
+_WORST_SHOWN = 10
+
+
+def _worst(rows: Sequence[BatchRow], metric: str | None) -> tuple[BatchRow, ...]:
     bad, affected = badness(rows, metric), affected_batches(rows, metric)
     order = sorted(np.flatnonzero(np.isfinite(bad) & affected), key=lambda at: (-bad[at], rows[at].step))
-    return tuple(rows[int(at)] for at in order[:n])
+    return tuple(rows[int(at)] for at in order[:_WORST_SHOWN])

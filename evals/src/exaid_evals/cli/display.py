@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Never, Self, TextIO
+from typing import TYPE_CHECKING, Any, Never, Self
 
 import click
 
@@ -82,10 +82,10 @@ class Progress:
     that a log stays readable.
     """
 
-    def __init__(self, label: str, total: int, *, unit: str = "case", stream: TextIO | None = None) -> None:
+    def __init__(self, label: str, total: int, *, unit: str = "case") -> None:
         self._label = label
         self._total = total
-        self._stream = stream or sys.stderr
+        self._stream = sys.stderr
         self._done = 0
         self._last_line = time.monotonic()
         self._bar: tqdm[Never] | None = None

@@ -165,13 +165,12 @@ class Results(Sequence[VariantMetrics]):
         return iter(self.variants)
 
 
-def read_results(campaign: Campaign, variants: Sequence[str], *, example: ExampleCase | None = None) -> Results:
+def read_results(campaign: Campaign, variants: Sequence[str]) -> Results:
     """Read what stage 03 has written.
 
     Args:
         campaign: where it lies.
         variants: those to show, in order; each has a metrics file.
-        example: the case of the timeline, where figures are wanted.
 
     Raises:
         DataError: a metrics file is damaged.
@@ -181,7 +180,7 @@ def read_results(campaign: Campaign, variants: Sequence[str], *, example: Exampl
     measured = tuple(read_variant(campaign.metrics_file(variant)) for variant in variants)
     shown = tuple(one for one in found if one.variant_id in variants and one.against in variants)
     n_tests = sum(one.wilcoxon_p is not None for one in found)
-    return Results(measured, shown, example, n_tests)
+    return Results(measured, shown, None, n_tests)
 
 
 def measured_variants(campaign: Campaign) -> tuple[list[str], str]:

@@ -255,20 +255,24 @@ def write_comparison(folder: Path, comparison: Comparison, *, signatures: Sequen
     write_text(folder / PARTED_FILE, write_csv(header, comparison.parted))
 
 
-def contact_sheet(path: Path, comparison: Comparison, images: Path, *, at_most: int = 40) -> int:
-    """Draw the images on which the two part, each with its true class and both predictions; return how many.
+_ON_A_SHEET = 40
+
+
+def contact_sheet(path: Path, comparison: Comparison, images: Path) -> int:
+    """Draw images on which the two part, each with its true class and both predictions; return how many.
+
+    Of many these are the first, on which the wrong model is surest.
 
     Args:
         path: of the PNG.
         comparison: whose ids are paths within the folder.
         images: the folder.
-        at_most: images, those on which the wrong model is surest first.
 
     Raises:
         DataError: an image cannot be read.
     """
     cells = []
-    for name, true, guess, other, *_ in comparison.parted[:at_most]:
+    for name, true, guess, other, *_ in comparison.parted[:_ON_A_SHEET]:
         answers = (("this:", guess), ("other:", other))
         said = [(f"{who} {what}", "darkgreen" if what == true else "darkred") for who, what in answers]
         cells.append((open_image(images / name), (name, f"is {true}", *said)))

@@ -199,9 +199,9 @@ class Resampled:
             self.sums += values[:, part] @ self._draws.of(numbers[part])
         self.n_examples += len(numbers)
 
-    def ratio_interval(self, above: int = 0, below: int = 1) -> tuple[float, float] | None:
-        """Return the 95 % percentile interval of the ratio of two columns; None for fewer than two examples."""
-        return self.interval(lambda sums: sums[above] / sums[below], defined=self.sums[below] > 0)
+    def ratio_interval(self) -> tuple[float, float] | None:
+        """Return the 95 % percentile interval of the first column by the second; None for fewer than two examples."""
+        return self.interval(lambda sums: sums[0] / sums[1], defined=self.sums[1] > 0)
 
     def interval(
         self, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], *, defined: NDArray[np.bool_]

@@ -289,7 +289,7 @@ def _with_boxes(image: Any, boxes: Sequence[tuple[str, list[float]]]) -> Any:
     return image
 
 
-def sheet(cells: Sequence[tuple[Any, Sequence[str]]], *, columns: int = 5) -> bytes:
+def sheet(cells: Sequence[tuple[Any, Sequence[str]]]) -> bytes:
     """Return images of PIL side by side, with lines of text under each, as PNG.
 
     A line may be a pair of text and colour.
@@ -298,7 +298,7 @@ def sheet(cells: Sequence[tuple[Any, Sequence[str]]], *, columns: int = 5) -> by
 
     side, below, margin = 160, 60, 8
     width, height = side + margin, side + below + margin
-    columns = min(columns, len(cells))
+    columns = min(5, len(cells))
     whole = Image.new("RGB", (columns * width + margin, -(-len(cells) // columns) * height + margin), "white")
     draw = ImageDraw.Draw(whole)
     for number, (image, lines) in enumerate(cells):

@@ -27,18 +27,12 @@ DISTRIBUTION = "exaid-evals"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def required_packages(extra: str = "") -> list[str]:
-    """Return the names of the distributions that this package requires directly, sorted.
-
-    Args:
-        extra: those of an extra instead, such as `live`.
-    """
+def required_packages() -> list[str]:
+    """Return the names of the distributions that this package requires directly, without those of extras, sorted."""
     found = set()
     for requirement in metadata.requires(DISTRIBUTION) or ():
         name = _NAME.match(requirement)
-        marker = requirement.partition(";")[2]
-        of_extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", marker)
-        if name and (of_extra[1] if of_extra else "") == extra:
+        if name and not re.search(r"extra\s*==", requirement.partition(";")[2]):
             found.add(name[0].lower())
     return sorted(found)
 

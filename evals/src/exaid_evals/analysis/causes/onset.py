@@ -24,6 +24,7 @@ _STRAY_AMONG, _STRAY_Z, _STRAY_SHARE = 120, 6.0, 0.06
 _FEW, _SMALL_PART = 3, 0.25
 _LEAP, _EASED, _EASED_Z, _STEADY = 0.4, 0.75, 2.0, 0.7
 _JUMP = 0.3
+_MOST = 6
 
 
 def onsets(
@@ -31,7 +32,6 @@ def onsets(
     anomalies: Sequence[Anomaly],
     directions: Mapping[str, Direction],
     primary: str | None = None,
-    most: int = 6,
 ) -> list[Onset]:
     """Return the drops that a cause may be looked for, the most telling first.
 
@@ -40,7 +40,6 @@ def onsets(
         anomalies: of its metrics.
         directions: metric → how it improves.
         primary: the metric that counts; None takes validation metrics before others.
-        most: drops at most.
     """
     drops = [one for one in anomalies if one.kind in _DROPS and one.metric in directions and _sure(one, primary)]
     opened = {one.metric: one.step for one in anomalies if one.kind == "overfitting_gap"}
@@ -59,7 +58,7 @@ def onsets(
     first = min(peers, key=lambda one: (one.step, -_z(one)))
     order = {one: at for at, one in enumerate(reversed(SEVERITIES))}
     rest = sorted((one for one in drops if one is not first), key=lambda one: (order[one.severity], -_z(one), one.step))
-    return [_onset(history, directions, one) for one in [first, *rest][:most]]
+    return [_onset(history, directions, one) for one in [first, *rest][:_MOST]]
 
 
 def _is_gradual(history: History, one: Anomaly) -> bool:

@@ -143,7 +143,7 @@ def autocorrelation(values: NDArray[np.float64]) -> float:
     return min(0.95, max(0.0, r + (1 + 4 * r) / n))
 
 
-def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: int = 42) -> FinalMean:
+def over_repetitions(values: NDArray[np.float64], resamples: int = 2000) -> FinalMean:
     """Return the mean over repetitions (seeds, cases) with its 95 % interval.
 
     Up to 9 values: Student's t, which is exact for normal values; a bootstrap of so few draws the same few samples
@@ -152,8 +152,7 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
 
     Args:
         values: shape (n,), finite, n ≥ 1.
-        resamples: of the bootstrap.
-        seed: of its generator, so that the same values have the same interval.
+        resamples: of the bootstrap, whose seed is fixed, so that the same values have the same interval.
     """
     from scipy.stats import t
 
@@ -171,12 +170,13 @@ def over_repetitions(values: NDArray[np.float64], resamples: int = 2000, seed: i
 
     # Around the mean: squares of values far from 0 would lose the digits that their spread is made of.
     column = (values - mean)[:, None]
-    counts = resample_counts(n, resamples, np.random.default_rng(seed))
+    counts = resample_counts(n, resamples, np.random.default_rng(_SEED))
     means, squares = bootstrap_means(column, counts), bootstrap_means(column**2, counts)
     low, high = sup_t_band(means, squares, np.zeros(1), np.array([sd]), np.array([n]), CONFIDENCE)[:, 0]
     return FinalMean(mean, mean + float(low), mean + float(high), sd, n)
 
 
+_SEED = 42
 BOOTSTRAP_FROM = 10
 """Values from which on an interval is bootstrapped."""
 

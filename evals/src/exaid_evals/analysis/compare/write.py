@@ -186,14 +186,15 @@ def _file(name: str) -> str:
 
 _DPI = 120
 _MOST_GROUPS = 7
+_MOST_PLOTS = 6
 _LONG = 34
 
 
-def chosen_rankings(comparison: Comparison, most: int = 6) -> list[Ranking]:
+def chosen_rankings(comparison: Comparison) -> list[Ranking]:
     """Return the metrics that are drawn: those that several groups have, those with a direction first."""
     shared = [one for one in comparison.rankings if len(one.performances) > 1]
     ordered = sorted(shared, key=lambda one: (one.metric != comparison.primary, one.direction is None))
-    return ordered[:most]
+    return ordered[:_MOST_PLOTS]
 
 
 def draw(comparison: Comparison, ranking: Ranking) -> bytes:

@@ -272,8 +272,8 @@ def category_rates(
     return sorted(found, key=lambda one: (one.p is None, one.p or 0.0, one.parameter))
 
 
-def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of a share of k in n.
+def clopper_pearson(k: float, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share of k in n.
 
     Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
     binomial", *Biometrika* 26 (1934), 404–413.
@@ -283,7 +283,7 @@ def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float
     """
     from scipy.stats import beta
 
-    tail = (1 - level) / 2
+    tail = (1 - 0.95) / 2
     # A share of a configuration's runs makes k a fraction, for which the beta distribution serves as well.
     low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
     high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _DPI = 110
 _DROP, _SHIFT = LINE_STYLES[3].color, LINE_STYLES[4].color
 _MOST_POINTS = 1500
-_MOST_INCIDENTS = 4
+_MOST_INCIDENTS = _MOST_METRICS = 4
 _MARGIN = 0.02
 
 
-def chosen_metrics(analysis: Analysis, most: int = 4) -> list[str]:
+def chosen_metrics(analysis: Analysis) -> list[str]:
     """Return the metrics that are drawn: the one that counts and its counterpart, then those with the worst anomalies.
 
     What evidence speaks of (a rate, a norm, memory) is drawn too: the eye checks a claim faster than a table does.
@@ -47,7 +47,7 @@ def chosen_metrics(analysis: Analysis, most: int = 4) -> list[str]:
     names += [metric for one in analysis.incidents for metric in one.metrics]
     names += [one.metric for one in analysis.performance if one.direction is not None]
     names += [one.metric for one in analysis.performance if role_of_column(one.metric) == "contested"]
-    return list(dict.fromkeys(names))[:most]
+    return list(dict.fromkeys(names))[:_MOST_METRICS]
 
 
 def png_of(

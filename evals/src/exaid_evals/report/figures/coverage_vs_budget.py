@@ -69,7 +69,7 @@ def draw(variants: Sequence[VariantMetrics], primary: str) -> Figure:
     _frame(axes, budgets, max((line.curve.x[-1] for line in lines), default=1.0))
     for order, line in enumerate(lines):
         _plot(axes, line, bold=line.variant.variant_id == primary, zorder=3 + order)
-    label_ends(axes, [(line.variant.variant_id, line.end, line.style) for line in lines], primary=primary, gap_pt=11)
+    label_ends(axes, [(line.variant.variant_id, line.end, line.style) for line in lines], primary=primary)
     return paper.finished()
 
 

@@ -33,23 +33,23 @@ def marker(look: LineStyle, *, bold: bool, hollow: bool = False) -> dict[str, An
     }
 
 
-def label_ends(
-    axes: Axes, ends: Sequence[tuple[str, float, LineStyle]], *, primary: str, gap_pt: float = 10.0, marked: bool = True
-) -> None:
+_GAP_PT = 11
+"""Least distance of two names."""
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, float, LineStyle]], *, primary: str) -> None:
     """Write each line's name behind its end at the right frame, moved apart where ends are close.
 
     Args:
         axes: whose limits are final.
         ends: name, height of the end in data, style.
         primary: the name to set in bold.
-        gap_pt: least distance of two names, in points.
-        marked: whether the samples carry the marker.
     """
     low, high = axes.get_ylim()
     extent, per_point = axes.get_window_extent(), axes.figure.dpi / 72.0
     width_pt, height_pt = extent.width / per_point, extent.height / per_point
     at = [(height - low) / (high - low) for _, height, _ in ends]
-    placed = spread(at, gap_pt / height_pt)
+    placed = spread(at, _GAP_PT / height_pt)
     here: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (name, _, look), end, height in zip(ends, at, placed, strict=True):
         bold = name == primary
@@ -61,7 +61,7 @@ def label_ends(
             color=look.color,
             linestyle=look.dash,
             linewidth=weights(bold=bold)[0],
-            **(marker(look, bold=bold) | {"markevery": [1]} if marked else {}),
+            **marker(look, bold=bold) | {"markevery": [1]},
             **here,
         )
         weight = "bold" if bold else "normal"
@@ -103,7 +103,6 @@ def beside(
     sizes: Sequence[tuple[float, float]],
     frame: Box,
     taken: Sequence[Box],
-    distance: float = 5.0,
 ) -> list[tuple[float, float]]:
     """Return where names may stand beside their points: lower left corners, in the points' own unit.
 
@@ -115,14 +114,13 @@ def beside(
         sizes: width and height of each name.
         frame: what the names should stay within.
         taken: what they should not cover.
-        distance: between a point and its name in the first round.
     """
     boxes = [*taken, *((x - 3, y - 3, x + 3, y + 3) for x, y in points)]
     placed = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         candidates = [
             (x + _offset(across, width, far), y + _offset(up, height, far))
-            for far in (distance, 1.8 * distance, 3 * distance)
+            for far in (5.0, 9.0, 15.0)
             for across, up in _AROUND
         ]
         costs = [_cost((left, low, left + width, low + height), boxes, frame) for left, low in candidates]

@@ -97,4 +97,4 @@ def _panel(axes: Axes, variants: Sequence[VariantMetrics], prefix: str, primary:
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.5)
     axes.set_xlabel("Threshold τ")
     if prefix == _PANELS[-1][0]:
-        label_ends(axes, ends, primary=primary, gap_pt=11)
+        label_ends(axes, ends, primary=primary)
