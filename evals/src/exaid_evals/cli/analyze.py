@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exaid_evals.artifacts.printable import some
 from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.histories import (
     HistoryRequest,
@@ -89,10 +90,9 @@ def _show(analysis: Analysis) -> None:
         click.echo(f"  and {counted(len(analysis.incidents) - 3, 'lesser incident')}")
     unknown = [one.metric for one in analysis.performance if one.direction is None and _is_metric(one.metric)]
     if unknown:
-        named = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         click.echo(
             "note            whether higher is better is not known, so no drop is looked for; say so by "
-            f"--better NAME=higher or NAME=lower: {printable(named)}"
+            f"--better NAME=higher or NAME=lower: {printable(some(unknown, 5, ' …'))}"
         )
     if analysis.images is not None:
         bad = sum(bool(found) for found in analysis.images.findings)

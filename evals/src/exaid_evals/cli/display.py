@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Never, Self
 
 import click
 
-from exaid_evals.artifacts.printable import printable, printable_lines, with_urls
+from exaid_evals.artifacts.printable import clipped, printable, printable_lines, with_urls
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -31,8 +31,7 @@ def shown(path: Path) -> str:
 
 def shortened(text: str, most: int) -> str:
     """Return foreign text as it is shown, cut to so many characters."""
-    text = printable(text)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return clipped(printable(text), most)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:

@@ -22,7 +22,7 @@ from exaid_evals.analysis.compare.stage import Comparison
 from exaid_evals.analysis.report.plots import png_of, scale_to
 from exaid_evals.analysis.report.write import pictures, write_files
 from exaid_evals.artifacts.canonical import canonical_bytes
-from exaid_evals.artifacts.printable import printable
+from exaid_evals.artifacts.printable import clipped, printable
 from exaid_evals.report.document import Document
 from exaid_evals.report.figures.canvas import FAINT, LINE_STYLES
 from exaid_evals.report.formats.csv_table import write_csv
@@ -251,7 +251,7 @@ def _levels(axes: Axes, ranking: Ranking) -> None:
         axes.plot([one.level.value], [at], look.marker, color=look.color, ms=4.5)
     names = [printable(one.group) for one in shown]
     axes.set_yticks(range(len(shown) - 1, -1, -1))
-    axes.set_yticklabels([name if len(name) <= _LONG else f"{name[: _LONG - 1]}…" for name in names], fontsize=6.5)
+    axes.set_yticklabels([clipped(name, _LONG) for name in names], fontsize=6.5)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.tick_params(axis="x", labelsize=6.5)
     axes.locator_params(axis="x", nbins=4)

@@ -373,17 +373,13 @@ def _limits(runs: Sequence[Run], metric: str, final_means: Sequence[float | None
         notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {some(bare)}")
     ignored = passed_over([run.settings for run in runs])
     if ignored:
-        notes.append(f"taken for what names, places or times a run, and for no parameter: {_few(ignored)}")
+        notes.append(f"taken for what names, places or times a run, and for no parameter: {some(ignored, 8, ' …')}")
     if parameters.constant:
-        notes.append(f"the same in all runs, and left out: {_few(parameters.constant)}")
+        notes.append(f"the same in all runs, and left out: {some(parameters.constant, 8, ' …')}")
     if parameters.unique:
-        notes.append(f"of another value in each run, and left out: {_few(parameters.unique)}")
+        notes.append(f"of another value in each run, and left out: {some(parameters.unique, 8, ' …')}")
     lacking_it = [one for one in parameters.varying if one.n_missing]
     return notes + [
         f"{one.name}: {one.n_missing} of {len(runs)} runs {'lacks' if one.n_missing == 1 else 'lack'} it"
         for one in lacking_it
     ]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
