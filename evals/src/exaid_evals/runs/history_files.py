@@ -79,7 +79,7 @@ class HistoryFile(Format):
         return history_of(name, self.name, table, config=config, warnings=warnings, batches=batches)
 
     def may_become(self, place: Path) -> bool:
-        """Tell by the suffix, of files that grow by lines."""
+        """Recognise it by the suffix, of files that grow by lines."""
         return self.line_follower is not None and place.suffix.lower() in self.suffixes
 
     def follow(self, source: Source) -> FollowedRows | None:

@@ -28,14 +28,12 @@ class Concentration:
         odds_ratio: of a batch to be bad that holds many of these items.
         n_batches: of both halves.
         items: those that stand mostly in bad batches, the most telling first, with times in bad batches and in all.
-        affected: indices of the bad batches, in the order that was given.
     """
 
     p: float
     odds_ratio: float
     n_batches: int
     items: tuple[tuple[str, int, int], ...]
-    affected: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +164,7 @@ def _concentration(rows: Sequence[BatchRow], onset: float, end: float, wanted: s
     every = _scores(chosen, excess)
     telling = sorted(times, key=lambda item: (-every.get(item, 0.0), item)) if p < BELIEVED else []
     items = tuple((item, times_bad[item], times[item]) for item in telling[:20] if every.get(item, 0.0) > 0)
-    indices = tuple(int(at) for at in np.flatnonzero(bad))
-    return Concentration(p, best[1], len(chosen), items, indices)
+    return Concentration(p, best[1], len(chosen), items)
 
 
 def _usual(before: Sequence[BatchRow], rows: Sequence[BatchRow], wanted: str | None) -> NDArray[np.float64]:

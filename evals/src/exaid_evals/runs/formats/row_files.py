@@ -210,12 +210,12 @@ class JsonFormat(HistoryFile):
     suffixes = (".json",)
 
     def claims(self, place: Path) -> bool:
-        """Tell by what is in the file: any tool writes JSON."""
+        """Recognise it by what is in the file: any tool writes JSON."""
         path = place if place.is_file() else self.file_in(place)
         return path is not None and suffix_of(path) == ".json" and self._fits(path)
 
     def measures(self, path: Path) -> bool:
-        """Tell by the names."""
+        """Recognise it by the names."""
         return self._fits(path) and any(
             role_of_column(name) == "metric" for name in itertools.chain.from_iterable(self.rows(path, []))
         )
