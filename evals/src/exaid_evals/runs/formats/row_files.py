@@ -82,7 +82,7 @@ class CsvFormat(HistoryFile):
         return csv_table(path, warnings)
 
     def measures(self, path: Path) -> bool:
-        """Tell by the header; the numbers of rows that pandas writes count as steps."""
+        """Recognise it by the header; the numbers of rows that pandas writes count as steps."""
         columns = open_delimited(path).columns
         counted = step_column(columns) is not None or columns[0] == ""
         return counted and any(role_of_column(name) == "metric" for name in columns)
