@@ -22,8 +22,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from exaid_evals.artifacts.schemas import load_schema
-from exaid_evals.validation.base import Surroundings
-from exaid_evals.validation.scan import Target, campaign_targets, check_file
+from exaid_evals.validation.scan import Target, campaign_targets, check_files
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -37,8 +36,7 @@ _VARIANTS = ("V0", "V1", "V2", "V3", "V4")
 
 def ours(targets: list[Target]) -> int:
     """Check the files as `validate` does; return the number of records."""
-    surroundings = Surroundings()
-    reports = [check_file(target, surroundings, keep=5) for target in targets]
+    reports = check_files(targets, keep=5, jobs=1)
     bad = [report for report in reports if report.n_findings]
     if bad:
         raise SystemExit(f"{bad[0].path}: {bad[0].findings[0]}")

@@ -271,6 +271,23 @@ def test_processes_find_what_one_does(
     assert found[0].count("flush_index is 7, and must be 0") == 5
 
 
+def test_metrics_are_held_against_the_runs_that_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the hashes that were taken while the logs were checked, here or in other processes."""
+    campaign = copy_of(shared_campaign(), tmp_path / "data")
+    path = next(campaign.runs.glob("V1/*.jsonl.gz"))
+    change_record(path, 1, lambda record: record["versions"].update({"exaid-evals": "0.0.1"}))
+    monkeypatch.setattr(scan, "_CASES_A_BATCH", 1)
+    monkeypatch.setattr(local, "_ITEMS_PER_WORKER", 1)
+    capsys.readouterr()  # of the campaign's making, where this test is the first to need it
+    for jobs in ("1", "2"):
+        assert run(["validate", "--data-dir", str(campaign.root), "--jobs", jobs]) == 1
+        said = capsys.readouterr().out
+        assert said.count("older than the run logs beside it") == 1
+        assert "V1.metrics.jsonl" in said
+
+
 def test_what_the_ledger_vouches_for_is_counted_and_not_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,7 +60,7 @@ class GoldMention:
     @property
     def order(self) -> tuple[int, int, str, str]:
         """Where the label stands among those of its message."""
-        return self.start, self.end, self.kind.value, self.concept_id or ""
+        return self.start, self.end, self.kind, self.concept_id or ""
 
     @property
     def judged(self) -> bool:
@@ -94,14 +94,14 @@ def gold_problems(
     """Yield every way in which a message's labels contradict its text or each other."""
     if mentions is None:
         return
-    labels = tuple(mentions)
+    labels, length = tuple(mentions), len(content)
     for mention in labels:
-        if not mention.start < mention.end <= len(content):
+        if not mention.start < mention.end <= length:
             yield (
                 f"the gold mention {mention.start}–{mention.end} is empty, or beyond the content's "
                 f"{len(content)} characters"
             )
-    if any(after.order <= before.order for before, after in pairwise(labels)):
+    if any(after <= before for before, after in pairwise([label.order for label in labels])):
         yield "gold_mentions are not in the order of the text, or one is a duplicate"
     if concepts is None or sorted(concepts) != list(concepts_stated(labels)):
         yield "gold_concepts are not the concepts that gold_mentions state"

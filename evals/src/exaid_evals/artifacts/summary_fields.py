@@ -22,7 +22,7 @@ def render(content: Mapping[str, str], fields: Sequence[str]) -> str:
     Labels are left out: the fields' order is fixed, and a display labels them, so their text is not a cost of a
         variant.
     """
-    return "\n".join(content[field] for field in fields)
+    return "\n".join([content[field] for field in fields])
 
 
 def field_problems(content: object) -> list[str]:
@@ -41,12 +41,9 @@ def text_problems(content: Mapping[str, str] | None, semantics_text: str, render
     """Return which of the two texts are not those of the fields; none where there are no fields."""
     if content is None:
         return []
-    expected = {"semantics_text": (semantics_text, SEMANTIC_FIELDS), "rendered_text": (rendered_text, FIELDS)}
-    return [
-        f"{name} is not that of summary_content"
-        for name, (text, fields) in expected.items()
-        if text != render(content, fields)
-    ]
+    texts = {"semantics_text": (semantics_text, SEMANTIC_FIELDS), "rendered_text": (rendered_text, FIELDS)}
+    wrong = [name for name, (text, fields) in texts.items() if text != render(content, fields)]
+    return [f"{name} is not that of summary_content" for name in wrong]
 
 
 def _problem(content: Mapping[object, object], field: str) -> str | None:

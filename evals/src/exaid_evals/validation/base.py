@@ -46,6 +46,7 @@ class Surroundings:
         self._frozen: dict[Path, FrozenFacts | None] = {}
         self._cases: dict[tuple[Path, str], str] = {}
         self._written: dict[Path, Ledger] = {}
+        self._runs: dict[Path, dict[str, str]] = {}
 
     def note_trace(self, path: Path, facts: TraceFacts | None) -> None:
         """Keep what a check has read of a trace; None where the file is not a sound trace."""
@@ -56,6 +57,14 @@ class Surroundings:
         if path not in self._traces:
             self._traces[path] = _read_trace_facts(path)
         return self._traces[path]
+
+    def note_run(self, path: Path, digest: str) -> None:
+        """Keep the hash of a run log that has been read."""
+        self._runs.setdefault(path.parent, {})[path.name.partition(".")[0]] = digest
+
+    def runs(self, folder: Path) -> Mapping[str, str]:
+        """Return case id → hash, of those run logs of a variant that have been read."""
+        return self._runs.get(folder, {})
 
     def frozen(self, root: Path) -> FrozenFacts | None:
         """Return what the manifest of a campaign says; None where there is no sound one."""

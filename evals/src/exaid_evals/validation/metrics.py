@@ -101,10 +101,13 @@ class MetricsCheck(FileCheck):
         remedy = "run `exaid-evals compute-metrics`"
         if frozen is not None and frozen.trace_dataset_hash not in (None, record["made_from"]["trace_dataset_hash"]):
             self.found(line, "measures other traces than the manifest's", remedy)
-        paths = {case_id: campaign.run_file(record["variant_id"], case_id) for case_id in self._cases}
-        if paths and all(map(is_stored, paths.values())):
+        read = self.surroundings.runs(campaign.runs / record["variant_id"])
+        unread = {
+            case_id: campaign.run_file(record["variant_id"], case_id) for case_id in self._cases if case_id not in read
+        }
+        if self._cases and all(map(is_stored, unread.values())):
             try:
-                hashes = {case_id: sha256_file(path) for case_id, path in paths.items()}
+                hashes = {case_id: read.get(case_id) or sha256_file(unread[case_id]) for case_id in self._cases}
             except DataError:
                 return  # a damaged run log is told where it is checked itself
             if sha256_structure(hashes) != record["made_from"]["runs_hash"]:

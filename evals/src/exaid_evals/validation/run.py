@@ -64,7 +64,8 @@ class RunCheck(FileCheck):
         rank = _RANK[record_type]
         if rank < self._rank:
             self.found(line, f"{record_type} after {list(_INDEX)[self._rank]}: the types are out of order")
-        self._rank = max(rank, self._rank)
+        else:
+            self._rank = rank
         if record_type == "run_meta":
             self._run_meta(line, record)
             return
@@ -188,24 +189,25 @@ class RunCheck(FileCheck):
 
     def _window(self, line: int, record: Record) -> None:
         indices = record["flush_indices"]
-        if any(after != before + 1 for before, after in pairwise(indices)):
+        if len(indices) > 1 and any(after != before + 1 for before, after in pairwise(indices)):
             self._ours(line, "flush_indices do not follow one another")
         if indices[0] <= self._last_covered:
             self._ours(line, f"flush {indices[0]} stands in an earlier summary too")
         self._last_covered = indices[-1]
-        if not self.incomplete and indices[-1] not in self._summarized[record["event_index"] :][:1]:
+        number = int(record["event_index"])
+        if not self.incomplete and [indices[-1]] != self._summarized[number : number + 1]:
             self._ours(line, f"no decision to summarize after flush {indices[-1]} belongs to it")
-        missing = [index for index in indices if index not in self._flushes]
-        if missing:
+        flushes = [self._flushes.get(index) for index in indices]
+        if None in flushes:
             if not self.incomplete:
-                self.found(line, f"there is no flush {missing[0]}")
+                self.found(line, f"there is no flush {indices[flushes.index(None)]}")
             return
-        flushes = [self._flushes[index] for index in indices]
-        first, last = min(flush.start_seq for flush in flushes), max(flush.end_seq for flush in flushes)
+        covered = [flush for flush in flushes if flush is not None]
+        first, last = min([flush.start_seq for flush in covered]), max([flush.end_seq for flush in covered])
         if (record["start_seq"], record["end_seq"]) != (first, last):
-            covered = f"{record['start_seq']}–{record['end_seq']}"
-            self._ours(line, f"covers messages {covered}, its flushes {first}–{last}")
-        if record["t_ms"] < flushes[-1].t_ms + record["latency_ms"]:
+            messages = f"{record['start_seq']}–{record['end_seq']}"
+            self._ours(line, f"covers messages {messages}, its flushes {first}–{last}")
+        if record["t_ms"] < covered[-1].t_ms + record["latency_ms"]:
             self._ours(line, f"t_ms is {record['t_ms']}, before its last flush and the latency allow it")
 
     def _history(self, line: int, record: Record) -> None:
@@ -216,6 +218,8 @@ class RunCheck(FileCheck):
         history_k = self._meta["history_k"] if self._meta is not None else len(history)
         if len(history) > history_k:
             self.found(line, f"{len(history)} summaries of history, and history_k is {history_k}")
+        if not history:
+            return
         known = [self._events.get(event_id) for event_id in history]
         begun_ms = record["t_ms"] - record["latency_ms"]
         for event_id, event in zip(history, known, strict=True):

@@ -186,6 +186,7 @@ class FileReport:
         n_records: lines that are JSON objects.
         findings: the first findings, by line.
         n_findings: all findings, kept or not.
+        sha256: hash of the content, of a run log that was wanted with it and could be read to its end.
     """
 
     path: Path
@@ -194,6 +195,7 @@ class FileReport:
     n_records: int = 0
     findings: list[Finding] = field(default_factory=list)
     n_findings: int = 0
+    sha256: str | None = None
 
     def add(self, finding: Finding) -> None:
         """Count a finding, and keep it while there is room: a hostile file has millions."""
@@ -225,44 +227,52 @@ def check_files(
         advance: called for each file.
     """
     surroundings = Surroundings()
-    reports = []
+    others: list[Target] = []
     by_case: dict[tuple[Path, str], list[Target]] = {}
     for target in targets:
         if target.path.parent.parent.name == "runs":
             by_case.setdefault((target.path.parents[2], target.path.name), []).append(target)
             continue
-        reports.append(check_file(target, surroundings, keep=keep))
-        advance()
+        others.append(target)
     cases = list(by_case.values())
     batches = [
         [target for case in cases[start : start + _CASES_A_BATCH] for target in case]
         for start in range(0, len(cases), _CASES_A_BATCH)
     ]
-    here = _BatchCheck(keep, trust_ledger, surroundings)
+    # Metrics ask for the hashes of the runs that they were made from: those are taken while the logs are read.
+    hashed = any(target.path.parent.name == "metrics" for target in others)
+    here = _BatchCheck(keep, trust_ledger, hashed, surroundings)
     checked = ((batch, here(batch)) for batch in batches)
     if jobs is None:
         jobs = (os.cpu_count() or 1) if sum(map(len, cases)) >= _WORTH_PROCESSES else 1
     if min(jobs, len(batches)) > 1:
         from exaid_evals.execution.local import Processes  # a single file is checked before this is imported
 
-        checked = Processes(jobs).map_ordered(partial(_BatchCheck, keep, trust_ledger), batches, here=here)
-    for batch, found in checked:
+        checked = Processes(jobs).map_ordered(partial(_BatchCheck, keep, trust_ledger, hashed), batches, here=here)
+    reports: list[FileReport] = []
+    for _, found in checked:
         reports += found
-        for _ in batch:
+        for report in found:
+            if report.sha256 is not None:
+                surroundings.note_run(report.path, report.sha256)
             advance()
+    for place, target in enumerate(others):
+        reports.insert(place, check_file(target, surroundings, keep=keep))
+        advance()
     return reports
 
 
 class _BatchCheck:
     """Checks files in a process that remembers what it has read of their surroundings."""
 
-    def __init__(self, keep: int, trust_ledger: bool, surroundings: Surroundings | None = None) -> None:
-        self._keep, self._trust_ledger, self._surroundings = keep, trust_ledger, surroundings or Surroundings()
+    def __init__(self, keep: int, trust_ledger: bool, hashed: bool, surroundings: Surroundings | None = None) -> None:
+        self._keep, self._trust_ledger, self._hashed = keep, trust_ledger, hashed
+        self._surroundings = surroundings or Surroundings()
 
     def __call__(self, targets: Sequence[Target]) -> list[FileReport]:
         return [
             (self._trust_ledger and _vouched_for(target, self._surroundings, self._keep))
-            or check_file(target, self._surroundings, keep=self._keep)
+            or check_file(target, self._surroundings, keep=self._keep, hashed=self._hashed)
             for target in targets
         ]
 
@@ -279,24 +289,27 @@ def _vouched_for(target: Target, surroundings: Surroundings, keep: int) -> FileR
             n_records += chunk.count(b"\n")
     except DataError:  # the whole check says what is wrong
         return None
-    return FileReport(target.path, keep, "run", n_records) if f"sha256:{digest.hexdigest()}" == written else None
+    if f"sha256:{digest.hexdigest()}" != written:
+        return None
+    return FileReport(target.path, keep, "run", n_records, sha256=written)
 
 
-def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> FileReport:
+def check_file(target: Target, surroundings: Surroundings, *, keep: int, hashed: bool = False) -> FileReport:
     """Check a file.
 
     Args:
         target: the file.
         surroundings: shared by all files that are checked together.
         keep: number of findings to keep; all are counted.
+        hashed: whether the report is to hold the content's hash.
     """
     report = FileReport(target.path, keep)
     if target.obstacle is not None:
         report.add(target.obstacle)
         return report
     path = target.path
-    # Only a manifest asks for a file's hash, and only for that of its own traces.
-    digest = hashlib.sha256() if path.parent.name == "traces" else None
+    # Hashes are asked for by a manifest, of its own traces, and by metrics, of their runs.
+    digest = hashlib.sha256() if hashed or path.parent.name == "traces" else None
     scan = scan_document if path.name.endswith(_DOCUMENT_SUFFIXES) else scan_jsonl
     check: FileCheck | None = None
     for number, record, problem, remedy in scan(path, digest=digest):
@@ -318,6 +331,8 @@ def check_file(target: Target, surroundings: Surroundings, *, keep: int) -> File
             break
     if check is not None:
         check.end(f"sha256:{digest.hexdigest()}" if digest is not None else None)
+    if hashed and digest is not None and not report.n_findings:
+        report.sha256 = f"sha256:{digest.hexdigest()}"
     if not report.n_records and not report.n_findings:
         report.add(Finding(0, "is empty", "remove it, or make it again"))
     report.findings.sort()

@@ -100,7 +100,7 @@ class TraceCheck(FileCheck):
 
     def _time_basis(self, line: int, record: Record) -> None:
         start, end = record.get("t_rel_ms"), record.get("end_t_rel_ms")
-        last = max((t_ms for t_ms, _ in record.get("stream", ())), default=start)
+        last = max([t_ms for t_ms, _ in record.get("stream", ())], default=start)
         if end is not None and last is not None and end < last:
             self.found(line, f"end_t_rel_ms is {end}, before the text that came at {last} ms")
         if record.get("stream") and start is None:
