@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -211,12 +212,10 @@ def _diagnose(raw: bytes, number: int, error: orjson.JSONDecodeError) -> Line:
     except UnicodeDecodeError as invalid:
         return Line(number, None, f"invalid UTF-8 at byte {invalid.start}", "save it as UTF-8")
     constants: list[str] = []
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         json.loads(text, parse_constant=constants.append)
-    except (ValueError, RecursionError):
-        return Line(number, None, f"not valid JSON ({error.msg} at column {error.colno})", "correct the line")
-    if constants:
-        return Line(number, None, f"{constants[0]} is not JSON", "write null for what is undefined")
+        if constants:
+            return Line(number, None, f"{constants[0]} is not JSON", "write null for what is undefined")
     return Line(number, None, f"not valid JSON ({error.msg} at column {error.colno})", "correct the line")
 
 

@@ -55,10 +55,7 @@ class Checked:
             known[KAPPA] = None
         if KAPPA not in lacking:
             known[KAPPA] = self._as_weighted(known[KAPPA])
-        if AUC in lacking:
-            known[AUC] = None
-        else:
-            known[AUC] = self.counted.area_ovr(scikit_learn=False)
+        known[AUC] = None if AUC in lacking else self.counted.area_ovr(scikit_learn=False)
         for name in STANDARD:
             if name not in lacking:
                 self.metrics[name] = self._held(name, self.metrics[name], known[name])
@@ -67,7 +64,6 @@ class Checked:
             if KAPPA in lacking and self.metrics[KAPPA] is not None and len(counts) > 2:
                 self.kappa_weights = "quadratic"
         self._classes()
-
         self._shares()
 
     @property

@@ -258,11 +258,9 @@ class Folder:
 
     def _of_file(self, place: Place) -> Any:
         path = self._file(place.file or "")
-        shown = path.relative_to(self._folder).as_posix()
         if place.key is not None:
-            return _at(self._document(path), place.key, shown)
-        rows = self._rows(path)
-        return _cell(rows, place, shown)
+            return _at(self._document(path), place.key, self._shown(path))
+        return _cell(self._rows(path), place, self._shown(path))
 
     def _file(self, name: str) -> Path:
         """Return the one file of a name or pattern; links that lead out of the run's folder are refused."""
@@ -284,7 +282,7 @@ class Folder:
                 held = _held(document, share.each, share.each.file)
                 document = held[share.name if isinstance(held, Mapping) else int(share.name) - 1]
             self._documents[path] = document
-            self.warnings += [f"{path.relative_to(self._folder).as_posix()}: {one}" for one in twice]
+            self.warnings += [f"{self._shown(path)}: {one}" for one in twice]
         return self._documents[path]
 
     def _rows(self, path: Path) -> Sequence[Mapping[str, Any]]:
