@@ -75,6 +75,13 @@ def test_every_table_of_an_export_fits(tmp_path: Path) -> None:
     assert not re.search(r"Overfull|too large", log), log
 
 
+def test_names_that_begin_at_the_root_stand_beside_others() -> None:
+    """A run may call itself `/models/…`, and others by their folders: they share none, and differ on the page too."""
+    names = [f"{top}a_folder_with_a_long_name/and_another_with_one/run_number_1" for top in ("/", "")]
+    rows = fitted(wide_table(1, names)).rows
+    assert len({row.name for row in rows}) == len(names)
+
+
 @given(
     st.lists(
         st.text(st.characters(min_codepoint=33, max_codepoint=122), min_size=1, max_size=80), unique=True, max_size=6

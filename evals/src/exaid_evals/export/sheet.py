@@ -318,7 +318,8 @@ def _short_names(names: Sequence[str]) -> tuple[list[str], str]:
     if all(width_of(name) <= _NAME_PT for name in names):
         return list(names), ""
     paths = [name for name in names if "/" in name]
-    shared = os.path.commonpath(paths) if len(paths) > 1 and len(paths) >= len(names) - 1 else ""
+    alike = len({name.startswith("/") for name in paths}) == 1  # some tool's own names begin so
+    shared = os.path.commonpath(paths) if alike and len(paths) > 1 and len(paths) >= len(names) - 1 else ""
     shared = shared.rpartition("/")[0] if shared in paths else shared
     bare = [name.removeprefix(f"{shared}/") if shared else name for name in names]
     short = [_shortened(name, _NAME_PT) for name in bare]
