@@ -40,9 +40,8 @@ def coverage_gold(seen: Observation) -> float | None:
     labels what a middleware writes.
 
     Edge cases: undefined without labels, where the conversation states no known concept, where the text of one update
-        is no
-    copy, and where it is a copy of text that nobody has labelled: of a real case report, which may state anything. A
-    failed update adds nothing.
+    is no copy, and where it is a copy of text that nobody has labelled: of a real case report, which may state
+    anything. A failed update adds nothing.
 
     The conversation really states A and B; the update copies a sentence that states A.
 
