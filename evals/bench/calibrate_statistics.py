@@ -156,7 +156,7 @@ def band_coverage(data_sets: int) -> dict[int, tuple[float, float]]:
     """Return n → share of simultaneous bands, and of all pointwise intervals together, that hold the curve, in %."""
     budgets = np.arange(0, 2001, 50)
     found = {}
-    for n in (20, N_CASES, 100):
+    for n in (4, 5, 20, N_CASES, 100):
         rng = np.random.default_rng([4, n])
         counts = resample_counts(n, BAND_RESAMPLES, np.random.default_rng(BOOTSTRAP_SEED))
         truth = 0.75 * (1 - np.exp(-budgets / 600)) * 1e6

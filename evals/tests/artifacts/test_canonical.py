@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact_structures import OBJECTS, STRUCTURES
-from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json
+from exaid_evals.artifacts.canonical import canonical_bytes, canonical_json, equal_as_rounded, rounded
 
 
 @given(STRUCTURES)
@@ -77,3 +77,14 @@ def test_keys_are_sorted_by_code_point_as_orjson_sorts_them() -> None:
     orjson = pytest.importorskip("orjson")
     value = {"\uffff": 1, "\U0001f600": 2, "a": 3, "Z": 4, "é": 5, "\x7f": 6, 'q"\\\n\x01': 7}
     assert canonical_bytes(value) == orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(-12, 0))
+def test_a_rounded_mean_is_that_of_rounded_terms(values: list[float], exponent: int) -> None:
+    """Whatever their size; one that is wrong by a tenth of the largest term is not, but where all have six decimals."""
+    exact = [value * 10.0**exponent for value in values]
+    terms = [rounded(value) for value in exact]
+    recorded, made = rounded(math.fsum(exact) / len(exact)), math.fsum(terms) / len(terms)
+    assert equal_as_rounded(recorded, made, terms)
+    wrong = recorded + max(map(abs, [*terms, recorded])) / 10
+    assert not equal_as_rounded(wrong, made, terms) or abs(wrong - made) <= 2.1e-6

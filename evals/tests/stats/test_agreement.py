@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from exaid_evals.stats.agreement import bootstrap, correlation, kappa, krippendorff_alpha
+from exaid_evals.stats.agreement import Level, bootstrap, correlation, kappa, krippendorff_alpha
+from timing import growth
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracles" / "krippendorff.json").read_text("utf-8"))
 
@@ -27,6 +28,25 @@ def test_alpha_is_that_of_the_package(case: dict[str, Any]) -> None:
     items = np.arange(ratings.shape[1])
     for level, expected in case["alpha"].items():
         assert krippendorff_alpha(ratings, level)(items) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
+def test_alpha_of_decimals_takes_time_in_proportion(level: Level) -> None:
+    """Where each of many items has ratings of its own there is no table of all pairs of ratings."""
+
+    def rated(n: int) -> None:
+        alpha = krippendorff_alpha(rng().random((2, n)), level)
+        for _ in range(20):
+            alpha(np.arange(n))
+
+    assert growth(rated, 2_000, times=8) < 24
+
+
+def test_alpha_keeps_its_digits() -> None:
+    """Ratings far from zero agree as those near it do."""
+    ratings = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0]])
+    near, far = (krippendorff_alpha(ratings + shift, "interval")(np.arange(4)) for shift in (0.0, 1e9))
+    assert near == pytest.approx(far) == pytest.approx(0.93693694)
 
 
 def test_alpha_knows_perfect_and_undefined() -> None:
@@ -51,18 +71,20 @@ def test_kappa_is_that_of_scikit_learn() -> None:
     other = np.where(rng().random(50) < 0.6, one, 3 - one)
     # sklearn.metrics.cohen_kappa_score(one, other), and with weights="quadratic"; scikit-learn 1.9.1
     assert kappa(one, other)(np.arange(50)) == pytest.approx(0.41427050053)
-    assert kappa(one, other, ordered=True)(np.arange(50)) == pytest.approx(0.09425852011)
+    assert kappa(one, other, np.arange(4.0))(np.arange(50)) == pytest.approx(0.09425852011)
+    assert kappa(one, other, np.array([1.0, 2, 4, 5]))(np.arange(50)) != pytest.approx(0.09425852011)
     assert np.isnan(kappa(np.zeros(3, int), np.zeros(3, int))(np.arange(3)))
 
 
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     """Of 150 samples of 60 items of known correlation, about 95 % of the intervals hold it."""
-    truth, source = 0.6, rng()
+    pearson, source = 0.6, rng()
+    truth = 6 / np.pi * np.arcsin(pearson / 2)  # Spearman's, of normal variables
     held = 0
     for _ in range(150):
         x = source.normal(size=60)
-        y = truth * x + np.sqrt(1 - truth**2) * source.normal(size=60)
-        found = bootstrap(correlation(x, y, ranks=False), 60, source, resamples=100)
+        y = pearson * x + np.sqrt(1 - pearson**2) * source.normal(size=60)
+        found = bootstrap(correlation(x, y), 60, source, resamples=100)
         assert found.low is not None
         assert found.high is not None
         held += found.low <= truth <= found.high

@@ -76,16 +76,16 @@ def test_a_resample_of_one_value_alone_is_one_without_spread() -> None:
     assert (1 - high, 1 - low) == (pytest.approx(rising_low), pytest.approx(rising_high))
 
 
-@pytest.mark.parametrize(("n", "known"), [(0, False), (1, False), (2, True)])
-def test_a_band_needs_two_values(n: int, known: bool) -> None:
-    """Of one value there is none, though its spread be given as none."""
+@pytest.mark.parametrize(("n", "known"), [(0, False), (1, False), (3, False), (4, True)])
+def test_a_band_needs_four_values(n: int, known: bool) -> None:
+    """Of fewer there is none, though their spread be given as none."""
     flat = np.zeros((1, 3))
     band = sup_t_band(flat, flat, np.zeros(1), np.zeros(1), np.array([n]))
     assert np.isfinite(band).all() == known
 
 
 def test_undefined_points_have_no_band() -> None:
-    """A point that fewer than two cases define has none; cases that define nothing are left out of the others."""
+    """A point that fewer than four cases define has none; cases that define nothing are left out of the others."""
     values = np.random.default_rng(4).random((12, 2))
     values[1:, 1] = NAN
     assert np.isnan(band_of(values)[:, 1]).all()

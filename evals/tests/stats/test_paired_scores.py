@@ -101,6 +101,16 @@ def test_drawn_permutations_are_near_the_exact_p() -> None:
     assert first[0] == EXACT(2 * stats.norm.sf(abs(z)), abs=0.02)
 
 
+@pytest.mark.parametrize("scale", [1e-11, 1e-6, 1e9])
+def test_the_unit_of_scores_changes_no_p(scale: float) -> None:
+    """Differences below a billionth are not the whole number 0, and rounding noise proves nothing."""
+    differences = np.array([1.0, 2.0, 3.0, -1.0])
+    found = sign_flip_p(scale * differences, np.random.default_rng(0))
+    by_scipy = _by_scipy(differences)
+    assert found is not None
+    assert (found[0], found[1] <= found[0]) == (EXACT(by_scipy), True)
+
+
 def test_nothing_differs() -> None:
     """Without a difference there is no p; clusters whose items cancel each other differ by nothing."""
     rng = np.random.default_rng(0)

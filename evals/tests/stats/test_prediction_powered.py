@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from exaid_evals.stats.agreement import powered_mean
 
@@ -40,3 +41,12 @@ def test_a_useless_program_changes_nothing() -> None:
     labels = np.linspace(0.2, 0.8, 20)
     found = powered_mean(np.full(40, 0.4), np.concatenate([labels, np.full(20, np.nan)]))
     assert (found.weight, found.value) == (0.0, pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(("label", "n"), [(0.0, 5), (0.0, 30), (1.0, 20)])
+def test_labels_without_spread_are_no_certainty(label: float, n: int) -> None:
+    """Of a few units that are all alike, most of the others may be: the interval is Wilson's of the few."""
+    observed = np.concatenate([np.full(n, label), np.full(200 - n, np.nan)])
+    found = powered_mean(np.full(200, 0.3), observed)
+    low, high = proportion_confint(label * n, n, method="wilson")
+    assert (found.value, found.low, found.high) == (label, pytest.approx(low), pytest.approx(high))

@@ -56,7 +56,7 @@ METRICS_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     ),
     "a better mean": (
         put_coverage(mean=COVERAGE["max"]),
-        [(4, f"coverage: mean is {COVERAGE['max']}, and the cases make {COVERAGE['mean']:.6f}")],
+        [(4, f"coverage: mean is {COVERAGE['max']}, and the cases make {COVERAGE['mean']:.6g}")],
     ),
     "an interval upside down": (
         put_coverage(ci95_low=0.9, ci95_high=0.1),
@@ -69,7 +69,7 @@ METRICS_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     "no mean of something": (
         put_coverage(mean=None),
         [
-            (4, "coverage: mean is None, and the cases make " + f"{COVERAGE['mean']:.6f}"),
+            (4, "coverage: mean is None, and the cases make " + f"{COVERAGE['mean']:.6g}"),
             (4, "coverage: no mean over 2 values"),
         ],
     ),
@@ -205,7 +205,7 @@ COMPARISON_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
         [
             (1, "coverage: compared with itself"),
             (1, "coverage: made_from names other variants than it compares"),
-            (1, "coverage: mean_difference is 0.1, and the metrics beside it make 0.000000"),
+            (1, "coverage: mean_difference is 0.1, and the metrics beside it make 0"),
             (1, "coverage: n_zero is 0, and the metrics beside it have 2"),
         ],
     ),
@@ -226,7 +226,7 @@ COMPARISON_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
     ),
     "a greater difference": (
         put(0, mean_difference=0.2),
-        [(1, "coverage: mean_difference is 0.2, and the metrics beside it make 0.100000")],
+        [(1, "coverage: mean_difference is 0.2, and the metrics beside it make 0.1")],
     ),
     "more zeros than cases": (
         put(0, n_zero=3),
@@ -252,10 +252,10 @@ COMPARISON_LIES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
         put(0, holm_p=0.02),
         [
             (1, "coverage: holm_p 0.02 is below wilcoxon_p 0.03"),
-            (1, "holm_p is 0.02, and 2 comparisons make 0.060000"),
+            (1, "holm_p is 0.02, and 2 comparisons make 0.06"),
         ],
     ),
-    "not adjusted": (put(0, holm_p=0.03), [(1, "holm_p is 0.03, and 2 comparisons make 0.060000")]),
+    "not adjusted": (put(0, holm_p=0.03), [(1, "holm_p is 0.03, and 2 comparisons make 0.06")]),
     "an effect the other way": (
         put(0, rank_biserial=-1.0),
         [(1, "coverage: rank_biserial -1.0 and mean_difference 0.1 have different signs")],
@@ -298,6 +298,14 @@ def test_a_comparison_has_a_place_in_its_own_file_only(comparisons: tuple[Campai
     assert what in [found for line, found in found_in(path) if line == 5]
 
 
+def of_small_numbers(export: Any, mean: float) -> None:
+    """Give an export's runs values of 10⁻⁸, and a mean."""
+    for run, value in zip(export["runs"], (1e-8, 3e-8), strict=True):
+        run["metrics"]["coverage"] = value
+    export["aggregated"]["coverage"].update(mean=mean, min=1e-8, max=3e-8)
+    export["best_run"]["value"], export["worst_run"]["value"] = 3e-8, 1e-8
+
+
 EXPORT_LIES: dict[str, tuple[Change, list[str]]] = {
     "a best run of elsewhere": (
         lambda records: records[0].update(best_run={"run": "seed-99", "value": 1.0}),
@@ -309,7 +317,11 @@ EXPORT_LIES: dict[str, tuple[Change, list[str]]] = {
     ),
     "a mean beyond the maximum": (
         lambda records: records[0]["aggregated"]["coverage"].update(mean=0.8),
-        ["coverage: mean 0.8 exceeds max 0.75", "coverage: mean is 0.8, and the runs make 0.625000"],
+        ["coverage: mean 0.8 exceeds max 0.75", "coverage: mean is 0.8, and the runs make 0.625"],
+    ),
+    "a mean of small numbers": (
+        lambda records: of_small_numbers(records[0], 1.5e-6),
+        ["coverage: mean 1.5e-06 exceeds max 3e-08", "coverage: mean is 1.5e-06, and the runs make 2e-08"],
     ),
     "one name twice": (
         lambda records: records[0]["runs"][0].update(run="seed-43"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -41,6 +41,27 @@ def rounded(value: float) -> float:
     if -_FINE_BELOW < value < _FINE_BELOW:
         return float(f"{value:.{FLOAT_DECIMALS}g}") + 0.0  # + 0.0 turns -0.0 into 0.0
     return round(float(value), FLOAT_DECIMALS) + 0.0
+
+
+def equal_as_rounded(recorded: float, made: float, terms: Iterable[float] = (), *, times: float = 1) -> bool:
+    """Return whether a recorded number is what was made of recorded terms, up to what rounding each of them may do.
+
+    Where all of them have six decimals at most, as earlier versions wrote them, they were rounded to so many.
+
+    Args:
+        recorded: the number.
+        made: what the terms make.
+        terms: what it was made of.
+        times: by how much an error of a term is multiplied.
+
+    >>> equal_as_rounded(0.333333, 1 / 3), equal_as_rounded(1.5e-6, 2e-8, [1e-8, 3e-8])
+    (True, False)
+    """
+    held = [recorded, *terms]
+    largest = max(map(abs, (*held, made)))
+    fine = largest < _FINE_BELOW and any(round(one, FLOAT_DECIMALS) != one for one in held)
+    step = 10.0**-FLOAT_DECIMALS * (largest / _FINE_BELOW if fine else 1.0)
+    return abs(recorded - made) <= 2 * step * times + 1e-9 * abs(made)
 
 
 def canonical_bytes(value: Any) -> bytes:

@@ -173,12 +173,20 @@ def _pair(ratings: Ratings, one: int, other: int, level: Level, interval: Any) -
     used, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     if used.size <= _MOST_CATEGORIES:
         codes = places.astype(np.int64).reshape(2, -1)
-        pair["kappa"] = interval(kappa(codes[0], codes[1], ordered=level != "nominal"), first.size).to_record()
+        scores = None if level == "nominal" else _scores(ratings, used, level)
+        pair["kappa"] = interval(kappa(codes[0], codes[1], scores), first.size).to_record()
         table = np.bincount(codes[0] * used.size + codes[1], minlength=used.size**2).reshape(used.size, used.size)
         pair["confusion"] = {"categories": [ratings.shown(value) for value in used], "counts": table.tolist()}
     if not ratings.categories:
         pair["spearman"] = interval(correlation(first, second), first.size).to_record()
     return pair
+
+
+def _scores(ratings: Ratings, used: Floats, level: Level) -> Floats:
+    """Return what ratings weigh by, whichever of them a pair has used: themselves, or their ranks among all ratings."""
+    if level == "interval":
+        return used
+    return np.searchsorted(np.unique(ratings.values[~np.isnan(ratings.values)]), used).astype(np.float64)
 
 
 def _measures(ratings: Ratings, scores: Mapping[str, Mapping[str, float]], interval: Any) -> dict[str, Any]:

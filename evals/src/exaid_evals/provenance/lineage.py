@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.artifacts.manifest import read_manifest
@@ -316,13 +317,13 @@ def _counts(record: _Record, measure: str) -> dict[str, int]:
 def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -> str | None:
     """State how the record's mean is not that of the cases; None where it is, up to what rounding may do."""
     values = [case.value for case in cases if case.value is not None]
-    text = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
-    if not values or text is None:
+    recorded = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
+    if not values or recorded is None:
         return None
     mean = math.fsum(values) / len(values)
-    if abs(mean - text) <= 2e-6 + 1e-9 * abs(text):
+    if equal_as_rounded(recorded, mean, values):
         return None
-    return f"the mean of the cases is {mean:.6g}, and the record says {text:.6g}: one of them was edited"
+    return f"the mean of the cases is {mean:.6g}, and the record says {recorded:.6g}: one of them was edited"
 
 
 def _upstream(campaign: Campaign, variant: str) -> Upstream:

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from exaid_evals.stats.descriptive import wilson_interval
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Level = Literal["nominal", "ordinal", "interval"]
@@ -79,8 +81,8 @@ def bootstrap(
     return Interval(float(value), float(low), float(high), n)
 
 
-def correlation(one: Floats, other: Floats, *, ranks: bool = True) -> Statistic:
-    """Return Spearman's rank correlation of two series, or Pearson's, as a statistic of their items.
+def correlation(one: Floats, other: Floats) -> Statistic:
+    """Return Spearman's rank correlation of two series as a statistic of their items.
 
     It is undefined where a series is constant, and of fewer than three items, for two always lie on a line. A resample
     is ranked anew, ties by their mean rank.
@@ -88,28 +90,32 @@ def correlation(one: Floats, other: Floats, *, ranks: bool = True) -> Statistic:
     from scipy.stats import rankdata
 
     def statistic(items: Ints) -> float:
-        x, y = one[items], other[items]
         if items.size < 3:
             return float("nan")
-        if ranks:
-            x, y = rankdata(x), rankdata(y)
+        x, y = rankdata(one[items]), rankdata(other[items])
         x, y = x - x.mean(), y - y.mean()
         scale = np.sqrt((x * x).sum() * (y * y).sum())
-        return float((x * y).sum() / scale) if scale > 1e-12 * max(1, items.size) else float("nan")
+        return float((x * y).sum() / scale) if scale else float("nan")
 
     return statistic
 
 
-def kappa(one: Ints, other: Ints, *, ordered: bool = False) -> Statistic:
-    """Return Cohen's κ of two raters' categories, numbers from 0 on; of ordered ones with quadratic weights.
+def kappa(one: Ints, other: Ints, scores: Floats | None = None) -> Statistic:
+    """Return Cohen's κ of two raters' categories; where these have scores, with quadratic weights.
 
     Undefined where both only ever use one category.
+
+    Args:
+        one: the categories that a rater chose, numbers from 0 on, shape (items,).
+        other: those of the other rater, same shape.
+        scores: of the categories, shape (categories,): a disagreement weighs as the square of their distance. None:
+            every disagreement weighs the same.
 
     Source: J. Cohen, Weighted kappa, Psychological Bulletin 70 (1968) 213–220.
     """
     size = int(max(one.max(initial=0), other.max(initial=0))) + 1
     places = np.arange(size)
-    weights = (places[:, np.newaxis] - places) ** 2 if ordered else places[:, np.newaxis] != places
+    weights = places[:, np.newaxis] != places if scores is None else (scores[:, np.newaxis] - scores) ** 2
 
     def statistic(items: Ints) -> float:
         table = np.bincount(one[items] * size + other[items], minlength=size * size).reshape(size, size)
@@ -128,40 +134,42 @@ def krippendorff_alpha(ratings: Floats, level: Level) -> Statistic:
 
     Undefined without two items of two ratings, and where all ratings are the same.
 
+    Interval and ordinal distances are squared differences of a score, so that the sum over all pairs of m ratings is
+    m·Σs² − (Σs)²; of nominal ones it is m² less the squared counts of the categories. No table of pairs is made.
+
     Source: K. Krippendorff, *Content Analysis* (2004), chapter 11.
     """
-    values = np.unique(ratings[~np.isnan(ratings)])
-    counts = (ratings[:, :, np.newaxis] == values).sum(axis=0).astype(float)  # items, values
+    rated = ~np.isnan(ratings)
+    values, places = np.unique(ratings[rated], return_inverse=True)
+    codes = np.zeros(ratings.shape, dtype=np.int64)
+    codes[rated] = places.ravel()
+    per_item = rated.sum(axis=0)
+    alike = (ratings[:, np.newaxis] == ratings).sum(axis=(0, 1))  # Σ of squared counts, for NaN is like nothing
 
     def statistic(items: Ints) -> float:
-        rated = counts[items]
-        per_item = rated.sum(axis=1)
-        rated, per_item = rated[per_item > 1], per_item[per_item > 1]
-        totals = rated.sum(axis=0)
-        n = totals.sum()
-        if np.count_nonzero(totals) < 2 or len(rated) < 2:
+        items = items[per_item[items] > 1]
+        here, n_each = rated[:, items], per_item[items]
+        totals = np.bincount(codes[:, items][here], minlength=len(values))
+        n = int(totals.sum())
+        if np.count_nonzero(totals) < 2 or len(items) < 2:
             return float("nan")
-        weights = rated / (per_item - 1)[:, np.newaxis]
-        coincidences = rated.T @ weights - np.diag(weights.sum(axis=0))
-        distances = _distances(values, totals, level)
-        expected = (np.outer(totals, totals) * distances).sum() / (n - 1)
-        return float(1 - (coincidences * distances).sum() / expected)
+        if level == "nominal":
+            within, among = n_each**2 - alike[items], n**2 - float((totals**2).sum())
+        else:
+            # Centred, so that no precision is lost where ratings are large.
+            scores = values - values.mean() if level == "interval" else np.cumsum(totals) - totals / 2 - n / 2
+            one = np.where(here, scores[codes[:, items]], 0.0)
+            within = n_each * (one**2).sum(axis=0) - one.sum(axis=0) ** 2
+            among = n * float(totals @ scores**2) - float(totals @ scores) ** 2
+        return float(1 - (within / (n_each - 1)).sum() * (n - 1) / among)
 
     return statistic
 
 
-def _distances(values: Floats, totals: Floats, level: Level) -> Floats:
-    """Return the squared distances of values, shape (values, values)."""
-    if level == "nominal":
-        return 1.0 - np.eye(len(values))
-    if level == "interval":
-        return np.asarray((values[:, np.newaxis] - values) ** 2)
-    middles = np.cumsum(totals) - totals / 2
-    return np.asarray((middles[:, np.newaxis] - middles) ** 2)
-
-
 LEAST_LABELLED = 5
 """Labelled units below which there is no interval."""
+_NO_SPREAD = 1e-12
+"""Of shares: what rounding leaves of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,8 @@ def powered_mean(predicted: Floats, observed: Floats) -> PoweredMean:
     the value is λ·f̄_unlabelled + (Y − λf)‾_labelled with λ = cov(Y, f) / ((1 + n/m)·var f), between 0 and 1: the
     prediction-powered mean of A. N. Angelopoulos and others, Science 382 (2023) 669–674, with the tuning of their PPI++
     (arXiv 2311.01453). Its error holds that of the program and that of having labelled few. The interval is of the
-    logit, with Student's t of n − 2 degrees of freedom, for shares near 0 or 1 lie askew.
+    logit, with Student's t of n − 2 degrees of freedom, for shares near 0 or 1 lie askew. Where what is labelled shows
+    no spread, as where no case of a few has any, it is Wilson's interval of that share of n.
 
     Args:
         predicted: the program's shares, shape (n + m,).
@@ -208,11 +217,15 @@ def powered_mean(predicted: Floats, observed: Floats) -> PoweredMean:
     value = float(rest.mean() + (weight * elsewhere.mean() if weight else 0.0))
     if n < LEAST_LABELLED:
         return PoweredMean(min(1.0, max(0.0, value)), None, None, n + m, n, weight)
+    share = min(1.0, max(0.0, value))
+    if np.ptp(rest) < _NO_SPREAD:
+        low, high = wilson_interval(share * n, n) or (0.0, 1.0)
+        return PoweredMean(share, low, high, n + m, n, weight)
     variance = float(((rest - rest.mean()) ** 2).sum()) / (n - 2) / n
-    if weight and m > 1:
-        variance += weight**2 * float(np.var(elsewhere, ddof=1)) / m
+    if weight:
+        variance += weight**2 * (float(np.var(elsewhere, ddof=1)) if m > 1 else spread) / m
     low, high = _logit_interval(value, math.sqrt(variance), n - 2, floor=0.5 / (n + m))
-    return PoweredMean(min(1.0, max(0.0, value)), low, high, n + m, n, weight)
+    return PoweredMean(share, low, high, n + m, n, weight)
 
 
 def _logit_interval(value: float, error: float, degrees: int, *, floor: float) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_LEAST = 4
+"""Values of which there is a band: of three it would hold a curve with 66 %, of two with 42 % (simulated)."""
 _NO_VARIANCE = 1e-12
 """Of the mean square: a variance below this share is what rounding leaves of none."""
 
@@ -24,10 +26,11 @@ def sup_t_band(
 
     With t*(b, x) = (mean of resample b at x − mean at x) / (standard error that resample b itself gives at x), c is the
     `level` quantile over resamples of the greatest |t*| over points. Dividing by the resample's own error makes up
-    for few cases, as Student's t does; where a resample shows no spread at a point, the sample's error stands in.
+    for few cases, as Student's t does, from four on: half of all resamples of two values have no spread. Where a
+    resample shows none at a point, the sample's error stands in.
 
-    Points without spread (sd 0) have a band of no width, and no say in c. Points with fewer than two values have
-    no band. The band is symmetric, hence need not lie around a percentile interval.
+    Points without spread (sd 0) have a band of no width, and no say in c. Points with fewer than four values
+    have no band. The band is symmetric, hence need not lie around a percentile interval.
 
     Args:
         means: resampled means, shape (points, resamples), from `bootstrap_means`; NaN where nothing was drawn.
@@ -41,7 +44,7 @@ def sup_t_band(
         Lower and upper bounds, shape (2, points); NaN where there is no band.
     """
     bounds = np.full((2, len(mean)), np.nan)
-    known = n >= 2
+    known = n >= _LEAST
     error = np.zeros(len(mean))
     error[known] = sd[known] / np.sqrt(n[known])
     spread = np.flatnonzero(known & (error > 0))

@@ -104,13 +104,13 @@ def _describe_column(column: list[float]) -> tuple[float, float, float, float, f
     return n, mean, math.nan if sd is None else sd, median, ordered[0], ordered[-1]
 
 
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float] | None:
+def wilson_interval(successes: float, n: int, level: float = 0.95) -> tuple[float, float] | None:
     """Return Wilson's score interval of a proportion; None of no trial.
 
     Unlike the bootstrap's percentiles it does not collapse where all trials or none succeed.
 
     Args:
-        successes: of n independent trials, 0 … n.
+        successes: of n independent trials, 0 … n; not whole where trials succeed by shares.
         n: number of trials.
         level: of confidence, between 0 and 1.
 

@@ -280,7 +280,7 @@ def sign_flip_p(
     observed = abs(math.fsum(differences.tolist()))
     tie = _TIE * float(sums.max())
     whole = np.rint(sums)
-    if np.allclose(whole, sums, rtol=0, atol=_TIE) and whole.sum() <= _MOST_SUMS:
+    if np.allclose(whole, sums, rtol=_TIE, atol=0) and whole.sum() <= _MOST_SUMS:
         return _counted(whole.astype(np.int64), observed - tie, observed + tie)
     if len(sums) <= _ENUMERATED:
         signs = (np.arange(2 ** len(sums))[:, np.newaxis] >> np.arange(len(sums))) & 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.config.campaign import Campaign
@@ -15,8 +16,6 @@ from exaid_evals.validation.base import Record
 
 Found = Callable[[int, str], None]
 
-# Numbers are rounded to 6 decimals, and so are the terms that they are made of.
-_TOLERANCE = 2e-6
 _NO_CONVERSATION = "skipped_failed_trace"
 _REASONS = {
     (False, True): "undefined_in_variant",
@@ -138,9 +137,9 @@ def contradictions(record: Record) -> Iterator[str]:
     if record["smallest_detectable_difference"] is not None and n < 2:
         yield "smallest_detectable_difference of fewer than two cases"
     p, adjusted, effect = (record[name] for name in ("wilcoxon_p", "holm_p", "rank_biserial"))
-    if p is not None and adjusted is not None and adjusted < p - _TOLERANCE:
+    if p is not None and adjusted is not None and adjusted < p and not equal_as_rounded(adjusted, p):
         yield f"holm_p {adjusted} is below wilcoxon_p {p}"
-    if effect is not None and abs(effect) == 1 and mean is not None and effect * mean < -_TOLERANCE:
+    if effect is not None and abs(effect) == 1 and mean is not None and effect * mean < 0:
         yield f"rank_biserial {effect} and mean_difference {mean} have different signs"
 
 
@@ -158,8 +157,8 @@ def _holm_problems(found: Sequence[tuple[int, float, float]]) -> Iterator[tuple[
     for rank, (line, p, adjusted) in enumerate(sorted(found, key=lambda one: (one[1], one[2]))):
         factor = len(found) - rank
         least = max(least, min(1.0, p * factor))
-        if abs(adjusted - least) > _TOLERANCE * max(factor, len(found)):
-            yield line, f"holm_p is {adjusted}, and {len(found)} comparisons make {least:.6f}"
+        if not equal_as_rounded(adjusted, least, [p], times=len(found)):
+            yield line, f"holm_p is {adjusted}, and {len(found)} comparisons make {least:.6g}"
 
 
 def _failed(claim: Claim) -> set[str]:
@@ -196,5 +195,5 @@ def _disproofs(claim: Claim, cases: Mapping[str, Record], others: Mapping[str, R
             yield f"{name} is {said}, and the metrics beside it have {is_so}"
     if differences and claim.mean_difference is not None:
         mean = sum(differences) / len(differences)
-        if abs(claim.mean_difference - mean) > _TOLERANCE + 1e-9 * abs(mean):
-            yield f"mean_difference is {claim.mean_difference}, and the metrics beside it make {mean:.6f}"
+        if not equal_as_rounded(claim.mean_difference, mean, differences):
+            yield f"mean_difference is {claim.mean_difference}, and the metrics beside it make {mean:.6g}"

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.config.campaign import Campaign
@@ -14,8 +15,6 @@ from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 from exaid_evals.validation.comparisons import Comparisons
 
 _SUFFIX = ".metrics"
-# Means and their terms are each rounded to 6 decimals.
-_TOLERANCE = 2e-6
 
 
 class MetricsCheck(FileCheck):
@@ -121,8 +120,8 @@ class MetricsCheck(FileCheck):
         if not values or len(values) != aggregate["n"]:
             return
         for field, expected in (("mean", sum(values) / len(values)), ("min", min(values)), ("max", max(values))):
-            if not _close(aggregate[field], expected):
-                self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases make {expected:.6f}")
+            if aggregate[field] is None or not equal_as_rounded(aggregate[field], expected, values):
+                self.found(line, f"{name:.80}: {field} is {aggregate[field]}, and the cases make {expected:.6g}")
 
     def end(self, digest: str | None) -> None:
         """Ask for the aggregate, and hold comparisons against what lies beside them."""
@@ -150,7 +149,7 @@ def disorder(aggregate: Record) -> Iterator[str]:
     defined = {name: aggregate.get(name) for pair in _ORDER for name in pair}
     for low, high in _ORDER:
         below, above = defined[low], defined[high]
-        if below is not None and above is not None and below > above and not _close(below, above):
+        if below is not None and above is not None and below > above and not equal_as_rounded(below, above):
             yield f"{low} {below} exceeds {high} {above}"
     if aggregate["n"] == 0 and any(value is not None for value in defined.values()):
         yield "numbers over no defined value"
@@ -167,9 +166,5 @@ def _curve_problems(curve: Record) -> Iterator[str]:
         return
     for low, high in (("ci95_low", "ci95_high"), ("band_low", "mean"), ("mean", "band_high")):
         for x, below, above in zip(curve["x"], parts.get(low, ()), parts.get(high, ()), strict=False):
-            if below is not None and above is not None and below > above and not _close(below, above):
+            if below is not None and above is not None and below > above and not equal_as_rounded(below, above):
                 yield f"at {x}, {low} {below} exceeds {high} {above}"
-
-
-def _close(left: float | None, right: float) -> bool:
-    return left is not None and abs(left - right) <= _TOLERANCE + 1e-9 * abs(right)

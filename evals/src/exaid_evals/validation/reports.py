@@ -7,12 +7,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.jsonl import scan_jsonl
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 from exaid_evals.validation.metrics import disorder
-
-# Means and their terms are each rounded to 6 decimals.
-_TOLERANCE = 2e-6
 
 
 class ExportCheck(FileCheck):
@@ -93,7 +91,7 @@ class ExportCheck(FileCheck):
             return
         values = [value for run in runs.values() if (value := run["metrics"].get(metric)) is not None]
         extreme = max if (field == "best_run") == (direction == "higher") else min
-        if values and abs(chosen["value"] - extreme(values)) > _TOLERANCE:
+        if values and not equal_as_rounded(chosen["value"], extreme(values), values):
             self.found(line, f"{field} has {metric:.80} = {chosen['value']}, and another run {extreme(values)}")
 
     def _aggregate(self, line: int, name: str, aggregate: Record, values: Sequence[float | None]) -> None:
@@ -104,8 +102,8 @@ class ExportCheck(FileCheck):
             self.found(line, f"{name:.80}: n_missing is {aggregate['n_missing']}, of {len(values)} runs")
         elif defined and aggregate["mean"] is not None:
             mean = math.fsum(defined) / len(defined)
-            if abs(aggregate["mean"] - mean) > _TOLERANCE + 1e-9 * abs(mean):
-                self.found(line, f"{name:.80}: mean is {aggregate['mean']}, and the runs make {mean:.6f}")
+            if not equal_as_rounded(aggregate["mean"], mean, defined):
+                self.found(line, f"{name:.80}: mean is {aggregate['mean']}, and the runs make {mean:.6g}")
 
     def _folds(self, line: int, record: Record) -> None:
         for group, held in record["groups"].items():
