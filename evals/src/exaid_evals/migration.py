@@ -13,9 +13,11 @@ from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.manifest import SCHEMA as MANIFEST
 from exaid_evals.artifacts.schemas import identify, ordinary_version, require_valid, version_key
 from exaid_evals.artifacts.storage import packed, stored_names
-from exaid_evals.artifacts.times import ASSUMED, RECORDED, parse_timestamp
+from exaid_evals.artifacts.times import basis_of_times, parse_timestamp
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
+from exaid_evals.traces.model import SCHEMA as TRACE
+from exaid_evals.traces.model import from_records, read_trace
 
 Record = dict[str, Any]
 Step = Callable[[Record, Record], Record]
@@ -26,10 +28,9 @@ def trace_1_0_0(record: Record, first: Record) -> Record:
     """Add `t_rel_ms`, as readers of 1.0.0 derive it from the time stamps, and the content's hash.
 
     Raises:
-        DataError: the time stamps run back, so that no time can be derived.
+        DataError: the time stamp is before the first message's, so that no time can be derived.
     """
-    elapsed = parse_timestamp(record["timestamp"]) - parse_timestamp(first["timestamp"])
-    t_rel_ms = round(elapsed.total_seconds() * 1000)
+    t_rel_ms = _elapsed_ms(record, first)
     if t_rel_ms < 0:
         raise DataError(
             f"time stamp {record['timestamp']} is before the case's first message", remedy="correct the time stamps"
@@ -47,18 +48,29 @@ def only_added_to(version: str) -> Step:
     return step
 
 
-def trace_1_2_0(record: Record, _: Record) -> Record:
-    """State what is known of the time: the stream where there is one, else a start from which a speed is assumed."""
+def trace_1_2_0(record: Record, first: Record) -> Record:
+    """State what is known of the time: the stream where there is one, else a start from which a speed is assumed.
+
+    A message without `t_rel_ms` began with its stream, or when its time stamp says, as readers of 1.2.0 take it.
+    """
     if record["metadata"]["status"] == "failed":
         return record | {"schema_version": "1.3.0"}
-    return record | {"schema_version": "1.3.0", "time_basis": RECORDED if record.get("stream") else ASSUMED}
+    stream = record.get("stream")
+    start_ms = record.get("t_rel_ms", stream[0][0] if stream else _elapsed_ms(record, first))
+    basis = basis_of_times(start_ms, None, streamed=bool(stream))
+    return record | {"schema_version": "1.3.0", "t_rel_ms": start_ms, "time_basis": basis}
+
+
+def _elapsed_ms(record: Record, first: Record) -> int:
+    elapsed = parse_timestamp(record["timestamp"]) - parse_timestamp(first["timestamp"])
+    return round(elapsed.total_seconds() * 1000)
 
 
 STEPS: Mapping[tuple[str, str], Step] = {
-    ("exaid.trace", "1.0.0"): trace_1_0_0,
-    ("exaid.trace", "1.1.0"): only_added_to("1.2.0"),
-    ("exaid.trace", "1.2.0"): trace_1_2_0,
-    # The hashes of the trace files are added by `migration.files`, which sees them.
+    (TRACE, "1.0.0"): trace_1_0_0,
+    (TRACE, "1.1.0"): only_added_to("1.2.0"),
+    (TRACE, "1.2.0"): trace_1_2_0,
+    # The hashes of the trace files are added by `_with_traces`, which sees them.
     ("exaid.manifest", "1.0.0"): only_added_to("1.1.0"),
 }
 """(schema, version) → the step to the next version."""
@@ -115,8 +127,8 @@ def plan_migration(paths: Iterable[Path]) -> tuple[list[Rewriting], int]:
         The files to rewrite, and how many are current already.
 
     Raises:
-        DataError: names every file that cannot be migrated, and why; also where a manifest would stand beside traces
-            that are missing or none of its own.
+        DataError: names every file that cannot be migrated, and why; where all others can, also a manifest that would
+            stand beside traces that are missing or none of its own.
     """
     # Manifests come last: what they are to hold depends on the migrated traces beside them.
     ordered = sorted(set(paths), key=lambda path: (path.parent.name == "manifests", path))
@@ -124,6 +136,8 @@ def plan_migration(paths: Iterable[Path]) -> tuple[list[Rewriting], int]:
     problems: list[DataError] = []
     n_current = 0
     for path in ordered:
+        if problems and path.parent.name == "manifests":
+            continue
         try:
             rewriting = _planned(path, rewritings)
         except DataError as error:
@@ -170,6 +184,8 @@ def _planned(path: Path, rewritings: dict[Path, Rewriting]) -> Rewriting | None:
         new = [_with_traces(record, path, rewritings) for record in new]
     if new == records:
         return None
+    if schema == TRACE:
+        from_records(new, where=str(path))  # what is written can be read, or nothing is
     versions = tuple(sorted({version for _, version in names}))
     return Rewriting(path, versions, ordinary_version(schema), tuple(new))
 
@@ -202,7 +218,9 @@ def _with_traces(record: dict[str, Any], path: Path, rewritings: dict[Path, Rewr
                 where=str(path),
                 remedy=f"put {campaign.relative(file)} back, so that its hash can be frozen",
             )
-        entry = _entry(campaign, file, rewriting.records if rewriting else tuple(read_jsonl(file)))
+        if rewriting is None or rewriting.records[0]["schema_name"] != TRACE:
+            read_trace(file)
+        entry = _entry(campaign, file, rewriting.records if rewriting else read_jsonl(file))
         frozen = known[case_id]["sha256"] if case_id in known else None
         if frozen not in (None, sha256_file(file), entry["sha256"]):
             what = f"the trace of {case_id} is not the one that was frozen"

@@ -98,3 +98,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, human: str, told: str) -> 
     (tmp_path / "m.csv").write_text("id,m\nn0,1\n", encoding="utf-8")
     with pytest.raises(DataError, match="--measures: ratings are words"):
         agreement(tmp_path, LONG, "--measures", str(tmp_path / "m.csv"))
+
+
+@pytest.mark.parametrize("line", ["n1,1", "n1,1,2,3", f"n1,1,{'9' * 200_000}"], ids=["short", "long", "huge"])
+def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str) -> None:
+    """By file and line, also where a field is larger than a table may hold."""
+    with pytest.raises(DataError, match=r"human:2: .*correct the line"):
+        agreement(tmp_path, f"item,ann,bob\n{line}\n")

@@ -16,7 +16,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.migration import migrate, migrated, plan_migration, record_files
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import from_records, read_trace
-from factories import failed_trace_records, write_campaign
+from factories import failed_trace_records, trace_records, write_campaign
 
 ADDED_TO_TRACES = ("t_rel_ms", "stream", "content_sha256")
 ADDED_TO_METADATA = ("stub", "gold_concepts", "gold_mentions")
@@ -190,3 +190,39 @@ def test_a_published_failure_record_validates_and_migrates() -> None:
     spoken["metadata"] = {**record["metadata"], "status": "success"}
     del spoken["metadata"]["failure_reason"]
     assert [field for field, _ in violations(spoken)] == ["metadata"]
+
+
+def test_a_trace_without_times_keeps_those_of_its_time_stamps(tmp_path: Path) -> None:
+    """Readers of 1.2.0 derive them; the current version states them, and is valid."""
+    path = tmp_path / "case-1000.jsonl"
+    records = [record | {"schema_version": "1.2.0"} for record in trace_records(n_messages=3)]
+    for record in records:
+        for name in ("t_rel_ms", "stream", "time_basis"):
+            record.pop(name, None)
+    write_jsonl(path, records)
+    before = read_trace(path)
+    assert run(["migrate", str(path)]) == 0
+    assert read_trace(path) == before
+    assert [record["time_basis"] for record in read_jsonl(path)] == ["assumed"] * 3
+    assert run(["validate", str(path)]) == 0
+
+
+def test_times_may_run_back_nowhere(old: Campaign) -> None:
+    """Nor after the first message: what is written can be read."""
+    path = max(old.traces.iterdir(), key=lambda path: len(read_jsonl(path)))
+    records = read_jsonl(path)
+    for record, second in zip(records, (0, 10, 5), strict=False):
+        record["timestamp"] = f"2024-12-19T12:00:{second:02d}Z"
+    write_jsonl(path, records[:3])
+    with pytest.raises(DataError, match="its time is 5000 ms, before the message above at 10000"):
+        plan_migration([path])
+
+
+@pytest.mark.parametrize("content", ["", "metrics"])
+def test_the_file_that_cannot_be_migrated_is_named_and_not_its_manifest(old: Campaign, content: str) -> None:
+    """A trace that is empty or of another kind is the problem, named with the campaign and with the manifest alone."""
+    path = min(old.traces.iterdir())
+    write_jsonl(path, read_jsonl(old.metrics_file("V0")) if content else [])
+    for files in ([old.manifest_file], record_files(old))[: 1 if content else 2]:
+        with pytest.raises(DataError, match=path.name):
+            plan_migration(files)

@@ -187,6 +187,13 @@ def test_a_log_that_was_cut_is_named_by_line(tmp_path_factory: pytest.TempPathFa
         read_failure(path, "case-7")
 
 
+def test_a_log_that_is_nested_without_end_is_named(tmp_path: Path) -> None:
+    """As one that is no JSON, and not as an error of the parser."""
+    (tmp_path / "7.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"7\.json: not valid JSON"):
+        read_failure(tmp_path / "7.json", "case-7")
+
+
 def test_a_log_is_taken_once(logs: Path) -> None:
     """A copy under another name is a duplicate, and not a second case."""
     (logs / "Told" / "3.json").write_text((logs / "Made-Up" / "1.json").read_text())

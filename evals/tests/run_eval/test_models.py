@@ -17,7 +17,7 @@ from PIL import Image  # noqa: E402
 
 from exaid_evals.cli.main import run  # noqa: E402
 from exaid_evals.errors import ConfigError, DataError  # noqa: E402
-from exaid_evals.run_eval.images import Preprocessing  # noqa: E402
+from exaid_evals.run_eval.images import Preprocessing, _from_file  # noqa: E402
 from exaid_evals.run_eval.loading import find_model, load_checkpoint  # noqa: E402
 
 COLOURS = {"blue": (20, 30, 200), "green": (30, 190, 40), "red": (210, 20, 30)}
@@ -277,3 +277,10 @@ def test_a_real_network_knows_the_photographs_that_scikit_image_ships(tmp_path: 
     further = ["--classes", str(tmp_path / "classes.txt"), "--metrics", "real_accuracy,loss"]
     assert run([*command, *data, *further]) == 0
     assert json.loads((tmp_path / "out" / "metrics" / "val_metrics.json").read_text())["real_accuracy"] == 1.0
+
+
+def test_labels_of_a_table_that_cannot_be_read_are_named_by_file(tmp_path: Path) -> None:
+    """A field is larger than a table may hold."""
+    (tmp_path / "labels.csv").write_text(f"a.png,{'b' * 200_000}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"labels\.csv: not a CSV table"):
+        _from_file(tmp_path / "labels.csv", tmp_path)

@@ -46,3 +46,16 @@ def test_undefined_values_are_left_out_and_counted() -> None:
 def test_quantiles_equal_numpys(values: list[float], q: float) -> None:
     """Type 7: linear between order statistics."""
     assert quantile(values, q) == pytest.approx(np.quantile(values, q), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize(("values", "median"), [([-1.7e308, 1.7e308, 1.7e308], 1.7e308), ([5e-324], 5e-324)])
+def test_a_median_lies_within_the_values(values: list[float], median: float) -> None:
+    """However large they are: it is their middle one, or between two, and not the half of a sum that overflows."""
+    assert describe(np.array(values)[:, np.newaxis]).median[0] == median
+
+
+def test_infinities_have_no_mean() -> None:
+    """Of both signs, their sum is not a number."""
+    described = describe(np.array([[np.inf], [-np.inf]]))
+    assert np.isnan(described.mean[0])
+    assert (described.min[0], described.max[0]) == (-np.inf, np.inf)

@@ -328,6 +328,14 @@ EXPORT_LIES: dict[str, tuple[Change, list[str]]] = {
         ["two runs of one name", "worst_run is seed-42, which is none of the runs"],
     ),
     "a hidden stub": (lambda records: records[0].update(stub=False), ["stub is false, and a run is a stub"]),
+    "values whose sum overflows": (
+        lambda records: [run["metrics"].update(coverage=1.7e308) for run in records[0]["runs"]],
+        [
+            "best_run has coverage = 0.75, and another run 1.7e+308",
+            "coverage: mean is 0.625, and the runs make none",
+            "worst_run has coverage = 0.5, and another run 1.7e+308",
+        ],
+    ),
 }
 
 

@@ -191,6 +191,16 @@ def test_a_lie_is_named_and_no_bystander_is(tmp_path: Path, lie: Change, expecte
     assert found_after(tmp_path / "case-1000.jsonl.gz", records, lie) == expected
 
 
+def test_a_whole_number_may_be_written_with_a_point(tmp_path: Path) -> None:
+    """To JSON Schema 0.0 is an integer."""
+
+    def change(records: list[dict[str, Any]]) -> None:
+        for record in records:
+            record.update({name: float(record[name]) for name in ("flush_index", "event_index") if name in record})
+
+    assert found_after(tmp_path / "case-1000.jsonl.gz", LOG, change) == []
+
+
 def test_a_sound_log_has_no_findings(tmp_path: Path) -> None:
     """A replayed case, and a skipped one with run_meta alone."""
     write_jsonl(tmp_path / "case-1000.jsonl.gz", LOG)

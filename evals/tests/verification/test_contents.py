@@ -118,3 +118,28 @@ def test_what_was_logged_is_no_result(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}", encoding="utf-8")
     assert files_of(tmp_path.resolve(), STAGES) == ["exports/exported_summary.json"]
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "field"),
+    [
+        ("x.csv", "a\n" + "b" * 200_000, "(no CSV)"),
+        ("x.json", '{"a":' + DEEP, "(no JSON)"),
+        ("x.json", '{"a":' * 600 + "1" + "}" * 600, "(no JSON)"),
+        ("x.json", "", "(no JSON)"),
+        ("x.jsonl", '{"a":' + DEEP + "\n", "(no record)"),
+    ],
+)
+def test_what_cannot_be_parsed_differs_as_a_whole(tmp_path: Path, name: str, content: str, field: str) -> None:
+    """A file that is hostile or cut is a difference, and no error of the comparison."""
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert [list(part.fields) for part in read_parts(tmp_path / name)] == [[field]]
+
+
+def test_columns_of_one_name_are_all_compared(tmp_path: Path) -> None:
+    """The second goes by its number, so that what differs in the first is not lost."""
+    (tmp_path / "x.csv").write_text("a,a\n1,2\n", encoding="utf-8")
+    assert read_parts(tmp_path / "x.csv")[1].fields == {"a": "1", "column 2": "2"}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import violations
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
-from exaid_evals.verification.compare import same
+from exaid_evals.verification.compare import compare, same
 from exaid_evals.verification.configuration import (
     note_configuration,
     noted_configuration,
@@ -96,6 +97,32 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
         read_expected(tmp_path)
 
 
+def test_a_file_that_no_campaign_has_is_refused(pristine: Campaign, tmp_path: Path) -> None:
+    """A path is one inside a folder of a stage."""
+    write(tmp_path, pristine)
+    campaign, *files = read_jsonl(tmp_path / CAMPAIGN_FILE)
+    for path in ("cases", ".state/report.jsonl", "/etc/passwd"):
+        write_jsonl(tmp_path / CAMPAIGN_FILE, [campaign, {**files[0], "path": path}, *files[1:]])
+        with pytest.raises(DataError, match="names no file of a campaign"):
+            read_expected(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_damaged_fields_end_a_comparison(pristine: Campaign, tmp_path: Path, damage: str) -> None:
+    """They are held against their hash, and what is wrong with them is not said of the user's file."""
+    write(tmp_path, pristine)
+    fields = read_jsonl(tmp_path / FIELDS_FILE)
+    fields[0]["names"].append("one more")
+    if damage == "cut":
+        write_jsonl(tmp_path / FIELDS_FILE, fields)
+    else:
+        (tmp_path / FIELDS_FILE).unlink()
+    expected = read_expected(tmp_path)
+    another = replace(expected, hashes=dict.fromkeys(expected.hashes, f"sha256:{'0' * 64}"))
+    with pytest.raises(DataError, match=FIELDS_FILE):
+        compare(ExpectedSide(another, STAGES), FolderSide(pristine.root, "here", STAGES))
+
+
 @given(VALUES)
 def test_a_value_is_known_again_however_long_it_is(value: object) -> None:
     """Kept as it is or hashed, a value is the same as itself and no other."""
@@ -134,5 +161,14 @@ def test_what_a_stage_notes_is_kept_beside_what_it_noted_before(tmp_path: Path) 
     note_configuration(campaign, "02", {"variants/V0.yaml": {"history_k": 0}})
     note_configuration(campaign, "02", {"variants/V3.yaml": {"history_k": 3}})
     assert sorted(noted_configuration(campaign)["02"]) == ["variants/V0.yaml", "variants/V3.yaml"]
-    (campaign.state / "configuration.json").write_text("[", encoding="utf-8")
-    assert noted_configuration(campaign) == {}
+    for damaged in ("[", "[" * 100_000, '{"02":' * 500, '{"02":[]}', ""):
+        (campaign.state / "configuration.json").write_text(damaged, encoding="utf-8")
+        assert noted_configuration(campaign) == {}
+
+
+def test_lists_of_anything_can_differ() -> None:
+    """A configuration that others have written may hold mappings where ours holds words."""
+    then, now = ({"02": {"parts.yaml": [{"kind": kind}, 1]}} for kind in ("a", "b"))
+    assert [(one.key, one.expected, one.found) for one in settings_that_differ(then, now)] == [
+        ("[0].kind", '"a"', '"b"')
+    ]

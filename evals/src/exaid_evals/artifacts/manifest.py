@@ -239,7 +239,7 @@ def read_manifest(path: Path) -> Manifest:
     records = []
     for line in scan_jsonl(path):
         records.append(require_record(line, path))
-        require_valid(records[-1], f"{path}:{line.number}")
+        require_valid(records[-1], f"{path}:{line.number}", SCHEMA)
     types = [record.get("record_type") for record in records]
     if types != [None] and (types[:1] != ["manifest"] or set(types[1:]) - {"case"}):
         what = f"holds {len(records)} records where one must stand, or a head and then one a case"

@@ -166,13 +166,21 @@ def _record_types(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def require_valid(record: Mapping[str, Any], where: str) -> None:
+def require_valid(record: Mapping[str, Any], where: str, schema: str = "") -> None:
     """Check one record.
 
+    Args:
+        record: of any kind.
+        where: it stands.
+        schema: name of the schema that it must declare; by default any.
+
     Raises:
-        DataError: names the first field that breaks the schema.
+        DataError: names the first field that breaks the schema, or the schema that is another one.
     """
     try:
+        if schema and (name := identify(record)[0]) != schema:
+            what = f"a record of {name} where one of {schema} must stand"
+            raise DataError(what, where=where, remedy="restore it, or name another")
         for field, message in violations(record):
             what = f"{field}: {message}" if field else message
             raise DataError(

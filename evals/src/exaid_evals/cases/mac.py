@@ -143,7 +143,7 @@ def _loads(text: str) -> Any:
     try:
         # strict=False: line breaks inside strings mean line breaks.
         return json.loads(text, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -303,7 +303,7 @@ def load(context: SourceContext) -> Sequence[Case]:
 
 def _checked(records: Iterable[dict[str, Any]], path: Path) -> Iterator[dict[str, Any]]:
     for number, record in enumerate(records, start=1):
-        require_valid(record, f"{path}:{number}")
+        require_valid(record, f"{path}:{number}", SCHEMA)
         yield record
 
 

@@ -80,11 +80,13 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     except UnicodeDecodeError as error:
         raise DataError(f"invalid UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8") from None
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
-    for row in rows:
-        if None in row or None in row.values():
-            what, where = "has another number of fields than the header", f"{path}:{rows.line_num}"
-            raise DataError(what, where=where, remedy="correct the line")
-        yield rows.line_num, row
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise csv.Error("has another number of fields than the header")
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise DataError(str(error), where=f"{path}:{rows.reader.line_num}", remedy="correct the line") from None
 
 
 def _shown(found: Mapping[str, Any]) -> Iterator[str]:

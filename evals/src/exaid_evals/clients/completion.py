@@ -305,7 +305,7 @@ def _require_stream(response: httpx.Response) -> None:
     if kind == "application/json":
         try:
             answer: Any = json.loads(response.read())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PassingError("the server's answer is no JSON") from None
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if choices:

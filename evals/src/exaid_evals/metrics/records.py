@@ -197,7 +197,7 @@ def read_cases(path: Path, take: Callable[[CaseMetrics], None]) -> VariantMetric
     for number, line in enumerate(scan_jsonl(path, digest=digest), start=1):
         ordered = ordered and record.get("record_type", "case_metrics") == "case_metrics"
         record = require_record(line, path)
-        require_valid(record, f"{path}:{number}")
+        require_valid(record, f"{path}:{number}", SCHEMA)
         if ordered and record["record_type"] != "comparison":
             check.record(number, record)
         if record["record_type"] == "case_metrics":

@@ -27,6 +27,7 @@ from exaid_evals.metrics.runs import any_case, present_variants, read_meta
 from exaid_evals.provenance.tables import Place, stale_comparisons, stale_runs, stale_traces
 from exaid_evals.report.base import Table
 from exaid_evals.report.registry import FORMATS, load
+from exaid_evals.stats.descriptive import finite
 
 _EDGE = re.compile(r"^Edge cases?:\s*")
 _EXAMPLE = re.compile(r"^Example:\s*")
@@ -320,10 +321,11 @@ def _contradiction(record: _Record, measure: str, cases: Sequence[CaseBehind]) -
     recorded = record["mean_difference"] if "against" in record else record["measures"].get(measure, {}).get("mean")
     if not values or recorded is None:
         return None
-    mean = math.fsum(values) / len(values)
-    if equal_as_rounded(recorded, mean, values):
+    mean = finite(lambda: math.fsum(values) / len(values))
+    if mean is not None and equal_as_rounded(recorded, mean, values):
         return None
-    return f"the mean of the cases is {mean:.6g}, and the record says {recorded:.6g}: one of them was edited"
+    shown = "none" if mean is None else f"{mean:.6g}"
+    return f"the mean of the cases is {shown}, and the record says {recorded:.6g}: one of them was edited"
 
 
 def _upstream(campaign: Campaign, variant: str) -> Upstream:
@@ -366,6 +368,8 @@ def _interval(record: _Record, place: Place) -> str | None:
         return None
     resamples, _, seed = _of_signature(record["signature"], "boot").partition("/")
     what = "mean paired difference" if "against" in record else "mean"
+    if not resamples.isdecimal():  # measured by another program, which did not note how
+        return None
     return (
         f"95 % bootstrap percentile interval of the {what} over cases: {int(resamples):,} resamples, seed {seed}, one "
         "matrix of resamples shared by all measures and variants; cases that do not define the measure are left out"

@@ -168,7 +168,7 @@ def read_run(path: Path) -> RunLog:
     """
     records = read_jsonl(path)
     for number, record in enumerate(records, start=1):
-        require_valid(record, f"{path}:{number}")
+        require_valid(record, f"{path}:{number}", SCHEMA)
     if [record["record_type"] == "run_meta" for record in records] != [True] + [False] * (len(records) - 1):
         raise DataError(
             "must open with its only run_meta", where=str(path), remedy="run `exaid-evals run-variants --force`"

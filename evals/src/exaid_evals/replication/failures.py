@@ -109,7 +109,7 @@ def read_failure(path: Path, case_id: str) -> FailedRun:
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         raise DataError(f"not valid JSON ({error.msg}): it was cut or edited", where=where, remedy=REMEDY) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         _wrong(path, f"not valid JSON ({error})")
     if not isinstance(log, dict) or not isinstance(log.get("history"), list) or not log["history"]:
         _wrong(path, "history is not a list of messages")

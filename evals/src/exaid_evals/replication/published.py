@@ -268,7 +268,7 @@ class Publication:
             return {}
         try:
             document = json.loads(b"".join(content_chunks(path)))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"not valid JSON ({error})", where=str(path), remedy=REMEDY) from None
         if not isinstance(document, dict):
             raise DataError("not a JSON object", where=str(path), remedy=REMEDY)

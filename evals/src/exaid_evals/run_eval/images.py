@@ -251,7 +251,11 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
     import csv
 
     found: dict[str, list[str]] = {}
-    for number, row in enumerate(csv.reader(read_text(path).split("\n")), 1):
+    try:
+        rows = list(csv.reader(read_text(path).split("\n")))
+    except csv.Error as error:
+        raise DataError(f"not a CSV table ({error})", where=str(path), remedy="correct the line") from None
+    for number, row in enumerate(rows, 1):
         if not row:
             continue
         if len(row) < 2:

@@ -23,7 +23,7 @@ def finite(compute: Callable[[], float]) -> float | None:
     """
     try:
         value = compute()
-    except OverflowError:
+    except (OverflowError, ValueError):  # fsum raises the latter of inf and -inf
         return None
     return value if math.isfinite(value) else None
 
@@ -100,7 +100,8 @@ def _describe_column(column: list[float]) -> tuple[float, float, float, float, f
     if mean is None:
         return n, math.nan, math.nan, math.nan, ordered[0], ordered[-1]
     sd = finite(lambda: math.sqrt(math.fsum((value - mean) ** 2 for value in column) / (n - 1))) if n > 1 else None
-    median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    low, high = ordered[(n - 1) // 2], ordered[n // 2]
+    median = low if low == high else low / 2 + high / 2  # their sum may overflow
     return n, mean, math.nan if sd is None else sd, median, ordered[0], ordered[-1]
 
 

@@ -188,7 +188,7 @@ def read_trace(path: Path) -> Trace:
     """
     records = read_jsonl(path)
     for number, record in enumerate(records, start=1):
-        require_valid(record, f"{path}:{number}")
+        require_valid(record, f"{path}:{number}", SCHEMA)
     return from_records(records, where=str(path))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exaid_evals.artifacts.canonical import equal_as_rounded
 from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.stats.descriptive import finite
 from exaid_evals.validation.base import FileCheck, Finding, Record, Surroundings
 from exaid_evals.validation.metrics import disorder
 
@@ -101,9 +102,10 @@ class ExportCheck(FileCheck):
         elif aggregate.get("n_missing", len(values) - len(defined)) != len(values) - len(defined):
             self.found(line, f"{name:.80}: n_missing is {aggregate['n_missing']}, of {len(values)} runs")
         elif defined and aggregate["mean"] is not None:
-            mean = math.fsum(defined) / len(defined)
-            if not equal_as_rounded(aggregate["mean"], mean, defined):
-                self.found(line, f"{name:.80}: mean is {aggregate['mean']}, and the runs make {mean:.6g}")
+            mean = finite(lambda: math.fsum(defined) / len(defined))
+            if mean is None or not equal_as_rounded(aggregate["mean"], mean, defined):
+                made = "none" if mean is None else f"{mean:.6g}"
+                self.found(line, f"{name:.80}: mean is {aggregate['mean']}, and the runs make {made}")
 
     def _folds(self, line: int, record: Record) -> None:
         for group, held in record["groups"].items():

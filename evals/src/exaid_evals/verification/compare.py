@@ -36,9 +36,7 @@ def both_shown(name: str, left: Any, right: Any) -> tuple[str, str, str]:
     """
     if isinstance(left, list) and isinstance(right, list):
         pairs = enumerate(zip_longest(left, right, fillvalue=ABSENT))
-        at, (one, other) = next(
-            (number, pair) for number, pair in pairs if pair[0] != pair[1] or type(pair[0]) is not type(pair[1])
-        )
+        at, (one, other) = next((number, pair) for number, pair in pairs if not same(*pair))
         return both_shown(f"{name}[{at}]", one, other)
     if isinstance(left, str) and isinstance(right, str):
         differing = (number for number, (one, other) in enumerate(zip(left, right, strict=False)) if one != other)
@@ -161,8 +159,10 @@ def _file(path: str, wanted: str | None, there: str | None, expected: Side, foun
             return Difference(path, stage, "damaged", problem=f"{side.label}: {digest.removeprefix('damaged: ')}")
     if wanted == there:
         return None
+    # What is wrong with the reference is no difference of this file, and ends the comparison.
+    reference = expected.parts(path)
     try:
-        place = first_place(expected.parts(path), found.parts(path))
+        place = first_place(reference, found.parts(path))
     except DataError as error:
         return Difference(path, stage, "damaged", problem=error.what)
     return Difference(path, stage, "differs", place)
@@ -206,7 +206,7 @@ def same(left: Any, right: Any) -> bool:
         hashed, value = (left, right) if isinstance(left, Hashed) else (right, left)
         return value is not ABSENT and hashed.digits == hash_digits(value)
     # 1 and 1.0 and true are one value in Python, and three in a file.
-    return type(left) is type(right) and bool(left == right)
+    return left is right or (type(left) is type(right) and bool(left == right) and _json(left) == _json(right))
 
 
 def hash_digits(value: Any) -> str:

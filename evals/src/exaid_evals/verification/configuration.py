@@ -10,10 +10,11 @@ from typing import Any
 
 from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.canonical import canonical_bytes
+from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.files import read_regular
-from exaid_evals.verification.compare import ABSENT, both_shown
+from exaid_evals.verification.compare import ABSENT, both_shown, same
 from exaid_evals.verification.sides import flattened
 
 StageConfiguration = dict[str, Any]
@@ -57,10 +58,10 @@ def note_configuration(campaign: Campaign, stage: str, files: StageConfiguration
 def noted_configuration(campaign: Campaign) -> Configuration:
     """Return what the stages have kept; empty where nothing was, or the file is damaged, for it is not a result."""
     try:
-        noted = json.loads(read_regular(campaign.state / _FILE, 16 << 20))
-    except (DataError, ValueError):
+        noted = parse_line(read_regular(campaign.state / _FILE, 16 << 20).strip(), 1).value
+    except DataError:
         return {}
-    if not isinstance(noted, dict) or not all(isinstance(files, dict) for files in noted.values()):
+    if noted is None or not all(isinstance(files, dict) for files in noted.values()):
         return {}
     return noted
 
@@ -81,7 +82,8 @@ def settings_that_differ(expected: Configuration, found: Configuration) -> list[
 
 
 def _differences(left: Any, right: Any) -> Iterator[tuple[str, str, str]]:
-    if isinstance(left, list) and isinstance(right, list):
+    words = (*left, *right) if isinstance(left, list) and isinstance(right, list) else (None,)
+    if all(isinstance(word, str) for word in words):
         for word in sorted(set(left) - set(right)):
             yield "", f"{word!r}", "nothing"
         for word in sorted(set(right) - set(left)):
@@ -92,7 +94,7 @@ def _differences(left: Any, right: Any) -> Iterator[tuple[str, str, str]]:
         before, after = one.get(key, ABSENT), other.get(key, ABSENT)
         if isinstance(before, list) and isinstance(after, list):
             for at, (old, new) in enumerate(zip_longest(before, after, fillvalue=ABSENT)):
-                if old != new:
+                if not same(old, new):
                     yield both_shown(f"{key}[{at}]", old, new)
-        elif before != after:
+        elif not same(before, after):
             yield both_shown(key, before, after)

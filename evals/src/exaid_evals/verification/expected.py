@@ -57,6 +57,7 @@ def versions_that_differ(expected: Mapping[str, str]) -> list[tuple[str, str, st
 
 
 SCHEMA = "exaid.expected"
+_REMEDY = "restore the folder, or make it again with `exaid-evals verify --write-expected`"
 CAMPAIGN_FILE = "campaign.jsonl"
 FIELDS_FILE = "fields.jsonl.gz"
 _LONGEST_KEPT = 32
@@ -75,6 +76,7 @@ class Expected:
         configuration: of the stages.
         packages: distribution → version, of those that the results may depend on.
         hashes: path → content hash.
+        fields_sha256: hash of the records of the fields.
     """
 
     folder: Path
@@ -85,6 +87,7 @@ class Expected:
     configuration: Configuration
     packages: Mapping[str, str]
     hashes: Mapping[str, str]
+    fields_sha256: str
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -111,7 +114,7 @@ class ExpectedSide:
     def parts(self, path: str) -> Sequence[Part]:
         """Return a file's records, with a hash in place of every long value."""
         if self._fields is None:  # read once, and only where something differs
-            self._fields = _read_fields(self._expected.folder / FIELDS_FILE)
+            self._fields = _read_fields(self._expected.folder / FIELDS_FILE, self._expected.fields_sha256)
         return self._fields.get(path, [])
 
 
@@ -169,15 +172,17 @@ def read_expected(folder: Path) -> Expected:
         DataError: it is not there, or damaged.
     """
     path = folder / CAMPAIGN_FILE
-    remedy = "restore the folder, or make it again with `exaid-evals verify --write-expected`"
     if not path.is_file():
-        raise DataError("nothing is kept here to compare with", where=str(folder), remedy=remedy)
+        raise DataError("nothing is kept here to compare with", where=str(folder), remedy=_REMEDY)
     records = read_jsonl(path)
     for number, record in enumerate(records, start=1):
-        require_valid(record, f"{path}:{number}")
+        require_valid(record, f"{path}:{number}", SCHEMA)
     if not records or records[0]["record_type"] != "campaign" or len(records) - 1 != records[0]["n_files"]:
-        raise DataError("must open with its campaign, and hold a record a file", where=str(path), remedy=remedy)
+        raise DataError("must open with its campaign, and hold a record a file", where=str(path), remedy=_REMEDY)
     about, *files = records
+    for number, record in enumerate(files, start=2):
+        if record["record_type"] != "file" or "/" not in record["path"] or not stage_of(record["path"]):
+            raise DataError("names no file of a campaign", where=f"{path}:{number}", remedy=_REMEDY)
     return Expected(
         folder=folder,
         cases=tuple(about["cases"]),
@@ -187,6 +192,7 @@ def read_expected(folder: Path) -> Expected:
         configuration=about["configuration"],
         packages=about["packages"],
         hashes={record["path"]: record["sha256"] for record in files},
+        fields_sha256=about["fields_sha256"],
     )
 
 
@@ -205,10 +211,13 @@ def _packed(parts: Sequence[Part]) -> dict[str, Any]:
     return {"names": [part.name for part in parts], "values": values, "hashes": hashes}
 
 
-def _read_fields(path: Path) -> dict[str, list[Part]]:
+def _read_fields(path: Path, sha256: str) -> dict[str, list[Part]]:
     fields = {}
-    for number, record in enumerate(read_jsonl(path), start=1):
-        require_valid(record, f"{path}:{number}")
+    records = read_jsonl(path)
+    if sha256_structure(records) != sha256:
+        raise DataError(f"is not what {CAMPAIGN_FILE} was written with", where=str(path), remedy=_REMEDY)
+    for number, record in enumerate(records, start=1):
+        require_valid(record, f"{path}:{number}", SCHEMA)
         rows = zip(record["names"], record["values"], record["hashes"], strict=True)
         fields[record["path"]] = [
             Part(name, {**values, **{field: Hashed(digits) for field, digits in hashes.items()}})

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_file
-from exaid_evals.artifacts.jsonl import scan_jsonl
+from exaid_evals.artifacts.jsonl import scan_document, scan_jsonl
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
 
 _JSON_LINES = (".jsonl", ".jsonl.gz")
 _TEXTS = (".tex", ".md", ".html", ".txt")
+_LARGEST = 1 << 30
 _NUMBERS = ("sequence_num", "flush_index", "decision_index", "event_index")
 _NAMES = ("case_id", "variant_id", "against", "measure", "trace_id")
 LINE = "line"
@@ -98,22 +99,27 @@ def _title(record: Mapping[str, Any]) -> str:
 
 
 def _document(path: Path) -> Part:
-    try:
-        value = json.loads(_text(path))
-    except ValueError as error:
-        return Part("document", {"(no JSON)": str(error)})
-    return Part("document", flattened(value))
+    line = next(scan_document(path, max_bytes=_LARGEST), None)
+    if line is None or line.value is None:
+        return Part("document", {"(no JSON)": line.problem if line else "empty"})
+    return Part("document", flattened(line.value))
 
 
 def _rows(text: str) -> Iterator[Part]:
-    rows: Sequence[list[str]] = list(csv.reader(io.StringIO(text)))
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        yield Part("table", {"(no CSV)": str(error)})
+        return
     if not rows:
         return
-    header = rows[0]
-    yield Part("header", {f"column {number}": name for number, name in enumerate(header, start=1)})
+    header = {f"column {number}": name for number, name in enumerate(rows[0], start=1)}
+    yield Part("header", header)
+    # Of columns of one name, all but the first go by their number.
+    columns = [column if name in rows[0][:at] else name for at, (column, name) in enumerate(header.items())]
     for number, row in enumerate(rows[1:], start=1):
         # What lies beyond the header's columns still has a place.
-        names = [*header, *(f"column {extra}" for extra in range(len(header) + 1, len(row) + 1))]
+        names = [*columns, *(f"column {extra}" for extra in range(len(columns) + 1, len(row) + 1))]
         yield Part(f"row {number} ({', '.join(row[:1])})", dict(zip(names, row, strict=False)))
 
 
@@ -301,7 +307,7 @@ def _is_own_export(campaign: Campaign) -> bool:
     try:
         summary = json.loads((campaign.exports / "exported_summary.json").read_text(encoding="utf-8"))
         return [run["run"] for run in summary["runs"]] == [OWN_EXPORT]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return True  # missing or damaged: exactly what a comparison is to find
 
 

@@ -260,7 +260,7 @@ def _entries(written: str) -> list[tuple[str, str]] | None:
     try:
         data: Any = json.loads(written)
         return [(agent_of(entry.get("name")), str(entry["content"])) for entry in data]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
