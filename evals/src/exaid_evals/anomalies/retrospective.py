@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exaid_evals.anomalies.base import Anomaly, Severity
 from exaid_evals.anomalies.change_point import is_rival
-from exaid_evals.anomalies.robust import difference_sigma, rolling_around, worsening
+from exaid_evals.anomalies.robust import difference_sigma, rhythm, rolling_around, worsening
 from exaid_evals.anomalies.settings import OscillationSettings, OverfittingSettings
 from exaid_evals.runs.history import Series
 from exaid_evals.runs.metric_names import Direction, counterpart, is_validation, metric_named, split_of, words_of
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _AROUND = 40
 """Points whose median is a level."""
-_LONG = 2000
-"""Points from which on the products of all pairs would take seconds."""
 _CHANCE, _LOW, _LITTLE = 0.01, 0.1, 0.03
 _USUAL_CLASSES = (50, 100, 200, 365, 1000, 21841, 32000, 32768, 50257, 50304, 100277, 128256)
 """Of image sets and vocabularies; where no accuracy is logged, any number at all would be met by chance."""
@@ -61,7 +59,7 @@ class Oscillation:
         level = float(abs(np.median(last)))
         if amplitude < self._settings.min_amplitude * level:
             return []
-        period, strength = _rhythm(rest, self._settings.min_autocorrelation)
+        period, strength = rhythm(rest, self._settings.min_autocorrelation)
         if period is None:
             return []
         return [
@@ -382,32 +380,3 @@ def _all_low(series: Mapping[str, Series]) -> bool:
     return max(map(len, found), default=0) >= 5 and all(
         one.min() >= 0 and one.max() <= _LOW for one in found if len(one)
     )
-
-
-def _rhythm(rest: NDArray[np.float64], least: float) -> tuple[int | None, float]:
-    """Return the period in points with the strongest autocorrelation, and that; None where there is no rhythm."""
-    import numpy as np
-
-    n = len(rest)
-    power = float((rest**2).sum())
-    if power == 0:
-        return None, 0.0
-    lags = np.arange(1, n // 3 + 1)
-    # Divided by what n − k terms would sum to, so that long periods are not thought weak for having fewer terms.
-    auto = _products(rest, len(lags)) / power * n / (n - lags)
-    best, strength = None, least
-    for lag in range(2, len(auto) + 1):
-        if auto[lag - 1] >= strength and auto[max(0, lag // 2 - 1)] <= -least:
-            best, strength = lag, float(auto[lag - 1])
-    return best, strength if best else 0.0
-
-
-def _products(rest: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """Return Σ restᵢ·restᵢ₊ₖ for k = 1 … most, shape (most,); of a long series by its spectrum, which takes no n²."""
-    import numpy as np
-
-    if len(rest) <= _LONG:
-        return np.array([float((rest[lag:] * rest[:-lag]).sum()) for lag in range(1, most + 1)])
-    spectrum = np.fft.rfft(rest, 2 ** (2 * len(rest) - 1).bit_length())
-    products: NDArray[np.float64] = np.fft.irfft(spectrum * spectrum.conj())[1 : most + 1]
-    return products

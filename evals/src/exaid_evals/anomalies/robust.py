@@ -1,4 +1,4 @@
-"""Levels and noise that a few wild points cannot move: of a whole series, and of one as it comes, in bounded memory."""
+"""Levels and noise that a few wild points cannot move, of a whole series and of one as it comes; and its rhythm."""
 
 from __future__ import annotations
 
@@ -231,3 +231,36 @@ class Stream:
     def scale(self, level: float) -> float:
         """Return what a loss is measured by: the level, or all that was gained, if that is more."""
         return max(abs(level), self.gained) or 1.0
+
+
+def rhythm(rest: NDArray[np.float64], least: float) -> tuple[int | None, float]:
+    """Return the period in points with the strongest autocorrelation, and that; None where there is no rhythm."""
+    import numpy as np
+
+    n = len(rest)
+    power = float((rest**2).sum())
+    if power == 0:
+        return None, 0.0
+    lags = np.arange(1, n // 3 + 1)
+    # Divided by what n − k terms would sum to, so that long periods are not thought weak for having fewer terms.
+    auto = _products(rest, len(lags)) / power * n / (n - lags)
+    best, strength = None, least
+    for lag in range(2, len(auto) + 1):
+        if auto[lag - 1] >= strength and auto[max(0, lag // 2 - 1)] <= -least:
+            best, strength = lag, float(auto[lag - 1])
+    return best, strength if best else 0.0
+
+
+_LONG = 2000
+"""Points from which on the products of all pairs would take seconds."""
+
+
+def _products(rest: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return Σ restᵢ·restᵢ₊ₖ for k = 1 … most, shape (most,); of a long series by its spectrum, which takes no n²."""
+    import numpy as np
+
+    if len(rest) <= _LONG:
+        return np.array([float((rest[lag:] * rest[:-lag]).sum()) for lag in range(1, most + 1)])
+    spectrum = np.fft.rfft(rest, 2 ** (2 * len(rest) - 1).bit_length())
+    products: NDArray[np.float64] = np.fft.irfft(spectrum * spectrum.conj())[1 : most + 1]
+    return products
