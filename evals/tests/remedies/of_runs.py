@@ -97,6 +97,12 @@ FORMATS = [
         '[{"epoch": 1, "loss": 1.0}]',
     ),
     logged("correct the header", "log.csv", "step,loss," + "x" * 140_000 + "\n1,2,3\n", HISTORY),
+    Row(
+        "call that column `run` or `model` (and others `seed`, `fold`), or add a column `step`",
+        "export --run t.csv --out out",
+        files={"t.csv": "Modell,accuracy\nA,0.8\nB,0.7\n"},
+        then={"t.csv": "model,accuracy\nA,0.8\nB,0.7\n"},
+    ),
     logged("save it as UTF-8", "log.csv", b"step,loss\n1,\xff\xe9\n", HISTORY),
     logged(NAMED, "log.csv", "step,loss\n", HISTORY),
     Row("check the path", "export --run nothing --out out", EXPORT, files={"run/metrics.csv": HISTORY}),

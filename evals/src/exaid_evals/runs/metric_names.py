@@ -184,7 +184,7 @@ def _set(words: str) -> frozenset[str]:
 
 _COUNTERS = _set(
     "step steps epoch epochs iter iters iteration iterations batch batches samples tokens timesteps updates episodes "
-    "count num total items index seed rank examples images hours progress"
+    "count num total items index id ids seed rank examples images hours progress"
 )
 _SYSTEM = _set("memory mem gpu cpu rss ram util utilization utilisation power temp eta dur timestamp disk network")
 

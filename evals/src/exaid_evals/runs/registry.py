@@ -13,6 +13,7 @@ from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import unreadable
 from exaid_evals.runs.base import Format, Settings, Source
+from exaid_evals.runs.history_files import HISTORY_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,6 +192,9 @@ def _of_many(path: Path, asked: Sequence[Format]) -> Format | None:
     return next((form for form in asked if form.many and path.is_file() and form.claims(path)), None)
 
 
+_NO_NAMES = frozenset({*HISTORY_NAMES, "results", "training_log", "logs"})
+
+
 def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -> History:
     """Read the history of the run of a name.
 
@@ -211,7 +215,8 @@ def find_run(run_name: str, places: Sequence[Path], source: str | None = None) -
     if own.exists() and (found := runs_in(own, asked)):
         _one_format(found, own)
         name, (form, mine) = pick({name: (form, one) for form, name, one in found}, own, None)
-        return form.history(mine, name)
+        # What many runs call their file names none of them: two reports would lie in one folder.
+        return form.history(mine, own.resolve().parent.name if own.is_file() and name in _NO_NAMES else name)
     seen: list[str] = []
     for place in places:
         found = runs_in(place, asked)

@@ -25,6 +25,8 @@ _ROWS_AT_ONCE = 20_000
 _NUMBERS = frozenset({int, float})
 _PAIRED = frozenset({"params", "user_attrs", "system_attrs"})
 """Names above others in Optuna's tables of two levels."""
+SPREAD = re.compile(r"(.*?\S)\s*(?:±|\+/-|\\pm)\s*[\d.,]+")
+"""A cell with a value and its spread."""
 MISSING = frozenset({"", "na", "n/a", "<na>", "none", "null", "-", "–"})
 """What stands in a cell without a value."""
 
@@ -292,10 +294,10 @@ def _header(header: str, delimiter: str) -> tuple[str, tuple[str, ...], tuple[st
 
 
 def number(text: str) -> float:
-    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point.
+    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point, without its spread.
 
-    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a")
-    (0.5, 0.5, 1234.5, nan)
+    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a"), number("85.2 ± 0.3 %")
+    (0.5, 0.5, 1234.5, nan, 0.852)
 
     Raises:
         ValueError: the cell holds something else.
@@ -306,11 +308,13 @@ def number(text: str) -> float:
         stripped = text.strip()
         if stripped.lower() in MISSING:
             return math.nan
-        if stripped.count(",") == 1:
+        if stripped.count(",") == 1 and not SPREAD.fullmatch(stripped):
             whole, _, decimals = stripped.partition(",")
             return float(f"{whole.replace('.', '')}.{decimals}")
         if stripped.endswith("%"):
             return number(stripped[:-1]) / 100
+        if spread := SPREAD.fullmatch(stripped):
+            return number(spread[1])
         raise ValueError(f"{text[:40]!r} is not a number") from None
 
 

@@ -10,6 +10,7 @@ import contextlib
 import csv
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,14 +20,14 @@ from exaid_evals.config.base import leaves
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import MISSING, SPREAD, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.files.summary import mappings_of
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import Row, Table, step_column
+from exaid_evals.runs.rows import Row, Table, simple, step_column
 from exaid_evals.runs.tool_files import head
 
 
@@ -66,6 +67,14 @@ class FollowedCsv(FollowedRows):
             return []
 
 
+_LOGGED = re.compile(
+    "phase|split|mode|stage|set|subset|part|events?|status|state|message|msg|level|notes?|comment|log|path|file|filename|"
+    "checkpoint|ckpt|saved|best|time|date|datetime|timestamp|elapsed|eta|duration|host|hostname"
+)
+"""Columns of texts that a training logs at its steps."""
+_TIME_OR_TRUTH = re.compile(r"\s*(?:\d{1,4}[-/:.]\d|(?:true|false|yes|no)\b|[*+x-]\s*$)", re.IGNORECASE)
+
+
 class CsvFormat(HistoryFile):
     """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
 
@@ -78,14 +87,40 @@ class CsvFormat(HistoryFile):
         return csv_rows(path, warnings)
 
     def table(self, path: Path, warnings: list[str]) -> Table:
-        """Return the columns, read a block of lines at a time."""
-        return csv_table(path, warnings)
+        """Return the columns, read a block of lines at a time.
+
+        Raises:
+            DataError: the file is not CSV, or its rows are named and no steps.
+        """
+        table = csv_table(path, warnings)
+        named = _naming(table) if step_column(sorted(table.names)) is None else None
+        if named is not None:
+            each = repr(named) if named else "name in its first column"
+            raise DataError(
+                f"is a table with a row for each {each}, where no column counts steps",
+                where=str(path),
+                remedy="call that column `run` or `model` (and others `seed`, `fold`), or add a column `step`",
+            )
+        return table
 
     def measures(self, path: Path) -> bool:
         """Recognise it by the header; the numbers of rows that pandas writes count as steps."""
         columns = open_delimited(path).columns
         counted = step_column(columns) is not None or columns[0] == ""
         return counted and any(role_of_column(name) == "metric" for name in columns)
+
+
+def _naming(table: Table) -> str | None:
+    """Return the column whose texts name the rows: the first, or one of which each text stands once; None without."""
+    for at, (name, column) in enumerate(table.columns.items()):
+        texts = [*column.texts.values()]
+        only = all(map(math.isnan, column.numbers)) or name in ("", "Unnamed: 0")
+        if len(texts) < 2 or not only or _LOGGED.fullmatch(simple(name)):
+            continue
+        once = len({*texts}) == len(texts)
+        if (once or (at == 0 and len({*texts}) > 1)) and not any(_TIME_OR_TRUTH.match(text) for text in texts):
+            return name
+    return None
 
 
 def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
@@ -111,12 +146,14 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     # Of a column that is a duplicate the first is meant.
     columns = {name: Column() for name in opened.columns}
     firsts = [opened.columns.index(name) for name in columns]
-    n_rows = 0
+    n_rows, spreads = 0, 0
     for block in opened.blocks():
         cells = _cells_by_column(opened, block, wrong)
         n_rows += len(cells[0]) if cells else 0
         for column, at in zip(columns.values(), firsts, strict=True):
-            _add(column, cells[at] if cells else ())
+            spreads += _add(column, cells[at] if cells else ())
+    if spreads:
+        warnings.append(f"{path.name}: {spreads} cells hold a value and its spread, which is left out")
     if wrong:
         lines = ", ".join(map(str, wrong[:5]))
         warnings.append(f"{path.name}: {len(wrong)} rows are not {width} cells wide (lines {lines}); left out")
@@ -143,19 +180,20 @@ def _cells_by_column(opened: Delimited, block: Block, wrong: list[int]) -> list[
     return list(zip(*kept, strict=True))
 
 
-def _add(column: Column, cells: Sequence[str]) -> None:
-    """Append cells: at once where they are numbers as JSON has them, which most are."""
+def _add(column: Column, cells: Sequence[str]) -> int:
+    """Append cells, at once where they are numbers as JSON has them, which most are; return how many hold a spread."""
     if not any(cells):
         column.add_missing(len(cells))
-        return
+        return 0
     try:
         if "" not in cells:
             column.add_numbers(numbers(cells))
-            return
+            return 0
     except ValueError:
         pass
     for cell in cells:
         column.add(_cell(cell) if cell else None)
+    return sum(SPREAD.fullmatch(cell.strip(" %")) is not None for cell in cells if "±" in cell or "+/-" in cell)
 
 
 def _cell(text: str) -> float | str | None:

@@ -11,7 +11,7 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, he
 _RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash")
 _ROW_COLUMNS = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
 """What tells runs apart where it differs in every row, and nothing counts steps: a table of results."""
-_REPETITIONS = ("seed", "fold", "trial")
-"""What tells runs of one name apart."""
+_REPETITIONS = ("seed", "fold", "trial", "resample")
+"""What tells runs of one name apart; the last is what caret calls a fold."""
 _OF_WANDB = {"name", "state", "created"}
 """Columns of the table of runs that W&B's page writes."""
-_SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "group")
+_SETTINGS = ("seed", "model", "arch", "optimizer", "dataset", "lr", "batch_size", "fold", "trial", "resample", "group")
 _NO_SETTINGS = ("metric", "state", "status", "notes", "tags", "created")
+_OF_METRIC, _OF_VALUE = ("metric", "metric_name"), ("value", "metric_value", "score")
+_FOLD = re.compile(r"(?:cv|fold|split)?[\s_.-]*(\d+)", re.IGNORECASE)
 _ROLES = ("metrics.", "params.", "tags.")
 """How the columns of MLflow's `search_runs` begin."""
 _OF_AIM = "metric.name"
@@ -68,13 +70,13 @@ class LongCsvFormat(ManyRuns):
         groups: dict[str, list[Row]] = {}
         again = 0
         numbers: dict[str, Iterator[int]] = {}
-        column, *further = columns
-        each = simple(column) not in _RUN_COLUMNS  # then each row is a run, and names may be the same
+        column = columns[0]
+        # Where no column is called a run's, each row is one, and names may be the same.
+        each = simple(column) not in _RUN_COLUMNS and not _is_of_values(rows[0])
         for row in rows:
             name = _text(row.get(column))
             if name:
-                called = {one: simple(one) if simple(one) in _REPETITIONS else "" for one in further}
-                name += "".join(f"-{called[one]}{_text(row.get(one))}" for one in further)
+                name = "-".join(_called(one, row.get(one)) for one in columns)
             if each and name and name in groups:
                 counted = numbers.setdefault(name, itertools.count(2))
                 name = next(other for n in counted if (other := f"{name} ({n})") not in groups)
@@ -84,7 +86,8 @@ class LongCsvFormat(ManyRuns):
             warnings.append(
                 f"{again} further rows with the {column} of another, and no seed, fold or step: each is taken for a run"
             )
-        found = {name: _entry(members, column) for name, members in groups.items() if name}
+        own = "" if simple(column) in _REPETITIONS else column  # then it is a setting
+        found = {name: _entry(members, own) for name, members in groups.items() if name}
         for entry in list(found.values())[:1]:
             entry.warnings += warnings
             if "" in groups:
@@ -110,16 +113,33 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
         further = [columns[one] for one in _REPETITIONS if one in columns]
         given = {one: [row for row in rows if row.get(one) is not None] for one in further}
         return [found, *(one for one in further if _n_apart(given[one], [found, one]) > _n_apart(given[one], [found]))]
-    if steps is not None or len(rows) < 2 or not any(role_of_column(one) == "metric" for one in columns.values()):
+    long = _is_of_values(columns)
+    known = long or any(role_of_column(one) == "metric" for one in columns.values())
+    if steps is not None or len(rows) < 2 or not known:
         return []
     names = [columns[one] for one in _ROW_COLUMNS if one in columns]
-    alone = [[name] for name in names if _n_apart(rows, [name]) == len(rows)]
+    repeated = [columns[one] for one in _REPETITIONS if one in columns]
+    if not names and not long and _n_apart(rows, repeated) == len(rows):
+        return repeated
+    alone = [[name] for name in names if not long and _n_apart(rows, [name]) == len(rows)]
     together = names[:1]
     for one in [*names[1:], *(columns[one] for one in ("dataset", *_REPETITIONS) if one in columns)]:
         if together and _n_apart(rows, [*together, one]) > _n_apart(rows, together):
             together.append(one)
     # Of rows with one name alone nothing says whether they are runs or steps.
     return alone[0] if alone else together if _n_apart(rows, together) > 1 else []
+
+
+def _called(column: str, value: object) -> str:
+    """Return a part of a run's name; what is counted is called so, unless it says so itself."""
+    text, counted = _text(value), simple(column)
+    return f"{counted}{text}" if counted in _REPETITIONS and text.isdecimal() else text
+
+
+def _is_of_values(names: Iterable[str]) -> bool:
+    """Return whether a table has a row a metric."""
+    simply = {*map(simple, names)}
+    return not simply.isdisjoint(_OF_METRIC) and not simply.isdisjoint(_OF_VALUE)
 
 
 def _n_apart(rows: Sequence[Row], columns: Sequence[str]) -> int:
@@ -142,8 +162,8 @@ def _entry(rows: list[Row], column: str) -> Entry:
         and lowered[name] not in _NO_SETTINGS
         and (name in _SETTINGS or not is_incidental(name))
     }
-    metric = next((name for name, low in lowered.items() if low in ("metric", "metric_name")), None)
-    value = next((name for name, low in lowered.items() if low in ("value", "metric_value", "score")), None)
+    metric = next((name for name, low in lowered.items() if low in _OF_METRIC), None)
+    value = next((name for name, low in lowered.items() if low in _OF_VALUE), None)
     steps = step_column(lowered)
     if any(name.startswith(_ROLES[0]) for name in lowered):
         return _of_mlflow(rows[-1])
@@ -152,10 +172,11 @@ def _entry(rows: list[Row], column: str) -> Entry:
     config = {lowered[name]: one for name, one in settings.items()} | {
         lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in _ROW_COLUMNS
     }
-    fold, trial = config.pop("fold", None), config.pop("trial", None)
+    trial = config.pop("trial", None)
+    fold = _FOLD.fullmatch(_text(config.pop("fold", config.pop("resample", None))))
     entry = Entry(
         config=config,
-        fold=int(fold) if isinstance(fold, float) and fold.is_integer() else None,
+        fold=int(fold[1]) if fold else None,
         trial=None if trial is None else _text(trial),
     )
     left = {column, "", *settings, *(name for name, value in constant.items() if isinstance(value, str))} - {metric}

@@ -1,0 +1,96 @@
+"""Tables of results that others write: what is no history is none, and what names the runs is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exaid_evals.cli.main import run
+from exaid_evals.errors import DataError
+from exaid_evals.export.reading import read_runs
+from exaid_evals.runs.registry import find_run
+
+
+def read(folder: Path, text: str, name: str = "table.csv") -> dict[str, dict[str, object]]:
+    """Return run → metrics, and its seed and fold, of a file of a text."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    found = {}
+    for one in read_runs([path]).runs:
+        values = {key: round(value, 6) for key, value in one.metrics.items() if value is not None}
+        found[one.name] = values | {key: at for key, at in (("seed", one.seed), ("fold", one.fold)) if at is not None}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Modell;Seed;Genauigkeit\nA;1;0,85\nA;2;0,86\nB;1;0,81\n", "'Modell'"),
+        ("metric,A,B\naccuracy,0.9,0.7\nf1,0.8,0.6\n", "'metric'"),
+        ("question,answer,faithfulness\nq1,a,1\nq2,b,0.5\n", "'question'"),
+        (",val,val\n,acc,loss\nA,0.8,0.5\nB,0.8,0.4\n", "first column"),
+        (",precision,recall\n0,0.9,0.8\n1,0.8,0.7\nmacro avg,0.8,0.7\nweighted avg,0.8,0.7\n", "first column"),
+    ],
+    ids=["model", "transposed", "items", "two levels", "classes"],
+)
+def test_a_table_with_named_rows_is_no_history(tmp_path: Path, text: str, named: str) -> None:
+    """Its last row is not what a training ended with; the message says what the rows are."""
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="where no column counts steps") as told:
+        find_run(str(path), [])
+    assert named in str(told.value)
+
+
+def test_what_a_training_logs_in_words_names_no_rows(tmp_path: Path) -> None:
+    """A phase, a time of day and a mark of the best are logged at steps that nobody counts."""
+    path = tmp_path / "table.csv"
+    path.write_text("loss,phase,at,is_best\n1,warm,10:00:01,*\n0.8,warm,10:00:05,\n0.5,main,10:00:09,*\n", "utf-8")
+    assert find_run(str(path), []).series["loss"].clean.values.tolist() == [1.0, 0.8, 0.5]
+
+
+def test_a_value_with_its_spread_is_that_value(tmp_path: Path) -> None:
+    """`85.2 ± 0.3 %` is 0.852, and no setting."""
+    assert read(tmp_path, "model,accuracy,f1\nA,0.85 ± 0.02,83.1 ± 0.3 %\nB,0.81 +/- 0.03,n/a\n") == {
+        "table.csv/A": {"accuracy": 0.85, "f1": 0.831},
+        "table.csv/B": {"accuracy": 0.81},
+    }
+
+
+def test_rows_that_differ_in_seed_fold_or_resample_alone_are_runs(tmp_path: Path) -> None:
+    """A table without names has a run a seed or fold, however that is written."""
+    assert read(tmp_path, "seed,accuracy\n1,0.8\n2,0.82\n") == {
+        "table.csv/seed1": {"accuracy": 0.8, "seed": 1},
+        "table.csv/seed2": {"accuracy": 0.82, "seed": 2},
+    }
+    assert read(tmp_path, '"","Accuracy","Resample"\n"1",0.91,"Fold1"\n"2",0.93,"Fold2"\n') == {
+        "table.csv/Fold1": {"Accuracy": 0.91, "fold": 1},
+        "table.csv/Fold2": {"Accuracy": 0.93, "fold": 2},
+    }
+
+
+def test_a_row_a_metric_is_a_run_a_model(tmp_path: Path) -> None:
+    """Rows of one model with a metric and its value are one run, told apart by seed."""
+    rows = "A,1,accuracy,0.9\nA,1,f1,0.8\nA,2,accuracy,0.7\nA,2,f1,0.6\n"
+    assert read(tmp_path, "model,seed,metric,value\n" + rows) == {
+        "table.csv/A-seed1": {"accuracy": 0.9, "f1": 0.8, "seed": 1},
+        "table.csv/A-seed2": {"accuracy": 0.7, "f1": 0.6, "seed": 2},
+    }
+
+
+def test_numbers_of_things_are_no_metrics(tmp_path: Path) -> None:
+    """The number of an event or a run is none of a run's results."""
+    lines = [f'{{"event_id": {at}, "run_id": 2304, "accuracy": 0.5}}' for at in range(3)]
+    assert read(tmp_path, "\n".join(lines), "log.jsonl") == {"log.jsonl": {"accuracy": 0.5}}
+
+
+def test_files_of_one_name_get_reports_of_their_own(tmp_path: Path) -> None:
+    """What many runs call their file names none of them: the folder does."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.csv").write_text(
+            "step,loss\n" + "".join(f"{at},{1 / (at + 1)}\n" for at in range(9))
+        )
+        assert run(["analyze", str(tmp_path / name / "results.csv"), "--output-dir", str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
