@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ START = (
     f"load_extractor('lexicon', {{}}, stop_entities=read_stop_entities(Path({str(STOP_ENTITIES)!r})))"
 )
 ROUNDS = 5
+SHORT, N_SHORT = 100, 1500
 
 
 def texts(file: Path | None) -> list[str]:
@@ -50,8 +52,8 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - begin
 
 
-def measured(batch: list[str]) -> tuple[float, float, int]:
-    """MB a CPU second on texts never seen, the same on texts that were, and the number of mentions."""
+def measured(batch: list[str]) -> list[float]:
+    """MB a CPU second on texts never seen and on texts that were, µs a short text alone and among others, mentions."""
     extractor = load_extractor("lexicon", {}, stop_entities=read_stop_entities(STOP_ENTITIES))
     megabytes = sum(len(text.encode()) for text in batch) / 1e6
     speeds, found = [], 0
@@ -59,12 +61,21 @@ def measured(batch: list[str]) -> tuple[float, float, int]:
         begin = time.process_time()
         found = sum(map(len, extractor.mentions(batch)))
         speeds.append(megabytes / max(time.process_time() - begin, 1e-9))
-    return speeds[0], speeds[1], found
+    rng = random.Random(1)  # noqa: S311 - no secret
+    begun = [(text, rng.randrange(len(text))) for text in rng.choices([text for text in batch if text], k=2 * N_SHORT)]
+    cut = [text[at : at + SHORT] for text, at in begun]
+    begin = time.process_time()
+    for text in cut[:N_SHORT]:
+        extractor.mentions([text])
+    alone = time.process_time() - begin
+    extractor.mentions(cut[N_SHORT:])
+    together = time.process_time() - begin - alone
+    return [*speeds, alone / N_SHORT * 1e6, together / N_SHORT * 1e6, found]
 
 
-def in_turns(sources: list[Path], batch: list[str]) -> list[list[tuple[float, float, int]]]:
+def in_turns(sources: list[Path], batch: list[str]) -> list[list[list[float]]]:
     """Measure checkouts one after the other, again and again, each time in a new process."""
-    found: list[list[tuple[float, float, int]]] = [[] for _ in sources]
+    found: list[list[list[float]]] = [[] for _ in sources]
     for _ in range(ROUNDS):
         for source, results in zip(sources, found, strict=True):
             ran = subprocess.run(
@@ -96,9 +107,20 @@ def main() -> None:
     batch = texts(chosen.file)
     print(f"start-up from cache      {start - bare:6.2f} s over a bare interpreter ({bare:.2f} s)")
     sources = [own, *([chosen.against.resolve()] if chosen.against else [])]
-    for source, results in zip(sources, in_turns(sources, batch), strict=True):
-        new, known, mentions = (statistics.median(column) for column in zip(*results, strict=True))
-        print(f"{source}: {new:.2f} MB/s on new texts, {known:.0f} on known ones, {mentions:.0f} mentions")
+    rows = [
+        [statistics.median(column) for column in zip(*results, strict=True)] for results in in_turns(sources, batch)
+    ]
+    for source, (new, known, alone, together, mentions) in zip(sources, rows, strict=True):
+        print(
+            f"{source}: {new:.2f} MB/s on new texts, {known:.0f} on known ones, {mentions:.0f} mentions; "
+            f"{alone:.0f} µs a text of {SHORT} characters, {together:.0f} µs among others"
+        )
+    if len(rows) > 1:
+        ours, theirs = rows
+        print(
+            f"new texts {ours[0] / theirs[0]:.2f} times as fast, short ones {theirs[2] / ours[2]:.2f} times, ", end=""
+        )
+        print(f"among others {theirs[3] / ours[3]:.2f} times; per core")
     print(f"{sum(len(text.encode()) for text in batch) / 1e6:.2f} MB, {len(batch)} texts, {extractor.id}")
 
 

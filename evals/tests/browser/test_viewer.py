@@ -18,7 +18,7 @@ from pages import Page
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.registry import read_stop_entities
 from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig

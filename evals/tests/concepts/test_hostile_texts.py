@@ -66,6 +66,7 @@ def test_threads_share_an_extractor(lexicon: Extractor, monkeypatch: pytest.Monk
     """What is remembered is forgotten in one thread while others read, and each still finds what there is."""
     monkeypatch.setattr(lexicon_module, "_KNOWN", 3)
     monkeypatch.setattr(lexicon_module, "_KNOWN_TEXTS", 0)
+    monkeypatch.setattr(lexicon_module, "_AT_ONCE", 100)
     monkeypatch.setattr(matcher_module, "_REMEMBERED", 1)
     shared = lexicon_module.LexiconExtractor(lexicon._compiled)  # type: ignore[attr-defined]
     texts = [f"No fever. Short stature and limbs. {word} ataxia was seen. A rash." for word in _CUES.split()]

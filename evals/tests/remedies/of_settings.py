@@ -19,8 +19,7 @@ from exaid_evals.cases.mac import FILE_NAME, load
 from exaid_evals.clients.base import Budget
 from exaid_evals.clients.endpoint import endpoint_of
 from exaid_evals.concepts import compiled, scispacy, words
-from exaid_evals.concepts.registry import load_extractor
-from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.registry import load_extractor, read_stop_entities
 from exaid_evals.config.base import Config, load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.mapping_file import read_mapping

@@ -16,7 +16,7 @@ from exaid_evals.artifacts.manifest import Manifest, TraceEntry, select_entries
 from exaid_evals.artifacts.object_store import fetched
 from exaid_evals.artifacts.storage import is_stored
 from exaid_evals.concepts.base import AnnotatingExtractor, Extractor
-from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.registry import read_stop_entities
 from exaid_evals.config.base import load_config
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.metrics import MetricsConfig

@@ -30,7 +30,7 @@ def run(request: MetricsRequest) -> int:
 
     What was measured from the same traces, runs and configuration is not measured again; --force measures it again.
     """
-    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.concepts.registry import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
     from exaid_evals.metrics.noted import with_references

@@ -218,7 +218,7 @@ def measuring_of(request: ConfigRequest) -> tuple[MetricsConfig, frozenset[str]]
     Raises:
         ConfigError: one of the files cannot be read, or does not fit.
     """
-    from exaid_evals.concepts.stop_entities import read_stop_entities
+    from exaid_evals.concepts.registry import read_stop_entities
     from exaid_evals.config.base import load_config
     from exaid_evals.config.metrics import MetricsConfig
 

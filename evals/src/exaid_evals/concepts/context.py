@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from exaid_evals.concepts import negation
 from exaid_evals.concepts.matcher import Match
@@ -43,17 +45,23 @@ _MOST_BETWEEN = 4
 _MOST_BEHIND = 12
 _CLAUSE_ENDS = frozenset([",", ";"])
 
-_OTHERS_TRIGGER_WORDS = RELATIVES | _IF_AGAINST_FACTS | {"it"}
-"""A sentence without one of them says everything of the patient."""
-
 _TESTS = frozenset("marker markers panel panels screening vaccine vaccines vaccination prophylaxis clinic".split())  # noqa: SIM905
 """Behind a concept these make it part of their own name: tumor markers are not tumor."""
 
 _ANSWERS = frozenset("none negative absent denied denies nil".split())  # noqa: SIM905
 """As the whole answer behind a colon these deny what stands before it."""
 
-_TRIGGER_WORDS = negation.TRIGGER_WORDS | _OTHERS_TRIGGER_WORDS | _TESTS
-"""The words that triggers begin with: a sentence without one of them is not looked at any closer."""
+_DENIES, _OF_OTHERS, _AGAINST_FACTS, _TEST = 1, 2, 4, 8
+"""What a word may begin, the third at the head of a sentence alone: one without them says all of the patient."""
+
+
+def _trigger(word: str) -> int:
+    return (
+        (word in negation.TRIGGER_WORDS) * _DENIES
+        | (word in RELATIVES or word == "it") * _OF_OTHERS
+        | (word in _IF_AGAINST_FACTS) * _AGAINST_FACTS
+        | (word in _TESTS) * _TEST
+    )
 
 
 def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[int], frozenset[int]]:
@@ -68,51 +76,58 @@ def not_affirmed(tokens: Tokens, matches: Sequence[Match]) -> tuple[frozenset[in
     """
     denied: set[int] = set()
     others: set[int] = set()
-    first = 0
-    heads = [match.first for match in matches]
-    for begin, end in tokens.sentences():
-        if first == len(heads):
-            break
-        if heads[first] >= end:
-            continue
-        last = bisect_left(heads, end, first)
-        words = tokens.words[begin:end]
-        if not _TRIGGER_WORDS.isdisjoint(words):
-            spans = tuple([(match.first - begin, match.last - begin) for match in matches[first:last]])
-            no, not_theirs = _in_sentence(words, spans)
-            denied.update([first + index for index in no])
-            others.update([first + index for index in not_theirs])
-        if _answered_no(tokens, end):
+    ids, known, ends = tokens.ids, tokens.lexemes.words, tokens.ends
+    triggers = tokens.lexemes.column(_trigger)
+    first, n = 0, len(matches)
+    while first < n:
+        sentence = bisect_left(ends, matches[first].first)
+        begin, end = ends[sentence - 1] + 1 if sentence else 0, ends[sentence]
+        last = first + 1
+        while last < n and matches[last].first < end:
+            last += 1
+        kinds = {triggers[number] for number in ids[begin:end]}
+        if len(kinds) > 1 or 0 not in kinds:
+            words = [known[number] for number in ids[begin:end]]
+            spans = [(match.first - begin, match.last - begin) for match in matches[first:last]]
+            kind = reduce(or_, kinds)
+            if kind & _DENIES:
+                denied.update([first + index for index in negation.denied(words, spans)])
+            if kind & _OF_OTHERS or words[0] in _IF_AGAINST_FACTS:
+                others.update([first + index for index in of_others(words, spans)])
+            if kind & _TEST:
+                behind = enumerate([after for _, after in spans])
+                others.update(
+                    [first + index for index, after in behind if words[after : after + 1] and words[after] in _TESTS]
+                )
+        if known[ids[end]] == ":" and _answered_no([known[number] for number in ids[end + 1 : end + 3]]):
             denied.update([index for index in range(first, last) if matches[index].last == end])
-        if begin and tokens.words[begin - 1] == ":":
-            before = tokens.words[max(0, begin - _HEADING) : begin - 1]
+        if begin and known[ids[begin - 1]] == ":":
+            before = [known[number] for number in ids[max(0, begin - _HEADING) : begin - 1]]
             if negation.denies_list(before):
                 denied.update(range(first, last))
             if before and before[-1] in RELATIVES:  # "sister: diabetes"
                 others.update(range(first, last))
         first = last
-    if "-" in tokens.words:
-        denied.update(index for index, match in enumerate(matches) if _marked_absent(tokens, match))
+    minus = set(_minus_in_brackets(tokens))
+    if minus:
+        denied.update(
+            [index for index, one in enumerate(matches) if not minus.isdisjoint((one.first - 2, one.last + 1))]
+        )
     return frozenset(denied), frozenset(others)
 
 
-def _in_sentence(words: Sequence[str], spans: tuple[tuple[int, int], ...]) -> tuple[frozenset[int], frozenset[int]]:
-    """Which spans of a sentence are denied, and which are not said of the patient."""
-    tests = {index for index, (_, after) in enumerate(spans) if after < len(words) and words[after] in _TESTS}
-    listed = list(words)
-    return frozenset(negation.denied(listed, spans)), frozenset(of_others(listed, spans) | tests)
+def _minus_in_brackets(tokens: Tokens) -> Iterator[int]:
+    """Yield the places of a minus that denies what stands beside it: *vomiting (-)*."""
+    if "-" in tokens.lexemes:
+        minus = tokens.lexemes["-"]
+        for place in [index for index, number in enumerate(tokens.ids) if number == minus]:
+            if tuple(tokens.spelled[max(0, place - 1) : place + 2]) == negation.MARK:
+                yield place
 
 
-def _marked_absent(tokens: Tokens, match: Match) -> bool:
-    """Whether a minus in brackets stands beside a finding: *vomiting (-)*."""
-    around = tokens.words[max(0, match.first - 3) : match.first], tokens.words[match.last : match.last + 3]
-    return negation.MARK in map(tuple, around)
-
-
-def _answered_no(tokens: Tokens, end: int) -> bool:
-    """Whether a colon and a denial follow: *allergies: none*."""
-    words = tokens.words
-    return words[end] == ":" and words[end + 1] in _ANSWERS and not words[end + 2].isalnum()
+def _answered_no(words: Sequence[str]) -> bool:
+    """Whether what follows a colon is a denial and nothing else: *allergies: none*."""
+    return words[0] in _ANSWERS and not words[1].isalnum()
 
 
 def of_others(words: Sequence[str], spans: Sequence[tuple[int, int]]) -> set[int]:

@@ -8,9 +8,10 @@ lower case. Many parts of texts are divided at once, since a call costs more tha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, compress
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import accumulate
+from threading import Lock
 from typing import NamedTuple
 
 from exaid_evals.concepts.normalize import stem, word_key
@@ -74,54 +75,133 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_PREFIX = 6  # and the character before it
-_ABSENCE = "absence"
+_ABSENCE, _NOT_OF = "absence", " -"
+"""The absence of a septum is an absent septum; an absence seizure, with the second behind it, the presence of one."""
+_MAY_BE_SHORT_FORM, _DEPENDS, _IS_ABSENCE = 8, 16, 32
+"""Added to a kind: it looks like an abbreviation; what it, or the full stop behind it, is depends on its place; so does
+its key."""
+_KIND_OF, _MARKED, _STOPS = bytes(byte & 7 for byte in range(256)), re.compile(rb"[\x08-\xff]"), re.compile(b"\x04")
+_NUMBERING = Lock()
 _WRAPPED = re.compile(r"[^\S\n]*[a-z]")
 _SHORT_FORM = re.compile(r"(?=(?:.*[A-Z]){2})[A-Z][A-Za-z0-9]{1,7}")
 
 
-@dataclass(slots=True)
+class Lexemes(dict[str, int]):
+    """Numbers of the spellings met, of which clinical texts repeat most; the attributes are by number.
+
+    Attributes:
+        words: in lower case; *not* for n't.
+        key_of, stems: of words; of marks the mark.
+        traits: kind, and what depends on where it stands.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.key_of: list[str] = []
+        self.stems: list[str] = []
+        self.traits = bytearray()
+        self._columns: dict[Callable[[str], int], bytearray] = {}
+
+    def __missing__(self, spelled: str) -> int:
+        word, key, stemmed, traits = _lexeme(spelled)
+        with _NUMBERING:
+            if spelled not in self:
+                self.words.append(word)
+                self.key_of.append(key)
+                self.stems.append(stemmed)
+                self.traits.append(traits)
+                self[spelled] = len(self.words) - 1
+            return self[spelled]
+
+    def column(self, of: Callable[[str], int]) -> bytearray:
+        """Return what a function says of each word, by number; it is asked once about each."""
+        column = self._columns.setdefault(of, bytearray())
+        if len(column) < len(self.words):
+            with _NUMBERING:
+                column.extend(map(of, self.words[len(column) :]))
+        return column
+
+
 class Tokens:
     """The words and marks of some parts of a text, in parallel sequences of equal length.
 
     Attributes:
         text: the parts, with PART_END behind each.
-        divided: what stands before the first token, the token, what stands before the next, …, what is behind the last.
         spelled: as written; PART_END behind each part.
-        words: in lower case; *not* for n't.
-        keys, stems: of words; of marks the mark.
-        kinds: CONTENT, FREE, JOIN, BREAK or STOP.
+        lexemes: all spellings met.
+        ids: number of each token's lexeme.
+        kinds: CONTENT, FREE, JOIN, BREAK or STOP, a byte each.
         short_forms: index of each token that is written like an abbreviation, with its spelling, in order.
+        ends: indices of the tokens that end a sentence, the last token among them.
     """
 
-    text: str
-    divided: list[str]
-    spelled: list[str]
-    words: Sequence[str]
-    keys: Sequence[str]
-    stems: Sequence[str]
-    kinds: bytearray
-    short_forms: dict[int, str]
-    _starts: list[int] | None = field(default=None, repr=False, compare=False)
-    _sentences: list[tuple[int, int]] | None = field(default=None, repr=False, compare=False)
+    def __init__(self, text: str, divided: list[str], lexemes: Lexemes) -> None:
+        self.text, self.lexemes = text, lexemes
+        self.spelled = divided[1::2]
+        self._divided = divided
+        self._starts: list[int] | None = None
+        self.ids = list(map(lexemes.__getitem__, self.spelled))
+        self.short_forms: dict[int, str] = {}
+        traits = bytes(map(lexemes.traits.__getitem__, self.ids))
+        kinds = bytearray(traits.translate(_KIND_OF))
+        for found in _MARKED.finditer(traits):
+            index = found.start()
+            if traits[index] & _MAY_BE_SHORT_FORM:
+                self.short_forms[index] = self.spelled[index]
+            if traits[index] & _IS_ABSENCE and lexemes.words[self.ids[index + 1]] != "of":
+                self.ids[index] = lexemes[self.spelled[index] + _NOT_OF]
+            if traits[index] & _DEPENDS and (self.spelled[index] in "\nA" or self.spelled[index + 1] == "."):
+                self._decide(index, kinds)
+        self.kinds = bytes(kinds)
+        self.ends = [found.start() for found in _STOPS.finditer(kinds)]
+
+    def _decide(self, index: int, kinds: bytearray) -> None:
+        """Decide about a token whose meaning depends on where it stands."""
+        spelled = self.spelled[index]
+        if spelled == "\n":
+            if _WRAPPED.match("".join(self._divided[2 * index + 2 : 2 * index + 4])):
+                kinds[index] = FREE  # a wrapped line goes on in lower case
+            return
+        if spelled == "A" and (index == 0 or kinds[index - 1] == STOP):
+            kinds[index] = FREE  # at the head of a sentence an article; elsewhere it may be that of hepatitis A
+        if self.spelled[index + 1] == "." and not _NEW_SENTENCE.match(self.text, self.end(index + 1)):
+            kinds[index + 1] = FREE
+
+    @cached_property
+    def words(self) -> Sequence[str]:
+        """Tokens in lower case; *not* for n't."""
+        return tuple(map(self.lexemes.words.__getitem__, self.ids))
+
+    @cached_property
+    def keys(self) -> Sequence[str]:
+        """Keys of words; of marks the mark."""
+        return tuple(map(self.lexemes.key_of.__getitem__, self.ids))
+
+    @cached_property
+    def stems(self) -> Sequence[str]:
+        """Stems of words; of marks the mark."""
+        return tuple(map(self.lexemes.stems.__getitem__, self.ids))
 
     @property
     def starts(self) -> list[int]:
         """Code-point offsets in the text."""
         if self._starts is None:
-            self._starts = list(accumulate(map(len, self.divided)))[0:-1:2]
+            self._starts = list(accumulate(map(len, self._divided)))[0:-1:2]
         return self._starts
 
     def end(self, index: int) -> int:
         """Code-point offset behind a token."""
         return self.starts[index] + len(self.spelled[index])
 
+    def part_ends(self) -> list[int]:
+        """Indices of the tokens behind the parts."""
+        return [end for end in self.ends if self.spelled[end] == PART_END]
+
     def sentences(self) -> list[tuple[int, int]]:
         """Half-open ranges of tokens between ends of sentences, without empty ones."""
-        if self._sentences is None:
-            ends = [index for index, kind in enumerate(self.kinds) if kind == STOP]
-            begins = [0, *[end + 1 for end in ends[:-1]]]
-            self._sentences = [(begin, end) for begin, end in zip(begins, ends, strict=True) if end > begin]
-        return self._sentences
+        begins = [0, *[end + 1 for end in self.ends[:-1]]]
+        return [(begin, end) for begin, end in zip(begins, self.ends, strict=True) if end > begin]
 
 
 class Divided(NamedTuple):
@@ -136,26 +216,13 @@ class Divided(NamedTuple):
     contracted: bool
 
 
-_Piece = tuple[str, str, str, int, int]
-_MAY_BE_SHORT_FORM, _DEPENDS = 1, 2
-"""Marks of a piece: it looks like an abbreviation; what it, or the full stop behind it, is depends on its place."""
-
-
-class _Pieces(dict[str, _Piece]):
-    """Each spelling met, of which clinical texts repeat most."""
-
-    def __missing__(self, spelled: str) -> _Piece:
-        piece = self[spelled] = _piece(spelled)
-        return piece
-
-
 class Tokenizer:
     """Divides texts; remembers each spelling."""
 
     _MEMORY = 200_000
 
     def __init__(self) -> None:
-        self._memory = _Pieces()
+        self._lexemes = Lexemes()
 
     def __call__(self, *texts: str, contracted: bool | None = None) -> Tokens:
         """Divide texts, or parts of one.
@@ -164,38 +231,13 @@ class Tokenizer:
             texts: any; several where none has an address.
             contracted: whether words such as *don't* are two; by default where the text has one in lower case.
         """
-        if len(self._memory) > self._MEMORY:
-            self._memory.clear()
+        if len(self._lexemes) > self._MEMORY:
+            self._lexemes = Lexemes()
         text = PART_END.join((*texts, ""))
         if text.count(PART_END) > len(texts) or _HYPHEN in text:
             text = PART_END.join((*[one.translate(_CONTROLS) for one in texts], ""))
         joined = _JOINING.sub(_joint, text) if "-" in text else text
-        divided = _pattern(joined, contracted).split(joined)
-        spelled = divided[1::2]
-        pieces = map(self._memory.__getitem__, spelled)
-        words, keys, stems, kinds, marks = zip(*pieces, strict=True)
-        if _ABSENCE in keys:
-            keys, stems = _kinds_of_absence(words, keys, stems)
-        tokens = Tokens(text, divided, spelled, words, keys, stems, bytearray(kinds), {})
-        for index in compress(range(len(marks)), marks):
-            if marks[index] & _MAY_BE_SHORT_FORM:
-                tokens.short_forms[index] = spelled[index]
-            if marks[index] & _DEPENDS:
-                self._decide(tokens, index)
-        return tokens
-
-    @staticmethod
-    def _decide(tokens: Tokens, index: int) -> None:
-        """Decide about a token whose meaning depends on where it stands."""
-        spelled, kinds = tokens.spelled[index], tokens.kinds
-        if spelled == "\n":
-            if _WRAPPED.match("".join(tokens.divided[2 * index + 2 : 2 * index + 4])):
-                kinds[index] = FREE  # a wrapped line goes on in lower case
-            return
-        if spelled == "A" and (index == 0 or kinds[index - 1] == STOP):
-            kinds[index] = FREE  # at the head of a sentence an article; elsewhere it may be that of hepatitis A
-        if tokens.spelled[index + 1] == "." and not _NEW_SENTENCE.match(tokens.text, tokens.end(index + 1)):
-            kinds[index + 1] = FREE
+        return Tokens(text, _pattern(joined, contracted).split(joined), self._lexemes)
 
     def name(self, name: str) -> tuple[str, ...]:
         """Keys of the words of a name that count, in order."""
@@ -205,17 +247,6 @@ class Tokenizer:
             for key, word, kind in zip(tokens.keys, tokens.words, tokens.kinds, strict=True)
             if kind == CONTENT or (kind == FREE and word not in FUNCTION_WORDS)
         )
-
-
-def _kinds_of_absence(
-    words: Sequence[str], keys: Sequence[str], stems: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The absence of a septum is an absent septum; an absence seizure is the presence of one."""
-    new_keys, new_stems = list(keys), list(stems)
-    for index, key in enumerate(keys):
-        if key == _ABSENCE and words[index + 1] != "of":
-            new_keys[index] = new_stems[index] = f"{_ABSENCE}-"  # with a hyphen it is its own stem
-    return tuple(new_keys), tuple(new_stems)
 
 
 def _joint(hyphen: re.Match[str]) -> str:
@@ -229,7 +260,7 @@ def _joint(hyphen: re.Match[str]) -> str:
 
 def divide(text: str) -> Divided:
     """Return the parts of a text, divided where a sentence surely ends: each can be read without the others."""
-    if _has_address(text):  # it may hold anything, full stops too
+    if has_address(text):  # it may hold anything, full stops too
         return Divided(((0, text),), contracted=False)
     parts, start = [], 0
     for end in _SURE_END.finditer(text):
@@ -239,7 +270,8 @@ def divide(text: str) -> Divided:
     return Divided(tuple(parts), _is_contracted(text))
 
 
-def _has_address(text: str) -> bool:
+def has_address(text: str) -> bool:
+    """Whether a text may hold an address."""
     return "@" in text or "://" in text or "www." in text
 
 
@@ -247,32 +279,41 @@ def _is_contracted(text: str) -> bool:
     return "n't" in text or "n’t" in text or "-ve" in text
 
 
+def may_be_contracted(part: str) -> bool:
+    """Whether a part can have words such as *don't*, in small letters or capitals."""
+    return "'" in part or "’" in part or "-" in part
+
+
 def _pattern(text: str, contracted: bool | None) -> re.Pattern[str]:
-    if _has_address(text):
+    if has_address(text):
         return _ADDRESS
     if _is_contracted(text) if contracted is None else contracted:
         return _CONTRACTED
     return _ASCII_TOKEN if text.isascii() else _TOKEN
 
 
-def _piece(spelled: str) -> _Piece:
-    """Word, key, stem, kind, and marks."""
+def _lexeme(spelled: str) -> tuple[str, str, str, int]:
+    """Word, key, stem and traits of a spelling."""
+    if spelled.endswith(_NOT_OF):
+        return _ABSENCE, f"{_ABSENCE}-", f"{_ABSENCE}-", CONTENT  # with a hyphen it is its own stem
     word = spelled.lower()
     if spelled in _MARKS:
-        return word, word, word, _MARKS[spelled], _DEPENDS if spelled == "\n" else 0
+        return word, word, word, _MARKS[spelled] | (_DEPENDS if spelled == "\n" else 0)
     if word in ("n't", "n’t"):
-        return "not", "not", "not", CONTENT, 0
+        return "not", "not", "not", CONTENT
     if word == "-ve":
-        return "negative", "negative", "negative", CONTENT, 0
-    if not word.replace(_HYPHEN, "").isalnum():  # addresses, numbers
-        return word, word, word, CONTENT, 0
-    depends = _DEPENDS if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) else 0
+        return "negative", "negative", "negative", CONTENT
+    if not word.isalnum() and not word.replace(_HYPHEN, "").isalnum():  # addresses, numbers
+        return word, word, word, CONTENT
+    marks = _DEPENDS if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) else 0
     if word in CONJUNCTIONS:
-        return word, word, word, JOIN, depends
+        return word, word, word, JOIN | marks
     if word in FUNCTION_WORDS and spelled != "A":
-        return word, word, "", FREE, depends  # no phrase holds one
-    key = word_key(spelled.replace(_HYPHEN, ""))
+        return word, word, "", FREE | marks  # no phrase holds one
+    key = word_key(word.replace(_HYPHEN, ""))
     kind = FREE if word in _MODIFIERS or (word.endswith("ly") and _ADVERB.fullmatch(word)) else CONTENT
     if spelled != word and _SHORT_FORM.fullmatch(spelled):
-        depends |= _MAY_BE_SHORT_FORM
-    return word.replace(_HYPHEN, _SHOWN_HYPHEN), key, stem(key), kind, depends
+        marks |= _MAY_BE_SHORT_FORM
+    if key == _ABSENCE:
+        marks |= _IS_ABSENCE
+    return word.replace(_HYPHEN, _SHOWN_HYPHEN), key, stem(key), kind | marks

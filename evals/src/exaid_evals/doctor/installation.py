@@ -20,8 +20,7 @@ from packaging.utils import canonicalize_name
 from exaid_evals import __version__
 from exaid_evals.artifacts.printable import Redactor
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
-from exaid_evals.concepts.registry import EXTRACTORS, load_extractor
-from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.registry import EXTRACTORS, load_extractor, read_stop_entities
 from exaid_evals.config.campaign import checkout_root
 from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.settings import STUB, Check, Environment, Finding, Purpose

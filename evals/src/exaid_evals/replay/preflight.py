@@ -13,7 +13,7 @@ from exaid_evals.clients.cassette import read_cassette
 from exaid_evals.clients.endpoint import secrets_hidden
 from exaid_evals.clients.registry import build_client
 from exaid_evals.clients.replay import REPLAY, ReplayClient
-from exaid_evals.concepts.stop_entities import read_stop_entities
+from exaid_evals.concepts.registry import read_stop_entities
 from exaid_evals.config.base import Loaded, Problems, joined, load_config
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.requests import RunsRequest
