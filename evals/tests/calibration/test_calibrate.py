@@ -14,7 +14,7 @@ from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign, configs_dir
 from exaid_evals.config.variant import load_variants
-from exaid_evals.replay.calibrated import gate_hash
+from exaid_evals.replay.eval_run import gate_hash
 
 SMALL = ["make-traces", "--stub", "--source", "small_cases:load"]
 FEW = """

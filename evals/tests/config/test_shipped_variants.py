@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from exaid_evals.config.campaign import configs_dir
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import FrozenConfig, VariantConfig, load_variants
-from exaid_evals.replay.calibrated import calibration_note
+from exaid_evals.replay.eval_run import calibration_note
 from exaid_evals.replay.stage import part_problems
 
 IDS = {"variants": ["V0", "V1", "V2", "V3", "V4"], "ablation": ["A0", "A1", "A2", "A3", "A4"]}

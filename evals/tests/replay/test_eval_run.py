@@ -12,8 +12,7 @@ import pytest
 from conversations import PROVENANCE, ScriptedLLM, conversation
 from exaid_evals.config.summarizer import StreamConfig, SummarizerConfig
 from exaid_evals.config.variant import Basis, FrozenConfig, PartConfig, VariantConfig
-from exaid_evals.replay.calibrated import calibration_note, gate_hash, remarks
-from exaid_evals.replay.eval_run import eval_run, failed_case, run_case
+from exaid_evals.replay.eval_run import calibration_note, eval_run, failed_case, gate_hash, remarks, run_case
 
 GATE = PartConfig(kind="token_gate", min_words=10, max_words=20)
 DATA_SET = "sha256:" + "0" * 64

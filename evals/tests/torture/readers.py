@@ -59,7 +59,7 @@ from exaid_evals.runs.files.mapping_lookup import load_mapping
 from exaid_evals.runs.model_names import load_patterns
 from exaid_evals.runs.registry import formats
 from exaid_evals.traces.importers.assemble import read_casting
-from exaid_evals.traces.importers.registry import importer_of
+from exaid_evals.traces.importers.base import importer_of
 from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import read_trace
 from exaid_evals.validation.base import Surroundings

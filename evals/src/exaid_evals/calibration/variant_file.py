@@ -15,7 +15,7 @@ from exaid_evals.config.variant import Basis, FrozenConfig, VariantConfig
 from exaid_evals.errors import ConfigError
 from exaid_evals.middleware.gates import TokenGateSettings
 from exaid_evals.middleware.registry import build_gate
-from exaid_evals.replay.calibrated import gate_hash
+from exaid_evals.replay.eval_run import gate_hash
 
 _COMMENT_COLUMN = 29
 _WIDTH = 120

@@ -67,7 +67,7 @@ def run(request: ImportRequest) -> int:
     """
     from exaid_evals.traces.freeze import freeze_traces, refuse_frozen
     from exaid_evals.traces.importers.assemble import read_casting, read_conversations
-    from exaid_evals.traces.importers.registry import AUTO, importer_named, importer_of
+    from exaid_evals.traces.importers.base import AUTO, importer_named, importer_of
     from exaid_evals.traces.model import Provenance
 
     campaign, files, dry_run = request.campaign, request.files, request.dry_run

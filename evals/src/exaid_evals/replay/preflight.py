@@ -20,8 +20,7 @@ from exaid_evals.config.requests import RunsRequest
 from exaid_evals.config.summarizer import SummarizerConfig
 from exaid_evals.config.variant import VARIANT_ID_PATTERN, VariantConfig, read_variants
 from exaid_evals.errors import CaseFailedError, ConfigError, ExaidError, LLMError
-from exaid_evals.replay.calibrated import remarks
-from exaid_evals.replay.eval_run import EvalRun, eval_run, run_case
+from exaid_evals.replay.eval_run import EvalRun, eval_run, remarks, run_case
 from exaid_evals.replay.stage import Plan, Settings, part_problems, plan_runs
 from exaid_evals.replay.working import make_client, read_nothing
 from exaid_evals.traces.model import read_trace

@@ -10,7 +10,7 @@ import pytest
 
 from exaid_evals.errors import DataError
 from exaid_evals.traces.importers.assemble import Casting, Imported, read_conversations
-from exaid_evals.traces.importers.registry import importer_of
+from exaid_evals.traces.importers.base import importer_of
 from exaid_evals.traces.model import Provenance
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from exaid_evals.errors import DataError, ExaidError
 from exaid_evals.traces.importers import source as source_module
-from exaid_evals.traces.importers.base import Spot
-from exaid_evals.traces.importers.registry import IMPORTERS, importer_named
+from exaid_evals.traces.importers.base import IMPORTERS, Spot, importer_named
 from exaid_evals.traces.importers.source import Source, parse_json
 from traces.importers.reading import read, said, write
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.traces.freeze import freeze_traces, verify_frozen
+from exaid_evals.traces.importers.base import IMPORTERS, importer_of
 from exaid_evals.traces.importers.csv_table import SPREADSHEET_ERRORS
-from exaid_evals.traces.importers.registry import IMPORTERS, importer_of
 from exaid_evals.traces.importers.source import Source
 from exaid_evals.traces.model import Message, read_trace
 from traces.importers.reading import read
