@@ -169,23 +169,24 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        wrong = [
-            (name, f"must be a whole number of at least {least} (got {value!r})", "correct it")
-            for name, least in _LEAST.items()
-            if not _is_count(value := getattr(self, name), least) and not (value is None and name == "max_batches")
-        ]
+        problems: list[ConfigError] = []
+
+        def wrong(name: str, what: str, remedy: str) -> None:
+            problems.append(ConfigError(what, where=f"EvalConfig.{name}", remedy=remedy))
+
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not _is_count(value, least) and not (value is None and name == "max_batches"):
+                wrong(name, f"must be a whole number of at least {least} (got {value!r})", "correct it")
         for name, choices in (("mixed_precision", get_args(MixedPrecision)), ("wandb_mode", get_args(WandbMode))):
             if getattr(self, name) not in choices:
-                wrong.append((name, f"is {getattr(self, name)!r}", f"take one of {', '.join(choices)}"))
+                wrong(name, f"is {getattr(self, name)!r}", f"take one of {', '.join(choices)}")
         if isinstance(self.metrics, str) or not all(isinstance(name, str) for name in self.metrics or ()):
-            wrong.append(("metrics", f"is {self.metrics!r}", "give a list of names"))
+            wrong("metrics", f"is {self.metrics!r}", "give a list of names")
         if not isinstance(self.split, str) or _SPLIT.fullmatch(self.split) is None:
-            remedy = "take letters, digits, `_`, `-` and `.`"
-            wrong.append(("split", f"is {self.split!r}, which names no file", remedy))
-        if wrong:
-            raise ConfigError.of(
-                [ConfigError(what, where=f"EvalConfig.{name}", remedy=remedy) for name, what, remedy in wrong]
-            )
+            wrong("split", f"is {self.split!r}, which names no file", "take letters, digits, `_`, `-` and `.`")
+        if problems:
+            raise ConfigError.of(problems)
 
 
 _SPLIT = re.compile(r"[\w-][\w.-]{0,63}", re.ASCII)
