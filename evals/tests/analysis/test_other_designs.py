@@ -92,6 +92,19 @@ def test_a_training_that_improves_at_once_says_nothing_about_the_evaluation() ->
     assert found.diagnosis.named != "evaluation"
 
 
+@pytest.mark.parametrize("norm", ["l2_norm/grad/global", "gnorm", "Grad Norm", "grad_2.0_norm_total", "grad_norm"])
+def test_a_gradient_norm_is_known_however_it_is_called(norm: str) -> None:
+    """A norm that leaps just before the loss does is the optimisation's."""
+    steps = np.arange(N)
+    rows = learning(np.exp(-steps / 60) + 0.1 + 2.0 * (steps >= AT))
+    rng = np.random.default_rng(1)
+    for at, row in enumerate(rows):
+        row[norm] = (900.0 if at in (AT - 1, AT) else 1.0) + rng.uniform(0, 0.2)
+    found = told(rows)
+    assert found.diagnosis is not None
+    assert found.diagnosis.named == "optimisation"
+
+
 def test_sums_over_all_steps_and_short_names() -> None:
     """A summed regret grows by what it is, a summed reward is an episode's; `va_loss` is of the validation."""
     assert [direction_of_name(name) for name in ("cumulative_regret", "regret", "Environment/Cumulative Reward")] == [

@@ -24,7 +24,7 @@ _LARGE = 0.5
 _SPIKE_WINDOW, _SPIKE = 7, 4.0
 _LEAST_VARIANCE = 1e-4
 """Of the whole series: a stretch that is nearly still must not outweigh all others by its logarithm."""
-_CLEAR, _NEAR, _NEAREST, _MOST_NEAR = 8.0, 8, 3, 25
+_CLEAR, _CLEAR_AGAIN, _NEAR, _NEAREST, _MOST_NEAR = 8.0, 6.0, 8, 3, 25
 _BACK, _FEWEST, _WORTH = 0.05, 3, 0.05
 _OF_GAIN = 0.5
 """Of all that was gained: what a shift is held against where the level is less, as a loss that has come near to 0."""
@@ -129,7 +129,7 @@ class LostProgress:
             noise = _noise(before, after, difference_sigma(values))
             z = min(abs(shift) / noise, 1e6) if noise > 0 else 1e6
             relative = abs(shift) / max(abs(level), 1e-12)
-            if sign * shift > 0 and z >= _CLEAR and relative >= _WORTH:
+            if sign * shift > 0 and z >= _CLEAR_AGAIN and relative >= _WORTH:
                 evidence = {"before": level, "after": level + shift, "relative": relative, "z": z}
                 evidence["steps_back"] = float(steps[at - 1] - steps[at])
                 severity = by_relative_size(relative, z)

@@ -15,8 +15,8 @@ from exaid_evals.runs.history import CleanSeries, Series
 from exaid_evals.runs.metric_names import is_validation, role_of_column
 from exaid_evals.runs.rows import PAUSE
 
-RATE = r"(^|[/._-])(lr|learning[_-]?rate)([/._-]|$)|^lr-"
-NORM = r"grad(ient)?s?[/._-]*(global[/._-]*)?norm"
+RATE = r"(^|[/._ -])(lr|learning[_ -]?rate)([/._ -]|$)|^lr-"
+NORM = r"grad(ient)?s?[/._ -]*((global|total|l2|2\.0|inf)[/._ -]*)?norm|norm[/._ -]*grad|\bgnorm"
 SCALE = r"(loss|grad)[/._-]?scale"
 MEMORY = r"mem|rss"
 TIME = r"(step|batch|iter)[a-z_/.-]{0,80}(time|duration|seconds)|time_per"

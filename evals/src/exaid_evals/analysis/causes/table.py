@@ -150,7 +150,7 @@ TABLE = (
             Look(signals.over(signals.MEMORY, signals.memory, machine=True), "memory"),
             Look(signals.over(signals.TIME, signals.slow, machine=True), "the time of a step"),
         ),
-        otherwise=Evidence("no restart, no step counted again and no loss of memory near the drop", -2.0),
+        otherwise=Evidence("no restart and no step counted again near the drop", -2.0),
     ),
 )
 
