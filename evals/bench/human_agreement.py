@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import pearsonr, spearmanr
 
 from exaid_evals.concepts import load_extractor, read_stop_entities
 from exaid_evals.errors import MissingDependencyError
@@ -92,8 +93,9 @@ def of_systems(encounters: Sequence[Mapping[str, Any]], compare: Comparison) -> 
 
 def systems_agreement(f1: np.ndarray, published: np.ndarray, *, ranks: bool) -> Interval:
     """Return the correlation of systems' means with what was published of them, over resamples of the encounters."""
+    correlate = spearmanr if ranks else pearsonr
     means = bootstrap(
-        lambda chosen: correlation(f1[:, chosen].mean(axis=1), published, ranks=ranks)(np.arange(len(published))),
+        lambda chosen: float(correlate(f1[:, chosen].mean(axis=1), published).statistic),
         f1.shape[1],
         np.random.default_rng(SEED),
         resamples=RESAMPLES,

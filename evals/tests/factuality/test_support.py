@@ -67,6 +67,13 @@ def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: st
         ("BP 150/90.", "Her blood pressure is 140 over 90.", [Verdict.CONTRADICTED]),
         ("HR 88.", "The heart rate is 88.", [Verdict.SUPPORTED]),
         ("Diabetes.", "Her sister has diabetes. She has diabetes too.", [Verdict.SUPPORTED]),
+        ("He smokes.", "His father smokes.", [Verdict.CONTRADICTED]),
+        ("His father smokes.", "His father smokes.", [Verdict.SUPPORTED]),
+        ("Pneumonia.", "May I ask about your pneumonia?", [Verdict.SUPPORTED]),
+        ("Drug allergy.", "Not NKDA.", [Verdict.SUPPORTED]),
+        ("Temperature 38.5 °C.", "Her temperature is 101.3 °F.", [Verdict.SUPPORTED]),
+        ("Temperature 39.5 C.", "Her temperature is 101.3 degrees Fahrenheit.", [Verdict.CONTRADICTED]),
+        ("Weight 69.9 kg.", "Her weight is 154 pounds.", [Verdict.SUPPORTED]),
     ],
 )
 def test_short_and_guarded_words_are_read(

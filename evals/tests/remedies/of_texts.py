@@ -28,6 +28,12 @@ LONG = [
         '{"id": "a"}\n',
         '{"id": "a", "text": "Fever."}\n',
     ),
+    Row(
+        'write its texts into one file, {"id": …, "text": "…"} on each line; - reads standard input',
+        "concepts notes",
+        "concepts notes.jsonl",
+        files={"notes/a.txt": "Fever.", "notes.jsonl": '{"id": "a", "text": "Fever."}\n'},
+    ),
     file("save it as UTF-8", "concepts note.txt", "note.txt", b"Fi\xe8vre.", "Fever."),
     Row(
         "{}known are {}; your own goes by `module:attribute`",

@@ -196,6 +196,12 @@ def _documents(file: str, kind: str) -> Iterator[tuple[object, str]]:
 
     stdin = file == "-"
     where = "standard input" if stdin else file
+    if not stdin and Path(file).is_dir():
+        raise DataError(
+            "is a folder, where one file must stand",
+            where=file,
+            remedy='write its texts into one file, {"id": …, "text": "…"} on each line; - reads standard input',
+        )
     lines = _lines(iter(lambda: sys.stdin.buffer.readline(CHUNK_BYTES), b"") if stdin else content_chunks(Path(file)))
     leading = []  # up to the first line with something on it, which says what the file is
     for line in lines:

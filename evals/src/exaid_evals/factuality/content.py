@@ -42,9 +42,13 @@ _LONGEST_HEADING = 2
 _REMEMBERED = 5_000
 """Texts; each is some hundred units."""
 _BEFORE_POSSIBLE = frozenset(["as", "if", "when", "where"])
+_ASKING_LEAVE = frozenset(["i", "we"])
+"""Behind *may* these ask for leave: *may I ask*."""
 _EMPTY = STOP_WORDS.union(SIDES, TIMES)
 KIN = frozenset(map(content_key, context.RELATIVES))
 """Keys of words that name relatives."""
+_HABITS = frozenset(map(content_key, ["smokes", "drinks"]))
+"""Of a relative that stands before them: *her father smokes*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +180,12 @@ def _without_speakers(tokens: Tokens) -> list[tuple[int, int]]:
 
 
 def _times(tokens: Tokens, begin: int, end: int) -> Iterator[str]:
-    """Yield what the words of a sentence say of the time; *in May* and *as soon as possible* suppose nothing."""
+    """Yield what a sentence's words say of the time; *in May*, *may I* and *as soon as possible* suppose nothing."""
     for index in range(begin, end):
         word, before = tokens.words[index], tokens.words[index - 1] if index > begin else ""
         month = before and tokens.spelled[index] == "May"
-        if word in TIMES and not month and not (word == "possible" and before in _BEFORE_POSSIBLE):
+        leave = word in ("may", "might") and tokens.words[index + 1] in _ASKING_LEAVE
+        if word in TIMES and not (month or leave) and not (word == "possible" and before in _BEFORE_POSSIBLE):
             yield TIMES[word]
 
 
@@ -206,10 +211,17 @@ def _units(
     theirs = context.of_others(words, [span for span, (_, key, _) in zip(spans, found, strict=True) if key not in KIN])
     apart = [place for place, (_, key, _) in enumerate(found) if key not in KIN]
     others = {apart[place] for place in theirs}
+    others |= {
+        place
+        for place, ((first, _), key, _) in enumerate(found)
+        if key in _HABITS and first > begin and tokens.words[first - 1] in context.RELATIVES
+    }
     for place, ((first, last), key, measure) in enumerate(found):
         start, behind = tokens.starts[first], tokens.end(last - 1)
         concepts = frozenset(one.concept_id for one in mentions if one.start < behind and start < one.end)
-        no = place in denied or tokens.words[first] in DENYING_ABBREVIATIONS
+        no = place in denied
+        if tokens.words[first] in DENYING_ABBREVIATIONS:
+            no = tokens.words[first - 1 : first] != ("not",)
         yield (first, last), Unit(key, start, no != refused, place in others, measure, concepts)
 
 

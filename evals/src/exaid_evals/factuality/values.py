@@ -21,8 +21,7 @@ _MONTHS = {name: n for n, month in enumerate(_MONTH_NAMES.split(), 1) for name i
 # A line: the unit that values are compared in, then units with how many of it they are.
 _UNIT_TABLE = """
 mg mg=1 milligram=1 g=1000 gram=1000 mcg=0.001 microgram=0.001 µg=0.001 ug=0.001
-kg kg=1 kilogram=1 kilo=1
-lb lb=1 pound=1
+kg kg=1 kilogram=1 kilo=1 lb=0.45359237 pound=0.45359237
 oz oz=1 ounce=1
 ml ml=1 milliliter=1 millilitre=1 cc=1 l=1000 liter=1000 litre=1000 dl=100 deciliter=100
 mm mm=1 millimeter=1 cm=10 centimeter=10
@@ -52,6 +51,8 @@ _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)([a-zµ%]*)
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 _PRESSURE = re.compile(r"(\d{2,3}) (?:/|over) (\d{2,3})", re.ASCII)
 _LOWEST, _HIGHEST = 30, 300  # mmHg
+_SCALES_OF_HEAT = {"c": (1.0, 0.0), "celsius": (1.0, 0.0), "f": (1.8, 32.0), "fahrenheit": (1.8, 32.0)}
+_COLDEST, _HOTTEST = 30, 45  # °C of a body: a C or F behind another number is none
 _CENTURY = 30
 """Years of two digits up to it are of this century."""
 
@@ -75,6 +76,8 @@ def read_value(words: Sequence[str], index: int, end: int) -> Value | None:
 
     >>> read_value(["500", "mg", "daily"], 0, 3), read_value(["0.5", "g"], 0, 2)
     (Value(number='500', unit='mg', end=2), Value(number='500', unit='mg', end=2))
+    >>> read_value(["101.3", "f"], 0, 2), read_value(["154", "lb"], 0, 2)
+    (Value(number='38.5', unit='c', end=2), Value(number='69.9', unit='kg', end=2))
     >>> read_value("nineteen eighty four".split(), 0, 3).number, read_value(["06", "/", "19", "/", "07"], 0, 5).number
     ('1984', '2007-06-19')
     """
@@ -123,7 +126,7 @@ def _quantity(words: Sequence[str], index: int, end: int) -> Value | None:
     attached = ""
     if words[index][0].isdigit():
         found = _NUMBER.fullmatch(words[index])
-        if not found or (found[2] and found[2] not in _UNITS):
+        if not found or (found[2] and found[2] not in _UNITS and found[2] not in _SCALES_OF_HEAT):
             return Value(words[index], "", index + 1)  # 5th, t12
         amount, attached, behind = _amount(found[1]), found[2], index + 1
     else:
@@ -133,11 +136,18 @@ def _quantity(words: Sequence[str], index: int, end: int) -> Value | None:
         amount = float(spelled)
     if not attached and behind < end and _unit(words[behind]) is not None:
         attached, behind = words[behind], behind + 1
+    scale = attached if attached in _SCALES_OF_HEAT else words[behind] if behind < end else ""
+    if scale in _SCALES_OF_HEAT and _unit(attached) in (None, ("degree", 1.0)):
+        per, zero = _SCALES_OF_HEAT[scale]
+        if _COLDEST <= (celsius := (amount - zero) / per) <= _HOTTEST:
+            return Value(f"{celsius:.1f}".removesuffix(".0"), "c", behind + (scale != attached))
     base, factor = _unit(attached) or ("", 1.0)
     if base and behind + 1 < end and words[behind] in ("/", "per") and _unit(words[behind + 1]) is not None:
         below, divisor = _unit(words[behind + 1]) or ("", 1.0)
         base, factor, behind = f"{base}/{below}", factor / divisor, behind + 2
-    return Value(f"{amount * factor:.6g}", base, behind)
+    # Pounds in kilograms as scales show them.
+    digits = 3 if base == "kg" and factor < 1 else 6
+    return Value(f"{amount * factor:.{digits}g}", base, behind)
 
 
 def _amount(digits: str) -> float:
