@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,13 @@ def test_it_shows_itself(opened: OpenCampaign) -> None:
     assert "<th>campaign</th>" in shown
     assert "<td>V0, V1, V2, V3, V4</td>" in shown
     assert "<script" not in shown
+
+
+def test_measures_need_no_runs(tmp_path: Path) -> None:
+    """All that are measured are those with metrics, and a variant that is asked for twice comes once."""
+    campaign = copy_of(shared_campaign(), tmp_path / "data")
+    whole = ee.open_campaign(campaign.root).measures()
+    shutil.rmtree(campaign.runs)
+    opened = ee.open_campaign(campaign.root)
+    pd.testing.assert_frame_equal(opened.measures(), whole)
+    assert len(opened.measures("V3", "V3")) == len(opened.measures("V3"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -133,3 +134,16 @@ def test_a_place_without_runs_is_named(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with pytest.raises(DataError):
         ee.read_runs(tmp_path / "x")
+
+
+def test_every_frame_names_its_runs(tmp_path: Path) -> None:
+    """By `name`, in Parquet too, and a metric or setting of the name of another column does not take its place."""
+    run_folder = tmp_path / "RUNS" / "a"
+    history(run_folder, 2.0, 1.0)
+    [one] = (runs := ee.read_runs(run_folder)).runs
+    runs.runs[:] = [replace(one, metrics={"group": 9.0, "val_loss": 1.0}, config={"name": "x", "lr": 0.1})]
+    summary = runs.summaries().iloc[0]
+    assert (summary["group"], summary["group_metric"]) == (one.group, 9.0)
+    runs.to_parquet(tmp_path / "out")
+    configs = pd.read_parquet(tmp_path / "out" / "configs.parquet")
+    assert configs.to_dict("records") == [{"name": one.name, "name_in_config": "x", "lr": 0.1}]

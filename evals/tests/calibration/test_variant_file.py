@@ -86,3 +86,11 @@ def test_only_a_token_gate_is_calibrated(tmp_path: Path) -> None:
     path = written(tmp_path, f"variant_id: T\ngate: {{kind: message}}\n{REST}")
     with pytest.raises(ConfigError, match=r"T\.yaml: the gate is message"):
         current_policy(path)
+
+
+def test_line_ends_stay(tmp_path: Path) -> None:
+    """A file of Windows stays one, line by line, and its blocks are written alike."""
+    unix = f"# Mine.\nvariant_id: T\ngate: {{kind: token_gate}}\n{REST}"
+    wanted = calibrated_text(written(tmp_path, unix), FROZEN)
+    (tmp_path / "T.yaml").write_bytes(unix.replace("\n", "\r\n").encode())
+    assert calibrated_text(tmp_path / "T.yaml", FROZEN) == wanted.replace("\n", "\r\n")

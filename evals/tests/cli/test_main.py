@@ -136,6 +136,51 @@ def test_sigterm_is_an_interruption_and_only_meanwhile(raising, monkeypatch, cap
 
     raising(KeyboardInterrupt())
     monkeypatch.setattr(type(root), "get_command", lambda *_: terminated)
-    assert run(["raise"]) == 130
+    assert run(["run-variants"]) == 130
     assert "goes on from here" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("verb", ["raise", "run-variants"])
+def test_only_a_stage_is_said_to_go_on(raising, capsys, verb: str) -> None:  # type: ignore[no-untyped-def]
+    """What keeps nothing promises nothing."""
+    raising(KeyboardInterrupt())
+    assert run([verb]) == 130
+    assert ("goes on from here" in capsys.readouterr().err) == (verb != "raise")
+
+
+def test_a_reader_that_leaves_ends_a_command_well() -> None:
+    """As of `… | head`: status 0, and no word."""
+    script = "import os, sys\nfrom exaid_evals.cli.main import run\nos.read(0, 1)\nsys.exit(run(['view', '--help']))"
+    done = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert done.stdout is not None
+    done.stdout.close()
+    done.stdout = None
+    assert (done.communicate(b"x")[1], done.returncode) == (b"", 0)
+
+
+def test_another_pipe_that_breaks_is_an_error(raising, capsys) -> None:  # type: ignore[no-untyped-def]
+    """A program or server went away; that is not a reader who has seen enough."""
+    raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert run(["raise"]) == 1
+    assert "error: the program or server that this command wrote to is gone; look why" in capsys.readouterr().err
+
+
+def test_variables_of_other_packages_verbs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their options count as ours do, and one that cannot be imported hinders no other command."""
+    folder = tmp_path / "mine-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: mine\nVersion: 1\n", encoding="utf-8")
+    verbs = "[exaid_evals.verbs]\nmine = mine_verb:command\nbroken = mine_absent:command\n"
+    (folder / "entry_points.txt").write_text(verbs, encoding="utf-8")
+    source = "import click\ncommand = click.Command('mine', params=[click.Option(['--x'], envvar='EXAID_MINE_X')])\n"
+    (tmp_path / "mine_verb.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("EXAID_MINE_X", "1")
+    monkeypatch.setenv("EXAID_DATA_DIR", str(tmp_path))
+    assert run(["doctor", "--for", "nothing"]) == 2
+    assert "EXAID_MINE_X" not in capsys.readouterr().err

@@ -241,3 +241,15 @@ def test_every_check_is_registered() -> None:
         if not name.startswith("_") and function.__module__ == module.__name__
     }
     assert public == set(CHECKS)
+
+
+def test_a_pipeline_in_a_distribution_of_another_name_has_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry point says which pipeline, and its distribution which version."""
+    folder = tmp_path / "mine_models-1.2.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: mine-models\nVersion: 1.2\n", encoding="utf-8")
+    (folder / "entry_points.txt").write_text("[spacy_models]\nen_mine = en_mine\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert named(installation.models(environment(tmp_path)), "en_mine").what == "1.2"

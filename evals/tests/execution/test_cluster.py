@@ -151,3 +151,14 @@ def test_a_cluster_exports_and_reads_concepts_as_one_process_does(
     assert (tmp_path / "out-0/exported_summary.json").read_bytes() == (
         tmp_path / "out-2/exported_summary.json"
     ).read_bytes()
+
+
+def test_a_worker_of_several_threads_is_refused() -> None:
+    """They would share what is built for a command, and give one command's results to another."""
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as threads,
+        pytest.raises(WorkerDiffersError, match=r"has 2 threads, and must have one.*--nthreads 1"),
+    ):
+        list(DaskCluster(threads.scheduler_address).map_ordered(squares, range(3)))

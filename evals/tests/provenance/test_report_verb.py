@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
+from exaid_evals.artifacts.jsonl import write_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
+from exaid_evals.errors import DataError
+from exaid_evals.export.write import SUMMARY
+from exaid_evals.provenance.reported import remake, summary_file
+from factories import export_record
 from stub_campaigns import change_byte, change_record, copy_of
 
 
@@ -171,3 +176,12 @@ def test_an_export_of_other_runs_is_left_out_by_name(
     shutil.rmtree(spoilt.of_seeds)
     assert run(["tables", "--check", "--data-dir", str(spoilt.root)]) == 0
     assert "over_seeds was not checked: it is of runs that do not lie in this campaign" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", [{"primary_metric": ["x"]}, {"runs": [{"run": ".."}]}], ids=str)
+def test_a_summary_that_is_none_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    """By its file, and no name leads out of the campaign."""
+    campaign = Campaign(tmp_path)
+    write_jsonl(summary_file(campaign), [export_record() | change])
+    with pytest.raises(DataError, match=SUMMARY):
+        remake(campaign)

@@ -227,3 +227,13 @@ def test_an_export_of_other_runs_is_no_result_of_the_campaign(spoilt: Campaign) 
     summary["runs"][0]["run"] = "seed-42"
     path.write_text(json.dumps(summary), encoding="utf-8")
     assert [stage.number for stage in stages_with_files(spoilt)] == ["01", "02", "03"]
+
+
+@pytest.mark.parametrize(("left", "right"), [([1], [True]), ([1], [1.0]), ({"a": 1}, {"a": True}), ([[0]], [[False]])])
+def test_values_of_other_types_are_others_at_any_depth(left: object, right: object) -> None:
+    """They are one in Python, and two in a file; each is the same as itself."""
+    assert not same(left, right)
+    assert same(left, left)
+    place = first_place([Part("x", {"v": left})], [Part("x", {"v": right})])
+    assert place is not None
+    assert place.expected != place.found

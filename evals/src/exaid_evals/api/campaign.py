@@ -26,7 +26,7 @@ from exaid_evals.metrics.measurer import load_measuring_extractor
 from exaid_evals.metrics.noted import read_references, with_references
 from exaid_evals.metrics.observe import observe_case
 from exaid_evals.metrics.records import CaseMetrics, VariantMetrics, read_variant_and_cases
-from exaid_evals.metrics.runs import present_variants
+from exaid_evals.metrics.runs import measured_variants, present_variants
 from exaid_evals.replay.run_log import RunLog, read_run
 from exaid_evals.traces.freeze import verify_frozen
 from exaid_evals.traces.model import Trace, read_trace
@@ -232,11 +232,11 @@ class OpenCampaign:
         return read_variant_and_cases(path)
 
     def _measured(self, variants: Sequence[str]) -> list[tuple[VariantMetrics, list[CaseMetrics]]]:
-        present = [one for one in self.variants if self._campaign.metrics_file(one).is_file()]
+        present = measured_variants(self._campaign)
         if not variants and not present:
             remedy = f"run {self._campaign.call('compute-metrics')}"
             raise DataError("no metrics here", where=str(self._campaign.metrics), remedy=remedy)
-        return [self.measured_cases(variant) for variant in variants or present]
+        return [self.measured_cases(variant) for variant in dict.fromkeys(variants or present)]
 
     def _wanted(self, variants: Sequence[str]) -> Sequence[str]:
         absent = sorted(set(variants) - set(self.variants))
@@ -246,7 +246,7 @@ class OpenCampaign:
                 f"run {self._campaign.call('run-variants')}; there are runs of {', '.join(self.variants) or 'none'}"
             )
             raise DataError(what, where=str(self._campaign.runs), remedy=remedy)
-        return variants or self.variants
+        return list(dict.fromkeys(variants or self.variants))
 
     def _log(self, variant: str, entry: TraceEntry) -> RunLog | None:
         path = self._campaign.run_file(variant, entry.case_id)

@@ -63,9 +63,16 @@ class Runs:
         return len(self.runs)
 
     def summaries(self) -> pd.DataFrame:
-        """Return a row per run: what identifies it, then a column per metric, NaN where it has none."""
+        """Return a row per run: what identifies it, then a column per metric, NaN where it has none.
+
+        A metric called like a column before it, such as `group`, is `group_metric`.
+        """
         fields = ("name", "format", "group", "seed", "fold", "trial", "stub")
-        rows = [{**{field: getattr(run, field) for field in fields}, **run.metrics} for run in self.runs]
+        rows = [
+            {field: getattr(run, field) for field in fields}
+            | {f"{name}_metric" if name in fields else name: value for name, value in run.metrics.items()}
+            for run in self.runs
+        ]
         return pd.DataFrame(rows).set_index("name")
 
     def per_class(self) -> pd.DataFrame:
@@ -79,8 +86,10 @@ class Runs:
         return pd.DataFrame(rows, columns=["name", "class", "metric", "value"])
 
     def configs(self) -> pd.DataFrame:
-        """Return a row per run and a column per setting."""
-        return pd.DataFrame([dict(run.config) for run in self.runs], index=pd.Index([r.name for r in self.runs]))
+        """Return a row per run and a column per setting; one that is called `name` is `name_in_config`."""
+        index = pd.Index([run.name for run in self.runs], name="name")
+        frame = pd.DataFrame([dict(run.config) for run in self.runs], index=index)
+        return frame.rename(columns={"name": "name_in_config"})
 
     def cases(self) -> pd.DataFrame:
         """Return a row per run, variant, case and measure, of runs that hold cases."""

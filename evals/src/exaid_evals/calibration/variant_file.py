@@ -95,9 +95,9 @@ def calibrated_text(path: Path, frozen: FrozenConfig) -> str:
         ConfigError: the file is not a variant, or is laid out so that replacing its blocks would change something else.
     """
     before = load_config(VariantConfig, path).value
-    text = path.read_text(encoding="utf-8")
+    text = path.read_bytes().decode("utf-8")
     for key, block in frozen_blocks(frozen).items():
-        text = _replaced(text, key, block)
+        text = _replaced(text, key, block.replace("\n", "\r\n") if "\r\n" in text else block)
     if _parsed(text, path) != before.model_copy(update={"gate": frozen.gate, "frozen": frozen}):
         raise ConfigError(
             "the blocks `gate` and `frozen` cannot be replaced in this layout",
@@ -126,7 +126,7 @@ def _replaced(text: str, key: str, block: str) -> str:
 def _parsed(text: str, path: Path) -> VariantConfig | None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
-        copy.write_text(text, encoding="utf-8")
+        copy.write_bytes(text.encode("utf-8"))
         try:
             return load_config(VariantConfig, copy).value
         except ConfigError:

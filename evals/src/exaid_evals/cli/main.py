@@ -6,12 +6,13 @@ import contextlib
 import errno
 import gc
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -40,7 +41,7 @@ def variables_of(command: click.Command) -> set[str]:
 
 
 def unread(set_ones: Iterable[str], known: Iterable[str]) -> list[str]:
-    """State of each EXAID_ variable that nobody reads that it is so, and which one may have been meant.
+    """Return a line for each EXAID_ variable that nobody reads, with the one that may have been meant.
 
     >>> unread(["EXAID_JOB", "HOME", "EXAID_CACHE_DIR"], ["EXAID_JOBS"])
     ['EXAID_JOB is not read; did you mean EXAID_JOBS?']
@@ -109,6 +110,8 @@ VERBS = {
     "run-training": ("run_eval:run_training", "Train a small model, evaluating it after each epoch (extra torch)."),
 }
 INTERRUPTED = 130
+# What they have finished lies in a ledger.
+_RESUMED = frozenset({"make-traces", "run-variants", "compute-metrics", "reproduce", "paper", "migrate"})
 
 
 def _kind() -> Kind:
@@ -134,6 +137,18 @@ class _LazyVerbs(click.Group):
             raise ConfigError(what, remedy="register a click.Command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; a pipe that broke is met here, for click would end with status 1 and not a word."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if not _reader_left():
+                remedy = "look why it ended, and give the same command again"
+                raise ExaidError("the program or server that this command wrote to is gone", remedy=remedy) from error
+            # What Python would still flush at exit goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs without importing them."""
         with formatter.section("Commands"):
@@ -153,7 +168,10 @@ def root() -> None:
     # done only where one is set that is not among the best known.
     if any(name.startswith(PREFIX) and name not in _BEST_KNOWN | _OTHERS for name in os.environ):
         context = click.get_current_context()
-        found = [root.get_command(context, verb) for verb in VERBS]
+        found = []
+        for verb in root.list_commands(context):
+            with contextlib.suppress(ConfigError):  # of another package, and broken: it says so where it is used
+                found.append(root.get_command(context, verb))
         warn_of_unread(command for command in found if command is not None)
 
 
@@ -186,18 +204,25 @@ def run(arguments: list[str]) -> int:
         click.echo(f"error: {printable_lines(_without_secrets(str(error)))}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; finished work is kept, and the same command goes on from here", err=True)
+        goes_on = "; finished work is kept, and the same command goes on from here"
+        click.echo(f"interrupted{goes_on if _RESUMED & set(arguments[:1]) else ''}", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`… | head`). What Python would still flush at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if debug:
             raise
         click.echo(f"error: {printable_lines(_without_secrets(_described(error)))}", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _reader_left() -> bool:
+    """Return whether nobody reads our output any more (`… | head`)."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):  # there is no output
+        return False
 
 
 def _without_secrets(text: str) -> str:

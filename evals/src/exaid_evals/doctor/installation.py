@@ -265,11 +265,11 @@ def extractors(environment: Environment) -> Iterator[Finding]:
 
 def models(_: Environment) -> Iterator[Finding]:
     """List the spaCy pipelines that are installed as packages."""
-    found = sorted({entry.name for entry in metadata.entry_points(group="spacy_models")})
+    found = {entry.name: entry.dist.version for entry in metadata.entry_points(group="spacy_models") if entry.dist}
     if not found:
         yield Finding("spaCy", "models", "missing", "none; the lexicon extractor needs none")
-    for name in found:
-        yield Finding("spaCy", name, "ok", metadata.version(name))
+    for name, version in sorted(found.items()):
+        yield Finding("spaCy", name, "ok", version)
 
 
 CHECKS: tuple[Check, ...] = (

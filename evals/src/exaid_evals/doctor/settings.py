@@ -137,7 +137,7 @@ _SOUND_URL = "https://localhost/v1"
 
 
 def keys(environment: Environment) -> Iterator[Finding]:
-    """State of each provider whether its key is there and well-formed."""
+    """Check for each provider whether its key is there and well-formed."""
     for provider, (key_variable, _, _) in PROVIDERS.items():
         needed = _needed(environment, provider)
         endpoint = endpoint_of(provider, environment.environment)
@@ -155,7 +155,7 @@ def keys(environment: Environment) -> Iterator[Finding]:
 
 
 def servers(environment: Environment) -> Iterator[Finding]:
-    """State of each provider which host would be asked, without user, password, path and query."""
+    """Name for each provider the host that would be asked, without user, password, path and query."""
     for provider, (_, url_variable, default) in PROVIDERS.items():
         own = bool(environment.environment.get(url_variable, "").strip())
         endpoint = endpoint_of(provider, environment.environment)

@@ -34,7 +34,7 @@ _CONNECT_S = 20
 
 
 class WorkerDiffersError(ConfigError):
-    """A worker's packages are not those of the command."""
+    """A worker's packages are not those of the command, or it has several threads."""
 
 
 class DaskCluster:
@@ -69,7 +69,8 @@ class DaskCluster:
         """Do as `Executor` says.
 
         Raises:
-            WorkerDiffersError: a worker has other packages, or another version of this one, than this process.
+            WorkerDiffersError: a worker has other packages, or another version of this one, than this process; or
+                several threads.
             ExaidError: there is no scheduler at the address, it went away, or workers died again and again.
         """
         if not items:
@@ -109,11 +110,11 @@ class DaskCluster:
             raise ExaidError(
                 f"no Dask scheduler answers ({type(error).__name__})",
                 where=self._address,
-                remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
+                remedy="start one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`",
             ) from None
         if not client.scheduler_info(n_workers=-1)["workers"]:
             client.close()
-            remedy = f"start some with `dask worker {self._address}`"
+            remedy = f"start some with `dask worker {self._address} --nthreads 1`"
             raise ExaidError("the scheduler has no workers", where=self._address, remedy=remedy)
         return client
 
@@ -208,6 +209,9 @@ def _do(
     mine = environment()
     if mine != expected:
         _refuse(expected, mine)
+    if get_worker().state.nthreads > 1:  # threads of one process would share what is built
+        what = f"the worker {get_worker().address} has {get_worker().state.nthreads} threads, and must have one"
+        raise WorkerDiffersError(what, where="--cluster", remedy="start it with `dask worker ADDRESS --nthreads 1`")
     if _built is None or _built[0] != command:
         _built = (command, build())
     return get_worker().address, _built[1](item)

@@ -23,6 +23,7 @@ from exaid_evals.replay.run_log import SKIPPED_FAILED_TRACE
 from exaid_evals.traces.model import read_trace
 
 _RUN_FILES = "case-*.jsonl.gz"
+_METRICS_SUFFIX = ".metrics.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ def present_variants(campaign: Campaign) -> list[str]:
         return []
     folders = (path for path in campaign.runs.iterdir() if path.is_dir() and not path.name.startswith("."))
     return sorted((path.name for path in folders if stored_names(path, _RUN_FILES)), key=natural_order)
+
+
+def measured_variants(campaign: Campaign) -> list[str]:
+    """Return the variants that have a metrics file, in natural order."""
+    found = (path for path in campaign.metrics.glob(f"*{_METRICS_SUFFIX}") if not path.name.startswith("."))
+    names = (path.name.removesuffix(_METRICS_SUFFIX) for path in found if path != campaign.comparisons_file)
+    return sorted(names, key=natural_order)
 
 
 def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[TraceEntry]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
+from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.config.campaign import EXPORTED_AS, Campaign
 from exaid_evals.errors import DataError
 from exaid_evals.export import over_seeds
@@ -18,8 +19,8 @@ from exaid_evals.export.stage import Export, consolidate
 from exaid_evals.export.write import SUMMARY, write_export
 from exaid_evals.files import copy_regular, holds, read_regular
 from exaid_evals.metrics.records import read_variant
+from exaid_evals.metrics.runs import measured_variants
 from exaid_evals.provenance.tables import (
-    measured_variants,
     primary_variant,
     stale_comparisons,
     stale_runs,
@@ -230,12 +231,13 @@ def remake(campaign: Campaign) -> Remade | None:
         return None
     try:
         [summary] = read_jsonl(summary_file(campaign))
+        require_valid(summary, str(summary_file(campaign)), "exaid.export")
         names = [str(run["run"]) for run in summary["runs"]]
         primary, better, by = summary["primary_metric"], summary["primary_direction"], summary["group_by"]
     except (KeyError, TypeError, ValueError):
         remedy = f"run {campaign.call('export')}"
         raise DataError("is not a summary of an export", where=str(summary_file(campaign)), remedy=remedy) from None
-    if any(Path(name).name != name for name in names):  # a path would lead out of the campaign
+    if any(Path(name).name != name or name in ("", "..") for name in names):  # a path would lead out of the campaign
         return None
     members = {name: campaign if name == EXPORTED_AS else Campaign(campaign.of_seeds / name) for name in names}
     if not members or not all(one.metrics.is_dir() for one in members.values()):

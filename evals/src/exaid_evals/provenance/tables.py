@@ -11,10 +11,9 @@ from exaid_evals.artifacts.hashing import sha256_file, short
 from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import natural_order
 from exaid_evals.metrics.comparison_records import read_comparisons
 from exaid_evals.metrics.records import MadeFrom, read_case_ids, read_variant
-from exaid_evals.metrics.runs import runs_on_disk
+from exaid_evals.metrics.runs import measured_variants, runs_on_disk
 from exaid_evals.report.base import Column, Row, Table
 from exaid_evals.report.paper import OVER_SEEDS
 from exaid_evals.report.paper import TABLES as PAPER_TABLES
@@ -22,15 +21,6 @@ from exaid_evals.report.registry import TABLES
 from exaid_evals.report.results import read_results
 from exaid_evals.report.stage import build_tables as report_tables
 from exaid_evals.traces.freeze import verify_frozen
-
-_METRICS_SUFFIX = ".metrics.jsonl"
-
-
-def measured_variants(campaign: Campaign) -> list[str]:
-    """Return the variants that have a metrics file, in natural order."""
-    found = (path for path in campaign.metrics.glob(f"*{_METRICS_SUFFIX}") if not path.name.startswith("."))
-    names = (path.name.removesuffix(_METRICS_SUFFIX) for path in found if path != campaign.comparisons_file)
-    return sorted(names, key=natural_order)
 
 
 def stale_traces(campaign: Campaign, made_from: MadeFrom) -> str | None:

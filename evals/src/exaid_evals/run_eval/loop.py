@@ -390,7 +390,7 @@ _SAVED = ("n_halved", "n_given", "n_examples", "too_large", "warnings")
 
 @contextlib.contextmanager
 def _located(where: str) -> Iterator[None]:
-    """State of an error about data in which batch it arose."""
+    """Name the batch in which an error about data arose."""
     try:
         yield
     except DataError as error:

@@ -24,9 +24,9 @@ from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import DataError
 from exaid_evals.metrics.measurer import load_measuring_extractor
 from exaid_evals.metrics.records import read_case_ids
-from exaid_evals.metrics.runs import runs_on_disk
+from exaid_evals.metrics.runs import measured_variants, runs_on_disk
 from exaid_evals.provenance.reported import stale_metrics
-from exaid_evals.provenance.tables import measured_variants, primary_variant
+from exaid_evals.provenance.tables import primary_variant
 from exaid_evals.report.render import TEMPLATES, fill, page
 from exaid_evals.viewer.collect import Collected, Source, collect
 
