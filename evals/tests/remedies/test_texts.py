@@ -27,7 +27,8 @@ OF_OTHER_PROGRAMS = {
     "--init", "--no-optional-locks", "--verify", "--detach", "--include-untracked", "--porcelain", "--short",  # git
     "--no-deps", "--force-reinstall",  # pip
     "--to",  # inspect
-    "--no-log-samples",
+    "--no-log-samples",  # lm-eval
+    "--nthreads",  # dask
 }  # fmt: skip
 NO_KEYS = {"key", "name", "module", "summarizer.yaml"}
 """What is written as a key is: `key: value`, `module:attribute`, and a file called as a key is."""
