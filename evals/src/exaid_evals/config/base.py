@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from exaid_evals.config.mapping_file import read_mapping
+from exaid_evals.config.mapping_file import leaves, read_mapping
 from exaid_evals.config.request import Override
 from exaid_evals.errors import ConfigError, DataError, ExaidError
 
@@ -125,21 +125,6 @@ def load_config(
         raise ConfigError.of(_problems(error, model, sources, path)) from None
     every = dict.fromkeys(leaves(value.model_dump(mode="json")), "default")
     return Loaded(value, every | {key: source for key, source in sources.items() if key in every})
-
-
-def leaves(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return dotted key → value of a nested mapping; an empty mapping is a value.
-
-    >>> leaves({"a": {"b": 1, "c": {}}, "d": [2]})
-    {'a.b': 1, 'a.c': {}, 'd': [2]}
-    """
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, Mapping) and value:
-            found |= leaves(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def _put(data: dict[str, Any], dotted: str, value: Any) -> None:

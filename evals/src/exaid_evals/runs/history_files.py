@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
@@ -189,8 +190,6 @@ _EPOCHS = ("epoch", "epochs")
 
 def run_of(history: History, form: Format, name: str, source: Source) -> Run:
     """Return the run that a history is of."""
-    from exaid_evals.config.base import leaves  # late: pydantic, which `--help` of a verb about runs needs not
-
     values = {
         metric: value_of(series, form.settings.metric_value, history) for metric, series in history.series.items()
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from exaid_evals.artifacts.printable import some
-from exaid_evals.config.base import leaves
+from exaid_evals.config.mapping_file import leaves
 from exaid_evals.runs.files.document import read_object
 
 _SETTINGS = ("hyperparameters", "hyper_parameters", "hparams", "config", "params", "parameters", "args")
