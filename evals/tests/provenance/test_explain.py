@@ -6,7 +6,8 @@ import json
 import shutil
 import statistics
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +15,8 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.artifacts.jsonl import read_jsonl
 from exaid_evals.cli.main import run
 from exaid_evals.config.campaign import Campaign
-from exaid_evals.provenance.tables import build_tables
+from exaid_evals.provenance.lineage import _interval
+from exaid_evals.provenance.tables import Place, build_tables
 from stub_campaigns import change_byte, change_record, copy_of, repack
 
 
@@ -264,3 +266,10 @@ def test_an_empty_cell_is_no_number(capsys: pytest.CaptureFixture[str], pristine
     assert (found["empty"], found["shown"]) == (True, "–")
     assert "record" not in found
     assert "nothing to explain" in told(capsys, pristine, "extractor_validity", "all", "gold_mentions")
+
+
+def test_an_interval_of_unknown_making_is_not_explained() -> None:
+    """A signature that names no resamples, as another program writes it, is none of ours."""
+    place = cast(Place, SimpleNamespace(values={"coverage_ci95_low": 0.1}))
+    assert _interval({"signature": "theirs/1.0"}, place) is None
+    assert "2,000 resamples, seed 7" in (_interval({"signature": "x|boot:2000/7"}, place) or "")

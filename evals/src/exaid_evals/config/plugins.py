@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError, show_if_debugging
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+DISTRIBUTION = "exaid-evals"
 Part = TypeVar("Part")
 
 
@@ -185,3 +190,14 @@ def optional(module: str, package: str, purpose: str, install: str = "'exaid-eva
         missing = isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == module.split(".")[0]
         what = f"{purpose} needs {package}, which is not installed" if missing else f"{package} cannot load ({error})"
         raise MissingDependencyError(what, remedy=f"install it with `pip install {install}`") from None
+
+
+def requirements() -> list[tuple[Requirement, str]]:
+    """Return what this package requires directly, each with the extra that it belongs to, else an empty text."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    found = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    extras = [re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", str(one.marker or "")) for one in found]
+    return [(one, extra[1] if extra else "") for one, extra in zip(found, extras, strict=True)]

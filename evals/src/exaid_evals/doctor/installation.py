@@ -21,12 +21,13 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.printable import Redactor
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.concepts.registry import EXTRACTORS, load_extractor, read_stop_entities
+from exaid_evals.config import plugins
 from exaid_evals.config.campaign import checkout_root
+from exaid_evals.config.plugins import DISTRIBUTION
 from exaid_evals.doctor import installation, settings
 from exaid_evals.doctor.settings import STUB, Check, Environment, Finding, Purpose
 from exaid_evals.errors import ExaidError
 from exaid_evals.ontologies.registry import NAMES, fingerprint
-from exaid_evals.verification.expected import DISTRIBUTION
 
 _GIB = 1 << 30
 _LEAST_FREE = _GIB // 2
@@ -108,9 +109,7 @@ def python(_: Environment) -> Iterator[Finding]:
 def requirements(_: Environment) -> Iterator[Finding]:
     """Hold the direct requirements, extras too, against what is installed."""
     pins = _pins()
-    for text in metadata.requires(DISTRIBUTION) or ():
-        requirement = Requirement(text)
-        extra = _extra_of(requirement)
+    for requirement, extra in plugins.requirements():
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue  # not for this Python
         purpose = frozenset({_PURPOSE_OF_EXTRA[extra]}) if extra in _PURPOSE_OF_EXTRA else frozenset()
@@ -150,11 +149,6 @@ def _requirement(requirement: Requirement, extra: str, pins: dict[str, str], nee
         # Within the range and off the lock: it runs, and nobody has promised the same bytes.
         return Finding(topic, name, "problem", f"{version}; {pinned} is pinned", remedy)
     return Finding(topic, name, "ok", version, needed_for=needed_for)
-
-
-def _extra_of(requirement: Requirement) -> str:
-    match = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", str(requirement.marker or ""))
-    return match[1] if match else ""
 
 
 def _installed(name: str) -> str | None:

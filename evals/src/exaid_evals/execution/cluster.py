@@ -11,7 +11,6 @@ import functools
 import hashlib
 import logging
 import platform
-import re
 import sys
 import time
 import uuid
@@ -21,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exaid_evals.config.plugins import requirements
 from exaid_evals.errors import ConfigError, ExaidError, MissingDependencyError
 from exaid_evals.execution.local import Item, Result
 
@@ -186,13 +186,11 @@ def environment() -> Mapping[str, str]:
         source.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "machine": platform.machine()}
     found["exaid-evals source"] = source.hexdigest()[:16]
-    for requirement in metadata.requires("exaid-evals") or ():
-        if "extra ==" not in requirement:
-            name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
-            try:
-                found[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                found[name] = "absent"
+    for name in [requirement.name for requirement, extra in requirements() if not extra]:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
     return found
 
 

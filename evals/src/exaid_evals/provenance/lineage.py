@@ -357,9 +357,13 @@ def _form_states(campaign: Campaign, table: Table) -> dict[str, str]:
     for suffix, target in FORMATS.items():
         path = campaign.tables / f"{table.name}.{suffix}"
         rendered: str = load(target).render(table)
-        current = holds(path, rendered.encode())
-        states[campaign.relative(path)] = "current" if current else "differs" if path.is_file() else "missing"
+        states[campaign.relative(path)] = state_of(path, rendered.encode())
     return states
+
+
+def state_of(path: Path, content: bytes) -> str:
+    """Return whether a file holds what is wanted: `current`, `differs` or `missing`."""
+    return "current" if holds(path, content) else "differs" if path.is_file() else "missing"
 
 
 def _interval(record: _Record, place: Place) -> str | None:

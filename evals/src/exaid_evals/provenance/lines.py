@@ -9,8 +9,7 @@ from exaid_evals.artifacts.hashing import sha256_file
 from exaid_evals.config.campaign import Campaign
 from exaid_evals.config.metrics import MetricsConfig
 from exaid_evals.errors import ConfigError, DataError
-from exaid_evals.files import holds
-from exaid_evals.provenance.lineage import Lineage, lineage_of
+from exaid_evals.provenance.lineage import Lineage, lineage_of, state_of
 from exaid_evals.provenance.reported import Remade, exported_files, seeds_table, summary_file
 from exaid_evals.provenance.tables import Place, find_cell, find_table, primary_variant
 from exaid_evals.report.base import Table
@@ -96,8 +95,7 @@ def _form_states(campaign: Campaign, remade: Remade) -> dict[str, str]:
     for name, content in exported_files(remade).items():
         if name.startswith(f"{OVER_SEEDS}."):
             path = campaign.exports / name
-            current = holds(path, content)
-            states[campaign.relative(path)] = "current" if current else "differs" if path.is_file() else "missing"
+            states[campaign.relative(path)] = state_of(path, content)
     return states
 
 

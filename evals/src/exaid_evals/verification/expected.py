@@ -7,7 +7,6 @@ field. Values of up to 32 characters are kept as they are, of longer ones only t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,29 +17,18 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.jsonl import read_jsonl, write_jsonl
 from exaid_evals.artifacts.schemas import header, require_valid
+from exaid_evals.config.plugins import requirements
 from exaid_evals.errors import DataError
 from exaid_evals.verification.compare import hash_digits
 from exaid_evals.verification.configuration import Configuration
 from exaid_evals.verification.sides import STAGES, FolderSide, Hashed, Part, Stage, has_parts, stage_of
 
-DISTRIBUTION = "exaid-evals"
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
-
-
-def required_packages() -> list[str]:
-    """Return the names of the distributions that this package requires directly, without those of extras, sorted."""
-    found = set()
-    for requirement in metadata.requires(DISTRIBUTION) or ():
-        name = _NAME.match(requirement)
-        if name and not re.search(r"extra\s*==", requirement.partition(";")[2]):
-            found.add(name[0].lower())
-    return sorted(found)
-
 
 def installed_versions(names: list[str] | None = None) -> dict[str, str]:
     """Return distribution → installed version, of those that are installed; by default of all direct requirements."""
     versions = {}
-    for name in required_packages() if names is None else names:
+    direct = {requirement.name.lower() for requirement, extra in requirements() if not extra}
+    for name in sorted(direct) if names is None else names:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
