@@ -77,14 +77,10 @@ class LexiconExtractor:
 
     def annotate(self, texts: Sequence[str]) -> list[tuple[Mention, ...]]:
         """Find every mention; see the protocol."""
-        read, new = dict[str, tuple[Mention, ...]](), list[str]()
-        for text in texts:
-            known = self._of_text.get(text)  # another thread may forget all at any time
-            if known is not None:
-                read[text] = known
-            else:
-                new.append(text)
-        for some in _batches(new):
+        # Another thread may forget all at any time.
+        known = {text: self._of_text.get(text) for text in texts}
+        read = {text: mentions for text, mentions in known.items() if mentions is not None}
+        for some in _batches([text for text in known if text not in read]):
             annotated = dict(zip(some, self._annotate(some), strict=True))
             read |= annotated
             if len(self._of_text) + len(annotated) > _KNOWN_TEXTS:
