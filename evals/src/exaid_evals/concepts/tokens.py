@@ -8,8 +8,7 @@ lower case. Many parts of texts are divided at once, since a call costs more tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable
 from itertools import accumulate
 from threading import Lock
 from typing import NamedTuple
@@ -131,6 +130,8 @@ class Tokens:
         spelled: as written; PART_END behind each part.
         lexemes: all spellings met.
         ids: number of each token's lexeme.
+        words: in lower case; *not* for n't.
+        keys, stems: of words; of marks the mark.
         kinds: CONTENT, FREE, JOIN, BREAK or STOP, a byte each.
         short_forms: index of each token that is written like an abbreviation, with its spelling, in order.
         ends: indices of the tokens that end a sentence, the last token among them.
@@ -154,6 +155,9 @@ class Tokens:
             if traits[index] & _DEPENDS and (self.spelled[index] in "\nA" or self.spelled[index + 1] == "."):
                 self._decide(index, kinds)
         self.kinds = bytes(kinds)
+        self.words = tuple(map(lexemes.words.__getitem__, self.ids))
+        self.keys = tuple(map(lexemes.key_of.__getitem__, self.ids))
+        self.stems = tuple(map(lexemes.stems.__getitem__, self.ids))
         self.ends = [found.start() for found in _STOPS.finditer(kinds)]
 
     def _decide(self, index: int, kinds: bytearray) -> None:
@@ -167,21 +171,6 @@ class Tokens:
             kinds[index] = FREE  # at the head of a sentence an article; elsewhere it may be that of hepatitis A
         if self.spelled[index + 1] == "." and not _NEW_SENTENCE.match(self.text, self.end(index + 1)):
             kinds[index + 1] = FREE
-
-    @cached_property
-    def words(self) -> Sequence[str]:
-        """Tokens in lower case; *not* for n't."""
-        return tuple(map(self.lexemes.words.__getitem__, self.ids))
-
-    @cached_property
-    def keys(self) -> Sequence[str]:
-        """Keys of words; of marks the mark."""
-        return tuple(map(self.lexemes.key_of.__getitem__, self.ids))
-
-    @cached_property
-    def stems(self) -> Sequence[str]:
-        """Stems of words; of marks the mark."""
-        return tuple(map(self.lexemes.stems.__getitem__, self.ids))
 
     @property
     def starts(self) -> list[int]:
