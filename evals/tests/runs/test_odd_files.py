@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exaid_evals.errors import DataError
+from exaid_evals.runs.files.delimited import open_delimited
 from exaid_evals.runs.formats.run_tables import LongCsvFormat
 from exaid_evals.runs.registry import format_of
 from runs.test_formats import read, write
@@ -57,3 +58,10 @@ def test_prose_of_a_printed_log_is_no_name_and_takes_no_time(tmp_path: Path) -> 
         assert [*run.metrics] == ["words and then at last that the val_loss"]
 
     assert growth(read_log, 50, times=10) < 40
+
+
+def test_a_line_that_no_table_may_hold_is_named_below_a_header_of_two_levels_too(tmp_path: Path) -> None:
+    """It is looked at to see whether it continues the header."""
+    (tmp_path / "loss.csv").write_text(f"step,loss,loss\n1,2,{'9' * 200_000}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"loss\.csv:2: not valid CSV"):
+        open_delimited(tmp_path / "loss.csv")

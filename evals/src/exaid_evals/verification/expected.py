@@ -111,35 +111,25 @@ def is_expected(folder: Path) -> bool:
     return (folder / CAMPAIGN_FILE).is_file()
 
 
-def write_expected(
-    folder: Path,
-    campaign: FolderSide,
-    *,
-    cases: Sequence[str],
-    case_source: str,
-    seed: int,
-    variants: Sequence[str],
-    configuration: Configuration,
-    packages: Mapping[str, str],
-) -> int:
-    """Keep a campaign; return the number of its files."""
+def write_expected(folder: Path, campaign: FolderSide, **about: Any) -> int:
+    """Keep a campaign; return the number of its files.
+
+    Args:
+        folder: takes both files.
+        campaign: what to keep.
+        about: the fields of the campaign's record: its cases, their source, seed, variants, configuration, packages.
+
+    Raises:
+        DataError: a field is missing, or not as the schema wants it.
+    """
     hashes = campaign.files()
     kept = {path: campaign.parts(path) for path in hashes if has_parts(path)}
-    about = {
-        **header(SCHEMA),
-        "record_type": "campaign",
-        "cases": list(cases),
-        "case_source": case_source,
-        "seed": seed,
-        "variants": list(variants),
-        "configuration": configuration,
-        "packages": dict(packages),
-        "n_files": len(hashes),
-    }
+    fields = [{**_record("fields"), "path": path, **_packed(kept[path])} for path in sorted(kept)]
+    first = {**_record("campaign"), **about, "n_files": len(hashes), "fields_sha256": sha256_structure(fields)}
+    require_valid(first, CAMPAIGN_FILE, SCHEMA)
     files = [
         {
-            **header(SCHEMA),
-            "record_type": "file",
+            **_record("file"),
             "path": path,
             "stage": _number(path),
             "sha256": hashes[path],
@@ -147,10 +137,13 @@ def write_expected(
         }
         for path in sorted(hashes)
     ]
-    fields = [{**header(SCHEMA), "record_type": "fields", "path": path, **_packed(kept[path])} for path in sorted(kept)]
     write_jsonl(folder / FIELDS_FILE, fields)
-    write_jsonl(folder / CAMPAIGN_FILE, [{**about, "fields_sha256": sha256_structure(fields)}, *files])
+    write_jsonl(folder / CAMPAIGN_FILE, [first, *files])
     return len(hashes)
+
+
+def _record(record_type: str) -> dict[str, str]:
+    return {**header(SCHEMA), "record_type": record_type}
 
 
 def read_expected(folder: Path) -> Expected:

@@ -234,7 +234,11 @@ def open_delimited(path: Path) -> Delimited:
         raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
     if warnings or not _PAIRED.isdisjoint(columns):
         line, rest = _first_line(texts, "")
-        below = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+        try:
+            below = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+        except csv.Error as error:
+            where = f"{path}:{first_line}"
+            raise DataError(f"not valid CSV ({error})", where=where, remedy="correct the line") from None
         joined = _of_two_levels(columns, [cell.strip() for cell in below])
         texts = texts if joined and not rest else itertools.chain([rest if joined else line + rest], texts)
         if joined:
