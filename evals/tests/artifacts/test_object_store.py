@@ -364,7 +364,7 @@ def test_runs_in_a_store_are_found_by_folder_and_pattern(
     assert run(["export", "--runs", "memory://bucket/runs/*/", "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr()
     assert "read 3 runs" in shown.out
-    assert "store: fetch 1 files of memory://bucket/runs\n" in shown.err
+    assert "store: fetch 1 file of memory://bucket/runs\n" in shown.err
     assert run(["export", "--run", "memory://bucket/runs/fold-1", "--out", str(tmp_path / "one")]) == 0
     assert "read 1 run: fold-1" in capsys.readouterr().out
 

@@ -287,7 +287,7 @@ class _Copy:
         lost = self._known.keys() & there.keys() - set(self._files())
         wanted = sorted({*stale, *lost})
         if wanted:
-            self.report(f"fetch {len(wanted):,} files of {self._store.url}")
+            self.report(f"fetch {_files(len(wanted))} of {self._store.url}")
         both = []
         for names in _some(wanted):
             parts = [self._incoming / str(number) for number in range(len(names))]
@@ -325,7 +325,7 @@ class _Copy:
         removed = sorted(self._known.keys() - set(self._files()))
         if not (changed or removed):
             return
-        self.report(f"put {len(changed):,} files into {self._store.url}")
+        self.report(f"put {_files(len(changed))} into {self._store.url}")
         with contextlib.nullcontext() if locked else self._store.locked(self.report):
             for vouching in (False, True):
                 for names in _some([name for name in changed if name.startswith(_VOUCHING) == vouching]):
@@ -352,6 +352,10 @@ class _Copy:
 
     def _write(self) -> None:
         cache.write(self._file, self._known)
+
+
+def _files(n: int) -> str:
+    return f"{n:,} file" if n == 1 else f"{n:,} files"
 
 
 def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
