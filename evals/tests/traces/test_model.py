@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exaid_evals.artifacts.jsonl import write_jsonl
+from exaid_evals.artifacts.manifest import read_manifest
 from exaid_evals.errors import DataError
+from exaid_evals.metrics.records import read_variant
+from exaid_evals.replay.run_log import read_run
 from exaid_evals.traces.model import from_records, read_trace
-from factories import trace_records
+from factories import case_record, trace_records
 
 LENGTH = len(trace_records()[2]["content"])
 
@@ -41,3 +45,11 @@ def test_a_sound_trace_is_read(tmp_path: Path) -> None:
     """Nothing is held against what the contracts allow."""
     write_jsonl(tmp_path / "case-1000.jsonl", trace_records())
     assert len(read_trace(tmp_path / "case-1000.jsonl").messages) == 4
+
+
+@pytest.mark.parametrize("read", [read_trace, read_run, read_manifest, read_variant])
+def test_records_of_another_kind_are_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """Each is valid, and none what the reader of traces, runs, manifests or metrics asks for."""
+    write_jsonl(tmp_path / "V0.metrics.jsonl", [case_record()])
+    with pytest.raises(DataError, match=r"V0\.metrics\.jsonl:1: a record of exaid\.case where one of"):
+        read(tmp_path / "V0.metrics.jsonl")
