@@ -184,23 +184,25 @@ def _same_seeds(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _alike(runs: Sequence[Run], key: Callable[[Run, Predictions], object], told: str) -> list[str]:
+def _alike(runs: Sequence[Run], key: Callable[[Run, Predictions], object], message: str) -> list[str]:
     """Return a line for each set of runs whose predictions are alike, `told` with their number and names."""
     groups = grouped(
         [run for run in runs if run.predictions], lambda run: run.predictions and key(run, run.predictions)
     )
-    return [told.format(len(members), _names(members)) for members in groups.values() if len(members) > 1]
+    return [message.format(len(members), _names(members)) for members in groups.values() if len(members) > 1]
 
 
 def _same_predictions(runs: Sequence[Run]) -> list[str]:
-    told = "the same predictions under {} names: {}: look whether a folder was copied, or a checkpoint evaluated twice"
-    return _alike(runs, lambda _, made: (made.items, made.digest), told)
+    message = (
+        "the same predictions under {} names: {}: look whether a folder was copied, or a checkpoint evaluated twice"
+    )
+    return _alike(runs, lambda _, made: (made.items, made.digest), message)
 
 
 def _same_items(runs: Sequence[Run]) -> list[str]:
     """Folds are validated on items of their own."""
-    told = "the same validation set in {} folds: {}: look how the folds were split"
-    return _alike(runs, lambda run, made: (run.group, made.items), told)
+    message = "the same validation set in {} folds: {}: look how the folds were split"
+    return _alike(runs, lambda run, made: (run.group, made.items), message)
 
 
 def _other_items(runs: Sequence[Run]) -> list[str]:

@@ -154,8 +154,8 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
     found = []
     for key, members in groups.items():
         group = (members[0].group or "") if key[0] is not None else ""
-        told = [group, *(str(key[at]) for at in varying if at < len(key) and key[at] not in ("", group))]
-        found.append((" ".join(part for part in told if part) or "others", members))
+        words = [group, *(str(key[at]) for at in varying if at < len(key) and key[at] not in ("", group))]
+        found.append((" ".join(part for part in words if part) or "others", members))
     names = [name for name, _ in found]
     return [(name if names.count(name) == 1 else f"{name} ({members[0].name} …)", members) for name, members in found]
 

@@ -132,8 +132,8 @@ def summary_files(export: Export, signature: str, texts: Mapping[str, str]) -> d
     record["runs_file"] = {"name": RUNS_FILE, "n": len(runs), "sha256": sha256_bytes(content)}
     more = len(export.warnings) - WARNINGS_WITHIN
     if more > 0:
-        told = f"{more} further warnings stand in the export's log alone, since there are so many"
-        record["warnings"] = [*export.warnings[:WARNINGS_WITHIN], told]
+        note = f"{more} further warnings stand in the export's log alone, since there are so many"
+        record["warnings"] = [*export.warnings[:WARNINGS_WITHIN], note]
     return {SUMMARY: canonical_bytes(record) + b"\n", RUNS_FILE: content}
 
 

@@ -85,8 +85,8 @@ def _newest(logs: Sequence[Log]) -> list[Log]:
     for of_task in by_task.values():
         last = max(of_task, key=lambda log: (log.made, log.file))
         others = sorted(log.file for log in of_task if log is not last)
-        told = (
+        notes = (
             (f"is the latest of {len(of_task)} logs of the task; left out: {', '.join(others[:5])}",) if others else ()
         )
-        chosen.append(replace(last, warnings=(*told, *last.warnings)))
+        chosen.append(replace(last, warnings=(*notes, *last.warnings)))
     return chosen

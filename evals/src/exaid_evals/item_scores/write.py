@@ -157,19 +157,19 @@ def sentence(one: Comparison) -> str:
 
 def warnings_of(aligned: Sequence[Aligned], comparisons: Sequence[Comparison], settings: Settings) -> list[str]:
     """Return what a reader of the numbers must know."""
-    told = []
+    notes = []
     key = settings.cluster
     for one in comparisons:
         name = f"{one.task}, {one.metric}" if one.task else one.metric
         if key not in (None, ITEM, NONE) and (n := unclustered(one.pairs, key)):
-            told.append(f"{name}: {n} items have no {key!r}, and belong to no other")
+            notes.append(f"{name}: {n} items have no {key!r}, and belong to no other")
         if one.clusters is not None and one.p is not None and one.difference.n_clusters < 10:
-            told.append(f"{name}: with {one.difference.n_clusters} clusters neither test nor interval can be trusted")
+            notes.append(f"{name}: with {one.difference.n_clusters} clusters neither test nor interval can be trusted")
     for task in aligned:
         total = sum(len(keys) for keys in task.kept_out.values())
         if total > len(task.pairs):
-            told.append(f"{task.task or 'the logs'}: {total} items are kept out, and {len(task.pairs)} are compared")
-    return told
+            notes.append(f"{task.task or 'the logs'}: {total} items are kept out, and {len(task.pairs)} are compared")
+    return notes
 
 
 def table(report: Report) -> list[list[str]]:

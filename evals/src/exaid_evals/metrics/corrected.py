@@ -69,7 +69,7 @@ def read_labels(records: Iterable[tuple[int, Mapping[str, Any]]], where: str) ->
     """
     values: dict[tuple[str, str], dict[str, float]] = {}
     said: dict[str, frozenset[str]] = {}
-    told: dict[tuple[str, str], frozenset[str]] = {}
+    reported: dict[tuple[str, str], frozenset[str]] = {}
     for number, record in records:
         place = f"{where}:{number}"
         case, variant = record.get("case_id"), record.get("variant_id")
@@ -84,8 +84,8 @@ def read_labels(records: Iterable[tuple[int, Mapping[str, Any]]], where: str) ->
         if variant is None:
             said[case] = frozenset(concepts)
         else:
-            told[case, variant] = frozenset(concepts)
-    for (case, variant), stated in told.items():
+            reported[case, variant] = frozenset(concepts)
+    for (case, variant), stated in reported.items():
         if case not in said:
             raise DataError(f"what the conversation of {case} states is not labelled", where=where, remedy=_REMEDY)
         values.setdefault((case, variant), {}).update(_of_concepts(said[case], stated))
@@ -98,9 +98,9 @@ def _share(name: str, value: Any, place: str) -> float:
     return float(value)
 
 
-def _of_concepts(said: frozenset[str], told: frozenset[str]) -> dict[str, float]:
+def _of_concepts(said: frozenset[str], reported: frozenset[str]) -> dict[str, float]:
     """Return the measures of labelled concepts, by the definitions of `coverage` and `unsupported`."""
-    shares = {"coverage": (len(said & told), len(said)), "unsupported": (len(told - said), len(told))}
+    shares = {"coverage": (len(said & reported), len(said)), "unsupported": (len(reported - said), len(reported))}
     return {name: part / whole for name, (part, whole) in shares.items() if whole}
 
 

@@ -74,8 +74,8 @@ class NoteMeasures:
         if self._compare is None:
             return found
         if REFERENCE in self.wanted and reference is not None:
-            told = "\n".join(update.text for update in seen.faithful_updates)
-            measures = self._compare.measures(told, reference)
+            reported = "\n".join(update.text for update in seen.faithful_updates)
+            measures = self._compare.measures(reported, reference)
             found |= {f"{REFERENCE}_{name}": value for name, value in measures.items()}
         if self.wanted & {STATEMENTS, MEANING}:
             shares = self._statements(self._compare, trace, arrivals, seen)

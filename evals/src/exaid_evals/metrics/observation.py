@@ -131,12 +131,12 @@ class Observation:
     @cached_property
     def reported_by(self) -> Mapping[str, Update]:
         """Concept of K(T) → the first update that states it after it was said; none for what is never reported."""
-        told: dict[str, Update] = {}
+        reported: dict[str, Update] = {}
         for update in self.updates:
             for concept in update.concepts:
-                if concept not in told and self.was_said(concept, update):
-                    told[concept] = update
-        return told
+                if concept not in reported and self.was_said(concept, update):
+                    reported[concept] = update
+        return reported
 
     @property
     def told_by(self) -> Mapping[str, Update]:

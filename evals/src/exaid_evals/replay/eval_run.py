@@ -149,16 +149,16 @@ def remarks(variants: Sequence[VariantConfig], case_ids: Iterable[str], *, stub_
             continue
         differences = _differences(variant, frozen)
         if differences:
-            told = ", ".join(
+            shown = ", ".join(
                 f"{name} is {canonical_json(both['used'])}, and {canonical_json(both['calibrated'])} was recorded"
                 for name, both in differences.items()
             )
-            yield f"{variant.variant_id} differs from its recorded calibration: {told}; run_meta says so"
+            yield f"{variant.variant_id} differs from its recorded calibration: {shown}; run_meta says so"
         shared = [case_id for case_id in wanted if case_id in set(frozen.cases)]
         if shared:
             more = ", …" if len(shared) > 3 else ""
-            told = f"{len(shared)} of these cases ({', '.join(shared[:3])}{more})"
-            yield f"{variant.variant_id} was calibrated on {told}, which evaluates nothing; run_meta says so"
+            shown = f"{len(shared)} of these cases ({', '.join(shared[:3])}{more})"
+            yield f"{variant.variant_id} was calibrated on {shown}, which evaluates nothing; run_meta says so"
         if frozen.stub and not stub_conversation:
             yield (
                 f"{variant.variant_id} was calibrated on simulated conversations, and this conversation is not; "

@@ -95,13 +95,13 @@ def preflight(request: RunsRequest, *, traces_required: bool = True) -> Prefligh
         client = problems.checked(partial(_described, settings))
     if settings is not None and plan is not None and client is not None and not problems.found:
         problems.add(*_unrecorded(campaign, settings, plan, client))
-    told = (
+    notes = (
         tuple(remarks(variants, [e.case_id for e in plan.entries], stub_conversation=plan.manifest.stub))
         if plan
         else ()
     )
     sound = settings is not None and not unsound
-    return Preflight(config, tuple(variants), settings, plan if sound else None, client, told, problems.found)
+    return Preflight(config, tuple(variants), settings, plan if sound else None, client, notes, problems.found)
 
 
 def _under_name(variants: Sequence[VariantConfig], name: str | None) -> tuple[list[VariantConfig], list[ConfigError]]:

@@ -34,6 +34,6 @@ def coverage_ancestor_credit(seen: Observation) -> float | None:
         return None
     total = 0.0
     for one in sorted(seen.trace_concepts):
-        told = frozenset().union(*(update.concepts for update in seen.updates if seen.was_said(one, update)))
-        total += max((lin(one, other) for other in told), default=0.0)
+        reported = frozenset().union(*(update.concepts for update in seen.updates if seen.was_said(one, update)))
+        total += max((lin(one, other) for other in reported), default=0.0)
     return total / len(seen.trace_concepts)

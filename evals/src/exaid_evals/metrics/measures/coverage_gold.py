@@ -49,8 +49,8 @@ def coverage_gold(seen: Observation) -> float | None:
     >>> coverage_gold(labelled([("canonical", "A", 0, 1), ("synonym", "B", 5, 9)], updates=[update]))
     0.5
     """
-    stated, told = seen.gold_concepts, seen.gold_output
-    return len(told) / len(stated) if stated and told is not None else None
+    stated, reported = seen.gold_concepts, seen.gold_output
+    return len(reported) / len(stated) if stated and reported is not None else None
 
 
 def coverage_error(seen: Observation) -> float | None:

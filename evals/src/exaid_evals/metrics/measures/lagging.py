@@ -47,8 +47,8 @@ def lag(seen: Observation, kind: str, *, latency: bool) -> float | None:
     2.0
     """
     said = sorted(seen.stated_ms.values())
-    told = Counter(update_at(update, latency=latency) for update in seen.reported_by.values())
-    blocks = [(bisect_right(said, t_ms), told[t_ms]) for t_ms in sorted(told)]
+    reported = Counter(update_at(update, latency=latency) for update in seen.reported_by.values())
+    blocks = [(bisect_right(said, t_ms), reported[t_ms]) for t_ms in sorted(reported)]
     return _lag(kind, blocks, len(said), len(said))
 
 

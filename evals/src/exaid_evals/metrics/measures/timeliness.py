@@ -90,6 +90,6 @@ def concept_delay_rmst(seen: Observation, horizon: int) -> float | None:
 
 def _waits(seen: Observation) -> tuple[list[int], list[bool]]:
     """Return how long each concept of the conversation waited, and whether it was reported in the end."""
-    told, last_ms = seen.reported_by, seen.last_ms
-    waits = [(told[one].t_ms if one in told else last_ms) - t_ms for one, t_ms in seen.stated_ms.items()]
-    return waits, [concept in told for concept in seen.stated_ms]
+    reported, last_ms = seen.reported_by, seen.last_ms
+    waits = [(reported[one].t_ms if one in reported else last_ms) - t_ms for one, t_ms in seen.stated_ms.items()]
+    return waits, [concept in reported for concept in seen.stated_ms]

@@ -157,11 +157,11 @@ class OtelImporter:
         reading = Reading()
         spans = read_spans(source, reading)
         around = {(span.trace_id, span.span_id): span for span in spans if span.span_id}
-        told = {span.order: (inputs_of(span, reading), outputs_of(span, reading)) for span in spans}
+        exchanged = {span.order: (inputs_of(span, reading), outputs_of(span, reading)) for span in spans}
         containers = {
             outer.order
             for span in spans
-            if any(told[span.order])
+            if any(exchanged[span.order])
             for outer in _outwards(span, around)
             if outer.order != span.order
         }
@@ -170,10 +170,10 @@ class OtelImporter:
             reading.notices.append(f"instructions to models, which nobody says: {_INSTRUCTIONS} of {instructed} spans")
         by_case: dict[str | int | None, list[Span]] = {}
         for span in spans:
-            if any(told[span.order]) and span.order not in containers:
+            if any(exchanged[span.order]) and span.order not in containers:
                 by_case.setdefault(_case(span, around), []).append(span)
         for raw_id, members in by_case.items():
-            said = _conversation(members, told, around, reading)
+            said = _conversation(members, exchanged, around, reading)
             reading.conversations.append(Conversation(raw_id, members[0].spot, said))
         if not by_case and not reading.problems:
             remedy = "record message contents (gen_ai.input.messages, gen_ai.output.messages) and export again"
@@ -205,7 +205,7 @@ def _case(span: Span, around: Mapping[tuple[str, str], Span]) -> str | None:
 
 def _conversation(
     spans: list[Span],
-    told: Mapping[int, tuple[list[Part], list[Part]]],
+    exchanged: Mapping[int, tuple[list[Part], list[Part]]],
     around: Mapping[tuple[str, str], Span],
     reading: Reading,
 ) -> list[Utterance]:
@@ -215,12 +215,12 @@ def _conversation(
     found: list[tuple[int, int, Utterance]] = []
     outputs: set[str] = set()
     for span in ordered:
-        for utterance in _outputs(span, told[span.order][1], _nearest(span, around, *_AGENT), reading):
+        for utterance in _outputs(span, exchanged[span.order][1], _nearest(span, around, *_AGENT), reading):
             found.append((_ms(span.start) if timed else span.order, 1, utterance))
             outputs.add(utterance.content)
     heard: set[str] = set()
     for span in ordered:
-        for item in told[span.order][0]:
+        for item in exchanged[span.order][0]:
             unheard = _input(item, outputs, heard, reading)
             if unheard is not None:
                 at = replace(unheard, when=When(end=span.start))

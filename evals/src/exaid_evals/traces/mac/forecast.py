@@ -140,13 +140,13 @@ def _assumed(generation: MasGenerationConfig, case: Case, known: _Instructions |
         )
         n_messages = min(round(doctors + 3 + conversation.second_interjection), mac.n_round)
         n_attempts = 1
-    told = known or _Instructions(0, 0, 0)
+    instructions = known or _Instructions(0, 0, 0)
     # Every fourth speaker, at the least, is the supervisor, who has more instructions.
-    speaker_ctu = (mac.num_doctors * told.doctor + told.supervisor) / (mac.num_doctors + 1)
+    speaker_ctu = (mac.num_doctors * instructions.doctor + instructions.supervisor) / (mac.num_doctors + 1)
     count, so_far = Count(), _presentation_ctu(case, mac.stage)
     for _ in range(n_messages - 1):
         for _ in range(n_attempts):
-            count.add(SPEAKER, Usage(1, told.speaker + so_far, _NAME_CTU))
+            count.add(SPEAKER, Usage(1, instructions.speaker + so_far, _NAME_CTU))
         count.add(MESSAGE, Usage(1, round(speaker_ctu) + so_far, message_ctu))
         so_far += message_ctu
     return count

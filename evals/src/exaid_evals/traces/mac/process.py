@@ -111,8 +111,8 @@ def run_child(task: Mapping[str, Any], *, time_limit_s: float, stop: threading.E
         try:
             with contextlib.suppress(BrokenPipeError):  # it died at once; the exit status says how
                 assert process.stdin is not None  # noqa: S101 - a pipe, see above
-                told = {**task, "folder": folder, "output_dir": str(output), "events_fd": writing}
-                process.stdin.write(json.dumps(told).encode() + b"\n")
+                instructions = {**task, "folder": folder, "output_dir": str(output), "events_fd": writing}
+                process.stdin.write(json.dumps(instructions).encode() + b"\n")
                 process.stdin.flush()
             _listen(process, reading, result, time.monotonic() + time_limit_s, stop)
         finally:
