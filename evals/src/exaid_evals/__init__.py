@@ -1,6 +1,6 @@
 """Reproducible evaluation of summarizing middleware on multi-agent clinical discussions.
 
-The Python API, loaded when it is used:
+The Python API, loaded (with pandas) when it is used:
 
 - `open_campaign(folder)`: a campaign's measures, updates, messages, concepts, decisions and comparisons as DataFrames,
   and `replay` of a variant in memory;

@@ -76,3 +76,11 @@ def test_few_files_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "a").write_bytes(b"x")
     assert hash_of(tmp_path / "a") == sha256_bytes(b"x")
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_is_kept_is_the_users_alone(tmp_path: Path) -> None:
+    """Folders and files that the cache makes are open to nobody else, whichever is made first."""
+    path = tmp_path / "cache" / "concepts" / "a.json"
+    module.write(path, {"text": "private"})
+    assert module.read(path) == {"text": "private"}
+    assert [one.stat().st_mode & 0o077 for one in (path, path.parent, path.parent.parent)] == [0, 0, 0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exaid_evals.artifacts.printable import REDACTED, Redactor
+from exaid_evals.artifacts.redaction import REDACTED, Redactor
 from exaid_evals.cli.main import run
 from exaid_evals.clients.completion import json_object
 from exaid_evals.clients.endpoint import endpoint_of

@@ -18,7 +18,6 @@ from typing import Any
 
 import orjson
 
-from exaid_evals.artifacts.atomic import write_bytes
 from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
 from exaid_evals.artifacts.ledger import source_hash
 from exaid_evals.artifacts.storage import stamp_of
@@ -77,9 +76,18 @@ def write(path: Path, value: Any) -> None:
     Raises:
         OSError: the folder cannot be made or written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # which counts for the last folder alone
     body = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    write_bytes(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    # For the user alone, as names of files and what texts say are nobody else's business; never synced to the disk.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def get_or_make(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _help(run: Callable[..., int]) -> str:
 
 def _refuse_keys(given: Mapping[str, Any]) -> None:
     """Refuse values that look like keys, before they are written anywhere."""
-    from exaid_evals.artifacts.printable import looks_secret
+    from exaid_evals.artifacts.redaction import looks_secret
 
     for name, value in given.items():
         values = value if isinstance(value, tuple) else (value,)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
-from exaid_evals.artifacts.printable import Redactor
+from exaid_evals.artifacts.redaction import Redactor
 from exaid_evals.errors import ConfigError
 
 # provider → variable of the key, variable of the base URL, base URL.

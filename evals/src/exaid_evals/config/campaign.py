@@ -49,8 +49,8 @@ class _Below:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def __get__(self, campaign: Campaign, _owner: type[Campaign]) -> Path:
-        return campaign.root / self._path
+    def __get__(self, campaign: Campaign | None, _owner: type[Campaign]) -> Path:
+        return Path(self._path) if campaign is None else campaign.root / self._path
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,35 @@ class Campaign:
 
     Attributes:
         root: the data folder, `evals/data` by default.
+        manifests, manifest_file: the manifest freezes the traces.
+        cases: synthetic ones.
+        references: clinicians' notes of cases, where somebody has put them there.
+        traces: frozen, one file per case.
+        runs: run logs, one folder per variant.
+        cassettes: recorded calls of language models, one file per run of a variant.
+        metrics, comparisons_file: of each variant, and of variants with each other.
+        tables, figures: of the paper.
+        exports: what stage 04 writes.
+        of_seeds: whole campaigns, one a seed, where there are several.
+        state: ledgers, which say which output was made from which inputs.
     """
 
     root: Path
 
     manifests = _Below("manifests")
-    manifest_file = _Below("manifests/dataset_manifest.jsonl")  # which freezes the traces
-    cases = _Below("cases")  # synthetic ones
-    references = _Below("references.jsonl")  # clinicians' notes of cases, where somebody has put them there
-    traces = _Below("traces")  # frozen, one file per case
-    runs = _Below("runs")  # run logs, one folder per variant
-    cassettes = _Below("cassettes")  # recorded calls of language models, one file per run of a variant
+    manifest_file = _Below("manifests/dataset_manifest.jsonl")
+    cases = _Below("cases")
+    references = _Below("references.jsonl")
+    traces = _Below("traces")
+    runs = _Below("runs")
+    cassettes = _Below("cassettes")
     metrics = _Below("metrics")
-    comparisons_file = _Below("metrics/comparisons.metrics.jsonl")  # of variants
-    tables = _Below("metrics/tables")  # of the paper
+    comparisons_file = _Below("metrics/comparisons.metrics.jsonl")
+    tables = _Below("metrics/tables")
     figures = _Below("metrics/figures")
     exports = _Below("exports")
-    of_seeds = _Below("campaigns")  # whole campaigns, one a seed, where there are several
-    state = _Below(".state")  # ledgers: which output was made from which inputs
+    of_seeds = _Below("campaigns")
+    state = _Below(".state")
 
     def trace_file(self, case_id: str) -> Path:
         """Return the trace file of a case (`case_id` includes its `case-` prefix)."""

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from exaid_evals import __version__
-from exaid_evals.artifacts.printable import Redactor
+from exaid_evals.artifacts.redaction import Redactor
 from exaid_evals.clients.endpoint import PROVIDERS, endpoint_of
 from exaid_evals.concepts.registry import EXTRACTORS, load_extractor, read_stop_entities
 from exaid_evals.config import plugins

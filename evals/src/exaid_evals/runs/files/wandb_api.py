@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from exaid_evals import __version__
-from exaid_evals.artifacts.printable import Redactor
+from exaid_evals.artifacts.redaction import Redactor
 from exaid_evals.clients.retry import Clock, PassingError, passes, retry_after_s, with_retries
 from exaid_evals.config.summarizer import RetryConfig
 from exaid_evals.errors import ConfigError, DataError, LLMError
