@@ -103,6 +103,12 @@ FORMATS = [
         files={"t.csv": "Modell,accuracy\nA,0.8\nB,0.7\n"},
         then={"t.csv": "model,accuracy\nA,0.8\nB,0.7\n"},
     ),
+    Row(
+        "call that column `run`, or add a column `step`",
+        "export --run t.csv --out out",
+        files={"t.csv": "model,tp,fp\nA,9,1\nB,8,2\n"},
+        then={"t.csv": "run,tp,fp\nA,9,1\nB,8,2\n"},
+    ),
     logged("save it as UTF-8", "log.csv", b"step,loss\n1,\xff\xe9\n", HISTORY),
     logged(NAMED, "log.csv", "step,loss\n", HISTORY),
     Row("check the path", "export --run nothing --out out", EXPORT, files={"run/metrics.csv": HISTORY}),

@@ -9,6 +9,8 @@ import pytest
 from exaid_evals.cli.main import run
 from exaid_evals.errors import DataError
 from exaid_evals.export.reading import read_runs
+from exaid_evals.export.stage import consolidate
+from exaid_evals.runs.files.delimited import number
 from exaid_evals.runs.registry import find_run
 
 
@@ -94,3 +96,61 @@ def test_files_of_one_name_get_reports_of_their_own(tmp_path: Path) -> None:
         )
         assert run(["analyze", str(tmp_path / name / "results.csv"), "--output-dir", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
+
+
+def test_a_spread_is_left_out_of_tables_alone(tmp_path: Path) -> None:
+    """A table's warning counts the cells; a probability with a spread is none, and the file is named."""
+    path = tmp_path / "table.csv"
+    path.write_text("model,accuracy,f1\nA,85.2 % ± 0.3 %,0.8\nB,0.81,adam ± 3\n", encoding="utf-8")
+    found = read_runs([path])
+    assert [one.metrics["accuracy"] for one in found.runs] == pytest.approx([0.852, 0.81])
+    assert any("1 cells hold a value and its spread" in line for one in found.runs for line in one.warnings)
+    with pytest.raises(ValueError, match="is not a number"):
+        number("0.0028±0.4")
+
+
+@pytest.mark.parametrize("cell", ["1" + "±1" * 3000, "1" + "%" * 3000, "1" + "±" * 3000, "1 %%"])
+def test_a_cell_of_many_signs_is_text(tmp_path: Path, cell: str) -> None:
+    """A cell has one spread and one per cent sign, and reading it takes no deeper calls for more."""
+    path = tmp_path / "table.csv"
+    path.write_text(f"step,loss,odd\n1,0.5,{cell}\n2,0.4,{cell}\n", encoding="utf-8")
+    history = find_run(str(path), [])
+    assert list(history.series) == ["loss"]
+    assert any(line.startswith("odd: no value is a number") for line in history.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "loss,speed\n0.5,120 img\n0.4,121 img\n",
+        ",loss,speed\n0,0.5,120 img\n1,0.4,121 img\n",
+        "clock,loss\nJan 1,0.5\nJan 2,0.4\n",
+        "lr_name,loss\nadam a,0.5\nadam b,0.4\n",
+    ],
+)
+def test_texts_that_a_training_logs_name_no_rows(tmp_path: Path, text: str) -> None:
+    """Texts in any later column, dates, and what a schedule is called do not make a table of results."""
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    history = find_run(str(path), [])
+    assert history.series["loss"].clean.values.tolist() == [0.5, 0.4]
+    assert any("no value is a number; it is left out" in line for line in history.warnings)
+
+
+@pytest.mark.parametrize("text", ["model,tp,fp\nA,9,1\nB,8,2\n", "tp,fp,model\n9,1,A\n8,2,B\n"])
+def test_named_rows_without_a_known_metric_are_said_to_be_so(tmp_path: Path, text: str) -> None:
+    """A column that is called `model` already is not asked to be."""
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="'model', and its other columns name no metric") as told:
+        find_run(str(path), [])
+    assert "call that column `run`," in str(told.value)
+
+
+def test_the_folds_of_two_models_are_two_cross_validations(tmp_path: Path) -> None:
+    """Nobody's cross-validation has the folds of two models, in one table as in two folders."""
+    path = tmp_path / "table.csv"
+    path.write_text("model,fold,accuracy\na,0,0.9\na,1,0.9\nb,0,0.1\nb,1,0.1\n", encoding="utf-8")
+    folds = consolidate(read_runs([path]).runs).folds
+    found = {one.name.removeprefix(f"{tmp_path.name} "): one.aggregated["accuracy"] for one in folds}
+    assert {name: (one.mean, one.n) for name, one in found.items()} == {"a": (0.9, 2), "b": (0.1, 2)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,15 @@ def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) 
 
     Args:
         runs: of any kind; those without the kind's number are passed over.
-        kind: `fold` or `trial`.
-        failures: what cannot be read; a group of which nothing can be read is none.
+        kind: `fold` or `trial`. The folds of two models are two cross-validations; a search may try several models.
+        failures: what cannot be read; a group of which nothing can be read is none. Nothing says of which model an
+            unreadable fold is: it counts as failed for each model of its folder.
     """
-    held = grouped([run for run in runs if getattr(run, kind) is not None], holder_of)
+
+    def parted(run: Run) -> tuple[tuple[str, str], tuple[str, ...]]:
+        return holder_of(run), _identity(run) if kind == FOLD else ()
+
+    held = grouped([run for run in runs if getattr(run, kind) is not None], parted)
     failed: dict[tuple[str, str], list[FailedMember]] = {}
     for failure in failures:
         position = position_of(failure.path)
@@ -106,8 +112,13 @@ def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) 
             holder = _holder(failure.path, position.group or "")
             failed.setdefault(holder, []).append(FailedMember(failure.run, str(number), failure.problem))
     # Paths tell two groups of one name apart; names alone are written.
-    places = [Source(Path(place or name or "runs")) for place, name in held]
-    named = run_names(places)
+    holders = Counter(holder for holder, _ in held)
+    places = [Source(Path(place or name or "runs")) for place, name in holders]
+    named = dict(zip(holders, run_names(places), strict=True))
+    found = [
+        (" ".join([named[holder], *filter(None, of if holders[holder] > 1 else ())]), members)
+        for (holder, of), members in held.items()
+    ]
     groups = [
         Group(
             name,
@@ -115,9 +126,15 @@ def groups_of(runs: Sequence[Run], kind: str, failures: Sequence[Failure] = ()) 
             aggregate_all(members),
             tuple(failed.get(holder, ())),
         )
-        for name, (holder, members) in zip(named, held.items(), strict=True)
+        for (holder, _), (name, members) in zip(held, _distinct(found), strict=True)
     ]
     return sorted(groups, key=lambda group: group.name)
+
+
+def _distinct(groups: Sequence[tuple[str, list[Run]]]) -> list[tuple[str, list[Run]]]:
+    """Return groups of runs with names that differ: where some are alike, with the first run of each behind."""
+    counts = Counter(name for name, _ in groups)
+    return [(name if counts[name] == 1 else f"{name} ({runs[0].name} …)", runs) for name, runs in groups]
 
 
 def held_together(runs: Iterable[Run]) -> dict[tuple[str, str] | None, list[Run]]:
@@ -156,8 +173,7 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
         group = (members[0].group or "") if key[0] is not None else ""
         words = [group, *(str(key[at]) for at in varying if at < len(key) and key[at] not in ("", group))]
         found.append((" ".join(part for part in words if part) or "others", members))
-    names = [name for name, _ in found]
-    return [(name if names.count(name) == 1 else f"{name} ({members[0].name} …)", members) for name, members in found]
+    return _distinct(found)
 
 
 def _identity(run: Run) -> tuple[str, ...]:

@@ -25,8 +25,6 @@ _ROWS_AT_ONCE = 20_000
 _NUMBERS = frozenset({int, float})
 _PAIRED = frozenset({"params", "user_attrs", "system_attrs"})
 """Names above others in Optuna's tables of two levels."""
-SPREAD = re.compile(r"(.*?\S)\s*(?:±|\+/-|\\pm)\s*[\d.,]+")
-"""A cell with a value and its spread."""
 MISSING = frozenset({"", "na", "n/a", "<na>", "none", "null", "-", "–"})
 """What stands in a cell without a value."""
 
@@ -298,9 +296,9 @@ def _header(header: str, delimiter: str) -> tuple[str, tuple[str, ...], tuple[st
 
 
 def number(text: str) -> float:
-    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point, without its spread.
+    """Return a cell's number: NaN for what is undefined, a lone comma taken for a decimal point.
 
-    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a"), number("85.2 ± 0.3 %")
+    >>> number("0.5"), number(" 0,5 "), number("1.234,5"), number("n/a"), number("85,2 %")
     (0.5, 0.5, 1234.5, nan, 0.852)
 
     Raises:
@@ -310,16 +308,17 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         stripped = text.strip()
-        if stripped.lower() in MISSING:
-            return math.nan
-        if stripped.count(",") == 1 and not SPREAD.fullmatch(stripped):
-            whole, _, decimals = stripped.partition(",")
-            return float(f"{whole.replace('.', '')}.{decimals}")
-        if stripped.endswith("%"):
-            return number(stripped[:-1]) / 100
-        if spread := SPREAD.fullmatch(stripped):
-            return number(spread[1])
+    written = stripped.removesuffix("%").rstrip()
+    if written.lower() in MISSING:
+        return math.nan
+    if written.count(",") == 1:
+        whole, _, decimals = written.partition(",")
+        written = f"{whole.replace('.', '')}.{decimals}"
+    try:
+        found = float(written)
+    except ValueError:
         raise ValueError(f"{text[:40]!r} is not a number") from None
+    return found / 100 if stripped.endswith("%") else found
 
 
 def numbers(cells: Sequence[str]) -> list[float]:

@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,14 @@ from exaid_evals.config.mapping_file import leaves
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import MISSING, SPREAD, Block, Delimited, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.files.summary import mappings_of
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import Row, Table, simple, step_column
+from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, Table, simple, step_column
 from exaid_evals.runs.tool_files import head
 
 
@@ -72,7 +73,14 @@ _LOGGED = re.compile(
     "checkpoint|ckpt|saved|best|time|date|datetime|timestamp|elapsed|eta|duration|host|hostname"
 )
 """Columns of texts that a training logs at its steps."""
-_TIME_OR_TRUTH = re.compile(r"\s*(?:\d{1,4}[-/:.]\d|(?:true|false|yes|no)\b|[*+x-]\s*$)", re.IGNORECASE)
+_TIME_OR_TRUTH = re.compile(
+    r"\s*(?:\d{1,4}[-/:.]\d|(?:true|false|yes|no)\b|[*+x-]\s*$"
+    r"|(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:\d{1,2}\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d)",
+    re.IGNORECASE,
+)
+_SPREAD = re.compile(r"(?P<value>.*?[^\s%])(?:\s*(?P<per_cent>%))?\s*(?:±|\+/-|\\pm)\s*[\d.,]+\s*(?P<behind>%?)")
+"""A cell with a value and its spread."""
+_SIGNS = ("±", "+/-", "\\pm")
 
 
 class CsvFormat(HistoryFile):
@@ -95,12 +103,7 @@ class CsvFormat(HistoryFile):
         table = csv_table(path, warnings)
         named = _naming(table) if step_column(sorted(table.names)) is None else None
         if named is not None:
-            each = repr(named) if named else "name in its first column"
-            raise DataError(
-                f"is a table with a row for each {each}, where no column counts steps",
-                where=str(path),
-                remedy="call that column `run` or `model` (and others `seed`, `fold`), or add a column `step`",
-            )
+            raise _no_history(table, named, path)
         return table
 
     def measures(self, path: Path) -> bool:
@@ -111,16 +114,38 @@ class CsvFormat(HistoryFile):
 
 
 def _naming(table: Table) -> str | None:
-    """Return the column whose texts name the rows: the first, or one of which each text stands once; None without."""
-    for at, (name, column) in enumerate(table.columns.items()):
-        texts = [*column.texts.values()]
-        only = all(map(math.isnan, column.numbers)) or name in ("", "Unnamed: 0")
-        if len(texts) < 2 or not only or _LOGGED.fullmatch(simple(name)):
-            continue
-        once = len({*texts}) == len(texts)
-        if (once or (at == 0 and len({*texts}) > 1)) and not any(_TIME_OR_TRUTH.match(text) for text in texts):
+    """Return the column whose texts name the rows: the first, or one that is called so; None without.
+
+    The numbers of rows that pandas writes before them are no first column. Any later column may hold what a training
+    logs in words.
+    """
+    names = [name for name, column in table.columns.items() if name not in _UNNAMED or column.texts]
+    for name in dict.fromkeys([*names[:1], *(one for one in names if simple(one) in (*RUN_NAMES, *ROW_NAMES))]):
+        column = table.columns[name]
+        texts = {*column.texts.values()}
+        only = name in _UNNAMED or all(map(math.isnan, column.numbers))
+        logged = _LOGGED.fullmatch(simple(name)) or role_of_column(name) in ("schedule", "system")
+        if len(texts) > 1 and only and not logged and not any(map(_TIME_OR_TRUTH.match, texts)):
             return name
     return None
+
+
+_UNNAMED = ("", "Unnamed: 0")
+
+
+def _no_history(table: Table, named: str, path: Path) -> DataError:
+    """Return the error about a table whose rows are named by a column."""
+    what = f"is a table with a row for each {repr(named) if named else 'name in its first column'}"
+    measured = any(role_of_column(name) == "metric" for name in table.columns)
+    if simple(named) in ROW_NAMES and not measured:
+        what += ", and its other columns name no metric and count no steps"
+        remedy = "call that column `run`, or add a column `step`"
+    else:
+        what += ", where no column counts steps"
+        remedy = "call that column `run` or `model` (and others `seed`, `fold`), or add a column `step`"
+        if simple(named) in (*RUN_NAMES, *ROW_NAMES):  # another reader was asked for, or not this file alone
+            remedy = f"`exaid-evals export --run {shlex.quote(str(path))}` reads them"
+    return DataError(what, where=str(path), remedy=remedy)
 
 
 def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
@@ -181,7 +206,10 @@ def _cells_by_column(opened: Delimited, block: Block, wrong: list[int]) -> list[
 
 
 def _add(column: Column, cells: Sequence[str]) -> int:
-    """Append cells, at once where they are numbers as JSON has them, which most are; return how many hold a spread."""
+    """Append cells, at once where they are numbers as JSON has them, which most are; return how many hold a spread.
+
+    A value is appended without its spread.
+    """
     if not any(cells):
         column.add_missing(len(cells))
         return 0
@@ -191,9 +219,26 @@ def _add(column: Column, cells: Sequence[str]) -> int:
             return 0
     except ValueError:
         pass
+    spreads = 0
     for cell in cells:
-        column.add(_cell(cell) if cell else None)
-    return sum(SPREAD.fullmatch(cell.strip(" %")) is not None for cell in cells if "±" in cell or "+/-" in cell)
+        value = _cell(cell) if cell else None
+        if isinstance(value, str) and any(sign in value for sign in _SIGNS):
+            value = _without_spread(value)
+            spreads += not isinstance(value, str)
+        column.add(value)
+    return spreads
+
+
+def _without_spread(text: str) -> float | str:
+    """Return the value of a cell that holds one and its spread; any other text as it is.
+
+    >>> _without_spread("85.2 ± 0.3 %"), _without_spread("0,85 +/- 0,02"), _without_spread("1±1±1")
+    (0.852, 0.85, '1±1±1')
+    """
+    found = _SPREAD.fullmatch(text.strip())
+    with contextlib.suppress(ValueError):
+        return number(found["value"] + (found["per_cent"] or found["behind"])) if found else text
+    return text
 
 
 def _cell(text: str) -> float | str | None:

@@ -21,12 +21,9 @@ from exaid_evals.runs.files.summary import is_incidental, mappings_of
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.history_files import parted
 from exaid_evals.runs.metric_names import role_of_column
-from exaid_evals.runs.rows import Row, below, simple, step_column
+from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
 
-_RUN_COLUMNS = ("run", "run_id", "run_name", "runid", "exp", "exp_id", "experiment_id", "run.hash")
-_ROW_COLUMNS = ("model", "model_name", "method", "algorithm", "experiment", "experiment_name", "variant")
-"""What tells runs apart where it differs in every row, and nothing counts steps: a table of results."""
 _REPETITIONS = ("seed", "fold", "trial", "resample")
 """What tells runs of one name apart; the last is what caret calls a fold."""
 _OF_WANDB = {"name", "state", "created"}
@@ -72,7 +69,7 @@ class LongCsvFormat(ManyRuns):
         numbers: dict[str, Iterator[int]] = {}
         column = columns[0]
         # Where no column is called a run's, each row is one, and names may be the same.
-        each = simple(column) not in _RUN_COLUMNS and not _is_of_values(rows[0])
+        each = simple(column) not in RUN_NAMES and not _is_of_values(rows[0])
         for row in rows:
             name = _text(row.get(column))
             if name:
@@ -102,7 +99,7 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
         rows: some of the table.
         columns: simple name → name.
     """
-    found = next((columns[one] for one in _RUN_COLUMNS if one in columns), None)
+    found = next((columns[one] for one in RUN_NAMES if one in columns), None)
     if found is None and columns.keys() >= _OF_WANDB:
         return [columns["name"]]
     steps = step_column(columns.values())
@@ -117,7 +114,7 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
     known = long or any(role_of_column(one) == "metric" for one in columns.values())
     if steps is not None or len(rows) < 2 or not known:
         return []
-    names = [columns[one] for one in _ROW_COLUMNS if one in columns]
+    names = [columns[one] for one in ROW_NAMES if one in columns]
     repeated = [columns[one] for one in _REPETITIONS if one in columns]
     if not names and not long and _n_apart(rows, repeated) == len(rows):
         return repeated
@@ -170,7 +167,7 @@ def _entry(rows: list[Row], column: str) -> Entry:
     if _OF_AIM in rows[0]:
         return _of_aim(rows)
     config = {lowered[name]: one for name, one in settings.items()} | {
-        lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in _ROW_COLUMNS
+        lowered[name]: row for name, row in rows[0].items() if name == column and lowered[name] in ROW_NAMES
     }
     trial = config.pop("trial", None)
     fold = _FOLD.fullmatch(_text(config.pop("fold", config.pop("resample", None))))
