@@ -22,7 +22,7 @@ from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.runs.history import History, Point, Series
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
-BEGIN, END = "<!-- parting: begin (bench_parting.py writes this) -->", "<!-- parting: end -->"
+BEGIN, END = "<!-- parting: begin (bench_divergence_point.py writes this) -->", "<!-- parting: end -->"
 METRIC, POINTS, NOISE, OFFSET = "val_accuracy", 100, 0.01, 0.006
 FALLS = (0.03, 0.1)
 RELATED = (0.0, 0.8, 0.9)

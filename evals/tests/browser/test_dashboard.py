@@ -129,8 +129,8 @@ def test_the_intervals_say_what_the_record_says(open_page: Open, dashboard: Path
     """The groups of the chosen metric stand in order, and the sentence below is the verdict."""
     page = open_page(dashboard)
     page.choose("#ranked", "train_loss")
-    told = page.one("#told").text
-    assert told.startswith("train_loss: ")
+    verdict = page.one("#verdict").text
+    assert verdict.startswith("train_loss: ")
     assert len(page.all("#forest circle.dot")) == 4
 
 
@@ -190,8 +190,8 @@ def test_the_policy_is_in_force(open_page: Open, dashboard: Path) -> None:
     page.run("document.body.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))")
     page.run("fetch('http://127.0.0.1:9/').catch(() => { document.body.dataset.refused = 'yes' })")
     assert page.run("return document.title") == "Comparison of 12 runs"
-    told = [entry["message"] for entry in page.driver.get_log("browser")]
-    assert len([line for line in told if "Content Security Policy" in line]) >= 2
+    verdict = [entry["message"] for entry in page.driver.get_log("browser")]
+    assert len([line for line in verdict if "Content Security Policy" in line]) >= 2
 
 
 @pytest.fixture(scope="module")
@@ -251,9 +251,9 @@ def test_every_line_is_read_off_at_its_nearest_point(open_page: Open, odd: Path)
     page.one("#all").click()
     chart = page.one("#chart")
     page.press(chart, Keys.HOME, *[Keys.ARROW_RIGHT] * 30)
-    told = page.one("#readout").text
-    assert "whole 0." in told
-    assert "dense 0." in told
+    verdict = page.one("#readout").text
+    assert "whole 0." in verdict
+    assert "dense 0." in verdict
 
 
 def test_nothing_is_wider_than_a_phone(open_page: Open, odd: Path) -> None:

@@ -164,7 +164,7 @@ FILES = [
     system("a file stands where a folder must be: move it away, or name another --data-dir", errno.ENOTDIR),
     system("a folder stands where a file must be: move it away, or name another --data-dir", errno.EISDIR),
     system("a link that leads to itself, or may not be followed, stands where a file must be: remove it", errno.ELOOP),
-    system("what stands there is no file: remove it, or name another --data-dir", errno.ENXIO),
+    system("what stands there is not a file: remove it, or name another --data-dir", errno.ENXIO),
     system("the path is longer than the file system takes: name another --data-dir", errno.ENAMETOOLONG),
     system("make room and give the same command again, or name another --data-dir", errno.ENOSPC),
     system("the disk, or the connection to it, failed: mend that, and give the same command again", errno.EIO),

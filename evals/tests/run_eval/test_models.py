@@ -279,8 +279,9 @@ def test_a_real_network_knows_the_photographs_that_scikit_image_ships(tmp_path: 
     assert json.loads((tmp_path / "out" / "metrics" / "val_metrics.json").read_text())["real_accuracy"] == 1.0
 
 
-def test_labels_of_a_table_that_cannot_be_read_are_named_by_file(tmp_path: Path) -> None:
-    """A field is larger than a table may hold."""
-    (tmp_path / "labels.csv").write_text(f"a.png,{'b' * 200_000}\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"labels\.csv: not a CSV table"):
+def test_labels_of_a_table_that_cannot_be_read_are_named_by_line(tmp_path: Path) -> None:
+    """A field is larger than a table may hold; the line is named."""
+    (tmp_path / "a.png").touch()
+    (tmp_path / "labels.csv").write_text(f"a.png,x\na.png,{'b' * 200_000}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"labels\.csv:2: not a CSV table"):
         _from_file(tmp_path / "labels.csv", tmp_path)

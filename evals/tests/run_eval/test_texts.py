@@ -198,7 +198,7 @@ def test_wrong_tables_are_said_with_their_row(tmp_path: Path, capsys: pytest.Cap
     """No such column, a line that is no JSON, two rows of one id, and a model that cannot classify."""
     for content, further, said in (
         ('{"a": "x"}', [], "is a NoneType, not a text; name the column of the texts; there are a"),
-        ('{"text": "x"}\n{', [], "t.jsonl:2: is no JSON"),
+        ('{"text": "x"}\n{', [], "t.jsonl:2: is not JSON"),
         ('{"text": "x", "id": 1}\n{"text": "y", "id": 1}', [], "has the id 1 of another row"),
         ('{"text": "x", "y": 1}', ["--label", "y"], "byte_gru classifies no texts"),
     ):

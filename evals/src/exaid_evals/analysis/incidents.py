@@ -284,9 +284,9 @@ def _end(history: History, one: Anomaly, directions: Mapping[str, Direction]) ->
 
 def _incident(history: History, group: Sequence[Anomaly], directions: Mapping[str, Direction]) -> Incident:
     severity = max((one.severity for one in group), key=SEVERITIES.index)
-    first_told = [one for one in group if not _is_echo(group, one)]
-    lead = min(first_told, key=lambda one: (-SEVERITIES.index(one.severity), -_weight(one), one.step))
-    worst = [one for one in first_told if one.severity == lead.severity]
+    no_echoes = [one for one in group if not _is_echo(group, one)]
+    lead = min(no_echoes, key=lambda one: (-SEVERITIES.index(one.severity), -_weight(one), one.step))
+    worst = [one for one in no_echoes if one.severity == lead.severity]
     interval = min((one.interval for one in worst if one.interval), key=lambda one: one[1], default=None)
     first = min(one.step for one in worst)
     onset = interval if interval is not None and interval[1] <= first else (first, first)

@@ -86,7 +86,7 @@ class SuddenDrop:
     def __init__(self, config: DetectionSettings) -> None:
         self._config = config
         self._open: _Excursion | None = None
-        self._told = False
+        self._reported = False
         self._past: list[tuple[int, float]] = []
 
     def update(self, stream: Stream, step: float, worse: float) -> Anomaly | None:
@@ -101,17 +101,17 @@ class SuddenDrop:
         one.take(worse)
         if one.back >= 2 or (one.back and one.n <= 2):
             self._past = [*self._past[1 - _REMEMBERED :], (max(1, one.n - one.back), one.fall)]
-            self._open, self._told = None, False
+            self._open, self._reported = None, False
             return None
-        found = None if self._told else self._judged(stream, one)
+        found = None if self._reported else self._judged(stream, one)
         if one.n >= max(_MOST_WAITED, 10 * one.target):  # this is the level now, from which it may fall again
-            self._open, self._told = None, False
+            self._open, self._reported = None, False
         return found
 
     def finish(self, stream: Stream) -> Anomaly | None:
         """Return the drop that the end of the series leaves unconfirmed, if it is unmistakable."""
         one = self._open
-        if one is None or self._told or one.back or one.n < min(3, one.target):
+        if one is None or self._reported or one.back or one.n < min(3, one.target):
             return None
         one.target = one.n
         return self._judged(stream, one)
@@ -151,7 +151,7 @@ class SuddenDrop:
             return None
         if fall < _PRECEDENT * max((past for n, past in self._past if 2 * n >= one.n), default=0.0):
             return None
-        self._told = True
+        self._reported = True
         sign = stream.sign
         after = sign * (one.level + fall)
         evidence: dict[str, Any] = {"before": sign * one.level, "after": after, "relative": relative, "z": z}

@@ -103,8 +103,8 @@ def _show(comparison: Comparison, found: Collected) -> None:
         click.echo(f"  and {more} more")
     names = [*(group.name for group in comparison.groups), *(run.name for run in comparison.runs)]
     ranked = [one for one in others if one.direction is not None and (one.verdict != "alone" or one.diverged)][:6]
-    for reported in verdicts([first, *ranked]):
-        click.echo(_shortened(reported, names))
+    for line in verdicts([first, *ranked]):
+        click.echo(_shortened(line, names))
     for line in recommendations(comparison):
         click.echo(f"- {_shortened(line, names)}")
     show_notes([_shortened(line, names) for line in comparison.notes], found)

@@ -159,11 +159,11 @@ def run(request: ExportRequest) -> int:
             _write(export, reading, out, settings, request, finish)
             log.debug("wrote %s", out)
     if not request.dry_run:
-        _tell_where(out, folders[0] if beside else None, reading)
+        _print_place(out, folders[0] if beside else None, reading)
     return SOME_FAILED if reading.failures else 0
 
 
-def _tell_where(out: Path, place: Path | None, reading: Reading) -> None:
+def _print_place(out: Path, place: Path | None, reading: Reading) -> None:
     """Show where the export is; the main table of a lone run goes into its folder itself, where its readers look.
 
     Args:

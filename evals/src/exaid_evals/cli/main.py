@@ -240,7 +240,7 @@ _REMEDIES = {
     errno.ENOTDIR: "a file stands where a folder must be: move it away, or name another --data-dir",
     errno.EISDIR: "a folder stands where a file must be: move it away, or name another --data-dir",
     errno.ELOOP: "a link that leads to itself, or may not be followed, stands where a file must be: remove it",
-    errno.ENXIO: "what stands there is no file: remove it, or name another --data-dir",
+    errno.ENXIO: "what stands there is not a file: remove it, or name another --data-dir",
     errno.ENAMETOOLONG: "the path is longer than the file system takes: name another --data-dir",
     errno.ENOSPC: "make room and give the same command again, or name another --data-dir",
     errno.EDQUOT: "make room and give the same command again, or name another --data-dir",

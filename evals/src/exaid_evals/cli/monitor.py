@@ -117,7 +117,7 @@ def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> in
         seen = watch(
             followed,
             monitor,
-            _tell,
+            _print_anomaly,
             follow=request.follow,
             until_idle=request.until_idle,
             interval=request.interval,
@@ -129,7 +129,7 @@ def _watch(place: Path, config: MonitoringConfig, request: MonitorRequest) -> in
     return status
 
 
-def _tell(one: Anomaly) -> None:
+def _print_anomaly(one: Anomaly) -> None:
     from exaid_evals.anomalies.base import described, evidence_of
 
     click.echo(f"{one.severity:<9} {printable(described(one))} ({printable(evidence_of(one))})")

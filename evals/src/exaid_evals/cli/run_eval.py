@@ -216,12 +216,12 @@ def train_model(request: RunTrainingRequest) -> int:
     folder = request.out or request.campaign.root / TRAININGS / folder_name(config.task) / f"results_{config.seed}"
     train = import_with_torch("training").train
 
-    def tell(epoch: Epoch) -> None:
+    def print_epoch(epoch: Epoch) -> None:
         values = {"train_loss": epoch.train_loss, **{f"val_{name}": value for name, value in epoch.val.items()}}
         listed = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
         click.echo(f"epoch {epoch.number}/{config.epochs}  {listed}")
 
-    done = train(config, folder, on_epoch=tell)
+    done = train(config, folder, on_epoch=print_epoch)
     warn(done.result.warnings)
     click.echo(f"wrote {shown(folder)}")
     return 0

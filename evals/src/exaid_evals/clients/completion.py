@@ -306,7 +306,7 @@ def _require_stream(response: httpx.Response) -> None:
         try:
             answer: Any = json.loads(response.read())
         except (ValueError, RecursionError):
-            raise PassingError("the server's answer is no JSON") from None
+            raise PassingError("the server's answer is not JSON") from None
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if choices:
             raise _NoStreamError("the server answers whole, and not as a stream", "write `stream: false` under `llm`")

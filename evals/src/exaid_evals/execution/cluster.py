@@ -77,7 +77,7 @@ class DaskCluster:
             return
         client = self._connect()
         if self._address is not None:
-            _tell(f"dashboard {client.dashboard_link}")
+            _print(f"dashboard {client.dashboard_link}")
         done: Counter[str] = Counter()
         began = time.perf_counter()
         try:
@@ -85,7 +85,7 @@ class DaskCluster:
         finally:
             seconds = time.perf_counter() - began
             for worker, n in sorted(done.items()):
-                _tell(f"{worker}: {n} items, {n / seconds:.2f} a second")
+                _print(f"{worker}: {n} items, {n / seconds:.2f} a second")
             with _quiet():
                 client.close()
                 if client.cluster is not None:
@@ -119,7 +119,7 @@ class DaskCluster:
         return client
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"cluster: {line}\n")
 
 

@@ -179,13 +179,13 @@ class Alerts:
 
     def anomaly(self, one: Anomaly) -> None:
         """Alert about an anomaly, if it is severe enough."""
-        self._tell(one.kind, one.metric, one.severity, described(one), evidence_of(one))
+        self._alert(one.kind, one.metric, one.severity, described(one), evidence_of(one))
 
     def notice(self, kind: str, metric: str, severity: Severity, text: str) -> None:
         """Alert about something that was done."""
-        self._tell(kind, metric, severity, text, "")
+        self._alert(kind, metric, severity, text, "")
 
-    def _tell(self, kind: str, metric: str, severity: Severity, text: str, details: str) -> None:
+    def _alert(self, kind: str, metric: str, severity: Severity, text: str, details: str) -> None:
         if self._closed or SEVERITIES.index(severity) < SEVERITIES.index(self._config.min_severity):
             return
         held = self._limiter.admit((kind, metric))

@@ -27,25 +27,25 @@ class StallWatch:
     """Knows the usual time between steps, and whether the last one is too long ago.
 
     `check` may be called by anybody; `start` lets a daemon thread call it, which holds no training up at its end.
-    A stall is told of once; the next step ends it.
+    A stall is reported once; the next step ends it.
     """
 
     def __init__(
         self,
         config: AnomalyDetectionConfig,
         clock: Callable[[], float],
-        tell: Callable[[], Callable[[Anomaly], object] | None],
+        listener: Callable[[], Callable[[Anomaly], object] | None],
     ) -> None:
         """Make a watch.
 
         Args:
             config: `stall_factor`, `stall_min_seconds`.
             clock: seconds, monotonic.
-            tell: returns who is told of a stall, from the watching thread; None where nobody is left. A weak reference,
-                so that a monitor which is forgotten and not closed does not tell of a stall after its training.
+            listener: returns what is called with a stall, by the watching thread; None where nobody is left. A weak
+                reference, so that a monitor which is forgotten and not closed reports no stall after its training.
         """
         self._factor, self._least = config.stall_factor, config.stall_min_seconds
-        self._clock, self._tell = clock, tell
+        self._clock, self._listener = clock, listener
         self._intervals = RunningMedian(_WINDOW)
         self._last: tuple[float, float] | None = None  # when, which step
         self._longest = 0.0
@@ -120,9 +120,9 @@ class StallWatch:
 
     def look(self) -> None:
         """Report a stall that has begun."""
-        found, tell = self.check(), self._tell()
-        if found is not None and tell is not None:
-            tell(found)
+        found, listener = self.check(), self._listener()
+        if found is not None and listener is not None:
+            listener(found)
 
 
 def _watch(watch: weakref.ref[StallWatch], stop: threading.Event, pause: float) -> None:

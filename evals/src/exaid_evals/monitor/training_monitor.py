@@ -211,7 +211,7 @@ class TrainingMonitor:
         """
         for one in anomalies:
             if one.kind != "stall":
-                self.tell(one)
+                self.report(one)
 
     @property
     def metric_history(self) -> dict[str, list[float]]:
@@ -235,7 +235,7 @@ class TrainingMonitor:
             self._problem(f"batch_info: {type(error).__name__}")
             return found
 
-    def tell(self, one: Anomaly) -> None:
+    def report(self, one: Anomaly) -> None:
         """Count an anomaly, and alert about it."""
         self.anomalies.append(one)
         self.counts[one.kind, one.severity] += 1
@@ -243,7 +243,7 @@ class TrainingMonitor:
 
     def _stalled(self, one: Anomaly) -> None:
         """Report a stall at once, from the watching thread; the next step returns it too."""
-        self.tell(one)
+        self.report(one)
         self._stalls.append(one)
 
     def _write(self, step: float, row: Mapping[str, float], batch_info: Mapping[str, Any] | None) -> None:
@@ -291,7 +291,7 @@ class TrainingMonitor:
             self._finished = True
             found = self._watches.finish()
             for one in found:
-                self.tell(one)
+                self.report(one)
             return found
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ class Watched:
     """What was seen.
 
     Attributes:
-        tell: is told of each anomaly at once.
+        on_anomaly: is called with each anomaly at once.
         n_steps: times that the step changed.
         metrics: their names, as keys in order of their first values.
         anomalies: all of them.
@@ -25,7 +25,7 @@ class Watched:
         last_step: of the last row.
     """
 
-    tell: Callable[[Anomaly], None]
+    on_anomaly: Callable[[Anomaly], None]
     n_steps: int = 0
     metrics: dict[str, None] = field(default_factory=dict)
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -41,16 +41,16 @@ class Watched:
             self.note(monitor.log_step(step, metrics))
 
     def note(self, anomalies: Sequence[Anomaly]) -> None:
-        """Keep anomalies, and tell of them."""
+        """Keep anomalies, and pass each on."""
         for one in anomalies:
             self.anomalies.append(one)
-            self.tell(one)
+            self.on_anomaly(one)
 
 
 def watch(
     follower: Follower,
     monitor: TrainingMonitor,
-    tell: Callable[[Anomaly], None],
+    on_anomaly: Callable[[Anomaly], None],
     *,
     follow: bool = False,
     until_idle: float | None = None,
@@ -63,7 +63,7 @@ def watch(
     Args:
         follower: of the history.
         monitor: its own watch for stalls must be off: steps come here in heaps.
-        tell: is told of each anomaly at once.
+        on_anomaly: is called with each anomaly at once.
         follow: go on after the end was reached.
         until_idle: end when nothing has come for so many seconds; None goes on until interrupted.
         interval: seconds between two looks.
@@ -73,7 +73,7 @@ def watch(
     Raises:
         DataError: the history cannot be read.
     """
-    seen = Watched(tell)
+    seen = Watched(on_anomaly)
     stall = StallWatch(monitor.config.anomaly_detection, clock, lambda: None)  # asked here, and no thread
     last_news, caught_up = clock(), False
     try:
@@ -90,7 +90,7 @@ def watch(
                 break
             found = stall.check()
             if found is not None:
-                monitor.tell(found)
+                monitor.report(found)
                 seen.note([found])
             sleep(interval)
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -248,16 +248,8 @@ def _from_file(path: Path, folder: Path) -> dict[str, list[str]]:
 
 
 def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
-    import csv
-
     found: dict[str, list[str]] = {}
-    try:
-        rows = list(csv.reader(read_text(path).split("\n")))
-    except csv.Error as error:
-        raise DataError(f"not a CSV table ({error})", where=str(path), remedy="correct the line") from None
-    for number, row in enumerate(rows, 1):
-        if not row:
-            continue
+    for number, row in _numbered_rows(path):
         if len(row) < 2:
             raise DataError("has no label", where=f"{path}:{number}", remedy="write a path and a label in each row")
         name, labels = row[0].strip(), [one.strip() for one in row[1].split("|") if one.strip()]
@@ -270,6 +262,20 @@ def _from_csv(path: Path, folder: Path) -> dict[str, list[str]]:
             )
         found.setdefault(name, []).extend(labels)
     return found
+
+
+def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row of a CSV table that has any, after the number of its last line."""
+    import csv
+
+    rows = csv.reader(read_text(path).split("\n"))
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+    except csv.Error as error:
+        where = f"{path}:{rows.line_num}"
+        raise DataError(f"not a CSV table ({error})", where=where, remedy="correct the line") from None
 
 
 def _class_names(path: Path) -> dict[str, int]:
@@ -312,4 +318,4 @@ def read_json(path: Path) -> Any:
     try:
         return parsed(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"is no JSON ({error})", where=str(path), remedy="name a JSON file") from error
+        raise DataError(f"is not JSON ({error})", where=str(path), remedy="name a JSON file") from error

@@ -319,7 +319,7 @@ def _json_lines(path: Path) -> list[Any]:
         try:
             found += [parsed(line)] if line.strip() else []
         except (ValueError, RecursionError) as error:
-            raise DataError(f"is no JSON ({error})", where=f"{path}:{number}", remedy="correct the line") from error
+            raise DataError(f"is not JSON ({error})", where=f"{path}:{number}", remedy="correct the line") from error
     return found
 
 

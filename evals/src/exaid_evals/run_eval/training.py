@@ -229,7 +229,7 @@ def train(config: TrainingConfig, folder: Path, *, on_epoch: Callable[[Epoch], N
 
 
 def _epochs(
-    loop: _Training, eval_config: EvalConfig, folder: Path, tell: Sequence[Callable[[Epoch], None]]
+    loop: _Training, eval_config: EvalConfig, folder: Path, listeners: Sequence[Callable[[Epoch], None]]
 ) -> tuple[list[Epoch], EvalResult]:
     epochs: list[Epoch] = []
     last = dataclasses.replace(eval_config, output_dir=folder)
@@ -239,8 +239,8 @@ def _epochs(
         now = last if number == loop.config.epochs else dataclasses.replace(eval_config, intervals=False)
         result = evaluate(loop.model, loop.adapter, now, loop.task.spec)
         epochs.append(Epoch(number, train_loss, result.metrics))
-        for report in tell:
-            report(epochs[-1])
+        for listener in listeners:
+            listener(epochs[-1])
     return epochs, result
 
 

@@ -142,16 +142,17 @@ def _concentration(rows: Sequence[BatchRow], onset: float, end: float, wanted: s
         excess = excess - _usual([row for row in rows if row.step <= onset and row.items], chosen, wanted)
     half = _halves(chosen)
     best: tuple[float, float] | None = None
-    for source in (0, 1):
-        scores = _scores([row for row, at in zip(chosen, half, strict=True) if at == source], excess[half == source])
-        others = [row for row, at in zip(chosen, half, strict=True) if at != source]
-        held, truth = np.array([_mean_score(row, scores) for row in others]), excess[half != source]
+    for trained_on in (0, 1):
+        own = [row for row, at in zip(chosen, half, strict=True) if at == trained_on]
+        scores = _scores(own, excess[half == trained_on])
+        others = [row for row, at in zip(chosen, half, strict=True) if at != trained_on]
+        held, truth = np.array([_mean_score(row, scores) for row in others]), excess[half != trained_on]
         usable = np.isfinite(truth)
         if usable.sum() < _LEAST // 2 or np.ptp(held[usable]) == 0 or np.ptp(truth[usable]) == 0:
             continue
         p = float(spearmanr(held[usable], truth[usable], alternative="greater").pvalue)
         if best is None or p < best[0]:
-            best = (p, _odds(held, bad[half != source]))
+            best = (p, _odds(held, bad[half != trained_on]))
     if best is None:
         return None
     times, times_bad = Counter[str](), Counter[str]()

@@ -181,10 +181,10 @@ def limits_of_lengths(runs: Sequence[Run]) -> list[str]:
 def limits_of_logging(runs: Sequence[Run]) -> list[str]:
     """State what was odd about the logs: what was put in order or left out, metrics without numbers, warnings."""
     notes = []
-    for kind, reported in _ODDITIES.items():
+    for kind, sentence in _ODDITIES.items():
         odd = [run.name for run in runs if any(one.kind == kind for one in run.history.irregularities)]
         if odd:
-            notes.append(f"in {counted(len(odd), 'run')} {reported}: {some(odd)}")
+            notes.append(f"in {counted(len(odd), 'run')} {sentence}: {some(odd)}")
     metrics = sorted({metric for run in runs for metric in run.history.series})
     empty = [
         metric

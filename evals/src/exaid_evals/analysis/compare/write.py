@@ -49,7 +49,7 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
     number = {group.name: index for index, group in enumerate(comparison.groups)}
     return {
         "metrics": [
-            {"name": _text(one.metric), "direction": one.direction, "told": _text(verdict(one))} for one in rankings
+            {"name": _text(one.metric), "direction": one.direction, "verdict": _text(verdict(one))} for one in rankings
         ],
         "settings": [_text(key) for key in comparison.grouping.differing[:MOST_SETTINGS]],
         "groups": _groups(comparison, rankings),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exaid_evals.analysis.compare.collect import ABSENT, making, setting_text
-from exaid_evals.analysis.compare.final_means import mean_of
+from exaid_evals.analysis.compare.final_means import CONFIDENCE, mean_of
 from exaid_evals.stats.descriptive import holm
 
 
@@ -283,7 +283,7 @@ def clopper_pearson(k: float, n: int) -> tuple[float, float]:
     """
     from scipy.stats import beta
 
-    tail = (1 - 0.95) / 2
+    tail = (1 - CONFIDENCE) / 2
     # A share of a configuration's runs makes k a fraction, for which the beta distribution serves as well.
     low = 0.0 if k == 0 else float(beta.ppf(tail, k, n - k + 1))
     high = 1.0 if k == n else float(beta.ppf(1 - tail, k + 1, n - k))

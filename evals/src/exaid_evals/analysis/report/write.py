@@ -204,8 +204,8 @@ def _configuration(analysis: Analysis) -> Section:
         return Section("Configuration", ["The source holds none."])
     rows = [["setting", "value"], *([name, str(value)[:200]] for name, value in config[:_MOST_SETTINGS])]
     more = len(config) - _MOST_SETTINGS
-    text = [f"{more} further settings are in summary.json."] if more > 0 else []
-    return Section("Configuration", [*text, Grid(rows)])
+    notes = [f"{more} further settings are in summary.json."] if more > 0 else []
+    return Section("Configuration", [*notes, Grid(rows)])
 
 
 _OURS = re.compile(r"\d\d+\.png")

@@ -28,7 +28,7 @@ from exaid_evals.monitor.recovery.training_state import TrainingState
 __all__ = ["Action", "AutoRecoverySystem"]
 
 _ROLLED_BACK = frozenset({"sudden_drop", "divergence", "not_finite"})
-_TOLD_ONLY = frozenset(
+_REPORTED_ONLY = frozenset(
     {"outlier", "change_point", "oscillation", "overfitting_gap", "no_progress", "unscaled_start", "stall", "threshold"}
 )
 """Kinds of anomalies that are reported to a person, and that ask for nothing by themselves."""
@@ -69,7 +69,7 @@ class AutoRecoverySystem(RecoveryEngine):
         severe = SEVERITIES.index(one.severity) >= SEVERITIES.index(self._config.rollback_severity)
         if "plateau" in one.kind:
             return self._lowered(one, self._config.learning_rate_factor)
-        if not severe or one.kind in _TOLD_ONLY or self._should_stop or self._closed:
+        if not severe or one.kind in _REPORTED_ONLY or self._should_stop or self._closed:
             return None
         if one.kind not in _ROLLED_BACK:
             return self.trigger_early_stopping(f"nothing answers a {one.kind.replace('_', ' ')} of {one.metric}")

@@ -266,7 +266,7 @@ def _is_rate(value: Any) -> bool:
 
 def attached(
     config: AutoRecoveryConfig,
-    tell: Callable[[str], None],
+    on_problem: Callable[[str], None],
     model: Any,
     optimizer: Any,
     scheduler: Any,
@@ -288,9 +288,9 @@ def attached(
         what = f"a {type(scheduler).__name__} computes the learning rate anew at each step, whatever it was lowered to"
         if lowers:
             raise ConfigError(what, where="strategies", remedy=leave_out)
-        tell(f"{what}: a repeated rollback lowers it for one step only")
+        on_problem(f"{what}: a repeated rollback lowers it for one step only")
     if training_state.unkept is not None:
-        tell(f"a rollback leaves the scheduler's counter where it is: {training_state.unkept}")
+        on_problem(f"a rollback leaves the scheduler's counter where it is: {training_state.unkept}")
     if scheduler is None and has_schedule(optimizer):
-        tell("the optimiser has a scheduler that is not attached: neither a rollback nor a lower rate reaches it")
+        on_problem("the optimiser has a scheduler that is not attached: neither a rollback nor a lower rate reaches it")
     return training_state

@@ -104,7 +104,7 @@ def beside(
     frame: Box,
     taken: Sequence[Box],
 ) -> list[tuple[float, float]]:
-    """Return where names may stand beside their points: lower left corners, in the points' own unit.
+    """Return where names may stand beside their points: lower left corners. All lengths are in pt.
 
     Each name tries the places around its point, further out each round, and takes the first that overlaps least of
     what is there: points, bars, other names, the frame's edge.
@@ -120,7 +120,7 @@ def beside(
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         candidates = [
             (x + _offset(across, width, far), y + _offset(up, height, far))
-            for far in (5.0, 9.0, 15.0)
+            for far in _DISTANCES_PT
             for across, up in _AROUND
         ]
         costs = [_cost((left, low, left + width, low + height), boxes, frame) for left, low in candidates]
@@ -130,6 +130,8 @@ def beside(
     return placed
 
 
+_DISTANCES_PT = (5.0, 9.0, 15.0)
+"""Of a name from its point: tried from the nearest outward."""
 _AROUND = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 

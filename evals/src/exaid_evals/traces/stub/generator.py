@@ -19,7 +19,7 @@ _REASONS = (
     "timeout: the model gave no answer within 300 s (round {round})",
     "rate limit: the provider answered 429 to five attempts (round {round})",
     "no termination: 13 rounds without TERMINATE",
-    "malformed answer: the supervisor's summary is no JSON (round {round})",
+    "malformed answer: the supervisor's summary is not JSON (round {round})",
 )
 
 

@@ -152,14 +152,14 @@ function drawIntervals(svg, groups) {
     const name = one.name.length > shownName ? `${one.name.slice(0, shownName - 1)}…` : one.name;
     const place = narrow ? { x: 2, y: y - 11 } : { x: left - 12, y: y + 4, "text-anchor": "end" };
     const label = shape("text", { class: at ? "" : "title", ...place }, name);
-    const told = `${one.name}: ${short(one.value)} [${short(one.low)}, ${short(one.high)}], n = ${one.n}, ${one.basis.replace("_", " ")}`;
-    label.append(shape("title", {}, told));
+    const title = `${one.name}: ${short(one.value)} [${short(one.low)}, ${short(one.high)}], n = ${one.n}, ${one.basis.replace("_", " ")}`;
+    label.append(shape("title", {}, title));
     svg.append(label);
     if (one.low !== null) {
       svg.append(shape("line", { class: `whisker${weak}`, x1: x(one.low), x2: x(one.high), y1: y, y2: y }));
     }
     const dot = shape("circle", { class: `dot${weak}`, cx: x(one.value), cy: y, r: 4 });
-    dot.append(shape("title", {}, told));
+    dot.append(shape("title", {}, title));
     svg.append(dot);
   });
 }

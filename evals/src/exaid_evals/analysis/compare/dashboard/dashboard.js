@@ -177,7 +177,7 @@ function drawForest() {
   const groups = data.groups.map((group) => ({ ...group.of[metric], name: group.name })).filter((one) => one.value !== undefined);
   if (way) groups.sort((a, b) => (way === "lower" ? a.value - b.value : b.value - a.value));
   drawIntervals(at("forest"), groups.slice(0, MOST_GROUPS));
-  at("told").textContent = data.metrics[metric].told
+  at("verdict").textContent = data.metrics[metric].verdict
     + (groups.length > MOST_GROUPS ? ` Shown are the first ${MOST_GROUPS} of ${groups.length}.` : "");
 }
 
