@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exaid_evals.runs.base import Source
+from exaid_evals.runs.formats import tensorboard_log
 from exaid_evals.runs.formats.row_files import csv_rows, csv_table
 from exaid_evals.runs.history import LARGEST, Point, Points, Series
 from exaid_evals.runs.registry import find_run
@@ -106,3 +110,16 @@ def test_rows_of_batches_are_numbered_where_only_their_epoch_is_counted(tmp_path
     path.write_text("\n".join(["Epoch,Batch,Loss", *rows]) + "\n", encoding="utf-8")
     history = find_run(str(path), [tmp_path])
     assert [point.step for point in history.series["Loss"].points] == [*range(12)]
+
+
+def test_what_tensorboard_logged_is_held_as_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a million scalars no object each is kept: at no time more than 100 bytes a point."""
+    n = 30_000
+    (tmp_path / "events.out.tfevents.1.host").touch()
+    monkeypatch.setattr(tensorboard_log, "_scalars", lambda *_: (("loss", at, 1 / (at + 1)) for at in range(n)))
+    tracemalloc.start()
+    history = tensorboard_log.TensorBoardFormat().history(Source(tmp_path), "run")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert history.series["loss"].points[-1] == Point(n - 1, 1 / n)
+    assert peak < 100 * n

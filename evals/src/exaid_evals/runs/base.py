@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -282,12 +282,9 @@ class Format(ABC):
             DataError: the run is of this format but damaged.
         """
 
-    def run(
-        self, source: Source, name: str, metrics: Mapping[str, float | None], warnings: Iterable[str] = (), **known: Any
-    ) -> Run:
-        """Return a run of this format; warnings come without its name, and `known` are further fields of it."""
-        told = tuple(f"{name}: {warning}" for warning in warnings)
-        return Run(name=name, format=self.name, metrics=metrics, warnings=told, origin=source.path, **known)
+    def completed(self, source: Source, run: Run) -> Run:
+        """Return a run with its name before each warning, and with the place where it lies."""
+        return replace(run, warnings=tuple(f"{run.name}: {one}" for one in run.warnings), origin=source.path)
 
     def outputs(self, runs: Sequence[Run]) -> Mapping[str, bytes]:
         """Return further files of this format: path below the output folder, with `/` → content."""

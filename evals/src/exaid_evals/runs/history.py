@@ -344,11 +344,18 @@ def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Seri
     A metric that a row does not name has no point there; one that it names without a value (None, empty text) has a
     point whose value is None.
     """
-    points: dict[str, Points] = {}
-    for step, values in rows:
-        for metric, value in values.items():
-            points.setdefault(metric, Points()).add(float(step), _value(value))
-    return {metric: Series(metric, points[metric]) for metric in sorted(points)}
+    return series_of_points((metric, step, value) for step, values in rows for metric, value in values.items())
+
+
+def series_of_points(points: Iterable[tuple[str, float, Any]]) -> dict[str, Series]:
+    """Return metric → series of single points (metric, step, value), as `series_of` does; none is held as an object."""
+    found: dict[str, Points] = {}
+    for metric, step, value in points:
+        column = found.get(metric)
+        if column is None:
+            column = found[metric] = Points()
+        column.add(float(step), _value(value))
+    return {metric: Series(metric, found[metric]) for metric in sorted(found)}
 
 
 _OVERFLOWS = 1 << 1023

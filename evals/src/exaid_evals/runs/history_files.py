@@ -203,21 +203,24 @@ def run_of(history: History, form: Format, name: str, source: Source) -> Run:
         warnings.append(f"training diverged: {divergence}; look at the learning rate and at the history")
     position = position_of(source.folder)
     n_steps = len({point.step for series in history.series.values() for point in series.points})
-    return form.run(
+    return form.completed(
         source,
-        name,
-        metrics,
-        warnings,
-        config=config,
-        seed=seed_in(flat),
-        fold=position.fold,
-        trial=position.trial,
-        group=position.group,
-        training=training,
-        attributes={"steps": n_steps, **beside},
-        default_primary=leading_metric(metrics, history.directions),
-        lower_is_better=frozenset(one for one, way in history.directions.items() if way == "lower"),
-        higher_is_better=frozenset(one for one, way in history.directions.items() if way == "higher"),
+        Run(
+            name,
+            form.name,
+            metrics,
+            config=config,
+            seed=seed_in(flat),
+            fold=position.fold,
+            trial=position.trial,
+            group=position.group,
+            training=training,
+            attributes={"steps": n_steps, **beside},
+            default_primary=leading_metric(metrics, history.directions),
+            lower_is_better=frozenset(one for one, way in history.directions.items() if way == "lower"),
+            higher_is_better=frozenset(one for one, way in history.directions.items() if way == "higher"),
+            warnings=tuple(warnings),
+        ),
     )
 
 

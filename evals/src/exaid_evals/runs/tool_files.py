@@ -279,7 +279,8 @@ class ManyRuns(Format):
             metrics, undefined = numbers_of(entry.metrics)
             primary = next(iter((*entry.higher, *entry.lower)), None) or leading_metric(metrics, {})
             warnings = [*entry.warnings, *undefined_warning(undefined)]
-            run = self.run(source, name, metrics, warnings, default_primary=primary)
+            made = Run(name, self.name, metrics, default_primary=primary, warnings=tuple(warnings))
+            run = self.completed(source, made)
         return replace(
             run,
             config=settings_of(entry.config),

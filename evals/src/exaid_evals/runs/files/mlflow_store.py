@@ -294,8 +294,8 @@ def read_row(path: Path, run_id: str) -> MlflowRun:
     return run
 
 
-def points_of_row(path: Path, run_id: str) -> list[tuple[str, int, float]]:
-    """Return each logged point of a run in order of logging: name, step, value (NaN and infinities included).
+def points_of_row(path: Path, run_id: str) -> Iterator[tuple[str, int, float]]:
+    """Yield each logged point of a run in order of logging: name, step, value (NaN and infinities included).
 
     Raises:
         DataError: the database cannot be read, or holds no history.
@@ -304,13 +304,10 @@ def points_of_row(path: Path, run_id: str) -> list[tuple[str, int, float]]:
     with opened_database(path, _TABLES, "MLflow's") as database:
         if "metrics" not in tables_of(database):
             raise DataError("has no table metrics", where=str(path), remedy="name the right file")
-        rows = database.execute(query, (run_id,)).fetchall()
-    found = []
-    for key, step, value, is_nan in rows:
-        number = _metric(value, is_nan)
-        undefined = math.nan if is_nan or not isinstance(value, int | float) else math.copysign(math.inf, value)
-        found.append((str(key), int(step or 0), undefined if number is None else number))
-    return found
+        for key, step, value, is_nan in database.execute(query, (run_id,)):
+            number = _metric(value, is_nan)
+            undefined = math.nan if is_nan or not isinstance(value, int | float) else math.copysign(math.inf, value)
+            yield str(key), int(step or 0), undefined if number is None else number
 
 
 def _metric(value: Any, is_nan: Any) -> float | None:

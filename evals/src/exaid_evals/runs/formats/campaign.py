@@ -70,23 +70,26 @@ class CampaignFormat(Format):
             "variants": names,
         }
         primary = _primary(variants)
-        return self.run(
+        return self.completed(
             source,
-            name,
-            {
-                f"{variant.variant_id}.{measure}": estimate.mean
-                for variant in variants
-                for measure, estimate in variant.measures.items()
-            },
-            warnings,
-            seed=manifest.generation.generation_seed,
-            attributes=attributes,
-            signatures={variant.variant_id: variant.signature for variant in variants},
-            stub=any(variant.stub for variant in variants),
-            lower_is_better=_improving(variants, "lower"),
-            higher_is_better=_improving(variants, "higher"),
-            default_primary=f"{primary}.coverage",
-            cases=partial(_cases, tuple(paths)),
+            Run(
+                name,
+                self.name,
+                {
+                    f"{variant.variant_id}.{measure}": estimate.mean
+                    for variant in variants
+                    for measure, estimate in variant.measures.items()
+                },
+                seed=manifest.generation.generation_seed,
+                attributes=attributes,
+                signatures={variant.variant_id: variant.signature for variant in variants},
+                stub=any(variant.stub for variant in variants),
+                lower_is_better=_improving(variants, "lower"),
+                higher_is_better=_improving(variants, "higher"),
+                default_primary=f"{primary}.coverage",
+                cases=partial(_cases, tuple(paths)),
+                warnings=tuple(warnings),
+            ),
         )
 
     def named(self, place: Path) -> Mapping[str, Source]:

@@ -64,30 +64,33 @@ class InspectFormat(Format):
         total, completed = (results.get(key) for key in ("total_samples", "completed_samples"))
         if total != completed:
             warnings.append(f"{completed} of {total} samples were completed")
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            warnings,
-            config={
-                "task": plain(evaluation.get("task")),
-                "model": plain(evaluation.get("model")),
-                "task_args": plain(mapping_of(evaluation.get("task_args"))),
-                "epochs": plain(mapping_of(evaluation.get("config")).get("epochs")),
-                **{str(key): plain(value) for key, value in sorted(settings.items()) if key != "seed"},
-            },
-            seed=seed_in(settings) if "seed" in settings else seed_in(mapping_of(evaluation.get("task_args"))),
-            git_hash=str(revision["commit"]) if revision.get("commit") else None,
-            git_dirty=revision["dirty"] if isinstance(revision.get("dirty"), bool) else None,
-            attributes={
-                "inspect_status": status,
-                "task_id": plain(evaluation.get("task_id")),
-                "n_samples": plain(total),
-                "n_completed": plain(completed),
-                "stderr": spread,
-                "inspect_version": plain(mapping_of(evaluation.get("packages")).get("inspect_ai")),
-            },
-            default_primary=leading_metric(metrics, {}),
+            Run(
+                name,
+                self.name,
+                metrics,
+                config={
+                    "task": plain(evaluation.get("task")),
+                    "model": plain(evaluation.get("model")),
+                    "task_args": plain(mapping_of(evaluation.get("task_args"))),
+                    "epochs": plain(mapping_of(evaluation.get("config")).get("epochs")),
+                    **{str(key): plain(value) for key, value in sorted(settings.items()) if key != "seed"},
+                },
+                seed=seed_in(settings) if "seed" in settings else seed_in(mapping_of(evaluation.get("task_args"))),
+                git_hash=str(revision["commit"]) if revision.get("commit") else None,
+                git_dirty=revision["dirty"] if isinstance(revision.get("dirty"), bool) else None,
+                attributes={
+                    "inspect_status": status,
+                    "task_id": plain(evaluation.get("task_id")),
+                    "n_samples": plain(total),
+                    "n_completed": plain(completed),
+                    "stderr": spread,
+                    "inspect_version": plain(mapping_of(evaluation.get("packages")).get("inspect_ai")),
+                },
+                default_primary=leading_metric(metrics, {}),
+                warnings=tuple(warnings),
+            ),
         )
 
 
@@ -213,24 +216,27 @@ class LmEvalFormat(Format):
                     (higher if says else lower).add(label)
         undefined = [label for label, value in metrics.items() if value is None]
         config = mapping_of(data.get("config")) or _general(data)
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            [*twice, *undefined_warning(undefined), *_oddities(data)],
-            config=_config(config, data),
-            seed=_seed(config),
-            git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
-            attributes={
-                "model": model_of(data) or plain(config.get("model")),
-                "n_samples": {task: plain(value) for task, value in mapping_of(data.get("n-samples")).items()},
-                "task_versions": {task: plain(value) for task, value in mapping_of(data.get("versions")).items()},
-                "stderr": spread,
-                "lm_eval_version": plain(data.get("lm_eval_version")),
-            }
-            | ({"samples_files": samples} if (samples := _samples(path)) else {}),
-            lower_is_better=frozenset(lower),
-            higher_is_better=frozenset(higher),
+            Run(
+                name,
+                self.name,
+                metrics,
+                config=_config(config, data),
+                seed=_seed(config),
+                git_hash=str(data["git_hash"]) if data.get("git_hash") else None,
+                attributes={
+                    "model": model_of(data) or plain(config.get("model")),
+                    "n_samples": {task: plain(value) for task, value in mapping_of(data.get("n-samples")).items()},
+                    "task_versions": {task: plain(value) for task, value in mapping_of(data.get("versions")).items()},
+                    "stderr": spread,
+                    "lm_eval_version": plain(data.get("lm_eval_version")),
+                }
+                | ({"samples_files": samples} if (samples := _samples(path)) else {}),
+                lower_is_better=frozenset(lower),
+                higher_is_better=frozenset(higher),
+                warnings=(*twice, *undefined_warning(undefined), *_oddities(data)),
+            ),
         )
 
 

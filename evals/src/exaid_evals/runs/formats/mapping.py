@@ -99,21 +99,24 @@ class MappingFormat(Format):
         run_id, seed, git_hash = (found.get(key) for key in ("run_id", "seed", "git_hash"))
         lacking = [key for key, value in metrics.items() if value is None]
         undefined = [f"{', '.join(lacking)}: no number (NaN, empty or missing)"] if lacking else []
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            [*folder.warnings, *undefined],
-            config={key: plain(found[f"config.{key}"]) for key in sorted(mapping.config)},
-            seed=None if seed is None else int(seed),
-            git_hash=None if git_hash is None else str(git_hash),
-            attributes={
-                "mapping_format": mapping.format,
-                "run_id": plain(run_id) if run_id is not None else share or below or source.path.name,
-            },
-            lower_is_better=frozenset(mapping.lower_is_better),
-            higher_is_better=frozenset(mapping.higher_is_better),
-            default_primary=mapping.primary_metric,
+            Run(
+                name,
+                self.name,
+                metrics,
+                config={key: plain(found[f"config.{key}"]) for key in sorted(mapping.config)},
+                seed=None if seed is None else int(seed),
+                git_hash=None if git_hash is None else str(git_hash),
+                attributes={
+                    "mapping_format": mapping.format,
+                    "run_id": plain(run_id) if run_id is not None else share or below or source.path.name,
+                },
+                lower_is_better=frozenset(mapping.lower_is_better),
+                higher_is_better=frozenset(mapping.higher_is_better),
+                default_primary=mapping.primary_metric,
+                warnings=(*folder.warnings, *undefined),
+            ),
         )
 
     def _required(self) -> MappingConfig:

@@ -12,7 +12,7 @@ from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_store
 from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
-from exaid_evals.runs.history import History, series_of
+from exaid_evals.runs.history import History, series_of_points
 from exaid_evals.runs.history_files import batch_rows, leading_metric, parted, value_of
 from exaid_evals.runs.rows import split_system
 from exaid_evals.runs.run_names import distinct
@@ -67,25 +67,28 @@ class MlflowFormat(Format):
         metrics = dict(sorted(metrics.items()))
         if not metrics:
             warnings.append("it has no metric")
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            warnings,
-            config=settings_of(run.params),
-            seed=seed_in(run.params),
-            trial=(run.name or run.run_id[:8]) if run.parent else None,
-            group=self._name_of(source, run.parent) if run.parent else None,
-            git_hash=run.commit,
-            git_dirty=run.dirty,
-            attributes={
-                "mlflow_experiment": run.experiment,
-                "mlflow_run_id": run.run_id,
-                "mlflow_run_name": run.name,
-                "mlflow_status": run.status,
-                **beside,
-            },
-            default_primary=leading_metric(metrics, {}),
+            Run(
+                name,
+                self.name,
+                metrics,
+                config=settings_of(run.params),
+                seed=seed_in(run.params),
+                trial=(run.name or run.run_id[:8]) if run.parent else None,
+                group=self._name_of(source, run.parent) if run.parent else None,
+                git_hash=run.commit,
+                git_dirty=run.dirty,
+                attributes={
+                    "mlflow_experiment": run.experiment,
+                    "mlflow_run_id": run.run_id,
+                    "mlflow_run_name": run.name,
+                    "mlflow_status": run.status,
+                    **beside,
+                },
+                default_primary=leading_metric(metrics, {}),
+                warnings=tuple(warnings),
+            ),
         )
 
     def _other_values(self, source: Source, name: str) -> dict[str, float | None]:
@@ -112,15 +115,15 @@ class MlflowFormat(Format):
         warnings: list[str] = []
         if isinstance(folder, Path):
             run = mlflow_store.read_folder(folder)
-            points = list(mlflow_store.points_of_folder(folder, warnings))
+            logged = series_of_points(mlflow_store.points_of_folder(folder, warnings))
             batches = batch_rows(folder / "artifacts", warnings)
         else:
             run = mlflow_store.read_row(source.path, folder)
-            points, batches = mlflow_store.points_of_row(source.path, folder), ()
-        if not points:
+            logged, batches = series_of_points(mlflow_store.points_of_row(source.path, folder)), ()
+        if not logged:
             what = f"the run {source.part or name} has no metric"
             raise DataError(what, where=str(source.path), remedy="look at what the run logged")
-        series, system = split_system(series_of((step, {metric: value}) for metric, step, value in points))
+        series, system = split_system(logged)
         config: dict[str, Any] = dict(sorted(run.params.items()))
         told = [*run.warnings, *(warning for warning in warnings if warning not in run.warnings)]
         return History(name, self.name, series, system, batches, config, (), tuple(told))

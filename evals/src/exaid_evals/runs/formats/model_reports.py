@@ -78,14 +78,17 @@ class ModelReportsFormat(Format):
         pair = self._pair_of(source)
         report, warnings = read_pair(pair)
         metrics = metrics_of(report)
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            [*warnings, *self._left_out(source)],
-            attributes=_attributes(source.path, pair, report, self.patterns, warnings),
-            lower_is_better=frozenset(key for key in metrics if key.startswith(_LOWER)),
-            default_primary="accuracy",
+            Run(
+                name,
+                self.name,
+                metrics,
+                attributes=_attributes(source.path, pair, report, self.patterns, warnings),
+                lower_is_better=frozenset(key for key in metrics if key.startswith(_LOWER)),
+                default_primary="accuracy",
+                warnings=(*warnings, *self._left_out(source)),
+            ),
         )
 
     @property

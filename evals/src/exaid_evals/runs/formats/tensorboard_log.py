@@ -14,7 +14,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import files_in, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.wandb_log import DamagedError, messages_of
-from exaid_evals.runs.history import History, series_of
+from exaid_evals.runs.history import History, series_of_points
 from exaid_evals.runs.history_files import batch_rows, config_beside, run_of
 from exaid_evals.runs.rows import split_system
 from exaid_evals.runs.tool_files import head
@@ -61,20 +61,23 @@ class TensorBoardFormat(Format):
             MissingDependencyError: tensorboard is not installed.
         """
         folder = source.path
-        points: list[tuple[float, dict[str, float]]] = []
         config: dict[str, Any] = {}
         warnings: list[str] = []
         events: list[tuple[float, str]] = []
-        for before, after, number, path in _files_of(folder):
-            first = True
-            for tag, step, value in _scalars(path, config, warnings):
-                if first and number:
-                    events.append((float(step), f"restart: {path.name} begins"))
-                first = False
-                points.append((float(step), {f"{before}{tag}{after}": value}))
-        if not points:
+
+        def points() -> Iterator[tuple[str, int, float]]:
+            for before, after, number, path in _files_of(folder):
+                first = True
+                for tag, step, value in _scalars(path, config, warnings):
+                    if first and number:
+                        events.append((float(step), f"restart: {path.name} begins"))
+                    first = False
+                    yield f"{before}{tag}{after}", step, value
+
+        series = series_of_points(points())
+        if not series:
             raise DataError("holds no scalar", where=str(folder), remedy="wait for its end, or leave it out")
-        metrics, system = split_system(series_of(points))
+        metrics, system = split_system(series)
         batches = batch_rows(folder, warnings)
         config = config or config_beside(folder / _EVENTS, warnings)
         return History(name, self.name, metrics, system, batches, config, tuple(events), tuple(warnings))

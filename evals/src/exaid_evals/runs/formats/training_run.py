@@ -94,30 +94,33 @@ class TrainingRunFormat(Format):
             (f"{summary_file.name}: ", unknown),
         )
         warnings = [f"{file}{one}" for file, some in told for one in some]
-        return self.run(
+        return self.completed(
             source,
-            name,
-            dict(sorted(checked.metrics.items())),
-            warnings,
-            per_class=checked.per_class,
-            config={**summary.config, **further.config},
-            seed=summary.seed,
-            fold=fold,
-            trial=trial,
-            group=position.group or (folder.parent.name or None if is_member else None),
-            git_hash=summary.git_hash,
-            git_dirty=summary.git_dirty,
-            predictions=_relabelled(counted.summary, checked.labels),
-            training=training,
-            attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
-            | ({"kappa_weights": checked.kappa_weights} if checked.kappa_weights else {})
-            | ({"computed": sorted(checked.computed)} if checked.computed else {})
-            | ({"beside_metrics": reported.others} if reported.others else {}),
-            signatures={PART: summary.signature} if summary.signature else {},
-            stub=summary.stub,
-            lower_is_better=frozenset(ranking if summary.lower_is_better else ()),
-            higher_is_better=frozenset(ranking if summary.lower_is_better is False else ()),
-            default_primary=ranking[0] if ranking else BALANCED,
+            Run(
+                name,
+                self.name,
+                dict(sorted(checked.metrics.items())),
+                per_class=checked.per_class,
+                config={**summary.config, **further.config},
+                seed=summary.seed,
+                fold=fold,
+                trial=trial,
+                group=position.group or (folder.parent.name or None if is_member else None),
+                git_hash=summary.git_hash,
+                git_dirty=summary.git_dirty,
+                predictions=_relabelled(counted.summary, checked.labels),
+                training=training,
+                attributes={"n_items": counted.summary.n, "n_classes": len(counted.classes), **further.attributes}
+                | ({"kappa_weights": checked.kappa_weights} if checked.kappa_weights else {})
+                | ({"computed": sorted(checked.computed)} if checked.computed else {})
+                | ({"beside_metrics": reported.others} if reported.others else {}),
+                signatures={PART: summary.signature} if summary.signature else {},
+                stub=summary.stub,
+                lower_is_better=frozenset(ranking if summary.lower_is_better else ()),
+                higher_is_better=frozenset(ranking if summary.lower_is_better is False else ()),
+                default_primary=ranking[0] if ranking else BALANCED,
+                warnings=tuple(warnings),
+            ),
         )
 
 
@@ -327,19 +330,22 @@ class RunEvalFormat(Format):
         leading = next((one for one in (own, *_LEADING) if one in reported.metrics), None)
         lower = {*_OF_TEXT, *([own] if down is True else [])} & reported.metrics.keys()
         higher = {own if down is False else ""} & reported.metrics.keys()
-        return self.run(
+        return self.completed(
             source,
-            name,
-            dict(sorted(reported.metrics.items())),
-            [*warnings, *(told if isinstance(told, list) else [])],
-            per_class=reported.per_class,
-            seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
-            attributes={key: plain(evaluation[key]) for key in kept if evaluation.get(key) is not None}
-            | ({"beside_metrics": reported.others} if reported.others else {}),
-            signatures={"run": signature} if isinstance(signature, str) else {},
-            default_primary=leading,
-            lower_is_better=frozenset(lower),
-            higher_is_better=frozenset(higher),
+            Run(
+                name,
+                self.name,
+                dict(sorted(reported.metrics.items())),
+                per_class=reported.per_class,
+                seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+                attributes={key: plain(evaluation[key]) for key in kept if evaluation.get(key) is not None}
+                | ({"beside_metrics": reported.others} if reported.others else {}),
+                signatures={"run": signature} if isinstance(signature, str) else {},
+                default_primary=leading,
+                lower_is_better=frozenset(lower),
+                higher_is_better=frozenset(higher),
+                warnings=(*warnings, *(told if isinstance(told, list) else [])),
+            ),
         )
 
 

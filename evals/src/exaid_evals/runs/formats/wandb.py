@@ -75,20 +75,23 @@ class WandbFormat(Format):
             warnings.append(f"the run ended with status {log.exit_code}: its numbers may not be final")
         elif log.exit_code is None and log.run.keys() - {"commit"}:
             warnings.append("the run did not end, or its log was not written to the end: its numbers may not be final")
-        return self.run(
+        return self.completed(
             source,
-            name,
-            metrics,
-            warnings,
-            config=settings_of(log.config),
-            seed=seed_in(log.config),
-            git_hash=log.run.get("commit"),
-            attributes={
-                "steps": log.n_steps,
-                **beside,
-                **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
-            },
-            default_primary=leading_metric(metrics, {}),
+            Run(
+                name,
+                self.name,
+                metrics,
+                config=settings_of(log.config),
+                seed=seed_in(log.config),
+                git_hash=log.run.get("commit"),
+                attributes={
+                    "steps": log.n_steps,
+                    **beside,
+                    **{f"wandb_{key}": plain(value) for key, value in sorted(log.run.items()) if key != "commit"},
+                },
+                default_primary=leading_metric(metrics, {}),
+                warnings=tuple(warnings),
+            ),
         )
 
     def named(self, place: Path) -> Mapping[str, Source]:
