@@ -255,7 +255,9 @@ class Format(ABC):
         """Return the runs in a place that this format claims, in a fixed order.
 
         Raises:
-            DataError: the place is of this format, and none can be found out.
+            ConfigError: `Settings` asks for what no run there has.
+            DataError: the place is of this format, and its runs cannot be found out: a store or table is damaged or
+                empty, or holds more runs than are read at once.
         """
         return [Source(place)]
 
@@ -279,7 +281,10 @@ class Format(ABC):
         """Read a run.
 
         Raises:
-            DataError: the run is of this format but damaged.
+            ConfigError: a file of `Settings` (a mapping, patterns) is wrong; names every problem.
+            DataError: the run is of this format, but it is gone, a required file is missing or damaged, or it holds no
+                result: no metric, score, task or step from which a number could be taken. Other damage is a warning.
+            MissingDependencyError: the package that reads such files is not installed, or cannot load.
         """
 
     def completed(self, source: Source, run: Run) -> Run:
@@ -300,7 +305,9 @@ class Format(ABC):
         """Read what a run logged, under a name.
 
         Raises:
-            DataError: it cannot be read, or holds no step.
+            DataError: the run is gone, its log is missing or damaged before its first record, or nothing was logged: no
+                step, no metric, no scalar. Rows that are named by models or items are no steps either.
+            MissingDependencyError: as for `read`.
         """
         what = f"the format {self.name} has no method `history`"
         raise DataError(what, where=str(source.path), remedy="give it one, or leave has_history out")

@@ -92,7 +92,12 @@ class HistoryFile(Format):
 
     @abstractmethod
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield the rows of a file in order of logging; what is left out is told of in `warnings`."""
+        """Yield the rows of a file in order of logging; what is left out is told of in `warnings`.
+
+        Raises:
+            DataError: the file is missing, too large, or not of the format at all.
+            MissingDependencyError: the package that reads such files is not installed, or cannot load.
+        """
 
     def _file(self, source: Source) -> Path:
         return (self.file_in(source.path) if source.path.is_dir() else None) or source.path

@@ -103,7 +103,11 @@ class ToolFile(Format):
 
     @abstractmethod
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield the rows of the file in order of logging."""
+        """Yield the rows of the file in order of logging.
+
+        Raises:
+            DataError: the file cannot be read, or holds none of the tool's rows.
+        """
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
         """Return the settings that lie beside the file; those that cannot be read are told of in `warnings`."""
