@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import subprocess
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from exaid_evals.artifacts import cache
 from exaid_evals.metrics.records import COVERAGE_CURVE, Curve, VariantMetrics
 from exaid_evals.report.figures import canvas, coverage_vs_budget
 from exaid_evals.report.figures.canvas import STUB_MARK
@@ -97,22 +95,6 @@ def test_the_pdf_has_text_a_signature_and_no_date(name: str) -> None:
     assert b"/FontFile2" in data
     assert b"Date" not in data
     assert b"/Filter" not in data
-
-
-def test_typefaces_that_are_kept_leave_the_bytes_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made anew, read again, or with a Matplotlib that makes them elsewhere; who draws next is unaffected."""
-    from matplotlib.backends import _backend_pdf_ps as backend
-
-    make = backend.get_glyphs_subset
-    monkeypatch.setattr(cache, "folders", lambda: [tmp_path])
-    first = pdf("redundancy_by_tau")
-    kept = list(tmp_path.glob("typeface-*.json"))
-    assert kept
-    assert pdf("redundancy_by_tau") == first
-    assert list(tmp_path.glob("typeface-*.json")) == kept
-    assert backend.get_glyphs_subset is make
-    monkeypatch.setattr(canvas, "_kept_typefaces", contextlib.nullcontext)
-    assert pdf("redundancy_by_tau") == first
 
 
 @pytest.mark.slow

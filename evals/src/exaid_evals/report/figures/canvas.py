@@ -12,14 +12,10 @@ import os
 import re
 import tempfile
 import textwrap
-from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from exaid_evals.artifacts.cache import get_or_make, versions
-from exaid_evals.artifacts.hashing import sha256_file, sha256_structure
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +121,7 @@ def to_pdf(figure: Figure, *, title: str, signature: str) -> bytes:
         "Producer": None,
         "CreationDate": None,
     }
-    with _kept_typefaces():
-        return _saved(figure, "pdf", metadata)
+    return _saved(figure, "pdf", metadata)
 
 
 def to_png(figure: Figure, *, title: str, signature: str) -> bytes:
@@ -138,54 +133,6 @@ def _saved(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format=form, metadata=metadata)
     return out.getvalue()
-
-
-class _Typeface(NamedTuple):
-    """The part of a typeface that a figure needs, as Matplotlib passes it on between two of its functions."""
-
-    content: bytes
-
-    def __enter__(self) -> _Typeface:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close nothing."""
-
-
-@contextlib.contextmanager
-def _kept_typefaces() -> Iterator[None]:
-    """Keep the parts of typefaces that PDFs hold: making one takes longer than drawing, and most need the same letters.
-
-    Matplotlib has no place for this but the two functions that make them; a release without them makes each anew.
-    """
-    import matplotlib.backends._backend_pdf_ps as module
-
-    backend: Any = module
-    make, write = (getattr(backend, name, None) for name in ("get_glyphs_subset", "font_as_file"))
-    if make is None or write is None:
-        yield
-        return
-
-    def kept(fontfile: str, characters: str) -> _Typeface:
-        made_from = {
-            "characters": sorted(characters),
-            "typeface": sha256_file(Path(fontfile)),
-            **versions("fonttools", "matplotlib"),
-        }
-
-        def made() -> dict[str, Any]:
-            with make(fontfile, characters) as typeface:
-                return {"content": b64encode(write(typeface).getvalue()).decode()}
-
-        key = sha256_structure(made_from).removeprefix("sha256:")[:16]
-        return _Typeface(b64decode(get_or_make(f"typeface-{key}", made)["content"]))
-
-    try:
-        backend.get_glyphs_subset = kept
-        backend.font_as_file = lambda typeface: io.BytesIO(typeface.content)
-        yield
-    finally:
-        backend.get_glyphs_subset, backend.font_as_file = make, write
 
 
 def _require_config_folder() -> None:
