@@ -161,7 +161,8 @@ def test_the_only_configuration_is_told_as_one() -> None:
 
 def test_rhythms_of_long_series_are_found_by_their_spectrum() -> None:
     """The products of 9,000 points are those of NumPy's correlate, and a swing of 60 points is found among them."""
-    from exaid_evals.anomalies.retrospective import _LONG, Oscillation, _products
+    from exaid_evals.anomalies.retrospective import Oscillation
+    from exaid_evals.anomalies.robust import _LONG, _products
 
     values = np.random.default_rng(1).normal(0, 1, 4 * _LONG + 1000)
     expected = np.correlate(values, values, "full")[len(values) : len(values) + 50]
