@@ -34,10 +34,10 @@ def clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def some(names: Sequence[str], most: int = 5, more: str = " and {} more", between: str = ", ") -> str:
+def first_few(names: Sequence[str], most: int = 5, more: str = " and {} more", between: str = ", ") -> str:
     """Return the first names as a line, and how many others there are.
 
-    >>> some(["a", "b", "c"], 2), some(["a", "b"], 2), some(["a", "b"], 1, " …")
+    >>> first_few(["a", "b", "c"], 2), first_few(["a", "b"], 2), first_few(["a", "b"], 1, " …")
     ('a, b and 1 more', 'a, b', 'a …')
     """
     return between.join(names[:most]) + (more.format(len(names) - most) if len(names) > most else "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.cli.display import printable, shown, warn
 from exaid_evals.cli.histories import (
     HistoryRequest,
@@ -92,7 +92,7 @@ def _show(analysis: Analysis) -> None:
     if unknown:
         click.echo(
             "note            whether higher is better is not known, so no drop is looked for; say so by "
-            f"--better NAME=higher or NAME=lower: {printable(some(unknown, 5, ' …'))}"
+            f"--better NAME=higher or NAME=lower: {printable(first_few(unknown, 5, ' …'))}"
         )
     if analysis.images is not None:
         bad = sum(bool(found) for found in analysis.images.findings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.cli.display import SOME_FAILED, Progress, printable, shown
 from exaid_evals.cli.verb import report_store, verb
 from exaid_evals.config.campaign import EXPORTED_AS
@@ -34,7 +34,7 @@ _TIED_AT_MOST = 5
 def what_was_read(reading: Reading) -> str:
     """Return how many runs were read, and their names."""
     n = len(reading.runs)
-    names = some([item.name for item in reading.runs], _NAMED_AT_MOST)
+    names = first_few([item.name for item in reading.runs], _NAMED_AT_MOST)
     notes = [f"{reading.n_remembered} unchanged"] if reading.n_remembered else []
     notes += [f"{len(reading.failures)} could not be read"] if reading.failures else []
     return f"read {n} run{'' if n == 1 else 's'}: {names}" + (f" ({'; '.join(notes)})" if notes else "")
@@ -103,7 +103,7 @@ def _ranking(runs: Sequence[Run], metric: str | None, best: Ranked | None, worst
 def _named(one: Ranked) -> str:
     if not one.tied:
         return f"{one.run} ({_decimals(one.value, 4)})"
-    return f"{some((one.run, *one.tied), _TIED_AT_MOST)} (tied at {_decimals(one.value, 4)})"
+    return f"{first_few((one.run, *one.tied), _TIED_AT_MOST)} (tied at {_decimals(one.value, 4)})"
 
 
 _LONG = 100

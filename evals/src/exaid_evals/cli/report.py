@@ -132,7 +132,7 @@ def run_report_pack(request: ReportPackRequest) -> int:
     `% exaid:begin NAME` and `% exaid:end`; everything else in the file stays byte for byte. A second run changes
     nothing.
     """
-    from exaid_evals.artifacts.printable import some
+    from exaid_evals.artifacts.printable import first_few
     from exaid_evals.errors import DataError
     from exaid_evals.export.report_pack import apply, plan
 
@@ -157,7 +157,7 @@ def run_report_pack(request: ReportPackRequest) -> int:
     if not pack.n_blocks:
         click.echo("note: no .tex file has a block; write `% exaid:begin NAME` and `% exaid:end` around one", err=True)
     if pack.unused:
-        click.echo(f"note: no block asks for {printable(some(pack.unused, 8))}", err=True)
+        click.echo(f"note: no block asks for {printable(first_few(pack.unused, 8))}", err=True)
     return 0
 
 

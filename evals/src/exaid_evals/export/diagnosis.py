@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, aggregate_all, grouped
 from exaid_evals.export.grouping import (
@@ -116,7 +116,7 @@ def _incomplete(group: Group) -> list[str]:
     absent = [str(number) for number in range(min(known), max(known)) if number not in known]
     if absent:
         lines.append(
-            f"{group.name}: there is no fold {some(absent, _NAMED_AT_MOST, ' …')} "
+            f"{group.name}: there is no fold {first_few(absent, _NAMED_AT_MOST, ' …')} "
             f"between {min(known)} and {max(known)}: look whether it was trained, or left out"
         )
     return lines
@@ -127,7 +127,7 @@ def _pooled(groups: Mapping[Any, Sequence[Run]]) -> list[str]:
         return []
     named = [f"{members[0].group or 'no group'} ({len(members)} runs)" for members in groups.values()]
     return [
-        f"the best run is chosen over {len(named)} groups together: {some(named, _NAMED_AT_MOST)}: it "
+        f"the best run is chosen over {len(named)} groups together: {first_few(named, _NAMED_AT_MOST)}: it "
         "says nothing of any one of them; means are taken over each"
     ]
 
@@ -152,7 +152,7 @@ def _drift(runs: Sequence[Run], by: str) -> list[str]:
 
 
 def _all_alike(values: Sequence[object]) -> bool:
-    """Return quickly, of thousands of runs, whether all have one text or number; of what else they have it says no."""
+    """Return whether all have one text or number, fast for thousands of runs; anything else they have gives no."""
     first = values[0]
     kind = type(first)
     return kind in (str, int, float) and all(type(value) is kind and value == first for value in values)
@@ -185,7 +185,7 @@ def _same_seeds(runs: Sequence[Run]) -> list[str]:
 
 
 def _alike(runs: Sequence[Run], key: Callable[[Run, Predictions], object], message: str) -> list[str]:
-    """Return a line for each set of runs whose predictions are alike, `told` with their number and names."""
+    """Return a line for each set of runs whose predictions are alike, `message` with their number and names."""
     groups = grouped(
         [run for run in runs if run.predictions], lambda run: run.predictions and key(run, run.predictions)
     )
@@ -276,11 +276,11 @@ def _comparable(signature: str) -> str:
 
 def _listed(groups: Mapping[Any, Sequence[Run]], *, shorten: int = 60) -> str:
     shown = [f"{str(value)[:shorten]} ({_names(members)})" for value, members in groups.items()]
-    return some(shown, _VALUES_AT_MOST, " and {} more values")
+    return first_few(shown, _VALUES_AT_MOST, " and {} more values")
 
 
 def _names(runs: Sequence[Run]) -> str:
-    return some([run.name for run in runs], _NAMED_AT_MOST)
+    return first_few([run.name for run in runs], _NAMED_AT_MOST)
 
 
 HIGHER = "higher"

@@ -11,7 +11,7 @@ from pathlib import Path
 from exaid_evals.files import is_folder
 
 _MAGIC = re.compile(r"[*?\[]")
-_TOLD_AT_MOST = 20
+_NOTED_AT_MOST = 20
 
 
 def matching_folders(pattern: str) -> tuple[list[Path], list[str]]:
@@ -32,23 +32,23 @@ def matching_folders(pattern: str) -> tuple[list[Path], list[str]]:
         first = unique.setdefault(real.of(folder), folder)
         if first != folder:
             what = "is a link to" if linked else "is by way of a link the same as"
-            search.tell(f"{folder}: {what} {first}, which is read already; passed over")
-    return sorted(unique.values()), search.told()
+            search.note(f"{folder}: {what} {first}, which is read already; passed over")
+    return sorted(unique.values()), search.notes()
 
 
 class _Search:
     def __init__(self) -> None:
         self._obstacles: dict[str, None] = {}
 
-    def tell(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """Keep what stood in the way, once."""
         self._obstacles[line] = None
 
-    def told(self) -> list[str]:
+    def notes(self) -> list[str]:
         """Return what stood in the way, the first ones where there are many."""
         lines = list(self._obstacles)
-        more = len(lines) - _TOLD_AT_MOST
-        return lines[:_TOLD_AT_MOST] + ([f"{more} further links and folders were passed over"] if more > 0 else [])
+        more = len(lines) - _NOTED_AT_MOST
+        return lines[:_NOTED_AT_MOST] + ([f"{more} further links and folders were passed over"] if more > 0 else [])
 
     def below(self, folder: Path, parts: Sequence[str]) -> Iterator[Path]:
         """Yield the folders below one that the parts of a pattern match."""
@@ -63,7 +63,7 @@ class _Search:
             if is_folder(folder / part):
                 yield from self.below(folder / part, others)
             elif (folder / part).is_symlink():
-                self._tell_dead(folder / part)
+                self._note_dead(folder / part)
         else:
             names, dead = self._folders_in(folder)
             for name in names:
@@ -71,7 +71,7 @@ class _Search:
                     yield from self.below(folder / name, others)
             for name in dead:
                 if _fits(name, part):
-                    self._tell_dead(folder / name)
+                    self._note_dead(folder / name)
 
     def _every(self, top: Path) -> Iterator[Path]:
         """Yield a folder and every one below it, real folders before links to them."""
@@ -84,7 +84,7 @@ class _Search:
                 continue
             if (status.st_dev, status.st_ino) in seen:
                 if folder.is_symlink():
-                    self.tell(f"{folder}: is a link to a folder that is searched already; passed over")
+                    self.note(f"{folder}: is a link to a folder that is searched already; passed over")
                 continue
             seen.add((status.st_dev, status.st_ino))
             yield folder
@@ -103,14 +103,14 @@ class _Search:
                     elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - of many
                         dead.append(entry.name)
         except OSError as error:
-            self.tell(f"{folder}: cannot be searched ({error.strerror}); check its permissions")
+            self.note(f"{folder}: cannot be searched ({error.strerror}); check its permissions")
         return sorted(folders), sorted(dead)
 
-    def _tell_dead(self, link: Path) -> None:
+    def _note_dead(self, link: Path) -> None:
         target = link.readlink()
         to_itself = os.path.normpath(link.parent / target) == os.path.normpath(link)
         where = "itself" if to_itself else f"{target}, where nothing is"
-        self.tell(f"{link}: is a link to {where}; passed over: restore what it led to, or remove it")
+        self.note(f"{link}: is a link to {where}; passed over: restore what it led to, or remove it")
 
 
 def _fits(name: str, part: str) -> bool:

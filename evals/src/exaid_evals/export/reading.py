@@ -32,7 +32,7 @@ from exaid_evals.runs.run_names import run_names
 log = logging.getLogger("exaid_evals.export")
 
 _FOLDERS_AT_ONCE = 50
-_TOLD_ONE_BY_ONE = 100
+_LOGGED_ONE_BY_ONE = 100
 _LEFT_OUT_AT_MOST = 8
 _NO_RUNS = frozenset({"export", "exports", "logs", "plots", "figures", "tables", "configs", "code", "src"})
 """Folders beside runs that nobody takes for one."""
@@ -145,7 +145,7 @@ def read_runs(
     taken = _Taken(cache)
     for (folder, outcome), source, name in zip(found, sources, called, strict=True):
         taken.take(folder, source, outcome, name)
-    taken.tell()
+    taken.log_all()
     if taken.failures and not taken.runs:
         _raise_all(taken.failures)
     by_name = dict(zip(called, sources, strict=True))
@@ -207,9 +207,9 @@ class _Taken:
         )
         self.runs.append(run)
 
-    def tell(self) -> None:
+    def log_all(self) -> None:
         """Log what was read, thousands of runs in one record."""
-        if len(self._described) <= _TOLD_ONE_BY_ONE:
+        if len(self._described) <= _LOGGED_ONE_BY_ONE:
             for line in self._described:
                 log.debug("%s", line)
         else:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from exaid_evals.artifacts.canonical import canonical_json, rounded
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.export.aggregate import Aggregate
 from exaid_evals.report.base import MISSING, STUB_NOTE, Column, Row, Table
 from exaid_evals.report.cells import Cell, Digits, Number, Text
@@ -207,7 +207,7 @@ def undefined_note(
     lacking = [f"{shown(name)} ({one.n_missing})" for name, one in aggregated.items() if one.n_missing]
     if not lacking:
         return ()
-    return (f"Undefined in some {what}, which are left out of its mean: {some(lacking, _NAMED_AT_MOST)}.",)
+    return (f"Undefined in some {what}, which are left out of its mean: {first_few(lacking, _NAMED_AT_MOST)}.",)
 
 
 def records_of(aggregated: Mapping[str, Aggregate]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from exaid_evals.artifacts.printable import printable, some
+from exaid_evals.artifacts.printable import first_few, printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
 from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of
@@ -126,7 +126,7 @@ def _primary(
         raise ConfigError(
             f"no run has the metric {asked!r}",
             where="--primary-metric",
-            remedy=f"there are {some(known, 8, ' …')}" if known else "leave it out: no run holds a number",
+            remedy=f"there are {first_few(known, 8, ' …')}" if known else "leave it out: no run holds a number",
         )
     proposed = next((run.default_primary for run in runs if run.default_primary), None)
     usual = next((name for name in _USUAL if name in aggregated), None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.artifacts.schemas import header
 from exaid_evals.export.aggregate import Aggregate, aggregate_classes
 from exaid_evals.export.grouping import FOLD, SEED, TRIAL, Group, compared
@@ -88,7 +88,7 @@ def runs_sheet(export: Export, signature: str) -> Sheet:
     notes = [f"n = {n} run{'' if n == 1 else 's'}; {_POPULATION}"]
     if export.best and export.best.tied:
         tied = (export.best.run, *export.best.tied)
-        notes.append(f"Tied for the best {shown(export.primary_metric or '')}: {some(tied, _TIED_AT_MOST)}.")
+        notes.append(f"Tied for the best {shown(export.primary_metric or '')}: {first_few(tied, _TIED_AT_MOST)}.")
     notes += undefined_note({name: export.aggregated[name] for name in metrics}, shown=shown)
     notes += [f"{n_left_out} further metrics stand in {RUNS_CSV}."] if n_left_out else []
     return Sheet(
@@ -132,7 +132,7 @@ def aggregated_sheet(export: Export, signature: str) -> Sheet:
         f"Mean ± σ over n = {len(export.runs)} {over}; {_POPULATION} "
         if not several
         else f"Mean ± σ over the {over} of each of {len(groups)} groups, which differ in more than seed or fold "
-        f"({some([name for name, _ in groups], _NAMED_AT_MOST, ' …')}); "
+        f"({first_few([name for name, _ in groups], _NAMED_AT_MOST, ' …')}); "
         f"{_POPULATION} "
     )
     notes = (
@@ -161,7 +161,7 @@ def _row_name(group: str, of: str) -> str:
 
 
 def _labels(groups: Iterable[tuple[str, Mapping[str, Aggregate]]], shown: Callable[[str], str]) -> dict[str, str]:
-    """Return name of a row → its name for readers."""
+    """Return the name of each row → its name for readers."""
     return {_row_name(name, one): _row_name(name, shown(one)) for name, aggregated in groups for one in aggregated}
 
 

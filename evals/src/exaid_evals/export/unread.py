@@ -27,11 +27,11 @@ def unread_columns(runs: Sequence[Run], sources: Mapping[str, Source], settings:
     """
     found = []
     for name, members in grouped(runs, lambda run: run.format).items():
-        some = {metric for run in members for metric, value in run.metrics.items() if value is not None}
+        filled = {metric for run in members for metric, value in run.metrics.items() if value is not None}
         # What predictions would make of the standard metrics is not read from anywhere.
         made = STANDARD if any(run.predictions is not None for run in members) else ()
         names = dict.fromkeys(key for run in members for key in run.metrics)
-        empty = [metric for metric in names if metric not in some and metric not in made]
+        empty = [metric for metric in names if metric not in filled and metric not in made]
         if not empty or members[0].name not in sources:
             continue
         unread = list(_unread(members[0], sources[members[0].name], settings))
@@ -79,7 +79,7 @@ def _keys(path: Path) -> Iterator[tuple[str, float]]:
                 for number in _numbers(value):
                     yield str(column), number
     except (ExaidError, OSError, UnicodeDecodeError):
-        return  # the format has told what is wrong with it
+        return  # the format says what is wrong with it
 
 
 def _numbers(value: Any) -> Iterator[float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.item_scores.base import Item, Log
 from exaid_evals.runs.metric_names import direction_of
@@ -72,7 +72,7 @@ def align(a: Sequence[Log], b: Sequence[Log], *, by_id_alone: bool = False) -> t
     for side, logs, others in (("A", a, of_b), ("B", b, {log.task for log in a})):
         alone = sorted(log.task for log in logs if log.task not in others) if len(shared) < len(logs) else []
         if alone:
-            warnings.append(f"tasks that {side} alone has: {some(alone, 8, ' …')}")
+            warnings.append(f"tasks that {side} alone has: {first_few(alone, 8, ' …')}")
     aligned = [_items(task, one, other, by_id_alone) for task, one, other in sorted(shared, key=lambda one: one[0])]
     for side, logs in (("A", a), ("B", b)):
         warnings += [f"{side}, {log.file}: {warning}" for log in logs for warning in log.warnings]

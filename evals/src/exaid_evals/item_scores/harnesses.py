@@ -60,7 +60,7 @@ class InspectLogs(LogFormat):
                 file=path.name,
                 items=items,
                 made=str(evaluation.get("created") or ""),
-                warnings=(*warnings, *(f"{metric} has values that are no number" for metric in unread[:5])),
+                warnings=(*warnings, *(f"{metric} has values that are not numbers" for metric in unread[:5])),
             )
         ]
 

@@ -11,7 +11,7 @@ from exaid_evals import __version__
 from exaid_evals.artifacts.atomic import write_text
 from exaid_evals.artifacts.canonical import canonical_json, rounded
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.artifacts.printable import printable, some
+from exaid_evals.artifacts.printable import first_few, printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.item_scores.base import Log
 from exaid_evals.item_scores.compare import ITEM, NONE, Aligned, Comparison, Settings, read_first, score, unclustered
@@ -246,7 +246,7 @@ def _markdown(report: Report, found: Mapping[str, Any]) -> str:
 def kept_out(report: Report) -> list[str]:
     """Return a line for each reason that kept items out."""
     return [
-        f"{one.task + ': ' if one.task else ''}{len(keys)} {reason} ({some(list(map(_key, keys)), 5, ' …')})"
+        f"{one.task + ': ' if one.task else ''}{len(keys)} {reason} ({first_few(list(map(_key, keys)), 5, ' …')})"
         for one in report.aligned
         for reason, keys in sorted(one.kept_out.items())
     ]
@@ -257,7 +257,7 @@ def _key(key: tuple[str, int]) -> str:
 
 
 def _named(side: Sequence[Log]) -> str:
-    logs = some([log.file for log in side], 5, " …")
+    logs = first_few([log.file for log in side], 5, " …")
     return f"{side[0].system} ({logs})" if side[0].system else logs
 
 

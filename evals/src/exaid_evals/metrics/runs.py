@@ -11,7 +11,7 @@ from exaid_evals.artifacts.content import content_chunks
 from exaid_evals.artifacts.hashing import sha256_bytes, sha256_file, sha256_structure
 from exaid_evals.artifacts.jsonl import parse_line
 from exaid_evals.artifacts.manifest import TraceEntry
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.artifacts.schemas import require_valid
 from exaid_evals.artifacts.storage import is_stored, stored_names
 from exaid_evals.artifacts.times import together
@@ -72,7 +72,7 @@ def require_runs(campaign: Campaign, variants: Sequence[str], entries: Sequence[
     for variant in variants:
         missing = [entry.case_id for entry in entries if not is_stored(campaign.run_file(variant, entry.case_id))]
         if missing:
-            lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({some(missing)})")
+            lines.append(f"{variant}: {len(missing)} of {len(entries)} cases ({first_few(missing)})")
     if lines:
         absent = " ".join(line.partition(":")[0] for line in lines)
         raise DataError(
@@ -106,7 +106,7 @@ def read_runs(campaign: Campaign, variant: str, entries: Sequence[TraceEntry], d
         by_config.setdefault(meta["config_hash"], []).append(entry.case_id)
         bases.append(_time_basis(campaign, meta))
     if len(by_config) > 1:
-        groups = "; ".join(f"{config_hash[:15]}…: {some(cases)}" for config_hash, cases in by_config.items())
+        groups = "; ".join(f"{config_hash[:15]}…: {first_few(cases)}" for config_hash, cases in by_config.items())
         raise DataError(
             f"the runs of {variant} were made with different configurations ({groups})",
             where=str(campaign.runs / variant),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.artifacts.times import ASSUMED, RECORDED, together
 from exaid_evals.metrics.records import VariantMetrics
 
@@ -52,7 +52,7 @@ def cases_note(variants: Iterable[VariantMetrics]) -> str:
     parts = []
     for (n_cases, n_failed, failed_runs, source), names in groups.items():
         failed = f"; {n_failed} of {n_cases} failed and {'is' if n_failed == 1 else 'are'} left out" if n_failed else ""
-        failed += f" (in the replay {some(failed_runs)})" if failed_runs else ""
+        failed += f" (in the replay {first_few(failed_runs)})" if failed_runs else ""
         from_source = f" ({source})" if source else ""
         of = f" ({', '.join(names)})" if len(groups) > 1 else ""
         parts.append(f"n = {n_cases - n_failed} cases{from_source}{failed}{of}")

@@ -58,7 +58,7 @@ class FollowedRows(ABC):
         self._n_rows = 0
         self._last_step: Any = None
         self._odd: Counter[str] = Counter()
-        self._told: Counter[str] = Counter()
+        self._row_warnings: Counter[str] = Counter()
 
     @abstractmethod
     def parsed(self, line: bytes) -> Mapping[str, Any] | None:
@@ -74,11 +74,13 @@ class FollowedRows(ABC):
     @property
     def warnings(self) -> Sequence[str]:
         """What was left out, with counts."""
-        told = [f"{self._path.name}: {count} {what}; left out" for what, count in sorted(self._odd.items())]
-        told += [f"{self._path.name}: {warning} ({count} times)" for warning, count in sorted(self._told.items())]
+        notes = [f"{self._path.name}: {count} {what}; left out" for what, count in sorted(self._odd.items())]
+        notes += [
+            f"{self._path.name}: {warning} ({count} times)" for warning, count in sorted(self._row_warnings.items())
+        ]
         if self._restarts:
-            told.append(f"{self._path.name}: was cut or replaced {self._restarts} times, and read from its beginning")
-        return told
+            notes.append(f"{self._path.name}: was cut or replaced {self._restarts} times, and read from its beginning")
+        return notes
 
     def poll(self) -> Sequence[Row]:
         """Return the steps that have come; none only where nothing more is written."""
@@ -125,7 +127,7 @@ class FollowedRows(ABC):
             self._path.stem, self.source, [{key: it for key, it in row.items() if it not in (None, "")}]
         )
         # The reader speaks of the one row that it was given.
-        self._told.update(
+        self._row_warnings.update(
             one.replace("no value is a number; it is", "values that are not numbers are") for one in history.warnings
         )
         return merged(history.series, {})
@@ -169,12 +171,12 @@ class FollowedStore:
     @property
     def warnings(self) -> Sequence[str]:
         """Of the format, when it was read last, and what became of the store."""
-        told = list(self._warnings)
+        notes = list(self._warnings)
         if self._restarts:
-            told.append(f"{self._source.path.name}: was replaced {self._restarts} times, and read from its beginning")
+            notes.append(f"{self._source.path.name}: was replaced {self._restarts} times, and read from its beginning")
         if self._failures:
-            told.append(f"{self._source.path.name}: could not be read the last {self._failures} times")
-        return told
+            notes.append(f"{self._source.path.name}: could not be read the last {self._failures} times")
+        return notes
 
     def poll(self) -> Sequence[Row]:
         """Read it again.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.config.plugins import Kind
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import unreadable
@@ -139,7 +139,7 @@ def _mapping_proposed(place: Path) -> str:
     if draft is None:
         return ""
     n, files = len(draft.metrics), sorted({where["file"] for where in draft.metrics.values()})
-    found = f"{n} value{'' if n == 1 else 's'} in {some(files, 3, ' …')}"
+    found = f"{n} value{'' if n == 1 else 's'} in {first_few(files, 3, ' …')}"
     command = f"exaid-evals export --run {shlex.quote(str(place))} --draft-mapping > mapping.yaml"
     return f"; or correct a draft that finds {found} (`{command}`), and give it as --mapping mapping.yaml"
 

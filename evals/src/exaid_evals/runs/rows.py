@@ -133,8 +133,8 @@ def history_of(
     """
     table = rows if isinstance(rows, Table) else Table.of_rows(rows)
     step_name = step_column(sorted(table.names), step_name)
-    told = list(warnings)
-    steps = _steps(table, step_name, told)
+    notes = list(warnings)
+    steps = _steps(table, step_name, notes)
     # Where an epoch's batches number the rows, neither column measures anything.
     counters = {"epoch", *_WITHIN_EPOCH} if step_name is None else set()
     by_metric = {
@@ -148,11 +148,11 @@ def history_of(
     events = tuple((point.step, f"{name}: {point.value}") for name in _EVENTS for point in _texts(metrics.get(name)))
     events += _pauses(table, steps)
     texts = [name for name in metrics if name not in series and name not in _EVENTS]
-    told += [f"{name}: no value is a number; it is left out" for name in texts]
+    notes += [f"{name}: no value is a number; it is left out" for name in texts]
     for name, at in table.lists.items():
         count = sum(not math.isnan(steps[row]) for row in at)
         if count and name != step_name and simple(name) not in _NO_METRICS:
-            told.append(f"{name}: {count} rows hold lists, which are not metrics; they are left out")
+            notes.append(f"{name}: {count} rows hold lists, which are not metrics; they are left out")
     return History(
         run_name,
         source,
@@ -161,7 +161,7 @@ def history_of(
         (*table.batches, *batches),
         dict(config or {}),
         events,
-        tuple(told),
+        tuple(notes),
         step_name=step_name,
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.artifacts.canonical import canonical_json
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Source
 from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental, plain
@@ -218,7 +218,7 @@ def without_code_versions(runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[st
     versions = [key for key in differing(settings) if key in keys]
     notes = [
         f"runs of different versions of the code are pooled, as asked: "
-        f"{some(sorted({setting_text(one, key) for one in settings if key in one}))} ({key})"
+        f"{first_few(sorted({setting_text(one, key) for one in settings if key in one}))} ({key})"
         for key in versions
     ]
     pooled = tuple(replace(run, settings={k: v for k, v in run.settings.items() if k not in keys}) for run in runs)

@@ -9,7 +9,7 @@ from typing import Any
 from exaid_evals.analysis.compare.collect import Run, differing, is_seed, making, passed_over, setting_text
 from exaid_evals.analysis.compare.final_means import ends_differ
 from exaid_evals.analysis.report.sentences import counted
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError
 from exaid_evals.runs.files.summary import is_code_version
 from exaid_evals.runs.history import IrregularityKind
@@ -95,12 +95,13 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
     versions = [key for key in differing(settings) if is_code_version(key)]
     notes = []
     if versions:
-        notes.append(f"versions of the code differ ({some(versions, 12)}): runs of two versions are not repetitions")
+        shown = first_few(versions, 12)
+        notes.append(f"versions of the code differ ({shown}): runs of two versions are not repetitions")
     ignored = [key for key in passed_over(settings) if not is_code_version(key)]
     if ignored:
         notes.append(
             f"taken for what names, places or times a run, and for no setting, though runs differ in it: "
-            f"{some(ignored, 12)} (--group-by KEY, or another name, makes it count)"
+            f"{first_few(ignored, 12)} (--group-by KEY, or another name, makes it count)"
         )
     return notes
 
@@ -184,7 +185,7 @@ def limits_of_logging(runs: Sequence[Run]) -> list[str]:
     for kind, sentence in _ODDITIES.items():
         odd = [run.name for run in runs if any(one.kind == kind for one in run.history.irregularities)]
         if odd:
-            notes.append(f"in {counted(len(odd), 'run')} {sentence}: {some(odd)}")
+            notes.append(f"in {counted(len(odd), 'run')} {sentence}: {first_few(odd)}")
     metrics = sorted({metric for run in runs for metric in run.history.series})
     empty = [
         metric
@@ -192,7 +193,7 @@ def limits_of_logging(runs: Sequence[Run]) -> list[str]:
         if not any(len(run.history.series[metric].clean) for run in runs if metric in run.history.series)
     ]
     if empty:
-        notes.append(f"no run has a finite number of {some(empty)}")
+        notes.append(f"no run has a finite number of {first_few(empty)}")
     warnings = [f"{run.name}: {line}" for run in runs for line in run.history.warnings]
     more = len(warnings) - MOST_WARNINGS
     return [*notes, *warnings[:MOST_WARNINGS], *([f"{more} further warnings of what was read"] if more > 0 else [])]

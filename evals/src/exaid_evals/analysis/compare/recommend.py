@@ -10,7 +10,7 @@ from exaid_evals.analysis.compare.final_means import FinalMean, Performance, end
 from exaid_evals.analysis.compare.performance import Ranking
 from exaid_evals.analysis.compare.stage import Comparator, Comparison
 from exaid_evals.analysis.report.sentences import counted, number
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 
 ENOUGH = 3
 """Repetitions below which no configuration is recommended."""
@@ -44,7 +44,7 @@ def _verdict(ranking: Ranking) -> str:
             f"{ranking.metric}: {first.group} is ahead, {both}, by more than the noise within the runs; what another "
             "seed would give is not known."
         )
-    names = some(ranking.tied, 3, between="; ")
+    names = first_few(ranking.tied, 3, between="; ")
     if first.level.value == second.level.value:
         return f"{ranking.metric}: {first.group} and {second.group} have the same level, {interval(first)}."
     return (
@@ -65,7 +65,7 @@ def verdicts(rankings: Sequence[Ranking]) -> list[str]:
             alike[key] = []
             lines.append(verdict(ranking))
     same = [(line, names) for line, names in zip(lines, alike.values(), strict=True)]
-    return [f"{line} The same goes for {some(names, 8)}." if names else line for line, names in same]
+    return [f"{line} The same goes for {first_few(names, 8)}." if names else line for line, names in same]
 
 
 def _against(ranking: Ranking) -> list[str]:
@@ -73,7 +73,7 @@ def _against(ranking: Ranking) -> list[str]:
     lines = []
     if ranking.diverged:
         lines.append(
-            f"Without a level: {some(ranking.diverged)}; all their runs end in NaN, infinite or exploded values."
+            f"Without a level: {first_few(ranking.diverged)}; all their runs end in NaN, infinite or exploded values."
         )
     first, second = ranking.first, ranking.rival
     lines += [
@@ -145,7 +145,7 @@ def _choice(comparison: Comparison) -> list[str]:
     if first.diverged:
         return [
             f"Do not take {first.group} for its {ranking.metric}: {len(first.diverged)} of its "
-            f"{counted(len(first.values), 'run')} diverged. Find out why in {some(first.diverged, 3)} first."
+            f"{counted(len(first.values), 'run')} diverged. Find out why in {first_few(first.diverged, 3)} first."
         ]
     if uneven(first, second):
         return [
@@ -167,7 +167,7 @@ def _set_apart(comparison: Comparison, one: str, other: str) -> str:
     keys = [key for key in comparison.grouping.differing if setting_text(a, key) != setting_text(b, key)]
     if not keys:
         return ""
-    shown = some([f"{key} ({setting_text(a, key)}, {setting_text(b, key)})" for key in keys], 4)
+    shown = first_few([f"{key} ({setting_text(a, key)}, {setting_text(b, key)})" for key in keys], 4)
     if len(keys) == 1:
         return f" They differ in {shown} alone."
     return f" They differ in {len(keys)} settings, {shown}: which of them did it is not told by this."
@@ -191,7 +191,7 @@ def _repeat(comparison: Comparison) -> list[str]:
     if same and first.basis != "cases":
         return [
             f"See whether the seed has any effect: the repetitions are identical in {ranking.metric} in "
-            f"{some(same, 3)}, and such values have no interval."
+            f"{first_few(same, 3)}, and such values have no interval."
         ]
     if ranking.needed is not None:
         gap = number(abs(first.level.value - second.level.value))

@@ -17,7 +17,7 @@ from exaid_evals.analysis.report.sentences import counted, number
 from exaid_evals.artifacts.canonical import FLOAT_DECIMALS
 from exaid_evals.artifacts.canonical import rounded as canonical
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.artifacts.printable import printable, some
+from exaid_evals.artifacts.printable import first_few, printable
 from exaid_evals.artifacts.schemas import header, require_valid
 from exaid_evals.report.document import Block, Grid, Items, Section
 from exaid_evals.report.formats.csv_table import inert
@@ -227,7 +227,7 @@ def _performance(comparison: Comparison) -> Section:
         lines = [verdict(ranking)]
         if ranking.missing:
             n, verb = len(ranking.missing), "has" if len(ranking.missing) == 1 else "have"
-            lines.append(f"{counted(n, 'group')} {verb} no level of it: {some(ranking.missing)}.")
+            lines.append(f"{counted(n, 'group')} {verb} no level of it: {first_few(ranking.missing)}.")
         if len(ranking.performances) + len(ranking.missing) > MOST_ROWS:
             n = len(ranking.performances) + len(ranking.missing)
             lines.append(f"The first {MOST_ROWS} of {n} groups; comparison.json has all.")
@@ -257,7 +257,7 @@ def _same(comparison: Comparison) -> str:
     if not lacking:
         return text
     verb = "has" if len(lacking) == 1 else "have"
-    return f"{text} {some(lacking)} {verb} no configuration: everything is `{ABSENT}` there."
+    return f"{text} {first_few(lacking)} {verb} no configuration: everything is `{ABSENT}` there."
 
 
 def _stability_sections(comparison: Comparison) -> Section:

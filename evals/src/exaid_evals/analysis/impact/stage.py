@@ -31,7 +31,7 @@ from exaid_evals.analysis.report.sentences import counted
 from exaid_evals.analysis.settings import AnalysisConfig
 from exaid_evals.anomalies.registry import find_anomalies
 from exaid_evals.anomalies.robust import worsening
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.execution.local import Executor, Processes
 from exaid_evals.runs.metric_names import Direction
@@ -361,23 +361,24 @@ def _limits(runs: Sequence[Run], metric: str, final_means: Sequence[float | None
     if diverged:
         notes.append(
             f"{counted(len(diverged), 'run')} without a level of {metric}, since the end is NaN or infinite: "
-            f"{some(diverged)}; correlations and importance are those of the others, which went better than these"
+            f"{first_few(diverged)}; correlations and importance are those of the others, which went better than these"
         )
     lacking = [run.name for run in runs if run.name in without.difference(diverged)]
     if lacking:
         verb = "lacks" if len(lacking) == 1 else "lack"
-        notes.append(f"{counted(len(lacking), 'run')} {verb} {metric}: {some(lacking)}")
+        notes.append(f"{counted(len(lacking), 'run')} {verb} {metric}: {first_few(lacking)}")
     bare = [run.name for run in runs if not run.settings]
     if bare:
         verb = "has" if len(bare) == 1 else "have"
-        notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {some(bare)}")
+        notes.append(f"{counted(len(bare), 'run')} {verb} no configuration: {first_few(bare)}")
     ignored = passed_over([run.settings for run in runs])
     if ignored:
-        notes.append(f"taken for what names, places or times a run, and for no parameter: {some(ignored, 8, ' …')}")
+        shown = first_few(ignored, 8, " …")
+        notes.append(f"taken for what names, places or times a run, and for no parameter: {shown}")
     if parameters.constant:
-        notes.append(f"the same in all runs, and left out: {some(parameters.constant, 8, ' …')}")
+        notes.append(f"the same in all runs, and left out: {first_few(parameters.constant, 8, ' …')}")
     if parameters.unique:
-        notes.append(f"of another value in each run, and left out: {some(parameters.unique, 8, ' …')}")
+        notes.append(f"of another value in each run, and left out: {first_few(parameters.unique, 8, ' …')}")
     lacking_it = [one for one in parameters.varying if one.n_missing]
     return notes + [
         f"{one.name}: {one.n_missing} of {len(runs)} runs {'lacks' if one.n_missing == 1 else 'lack'} it"

@@ -26,7 +26,7 @@ from exaid_evals.anomalies.base import evidence_of
 from exaid_evals.artifacts.atomic import write_bytes, write_text
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.artifacts.hashing import sha256_structure, short
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.report.document import Block, Document, Grid, Items, Picture, Pictures, Section
 from exaid_evals.report.render import to_html, to_markdown
 
@@ -150,7 +150,7 @@ def _batches(found: BatchFindings) -> Section:
         rows = [["step", "batch", "metrics", "items"]]
         for row in found.worst:
             metrics = ", ".join(f"{name} {number(value)}" for name, value in sorted(row.metrics.items()))
-            rows.append([f"{row.step:g}", str(row.batch_idx), metrics, some(row.items, 4)])
+            rows.append([f"{row.step:g}", str(row.batch_idx), metrics, first_few(row.items, 4)])
         blocks.append(Section("The worst batches", [Grid(rows)]))
     held = found.concentration
     if held is not None and held.items:

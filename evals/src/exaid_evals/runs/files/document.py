@@ -1,4 +1,4 @@
-"""JSON, JSON Lines and YAML of other tools: BOMs, NaN and duplicate keys are what they write, and are told."""
+"""JSON, JSON Lines and YAML of other tools: BOMs, NaN and duplicate keys are what they write, and are named."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ class _Pairs:
             for key in made:
                 values = [value for name, value in pairs if name == key]
                 if len(values) > 1:
-                    self._tell(key, values)
+                    self._warn_of_duplicate(key, values)
         return made
 
-    def _tell(self, key: str, values: list[Any]) -> None:
+    def _warn_of_duplicate(self, key: str, values: list[Any]) -> None:
         self._n += 1
         if self._n <= _NAMED_AT_MOST:
             shown = " and ".join(clipped(json.dumps(one, ensure_ascii=False, default=str), 40) for one in values[-3:])

@@ -211,7 +211,7 @@ class Folder:
             held = _held(self._document(path), each, each.file)
             return [str(one) for one in (held if isinstance(held, Mapping) else range(1, len(held) + 1))]
         except _AbsentError as error:
-            raise error.told from None
+            raise error.reason from None
 
     def value(self, place: Place) -> Any:
         """Return what lies at a place; None where an optional one is missing.
@@ -226,7 +226,7 @@ class Folder:
         except _AbsentError as error:
             if place.optional:
                 return None
-            raise error.told from None
+            raise error.reason from None
 
     def number(self, place: Place) -> float | None:
         """Return the number at a place, scaled; None where it is undefined (NaN, empty, or optional and missing).
@@ -304,9 +304,9 @@ class Folder:
 class _AbsentError(Exception):
     """A value is not there, which an optional place may be."""
 
-    def __init__(self, told: DataError) -> None:
-        super().__init__(str(told))
-        self.told = told
+    def __init__(self, reason: DataError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def _at(document: Any, key: str, shown: str) -> Any:

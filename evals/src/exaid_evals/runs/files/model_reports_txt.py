@@ -116,8 +116,8 @@ class _Reading:
             self._first[key] = shown
             return True
         if self._first[key] != shown:
-            told = f"the text gives {key} twice, as {self._first[key]} and as {shown}; the first counts"
-            self._report.warnings.append(told)
+            warning = f"the text gives {key} twice, as {self._first[key]} and as {shown}; the first counts"
+            self._report.warnings.append(warning)
         return False
 
     def _take_text(self, field: str, value: str) -> bool:

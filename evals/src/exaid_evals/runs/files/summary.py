@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.config.mapping_file import leaves
 from exaid_evals.runs.files.document import read_object
 
@@ -249,7 +249,7 @@ def mappings_of(value: Any) -> list[dict[str, Any]]:
 
 def undefined_warning(names: list[str]) -> list[str]:
     """State which metrics are undefined."""
-    return [f"{some(names, 5, ' …')}: no number (NaN, infinite or empty), left undefined"] if names else []
+    return [f"{first_few(names, 5, ' …')}: no number (NaN, infinite or empty), left undefined"] if names else []
 
 
 def finite(value: float | None) -> float | None:

@@ -279,7 +279,7 @@ def epoch_of(columns: Columns, index: int) -> int:
 
 
 def _all_finite(column: Sequence[float | None]) -> bool:
-    """Return quickly whether all are finite; a sum that overflows says no."""
+    """Return whether all are finite, by one sum; one that overflows gives no."""
     return None not in column and math.isfinite(sum(column))  # type: ignore[arg-type]
 
 

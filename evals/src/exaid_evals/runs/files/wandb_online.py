@@ -119,18 +119,18 @@ def _path(run_name: str, server: WandbServer) -> RunPath:
 
 def _incomplete(info: RunInfo, n_rows: int, n_events: int) -> list[str]:
     """State where what came is not what the server holds; a run that goes on may have grown in the meantime."""
-    told = []
+    gaps = []
     if info.n_rows is None:
-        told.append(f"W&B does not say how many rows its history has; {n_rows} were read")
+        gaps.append(f"W&B does not say how many rows its history has; {n_rows} were read")
     elif n_rows < info.n_rows:
-        told.append(f"W&B gave {n_rows} of the {info.n_rows} rows of its history: it is incomplete")
+        gaps.append(f"W&B gave {n_rows} of the {info.n_rows} rows of its history: it is incomplete")
     elif n_rows > info.n_rows and info.state != "running":
-        told.append(f"W&B gave {n_rows} rows of history, and says that it has {info.n_rows}")
+        gaps.append(f"W&B gave {n_rows} rows of history, and says that it has {info.n_rows}")
     if info.n_events is None and n_events:
-        told.append(f"W&B does not say how many rows its system metrics have; {n_events} were read, perhaps a sample")
+        gaps.append(f"W&B does not say how many rows its system metrics have; {n_events} were read, perhaps a sample")
     elif info.n_events is not None and n_events < info.n_events:
-        told.append(f"system metrics are sampled: W&B gave {n_events} of {info.n_events} rows")
-    return told
+        gaps.append(f"system metrics are sampled: W&B gave {n_events} of {info.n_events} rows")
+    return gaps
 
 
 def _state(info: RunInfo) -> list[str]:

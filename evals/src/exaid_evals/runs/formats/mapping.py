@@ -149,7 +149,7 @@ class MappingFormat(Format):
 
 
 def _looked_up(folder: Folder, mapping: MappingConfig, where: str) -> dict[str, Any]:
-    """Return dotted key of the mapping → what lies at its place.
+    """Return each dotted key of the mapping → what lies at its place.
 
     Raises:
         DataError: names the file and the key of everything that is missing or wrong, at once.

@@ -125,8 +125,8 @@ class MlflowFormat(Format):
             raise DataError(what, where=str(source.path), remedy="look at what the run logged")
         series, system = split_system(logged)
         config: dict[str, Any] = dict(sorted(run.params.items()))
-        told = [*run.warnings, *(warning for warning in warnings if warning not in run.warnings)]
-        return History(name, self.name, series, system, batches, config, (), tuple(told))
+        all_warnings = [*run.warnings, *(warning for warning in warnings if warning not in run.warnings)]
+        return History(name, self.name, series, system, batches, config, (), tuple(all_warnings))
 
     def run_of(self, source: Source) -> Path | str:
         """Return a run's folder, or its id in the database.

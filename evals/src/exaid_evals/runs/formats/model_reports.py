@@ -124,8 +124,8 @@ class ModelReportsFormat(Format):
         first = next(part for part, pair in self._pairs_in(source.path).items() if pair.model not in lacking)
         if not lacking or source.part != first:
             return []
-        told = "; ".join(f"{model} (no {', '.join(prompts)})" for model, prompts in sorted(lacking.items()))
-        return [f"{len(lacking)} models beside it lack a required prompt type and were left out: {told}"]
+        listed = "; ".join(f"{model} (no {', '.join(prompts)})" for model, prompts in sorted(lacking.items()))
+        return [f"{len(lacking)} models beside it lack a required prompt type and were left out: {listed}"]
 
 
 REPORTS = "reports"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.artifacts.printable import some
+from exaid_evals.artifacts.printable import first_few
 from exaid_evals.runs.files.containers import is_database, opened_database, tables_of
 from exaid_evals.runs.files.document import embedded, objects
 from exaid_evals.runs.formats.row_files import csv_rows
@@ -52,9 +52,9 @@ class OptunaFormat(ManyRuns):
                 trial.group = study or path.stem
                 found[f"{study}/{trial.trial}" if several else str(trial.trial)] = trial
             if finished and others:
-                told = some([f"{one.trial} ({one.attributes['optuna_state']})" for one in others], 8)
+                listed = first_few([f"{one.trial} ({one.attributes['optuna_state']})" for one in others], 8)
                 what = "1 trial beside it has" if len(others) == 1 else f"{len(others)} trials beside it have"
-                finished[0].warnings.append(f"{what} no value: {told}")
+                finished[0].warnings.append(f"{what} no value: {listed}")
         return found
 
 
@@ -118,7 +118,7 @@ def _of_journal(path: Path) -> Iterator[tuple[str, list[Entry]]]:
             studies[row["study_id"]]["system"].update(row.get("system_attr") or {})
         elif code == _CREATE_TRIAL:
             trials.append(
-                {"study": row.get("study_id", 0), "state": 0, "params": {}, "own": {}, "rows": [], **_told(row)}
+                {"study": row.get("study_id", 0), "state": 0, "params": {}, "own": {}, "rows": [], **_finished(row)}
             )
         elif trial is None:
             continue
@@ -153,22 +153,22 @@ def _of_journal(path: Path) -> Iterator[tuple[str, list[Entry]]]:
         )
 
 
-def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+def _finished(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a trial has that was finished before it was written."""
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if isinstance(row.get("state"), int):
-        told["state"] = row["state"]
+        found["state"] = row["state"]
     values = row.get("values") or ([row["value"]] if row.get("value") is not None else None)
     distributions = row.get("distributions") or {}
     if values:
-        told["values"] = values
+        found["values"] = values
     if isinstance(row.get("params"), dict):
-        told["params"] = {
+        found["params"] = {
             name: _external(value, embedded(distributions.get(name))) for name, value in row["params"].items()
         }
     if isinstance(row.get("user_attrs"), dict):
-        told["own"] = dict(row["user_attrs"])
-    return told
+        found["own"] = dict(row["user_attrs"])
+    return found
 
 
 def _of_table(path: Path) -> list[Entry]:

@@ -225,9 +225,9 @@ def _of_chart(rows: Sequence[Row], warnings: list[str]) -> dict[str, Entry]:
     for row in rows:
         of_run: dict[str, dict[str, Any]] = {}
         for name, value in row.items():
-            told = _CHART.fullmatch(name)
-            if told and not told["bound"] and value is not None and not told["metric"].endswith("_step"):
-                of_run.setdefault(told["run"], {})[told["metric"]] = value
+            match = _CHART.fullmatch(name)
+            if match and not match["bound"] and value is not None and not match["metric"].endswith("_step"):
+                of_run.setdefault(match["run"], {})[match["metric"]] = value
         for run, values in of_run.items():
             entry = found.setdefault(run, Entry(step="step", warnings=[] if found else list(warnings)))
             entry.rows.append({**values, "step": row.get(steps) if steps else None})
@@ -251,7 +251,7 @@ def _is_long(path: Path) -> bool:
     if len(names) < 2:
         return False
     charted = [_CHART.fullmatch(name) for name in names[1:]]
-    if any(told and told["bound"] for told in charted):
+    if any(match and match["bound"] for match in charted):
         return step_column(names[:1]) is not None and all(charted)
     rows: list[Row] = [dict(zip(names, row, strict=False)) for row in cells[1:] if row]
     return bool(_run_columns(rows, {simple(name): name for name in names}))

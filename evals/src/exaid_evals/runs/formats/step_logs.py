@@ -137,11 +137,11 @@ def _printed(lines: Iterable[str]) -> Iterator[tuple[dict[str, int], dict[str, f
                 {name: number(text) for name, text in _ITEM.findall(found[0]) if role_of_column(name) in _MEASURES},
             )
             continue
-        told = list(_STEP.finditer(line))
-        steps = {"epoch" if (one[1] or "").lower() == "epoch" else "step": int(one[2] or one[3]) for one in told}
-        rest = line[told[-1].end() :] if told else line
+        matches = list(_STEP.finditer(line))
+        steps = {"epoch" if (one[1] or "").lower() == "epoch" else "step": int(one[2] or one[3]) for one in matches}
+        rest = line[matches[-1].end() :] if matches else line
         pairs = list(_PAIR.finditer(rest))
-        before_step = line[: told[0].start()] if told else ""
+        before_step = line[: matches[0].start()] if matches else ""
         before_values = rest[: pairs[0].start()] if pairs else ""
         splits = {split_of(before_step), split_of(before_values)} - {None}
         before = f"{splits.pop()}/" if len(splits) == 1 else ""

@@ -85,7 +85,7 @@ class TrainingRunFormat(Format):
         trial = position.trial or further.trial or summary.trial
         is_member = fold is not None or trial is not None
         ranking, unknown = _ranking(summary, checked.metrics)
-        told = (
+        by_file = (
             (f"{summary_file.name}: ", summary.warnings),
             (f"{history_file.name}: ", odd),
             (f"{predictions_file.name}: ", counted.warnings),
@@ -93,7 +93,7 @@ class TrainingRunFormat(Format):
             ("", further.warnings),
             (f"{summary_file.name}: ", unknown),
         )
-        warnings = [f"{file}{one}" for file, some in told for one in some]
+        warnings = [f"{file}{line}" for file, lines in by_file for line in lines]
         return self.completed(
             source,
             Run(
@@ -324,7 +324,7 @@ class RunEvalFormat(Format):
         kept = ("task", "split", "n_items", "n_batches", "intervals", "label_order", "tokenizer")
         signature = evaluation.get("signature")
         seed = evaluation.get("seed")
-        told = evaluation.get("warnings")
+        of_evaluation = evaluation.get("warnings")
         said, down = evaluation.get("primary_metric"), evaluation.get("lower_is_better")
         own = standard_name(said) if isinstance(said, str) else ""
         leading = next((one for one in (own, *_LEADING) if one in reported.metrics), None)
@@ -344,7 +344,7 @@ class RunEvalFormat(Format):
                 default_primary=leading,
                 lower_is_better=frozenset(lower),
                 higher_is_better=frozenset(higher),
-                warnings=(*warnings, *(told if isinstance(told, list) else [])),
+                warnings=(*warnings, *(of_evaluation if isinstance(of_evaluation, list) else [])),
             ),
         )
 
