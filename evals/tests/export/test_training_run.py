@@ -282,14 +282,14 @@ def test_what_is_no_number_is_told_when_it_is_replaced(tmp_path: Path, reported:
     assert [line for line in run.warnings if f"{what}: accuracy is what the predictions make" in line]
 
 
-def test_text_in_a_table_of_metrics_is_told(tmp_path: Path) -> None:
-    """A percentage with its sign, or a word, in the place of a standard metric; a run's name is nothing to tell."""
+def test_text_in_a_table_of_metrics_is_reported(tmp_path: Path) -> None:
+    """A word in the place of a standard metric; a percentage is a number, with a comma too; a name is none."""
     folder = write_run(tmp_path / "r")
     (folder / "metrics" / "val_metrics.json").unlink()
     table = "run;accuracy;kappa\nx;70,1 %;oops\n"
     (folder / "metrics" / "val_metrics.csv").write_text(table, encoding="utf-8")
     run = read(folder)
-    assert run.metrics["accuracy"] == 0.8
+    assert run.metrics["accuracy"] == pytest.approx(0.701)
     assert len(run.warnings) == 2
-    assert '"70,1 %"' in run.warnings[0]
-    assert '"oops"' in run.warnings[1]
+    assert 'kappa is "oops", which is not a number' in run.warnings[0]
+    assert "accuracy is reported as 0.7010, and the predictions make 0.8000" in run.warnings[1]
