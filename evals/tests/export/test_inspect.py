@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exaid_evals.errors import DataError, MissingDependencyError
-from exaid_evals.runs.files import containers
+from exaid_evals.runs.files import archives
 from exaid_evals.runs.formats.evaluations import InspectFormat
 from export.trackers import GOLD, read
 
@@ -54,7 +54,7 @@ def archive(tmp_path: Path, content: bytes, name: str = "header.json") -> Path:
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that is too large is refused by the table; where the table lies, by what comes out."""
-    monkeypatch.setattr(containers, "MAX_BYTES", 1000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 1000)
     path = archive(tmp_path, b"0" * 100_000)
     with pytest.raises(DataError, match="is larger than"):
         read(InspectFormat(), tmp_path)
@@ -68,17 +68,17 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_many_bombs_are_no_better_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What all members unpack to together is bounded by the file's size; a packing that no log has is refused."""
-    monkeypatch.setattr(containers, "_MOST_UNPACKED", 1000)
+    monkeypatch.setattr(archives, "_MOST_UNPACKED", 1000)
     path = tmp_path / "x.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for number in range(20):
             made.writestr(f"samples/{number}.json", b"0" * 1_000_000)
     with pytest.raises(DataError, match="unpacks to far more than it holds"):
-        list(containers.read_members(path, lambda _: True))
+        list(archives.read_members(path, lambda _: True))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as made:
         made.writestr("header.json", b"{}")
     with pytest.raises(DataError, match="is packed as no log is"):
-        containers.read_member(path, "header.json")
+        archives.read_member(path, "header.json")
 
 
 def test_half_a_character_is_written_as_a_question_mark(tmp_path: Path) -> None:

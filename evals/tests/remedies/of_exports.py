@@ -22,7 +22,7 @@ from exaid_evals.item_scores.base import Item, Log
 from exaid_evals.item_scores.compare import align
 from exaid_evals.item_scores.registry import read_side
 from exaid_evals.runs.base import Format, Run, Settings, Source
-from exaid_evals.runs.files import containers, document
+from exaid_evals.runs.files import archives, document
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.mapping_lookup import load_mapping
 from exaid_evals.runs.formats import evaluations, mapping
@@ -151,7 +151,7 @@ EXPORTED = [
     ),
     Row(
         "write the log without a password",
-        lambda: containers.read_member(Path("a.eval"), "header.json"),
+        lambda: archives.read_member(Path("a.eval"), "header.json"),
         before=encrypted,
         does=(lambda: archive("a.eval"),),
     ),

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from exaid_evals.artifacts.hashing import sha256_structure
 from exaid_evals.artifacts.printable import clipped, printable
-from exaid_evals.runs.files.summary import plain
+from exaid_evals.runs.files.values import plain
 
 _EXCERPT = 300
 _LONG_ID = 60

@@ -16,9 +16,9 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.files import first_bytes
 from exaid_evals.item_scores.base import Item, Log, LogFormat, digest, excerpt, number, numbered_epochs
-from exaid_evals.runs.files.containers import read_members
+from exaid_evals.runs.files.archives import read_members
 from exaid_evals.runs.files.document import objects, parsed_member, read_document, read_object
-from exaid_evals.runs.files.summary import mapping_of, mappings_of
+from exaid_evals.runs.files.values import mapping_of, mappings_of
 from exaid_evals.runs.formats.evaluations import InspectFormat, header_of, model_of
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}

@@ -16,10 +16,10 @@ _PACKAGE = "exaid_evals.item_scores"
 _BUILT_IN = {
     "inspect_ai": f"{_PACKAGE}.harnesses:InspectLogs",
     "lm_eval": f"{_PACKAGE}.harnesses:LmEvalSamples",
-    "promptfoo": f"{_PACKAGE}.tables:PromptfooOutput",
+    "promptfoo": f"{_PACKAGE}.promptfoo:PromptfooOutput",
     "helm": f"{_PACKAGE}.harnesses:HelmInstances",
-    "mlflow": f"{_PACKAGE}.tables:MlflowTable",
-    "run_eval": f"{_PACKAGE}.tables:RunEvalPredictions",
+    "mlflow": f"{_PACKAGE}.item_tables:MlflowTable",
+    "run_eval": f"{_PACKAGE}.item_tables:RunEvalPredictions",
 }
 FORMATS = Kind("format of logs", "exaid_evals.item_logs", _BUILT_IN)
 _MOST_FILES = 10_000

@@ -16,8 +16,9 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Format, Run, Source, Training
 from exaid_evals.runs.files.document import objects, read_document, read_yaml
 from exaid_evals.runs.files.standard_names import is_no_metric
-from exaid_evals.runs.files.summary import is_incidental, plain, seed_in, undefined_warning
+from exaid_evals.runs.files.summary import is_incidental, seed_in
 from exaid_evals.runs.files.training_history import divergence_of, training_of
+from exaid_evals.runs.files.values import plain, undefined_warning
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import BatchRow, History, Series
 from exaid_evals.runs.metric_names import direction_of, is_validation, role_of_column

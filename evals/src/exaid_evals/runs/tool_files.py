@@ -21,7 +21,8 @@ from exaid_evals.files import files_in, first_bytes, folders_in, natural_order
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.content import as_utf8
 from exaid_evals.runs.files.document import read_yaml
-from exaid_evals.runs.files.summary import numbers_of, seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.summary import seed_in, settings_of
+from exaid_evals.runs.files.values import numbers_of, undefined_warning
 from exaid_evals.runs.history import History
 from exaid_evals.runs.history_files import BATCHES, batch_rows, config_beside, leading_metric, run_of
 from exaid_evals.runs.rows import Row, history_of

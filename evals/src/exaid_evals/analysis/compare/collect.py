@@ -19,7 +19,8 @@ from exaid_evals.artifacts.canonical import canonical_json
 from exaid_evals.artifacts.printable import first_few
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.runs.base import Format, Source
-from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental, plain
+from exaid_evals.runs.files.summary import SEEDS, is_code_version, is_incidental
+from exaid_evals.runs.files.values import plain
 from exaid_evals.runs.history import History
 from exaid_evals.runs.registry import USUAL_PLACES, chosen, find_run, runs_in
 

@@ -16,7 +16,7 @@ from exaid_evals.analysis.stage import Analysis, BatchFindings
 from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.artifacts.hashing import sha256_structure, short
 from exaid_evals.artifacts.schemas import header, require_valid
-from exaid_evals.runs.files.summary import plain
+from exaid_evals.runs.files.values import plain
 from exaid_evals.runs.metric_names import is_validation
 
 SCHEMA = "exaid.analysis"

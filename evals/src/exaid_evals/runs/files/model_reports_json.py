@@ -17,7 +17,7 @@ from exaid_evals.runs.files.model_reports_numbers import (
     Report,
     area_of,
     confusion_of,
-    finite,
+    number_in,
     over_calls,
     share_of,
 )
@@ -78,7 +78,7 @@ def _attempts(data: Mapping[str, Any], report: Report) -> None:
     for name in ATTEMPTS:
         key = f"{name}_attempts"
         written = data.get(key, within.get(name, data.get(f"{name}s") if name == "timeout" else None))
-        number = finite(written)
+        number = number_in(written)
         if number is not None and (number < 0 or number != int(number)):
             number = None
         if written is not None and number is None:
@@ -133,7 +133,7 @@ def _averages(data: Mapping[str, Any], report: Report) -> None:
             report.warnings.append(f"{key} holds numbers of calls, and is not understood: its numbers are left out")
             continue
         for name in DURATIONS:
-            number = finite(value.get(name))
+            number = number_in(value.get(name))
             if number is not None and number >= 0:
                 found.setdefault(name, {})[statistic] = number
     for name, one in found.items():
@@ -146,7 +146,7 @@ def _duration(name: str, value: object, calls: Sequence[Mapping[str, object]], r
     averages: dict[str, float] = {}
     odd = 0
     for kind, written in _entries(value, name):
-        number = finite(written)
+        number = number_in(written)
         if number is None or number < 0:
             odd += 1
         elif kind == "call":
@@ -205,7 +205,7 @@ def _flat(item: object) -> list[object]:
 def _number(data: Mapping[str, Any], report: Report, *keys: str) -> float | None:
     for key in keys:
         if data.get(key) is not None:
-            number = finite(data[key])
+            number = number_in(data[key])
             if number is None or number < 0:
                 report.warnings.append(f"{key} {str(data[key])[:20]!r} is no such number and was left out")
                 return None

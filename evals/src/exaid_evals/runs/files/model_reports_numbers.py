@@ -122,10 +122,10 @@ def area_of(written: float, name: str, warnings: list[str]) -> float | None:
     return None
 
 
-def finite(value: object) -> float | None:
+def number_in(value: object) -> float | None:
     """Return a number; None for anything else, NaN and truth values included.
 
-    >>> finite(3), finite("0.5"), finite(True), finite(float("nan")), finite("fast")
+    >>> number_in(3), number_in("0.5"), number_in(True), number_in(float("nan")), number_in("fast")
     (3.0, 0.5, None, None, None)
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -141,7 +141,7 @@ def confusion_of(counts: Mapping[str, object], warnings: list[str]) -> Confusion
     """Return a matrix; None, with a warning, where a count is missing, negative or no whole number."""
     found: dict[str, int] = {}
     for name in ("tp", "tn", "fp", "fn"):
-        number = finite(counts.get(name))
+        number = number_in(counts.get(name))
         if number is None or number < 0 or number != int(number):
             shown = "is missing" if counts.get(name) is None else f"is {str(counts[name])[:20]!r}, which is not a count"
             warnings.append(f"confusion_matrix: {name} {shown}, so that the matrix was left out")

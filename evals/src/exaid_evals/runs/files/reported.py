@@ -14,7 +14,7 @@ from exaid_evals.artifacts.printable import clipped
 from exaid_evals.runs.files.delimited import Delimited, number, open_delimited
 from exaid_evals.runs.files.document import read_object
 from exaid_evals.runs.files.standard_names import PER_CLASS, STANDARD, is_no_metric, standard_name
-from exaid_evals.runs.files.summary import finite
+from exaid_evals.runs.files.values import finite_or_none
 
 _OVERALL = ("macro avg", "weighted avg", "micro avg", "samples avg", "overall", "all", "total", "macro", "weighted")
 _PER_CLASS_KEYS = ("per_class", "perclass", "by_class", "class_metrics", "classes", "per_class_metrics")
@@ -59,9 +59,9 @@ class Reported:
             return
         name = standard_name(written)
         if is_no_metric(written):
-            self.others.setdefault(written, finite(value))
+            self.others.setdefault(written, finite_or_none(value))
             return
-        checked = finite(value)
+        checked = finite_or_none(value)
         if value is None and name in STANDARD:  # JSON's NaN arrives as None
             self.unread.setdefault(name, f"{written} is undefined (NaN, null or empty)")
         if value is not None and checked is None:
@@ -77,7 +77,7 @@ class Reported:
         """Take one metric of one class."""
         name = standard_name(written)
         if name in PER_CLASS and not isinstance(value, bool) and isinstance(value, int | float | None):
-            self.per_class.setdefault(of, {})[name] = finite(value)
+            self.per_class.setdefault(of, {})[name] = finite_or_none(value)
 
 
 def read_reported(path: Path) -> Reported:

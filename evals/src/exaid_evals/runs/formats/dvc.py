@@ -17,7 +17,7 @@ from exaid_evals.files import lies_in
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.content import content_of
 from exaid_evals.runs.files.document import read_document, read_object, read_yaml
-from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain
+from exaid_evals.runs.files.values import mapping_of, numbers_of, plain
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.rows import Row
 from exaid_evals.runs.tool_files import Entry, ManyRuns, ToolFile, head

@@ -13,9 +13,10 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.files import files_in, first_bytes, folders_in, open_regular
 from exaid_evals.runs.base import Format, Run, Source
-from exaid_evals.runs.files.containers import member_names, read_member
+from exaid_evals.runs.files.archives import member_names, read_member
 from exaid_evals.runs.files.document import parsed_member, read_object
-from exaid_evals.runs.files.summary import is_incidental, mapping_of, numbers_of, plain, seed_in, undefined_warning
+from exaid_evals.runs.files.summary import is_incidental, seed_in
+from exaid_evals.runs.files.values import mapping_of, numbers_of, plain, undefined_warning
 from exaid_evals.runs.history_files import leading_metric
 
 _HEADER, _START = "header.json", "_journal/start.json"

@@ -18,7 +18,8 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import files_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files.document import document_of, rows_of
-from exaid_evals.runs.files.summary import is_seed, plain
+from exaid_evals.runs.files.summary import is_seed
+from exaid_evals.runs.files.values import plain
 from exaid_evals.runs.metric_names import direction_of, role_of_column
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from exaid_evals.errors import DataError
 from exaid_evals.files import folders_in
 from exaid_evals.runs.base import Format, Run, Settings, Source
 from exaid_evals.runs.files import mlflow_store
-from exaid_evals.runs.files.summary import seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.summary import seed_in, settings_of
+from exaid_evals.runs.files.values import undefined_warning
 from exaid_evals.runs.history import History, series_of_points
 from exaid_evals.runs.history_files import batch_rows, leading_metric, parted, value_of
 from exaid_evals.runs.rows import split_system

@@ -15,7 +15,7 @@ from typing import Any
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Run, Source
 from exaid_evals.runs.files.document import objects, read_object
-from exaid_evals.runs.files.summary import mapping_of, mappings_of, numbers_of
+from exaid_evals.runs.files.values import mapping_of, mappings_of, numbers_of
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import Row, below

@@ -23,7 +23,7 @@ from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
 from exaid_evals.runs.files.document import lists_of, objects, read_document
-from exaid_evals.runs.files.summary import mappings_of
+from exaid_evals.runs.files.values import mappings_of
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, suffix_of

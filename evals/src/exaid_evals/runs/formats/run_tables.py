@@ -17,7 +17,8 @@ from typing import Any
 
 from exaid_evals.errors import DataError
 from exaid_evals.runs.files.document import lists_of, read_document
-from exaid_evals.runs.files.summary import is_incidental, mappings_of
+from exaid_evals.runs.files.summary import is_incidental
+from exaid_evals.runs.files.values import mappings_of
 from exaid_evals.runs.formats.row_files import csv_rows
 from exaid_evals.runs.history_files import parted
 from exaid_evals.runs.metric_names import role_of_column

@@ -14,7 +14,8 @@ from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.files import files_in, folders_in
 from exaid_evals.runs.base import Format, Run, Source
 from exaid_evals.runs.files.document import read_object
-from exaid_evals.runs.files.summary import mapping_of, numbers_of, plain, seed_in, settings_of, undefined_warning
+from exaid_evals.runs.files.summary import seed_in, settings_of
+from exaid_evals.runs.files.values import mapping_of, numbers_of, plain, undefined_warning
 from exaid_evals.runs.files.wandb_log import (
     STEP,
     WandbLog,
