@@ -77,7 +77,8 @@ class Curve:
         mean: over the cases that define it.
         ci95_low: pointwise interval of the mean: each point's holds with 95 %, all of them at once do with less.
         ci95_high: see `ci95_low`.
-        band_low: simultaneous band: with 95 % the whole curve lies within it. Empty in files before version 1.1.0.
+        band_low: simultaneous band: with 95 % the whole curve lies within it. None of fewer than four cases; empty in
+            files before version 1.1.0.
         band_high: see `band_low`.
     """
 
@@ -87,6 +88,16 @@ class Curve:
     ci95_high: Sequence[float | None]
     band_low: Sequence[float | None] = ()
     band_high: Sequence[float | None] = ()
+
+    @property
+    def has_band(self) -> bool:
+        """Whether there is a simultaneous band at any point."""
+        return any(low is not None for low in self.band_low)
+
+    @property
+    def drawn(self) -> tuple[Sequence[float | None], Sequence[float | None]]:
+        """Lower and upper bounds as they are drawn: the band, or pointwise intervals where there is none."""
+        return (self.band_low, self.band_high) if self.has_band else (self.ci95_low, self.ci95_high)
 
 
 @dataclass(frozen=True, slots=True)

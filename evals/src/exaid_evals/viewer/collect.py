@@ -197,9 +197,8 @@ def _composition(source: Source, variant: str) -> dict[str, Any]:
 
 def _curve(variant: VariantMetrics) -> dict[str, Any]:
     curve = variant.curves[COVERAGE_CURVE]
-    banded = bool(curve.band_low)
-    low, high = (curve.band_low, curve.band_high) if banded else (curve.ci95_low, curve.ci95_high)
-    return {"x": list(curve.x), "mean": list(curve.mean), "low": list(low), "high": list(high), "band": banded}
+    low, high = map(list, curve.drawn)
+    return {"x": list(curve.x), "mean": list(curve.mean), "low": low, "high": high, "band": curve.has_band}
 
 
 def _measures(config: MetricsConfig, results: Results) -> dict[str, dict[str, Any]]:

@@ -90,7 +90,7 @@ def _lines(variants: Sequence[VariantMetrics]) -> list[Line]:
 
 
 def _band_note(lines: Sequence[Line]) -> str:
-    if lines and all(line.curve.band_low for line in lines):
+    if lines and all(line.curve.has_band for line in lines):
         return "Bands: simultaneous 95 % bootstrap bands, each of which holds its whole curve."
     return "Bands: pointwise 95 % bootstrap intervals of the mean."
 
@@ -111,10 +111,9 @@ def _frame(axes: Axes, budgets: Sequence[float], largest: float) -> None:
 
 def _plot(axes: Axes, line: Line, *, bold: bool, zorder: int) -> None:
     curve, look = line.curve, line.style
-    lows, highs = (curve.band_low, curve.band_high) if curve.band_low else (curve.ci95_low, curve.ci95_high)
     band = [
         (x, low, high)
-        for x, low, high in zip(curve.x, lows, highs, strict=True)
+        for x, low, high in zip(curve.x, *curve.drawn, strict=True)
         if low is not None and high is not None
     ]
     if band:

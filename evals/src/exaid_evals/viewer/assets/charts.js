@@ -20,7 +20,7 @@ function coverageChart(curves, budgets, primary) {
   for (const one of drawn) {
     const points = one.x.map((value, index) => [value, one.low[index], one.high[index]]).filter((point) => point[1] !== null && point[2] !== null);
     const edge = [...points.map((point) => [point[0], point[2]]), ...points.reverse().map((point) => [point[0], point[1]])];
-    svg.append(shape("path", { class: `band ${lookOf(one.id)}`, d: `M${edge.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join("L")}Z` }));
+    if (edge.length) svg.append(shape("path", { class: `band ${lookOf(one.id)}`, d: `M${edge.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join("L")}Z` }));
   }
   for (const one of drawn) {
     const points = one.x.map((value, index) => [value, one.mean[index]]).filter((point) => point[1] !== null);
