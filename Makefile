@@ -54,6 +54,9 @@ endef
 ifeq ($(origin SEED),command line)
 $(error SEED is not read: write SEEDS="$(SEED)", or ARGS="--seed $(SEED)" for the default campaign)
 endif
+ifeq ($(origin LIMIT),command line)
+$(error LIMIT is not read: write ARGS="--limit $(LIMIT)")
+endif
 
 ##@ The two commands
 

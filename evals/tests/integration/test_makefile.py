@@ -16,7 +16,7 @@ from installing import DEV_LOCK, DOCS_LOCK, FUZZ_LOCK, LOCK, ROOT, STAGES_LOCK, 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
 # Variables given to the make that runs the tests would reach the make that they run.
-GIVEN = re.compile(r"MAKE.*|MFLAGS|ARGS|PYTHON|SEEDS?|UV|VENV")
+GIVEN = re.compile(r"MAKE.*|MFLAGS|ARGS|PYTHON|LIMIT|SEEDS?|UV|VENV")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not GIVEN.fullmatch(name)}
 # The home folder of a service account: it does not exist, and not even root can make it.
 HOMELESS = ENVIRONMENT | {"HOME": "/proc/none"}
@@ -187,9 +187,10 @@ def test_frozen_environment() -> None:
     assert "nmslib" not in versions
 
 
-def test_one_seed_is_no_silent_misspelling(checkout: Path) -> None:
-    """`SEED=3` would otherwise do nothing at all; nothing is set up before it is said."""
-    done = make(checkout, "reproduce", "SEED=3")
+@pytest.mark.parametrize(("given", "advice"), [("SEED=3", 'write SEEDS="3"'), ("LIMIT=3", 'write ARGS="--limit 3"')])
+def test_a_word_that_is_not_read_is_refused(checkout: Path, given: str, advice: str) -> None:
+    """It would otherwise do nothing at all; nothing is set up before it is said."""
+    done = make(checkout, "reproduce", given)
     assert done.returncode == 2
-    assert 'write SEEDS="3"' in done.stderr
+    assert advice in done.stderr
     assert not (checkout / ".venv").exists()

@@ -214,9 +214,9 @@ LONG = [
     ),
     reported(
         "analyse the run again with `exaid-evals analyze`",
-        "analyze --run-name log.csv --output-dir out",
-        "out/log/summary.json",
-        files={"log.csv": HISTORY},
+        "analyze --run-name first.csv --output-dir out",
+        "out/first/summary.json",
+        files={"first.csv": HISTORY},
     ),
     reported(
         "analyse the runs again with `exaid-evals impact`",

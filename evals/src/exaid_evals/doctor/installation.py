@@ -24,7 +24,7 @@ from exaid_evals.concepts.registry import EXTRACTORS, load_extractor, read_stop_
 from exaid_evals.config import plugins
 from exaid_evals.config.campaign import checkout_root
 from exaid_evals.config.plugins import DISTRIBUTION
-from exaid_evals.doctor import installation, settings
+from exaid_evals.doctor import settings
 from exaid_evals.doctor.settings import STUB, Check, Environment, Finding, Purpose
 from exaid_evals.errors import ExaidError
 from exaid_evals.ontologies.registry import NAMES, fingerprint
@@ -138,8 +138,10 @@ def _requirement(requirement: Requirement, extra: str, pins: dict[str, str], nee
     version = _installed(name)
     topic = f"packages [{extra}]" if extra else "packages"
     wanted = f"{DISTRIBUTION}[{extra}]" if extra else f"{requirement.name}{requirement.specifier}"
-    target = "torch-setup" if extra == "torch" else "setup"  # PyTorch has an environment of its own
-    remedy = f"run `make {target}`, or `pip install '{wanted}'`"
+    remedy = f"run `pip install '{wanted}'`"
+    if extra == "torch" or name in pins:
+        target = "torch-setup" if extra == "torch" else "setup"  # PyTorch has an environment of its own
+        remedy = f"run `make {target}`, or `pip install '{wanted}'`"
     if version is None:
         return Finding(topic, name, "missing", f"{requirement.specifier} is wanted", remedy, needed_for)
     if not requirement.specifier.contains(version, prereleases=True):
@@ -267,22 +269,22 @@ def models(_: Environment) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    installation.python,
-    installation.requirements,
-    installation.locked,
+    python,
+    requirements,
+    locked,
     settings.configurations,
     settings.schemas,
-    installation.vocabularies,
-    installation.extractors,
-    installation.models,
+    vocabularies,
+    extractors,
+    models,
     settings.checkout,
     settings.autogen,
     settings.keys,
     settings.servers,
-    installation.docker,
-    installation.hardware,
-    installation.data_folder,
-    installation.fonts,
+    docker,
+    hardware,
+    data_folder,
+    fonts,
 )
 
 

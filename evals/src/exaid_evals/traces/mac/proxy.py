@@ -15,17 +15,19 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self
 
 from exaid_evals.artifacts.canonical import canonical_bytes
 from exaid_evals.clients.endpoint import Endpoint
 from exaid_evals.clients.retry import passes, retry_after_s
 from exaid_evals.traces.mac.calls import Reply, Session, Trouble
 from exaid_evals.traces.mac.recording import Deltas
+
+if TYPE_CHECKING:
+    import httpx
 
 _PATH = "/chat/completions"
 # What MAC's client reads of an error before it decides to ask again.
@@ -125,6 +127,8 @@ class Forwarder:
     """
 
     def __init__(self, endpoint: Endpoint, timeout_s: float, *, stream: bool = True) -> None:
+        import httpx  # not there where only recorded and stub campaigns are made
+
         self._stream = stream
         self._endpoint = endpoint
         self._timeout_s = timeout_s
@@ -133,6 +137,8 @@ class Forwarder:
 
     def __call__(self, body: bytes) -> Reply:
         """Send one request's body."""
+        import httpx
+
         streamed = as_streamed(body) if self._stream else None
         try:
             if streamed is not None:
@@ -189,10 +195,10 @@ class Forwarder:
             data, body = None, safe.encode("utf-8", errors="replace")
         headers = {name: stored(response.headers[name]) for name in _KEPT_HEADERS if name in response.headers}
         status = response.status_code
-        if status == httpx.codes.OK and _answers(data):
+        if status == HTTPStatus.OK and _answers(data):
             return Reply(status, body, headers)
         trouble = self._trouble(status, data, retry_after_s({k.lower(): v for k, v in response.headers.items()}))
-        if status < httpx.codes.BAD_REQUEST:
+        if status < HTTPStatus.BAD_REQUEST:
             # A redirect, or an answer without an answer in it: MAC's client could make nothing of either.
             status, body = 502, _error_body(trouble.what)
         return Reply(status, body, headers, trouble)
@@ -206,9 +212,9 @@ class Forwarder:
         message = self._endpoint.redactor.shown(str(details.get("message") or error or "")).strip()
         said = f" ({message:.{_MAX_SHOWN}})" if message else ""
         code = details.get("code")
-        if status == httpx.codes.OK or status < httpx.codes.BAD_REQUEST:
+        if status == HTTPStatus.OK or status < HTTPStatus.BAD_REQUEST:
             what = f"the provider answered {status} without an answer in it{said}"
-            return Trouble(what, passing=status == httpx.codes.OK)
+            return Trouble(what, passing=status == HTTPStatus.OK)
         fatal = status == _UNAUTHORIZED or code in _FATAL_CODES
         return Trouble(f"the provider answered {status}{said}", passing=passes(status), fatal=fatal, wait_s=wait_s)
 
