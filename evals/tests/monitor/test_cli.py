@@ -128,12 +128,17 @@ def test_an_alert_goes_out_for_what_another_process_writes(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["experiment_config.yaml", "run.jsonl"]
 
 
-@pytest.mark.parametrize("text", ["", "not json\n", '{"step": 1, "note": "x"}\n'])
-def test_nothing_to_watch_is_no_success(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A script that asks --fail-on must not take an empty history for a good one."""
+@pytest.mark.parametrize("options", [[], ["--fail-on", "critical"], ["--follow", "--until-idle", "0"]])
+@pytest.mark.parametrize(
+    "text", ["", "not json\n", '{"step": 1, "note": "x"}\n', '{"step": 1, "epoch": 1, "lr": 0.1, "loss": "half"}\n']
+)
+def test_nothing_to_watch_is_no_success(
+    text: str, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A history of which no metric could be read is not taken for a good one, whatever was asked."""
     path = tmp_path / "run.jsonl"
     path.write_text(text)
-    assert run(["monitor", str(path), "--fail-on", "critical"]) == 1
+    assert run(["monitor", str(path), *options]) == 1
     assert "nothing was watched" in capsys.readouterr().err
 
 

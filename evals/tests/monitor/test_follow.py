@@ -13,7 +13,9 @@ from exaid_evals.anomalies.base import Anomaly
 from exaid_evals.errors import ConfigError, DataError
 from exaid_evals.monitor import MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.watching import watch
+from exaid_evals.runs.base import Source
 from exaid_evals.runs.following import Follower
+from exaid_evals.runs.formats.row_files import CsvFormat
 from exaid_evals.runs.registry import follower
 
 
@@ -76,6 +78,29 @@ def test_a_file_that_begins_anew_is_read_anew(how: str, tmp_path: Path) -> None:
     path.write_text("epoch,b\n1,7\n" if how == "cut" else "epoch,b\n1,7\n2,8\n3,9\n4,10\n")
     assert polled(one)[0] == (1, {"b": 7})
     assert any("read from its beginning" in warning for warning in one.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step;loss\n1;0,5\n2;0,25\n",
+        "step\tloss\n1\t0,5\n2\t0,25\n",
+        "step|loss|\n1|0.5|\n2|0.25|\n",
+        "step loss\n1 0.5\n2  0.25\n",
+        "sep=;\nstep;loss\n1;0,5\n2;25 %\n",
+        "# of a run\n# step,loss\n1,0.5\nstep,loss\n2,0.25 ± 0.01\n",
+        'step,loss\n1,"0,5"\n2,"0,25"\n',
+    ],
+)
+def test_delimited_text_is_followed_as_it_is_analysed(text: str, tmp_path: Path) -> None:
+    """Any usual delimiter, decimal commas, what Excel and NumPy write above: values as read from whole files."""
+    path = tmp_path / "log.csv"
+    path.write_text(text, encoding="utf-8")
+    one = follower(path)
+    assert polled(one) == [(1, {"loss": 0.5}), (2, {"loss": 0.25})]
+    assert not one.warnings
+    whole = CsvFormat().history(Source(path), "log").series["loss"].points
+    assert [(point.step, {"loss": point.value}) for point in whole] == [(1, {"loss": 0.5}), (2, {"loss": 0.25})]
 
 
 def test_delimited_text(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def run(request: MonitorRequest) -> int:
     """Watch the HISTORY of a training for anomalies, and alert about them.
 
     HISTORY is a file or folder that another process writes: JSON Lines and CSV are read as they grow; TensorBoard,
-    MLflow, W&B and Parquet are read again at each look. Exit status: 0 done; 1 an anomaly as severe as --fail-on (or
-    nothing to watch), a test message that did not arrive, or a history that cannot be read; 2 wrong usage; 130 ended
-    by hand, and nothing was as severe as --fail-on.
+    MLflow, W&B and Parquet are read again at each look. Exit status: 0 done; 1 an anomaly as severe as --fail-on, no
+    metric that could be watched, a test message that did not arrive, or a history that cannot be read; 2 wrong usage;
+    130 ended by hand, and nothing was as severe as --fail-on.
     """
     from exaid_evals.monitor.settings import load_experiment_config
 
@@ -136,6 +136,8 @@ def _print_anomaly(one: Anomaly) -> None:
 
 
 def _summary(seen: Watched, fail_on: str | None) -> int:
+    from exaid_evals.runs.metric_names import role_of_column
+
     counts = {severity: sum(one.severity == severity for one in seen.anomalies) for severity in reversed(_SEVERITIES)}
     reported = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count) or "none"
     n_metrics = len(seen.metrics)
@@ -143,11 +145,11 @@ def _summary(seen: Watched, fail_on: str | None) -> int:
         f"{seen.n_steps} step{'' if seen.n_steps == 1 else 's'}, {n_metrics} metric{'' if n_metrics == 1 else 's'}; "
         f"anomalies: {reported}"
     )
+    if all(role_of_column(name) in ("schedule", "counter", "system") for name in seen.metrics):
+        click.echo("error: nothing was watched: the history holds no row with a step and a metric in numbers", err=True)
+        return 1
     if fail_on is None:
         return 0
-    if not seen.n_steps:
-        click.echo("error: nothing was watched: the history holds no row with a step and a number", err=True)
-        return 1
     at_least = _SEVERITIES[_SEVERITIES.index(fail_on) :]
     return 1 if any(counts[severity] for severity in at_least) else 0
 

@@ -207,7 +207,7 @@ def open_delimited(path: Path) -> Delimited:
             rest = more
             continue
         comment, header, rest = header, line.rstrip("\n").rstrip("\r"), more
-        if comment.startswith("#") and (_is_number(header) or _as_wide(comment, header)):
+        if is_header(comment, header):
             header, rest, first_line = comment.lstrip("# "), line + more, first_line - 1
         elif header.startswith("#") and line.endswith("\n"):
             continue
@@ -227,7 +227,7 @@ def open_delimited(path: Path) -> Delimited:
             header, delimiter = "\t".join(header.split()), "\t"
             texts = ("\t".join(line.split()) + "\n" for line in _whole_lines(texts))
     try:
-        delimiter, columns, warnings = _header(header, delimiter)
+        delimiter, columns, warnings = split_header(header, delimiter)
     except csv.Error as error:
         raise DataError(f"not valid CSV ({error})", where=f"{path}:1", remedy="correct the header") from None
     if warnings or not _PAIRED.isdisjoint(columns):
@@ -268,6 +268,11 @@ def _first_line(texts: Iterator[str], held: str) -> tuple[str, str]:
     return line + end, rest
 
 
+def is_header(comment: str, line: str) -> bool:
+    """Return whether a comment is a header: the line below begins with a number, or is as wide and holds numbers."""
+    return comment.startswith("#") and (_is_number(line) or _as_wide(comment, line))
+
+
 def _as_wide(comment: str, line: str) -> bool:
     """Return whether a comment has as many cells as the line below, which has numbers and so is not a header itself."""
     if comment.startswith("#{"):  # a note of a program's own
@@ -282,7 +287,7 @@ def _is_number(line: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _header(header: str, delimiter: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def split_header(header: str, delimiter: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return a header's delimiter (found out where none is given), its columns, and what is odd about them."""
     delimiter = delimiter or max(_DELIMITERS, key=lambda one: (header.count(one), -_DELIMITERS.index(one)))
     columns = tuple([cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))])

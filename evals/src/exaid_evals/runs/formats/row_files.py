@@ -21,7 +21,17 @@ from exaid_evals.config.mapping_file import leaves
 from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
-from exaid_evals.runs.files.delimited import MISSING, Block, Delimited, fitted, number, numbers, open_delimited
+from exaid_evals.runs.files.delimited import (
+    MISSING,
+    Block,
+    Delimited,
+    fitted,
+    is_header,
+    number,
+    numbers,
+    open_delimited,
+    split_header,
+)
 from exaid_evals.runs.files.document import lists_of, objects, read_document
 from exaid_evals.runs.files.values import mappings_of
 from exaid_evals.runs.following import FollowedRows
@@ -39,33 +49,54 @@ class FollowedCsv(FollowedRows):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._columns: list[str] | None = None
-        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        self.begun_again()
 
     def begun_again(self) -> None:
         """Forget the header."""
-        self._columns = None
+        self._columns: Sequence[str] = ()
+        self._delimiter = self._comment = ""
 
     def parsed(self, line: bytes) -> Mapping[str, Any] | None:
-        """Return the cells of a line by column; None for the header."""
+        """Return the cells of a line by column, read as those of whole files; None for what stands above them.
+
+        Raises:
+            DataError: the header is not CSV.
+        """
         text = line.decode("utf-8-sig", "replace").rstrip("\r")
-        if self._columns is None:
-            if self._delimiter == "," and text.count(";") > text.count(","):
-                self._delimiter = ";"
-            self._columns = [cell.strip() for cell in self._cells(text)]
+        if not self._columns and not self._is_below_header(text):
             return None
-        cells = self._cells(text)
-        if len(cells) != len(self._columns):
-            self.odd("rows of another width than the header")
+        columns = self._columns
+        if len(columns) == 1 and len(text.split()) == len(columns[0].split()) > 1:
+            self._delimiter, self._columns = " ", columns[0].split()
+        cells = fitted(self._cells(text), self._columns)
+        if cells is None or len(cells) != len(self._columns):
+            if cells is not None:  # else it is the header again
+                self.odd("rows of another width than the header")
             return None
+        values = [_without_spread(one) if isinstance(one, str) else one for one in map(_cell, cells)]
         # Of a column that is a duplicate the first is meant.
-        return dict(reversed(list(zip(self._columns, cells, strict=True))))
+        return dict(reversed(list(zip(self._columns, values, strict=True))))
+
+    def _is_below_header(self, text: str) -> bool:
+        """Take a line that begins the file; return whether it is a row, whose header was the comment before it."""
+        comment, self._comment = self._comment, text
+        below = is_header(comment, text)
+        if text[:4].lower() == "sep=" and len(text) == 5:
+            self._delimiter = text[4]
+        elif below or not text.startswith("#"):
+            header = comment.lstrip("# ") if below else text
+            try:
+                self._delimiter, self._columns, _ = split_header(header, self._delimiter)
+            except csv.Error as why:
+                raise DataError(f"not valid CSV ({why})", where=str(self._path), remedy="correct the header") from None
+        return below
 
     def _cells(self, text: str) -> list[str]:
-        try:
+        if self._delimiter == " ":
+            return text.split()
+        with contextlib.suppress(csv.Error):
             return next(csv.reader([text], delimiter=self._delimiter), [])
-        except csv.Error:
-            return []
+        return []
 
 
 _LOGGED = re.compile(
@@ -80,7 +111,6 @@ _TIME_OR_TRUTH = re.compile(
 )
 _SPREAD = re.compile(r"(?P<value>.*?[^\s%])(?:\s*(?P<per_cent>%))?\s*(?:±|\+/-|\\pm)\s*[\d.,]+\s*(?P<behind>%?)")
 """A cell with a value and its spread."""
-_SIGNS = ("±", "+/-", "\\pm")
 
 
 class CsvFormat(HistoryFile):
@@ -222,7 +252,7 @@ def _add(column: Column, cells: Sequence[str]) -> int:
     spreads = 0
     for cell in cells:
         value = _cell(cell) if cell else None
-        if isinstance(value, str) and any(sign in value for sign in _SIGNS):
+        if isinstance(value, str):
             value = _without_spread(value)
             spreads += not isinstance(value, str)
         column.add(value)
@@ -235,7 +265,7 @@ def _without_spread(text: str) -> float | str:
     >>> _without_spread("85.2 ± 0.3 %"), _without_spread("0,85 +/- 0,02"), _without_spread("1±1±1")
     (0.852, 0.85, '1±1±1')
     """
-    found = _SPREAD.fullmatch(text.strip())
+    found = _SPREAD.fullmatch(text.strip()) if "±" in text or "+/-" in text or "\\pm" in text else None
     with contextlib.suppress(ValueError):
         return number(found["value"] + (found["per_cent"] or found["behind"])) if found else text
     return text
