@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,45 @@ def test_the_folds_of_two_models_are_two_cross_validations(tmp_path: Path) -> No
     folds = consolidate(read_runs([path]).runs).folds
     found = {one.name.removeprefix(f"{tmp_path.name} "): one.aggregated["accuracy"] for one in folds}
     assert {name: (one.mean, one.n) for name, one in found.items()} == {"a": (0.9, 2), "b": (0.1, 2)}
+
+
+TABLE = [
+    {"model": model, "seed": seed, "accuracy": value}
+    for model, seed, value in (("bert", 1, 0.812), ("bert", 2, 0.834), ("lstm", 1, 0.701), ("lstm", 2, 0.689))
+]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.json", "columns.json", "table.jsonl", "table.parquet"])
+def test_a_table_of_models_is_a_run_a_row_in_every_form(tmp_path: Path, name: str) -> None:
+    """No form of a file makes its last row the result."""
+    path = tmp_path / name
+    write(path, TABLE)
+    found = {run.name.removeprefix(f"{name}/"): (run.seed, run.metrics) for run in read_runs([path]).runs}
+    assert found == {f"{row['model']}-seed{row['seed']}": (row["seed"], {"accuracy": row["accuracy"]}) for row in TABLE}
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.jsonl", "table.parquet"])
+def test_rows_under_an_unknown_name_are_no_history_in_any_form(tmp_path: Path, name: str) -> None:
+    """As of a CSV, the message says what the rows are and what to do; rows of several kinds are still a log."""
+    write(tmp_path / name, [{"Modell": row["model"], "accuracy": row["accuracy"]} for row in TABLE])
+    with pytest.raises(DataError, match="a row for each 'Modell', where no column counts steps"):
+        find_run(str(tmp_path / name), [])
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"kind": "train", "loss": 0.5}\n{"kind": "val", "val_loss": 0.6}\n', "utf-8")
+    assert find_run(str(log), []).series["loss"].clean.values.tolist() == [0.5]
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> None:
+    """Write rows in the form that a name says; `columns` as a list for each name."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    if path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(columns), path)
+        return
+    lines = [json.dumps(row) for row in rows]
+    texts = {
+        ".csv": "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]),
+        ".json": json.dumps(dict(reversed(columns.items())) if path.stem == "columns" else rows),
+        ".jsonl": "\n".join(lines),
+    }
+    path.write_text(texts[path.suffix] + "\n", encoding="utf-8")

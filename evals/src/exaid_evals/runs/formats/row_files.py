@@ -113,7 +113,27 @@ _SPREAD = re.compile(r"(?P<value>.*?[^\s%])(?:\s*(?P<per_cent>%))?\s*(?:±|\+/-|
 """A cell with a value and its spread."""
 
 
-class CsvFormat(HistoryFile):
+class RowFile(HistoryFile):
+    """Base of the formats here: of a table whose rows are named and no steps, the last row is no result."""
+
+    def table(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns.
+
+        Raises:
+            DataError: the file is not of the format, or its rows are named and no steps.
+        """
+        table = self.columns(path, warnings)
+        named = _naming(table) if step_column(sorted(table.names)) is None else None
+        if named is not None:
+            raise _no_history(table, named, path)
+        return table
+
+    def columns(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns, of rows of whatever kind."""
+        return Table.of_rows(self.rows(path, warnings))
+
+
+class CsvFormat(RowFile):
     """Reads CSV files with any usual delimiter, a BOM, decimal commas."""
 
     name = "csv"
@@ -124,17 +144,9 @@ class CsvFormat(HistoryFile):
         """Return the rows; one with another number of cells than the header is left out and told of."""
         return csv_rows(path, warnings)
 
-    def table(self, path: Path, warnings: list[str]) -> Table:
-        """Return the columns, read a block of lines at a time.
-
-        Raises:
-            DataError: the file is not CSV, or its rows are named and no steps.
-        """
-        table = csv_table(path, warnings)
-        named = _naming(table) if step_column(sorted(table.names)) is None else None
-        if named is not None:
-            raise _no_history(table, named, path)
-        return table
+    def columns(self, path: Path, warnings: list[str]) -> Table:
+        """Return the columns, read a block of lines at a time."""
+        return csv_table(path, warnings)
 
     def measures(self, path: Path) -> bool:
         """Recognise it by the header; the numbers of rows that pandas writes count as steps."""
@@ -147,8 +159,10 @@ def _naming(table: Table) -> str | None:
     """Return the column whose texts name the rows: the first, or one that is called so; None without.
 
     The numbers of rows that pandas writes before them are no first column. Any later column may hold what a training
-    logs in words.
+    logs in words; and rows that lack columns of others are what a program logged of several kinds.
     """
+    if any(column.rows is not None and len(column.rows) < table.n_rows for column in table.columns.values()):
+        return None
     names = [name for name, column in table.columns.items() if name not in _UNNAMED or column.texts]
     for name in dict.fromkeys([*names[:1], *(one for one in names if simple(one) in (*RUN_NAMES, *ROW_NAMES))]):
         column = table.columns[name]
@@ -301,7 +315,7 @@ class FollowedJsonl(FollowedRows):
         return value
 
 
-class JsonlFormat(HistoryFile):
+class JsonlFormat(RowFile):
     """Reads JSON Lines, NaN and infinities as Python writes them included."""
 
     name = "jsonl"
@@ -316,7 +330,7 @@ class JsonlFormat(HistoryFile):
 _SHAPES = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:\{\s*\"[^\"]*\"\s*:\s*(?:\[|\{\s*\"[^\"]*\"\s*:\s*[-\d\[])|\[\s*\{)")
 
 
-class JsonFormat(HistoryFile):
+class JsonFormat(RowFile):
     """Reads a list of rows, or a list of numbers for each name; pandas writes that as a mapping of row to number."""
 
     name = "json"
@@ -375,7 +389,7 @@ def _holds_lists(value: Any) -> bool:
     return isinstance(value, dict) and any(isinstance(one, list) for one in value.values())
 
 
-class ParquetFormat(HistoryFile):
+class ParquetFormat(RowFile):
     """Reads Parquet files a few thousand rows at a time; all of one again while it grows."""
 
     name = "parquet"

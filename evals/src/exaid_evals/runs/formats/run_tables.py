@@ -1,12 +1,13 @@
 """Tables that hold several runs.
 
-In one long CSV a column names the run of each row, and the others are steps, settings or metrics. scikit-learn's
+In one long table a column names the run of each row, and the others are steps, settings or metrics. scikit-learn's
 `cv_results_` has a row a candidate, what `cross_validate` returns a row a fold; as CSV (of a data frame) or JSON (a
 list for each name).
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
@@ -15,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.errors import DataError
+from exaid_evals.config.mapping_file import leaves
+from exaid_evals.errors import DataError, MissingDependencyError
 from exaid_evals.runs.files.document import lists_of, read_document
 from exaid_evals.runs.files.summary import is_incidental
 from exaid_evals.runs.files.values import mappings_of
-from exaid_evals.runs.formats.row_files import csv_rows
-from exaid_evals.runs.history_files import parted
+from exaid_evals.runs.formats.row_files import JsonFormat, JsonlFormat, ParquetFormat, csv_rows
+from exaid_evals.runs.history_files import HistoryFile, parted
 from exaid_evals.runs.metric_names import role_of_column
 from exaid_evals.runs.rows import ROW_NAMES, RUN_NAMES, Row, below, simple, step_column
 from exaid_evals.runs.tool_files import HEAD_BYTES, Entry, ManyRuns, file_in, head
@@ -42,7 +44,8 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 class LongCsvFormat(ManyRuns):
     """Reads a run for each name in the column `run`; long tables have a row a metric (`metric`, `value`).
 
-    So are tables of results with a row a run, and what W&B's charts write, with a column a run.
+    So are tables of results with a row a run, in JSON, JSON Lines and Parquet too, and what W&B's charts write, with a
+    column a run.
     """
 
     name = "long_csv"
@@ -50,7 +53,7 @@ class LongCsvFormat(ManyRuns):
     def file_of(self, place: Path) -> Path | None:
         """Return the file that has such a column; in a folder only a file that is named as holding runs."""
         if place.is_file():
-            return file_in(place, (".csv", ".tsv"), _is_long)
+            return file_in(place, (".csv", ".tsv"), _is_long) or file_in(place, [*_OTHERS], _tells_runs_apart)
         return file_in(place, ("runs.csv", "results.csv", "all_runs.csv", "experiments.csv"), _is_long)
 
     def files_of(self, place: Path) -> list[Path]:
@@ -61,7 +64,8 @@ class LongCsvFormat(ManyRuns):
     def entries(self, path: Path) -> Mapping[str, Entry]:
         """Read the file."""
         warnings: list[str] = []
-        rows = list(csv_rows(path, warnings))
+        form = _other(path)
+        rows = list(csv_rows(path, warnings)) if form is None else _uniform(form.rows(path, warnings))
         columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
         if not columns:
             return _of_chart(rows, warnings)
@@ -91,6 +95,35 @@ class LongCsvFormat(ManyRuns):
             if "" in groups:
                 entry.warnings.append(f"{len(groups[''])} rows beside it name no run, and are left out")
         return found
+
+
+_OTHERS = {suffix: form for form in (JsonlFormat, JsonFormat, ParquetFormat) for suffix in form.suffixes}
+_ROWS_AT_FIRST = 4096
+
+
+def _other(path: Path) -> HistoryFile | None:
+    """Return the reader of a table that is no CSV."""
+    form = _OTHERS.get(path.suffix.lower())
+    return form() if form else None
+
+
+def _tells_runs_apart(path: Path) -> bool:
+    """Return whether the first rows of a table that is no CSV are of several runs."""
+    form = _other(path)
+    if form is None or not form.claims(path):
+        return False
+    rows: list[Row] = []
+    with contextlib.suppress(DataError, MissingDependencyError):  # reading tells what is wrong
+        rows = _uniform(itertools.islice(form.rows(path, []), _ROWS_AT_FIRST))
+    columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
+    return _n_apart(rows, columns) > 1
+
+
+def _uniform(rows: Iterable[Row]) -> list[Row]:
+    """Return rows that have the columns of all: what is nested by its path, what a row lacks as None."""
+    flat = [leaves(row) for row in rows]
+    names = dict.fromkeys(itertools.chain.from_iterable(flat))
+    return [{name: row.get(name) for name in names} for row in flat]
 
 
 def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
