@@ -84,6 +84,37 @@ def test_short_and_guarded_words_are_read(
     assert [one.verdict for one in judged] == verdicts, [one.reason for one in judged]
 
 
+SUPPORTED, CONTRADICTED = Verdict.SUPPORTED, Verdict.CONTRADICTED
+
+
+@pytest.mark.parametrize(
+    ("statement", "source", "verdict"),
+    [
+        ("The patient has seizures.", "The patient denies seizures. Her mother had seizures.", CONTRADICTED),
+        ("The patient has seizures.", "Her mother had seizures. She may have seizures.", CONTRADICTED),
+        ("Her mother had seizures.", "The patient denies seizures. Her mother had seizures.", SUPPORTED),
+        ("No seizures.", "The patient denies seizures. Her mother had seizures.", SUPPORTED),
+        ("Started on metoprolol.", "Stopped metoprolol.", CONTRADICTED),
+        ("Stopped metoprolol.", "We started metoprolol.", CONTRADICTED),
+        ("Metoprolol.", "Stopped metoprolol.", SUPPORTED),
+        ("Started on metoprolol.", "Metoprolol 50 mg daily.", SUPPORTED),
+        ("Started metoprolol.", "Started metoprolol in May. Stopped metoprolol in June.", SUPPORTED),
+        ("Stopped metoprolol.", "Metoprolol was started on Monday and stopped on Tuesday.", SUPPORTED),
+        ("Started metoprolol.", "Stopped metoprolol and started lisinopril.", CONTRADICTED),
+        ("The patient has diabetes.", "If the patient has diabetes, stop. Rule out diabetes.", CONTRADICTED),
+        ("Fever.", "Call us if you get a fever.", CONTRADICTED),
+        ("Rule out diabetes.", "Rule out diabetes.", SUPPORTED),
+        ("Knee pain.", "The knee feels as if it was burning, and there is pain.", SUPPORTED),
+        ("Pain.", "It hurts when I walk.", SUPPORTED),
+        ("Gout.", "We call it gout.", SUPPORTED),
+    ],
+)
+def test_one_place_agrees_in_everything(comparison: Comparison, statement: str, source: str, verdict: Verdict) -> None:
+    """One sentence's patient and another's finding are no finding; a beginning is no end, and a condition no fact."""
+    judged = judge(comparison.read(statement), [comparison.read(source)])
+    assert [one.verdict for one in judged] == [verdict], [one.reason for one in judged]
+
+
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [

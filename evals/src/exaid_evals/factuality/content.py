@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 
@@ -20,6 +20,7 @@ from exaid_evals.concepts.tokens import JOIN, STOP, Tokenizer, Tokens
 from exaid_evals.factuality.values import read_value
 from exaid_evals.factuality.words import (
     ABBREVIATED,
+    CHANGES,
     DENYING_ABBREVIATIONS,
     DENYING_WORDS,
     NO_WORDS,
@@ -27,6 +28,7 @@ from exaid_evals.factuality.words import (
     NOTHING_WRONG_WORDS,
     SIDES,
     STOP_WORDS,
+    SUPPOSED,
     TIMES,
     content_key,
 )
@@ -44,6 +46,11 @@ _REMEMBERED = 5_000
 _BEFORE_POSSIBLE = frozenset(["as", "if", "when", "where"])
 _ASKING_LEAVE = frozenset(["i", "we"])
 """Behind *may* these ask for leave: *may I ask*."""
+_BEFORE_IF = frozenset(["as", "even"])
+"""With *if* these suppose nothing."""
+_RULING = frozenset(["rule", "ruled", "ruling"])
+"""With *out* these name what is supposed, or was."""
+_CHANGE_KEYS = frozenset(map(content_key, CHANGES))
 _EMPTY = STOP_WORDS.union(SIDES, TIMES)
 KIN = frozenset(map(content_key, context.RELATIVES))
 """Keys of words that name relatives."""
@@ -87,6 +94,7 @@ class Statement:
         units: not empty, in order.
         times: of its sentence, whether something is yet to be done, has been done, or is only supposed.
         sides: left, right, or both.
+        changes: whether something begins or ends.
     """
 
     text: str
@@ -94,6 +102,7 @@ class Statement:
     units: tuple[Unit, ...]
     times: frozenset[str] = frozenset()
     sides: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -157,12 +166,22 @@ class Reader:
             units = list(_units(tokens, begin, end, mentions[first:last], refused=refused))
             times = frozenset(_times(tokens, begin, end))
             within = {index for (first, last), _ in units for index in range(first, last)}
+            of_sentence: list[Statement] = []
             for first, last in _parts(tokens, begin, end, within):
                 inside = tuple(unit for (index, _), unit in units if first <= index < last)
+                words = tokens.words[first:last]
+                changes = frozenset(CHANGES[word] for word in words if word in CHANGES)
+                if changes and of_sentence and not any(_has_object(unit) for unit in inside):  # started, and later quit
+                    of_sentence[-1] = replace(of_sentence[-1], changes=of_sentence[-1].changes | changes)
                 if inside:
                     start = tokens.starts[first]
-                    sides = frozenset(SIDES[word] for word in tokens.words[first:last] if word in SIDES)
-                    statements.append(Statement(text[start : tokens.end(last - 1)], start, inside, times, sides))
+                    sides = frozenset(SIDES[word] for word in words if word in SIDES)
+                    guarded = (
+                        times | {SUPPOSED} if words[0] == "if" and tokens.words[end : end + 1] != ("?",) else times
+                    )
+                    shown = text[start : tokens.end(last - 1)]
+                    of_sentence.append(Statement(shown, start, inside, guarded, sides, changes))
+            statements += of_sentence
         said = {word for word in tokens.words if word.isalpha()}
         return Content(tuple(statements), not said.isdisjoint(DENYING_WORDS), bool(said) and said <= NOTHING_WORDS)
 
@@ -187,12 +206,22 @@ def _times(tokens: Tokens, begin: int, end: int) -> Iterator[str]:
         leave = word in ("may", "might") and tokens.words[index + 1] in _ASKING_LEAVE
         if word in TIMES and not (month or leave) and not (word == "possible" and before in _BEFORE_POSSIBLE):
             yield TIMES[word]
+        elif word == "out" and before in _RULING:
+            yield SUPPOSED
+
+
+def _has_object(unit: Unit) -> bool:
+    """Whether a unit may be what begins or ends."""
+    return bool(unit.concepts) and not unit.is_value and unit.key not in _CHANGE_KEYS
 
 
 def _parts(tokens: Tokens, begin: int, end: int, within: Set[int]) -> Iterator[tuple[int, int]]:
-    """Yield half-open ranges of tokens between conjunctions and marks, but for those within a value."""
+    """Yield half-open ranges of tokens between conjunctions and marks, and before *if*, but for those within values."""
     first = begin
     for index in range(begin, end + 1):
+        if first < index < end and tokens.words[index] == "if" and tokens.words[index - 1] not in _BEFORE_IF:
+            yield first, index
+            first = index
         if index == end or (tokens.kinds[index] in (JOIN, STOP) and index not in within):
             if index > first:
                 yield first, index
@@ -207,10 +236,13 @@ def _units(
     words = list(tokens.words[begin:end])
     spans = [(first - begin, last - begin) for (first, last), _, _ in found]
     denied = negation.denied(words, spans)
-    # A relative is no finding here, though it is a unit.
-    theirs = context.of_others(words, [span for span, (_, key, _) in zip(spans, found, strict=True) if key not in KIN])
-    apart = [place for place, (_, key, _) in enumerate(found) if key not in KIN]
-    others = {apart[place] for place in theirs}
+    # A relative is no finding here, though it is a unit; and *it* may be the patient's: it hurts, we call it gout.
+    apart = [
+        place
+        for place, (first, _) in enumerate(spans)
+        if found[place][1] not in KIN and words[max(0, first - 1) : first] != ["it"]
+    ]
+    others = {apart[place] for place in context.of_others(words, [spans[place] for place in apart])}
     others |= {
         place
         for place, ((first, _), key, _) in enumerate(found)

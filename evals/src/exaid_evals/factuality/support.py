@@ -1,8 +1,9 @@
 """Whether each statement of a text is supported by what had been said, contradicted by it, or not to be found in it.
 
 Offline and deterministic: a statement is aligned with its sources word by word, through stems, words of one meaning and
-concepts; then numbers, units, sides, denials, whose it is, plans and suppositions have to agree. It reads no
-implication: what follows from the sources in other words is not found.
+concepts; then numbers, units, sides, denials, whose it is, beginnings and ends, plans and suppositions have to agree,
+denial, person, beginning and supposition all at one place. It reads no implication: what follows from the sources in
+other words is not found.
 """
 
 from __future__ import annotations
@@ -118,18 +119,13 @@ class Sources:
     def _disagreements(self, statement: Statement) -> Iterator[str]:
         """Yield in what the places that a statement is aligned with differ from it."""
         words = [unit for unit in statement.units if not unit.is_value and unit.key != NOTHING_WRONG]
+        kin = not KIN.isdisjoint(unit.key for unit in words)  # maternal asthma
         aligned = [(unit, self.places(unit)) for unit in words]
-        opposed = [
-            unit for unit, places in aligned if places and all(place.unit.denied != unit.denied for place in places)
-        ]
-        if opposed and 2 * len(opposed) >= len(words):
-            said = "affirmed" if opposed[0].denied else "denied"
-            yield f"{said} there: {_shown(opposed, statement)}"
-        elsewhere = [
-            unit for unit, places in aligned if places and all(place.unit.other != unit.other for place in places)
-        ]
-        if 2 * len(elsewhere) >= len(words) > 0 and KIN.isdisjoint(unit.key for unit in words):  # maternal asthma
-            yield f"of {'the patient' if elsewhere[0].other else 'somebody else'} there: {_shown(elsewhere, statement)}"
+        # One place must agree in everything: that she denies what her mother had is no finding of hers.
+        faults = [(unit, [_faults(unit, place, statement, kin) for place in places]) for unit, places in aligned]
+        opposed = [(unit, there) for unit, there in faults if there and all(there)]
+        if 2 * len(opposed) >= len(words) > 0:
+            yield f"{opposed[0][1][0][0]} there: {_shown([unit for unit, _ in opposed], statement)}"
         best = _best(aligned)
         there = frozenset[str]().union(*(one.sides for one in best))
         if statement.sides and there and not (statement.sides & there or "both" in there):
@@ -138,6 +134,20 @@ class Sources:
             yield "planned there, not done"
         if best and not statement.times & {SUPPOSED, PLANNED} and all(SUPPOSED in one.times for one in best):
             yield "only supposed there"
+
+
+def _faults(unit: Unit, place: _Place, statement: Statement, kin: bool) -> list[str]:
+    """Return in what a place differs from a unit; of somebody else is right where the statement names a relative."""
+    found = []
+    if place.unit.denied != unit.denied:
+        found.append("affirmed" if unit.denied else "denied")
+    if place.unit.other != unit.other and not kin:
+        found.append("of the patient" if unit.other else "of somebody else")
+    if statement.changes and place.statement.changes and not statement.changes & place.statement.changes:
+        found.append(min(place.statement.changes))
+    if SUPPOSED in place.statement.times and not statement.times & {SUPPOSED, PLANNED} and not unit.denied:
+        found.append("only supposed")
+    return found
 
 
 def _shown(units: Sequence[Unit], statement: Statement) -> str:

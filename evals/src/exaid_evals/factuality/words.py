@@ -47,6 +47,16 @@ TIMES = {
     for word in words.split()
 }
 """Words that say whether something is yet to be done or has been done, or is only supposed."""
+STARTED, STOPPED = "started", "stopped"
+CHANGES = {
+    word: change
+    for change, words in (
+        (STARTED, "start starts started starting begin begins began begun initiate initiated resume resumed restarted"),
+        (STOPPED, "stop stops stopped stopping discontinue discontinued discontinuing quit cease ceased"),
+    )
+    for word in words.split()
+}
+"""Words that say whether something, such as a medicine, begins or ends."""
 SIDES = {"left": "left", "right": "right", "bilateral": "both", "bilaterally": "both", "both": "both"}
 
 # A line: words that say the same in lay and clinical language.
