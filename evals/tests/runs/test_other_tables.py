@@ -197,3 +197,42 @@ def write(path: Path, rows: list[dict[str, object]]) -> None:
         ".jsonl": "\n".join(lines),
     }
     path.write_text(texts[path.suffix] + "\n", encoding="utf-8")
+
+
+GERMAN = "model;seed;perplexity;accuracy\na;1;1.234;{}\na;2;987;0,8\nb;1;1.100;0,7\nb;2;{};0,69\n"
+
+
+@pytest.mark.parametrize(("last", "warned"), [("1.050,5", False), ("1050", True)])
+def test_points_part_thousands_where_the_file_writes_decimal_commas(tmp_path: Path, last: str, warned: bool) -> None:
+    """One column has one scale; where nothing in the column itself says so, a warning does."""
+    path = tmp_path / "table.csv"
+    path.write_text(GERMAN.format("0,812", last), "utf-8")
+    runs = read_runs([path]).runs
+    assert [run.metrics["perplexity"] for run in runs][:3] == [1234, 987, 1100]
+    assert (
+        any("perplexity: 1.234 is read as thousands (2 cells)" in one for run in runs for one in run.warnings) == warned
+    )
+
+
+def test_points_stay_decimal_ones_where_they_must_be(tmp_path: Path) -> None:
+    """Beside `0.85` the point of `1.234` is a decimal one; without a decimal comma in the file it always is."""
+    path = tmp_path / "table.csv"
+    path.write_text("model;perplexity;accuracy\na;1.234;0,8\nb;0.85;0,7\n", "utf-8")
+    runs = read_runs([path]).runs
+    assert [run.metrics["perplexity"] for run in runs] == [1.234, 0.85]
+    assert "perplexity: 1.234 is read with a decimal point" in str(runs[0].warnings)
+    path.write_text("model;perplexity;accuracy\na;1.234;0.8\nb;1.100;0.7\n", "utf-8")
+    assert [(run.metrics["perplexity"], run.warnings) for run in read_runs([path]).runs] == [(1.234, ()), (1.1, ())]
+
+
+def test_a_word_in_the_column_of_a_metric_is_a_missing_value(tmp_path: Path) -> None:
+    """Percents are read, `k.A.` is left out with a warning, and the metric is no setting."""
+    path = tmp_path / "table.csv"
+    path.write_text(GERMAN.format("87,5 %", "k.A."), "utf-8")
+    runs = read_runs([path]).runs
+    assert [run.metrics.get("accuracy") for run in runs] == [0.875, 0.8, 0.7, 0.69]
+    assert [run.metrics.get("perplexity") for run in runs] == [1234, 987, 1100, None]
+    assert {key for run in runs for key in run.config} <= {"model", "seed"}
+    path.write_text("model;Treffer;accuracy\na;k.A.;0,8\nb;12;0,7\nc;13;0,7\n", "utf-8")
+    assert [run.metrics.get("Treffer") for run in read_runs([path]).runs] == [None, 12, 13]
+    assert "perplexity: cells that are no number are left out (1: 'k.A.')" in str(runs[0].warnings)

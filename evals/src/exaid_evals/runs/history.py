@@ -111,6 +111,11 @@ class Column:
         self.numbers.append(math.nan)
         self.kinds.append(_MISSING if value is None else _TEXT)
 
+    def put(self, place: int, number: float) -> None:
+        """Write a number over what stands at a place."""
+        self.numbers[place], self.kinds[place] = number, _NUMBER
+        self.texts.pop(place, None)
+
     def at(self, place: int) -> float | str | None:
         """Return the value at a place."""
         kind = self.kinds[place]

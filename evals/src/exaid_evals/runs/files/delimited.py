@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import itertools
 import math
@@ -324,6 +325,32 @@ def number(text: str) -> float:
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not a number") from None
     return found / 100 if stripped.endswith("%") else found
+
+
+_SPREAD = re.compile(r"(?P<value>.*?[^\s%])(?:\s*(?P<per_cent>%))?\s*(?:±|\+/-|\\pm)\s*[\d.,]+\s*(?P<behind>%?)")
+"""A cell with a value and its spread."""
+
+
+def without_spread(text: str) -> float | str:
+    """Return the value of a cell that holds one and its spread; any other text as it is.
+
+    >>> without_spread("85.2 ± 0.3 %"), without_spread("0,85 +/- 0,02"), without_spread("1±1±1")
+    (0.852, 0.85, '1±1±1')
+    """
+    found = _SPREAD.fullmatch(text.strip()) if "±" in text or "+/-" in text or "\\pm" in text else None
+    with contextlib.suppress(ValueError):
+        return number(found["value"] + (found["per_cent"] or found["behind"])) if found else text
+    return text
+
+
+def cell_of(text: str) -> float | str | None:
+    """Return a cell: empty is missing, and so is what tools write in its place; a logged `nan` diverged, and stays."""
+    if text.strip().lower() in MISSING:
+        return None
+    try:
+        return number(text)
+    except ValueError:
+        return text
 
 
 def numbers(cells: Sequence[str]) -> list[float]:

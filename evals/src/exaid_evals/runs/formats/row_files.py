@@ -22,18 +22,18 @@ from exaid_evals.config.plugins import optional
 from exaid_evals.errors import DataError
 from exaid_evals.runs.base import Source
 from exaid_evals.runs.files.delimited import (
-    MISSING,
     Block,
     Delimited,
+    cell_of,
     fitted,
     is_header,
-    number,
     numbers,
     open_delimited,
     split_header,
+    without_spread,
 )
 from exaid_evals.runs.files.document import lists_of, objects, read_document
-from exaid_evals.runs.files.values import mappings_of
+from exaid_evals.runs.files.values import Separators, mappings_of, part_thousands
 from exaid_evals.runs.following import FollowedRows
 from exaid_evals.runs.history import Column
 from exaid_evals.runs.history_files import HistoryFile, suffix_of
@@ -73,7 +73,7 @@ class FollowedCsv(FollowedRows):
             if cells is not None:  # else it is the header again
                 self.odd("rows of another width than the header")
             return None
-        values = [_without_spread(one) if isinstance(one, str) else one for one in map(_cell, cells)]
+        values = [without_spread(one) if isinstance(one, str) else one for one in map(cell_of, cells)]
         # Of a column that is a duplicate the first is meant.
         return dict(reversed(list(zip(self._columns, values, strict=True))))
 
@@ -109,8 +109,6 @@ _TIME_OR_TRUTH = re.compile(
     r"|(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:\d{1,2}\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d)",
     re.IGNORECASE,
 )
-_SPREAD = re.compile(r"(?P<value>.*?[^\s%])(?:\s*(?P<per_cent>%))?\s*(?:±|\+/-|\\pm)\s*[\d.,]+\s*(?P<behind>%?)")
-"""A cell with a value and its spread."""
 
 
 class RowFile(HistoryFile):
@@ -215,12 +213,16 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     # Of a column that is a duplicate the first is meant.
     columns = {name: Column() for name in opened.columns}
     firsts = [opened.columns.index(name) for name in columns]
+    separators = {name: Separators() for name in columns} if opened.delimiter == ";" else {}
     n_rows, spreads = 0, 0
     for block in opened.blocks():
         cells = _cells_by_column(opened, block, wrong)
         n_rows += len(cells[0]) if cells else 0
-        for column, at in zip(columns.values(), firsts, strict=True):
+        for (name, column), at in zip(columns.items(), firsts, strict=True):
+            if separators and cells:
+                separators[name].see(cells[at], len(column.kinds))
             spreads += _add(column, cells[at] if cells else ())
+    warnings += [f"{path.name}: {warning}" for warning in part_thousands(columns, separators)]
     if spreads:
         warnings.append(f"{path.name}: {spreads} cells hold a value and its spread, which is left out")
     if wrong:
@@ -265,34 +267,12 @@ def _add(column: Column, cells: Sequence[str]) -> int:
         pass
     spreads = 0
     for cell in cells:
-        value = _cell(cell) if cell else None
+        value = cell_of(cell) if cell else None
         if isinstance(value, str):
-            value = _without_spread(value)
+            value = without_spread(value)
             spreads += not isinstance(value, str)
         column.add(value)
     return spreads
-
-
-def _without_spread(text: str) -> float | str:
-    """Return the value of a cell that holds one and its spread; any other text as it is.
-
-    >>> _without_spread("85.2 ± 0.3 %"), _without_spread("0,85 +/- 0,02"), _without_spread("1±1±1")
-    (0.852, 0.85, '1±1±1')
-    """
-    found = _SPREAD.fullmatch(text.strip()) if "±" in text or "+/-" in text or "\\pm" in text else None
-    with contextlib.suppress(ValueError):
-        return number(found["value"] + (found["per_cent"] or found["behind"])) if found else text
-    return text
-
-
-def _cell(text: str) -> float | str | None:
-    """Return a cell: empty is missing, and so is what tools write in its place; a logged `nan` diverged, and stays."""
-    if text.strip().lower() in MISSING:
-        return None
-    try:
-        return number(text)
-    except ValueError:
-        return text
 
 
 _ROWS_AT_ONCE = 4096

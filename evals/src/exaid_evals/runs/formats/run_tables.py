@@ -16,11 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exaid_evals.config.mapping_file import leaves
 from exaid_evals.errors import DataError, MissingDependencyError
 from exaid_evals.runs.files.document import lists_of, read_document
 from exaid_evals.runs.files.summary import is_incidental
-from exaid_evals.runs.files.values import mappings_of
+from exaid_evals.runs.files.values import mappings_of, uniform
 from exaid_evals.runs.formats.row_files import JsonFormat, JsonlFormat, ParquetFormat, csv_rows
 from exaid_evals.runs.history_files import HistoryFile, parted
 from exaid_evals.runs.metric_names import role_of_column
@@ -65,10 +64,11 @@ class LongCsvFormat(ManyRuns):
         """Read the file."""
         warnings: list[str] = []
         form = _other(path)
-        rows = list(csv_rows(path, warnings)) if form is None else _uniform(form.rows(path, warnings))
+        rows: list[Row] = [*csv_rows(path, warnings)] if form is None else [*uniform(form.rows(path, warnings))]
         columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
         if not columns:
             return _of_chart(rows, warnings)
+        rows = _measured(rows, path, warnings)
         groups: dict[str, list[Row]] = {}
         again = 0
         numbers: dict[str, Iterator[int]] = {}
@@ -114,16 +114,9 @@ def _tells_runs_apart(path: Path) -> bool:
         return False
     rows: list[Row] = []
     with contextlib.suppress(DataError, MissingDependencyError):  # reading tells what is wrong
-        rows = _uniform(itertools.islice(form.rows(path, []), _ROWS_AT_FIRST))
+        rows += uniform(itertools.islice(form.rows(path, []), _ROWS_AT_FIRST))
     columns = _run_columns(rows, {simple(name): name for name in rows[0]}) if rows else []
     return _n_apart(rows, columns) > 1
-
-
-def _uniform(rows: Iterable[Row]) -> list[Row]:
-    """Return rows that have the columns of all: what is nested by its path, what a row lacks as None."""
-    flat = [leaves(row) for row in rows]
-    names = dict.fromkeys(itertools.chain.from_iterable(flat))
-    return [{name: row.get(name) for name in names} for row in flat]
 
 
 def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
@@ -159,6 +152,29 @@ def _run_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
             together.append(one)
     # Of rows with one name alone nothing says whether they are runs or steps.
     return alone[0] if alone else together if _n_apart(rows, together) > 1 else []
+
+
+_NOT_GIVEN = frozenset({"k.a.", "k._a.", "n.a.", "n._a.", "n.v.", "n._v."})
+
+
+def _measured(rows: list[Row], path: Path, warnings: list[str]) -> list[Row]:
+    """Return rows without the words in columns of metrics, which hold numbers elsewhere: `k.A.` is no setting."""
+    words: dict[str, list[str]] = {}
+    for name in rows[0]:
+        texts = [value for row in rows if isinstance(value := row.get(name), str)]
+        measured = role_of_column(name) == "metric" or _NOT_GIVEN.issuperset(map(simple, texts))
+        if texts and measured and any(isinstance(row.get(name), int | float) for row in rows):
+            words[name] = texts
+    warnings += [
+        f"{path.name}: {name}: cells that are no number are left out ({len(texts)}: {texts[0][:40]!r})"
+        for name, texts in words.items()
+    ]
+    if not words:
+        return rows
+    return [
+        {name: None if name in words and isinstance(value, str) else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def _called(column: str, value: object) -> str:
