@@ -6,11 +6,14 @@ import re
 import sys
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from analysis.histories import BENCH, simulated
 from exaid_evals.analysis.causes.table import Diagnosis
 from exaid_evals.analysis.stage import analyse
 from exaid_evals.runs.history import History
+from exaid_evals.runs.rows import history_of
 
 
 def diagnosis_of(history: History) -> Diagnosis | None:
@@ -48,6 +51,23 @@ def test_the_interval_holds_the_onset() -> None:
     low, high = found.onset.interval
     assert run.onset is not None
     assert low - 2 <= run.onset <= high + 2
+
+
+@settings(max_examples=8, deadline=None)
+@given(at=st.integers(90, 269), noise=st.floats(0.5, 1.5))
+@example(at=90, noise=1.0)
+@example(at=186, noise=1.0)
+@example(at=200, noise=1.0)
+def test_the_interval_of_a_sudden_collapse_is_exact(at: int, noise: float) -> None:
+    """Loss and accuracy change their level at one step, far above their noise: it began between that and the last."""
+    rows = []
+    for step in range(300):
+        wobble = noise * ((step * 7919) % 101 / 101 - 0.5)
+        loss, accuracy = (0.3 + 0.08 * wobble, 0.9) if step < at else (2.5 + 0.5 * wobble, 0.12)
+        rows.append({"step": step, "train_loss": loss, "val_acc": accuracy + 0.02 * wobble})
+    found = diagnosis_of(history_of("run", "csv", rows))
+    assert found is not None
+    assert found.onset.interval == (at - 1, at) == found.onset.anomaly.interval
 
 
 def test_a_clean_run_has_no_cause() -> None:

@@ -248,7 +248,7 @@ def _undefined_from(series: Series, interval: tuple[float, float]) -> tuple[floa
 
 
 def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray[np.int64], n_middle: int) -> int:
-    """Return the index from which on the values are another level than before: the split with the least squares."""
+    """Return the index from which on the values are another level than before: the split with the least deviations."""
     first = int(rest[0])
     level = float(np.median(values[before]))
     best, best_gain = first + max(n_middle - 1, 0), 0.0
@@ -263,7 +263,10 @@ def _split(values: NDArray[np.float64], before: NDArray[np.int64], rest: NDArray
             continue
         if gain > best_gain:
             best, best_gain = at, gain
-    return best
+    # Medians pass over a point or two of the other level: the deviations from both levels say where those belong.
+    there, passed = float(np.median(values[best : best + 6])), values[first:best]
+    saved = np.abs(passed - level) - np.abs(passed - there)
+    return best - int(np.argmax(np.cumsum([0.0, *saved[::-1]])))
 
 
 def _noise(values: NDArray[np.float64]) -> float:
