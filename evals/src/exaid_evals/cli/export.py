@@ -46,13 +46,13 @@ def what_it_amounts_to(export: Export) -> Iterator[str]:
     Several cross-validations or models are told one by one: a mean over all of them is nobody's.
     """
     from exaid_evals.export.aggregate import aggregate_all, best_and_worst
-    from exaid_evals.export.grouping import LEADERBOARDS, TRIAL
+    from exaid_evals.export.grouping import LEADERBOARDS
 
     groups = [(group.name, list(group.runs)) for group in export.groups]
     # A campaign has its tables: one of its measures says nothing.
     primary = None if any(run.format == "campaign" for run in export.runs) else export.primary_metric
     if len(groups) == 1:
-        if export.by != TRIAL or len(export.runs) == 1:  # settings differ: a mean over trials is nobody's
+        if export.is_of_like_runs:
             yield from _headline(export.aggregated, primary)
         yield from _ranking(export.runs, export.primary_metric, export.best, export.worst)
         return

@@ -9,7 +9,7 @@ from exaid_evals.artifacts.printable import first_few, printable
 from exaid_evals.errors import ConfigError
 from exaid_evals.export.aggregate import Aggregate, Ranked, aggregate_all, aggregate_classes, best_and_worst
 from exaid_evals.export.diagnosis import LOWER, diagnose, direction_of
-from exaid_evals.export.grouping import BY, FOLD, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
+from exaid_evals.export.grouping import BY, FOLD, LEADERBOARDS, NONE, SEED, TRIAL, Group, comparable, groups_of, resolve
 from exaid_evals.export.reading import Failure
 from exaid_evals.runs.base import Run
 from exaid_evals.runs.files.standard_names import standard_name
@@ -55,6 +55,12 @@ class Export:
     def signatures(self) -> tuple[str, ...]:
         """The distinct signatures of the runs."""
         return tuple(sorted({signature for run in self.runs for signature in run.signatures.values()}))
+
+    @property
+    def is_of_like_runs(self) -> bool:
+        """Whether a mean over all runs is that of something: no trials of a search, and not several models."""
+        unlike = self.by == TRIAL or all(run.format in LEADERBOARDS for run in self.runs)
+        return len(self.runs) == 1 or (len(self.groups) < 2 and not unlike)
 
     @property
     def stub(self) -> bool:

@@ -80,16 +80,21 @@ def runs_sheet(export: Export, signature: str) -> Sheet:
         (run.name, (*(_as_text(getattr(run, name)) for name in identity), *map(run.metrics.get, metrics)))
         for run in export.runs
     ]
-    if len(export.runs) > 1:
+    like = export.is_of_like_runs
+    if like and len(export.runs) > 1:
         rows.insert(0, ("mean ± σ", (*[None] * len(identity), *(export.aggregated[name] for name in metrics))))
     shown = displayed(export.runs)
     n_left_out = len(export.aggregated) - len(metrics)
     n = len(export.runs)
-    notes = [f"n = {n} run{'' if n == 1 else 's'}; {_POPULATION}"]
+    notes = [
+        f"n = {n} run{'' if n == 1 else 's'}; {_POPULATION}"
+        if like
+        else f"n = {n} runs, which differ in more than seed or fold: no mean is taken over all."
+    ]
     if export.best and export.best.tied:
         tied = (export.best.run, *export.best.tied)
         notes.append(f"Tied for the best {shown(export.primary_metric or '')}: {first_few(tied, _TIED_AT_MOST)}.")
-    notes += undefined_note({name: export.aggregated[name] for name in metrics}, shown=shown)
+    notes += undefined_note({name: export.aggregated[name] for name in metrics}, shown=shown) if like else ()
     notes += [f"{n_left_out} further metrics stand in {RUNS_CSV}."] if n_left_out else []
     return Sheet(
         RUNS,
@@ -117,11 +122,14 @@ def shown_metrics(export: Export) -> list[str]:
 
 
 def aggregated_sheet(export: Export, signature: str) -> Sheet:
-    """Return mean ± σ over runs: a row a metric, and of each group of runs where they are of several kinds."""
+    """Return mean ± σ over runs: a row a metric, and of each group of runs where they are of several kinds.
+
+    Of the trials of a search, or reports of models, it has the range alone.
+    """
     over = _OVER.get(export.by, "runs")
     several = len(export.groups) > 1
     groups = [(group.name, group.aggregated) for group in export.groups] if several else [("", export.aggregated)]
-    rows = tuple(
+    rows: tuple[tuple[str, tuple[Value, ...]], ...] = tuple(
         (_row_name(name, metric), (one, one.min, one.max, one.ci95_t_low, one.ci95_t_high, one.n, one.n_missing))
         for name, aggregated in groups
         for metric, one in aggregated.items()
@@ -135,16 +143,21 @@ def aggregated_sheet(export: Export, signature: str) -> Sheet:
         f"({first_few([name for name, _ in groups], _NAMED_AT_MOST, ' …')}); "
         f"{_POPULATION} "
     )
-    notes = (
+    notes: tuple[str, ...] = (
         together + "The 95 % interval is mean ± t · s/√n with s of the sample (ddof 1) and Student's t; the CSV and "
         "JSON have that with 1.96 in place of t beside it.",
         *(() if several else undefined_note(export.aggregated, over, shown)),
     )
+    columns: tuple[str, ...] = ("mean ± σ", "Min", "Max", "CI low", "CI high", "n", "Missing")
+    if not several and not export.is_of_like_runs:
+        columns = ("Min", "Max", "n", "Missing")
+        rows = tuple((name, (*values[1:3], *values[5:])) for name, values in rows)
+        notes = (f"Over n = {len(export.runs)} {over}, which differ in more than seed or fold: no mean is taken.",)
     return Sheet(
         AGGREGATED,
         f"Metrics over {over}",
         "Metric",
-        ("mean ± σ", "Min", "Max", "CI low", "CI high", "n", "Missing"),
+        columns,
         rows,
         notes,
         signature,
