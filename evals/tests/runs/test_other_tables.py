@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,22 @@ def test_a_word_in_the_column_of_a_metric_is_a_missing_value(tmp_path: Path) -> 
     path.write_text("model;Treffer;accuracy\na;k.A.;0,8\nb;12;0,7\nc;13;0,7\n", "utf-8")
     assert [run.metrics.get("Treffer") for run in read_runs([path]).runs] == [None, 12, 13]
     assert "perplexity: cells that are no number are left out (1: 'k.A.')" in str(runs[0].warnings)
+
+
+def test_the_page_names_every_file_of_settings_in_the_order_in_which_they_are_asked() -> None:
+    """What lies beside a history under another name is not read, and the page says so."""
+    from exaid_evals.runs.history_files import _CONFIGS
+
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text("utf-8")
+    [paragraph] = [text for text in page.split("\n\n") if text.startswith("A file of settings is the first of")]
+    assert re.findall(r"`([^`]+)`", paragraph)[: len(_CONFIGS)] == list(_CONFIGS)
+
+
+def test_a_file_of_settings_is_read_by_its_name_alone(tmp_path: Path) -> None:
+    """`ok_1.json` beside `ok_1.csv` may be anything; `config.json` is that run's settings."""
+    path = tmp_path / "ok_1.csv"
+    path.write_text("epoch,loss\n1,0.5\n2,0.4\n", "utf-8")
+    (tmp_path / "ok_1.json").write_text('{"lr": 0.1}', "utf-8")
+    assert read_runs([path]).runs[0].config == {}
+    (tmp_path / "config.json").write_text('{"lr": 0.2}', "utf-8")
+    assert read_runs([path]).runs[0].config == {"lr": 0.2}
