@@ -27,7 +27,18 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.api.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.api.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        from exaid_evals.errors import MissingDependencyError
+
+        missing = error.name or ""
+        if missing.startswith(__name__):
+            raise
+        what = f"{__name__}.{name} needs {missing}, which is not installed"
+        raise MissingDependencyError(
+            what, remedy=f"run `make setup` in a checkout, or `pip install {missing}`"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -80,6 +80,24 @@ def test_missing_ratings_count_for_nothing(tmp_path: Path) -> None:
     assert (found["pairs"][0]["items"], found["disagreements"]) == (2, [])
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_decimal_commas_are_numbers(tmp_path: Path, mark: str) -> None:
+    """Between semicolons or tabs ratings and measures are the numbers that points would make; items stay names."""
+    table = "item;anna;ben\n1,1;4,5;4\n1,2;3;3,5\n1,3;1;2\n1,4;4;4,5\n"
+    (tmp_path / "m.csv").write_text("item;m\n1,1;0,5\n1,2;0,4\n1,3;,1\n1,4;0,6\n".replace(";", mark), encoding="utf-8")
+    arguments = ("--json", "--measures", str(tmp_path / "m.csv"))
+    commas = json.loads(agreement(tmp_path, table.replace(";", mark), *arguments))
+    assert (commas["level"], commas["measures"]["m"]["n"]) == ("interval", 4)
+    assert commas["alpha"]["value"] == pytest.approx(0.860, abs=5e-4)
+    assert commas["disagreements"][0] == {"item": "1,3", "difference": 1.0, "ratings": {"anna": 1.0, "ben": 2.0}}
+
+
+def test_the_ratings_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    """Those among numbers, and not the numbers."""
+    with pytest.raises(DataError, match=r"--level: good, so-so: not numbers.*write numbers for good, so-so, or"):
+        agreement(tmp_path, "item,a,b\n1,1,2\n2,good,3\n3,so-so,4\n", "--level", "interval")
+
+
 @pytest.mark.parametrize(
     ("human", "told"),
     [

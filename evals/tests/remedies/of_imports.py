@@ -79,7 +79,13 @@ def nested(depth: int) -> Any:
 LANGCHAIN = [{"type": "ai", "content": "Fever.", "name": "doctor0"}]
 
 ROWS = [
-    file("name it with --format: {}", CHAT, "chat.json", '[{"said": "Fever."}]', GOOD),
+    file(
+        "name it with --format: {}; or write CSV with the columns case_id, agent, content",
+        CHAT,
+        "chat.json",
+        '[{"said": "Fever."}]',
+        GOOD,
+    ),
     file("save it as UTF-8", CHAT, "chat.json", GOOD.encode("utf-16"), GOOD),
     file("correct or export it again", CHAT, "chat.json", GOOD[:-1], GOOD),
     Row(

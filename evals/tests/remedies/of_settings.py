@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import exaid_evals
 from conversations import conversation, freeze
 from exaid_evals.calibration.simulate import Policy
 from exaid_evals.calibration.stage import Plan, calibrate, median_flush_ctu, plan_calibration
@@ -179,11 +181,25 @@ VARIANTS = [
     variant("install its package, or put it on PYTHONPATH", GOOD.replace("message", "'own_part_nowhere:Gate'")),
     variant("derive them from it, or leave them out", GOOD.replace("message", "'remedies.own_parts:OddSettings'")),
     variant(
+        "write one as `Writing a part` in evals/README.md describes",
+        *(GOOD.replace("structured", f"'remedies.own_parts:{name}'") for name in ("summarize", "Feverless")),
+    ),
+    variant(
         "correct it, or look at its traceback with --debug", GOOD.replace("message", "'remedies.own_parts:Broken'")
     ),
 ]
 
+
+def without_pandas() -> None:
+    """Ask for the reader of runs where pandas is missing."""
+    _ = exaid_evals.read_runs  # what it imports stays imported
+    with mock.patch.dict(sys.modules, {"pandas": None}):
+        del sys.modules["exaid_evals.api.runs"]
+        _ = exaid_evals.read_runs
+
+
 PARTS_OF_ONES_OWN = [
+    Row("run `make setup` in a checkout, or `pip install {}`", without_pandas, lambda: exaid_evals.read_runs),
     Row(
         "known are vocabularies, negation",
         lambda: compiled.Settings.of({"vocabulary": ["hpo"]}),

@@ -60,6 +60,9 @@ class Raises(Part):
             return request.nothing
         return Update(GOOD, render(GOOD, SEMANTIC_FIELDS), render(GOOD, FIELDS))
 
+def shorter(text): return text[:9]
+def nothing(settings, client): return "nothing"
+
 class Nothing(Part):
     def summarize(self, request): return None
 
@@ -237,6 +240,11 @@ def test_what_cannot_be_built_is_a_configuration_error() -> None:
         build_summarizer(own, ScriptedLLM([]))
     with pytest.raises(ConfigError, match=r"'os:path' is a module, which cannot be called"):
         build_summarizer(settings(summarizer="os:path").variants[0], ScriptedLLM([]))
+    for function, told in (("shorter", "cannot be built .*: it is a function"), ("nothing", "makes a str without")):
+        with pytest.raises(
+            ConfigError, match=rf"{told}.* a summarizer is a class \(settings, client\) with `summarize`"
+        ):
+            build_summarizer(settings(summarizer=f"my_parts:{function}").variants[0], ScriptedLLM([]))
     with pytest.raises(ConfigError, match="declares str, which is not a Measure"):
         check_measures(MetricsConfig(measures=("my_parts:strangers",)))
 

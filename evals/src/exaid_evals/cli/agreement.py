@@ -36,8 +36,9 @@ def run(request: AgreementRequest) -> int:
     r"""Show how far raters agree: κ, Krippendorff's α, Spearman's correlation, each with a 95 % interval over items.
 
     --human holds a rating a line (item, rater, rating), or an item a line with a column for each rater; an empty field
-    is not a rating. Ratings are numbers, or words for categories. κ of numbers is weighted by the square of the ranks'
-    distance. With --measures, each measure is correlated with the mean rating:
+    is not a rating. Ratings are numbers (also 4,5 where semicolons or tabs part the columns), or words for categories.
+    κ of numbers is weighted by the square of the ranks' distance. With --measures, each measure is correlated with the
+    mean rating:
 
     \b
         exaid-evals notes notes.jsonl > measured.jsonl
@@ -66,10 +67,12 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield line number and record of a file of JSON Lines, or of a CSV table, known by its first character."""
     import csv
     import io
+    import re
 
     from exaid_evals.artifacts.content import content_chunks
     from exaid_evals.artifacts.jsonl import written_records
     from exaid_evals.errors import DataError
+    from exaid_evals.factuality.ratings import NAMING
 
     content = b"".join(content_chunks(path))
     if content.lstrip().startswith(b"{"):
@@ -79,12 +82,20 @@ def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"invalid UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
+    delimiter = next((mark for mark in ";\t" if mark in text.partition("\n")[0]), ",")
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    decimal_comma = re.compile(r"\s*[+-]?\d*,\d+\s*" if delimiter != "," else r"(?!)")
     try:
         for row in rows:
             if None in row or None in row.values():
                 raise csv.Error("has another number of fields than the header")
-            yield rows.line_num, row
+            yield (
+                rows.line_num,
+                {
+                    name: cell.replace(",", ".") if name not in NAMING and decimal_comma.fullmatch(cell) else cell
+                    for name, cell in row.items()
+                },
+            )
     except csv.Error as error:
         raise DataError(str(error), where=f"{path}:{rows.reader.line_num}", remedy="correct the line") from None
 

@@ -15,6 +15,8 @@ from exaid_evals.errors import DataError
 from exaid_evals.stats.agreement import Floats, Interval, Level, bootstrap, correlation, kappa, krippendorff_alpha
 
 _ITEM, _RATER, _RATING = ("item", "id", "case_id"), ("rater", "annotator"), ("rating", "score", "label")
+NAMING = frozenset([*_ITEM, *_RATER])
+"""Columns that name who or what is rated."""
 _NOT_RATED = frozenset(["", "na", "n/a", "nan", "null", "none", "-"])
 _MOST_CATEGORIES = 20
 _REMEDY = "give columns item, rater, rating; or item and one column a rater"
@@ -132,11 +134,12 @@ def report(
         DataError: the level does not fit the ratings.
     """
     chosen: Level = level or ("nominal" if ratings.categories else "interval")
+    words = ", ".join([name for name in ratings.categories if _number(name) is None][:_SHOWN])
     if ratings.categories and chosen != "nominal":
-        remedy = f"write numbers for {', '.join(ratings.categories[:3])}, or leave out --level"
-        raise DataError(f"words have no {chosen} level", where="--level", remedy=remedy)
+        remedy = f"write numbers for {words}, or leave out --level"
+        raise DataError(f"{words}: not numbers, and words have no {chosen} level", where="--level", remedy=remedy)
     if ratings.categories and scores:
-        remedy = f"write numbers for {', '.join(ratings.categories[:3])}, or leave out --measures"
+        remedy = f"write numbers for {words}, or leave out --measures"
         raise DataError("ratings are words, which have no mean", where="--measures", remedy=remedy)
 
     def interval(statistic: Any, n: int) -> Interval:

@@ -42,6 +42,13 @@ SUMMARIZERS = Kind(
     },
 )
 
+# How a part of a variant is made, and what it must have.
+_MADE = {
+    GATES.noun: ("(settings)", "on_piece"),
+    TRIGGERS.noun: ("(settings, client)", "decide"),
+    SUMMARIZERS.noun: ("(settings, client)", "summarize"),
+}
+
 
 def build_gate(variant: VariantConfig) -> Gate:
     """Build a fresh gate; a gate holds the buffer of one case, so each replay needs its own.
@@ -108,10 +115,20 @@ def _build(parts: Kind, part: PartConfig, variant_id: str, *arguments: Any) -> A
                 for item in error.errors()
             ]
         ) from None
+    made, method = _MADE[parts.noun]
+    expected = f"a {parts.noun} is a class {made} with `{method}`"
+    write_one = "write one as `Writing a part` in evals/README.md describes"
     try:
-        return build_part(parts.noun, part.kind, lambda: kind(settings, *arguments))
+        built = build_part(parts.noun, part.kind, lambda: kind(settings, *arguments))
     except ConfigError as error:
-        raise ConfigError(error.what, where=error.where or where, remedy=error.remedy) from error
+        what, remedy = error.what, error.remedy
+        if not isinstance(kind, type):
+            what, remedy = f"{what}: it is a {type(kind).__name__}, and {expected}", write_one
+        raise ConfigError(what, where=error.where or where, remedy=remedy) from error
+    if not hasattr(built, method):
+        what = f"the {parts.noun} {part.kind!r} makes a {type(built).__name__} without `{method}`, and {expected}"
+        raise ConfigError(what, where=where, remedy=write_one)
+    return built
 
 
 def part_sources(variant: VariantConfig) -> dict[str, str | None]:

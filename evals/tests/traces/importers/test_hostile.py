@@ -25,6 +25,8 @@ _CSV = "case_id,agent,content\n"
     ("name", "content", "expected"),
     [
         pytest.param("a.json", "", "no conversation of a known format", id="empty"),
+        pytest.param("a.csv", "case,who,said\n1,a,b\n", "no CSV with case_id, agent, content", id="other columns"),
+        pytest.param("a.json", '[{"task": "x", "raw": "y"}]', "no messages with `role` and `content`", id="other keys"),
         pytest.param("a.txt", "Dear colleague,", "no conversation of a known format", id="prose"),
         pytest.param("a.json", '[{"role": "user",\n "content": }]', r"a\.json:2: not valid JSON", id="broken document"),
         pytest.param("a.jsonl", '{"role": "user", "content": "x"}\n{"ro', r"a\.jsonl:2: not valid JSON", id="cut line"),

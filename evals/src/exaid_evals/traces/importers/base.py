@@ -192,6 +192,10 @@ _IMPORTERS = {
 }
 IMPORTERS = Kind("format", "exaid_evals.importers", _IMPORTERS)
 AUTO = "auto"
+_LOOKED_FOR = (
+    "no OpenTelemetry spans (`resourceSpans`), no messages of LangChain (`type`, `content`), no messages with `role` "
+    "and `content` (alone, in a list, or as `messages` or `chat_history`), and no CSV with case_id, agent, content"
+)
 
 
 def importer_named(name: str) -> Importer:
@@ -220,5 +224,7 @@ def importer_of(source: Source) -> Importer:
         _ = source.roots
     formats = ", ".join(importer.name for importer in known)
     raise DataError(
-        "no conversation of a known format", where=str(source.path), remedy=f"name it with --format: {formats}"
+        f"no conversation of a known format: {_LOOKED_FOR}",
+        where=str(source.path),
+        remedy=f"name it with --format: {formats}; or write CSV with the columns case_id, agent, content",
     )
