@@ -242,9 +242,32 @@ def test_repetitions_that_are_identical_have_no_interval() -> None:
     found = ExperimentComparator("").of(Collected(tuple(runs), ()))
     ranking = found.rankings[0]
     assert (ranking.verdict, ranking.first.level.low, ranking.first.level.sd) == ("not_told_apart", None, 0.0)
-    assert "(no interval: the 3 repetitions are identical)" in verdict(ranking)
+    told = verdict(ranking)
+    assert "really better than m=b is not known, since there is no interval of m=a; m=b (n = 3): 0.9 (no int" in told
     assert recommendations(found)[0].startswith("See whether the seed has any effect")
     assert over_repetitions(np.full(12, 0.1 + 0.2)).low is None
+
+
+def test_single_runs_far_apart_are_not_called_alike() -> None:
+    """Without an interval it is open which of two is better: the report says that and why, not that they are alike."""
+    runs = [run(name, {"val_accuracy": [end - 0.02, end]}, {}) for name, end in (("a", 0.92), ("b", 0.91), ("c", 0.1))]
+    told = verdict(ExperimentComparator("").of(Collected(tuple(runs), ())).rankings[0])
+    assert "a comes first, but whether it is really better than b; c is not known, since there is no" in told
+    assert (
+        "interval of a; b; c (one run each): 0.92 (no interval: n = 1) against 0.91 (no interval: n = 1) of b." in told
+    )
+
+
+def test_what_is_alike_and_what_is_unknown_are_two_sentences() -> None:
+    """A group whose interval overlaps with the first's cannot be told apart from it; of one without none is known."""
+    rng = np.random.default_rng(5)
+    values = {name: 0.9 + 0.01 * rng.normal(size=300) for name in ("a", "b")} | {"c": np.array([0.1, 0.12])}
+    runs = [run(name, {"val_accuracy": list(them)}, {}) for name, them in values.items()]
+    ranking = ExperimentComparator("").of(Collected(tuple(runs), ())).rankings[0]
+    first, alike = ranking.first.group, ranking.tied[0]
+    told = verdict(ranking)
+    assert f"{first} comes first, and cannot be told apart from {alike} with n = 1: 0." in told
+    assert " Whether it is better than c is not known, since there is no interval of c (one run each)." in told
 
 
 @pytest.mark.parametrize("points", [25, 100])

@@ -44,13 +44,38 @@ def _verdict(ranking: Ranking) -> str:
             f"{ranking.metric}: {first.group} is ahead, {both}, by more than the noise within the runs; what another "
             "seed would give is not known."
         )
-    names = first_few(ranking.tied, 3, between="; ")
     if first.level.value == second.level.value:
         return f"{ranking.metric}: {first.group} and {second.group} have the same level, {interval(first)}."
+    unknown = [
+        one.group
+        for one in ranking.performances
+        if one.group in ranking.tied and one.group not in ranking.leads and None in (first.level.low, one.level.low)
+    ]
+    alike = [name for name in ranking.tied if name not in unknown]
+    names = first_few(alike or unknown, 3, between="; ")
+    why = _without_interval(ranking, unknown)
+    if not alike:
+        return (
+            f"{ranking.metric}: {first.group} comes first, but whether it is really better than {names} is not known, "
+            f"{why}: {both}."
+        )
+    second = next(one for one in ranking.performances if one.group == alike[0])
+    both = f"{interval(first)} against {interval(second)} of {second.group}{paired(ranking, second)}"
+    rest = f" Whether it is better than {first_few(unknown, 3, between='; ')} is not known, {why}." if unknown else ""
     return (
         f"{ranking.metric}: {first.group} comes first, and cannot be told apart from {names} with n = "
-        f"{_counts(first, second)}: {both}."
+        f"{_counts(first, second)}: {both}.{rest}"
     )
+
+
+def _without_interval(ranking: Ranking, unknown: Sequence[str]) -> str:
+    """Return why nothing is known of the first and others: which of them have no interval, from how many runs."""
+    lacking = [
+        one for one in ranking.performances if one.level.low is None and (one is ranking.first or one.group in unknown)
+    ]
+    counts = sorted({len(one.values) - one.n_missing for one in lacking})
+    runs = "one run each" if counts == [1] else f"n = {' and '.join(map(str, counts))}"
+    return f"since there is no interval of {first_few([one.group for one in lacking], 4, between='; ')} ({runs})"
 
 
 def verdicts(rankings: Sequence[Ranking]) -> list[str]:
