@@ -39,7 +39,7 @@ def test_alpha_of_decimals_takes_time_in_proportion(level: Level) -> None:
         for _ in range(20):
             alpha(np.arange(n))
 
-    assert growth(rated, 2_000, times=8) < 24
+    assert growth(rated, 2_000, times=8) < 40  # a table of all pairs takes 64 times as long
 
 
 def test_alpha_keeps_its_digits() -> None:
