@@ -97,6 +97,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     main(sys.argv[1])
+    dist.barrier()  # one that left while the other still evaluates alone was seen to abort, once
     dist.destroy_process_group()
 """
 

@@ -105,7 +105,7 @@ _LOGGED = re.compile(
 )
 """Columns of texts that a training logs at its steps."""
 _TIME_OR_TRUTH = re.compile(
-    r"\s*(?:\d{1,4}[-/:.]\d|(?:true|false|yes|no)\b|[*+x-]\s*$"
+    r"(?:\d{1,4}[-/:.]\d|(?:true|false|yes|no)\b|[*+x-]\Z"
     r"|(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:\d{1,2}\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d)",
     re.IGNORECASE,
 )
@@ -167,7 +167,7 @@ def _naming(table: Table) -> str | None:
         texts = {*column.texts.values()}
         only = name in _UNNAMED or all(map(math.isnan, column.numbers))
         logged = _LOGGED.fullmatch(simple(name)) or role_of_column(name) in ("schedule", "system")
-        if len(texts) > 1 and only and not logged and not any(map(_TIME_OR_TRUTH.match, texts)):
+        if len(texts) > 1 and only and not logged and not any(_TIME_OR_TRUTH.match(text.strip()) for text in texts):
             return name
     return None
 
