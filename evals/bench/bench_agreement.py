@@ -172,10 +172,10 @@ def table() -> str:
     """Return the rows in Markdown."""
     lines = ["| library | metric | checks | agree | greatest difference | differs on |", "|---|---|---|---|---|---|"]
     for (library, metric), row in compared().items():
-        told = [f"{kind} (up to {apart:.2g})" for kind, apart in row["kinds"].items()]
-        told += [f"{kind} (refused)" for kind in sorted(row["refused"])]
+        reported = [f"{kind} (up to {apart:.2g})" for kind, apart in row["kinds"].items()]
+        reported += [f"{kind} (refused)" for kind in sorted(row["refused"])]
         counts = f"{row['checks']} | {row['n_agree']}"
-        lines.append(f"| {library} | `{metric}` | {counts} | {row['apart']:.1e} | {', '.join(told)} |")
+        lines.append(f"| {library} | `{metric}` | {counts} | {row['apart']:.1e} | {', '.join(reported)} |")
     return "\n".join(lines)
 
 

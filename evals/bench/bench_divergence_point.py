@@ -1,4 +1,4 @@
-"""How often histories of one configuration are said to part, and how often a planted parting is found.
+"""How often histories of one configuration are said to part, and how often a planted divergence is found.
 
 Pairs of groups of simulated curves with noise at each point (σ 0.01), an offset of each run (σ 0.006) and, in every
 second pair, four times that offset in one group; in others the accuracy of one group falls at half of the run. Then
@@ -22,7 +22,7 @@ from exaid_evals.analysis.compare.performance import rank
 from exaid_evals.runs.history import History, Point, Series
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
-BEGIN, END = "<!-- parting: begin (bench_divergence_point.py writes this) -->", "<!-- parting: end -->"
+BEGIN, END = "<!-- divergence: begin (bench_divergence_point.py writes this) -->", "<!-- parting: end -->"
 METRIC, POINTS, NOISE, OFFSET = "val_accuracy", 100, 0.01, 0.006
 FALLS = (0.03, 0.1)
 RELATED = (0.0, 0.8, 0.9)

@@ -63,12 +63,12 @@ def examined(run: Made) -> tuple[bool, bool, str, str]:
     alarm = analysis.diagnosis is not None or any(one.severity in _SEVERE for one in analysis.incidents)
     named = "none" if analysis.diagnosis is None else analysis.diagnosis.named.replace("unknown", "undetermined")
     monitor = TrainingMonitor(MonitoringConfig.model_validate({"alerts": {"log": False}}), watch_stalls=False)
-    told = []
+    reported = []
     for row in run.rows:
-        told += monitor.log_step(row["step"], {name: value for name, value in row.items() if name != "step"})
-    told += monitor.finish()
+        reported += monitor.log_step(row["step"], {name: value for name, value in row.items() if name != "step"})
+    reported += monitor.finish()
     monitor.close()
-    return alarm, any(one.severity in _SEVERE for one in told), named, key_finding(analysis)
+    return alarm, any(one.severity in _SEVERE for one in reported), named, key_finding(analysis)
 
 
 def _kinds(generator: str, clean: bool) -> Sequence[Callable[[Generator], Made]]:
@@ -98,7 +98,7 @@ def evaluate(generator: str, seed: int, per_kind: int, jobs: int = 2) -> tuple[d
                 one.monitor += monitor
                 one.named[named] += 1
                 if alarm == clean or (clean and monitor) or (family and named != family):
-                    print(f"{kind}: {named}{', told by the monitor' * monitor}: {finding}", file=sys.stderr)
+                    print(f"{kind}: {named}{', reported by the monitor' * monitor}: {finding}", file=sys.stderr)
             found.append(tallies)
     return found[0], found[1]
 
@@ -128,18 +128,18 @@ class Shares:
 def shares(clean: dict[str, Tally], troubled: dict[str, Tally]) -> Shares:
     """Return alarms on clean runs, faults that are seen, causes that are right where one is, and that are if named.
 
-    Where no family can be told from what is logged, whatever is named is wrong.
+    Where no family can be distinguished from what is logged, whatever is named is wrong.
     """
     n_clean = sum(one.n for one in clean.values())
-    told = [one for one in troubled.values() if one.family is not None]
-    right = sum(one.named[str(one.family)] for one in told)
+    reported = [one for one in troubled.values() if one.family is not None]
+    right = sum(one.named[str(one.family)] for one in reported)
     families = ("data", "optimisation", "evaluation", "system")
     named = sum(one.named[family] for one in troubled.values() for family in families)
     return Shares(
         sum(one.alarms for one in clean.values()) / n_clean,
         sum(one.monitor for one in clean.values()) / n_clean,
         sum(one.alarms for one in troubled.values()) / sum(one.n for one in troubled.values()),
-        right / sum(one.n for one in told),
+        right / sum(one.n for one in reported),
         right / max(named, 1),
     )
 
@@ -173,15 +173,15 @@ def main() -> int:
     asked = parser.parse_args()
     began = time.process_time()
     clean, troubled = evaluate(asked.generator, asked.seed, asked.runs)
-    told = tables(clean, troubled)
-    print(told)
+    reported = tables(clean, troubled)
+    print(reported)
     print(f"{time.process_time() - began:.0f} s in this process", file=sys.stderr)
     if asked.write:
         text = PAGE.read_text(encoding="utf-8")
         begin = f"<!-- {asked.generator} histories: begin (bench_histories.py --write writes this) -->"
         end = f"<!-- {asked.generator} histories: end -->"
         ahead, _, rest = text.partition(begin)
-        PAGE.write_text(f"{ahead}{begin}\n\n{told}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+        PAGE.write_text(f"{ahead}{begin}\n\n{reported}\n\n{end}{rest.partition(end)[2]}", encoding="utf-8")
     return 0 if shares(clean, troubled).passed else 1
 
 

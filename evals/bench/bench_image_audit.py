@@ -115,7 +115,9 @@ def _angle_error(half: int, number: int) -> float:
     if measured is None:
         return float("inf")
     apart = abs(measured - angle)
-    return min(apart, 90 - apart)  # 44.9° and -44.9° are neighbours: tilt is told from the nearest quarter turn
+    return min(
+        apart, 90 - apart
+    )  # 44.9° and -44.9° are neighbours: tilt is distinguished from the nearest quarter turn
 
 
 def table(results: dict[str, Result]) -> str:
@@ -200,14 +202,14 @@ def speed(count: int, kept: Path | None) -> int:
         audit_folder(root, AuditSettings(), Path(folder) / "out", jobs=2)
         seconds, cpu = time.perf_counter() - started, _cpu() - before
     each = cpu / count
-    told = each * N_SPEED / 2
+    reported = each * N_SPEED / 2
     line = (
         f"{count:,} JPEGs of 512 × 512 took {seconds:.0f} s with `--jobs 2`, and {each * 1e3:.1f} ms of processor\n"
-        f"time each, starting the workers included: {told:.0f} s for {N_SPEED:,} of them on two free cores."
+        f"time each, starting the workers included: {reported:.0f} s for {N_SPEED:,} of them on two free cores."
     )
     print(line)
     PAGE.write_text(_filled(PAGE.read_text(encoding="utf-8"), SPEED_BEGIN, line, SPEED_END), encoding="utf-8")
-    return int(told >= MOST_SECONDS)
+    return int(reported >= MOST_SECONDS)
 
 
 def _filled(page: str, begin: str, content: str, end: str) -> str:

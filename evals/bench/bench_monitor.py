@@ -73,8 +73,8 @@ def cost() -> tuple[str, float]:
     return "\n".join(lines), greatest
 
 
-def first_told(task: tuple[int, int, str | None]) -> tuple[str | None, float | None]:
-    """Simulate a run, and return its kind and how many steps after the onset something severe was told; None: never.
+def first_reported(task: tuple[int, int, str | None]) -> tuple[str | None, float | None]:
+    """Simulate a run, and return its kind and the steps from the onset to the first severe report; None: never.
 
     Of a clean run every step is after the onset.
     """
@@ -93,7 +93,7 @@ def first_told(task: tuple[int, int, str | None]) -> tuple[str | None, float | N
 def found(jobs: int) -> str:
     """Return the table of what was found in both halves, in Markdown."""
     halves = {"development": DEVELOPMENT, "held-out": HELD_OUT}
-    told: dict[str, dict[str | None, list[float | None]]] = {}
+    reported: dict[str, dict[str | None, list[float | None]]] = {}
     with ProcessPoolExecutor(jobs) as pool:
         for name, half in halves.items():
             tasks: list[tuple[int, int, str | None]] = [
@@ -102,19 +102,21 @@ def found(jobs: int) -> str:
                 for repeat in range(N_PER_KIND)
             ]
             tasks += [(half, 900_000 + repeat, None) for repeat in range(N_CLEAN)]
-            by_kind = told.setdefault(name, {})
-            for kind, delay in pool.map(first_told, tasks, chunksize=4):
+            by_kind = reported.setdefault(name, {})
+            for kind, delay in pool.map(first_reported, tasks, chunksize=4):
                 by_kind.setdefault(kind, []).append(delay)
     lines = [
         "| planted | development: reported | held-out: reported | held-out: steps after the onset, median (most) |",
         "| :-- | --: | --: | --: |",
     ]
     for kind in KINDS:
-        cells = [f"{sum(one is not None for one in told[name][kind])} of {len(told[name][kind])}" for name in halves]
-        delays = [one for one in told["held-out"][kind] if one is not None]
+        cells = [
+            f"{sum(one is not None for one in reported[name][kind])} of {len(reported[name][kind])}" for name in halves
+        ]
+        delays = [one for one in reported["held-out"][kind] if one is not None]
         shown = f"{statistics.median(delays):g} ({max(delays):g})" if delays else "–"
         lines.append(f"| {kind.replace('_', ' ')} | {' | '.join(cells)} | {shown} |")
-    clean = [f"{sum(one is not None for one in told[name][None])} of {N_CLEAN}" for name in halves]
+    clean = [f"{sum(one is not None for one in reported[name][None])} of {N_CLEAN}" for name in halves]
     lines.append(f"| clean runs with an alarm | {' | '.join(clean)} | |")
     return "\n".join(lines)
 

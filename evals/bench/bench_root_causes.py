@@ -105,8 +105,8 @@ def table(results: dict[str, Result]) -> str:
     for kind, family in KINDS.items():
         cells = [f"{result.named[kind][family]} of {sum(result.named[kind].values())}" for result in results.values()]
         others = {name: count for name, count in sorted(results["held-out"].named[kind].items()) if name != family}
-        told = ", ".join(f"{name} {count}" for name, count in others.items())
-        lines.append(f"| {kind.replace('_', ' ')} | {family} | {' | '.join(cells)} | {told} |")
+        reported = ", ".join(f"{name} {count}" for name, count in others.items())
+        lines.append(f"| {kind.replace('_', ' ')} | {family} | {' | '.join(cells)} | {reported} |")
     totals = [f"**{result.share_named:.1%}**" for result in results.values()]
     lines.append(f"| **all causes** | | {' | '.join(totals)} | |")
     alarms = [

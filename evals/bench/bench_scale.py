@@ -108,8 +108,8 @@ def main() -> None:
         start_s, cpu_s = by_size[SETTING_UP].cpu_s, [by_size[n].cpu_s for n in sizes]
         cells = "".join(f"{by_size[n].cpu_s:>11.1f} ({by_size[n].peak_mb:4.0f})" for n in sizes)
         found = exponent(sizes, cpu_s, start_s)
-        told = "-" if found is None else f"{found:.2f}"
-        print(f"{stage:<20}{cells}{told:>10}{1000 * (cpu_s[-1] - start_s) / sizes[-1]:>11.2f}")
+        reported = "-" if found is None else f"{found:.2f}"
+        print(f"{stage:<20}{cells}{reported:>10}{1000 * (cpu_s[-1] - start_s) / sizes[-1]:>11.2f}")
 
 
 if __name__ == "__main__":

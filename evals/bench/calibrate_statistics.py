@@ -166,10 +166,10 @@ def band_coverage(data_sets: int) -> dict[int, tuple[float, float]]:
 
 
 def _curves(rng: np.random.Generator, n: int, budgets: NDArray[np.int64]) -> Floats:
-    """Return coverage of 30 concepts that are told after exponential waits, or never; shape (cases, budgets)."""
+    """Return coverage of 30 concepts that are reported after exponential waits, or never; shape (cases, budgets)."""
     ever = rng.random((n, 30)) < rng.beta(12, 4, (n, 1))
-    told = np.where(ever, rng.exponential(600, (n, 30)), np.inf)
-    return np.rint((told[:, :, np.newaxis] <= budgets).mean(axis=1) * 1e6)
+    reported = np.where(ever, rng.exponential(600, (n, 30)), np.inf)
+    return np.rint((reported[:, :, np.newaxis] <= budgets).mean(axis=1) * 1e6)
 
 
 def _holds(values: Floats, counts: Floats, truth: Floats) -> tuple[bool, bool]:

@@ -29,7 +29,7 @@ class Made:
         rows: step → metrics, as a logger writes them.
         batches: rows of a batch log.
         onset: first bad step; None for a clean run, and for a fault that was there from the start.
-        family: of causes that is right; None where none can be told from what is logged, or nothing is wrong.
+        family: of causes that is right; None where none can be distinguished from what is logged, or nothing is wrong.
     """
 
     kind: str

@@ -25,12 +25,12 @@ def extracted(rng: np.random.Generator) -> tuple[Floats, Floats]:
     truth, measured = np.empty(N_CASES), np.empty(N_CASES)
     for case in range(N_CASES):
         n = int(rng.integers(8, 30))
-        told = rng.random(n) < rng.beta(4, 3)
-        said_found, told_found = rng.random((2, n)) < 0.7
+        reported = rng.random(n) < rng.beta(4, 3)
+        said_found, stated_found = rng.random((2, n)) < 0.7
         made_up = int(rng.poisson(0.12 * n))
         found = int(said_found.sum()) + made_up
-        hits = int((said_found & told_found & told).sum()) + int(rng.binomial(made_up, 0.5))
-        truth[case], measured[case] = told.mean(), hits / found if found else 0.0
+        hits = int((said_found & stated_found & reported).sum()) + int(rng.binomial(made_up, 0.5))
+        truth[case], measured[case] = reported.mean(), hits / found if found else 0.0
     return truth, measured
 
 

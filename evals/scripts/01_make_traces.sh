@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stage 01: freeze the agents' talk as traces.
+# Stage 01: freeze the agents' conversations as traces.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/_stage.sh"
 run_stage make_traces "$@"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 _NOTHING_S = 0.005
-"""What takes less than this is not told apart from nothing, in s of the processor."""
+"""What takes less than this is not distinguished from nothing, in s of the processor."""
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

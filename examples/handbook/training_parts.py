@@ -76,7 +76,7 @@ class Loader:
 
 
 def setup_training(config: Mapping[str, Any]) -> tuple[Softmax, Loader, Loader, Descent]:
-    """Return model, training set, validation set and optimiser; the recovery is told of them."""
+    """Return model, training set, validation set and optimiser; the recovery is reported them."""
     trainer = config["trainer"]
     rng = np.random.default_rng(trainer["seed"])
     images, labels = load_digits(return_X_y=True)

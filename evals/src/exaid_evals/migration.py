@@ -156,7 +156,7 @@ def plan_migration(paths: Iterable[Path]) -> tuple[list[Rewriting], int]:
 def migrate(rewritings: Sequence[Rewriting]) -> None:
     """Write what was planned, each file whole.
 
-    A manifest is written before the traces whose new hashes it names: what a traces' rewriting gives can be told
+    A manifest is written before the traces whose new hashes it names: what a traces' rewriting gives can be known
     before it is done, so that an interrupted migration goes on with the same command.
     """
     for rewriting in sorted(rewritings, key=lambda one: (one.path.parent.name != "manifests", one.path)):

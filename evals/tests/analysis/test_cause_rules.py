@@ -14,7 +14,7 @@ from exaid_evals.runs.rows import history_of
 Columns = dict[str, NDArray[np.float64]]
 
 
-def told(columns: Columns, batches: list[dict[str, Any]] | None = None) -> Analysis:
+def reported(columns: Columns, batches: list[dict[str, Any]] | None = None) -> Analysis:
     """Return the analysis of columns over steps 0, 1, 2 and so on, NaN where nothing was logged."""
     n = max(map(len, columns.values()))
     rows: list[dict[str, Any]] = [
@@ -39,7 +39,7 @@ def test_an_evaluation_that_changed_is_named_after_five_epochs(train_moves: bool
     train, validation = falling(15, 0.2, 0.005), falling(15, 0.3, 0.005, 1)
     validation[5:] += 3
     train[5:] += 3 * train_moves
-    assert named(told({"train_loss": train, "val_loss": validation})) == family
+    assert named(reported({"train_loss": train, "val_loss": validation})) == family
 
 
 def test_single_noisy_batches_do_not_hide_that_the_training_stayed() -> None:
@@ -48,7 +48,7 @@ def test_single_noisy_batches_do_not_hide_that_the_training_stayed() -> None:
     validation[19::20] = falling(30, 0.3, 0.01, 1)
     validation[400:] += 2
     train[401:405] += 0.2
-    assert named(told({"train_loss": train, "val_loss": validation})) == "evaluation"
+    assert named(reported({"train_loss": train, "val_loss": validation})) == "evaluation"
 
 
 @pytest.mark.parametrize(("lead", "family"), [(0, "unknown"), (1, "optimisation")])
@@ -58,7 +58,7 @@ def test_a_gradient_is_a_cause_only_where_it_goes_before_the_loss(lead: int, fam
     norm = np.random.default_rng(1).uniform(0.5, 1, 400)
     loss[300:] += 10
     norm[300 - lead : 310] *= 30
-    assert named(told({"train_loss": loss, "grad_norm": norm, "lr": np.full(400, 0.1)})) == family
+    assert named(reported({"train_loss": loss, "grad_norm": norm, "lr": np.full(400, 0.1)})) == family
 
 
 def test_where_all_inputs_moved_no_item_stands_out_and_that_speaks_for_nothing() -> None:
@@ -78,7 +78,7 @@ def test_where_all_inputs_moved_no_item_stands_out_and_that_speaks_for_nothing()
         }
         for at in range(400)
     ]
-    assert named(told({"train_loss": loss, "val_loss": validation, "grad_norm": norm}, batches)) == "data"
+    assert named(reported({"train_loss": loss, "val_loss": validation, "grad_norm": norm}, batches)) == "data"
 
 
 def test_what_was_never_learnt_is_not_lost() -> None:
@@ -86,13 +86,13 @@ def test_what_was_never_learnt_is_not_lost() -> None:
     rng = np.random.default_rng(3)
     accuracy = np.full(160, np.nan)
     accuracy[9::10] = [0.25, 0.25, 0.2975, 0.2975, 0.2975, 0.2975, 0.2975, *[0.2375] * 9]
-    analysis = told({"loss": np.log(4) + rng.normal(0, 0.004, 160), "eval_accuracy": accuracy})
+    analysis = reported({"loss": np.log(4) + rng.normal(0, 0.004, 160), "eval_accuracy": accuracy})
     assert analysis.diagnosis is None
     assert [one.lead.kind for one in analysis.incidents if one.severity == "high"] == ["no_progress"]
 
 
 @pytest.mark.parametrize(("won", "expected"), [(True, ["loss_D"]), (False, [])])
-def test_an_adversary_that_has_won_for_good_is_told_of(won: bool, expected: list[str]) -> None:
+def test_an_adversary_that_has_won_for_good_is_reported(won: bool, expected: list[str]) -> None:
     """The discriminator's loss falls to a tenth and the generator's rises sixfold, and neither comes back."""
     rng, after = np.random.default_rng(4), np.arange(600) >= 350
     back = after & (won | (np.arange(600) < 420))
@@ -100,7 +100,7 @@ def test_an_adversary_that_has_won_for_good_is_told_of(won: bool, expected: list
         "loss_D": np.where(back, 0.1, 1.38) * np.exp(rng.normal(0, 0.05, 600)),
         "loss_G": np.where(back, 5.0, 0.7) * np.exp(rng.normal(0, 0.05, 600)),
     }
-    assert [one.lead.metric for one in told(pair).incidents if one.severity == "high"] == expected
+    assert [one.lead.metric for one in reported(pair).incidents if one.severity == "high"] == expected
 
 
 @pytest.mark.parametrize(("constant", "family"), [(False, "evaluation"), (True, "unknown")])
@@ -108,7 +108,7 @@ def test_a_constant_metric_is_no_evidence(constant: bool, family: str) -> None:
     """A training loss that is 0 from first to last, as a placeholder is, says nothing of the model."""
     train, validation = falling(60, 0.2, 0.005) * (not constant), falling(60, 0.3, 0.005, 1)
     validation[30:] += 3
-    assert named(told({"train_loss": train, "val_loss": validation})) == family
+    assert named(reported({"train_loss": train, "val_loss": validation})) == family
 
 
 @pytest.mark.parametrize(("lost", "family"), [(True, "system"), (False, None)])
@@ -122,14 +122,14 @@ def test_a_resumed_run_is_reported_if_it_lost_what_it_had_learnt(lost: bool, fam
 
 
 @pytest.mark.parametrize(("to", "family"), [(1e-3, "data"), (1e-4, "unknown")])
-def test_training_data_that_became_easier_are_told_from_a_changed_evaluation(to: float, family: str) -> None:
+def test_training_data_that_became_easier_are_distinguished_from_a_changed_evaluation(to: float, family: str) -> None:
     """A training loss that falls at once where the validation gets worse speaks of other data, unless the rate fell."""
     train, validation = falling(600, 0.2, 0.02), np.full(600, np.nan)
     validation[19::20] = falling(30, 0.3, 0.01, 1)
     validation[400:] += 2
     train[385:] *= 0.1
     rate = np.where(np.arange(600) < 385, 1e-3, to)
-    assert named(told({"train_loss": train, "val_loss": validation, "lr": rate})) == family
+    assert named(reported({"train_loss": train, "val_loss": validation, "lr": rate})) == family
 
 
 @pytest.mark.parametrize(("reached", "family"), [(2.0, "unknown"), (50.0, "optimisation")])
@@ -139,13 +139,13 @@ def test_a_loss_that_is_back_where_it_began_speaks_of_no_step_too_large(reached:
     validation[19::20] = falling(20, 0.1, 0.005, 1)
     loss[300:] += reached
     validation[300:] += reached
-    assert named(told({"loss": loss, "val_loss": validation})) == family
+    assert named(reported({"loss": loss, "val_loss": validation})) == family
 
 
 def test_a_validation_loss_that_creeps_up_is_no_changed_evaluation() -> None:
     """Of boosted trees each curve is smooth: its rise is far above its noise at every step, and overfitting."""
     at = np.arange(120)
     train, validation = 0.8 * np.exp(-at / 4), 1.5 + 1.4 * (1 - np.exp(-((at - 6) ** 2) / 3000)) * (at > 6)
-    found = told({"train-mlogloss": train, "eval-mlogloss": validation + 0.06 * np.exp(-at / 3)})
+    found = reported({"train-mlogloss": train, "eval-mlogloss": validation + 0.06 * np.exp(-at / 3)})
     assert named(found) is None
     assert found.incidents[0].lead.kind == "overfitting_gap"

@@ -33,5 +33,5 @@ def test_what_the_user_says_goes_before_the_name() -> None:
     """A loss that the user calls better when higher is that, to every detector; a name of nobody's stays unknown."""
     history = history_of("run-a", "jsonl", [{"step": 0, "loss": 1.0, "zest": 2.0}])
     assert directions_in(history, AnalysisConfig()) == {"loss": "lower"}
-    told = AnalysisConfig(directions={"loss": "higher", "zest": "lower"})
-    assert directions_in(history, told) == {"loss": "higher", "zest": "lower"}
+    reported = AnalysisConfig(directions={"loss": "higher", "zest": "lower"})
+    assert directions_in(history, reported) == {"loss": "higher", "zest": "lower"}

@@ -48,11 +48,11 @@ def test_a_folder_that_cannot_be_is_wrong_usage_before_any_work(
     """A file in the way of the output is status 2 and named, and nothing has been read or printed before."""
     (runs / "file").write_text("", encoding="utf-8")
     assert cli([*verb, "--output-dir", "file/below"]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "--output-dir file/below" in told.err
-    assert "is not a folder" in told.err
-    assert "--data-dir" not in told.err
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert "--output-dir file/below" in reported.err
+    assert "is not a folder" in reported.err
+    assert "--data-dir" not in reported.err
 
 
 @pytest.mark.usefixtures("runs")
@@ -62,20 +62,20 @@ def test_a_run_is_named_by_its_place_alone_or_by_the_option(
 ) -> None:
     """Both say the same; neither, or both, is wrong usage; what the environment names gives way to the argument."""
     name, option, value, *more = verb
-    told = []
+    reported = []
     for given in ([option, value], value.split(",")):
         assert cli([name, *given, *more, "--output-dir", "out"]) == 0
-        told.append(capsys.readouterr().out)
-    assert told[0] == told[1]
+        reported.append(capsys.readouterr().out)
+    assert reported[0] == reported[1]
     for given, why in (([], "no run is named"), ([value, option, value], "two ways")):
         assert cli([name, *given, *more]) == 2
         assert why in capsys.readouterr().err
     monkeypatch.setenv(f"EXAID_{option.strip('-').replace('-', '_').upper()}", "nothing-of-this-name")
     assert cli([name, *value.split(","), *more, "--output-dir", "out"]) == 0
-    assert capsys.readouterr().out == told[0]
+    assert capsys.readouterr().out == reported[0]
 
 
-def test_a_folder_that_may_not_be_written_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may write everywhere: what the system says of the folder is replaced."""
     require_writable(tmp_path / "not" / "there" / "yet")
     monkeypatch.setattr("os.access", lambda path, _mode: Path(path) != tmp_path)
@@ -97,7 +97,7 @@ def test_pictures_of_an_earlier_report_are_removed_and_nothing_else(tmp_path: Pa
 def test_values_that_overflow_count_as_infinite(
     verb: list[str], runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A loss of 1e300 is told of, and neither an error nor a warning of NumPy's."""
+    """A loss of 1e300 is reported, and neither an error nor a warning of NumPy's."""
     for name in "ab":
         huge = [1e300 * (-1) ** step for step in range(60)]
         values = {"val_accuracy": curve(np.random.default_rng(1)), "train_loss": huge}
@@ -108,9 +108,9 @@ def test_values_that_overflow_count_as_infinite(
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         assert cli([*verb, "--output-dir", "out"]) == 0
-    told = "".join(capsys.readouterr())
-    assert "Overflow" not in told
-    assert "train_loss" in told
+    reported = "".join(capsys.readouterr())
+    assert "Overflow" not in reported
+    assert "train_loss" in reported
 
 
 def test_the_greatest_value_that_counts_is_computed_with() -> None:
@@ -149,7 +149,7 @@ def test_the_metric_of_a_file_may_be_given_its_direction(runs: Path, capsys: pyt
     assert record["metrics"][0]["direction"] == "lower"
 
 
-def test_the_only_configuration_is_told_as_one() -> None:
+def test_the_only_configuration_is_reported_as_one() -> None:
     """Of one group the report does not say that only it has the metric; of several it does, and of how many."""
     alone = [run(f"s{seed}", {"val_accuracy": [0.5, 0.6]}, {"seed": seed}) for seed in range(2)]
     other = run("bare", {"train_loss": [1.0]}, {"lr": 1, "seed": 0})

@@ -1,4 +1,4 @@
-"""Incidents: what belongs together is told once, and the text never contradicts the list of anomalies."""
+"""Incidents: what belongs together is reported once, and the text never contradicts the list of anomalies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEVERE = ("high", "critical")
 ALL_IS_WELL = ("nothing else stands out", "No action is needed", "No metric")
 
 
-def told(columns: dict[str, np.ndarray]) -> Analysis:
+def reported(columns: dict[str, np.ndarray]) -> Analysis:
     """Return the analysis of columns over steps 0, 1, 2 and so on."""
     n = max(map(len, columns.values()))
     rows = [{"step": at} | {name: float(one[at]) for name, one in columns.items() if at < len(one)} for at in range(n)]
@@ -60,7 +60,7 @@ def columns(draw: st.DrawFn) -> dict[str, np.ndarray]:
 @settings(max_examples=60, deadline=None)
 def test_the_text_never_contradicts_the_list(found: dict[str, np.ndarray]) -> None:
     """What is high or critical is in an incident; the finding names or counts each, and says no word of peace."""
-    analysis = told(found)
+    analysis = reported(found)
     finding, advice = key_finding(analysis), recommendation(analysis)
     severe = [one for one in analysis.anomalies if one.severity in SEVERE]
     assert {id(one) for one in severe} <= {id(one) for incident in analysis.incidents for one in incident.anomalies}
@@ -83,7 +83,7 @@ def test_what_begins_together_is_one_incident() -> None:
         f"part{number}_loss": np.exp(rng.normal(-3, 0.1, 700)) * np.where(bad, 30 * np.exp(rng.normal(0, 0.5, 700)), 1)
         for number in range(4)
     }
-    analysis = told(found)
+    analysis = reported(found)
     assert len(analysis.anomalies) > 4
     (one,) = [incident for incident in analysis.incidents if incident.severity in SEVERE]
     assert (one.onset, set(one.metrics)) == ((549.0, 550.0), set(found))
@@ -93,31 +93,31 @@ def test_nan_that_stays_is_one_incident_however_few_the_steps() -> None:
     """Of twenty epochs, the reports of the first NaN, the third and the sixth in a row are one."""
     falls = np.exp(-np.arange(20) / 6)
     falls[13:] = np.nan
-    (one,) = told({"loss": falls, "val_loss": falls + 0.2}).incidents
+    (one,) = reported({"loss": falls, "val_loss": falls + 0.2}).incidents
     assert (one.severity, one.onset, set(one.metrics)) == ("critical", (12.0, 13.0), {"loss", "val_loss"})
 
 
 def test_a_run_of_few_steps_is_not_called_sound() -> None:
     """Two steps show no drop, whatever comes; the finding says how much was seen."""
-    assert key_finding(told({"loss": np.array([2.0, 1.5])})) == "No metric dropped, as far as 2 steps can show."
+    assert key_finding(reported({"loss": np.array([2.0, 1.5])})) == "No metric dropped, as far as 2 steps can show."
 
 
-def test_a_fall_that_passes_is_told_with_its_recovery() -> None:
+def test_a_fall_that_passes_is_reported_with_its_recovery() -> None:
     """A recall that is lost for five evaluations and comes back lost what had been learnt: high, with both ends."""
     recall = 0.9 - 0.5 * np.exp(-np.arange(60) / 6) + np.random.default_rng(1).normal(0, 0.004, 60)
     recall[40:45] = 0.3
-    analysis = told({"val_recall": recall})
+    analysis = reported({"val_recall": recall})
     (one,) = analysis.incidents
     assert (one.severity in SEVERE, one.onset, one.course, one.recovered_at) == (True, (39.0, 40.0), "recovered", 45.0)
     assert "was back by step 45" in key_finding(analysis)
 
 
-def test_a_shift_that_is_found_again_once_it_has_lasted_is_told_once() -> None:
+def test_a_shift_that_is_found_again_once_it_has_lasted_is_reported_once() -> None:
     """A recall that falls to two thirds for good diverges from its best much later: that is the same fall."""
     rng = np.random.default_rng(2)
     recall = 0.9 - 0.6 * np.exp(-np.arange(60) / 6) + rng.normal(0, 0.004, 60)
     recall[35:] -= 0.5
-    analysis = told({"val_recall": recall})
+    analysis = reported({"val_recall": recall})
     assert {"change_point", "divergence"} <= {one.kind for one in analysis.anomalies}
     (one,) = analysis.incidents
     assert (one.severity, one.onset, one.lead.kind == "divergence") == ("critical", (34.0, 35.0), False)
@@ -135,7 +135,7 @@ def test_clean_runs_of_any_method_are_left_alone(kind: object) -> None:
 
 
 @pytest.mark.parametrize("kind", TROUBLED, ids=lambda kind: kind.__name__)
-def test_faults_are_told_and_no_wrong_cause_is_named(kind: object) -> None:
+def test_faults_are_reported_and_no_wrong_cause_is_named(kind: object) -> None:
     """Of each fault one run: an incident that is high or critical; the family is right, or not determined."""
     run = kind(np.random.default_rng([9, 7]))  # type: ignore[operator]
     analysis = analyse(history_of("run", "jsonl", [*run.rows, *run.batches]))
@@ -146,7 +146,7 @@ def test_faults_are_told_and_no_wrong_cause_is_named(kind: object) -> None:
 
 @pytest.mark.parametrize("kind", DYNAMIC_TROUBLED, ids=lambda kind: kind.__name__)
 def test_faults_of_real_dynamics_name_no_wrong_cause(kind: object) -> None:
-    """Of each fault one run; what cannot be told from what was logged is called open."""
+    """Of each fault one run; what cannot be distinguished from what was logged is called open."""
     run = kind(np.random.default_rng([9, 7]))  # type: ignore[operator]
     diagnosis = analyse(history_of("run", "jsonl", [*run.rows, *run.batches])).diagnosis
     assert diagnosis is None or diagnosis.named in (run.family, "unknown")
@@ -165,8 +165,8 @@ def test_a_leap_under_a_steady_rate_has_no_cause_and_one_under_a_raised_rate_has
     rng = np.random.default_rng(3)
     loss = 0.2 + 2 * np.exp(-np.arange(400) / 40) + rng.normal(0, 0.02, 400)
     loss[300:] += 40 + rng.normal(0, 2, 100)
-    steady = told({"train_loss": loss, "lr": np.full(400, 1e-3)}).diagnosis
-    raised = told({"train_loss": loss, "lr": np.where(np.arange(400) < 299, 1e-3, 1e-1)}).diagnosis
+    steady = reported({"train_loss": loss, "lr": np.full(400, 1e-3)}).diagnosis
+    raised = reported({"train_loss": loss, "lr": np.where(np.arange(400) < 299, 1e-3, 1e-1)}).diagnosis
     assert steady is not None
     assert raised is not None
     assert (steady.named, raised.named) == ("unknown", "optimisation")
@@ -177,7 +177,7 @@ EXTERNAL = Path(__file__).resolve().parents[4] / "shared" / "external" / "histor
 
 @pytest.mark.skipif(not EXTERNAL.is_dir(), reason="histories of others are not here: ../shared/external")
 @pytest.mark.parametrize("name", ["nan_from_600", "dead", "overfit5", "ten_epochs_70", "dlib2153", "evaldrop_20"])
-def test_faults_in_histories_of_others_are_told(name: str) -> None:
+def test_faults_in_histories_of_others_are_reported(name: str) -> None:
     """Each has an incident that is high or critical."""
     from exaid_evals.runs.registry import find_run
 

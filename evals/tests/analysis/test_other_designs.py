@@ -13,7 +13,7 @@ N, AT = 600, 400
 SEVERE = ("high", "critical")
 
 
-def told(rows: list[dict[str, float]]) -> Analysis:
+def reported(rows: list[dict[str, float]]) -> Analysis:
     """Return the analysis of rows."""
     return analyse(history_of("run", "jsonl", rows))
 
@@ -36,22 +36,22 @@ def severe(analysis: Analysis) -> bool:
 def test_weights_of_an_old_checkpoint_learn_the_same_again() -> None:
     """A course that falls back, and goes the way it had gone, is the system's; a short cut back is of no such cause."""
     steps = np.arange(N)
-    again = told(learning(2 * np.exp(-np.where(steps < AT, steps, steps - AT + 60) / 80) + 0.2))
+    again = reported(learning(2 * np.exp(-np.where(steps < AT, steps, steps - AT + 60) / 80) + 0.2))
     assert severe(again)
     assert again.diagnosis is not None
     assert again.diagnosis.named == "system"
     assert "took the same course again" in again.diagnosis.first.evidence[0].text
-    quick = told(learning(2 * np.exp(-steps / 80) + 0.2 + np.where(steps < AT, 0, np.exp(-(steps - AT) / 15))))
+    quick = reported(learning(2 * np.exp(-steps / 80) + 0.2 + np.where(steps < AT, 0, np.exp(-(steps - AT) / 15))))
     assert quick.diagnosis is None or quick.diagnosis.named != "system"
 
 
 def test_cycles_and_collapsed_policies_are_no_old_checkpoints() -> None:
     """What was better before it came again is a cycle; a reward climbs anew in the same way."""
     steps = np.arange(N)
-    cycle = told(learning(0.2 + np.exp(-(steps % 150) / 40) + np.exp(-steps / 100)))
+    cycle = reported(learning(0.2 + np.exp(-(steps % 150) / 40) + np.exp(-steps / 100)))
     assert cycle.diagnosis is None or cycle.diagnosis.named != "system"
     climbed = 100 * (1 - np.exp(-np.where(steps < AT, steps, steps - AT) / 60))
-    rewards = told([{"step": at, "reward": value + at % 3} for at, value in enumerate(climbed)])
+    rewards = reported([{"step": at, "reward": value + at % 3} for at, value in enumerate(climbed)])
     assert rewards.diagnosis is not None
     assert rewards.diagnosis.named == "unknown"
 
@@ -69,8 +69,8 @@ def test_harder_training_data_harm_no_model() -> None:
     steps = np.arange(N)
     good = np.exp(-steps / 60) + 0.1
     harder = good + 0.4 * (steps >= AT)
-    assert not severe(told(learning(harder, evaluated_by=good)))
-    assert severe(told(learning(harder)))
+    assert not severe(reported(learning(harder, evaluated_by=good)))
+    assert severe(reported(learning(harder)))
 
 
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.96, False), (0.1, True)])
@@ -80,14 +80,14 @@ def test_what_had_learnt_before_need_not_learn(accuracy: float, expected: bool) 
     rows = [
         {"step": at, "loss": 1.7 + rng.normal(0, 0.002), "val_acc": accuracy + rng.normal(0, 0.002)} for at in range(60)
     ]
-    assert severe(told(rows)) is expected
+    assert severe(reported(rows)) is expected
 
 
 def test_a_training_that_improves_at_once_says_nothing_about_the_evaluation() -> None:
     """Where the training loss fell by half as the validation got worse, the evaluation is not named."""
     steps = np.arange(N)
     good = np.exp(-steps / 60) + 0.4
-    found = told(learning(np.where(steps < AT, good, 0.55 * good), evaluated_by=good + 0.3 * (steps >= AT)))
+    found = reported(learning(np.where(steps < AT, good, 0.55 * good), evaluated_by=good + 0.3 * (steps >= AT)))
     assert found.diagnosis is not None
     assert found.diagnosis.named != "evaluation"
 
@@ -100,7 +100,7 @@ def test_a_gradient_norm_is_known_however_it_is_called(norm: str) -> None:
     rng = np.random.default_rng(1)
     for at, row in enumerate(rows):
         row[norm] = (900.0 if at in (AT - 1, AT) else 1.0) + rng.uniform(0, 0.2)
-    found = told(rows)
+    found = reported(rows)
     assert found.diagnosis is not None
     assert found.diagnosis.named == "optimisation"
 

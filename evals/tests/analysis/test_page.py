@@ -26,7 +26,7 @@ def test_the_settings_that_are_shown_are_read() -> None:
     assert AnalysisConfig.model_validate(yaml.safe_load(block)).primary_metric == "val_accuracy"
 
 
-def test_the_thresholds_that_are_told_are_the_defaults() -> None:
+def test_the_thresholds_that_are_reported_are_the_defaults() -> None:
     """The table of detectors says what the configuration says."""
     defaults = AnalysisConfig()
     watched = defaults.anomaly_detection

@@ -171,7 +171,7 @@ def test_a_second_analysis_in_the_file_is_noticed(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "reported"),
     [
         (["--run-name", "nobody"], 1, "no run is called"),
         (["--run-name", "run-a", "--primary-metric", "nope"], 2, "the run has"),
@@ -183,10 +183,10 @@ def test_a_second_analysis_in_the_file_is_noticed(tmp_path: Path, capsys: pytest
         (["--run-name", "run-a", "--analysis-config", "bad.yaml"], 2, "overfitting"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(
+def test_mistakes_are_reported_without_a_traceback(
     arguments: list[str],
     status: int,
-    told: str,
+    reported: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -196,7 +196,7 @@ def test_mistakes_are_told_without_a_traceback(
     (tmp_path / "bad.yaml").write_text("overfiting: {min_rise: 0.1}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert cli(["analyze", "--from", str(tmp_path), *arguments]) == status
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
     assert not (tmp_path / "experiment_reports").exists()
 
 

@@ -89,7 +89,7 @@ _ROW = re.compile(r"^\| ([a-z ]+) \| [a-z]+ \| (\d+) of \d+ \| (\d+) of \d+ \|",
 
 @pytest.mark.slow
 def test_the_benchmark_passes_and_its_page_tells_of_every_miss() -> None:
-    """At least 90 % of the held-out causes are named first; of the first runs of each kind no more fail than are told.
+    """At least 90 % of the held-out causes are named first; of the first runs of each kind no more fail than stated.
 
     The page is of all runs, and these are some of them: `python evals/bench/bench_root_causes.py --check` makes all.
     """

@@ -156,7 +156,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_csv_keeps_counts_and_reports_what_is_odd(tmp_path: Path) -> None:
-    """Gaps, repeated and unordered steps, NaN, infinity, text, empty cells and short rows are told of, none is lost."""
+    """Gaps, repeated and unordered steps, NaN, infinity, text, empty cells and short rows are named, none is lost."""
     rows = [f"{step},{1 / (step + 1)},ok" for step in [*range(8), 20, 21, 21, 5, 22]]
     rows[2], rows[3], rows[4], rows[5] = "2,nan,ok", "3,inf,ok", "4,oops,ok", "5,,ok"
     (tmp_path / "run-a.csv").write_text("step,loss,note\n" + "\n".join(rows) + "\n23,1\n", encoding="utf-8")
@@ -173,7 +173,7 @@ def test_csv_keeps_counts_and_reports_what_is_odd(tmp_path: Path) -> None:
 
 
 def test_jsonl_and_the_batches_beside_it(tmp_path: Path) -> None:
-    """Python's NaN is read, lines that are not objects are told of, and the batch log beside belongs to the run."""
+    """Python's NaN is read, lines that are not objects are reported, and the batch log beside belongs to the run."""
     folder = tmp_path / "run-a"
     folder.mkdir()
     lines = [
@@ -207,7 +207,7 @@ def test_a_campaign_has_a_run_for_each_variant(campaign: Campaign) -> None:
     assert any("no conversation" in warning for warning in history.warnings)
 
 
-def test_a_name_that_nothing_has_is_told_with_those_there_are(tmp_path: Path) -> None:
+def test_a_name_that_nothing_has_is_reported_with_those_there_are(tmp_path: Path) -> None:
     """The message names the runs that lie there; an unknown source is wrong usage."""
     (tmp_path / "other.csv").write_text("step,loss\n1,2\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"other \(csv\)"):
@@ -251,8 +251,8 @@ def test_no_source_claims_an_empty_folder(tmp_path: Path) -> None:
             assert not form.named(place)
 
 
-def test_a_path_in_no_known_format_is_told_with_those_that_are(tmp_path: Path) -> None:
-    """Of a file and of a folder; a name that is not a path is told with the runs there are."""
+def test_a_path_in_no_known_format_is_reported_with_those_that_are(tmp_path: Path) -> None:
+    """Of a file and of a folder; a name that is not a path is reported with the runs there are."""
     (tmp_path / "notes.bin").write_bytes(b"\x00\x01" * 50)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"is not a history of a known format.*wandb.*csv"):

@@ -84,7 +84,7 @@ def test_wandb_itself_reads_the_same_rows() -> None:
 
 
 def test_what_is_odd_is_kept_and_counted(reach: Reach) -> None:
-    """NaN, infinities, text, gaps, rows without a metric are kept and counted; media are left out and told of."""
+    """NaN, infinities, text, gaps, rows without a metric are kept and counted; media are left out and reported."""
     logged: list[Mapping[str, Any] | str] = [row(step, loss=1.0, val={"acc": 0.5}) for step in range(20)]
     logged[3], logged[4], logged[5] = row(3, loss=_NAN), row(4, loss=-_INF), row(5, loss="oops")
     logged[6], logged[7] = row(6), row(7, loss=None)
@@ -144,7 +144,7 @@ def test_what_is_sampled_or_missing_is_said() -> None:
 
 
 def test_system_metrics_come_whole_and_get_the_steps_of_their_time() -> None:
-    """A sample of the system belongs to the last step before it; one without a time is told of."""
+    """A sample of the system belongs to the last step before it; one without a time is reported."""
     events = [{"system.cpu": float(at), "_timestamp": 1000.0 + 2 * at + 0.5, "_wandb": True} for at in range(700)]
     events.append({"system.cpu": 1.0})
     with WandbServer({RUN_PATH: StoredRun(rows(range(700)), events)}) as server:
@@ -152,11 +152,11 @@ def test_system_metrics_come_whole_and_get_the_steps_of_their_time() -> None:
     assert [(point.step, point.value) for point in history.system["cpu"].points] == [
         (float(at), float(at)) for at in range(700)
     ]
-    (told,) = history.warnings
-    assert told == "1 rows of system metrics have no time that a step could be told by; they are left out"
+    (reported,) = history.warnings
+    assert reported == "1 rows of system metrics have no time that a step could be told by; they are left out"
 
 
-def test_of_several_samples_of_a_step_the_last_counts_and_the_others_are_told_of() -> None:
+def test_of_several_samples_of_a_step_the_last_counts_and_the_others_are_reported() -> None:
     """Where the clock samples faster than the training logs, what a step cannot hold is counted."""
     events = [{"system.cpu": float(at), "_timestamp": 1000.0 + at} for at in range(20)]
     with WandbServer({RUN_PATH: StoredRun(rows(range(10)), events)}) as server:
@@ -234,10 +234,10 @@ def test_no_server_holds_an_analysis_up(
         reach(server)
         assert cli(["analyze", "--run-name", RUN_PATH, "--source", "wandb"]) == 1
         assert 1 <= len(server.requests) <= 4  # on a busy machine a request may come after it was given up
-    told = capsys.readouterr().err
-    assert f"{server.base_url}: W&B does not answer (sent 4 times" in told
-    assert "WANDB_HTTP_TIMEOUT" in told
-    assert len(told.strip().splitlines()) == 1
+    reported = capsys.readouterr().err
+    assert f"{server.base_url}: W&B does not answer (sent 4 times" in reported
+    assert "WANDB_HTTP_TIMEOUT" in reported
+    assert len(reported.strip().splitlines()) == 1
 
 
 @pytest.mark.timeout(120)

@@ -145,7 +145,7 @@ def test_the_verb_end_to_end(
 
 
 def test_a_project_of_the_handbook_is_every_run_that_it_has_there(reach: Reach) -> None:
-    """`HyperparameterAnalyzer(project)`: the list of runs over several pages; a run without a step is told of."""
+    """`HyperparameterAnalyzer(project)`: the list of runs over several pages; a run without a step is reported."""
     from exaid_evals.analysis import HyperparameterAnalyzer
 
     stored = {

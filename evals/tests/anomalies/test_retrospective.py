@@ -121,7 +121,7 @@ def test_the_change_points_of_a_bare_series() -> None:
 
 
 def test_a_long_series_is_searched_in_groups() -> None:
-    """A series of 20,000 points is grouped, and the change lies in the interval that is told."""
+    """A series of 20,000 points is grouped, and the change lies in the interval that is reported."""
     values = noisy(20_000, 1.0, 0.1)
     values[12_345:] += 0.5
     (found,) = ChangePoint().find(series(values, "loss"), "lower")
@@ -220,10 +220,10 @@ def test_noise_of_differences_ignores_a_trend() -> None:
     assert difference_sigma(np.full(50, 3.0)) == 0
 
 
-@pytest.mark.parametrize(("first", "told"), [(1e12, True), (1e9, True), (1e6, False), (5.0, False)])
-def test_a_loss_that_begins_far_from_any_scale_is_told(first: float, told: bool) -> None:
+@pytest.mark.parametrize(("first", "reported"), [(1e12, True), (1e9, True), (1e6, False), (5.0, False)])
+def test_a_loss_that_begins_far_from_any_scale_is_reported(first: float, reported: bool) -> None:
     """A hundred million times where it ends and more, whatever it does then."""
     values = first * np.exp(-np.arange(200) / 4) + 0.3 + np.random.default_rng(1).normal(0, 0.01, 200)
     history = History("r", "csv", {"train_loss": Series("train_loss", series(values.tolist()).points)})
     kinds = {one.kind for one in find_anomalies(history, AnomalySettings())}
-    assert ("unscaled_start" in kinds) == told
+    assert ("unscaled_start" in kinds) == reported

@@ -44,11 +44,11 @@ def test_monitor_and_analysis_give_the_same_verdicts(seed: int) -> None:
     """Of every metric the same anomalies, at the same steps, of the same severity, by the same evidence."""
     rows = run(seed)
     with TrainingMonitor(MonitoringConfig(), watch_stalls=False) as monitor:
-        told = [one for step, row in rows for one in monitor.log_step(step, row)] + monitor.finish()
+        reported = [one for step, row in rows for one in monitor.log_step(step, row)] + monitor.finish()
     series = series_of(rows)
     ways = {name: way for name in series if name != "val_time" and (way := direction_of(name)) is not None}
     found = list(streamed(series, DetectionSettings(), ways))
-    assert found == told
+    assert found == reported
 
 
 def test_the_runs_hold_something_to_agree_on() -> None:

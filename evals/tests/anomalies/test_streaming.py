@@ -20,8 +20,8 @@ from exaid_evals.anomalies.watches import Watches, watch
 def found(values: list[float], metric: str = "val_accuracy", **settings: object) -> list[Anomaly]:
     """Return the anomalies of values at the steps from 0 on."""
     one = watch(metric, DetectionSettings.model_validate(settings))
-    told = [anomaly for step, value in enumerate(values) for anomaly in one.update(step, value)]
-    return [*told, *one.finish()]
+    reported = [anomaly for step, value in enumerate(values) for anomaly in one.update(step, value)]
+    return [*reported, *one.finish()]
 
 
 def noisy(level: float, n: int, sigma: float = 0.01, seed: int = 0) -> list[float]:
@@ -43,7 +43,7 @@ def test_the_running_median_is_the_median(values: list[float], window: int) -> N
 
 @pytest.mark.parametrize(("metric", "sign"), [("val_accuracy", -1), ("val_loss", 1)])
 def test_a_drop_is_found_in_the_direction_that_is_worse(metric: str, sign: int) -> None:
-    """A lasting change by 20 % is told of once, at its step; the same change for the better is none."""
+    """A lasting change by 20 % is reported once, at its step; the same change for the better is none."""
     before, after = noisy(1.0, 40), noisy(1.0 + sign * 0.2, 40, seed=1)
     drops = [one for one in found(before + after, metric) if one.kind == "sudden_drop"]
     assert [(one.step, one.interval) for one in drops] == [(40, (39.0, 40))]
@@ -53,7 +53,7 @@ def test_a_drop_is_found_in_the_direction_that_is_worse(metric: str, sign: int) 
 
 
 def test_a_single_bad_value_is_an_outlier_and_no_drop() -> None:
-    """One value that is 10 σ off is told of at once, as what it is."""
+    """One value that is 10 σ off is reported at once, as what it is."""
     kinds = [(one.kind, one.step) for one in found([*noisy(1.0, 60), 0.9, *noisy(1.0, 20, seed=1)])]
     assert kinds == [("outlier", 60)]
 
@@ -84,7 +84,7 @@ def test_a_constant_that_falls_has_fallen() -> None:
     assert (one.step, one.evidence["z"]) == (20, 1e6)
 
 
-def test_what_is_not_finite_is_told_ever_less_often() -> None:
+def test_what_is_not_finite_is_reported_ever_less_often() -> None:
     """The 1st, 3rd, 6th and 12th in a row; critical from the third, and at the end; a finite value begins anew."""
     anomalies = found([1.0, 1.0, *[math.nan] * 12, 1.0, math.inf], "loss")
     assert [(one.step, one.severity, one.evidence["value"]) for one in anomalies] == [
@@ -130,12 +130,12 @@ def test_one_insane_value_does_not_hide_a_later_shift() -> None:
 
 
 def test_what_comes_again_and_again_belongs_to_the_method() -> None:
-    """A metric that dips by as much every 60 steps is told of at most once; a fall twice as deep is told of again."""
+    """A metric that dips by as much every 60 steps is reported at most once; a fall twice as deep is reported again."""
     dips = np.array(noisy(1.0, 600, 0.01))
     for at in range(100, 600, 60):
         dips[at : at + 15] -= 0.3
-    told = [one for one in found(list(dips), "reward") if one.kind == "sudden_drop"]
-    assert len(told) <= 1
+    reported = [one for one in found(list(dips), "reward") if one.kind == "sudden_drop"]
+    assert len(reported) <= 1
     deeper = [*dips, *noisy(0.3, 100, 0.01, seed=4)]
     assert [one.step for one in found(deeper, "reward") if one.kind == "sudden_drop"][-1] == 600
 
@@ -147,15 +147,15 @@ def test_a_warm_restart_is_no_drop() -> None:
     loss = 0.5 + 5 * rate + np.random.default_rng(0).normal(0, 0.01, 400)
     for rates, bad in ((rate, False), (np.full(400, 0.1), True)):
         watches = Watches(DetectionSettings())
-        told = [
+        reported = [
             one
             for at in range(400)
             for one in watches.update(at, {"lr": float(rates[at]), "train_loss": float(loss[at])}, print)
         ]
-        assert any(one.severity in ("high", "critical") for one in told) == bad
+        assert any(one.severity in ("high", "critical") for one in reported) == bad
 
 
-def test_a_plateau_is_told_each_time_its_patience_ends() -> None:
+def test_a_plateau_is_reported_each_time_its_patience_ends() -> None:
     """A metric that rises, and then stays for 65 values, at a patience of 20: three times."""
     values = [step / 40 for step in range(40)] + noisy(1.0, 65, 1e-4)
     steps = [one.end_step or 0 for one in found(values, plateau_patience=20) if one.kind == "plateau"]

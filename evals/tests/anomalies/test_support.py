@@ -54,7 +54,7 @@ def test_only_drops_are_weighed() -> None:
 
 @pytest.mark.slow
 def test_names_without_end_do_not_fill_the_memory() -> None:
-    """A name with the step in it: beyond the limit metrics are not watched, which is told."""
+    """A name with the step in it: beyond the limit metrics are not watched, which is reported."""
     problems: list[str] = []
     watches = Watches(DetectionSettings())
     for step in range(MOST_METRICS + 5):

@@ -38,7 +38,7 @@ def held(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
         process.kill()
 
 
-def test_the_second_is_refused_and_told_who_has_it(held: tuple[Path, subprocess.Popen[str]]) -> None:
+def test_the_second_is_refused_and_reported_who_has_it(held: tuple[Path, subprocess.Popen[str]]) -> None:
     """Process, host, time and command of the first stand in the message."""
     folder, process = held
     with (

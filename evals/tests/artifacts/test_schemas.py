@@ -141,7 +141,7 @@ def test_a_wrong_field_is_named_alone() -> None:
     ids=["nothing", "no version", "list", "unknown", "newer", "older", "no number", "5000 digits"],
 )
 def test_undeclared_unknown_and_newer_schemas_are_refused_by_name(record: dict[str, Any], what: str) -> None:
-    """A reader never guesses: what it does not know is named, and newer is told from unknown."""
+    """A reader never guesses: what it does not know is named, and newer is distinguished from unknown."""
     with pytest.raises(SchemaVersionError) as caught:
         compiled_for(record)
     assert caught.value.what == what

@@ -20,7 +20,7 @@ from exaid_evals.errors import DataError
 
 @pytest.mark.parametrize("name", ["canonical", "hashing", "ids", "text_units", "times"])
 def test_the_examples_in_the_documentation_hold(name: str) -> None:
-    """Every doctest of the room passes, and there is one."""
+    """Every doctest of the package passes, and there is one."""
     result = doctest.testmod(importlib.import_module(f"exaid_evals.artifacts.{name}"))
     assert result.attempted > 0
     assert result.failed == 0

@@ -227,7 +227,7 @@ def test_a_line_that_ends_early_says_why(open_page: Open, odd: Path) -> None:
     assert "cut ends at step 29" in page.one("#readout").text
 
 
-def test_a_metric_and_a_setting_of_one_name_are_told_apart(open_page: Open, odd: Path) -> None:
+def test_a_metric_and_a_setting_of_one_name_are_distinguished(open_page: Open, odd: Path) -> None:
     """Both columns are called `lr`, and each says what it is."""
     page = open_page(odd)
     heads = [one.text.strip(" ↑↓") for one in page.all("#heads th button")]

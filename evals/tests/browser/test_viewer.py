@@ -149,8 +149,8 @@ def test_the_budget_greys_out_what_would_not_be_read(open_page: Open, campaign: 
     page = opened(open_page, report, f"#/case/{case_ids(campaign)[0]}?a=V0&b=V3&budget=40")
     in_all, grey = (page.run(_CHARS, f".side-a .words {one}") for one in ("p > span", ".unread"))
     # Words that say a mark's kind to a screen reader are no text of the update.
-    told, told_grey = (page.run(_CHARS, f".side-a .words {one}.hidden") for one in ("", ".unread "))
-    assert (in_all - told) - (grey - told_grey) == 160
+    reported, grey = (page.run(_CHARS, f".side-a .words {one}.hidden") for one in ("", ".unread "))
+    assert (in_all - reported) - (grey - grey) == 160
     page.one('button[data-budget="all"]').click()
     assert page.run(_CHARS, ".side-a .words .unread") == 0
 
@@ -358,10 +358,10 @@ def test_a_running_campaign_is_followed(open_page: Open, campaign: Campaign) -> 
         try:
             page = open_page(server.address)
             WebDriverWait(page.driver, 60).until(lambda _: page.all("#variants tr"))
-            told = page.run(
+            reported = page.run(
                 "return [...document.querySelectorAll('#variants th, #stage')].map((one) => one.textContent)"
             )
-            assert told == ["Done.", *VARIANTS]
+            assert reported == ["Done.", *VARIANTS]
             page.run(Path(axe).with_name("axe.min.js").read_text("utf-8"))
             result = page.driver.execute_async_script("axe.run(document).then(arguments[0])")
             assert [one["id"] for one in result["violations"]] == []

@@ -119,15 +119,15 @@ def test_no_survivor_is_status_1(place: Path, capsys: pytest.CaptureFixture[str]
     assert not (place / "evaluated" / "calibration").exists()
 
 
-def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """V1 too: what its file records was set, and an edit of the gate, of the record or of both is told of."""
+def test_a_variant_that_differs_is_reported_on_the_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """V1 too: what its file records was set, and an edit of the gate, of the record or of both is reported."""
     (place / "configs" / "summarizer.yaml").write_text(
         "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"
     )
     path = place / "configs" / "variants" / "V1.yaml"
     shipped = path.read_text(encoding="utf-8")
     folders = ["--data-dir", str(place / "evaluated"), "--config-dir", str(place / "configs")]
-    told = {}
+    reported = {}
     for old, new in (
         ("", ""),
         ("{kind: fixed_ctu, threshold_ctu: 500}\ntrigger", "{kind: fixed_ctu, threshold_ctu: 400}\ntrigger"),
@@ -138,8 +138,8 @@ def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pyt
         assert run(["run-variants", "V1", "--limit", "1", *folders]) == 0
         notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
         log = Campaign(place / "evaluated").run_file("V1", cases_of(place / "evaluated")[0])
-        told[new] = (notes, read_jsonl(log)[0]["calibration"]["as_calibrated"])
-    unchanged, gate, both = told.values()
+        reported[new] = (notes, read_jsonl(log)[0]["calibration"]["as_calibrated"])
+    unchanged, gate, both = reported.values()
     assert unchanged == ([], True)
     assert gate[0] == [
         "note: V1 differs from its recorded calibration: threshold_ctu is 400, and 500 was recorded; run_meta says so"
@@ -148,7 +148,7 @@ def test_a_variant_that_differs_is_told_on_the_terminal(place: Path, capsys: pyt
     assert (gate[1], both[1]) == (False, False)
 
 
-def test_calibrated_on_evaluated_cases_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calibrated_on_evaluated_cases_is_reported(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run over cases of the calibration says so before it begins."""
     (place / "configs" / "summarizer.yaml").write_text(
         "stub: {concepts: 'conversations:build_words'}\n", encoding="utf-8"

@@ -65,7 +65,7 @@ def test_a_timer_that_ends_with_a_words_arrival_loses() -> None:
 
 
 def test_of_messages_that_overlap_each_is_simulated_at_its_own_times() -> None:
-    """The look-ups need ascending times; what they find is told at the recorded ones."""
+    """The look-ups need ascending times; what they find is reported at the recorded ones."""
     said = (Message("doctor0", "a b", 0, ((0, 2), (900, 1))), Message("doctor1", "c d", 100, ((100, 2), (1000, 1))))
     trace = Trace("case-9", EPOCH, said, PROVENANCE)
     assert word_stream(trace, SPEED).times.tolist() == [0, 900, 900, 900, 1800, 1800]

@@ -97,12 +97,12 @@ def test_report_denies_nothing_that_the_patient_has() -> None:
     def denied(*findings: str) -> set[str]:
         """Return which of three denials stand in 200 reports of a patient with these findings."""
         terms = [Term(f"HP:{number}", name) for number, name in enumerate(findings)]
-        told = [
+        reported = [
             " ".join(write_initial(terms, Person("female", "7-year-old", 7), random.Random(seed)).values())  # noqa: S311
             for seed in range(200)
         ]
         denials = {"no history of fever", "or fever", "no scoliosis"}
-        return {denial for denial in denials if any(denial in text for text in told)}
+        return {denial for denial in denials if any(denial in text for text in reported)}
 
     assert denied("Seizure") == {"no history of fever", "or fever", "no scoliosis"}
     assert denied("Seizure", "Fever", "Scoliosis") == set()

@@ -99,7 +99,7 @@ def test_the_ratings_that_are_no_numbers_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("human", "told"),
+    ("human", "reported"),
     [
         ("item,ann\n1,2", "ratings of one rater, and needs those of two"),
         ("name,ann,bob\n1,2,3", "names no item"),
@@ -107,9 +107,9 @@ def test_the_ratings_that_are_no_numbers_are_named(tmp_path: Path) -> None:
         ("item,ann,bob\n1,2,2\n1,3,3", "duplicate rating of '1' by 'ann'"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path: Path, human: str, told: str) -> None:
+def test_what_cannot_be_read_is_named(tmp_path: Path, human: str, reported: str) -> None:
     """The line, what is wrong, and the remedy."""
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=reported):
         agreement(tmp_path, human)
     with pytest.raises(DataError, match="no ordinal level"):
         agreement(tmp_path, LONG, "--level", "ordinal")

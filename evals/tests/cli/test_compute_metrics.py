@@ -208,7 +208,7 @@ def test_the_environment_sets_options_too(
 
 
 @pytest.mark.slow
-def test_measuring_some_of_the_cases_is_told(
+def test_measuring_some_of_the_cases_is_reported(
     campaign: Campaign, configs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Tables of a part replace those of the whole: that is not done without a word."""

@@ -103,9 +103,9 @@ def test_what_the_system_refuses_has_a_remedy(raising, name, capsys) -> None:  #
     number = getattr(errno, name)
     raising(OSError(number, f"cannot be written: {os.strerror(number)}", "/data/x"))
     assert run(["raise"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: /data/x: cannot be written: {os.strerror(number)}; ")
-    assert "--debug" not in told
+    reported = capsys.readouterr().err
+    assert reported.startswith(f"error: /data/x: cannot be written: {os.strerror(number)}; ")
+    assert "--debug" not in reported
 
 
 def test_errors_obey_no_terminal(raising, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -115,7 +115,7 @@ def test_errors_obey_no_terminal(raising, capsys) -> None:  # type: ignore[no-un
     assert capsys.readouterr().err == "error: 2 problems:\n  - a\\x1b[31m\\r\n  - b\n"
 
 
-def test_a_variable_that_nobody_reads_is_told(
+def test_a_variable_that_nobody_reads_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A misspelt EXAID_ variable is a warning with the name that was meant; those that are read are none."""

@@ -75,7 +75,7 @@ def test_settings_have_their_sources(
 def test_stub_mode_is_named_as_it_was_chosen(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EXAID_STUB_MODE and its short form are told apart."""
+    """EXAID_STUB_MODE and its short form are distinguished."""
     freeze(tmp_path, CONVERSATIONS)
     monkeypatch.setenv("EXAID_STUB", "1")
     facts = planned(capsys, "--config-dir", configs, "--data-dir", tmp_path)
@@ -87,7 +87,7 @@ def test_stub_mode_is_named_as_it_was_chosen(
 def test_a_campaign_is_planned_run_and_planned_again(
     tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cases, frozen, failed, to do, recorded; a budget too small is told; after the run nothing is to come."""
+    """Cases, frozen, failed, to do, recorded; a budget too small is reported; after the run nothing is to come."""
     campaign = freeze(tmp_path / "data", CONVERSATIONS)
     arguments = ["--data-dir", campaign.root, "--config-dir", configs, "--llm", "openai"]
     with OpenAIServer() as server:
@@ -127,8 +127,14 @@ def test_every_problem_at_once_and_the_run_says_the_same(
     (variants / "V2.yaml").write_text(text.replace("kind: message", "kind: massage"), encoding="utf-8")
     arguments = ["V1", "V2", "V9", "--data-dir", str(campaign.root), "--config-dir", str(configs), "--llm", "openai"]
     problems = planned(capsys, *arguments, status=2)["problems"]
-    for told in ("OPENAI_API_KEY: no API key", "history: unknown key", "no gate is called 'massage'", "'V9'", "case-2"):
-        assert any(told in problem["text"] for problem in problems), told
+    for reported in (
+        "OPENAI_API_KEY: no API key",
+        "history: unknown key",
+        "no gate is called 'massage'",
+        "'V9'",
+        "case-2",
+    ):
+        assert any(reported in problem["text"] for problem in problems), reported
     assert {problem["exit_status"] for problem in problems} == {1, 2}
     assert run(["run-variants", *arguments]) == 2
     err = capsys.readouterr().err
@@ -157,8 +163,8 @@ def test_stage_01_names_every_problem(
     problems = planned(capsys, *arguments, "--stage", "make-traces", status=2)["problems"]
     texts = "\n".join(problem["text"] for problem in problems)
     assert len(problems) == 3
-    for told in ("n_cases", "MAC is not here", "OPENAI_API_KEY"):
-        assert told in texts
+    for reported in ("n_cases", "MAC is not here", "OPENAI_API_KEY"):
+        assert reported in texts
     assert run(["make-traces", *arguments]) == 2
     err = capsys.readouterr().err
     assert all(problem["text"] in err for problem in problems)
@@ -233,7 +239,7 @@ def test_no_key_is_ever_shown(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--price-input", "1"], "give both"),
         (["--stub", "--llm", "openai"], "in stub mode"),
@@ -241,11 +247,11 @@ def test_no_key_is_ever_shown(
     ],
 )
 def test_contradictions_are_wrong_usage(
-    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reported: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit status 2, and what to do."""
     assert run(["plan", "--data-dir", str(tmp_path), *arguments]) == 2
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_the_text_tells_what_the_json_tells(

@@ -23,26 +23,26 @@ def configs(tmp_path: Path) -> Path:
     return folder
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def reported(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Run the verb and return what it prints."""
     capsys.readouterr()
     assert run(["reproduce", "--stub", "--dry-run", "--limit", "2", *arguments]) == 0
     return capsys.readouterr().out
 
 
-def test_every_stage_is_told(tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_stage_is_reported(tmp_path: Path, configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing there: everything would be done; traces frozen: ten run logs; runs made: the metrics alone."""
     data = tmp_path / "data"
     places = ["--data-dir", str(data), "--config-dir", str(configs)]
-    before = told(capsys, *places)
+    before = reported(capsys, *places)
     for line in ("would write a run log a case of V0 V1 V2 V3 V4", "would measure every case", "would consolidate the"):
         assert line in before
     assert not data.exists()
     assert run(["make-traces", "--stub", "--limit", "2", *places]) == 0
-    assert "would write 10 run logs of V0 V1 V2 V3 V4" in told(capsys, *places)
+    assert "would write 10 run logs of V0 V1 V2 V3 V4" in reported(capsys, *places)
     assert not (data / "runs").exists()
     assert run(["run-variants", *places]) == 0
-    after = told(capsys, *places)
+    after = reported(capsys, *places)
     assert "would write 0 run logs" in after
     assert "would measure 2 cases under V0 V1 V2 V3 V4" in after
     assert not (data / "metrics").exists()

@@ -28,8 +28,8 @@ def test_runs_under_a_name_are_compared_in_one_table(tmp_path: Path, capsys: pyt
     variants = ["--config-dir", str(configs), "--variants-dir", str(configs_dir() / "variants")]
     assert run(["run-variants", "V3", "--runs-name", "other", *place, *variants]) == 0
     assert run(["compute-metrics", *place]) == 0
-    told = "Language models: stub/stub-extractive-1 (V0, V1, V2, V3, V4); stub/stub-other-2 (V3-other)."
-    assert told in capsys.readouterr().out
+    reported = "Language models: stub/stub-extractive-1 (V0, V1, V2, V3, V4); stub/stub-other-2 (V3-other)."
+    assert reported in capsys.readouterr().out
     assert campaign.run_file("V3", campaign_case(campaign)).read_bytes() == before
     rows = csv.DictReader((campaign.tables / "main.csv").read_text(encoding="utf-8").splitlines())
     assert {"V3", "V3-other"} <= {row["variant"] for row in rows}

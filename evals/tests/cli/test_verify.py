@@ -44,8 +44,11 @@ def verify(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int,
     """Return status and lines of a call."""
     capsys.readouterr()
     status = run(["verify", *map(str, arguments)])
-    told = capsys.readouterr()
-    return status, [*told.out.splitlines(), *(line for line in told.err.splitlines() if line.startswith("error"))]
+    reported = capsys.readouterr()
+    return status, [
+        *reported.out.splitlines(),
+        *(line for line in reported.err.splitlines() if line.startswith("error")),
+    ]
 
 
 def as_is(

@@ -146,7 +146,7 @@ def test_a_damaged_cassette_is_refused(tmp_path: Path, change: dict[str, Any], p
 
 
 def test_of_a_call_that_stands_twice_the_first_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is the answer that was acted on; the duplicate is told of, and nothing is refused."""
+    """It is the answer that was acted on; the duplicate is reported, and nothing is refused."""
     path = record(tmp_path, "FEVER")
     [first] = read_jsonl(path)
     write_jsonl(path, [first, {**first, "response_text": "OTHER"}])
@@ -266,13 +266,13 @@ def test_a_replay_speaks_for_the_recorded_client(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "reported"),
     [
         (request("RASH"), 'messages[1].content: "FEVER" was recorded, "RASH" is asked'),
         (request("FEVER", task="trigger"), 'task: "summary" was recorded, "trigger" is asked'),
     ],
 )
-def test_what_was_not_recorded_is_told(tmp_path: Path, asked: LLMRequest, told: str) -> None:
+def test_what_was_not_recorded_is_reported(tmp_path: Path, asked: LLMRequest, reported: str) -> None:
     """Case, variant, number and task of the call, and the first field that differs from the nearest recorded one."""
     record(tmp_path / "cassettes", "FEVER", "A" * 50)
     with pytest.raises(LLMError) as caught:
@@ -280,17 +280,17 @@ def test_what_was_not_recorded_is_told(tmp_path: Path, asked: LLMRequest, told: 
     assert str(caught.value).startswith(
         f"case-1 under V3, call 1 ({asked.task}) was not recorded: it differs from the "
     )
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
-def test_a_case_without_recordings_is_told(tmp_path: Path) -> None:
+def test_a_case_without_recordings_is_reported(tmp_path: Path) -> None:
     """Where nothing is near, that is said."""
     record(tmp_path / "cassettes", "FEVER")
     with pytest.raises(LLMError, match=r"case-9 under V3, call 1 .*no call of this case was recorded"):
         replayed(tmp_path, "case-9").complete(request())
 
 
-def test_a_repeat_too_many_is_told(tmp_path: Path) -> None:
+def test_a_repeat_too_many_is_reported(tmp_path: Path) -> None:
     """The same request once more than it was recorded."""
     record(tmp_path / "cassettes", "FEVER")
     client = replayed(tmp_path)

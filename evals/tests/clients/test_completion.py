@@ -43,7 +43,7 @@ def test_an_object_is_found_bare_in_prose_and_in_a_fence(
     ],
 )
 def test_what_is_no_single_object_is_refused(text: str, problem: str) -> None:
-    """Nothing is repaired or guessed: the reason is told."""
+    """Nothing is repaired or guessed: the reason is reported."""
     with pytest.raises(ValueError, match=problem):
         json_object(text)
 

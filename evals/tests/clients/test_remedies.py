@@ -61,7 +61,7 @@ WHOLE = CONFIG.model_copy(update={"stream": False})
         ),
     ],
 )
-def test_a_server_of_another_kind_is_told_at_once(
+def test_a_server_of_another_kind_is_reported_at_once(
     answer: Callable[[str, dict[str, Any]], tuple[int, str, bytes]],
     error: str,
     remedy: str,

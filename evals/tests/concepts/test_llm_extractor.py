@@ -1,4 +1,4 @@
-"""The example that asks a language model for concepts records what it is told, and believes only what the text says."""
+"""The example that asks a language model for concepts records its answers, and believes only what the text says."""
 
 from __future__ import annotations
 

@@ -318,7 +318,7 @@ def test_stop_lists_have_comments(tmp_path: Path) -> None:
         read_stop_entities(tmp_path / "gone.txt")
 
 
-def test_importing_the_room_loads_no_spacy() -> None:
+def test_importing_the_package_loads_no_spacy() -> None:
     """`import exaid_evals.concepts` costs no spaCy, pandas or ontology."""
     code = "import sys, exaid_evals.concepts; print([m for m in ('spacy', 'pyhpo', 'pandas') if m in sys.modules])"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

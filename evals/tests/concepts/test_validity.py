@@ -92,7 +92,7 @@ RECORDS = [
 FOUND = [(Mention("HP:0001250", 0, 8), Mention("HP:0001251", 13, 19), Mention("HP:0001945", 44, 49, negated=True))]
 
 
-def test_errors_on_annotated_texts_are_told_by_kind() -> None:
+def test_errors_on_annotated_texts_are_reported_by_kind() -> None:
     """A made-up document with an error of each kind: a parent, what is not a phenotype, a short form, other words."""
     script = script_module("evals/bench/external_validity.py")
     read_in = script.documents(RECORDS, FOUND)

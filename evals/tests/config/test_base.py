@@ -101,7 +101,7 @@ def _problems(text: str, tmp_path: Path, overrides: Mapping[str, Override] | Non
     return [line.removeprefix("  - ") for line in lines]
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     """Missing, misspelt, of the wrong type and out of range: one error with four lines, each with place and remedy."""
     text = "sed: 1\nseed: many\ntiming: {silence_ms: 0, slience_ms: 3}\n"
     assert _problems(text, tmp_path) == [
@@ -238,7 +238,7 @@ def test_a_key_of_200_kb_is_not_printed_whole(tmp_path: Path) -> None:
         assert len(str(caught.value)) < 600
 
 
-def test_a_key_in_the_wrong_place_is_told_its_place(tmp_path: Path) -> None:
+def test_a_key_in_the_wrong_place_is_reported_its_place(tmp_path: Path) -> None:
     """It is unknown where it stands, and it is not a misspelling of itself."""
     with pytest.raises(ConfigError, match=r"silence_ms: unknown key; it belongs at `timing.silence_ms`"):
         load_config(Stage, _write(tmp_path, "name: x\nsilence_ms: 3"))

@@ -104,8 +104,8 @@ def _measures(group: list[Measure]) -> Iterator[str]:
     if any(constants_of(measure) for measure in group):
         called = "; ".join(f"`{measure.name}` {_called(measure)}" for measure in group)
         facts.append(f"- parameters: {called}")
-    told = "as the formula says" if "ndefined" in definition.formula else "none, it is always defined"
-    facts.append(f"- edge cases: {definition.edge_cases or told}")
+    reported = "as the formula says" if "ndefined" in definition.formula else "none, it is always defined"
+    facts.append(f"- edge cases: {definition.edge_cases or reported}")
     yield "\n".join(facts)
     yield from definition.remarks
     yield f"Example: {definition.example}".strip()
@@ -118,8 +118,8 @@ def _called(measure: Measure) -> str:
 
 
 def _comparisons() -> Iterator[str]:
-    told = "A record of `comparisons.metrics.jsonl`: one measure under one variant, less the same under another."
-    yield f"## comparisons\n\n{told}"
+    reported = "A record of `comparisons.metrics.jsonl`: one measure under one variant, less the same under another."
+    yield f"## comparisons\n\n{reported}"
     rows = [f"| `{name}` | {text.replace('|', chr(92) + '|')} |" for name, text in comparison_fields().items()]
     yield "\n".join(["| field | |", "|---|---|", *rows])
 

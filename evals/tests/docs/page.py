@@ -34,5 +34,5 @@ def check_commands(text: str, shell: Shell) -> None:
         AssertionError: a command fails, or prints something else.
     """
     for shown, actual in walk(text, shell):
-        told = f"`{shown.command}` now prints\n" + "\n".join(actual)
-        assert matches(shown.output, actual), f"{told}\nupdate: python evals/tests/docs/console.py DOCUMENT"
+        reported = f"`{shown.command}` now prints\n" + "\n".join(actual)
+        assert matches(shown.output, actual), f"{reported}\nupdate: python evals/tests/docs/console.py DOCUMENT"

@@ -132,10 +132,10 @@ def rows(traces: Sequence[Trace]) -> Iterator[tuple[str, str, list[list[float]]]
     extractor = CachedExtractor(load_extractor("lexicon", {}, stop_entities=frozenset()))
     bare = [without_times(trace) for trace in traces]
     assumed = [(f"assumed, {one} a second", bare, one) for one in SPEEDS]
-    for known, talks, speed in [("recorded", traces, 120), *assumed]:
+    for known, conversations, speed in [("recorded", traces, 120), *assumed]:
         at_speed = summarizer.model_copy(update={"stream": StreamConfig(chars_per_second=speed)})
         for variant in VARIANTS:
-            yield known, variant, _measured(talks, variant, at_speed, client, extractor)
+            yield known, variant, _measured(conversations, variant, at_speed, client, extractor)
 
 
 def _measured(
@@ -161,12 +161,12 @@ def table(traces: Sequence[Trace]) -> str:
     found = list(rows(traces))
     for (known, first, of_first), (_, second, of_second) in zip(found[::2], found[1::2], strict=True):
         sooner = sum(one[1] < other[1] for one, other in zip(of_first, of_second, strict=True))
-        for named, variant, cases, told in (
+        for named, variant, cases, reported in (
             (known, first, of_first, f"{sooner} of {len(of_first)}"),
             ("", second, of_second, ""),
         ):
             shown = " | ".join(f"{fmean(column) / 1000:.1f}" for column in zip(*cases, strict=True))
-            lines.append(f"| {named} | {variant} | {shown} | {told} |")
+            lines.append(f"| {named} | {variant} | {shown} | {reported} |")
     return "\n".join(lines)
 
 
@@ -180,12 +180,12 @@ def recorded_section(traces: Sequence[Trace]) -> str:
     ]
     low, middle, high = (f"{speed:.0f}" for speed in percentile(speeds, (5, 50, 95)))
     lasting = fmean(max(message.stream[-1][0] for message in trace.messages) / 1000 for trace in traces)
-    told = (
+    reported = (
         f"{len(traces)} streamed conversations of gpt-4o-mini that others have published "
         f"(AbemKW/EXAIM-MedGemma-Impact, evals/data/traces). Their messages arrive at a median of {middle} characters "
         f"a second (p5 {low}, p95 {high}), and a conversation lasts {lasting:.0f} s in the mean."
     )
-    return f"{fill(told, 118)}\n\n{table(traces)}"
+    return f"{fill(reported, 118)}\n\n{table(traces)}"
 
 
 def render(*, recorded: str | None = None) -> str:

@@ -68,7 +68,7 @@ def test_every_finding_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_secrets_are_never_told(
+def test_secrets_are_never_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys, and user, password, path and query of the base URL: not as they are, encoded, nor by their length."""
@@ -81,9 +81,9 @@ def test_secrets_are_never_told(
     monkeypatch.setenv("EXAID_MAC_DIR", str(tmp_path / SECRETS["GOOGLE_API_KEY"]))
     for arguments in (["doctor"], ["doctor", "--json"], ["doctor", "--for", "live"]):
         run([*arguments, "--data-dir", str(tmp_path / "data")])
-        told = "".join(capsys.readouterr())
-        assert "OPENAI_API_KEY" in told
-        assert "llm.example.test:8443" in told
+        reported = "".join(capsys.readouterr())
+        assert "OPENAI_API_KEY" in reported
+        assert "llm.example.test:8443" in reported
         for secret in (*SECRETS.values(), *URL_SECRETS, url):
             forms = {
                 secret,
@@ -94,8 +94,8 @@ def test_secrets_are_never_told(
                 secret[:12],
                 secret[-12:],
             }
-            assert not [form for form in forms if form in told], f"{arguments} tells {secret!r}"
-            assert f"{len(secret)} char" not in told
+            assert not [form for form in forms if form in reported], f"{arguments} tells {secret!r}"
+            assert f"{len(secret)} char" not in reported
 
 
 @pytest.mark.parametrize("url", ["not a url hunter2", "ftp://user:hunter2@host/", "https://host:hunter2/"])
@@ -111,7 +111,7 @@ def test_a_base_url_that_is_none_is_a_problem_and_is_not_shown(tmp_path: Path, u
     ("value", "state"), [("", "missing"), ("   ", "missing"), ("sk-0123456789", "ok"), ("two words", "problem")]
 )
 def test_a_key_is_there_or_not_or_malformed(tmp_path: Path, value: str, state: str) -> None:
-    """The one fact that is told of a key."""
+    """The one fact that is reported a key."""
     found = named(settings.keys(environment(tmp_path, OPENAI_API_KEY=value)), "OPENAI_API_KEY")
     assert found.state == state
     assert not value.strip() or value not in f"{found}"
@@ -150,7 +150,7 @@ def test_the_lock_file_is_read_with_its_markers() -> None:
     assert len(pins) > 60
 
 
-def test_mac_is_told_apart_from_no_mac_and_another_mac(tmp_path: Path) -> None:
+def test_mac_is_distinguished_from_no_mac_and_another_mac(tmp_path: Path) -> None:
     """Missing, or there and not what was pinned; cases too."""
     absent = list(settings.checkout(environment(tmp_path)))
     assert [one.state for one in absent] == ["missing", "missing"]
@@ -203,9 +203,9 @@ def test_a_broken_configuration_is_named(tmp_path: Path, capsys: pytest.CaptureF
     shutil.copytree(configs_dir(), tmp_path / "configs")
     (tmp_path / "configs" / "metrics.yaml").write_text("tau_lst: [0.9]\n", encoding="utf-8")
     assert run(["doctor", "--config-dir", str(tmp_path / "configs"), "--data-dir", str(tmp_path / "data")]) == 1
-    told = capsys.readouterr().out
-    assert "metrics.yaml: tau_lst: unknown key" in told
-    assert "did you mean `tau_list`" in told
+    reported = capsys.readouterr().out
+    assert "metrics.yaml: tau_lst: unknown key" in reported
+    assert "did you mean `tau_list`" in reported
 
 
 def test_an_extractor_without_its_vocabulary_says_how_to_get_it(
@@ -228,7 +228,7 @@ def test_an_extractor_without_its_vocabulary_says_how_to_get_it(
 
 
 def test_every_check_is_registered() -> None:
-    """A check that nobody runs checks nothing: each public generator of the room's modules is in the list."""
+    """A check that nobody runs checks nothing: each public generator of the package's modules is in the list."""
     import inspect
 
     from exaid_evals.doctor import settings

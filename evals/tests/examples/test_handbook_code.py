@@ -94,15 +94,15 @@ def test_every_snippet_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert known["state"]["weights"].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_a_value_beyond_its_threshold_is_told_whatever_came_before() -> None:
+def test_a_value_beyond_its_threshold_is_reported_whatever_came_before() -> None:
     """The first value, each further one, and no value on the good side; where lower is better, larger is beyond."""
     monitor = TrainingMonitor(alert_thresholds={"val/recall": 0.75, "val/loss": 2.0}, watch_stalls=False)
-    told = [
+    reported = [
         [(one["metric"], one["type"]) for one in monitor.log_step(step, {"val/recall": recall, "val/loss": loss})]
         for step, (recall, loss) in enumerate([(0.1, 1.0), (0.75, 2.0), (0.74, 1.0), (0.8, 2.5), (0.74, 2.5)])
     ]
     recall, loss = ("val/recall", "threshold"), ("val/loss", "threshold")
-    assert told == [[recall], [], [recall], [loss], [recall, loss]]
+    assert reported == [[recall], [], [recall], [loss], [recall, loss]]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_dictionary_of_any_level_configures(config: Any, threshold: float, lim
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "reported"),
     [
         ({"experiment_monitorin": {}}, "unknown key"),
         ({"performance_drop_treshold": 0.1, "drop_window": 8}, "did you mean `performance_drop_threshold`"),
@@ -134,13 +134,13 @@ def test_a_dictionary_of_any_level_configures(config: Any, threshold: float, lim
         (7, "a int is not a configuration"),
     ],
 )
-def test_what_is_no_configuration_is_refused(config: Any, told: str) -> None:
+def test_what_is_no_configuration_is_refused(config: Any, reported: str) -> None:
     """Misspelt keys on every level, and a metric whose direction nobody knows."""
-    with pytest.raises(ConfigError, match=re.escape(told)):
+    with pytest.raises(ConfigError, match=re.escape(reported)):
         TrainingMonitor(config)
 
 
-def test_what_a_subclass_adds_is_told_with_the_rest() -> None:
+def test_what_a_subclass_adds_is_reported_with_the_rest() -> None:
     """`detect_real_time_anomalies` and `handle_anomalies` are called by `log_step`, once a step."""
     handled = []
 

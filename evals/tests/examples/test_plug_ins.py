@@ -81,7 +81,7 @@ def test_a_format_of_runs_is_analysed(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("name", ["stuck", "own_parts.stuck:Stuck"])
 def test_a_detector_serves_monitor_and_analysis(name: str) -> None:
-    """Ten equal values are told of by the detector that is named, during a training and after it."""
+    """Ten equal values are reported by the detector that is named, during a training and after it."""
     from exaid_evals.analysis.settings import AnalysisConfig
     from exaid_evals.anomalies.registry import find_anomalies
     from exaid_evals.anomalies.settings import DetectionSettings
@@ -94,8 +94,8 @@ def test_a_detector_serves_monitor_and_analysis(name: str) -> None:
     during = [found for step, value in enumerate(values) for found in one.update(step, value)]
     history = history_of("run", "jsonl", [{"step": step, "accuracy": value} for step, value in enumerate(values)])
     after = find_anomalies(history, AnalysisConfig(anomaly_detection=settings))
-    for told in (during, after):
-        assert [(found.kind, found.step) for found in told if found.detector == "stuck"] == [("plateau", 10)]
+    for reported in (during, after):
+        assert [(found.kind, found.step) for found in reported if found.detector == "stuck"] == [("plateau", 10)]
     assert "detectors" not in DetectionSettings().model_dump()  # signatures without any stay as they were
     assert not [one for one in find_anomalies(history, AnalysisConfig()) if one.detector == "stuck"]
 
@@ -140,17 +140,17 @@ def test_a_check_of_images_judges_where_the_settings_name_it(name: str) -> None:
 
 
 def test_a_channel_of_alerts_takes_what_stands_beside_its_kind(tmp_path: Path) -> None:
-    """An alert reaches the channel that the configuration names; a wrong setting is told before the training."""
+    """An alert reaches the channel that the configuration names; a wrong setting is reported before the training."""
     from exaid_evals.monitor.alerts import Alerts, channels
     from exaid_evals.monitor.settings import AlertsConfig
 
-    told = {"kind": "notebook", "path": str(tmp_path / "alerts.txt")}
-    alerts = Alerts(AlertsConfig.model_validate({"log": False, "channels": [told]}), "run-1")
+    reported = {"kind": "notebook", "path": str(tmp_path / "alerts.txt")}
+    alerts = Alerts(AlertsConfig.model_validate({"log": False, "channels": [reported]}), "run-1")
     alerts.notice("test", "loss", "high", "it works")
     alerts.close()
     assert (tmp_path / "alerts.txt").read_text(encoding="utf-8") == "[high] run-1: it works\n"
     with pytest.raises(ConfigError, match=r"alerts\.channels\.1: the alert channel 'notebook' cannot be built"):
-        channels(AlertsConfig.model_validate({"channels": [told, {"kind": "notebook"}]}))
+        channels(AlertsConfig.model_validate({"channels": [reported, {"kind": "notebook"}]}))
 
 
 @pytest.mark.parametrize("name", ["stop_on_divergence", "own_parts.stop_on_divergence:StopOnDivergence"])

@@ -78,15 +78,15 @@ def started() -> Iterator[Started]:
 
 
 def test_a_killed_worker_costs_nothing(started: Started, capfd: pytest.CaptureFixture[str]) -> None:
-    """What it worked on is done by the other, each item comes once, in order; who did what is told."""
+    """What it worked on is done by the other, each item comes once, in order; who did what is reported."""
     results = DaskCluster(started.address).map_ordered(squares, range(40))
     found = [next(results)]
     started.workers[0].send_signal(signal.SIGKILL)
     found += results
     assert found == [(number, number * number) for number in range(40)]
-    told = capfd.readouterr().err
-    assert "cluster: dashboard http://" in told
-    assert re.search(r"cluster: tcp://127\S+: \d+ items, \d+\.\d\d a second", told)
+    reported = capfd.readouterr().err
+    assert "cluster: dashboard http://" in reported
+    assert re.search(r"cluster: tcp://127\S+: \d+ items, \d+\.\d\d a second", reported)
 
 
 def test_a_killed_scheduler_is_an_error_with_a_remedy(started: Started) -> None:
@@ -106,7 +106,7 @@ def test_a_worker_with_other_packages_is_refused_by_name(started: Started, monke
         list(DaskCluster(started.address).map_ordered(squares, range(3)))
 
 
-def test_no_scheduler_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_scheduler_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what starts one."""
     monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     with pytest.raises(ExaidError, match=r"no Dask scheduler answers.*dask scheduler"):

@@ -209,7 +209,7 @@ class Odd:
         raise _OddError(item, item)
 
 
-def test_an_error_that_cannot_travel_is_told_in_words() -> None:
+def test_an_error_that_cannot_travel_is_reported_in_words() -> None:
     """What no other process could build again arrives as its text, and does not hang the pool."""
     with pytest.raises(RuntimeError, match=r"_OddError: \d and \d"):
         list(Processes(2).map_ordered(Odd, ITEMS))

@@ -39,7 +39,7 @@ def test_drift_names_key_values_and_runs(tmp_path: Path) -> None:
     assert warnings_of(first, second, by="none") == []
 
 
-def test_a_wide_spread_is_told_with_its_ends(tmp_path: Path) -> None:
+def test_a_wide_spread_is_reported_with_its_ends(tmp_path: Path) -> None:
     """σ over 0.1 of a share; of a loss it may be anything."""
     lines = warnings_of(sound(tmp_path, 1, 0), sound(tmp_path, 2, 3))
     assert any(
@@ -50,17 +50,17 @@ def test_a_wide_spread_is_told_with_its_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_wrong", "told"),
+    ("n_wrong", "reported"),
     [(10, "accuracy is 0.0%, under 10 %"), (5, "accuracy is 50.0%, at chance for 2 classes"), (0, None)],
 )
-def test_low_accuracy_is_told(tmp_path: Path, n_wrong: int, told: str | None) -> None:
+def test_low_accuracy_is_reported(tmp_path: Path, n_wrong: int, reported: str | None) -> None:
     """Under 10 %, and within the interval of guessing."""
     lines = warnings_of(sound(tmp_path, 1, n_wrong))
-    assert len(lines) == (told is not None)
-    assert all(line.startswith(f"results_1: {told}") for line in lines)
+    assert len(lines) == (reported is not None)
+    assert all(line.startswith(f"results_1: {reported}") for line in lines)
 
 
-def test_duplicate_seeds_and_copied_predictions_are_told(tmp_path: Path) -> None:
+def test_duplicate_seeds_and_copied_predictions_are_reported(tmp_path: Path) -> None:
     """A run that was copied counts twice in every mean, whatever it is called."""
     runs = [write_run(tmp_path / name, predictions=PREDICTIONS, seed=4) for name in ("results_4", "copy")]
     lines = warnings_of(*runs)
@@ -68,7 +68,7 @@ def test_duplicate_seeds_and_copied_predictions_are_told(tmp_path: Path) -> None
     assert lines[1].startswith("the same predictions under 2 names: copy, results_4: look whether a folder was copied")
 
 
-def test_other_validation_sets_are_told(tmp_path: Path) -> None:
+def test_other_validation_sets_are_reported(tmp_path: Path) -> None:
     """Metrics of other items are other metrics."""
     other = PREDICTIONS.replace("i9", "x9")
     lines = warnings_of(sound(tmp_path, 1), sound(tmp_path, 2, predictions=other))
@@ -76,7 +76,7 @@ def test_other_validation_sets_are_told(tmp_path: Path) -> None:
     assert lines[0].startswith("2 different validation sets (10 items in results_1; 10 items in results_2)")
 
 
-def test_a_history_that_ends_early_is_told_unless_it_may(tmp_path: Path) -> None:
+def test_a_history_that_ends_early_is_reported_unless_it_may(tmp_path: Path) -> None:
     """Two of five epochs: cut off, unless early stopping is configured."""
     lines = warnings_of(sound(tmp_path, 1, config={"epochs": 5}))
     assert lines == [
@@ -86,7 +86,7 @@ def test_a_history_that_ends_early_is_told_unless_it_may(tmp_path: Path) -> None
     assert warnings_of(sound(tmp_path, 2, config={"epochs": 5, "patience": 3})) == []
 
 
-def test_other_and_dirty_code_is_told(tmp_path: Path) -> None:
+def test_other_and_dirty_code_is_reported(tmp_path: Path) -> None:
     """Runs of two commits, one of which had changes that nobody committed."""
     lines = warnings_of(
         sound(tmp_path, 1, 0, git_hash="aaaaaaaaaaaaaaaa"), sound(tmp_path, 2, 1, git_hash="bbbb-dirty")
@@ -96,7 +96,7 @@ def test_other_and_dirty_code_is_told(tmp_path: Path) -> None:
 
 
 def test_cross_validations_are_compared_each_within_itself(tmp_path: Path) -> None:
-    """Two models differ in their settings by design; within one, drift is told with its name, and pooling is told."""
+    """Two models differ in their settings by design; within one, drift is reported with its name, and so is pooling."""
 
     def fold(model: str, number: int, lr: float) -> Path:
         own = shifted(number).replace("i", f"{number}-").replace(f"{number}-d,", "id,")
@@ -116,7 +116,7 @@ def test_cross_validations_are_compared_each_within_itself(tmp_path: Path) -> No
 
 
 def test_models_of_a_leaderboard_are_no_samples() -> None:
-    """Their spread is what the table is for; the same numbers of seeds are told."""
+    """Their spread is what the table is for; the same numbers of seeds are reported."""
     values = (("a", 0.2), ("b", 0.9))
     reports = [Run(name, "model_reports", {"accuracy": value}) for name, value in values]
     assert consolidate(reports).warnings == ()

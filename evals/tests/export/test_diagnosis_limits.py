@@ -38,7 +38,7 @@ def named(n: int, **fields: Any) -> list[Run]:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "told"),
+    ("accuracy", "reported"),
     [
         (0.0999, ["r: accuracy is 10.0%, under 10 %: look at the labels' order and the learning rate"]),
         (0.1, ["r: accuracy is 10.0%, at chance for 2 classes (50.0% ± 8.2%): look whether training learnt anything"]),
@@ -46,38 +46,38 @@ def named(n: int, **fields: Any) -> list[Run]:
         (0.5 + 1.645 * 0.05 + 1e-9, []),
     ],
 )
-def test_accuracy_of_two_classes(accuracy: float, told: list[str]) -> None:
+def test_accuracy_of_two_classes(accuracy: float, reported: list[str]) -> None:
     """100 guesses of two classes are within 1.645 · √(0.5 · 0.5 / 100) of a half; under a tenth is not a guessing."""
     found = warnings_of([run("r", accuracy, predictions=predicted(100, TWO_CLASSES))])
-    assert [line[: len(start)] for line, start in zip(found, told, strict=True)] == told
+    assert [line[: len(start)] for line, start in zip(found, reported, strict=True)] == reported
 
 
-def test_accuracy_at_the_very_end_of_chance_is_told() -> None:
+def test_accuracy_at_the_very_end_of_chance_is_reported() -> None:
     """0.75 of 4 items: chance ± margin is 0.5 ± 0.41; without luck exactly chance is chance."""
     chance = 0.5 + 1.645 * math.sqrt(0.5 * 0.5 / 4)
     assert len(warnings_of([run("r", chance, predictions=predicted(4, {"a": 2, "b": 2}))])) == 1
 
 
 @pytest.mark.parametrize(
-    ("support", "told"),
+    ("support", "reported"),
     [({"a": 60, "b": 40, "c": 0}, 1), ({"a": 99, "b": 1}, 1), ({"a": 100}, 0), ({"a": 100, "b": 0}, 0)],
 )
-def test_chance_counts_the_classes_that_occur(support: dict[str, int], told: int) -> None:
+def test_chance_counts_the_classes_that_occur(support: dict[str, int], reported: int) -> None:
     """A third class without items makes guessing no harder; of one class there is no guessing."""
     found = warnings_of([run("r", 0.5, predictions=predicted(100, support))])
-    assert len(found) == told
+    assert len(found) == reported
     assert all("for 2 classes" in line for line in found)
 
 
-@pytest.mark.parametrize(("accuracy", "told"), [(0.0999, 1), (0.1, 0)])
-def test_accuracy_without_predictions(accuracy: float, told: int) -> None:
+@pytest.mark.parametrize(("accuracy", "reported"), [(0.0999, 1), (0.1, 0)])
+def test_accuracy_without_predictions(accuracy: float, reported: int) -> None:
     """Without them nobody knows how many classes there are: under a tenth is odd all the same."""
-    expected = ["r: accuracy is 10.0%, under 10 %: look at how it was measured"] * told
+    expected = ["r: accuracy is 10.0%, under 10 %: look at how it was measured"] * reported
     assert warnings_of([run("r", accuracy)]) == expected
 
 
 @pytest.mark.parametrize(
-    ("training", "told"),
+    ("training", "reported"),
     [
         (Training(4, 5), "r: the history ends after 4 of 5 epochs"),
         (Training(5, 5), None),
@@ -87,11 +87,11 @@ def test_accuracy_without_predictions(accuracy: float, told: int) -> None:
         (Training(5, 5, divergence="loss is NaN at 3"), "r: training diverged: loss is NaN at 3; look at the learning"),
     ],
 )
-def test_how_training_went(training: Training, told: str | None) -> None:
+def test_how_training_went(training: Training, reported: str | None) -> None:
     """One epoch less than configured is cut off; as many are not."""
     found = warnings_of([run("r", training=training)])
-    assert len(found) == (told is not None)
-    assert told is None or found[0].startswith(told)
+    assert len(found) == (reported is not None)
+    assert reported is None or found[0].startswith(reported)
 
 
 def folds_of(*numbers: int | None, failed: Sequence[int] = ()) -> Group:
@@ -101,7 +101,7 @@ def folds_of(*numbers: int | None, failed: Sequence[int] = ()) -> Group:
 
 
 def incomplete(group: Group) -> list[str]:
-    """Return what is told of a cross-validation's folds."""
+    """Return what is reported a cross-validation's folds."""
     return warnings_of([], "none", [group])
 
 
@@ -160,7 +160,7 @@ def test_a_run_without_configuration_does_not_drift() -> None:
 
 
 def test_four_values_are_listed_and_each_shortened() -> None:
-    """Sixty characters of a value; the number of further values is told."""
+    """Sixty characters of a value; the number of further values is reported."""
     four = warnings_of([run(f"r{i}", config={"k": f"v{i}"}) for i in range(4)])
     assert "k is v0 (r0), v1 (r1), v2 (r2), v3 (r3): runs" in four[0]
     six = warnings_of([run(f"r{i}", config={"k": f"v{i}"}) for i in range(6)])
@@ -199,7 +199,7 @@ def test_a_spread_over_a_tenth_of_a_share(metric: str, values: tuple[float | Non
 
 
 def test_a_wide_spread_within_a_group_names_it() -> None:
-    """Of two cross-validations the one whose folds differ is told of, over its own folds alone."""
+    """Of two cross-validations the one whose folds differ is reported, over its own folds alone."""
     runs = [run(f"a{i}", 0.5 + i * 0.4, fold=i, group="a") for i in range(2)]
     runs += [run(f"b{i}", 0.7, fold=i, group="b") for i in range(2)]
     assert [line for line in warnings_of(runs, "fold") if "σ" in line] == [
@@ -263,7 +263,7 @@ def test_validation_sets_of_folds() -> None:
 
 
 def test_code_that_made_the_runs() -> None:
-    """One hash is not news, nor is a run without one; two are told, twelve characters of each."""
+    """One hash is not news, nor is a run without one; two are reported, twelve characters of each."""
     assert warnings_of([run("a", git_hash="1" * 40), run("b", git_hash="1" * 40), run("c")]) == []
     assert warnings_of([run("a", git_hash="1" * 40), run("b", git_hash="2" * 40)]) == [
         f"git hashes differ: {'1' * 12} (a), {'2' * 12} (b): look at what changed in the code between them"

@@ -102,7 +102,7 @@ def test_what_is_written_is_valid_and_complete(tmp_path: Path) -> None:
     assert "Stub data" in table
 
 
-def test_failed_cases_are_told(tmp_path: Path) -> None:
+def test_failed_cases_are_reported(tmp_path: Path) -> None:
     """A campaign with failed cases says so in the export."""
     [run] = read_runs([campaign(tmp_path / "a", {"V3": 0.5}, n_failed=2)]).runs
     assert "a: 2 of 3 cases failed in V3" in run.warnings
@@ -125,7 +125,7 @@ def test_metrics_older_than_their_runs_are_refused(tmp_path: Path) -> None:
 
 
 def test_metrics_without_their_runs_are_read_and_warned_of(tmp_path: Path) -> None:
-    """Who is given metrics alone can export them, and is told that nothing was checked."""
+    """Who is given metrics alone can export them, and reads that nothing was checked."""
     folder = campaign(tmp_path / "a", {"V3": 0.5})
     Campaign(folder).run_file("V3", "case-1").unlink()
     [run] = read_runs([folder]).runs

@@ -39,11 +39,11 @@ def test_the_published_table_comes_out(tmp_path: Path, capsys: pytest.CaptureFix
     published(tmp_path / "RUNS")
     runs = [f"--run={tmp_path}/RUNS/results_{seed}" for seed in (4, 5, 6)]
     assert cli(["export", *runs, "--out", str(tmp_path / "out"), "--primary-metric", "accuracy"]) == 0
-    told = capsys.readouterr()
-    assert "accuracy  0.696 ± 0.026 (n = 3)\nkappa     0.721 ± 0.025 (n = 3)\n" in told.out
-    assert "accuracy: best results_5 (0.7330), worst results_4 (0.6760)" in told.out
-    # The kappas were published with accuracies that our made-up items cannot have: that is told of each run.
-    assert told.err.count("kappa is reported as") == 3
+    reported = capsys.readouterr()
+    assert "accuracy  0.696 ± 0.026 (n = 3)\nkappa     0.721 ± 0.025 (n = 3)\n" in reported.out
+    assert "accuracy: best results_5 (0.7330), worst results_4 (0.6760)" in reported.out
+    # The kappas were published with accuracies that our made-up items cannot have: that is reported each run.
+    assert reported.err.count("kappa is reported as") == 3
     out = tmp_path / "out"
     assert "| **Accuracy** | 0.696 ± 0.026 |" in (out / "aggregated_metrics.md").read_text(encoding="utf-8")
     assert r"\textbf{Accuracy} & 0.696 $\pm$ 0.026" in (out / "aggregated_metrics.tex").read_text(encoding="utf-8")
@@ -87,9 +87,9 @@ def test_a_missing_file_ends_one_run_with_1_and_leaves_the_others(
     assert not (bad / "export" / "exported_metrics.csv").exists()
     arguments = ["export", "--run", str(good), "--run", str(bad), "--out", str(tmp_path / "out")]
     assert cli(arguments) == 3
-    told = capsys.readouterr()
-    assert message in told.err
-    assert "read 1 run: results_1 (1 could not be read)" in told.out
+    reported = capsys.readouterr()
+    assert message in reported.err
+    assert "read 1 run: results_1 (1 could not be read)" in reported.out
     summary = json.loads((tmp_path / "out" / "exported_summary.json").read_text(encoding="utf-8"))
     assert list(violations(summary)) == []
     [failed] = summary["failed_runs"]
@@ -141,8 +141,8 @@ def test_names_and_texts_are_only_text(tmp_path: Path, capsys: pytest.CaptureFix
         )
     (tmp_path / "runs" / "two words").rename(os.fsdecode(os.fsencode(tmp_path / "runs") + b"/two \xff words"))
     assert cli(["export", "--runs", f"{tmp_path}/runs/*", "--out", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr()
-    assert "\x1b" not in told.out + told.err
+    reported = capsys.readouterr()
+    assert "\x1b" not in reported.out + reported.err
     out = tmp_path / "out"
     with (out / "exported_metrics.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream))
@@ -232,7 +232,7 @@ def test_a_metric_of_unknown_direction_is_asked_about(tmp_path: Path, capsys: py
 
 
 def test_a_pattern_over_everything_passes_over_folders_that_hold_runs(tmp_path: Path) -> None:
-    """`**` matches the folders above the runs too, and those inside: only what no run is in, and is none, is told."""
+    """`**` matches the folders above the runs too, and those inside: only what no run is in, and is none, is named."""
     write_run(tmp_path / "RUNS" / "a" / "results_1")
     write_run(tmp_path / "RUNS" / "b" / "results_2", predictions=shifted(1), metrics={}, seed=2)
     (tmp_path / "RUNS" / "b" / "results_empty").mkdir()

@@ -1,4 +1,4 @@
-"""Patterns over folders: loops end, obstacles are told, names may hold anything."""
+"""Patterns over folders: loops end, obstacles are reported, names may hold anything."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_names_with_anything_in_them_match(tmp_path: Path) -> None:
     assert {folder.name for folder in found} == {*names, "results_\udcff"}
 
 
-def test_a_closed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be searched is told once, and the rest is found. It is staged, for root may read everything."""
+def test_a_closed_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be searched is reported once, and the rest is found. It is staged, for root may read everything."""
     below(tmp_path, "closed/results_1", "open/results_2")
     real = os.scandir
 
@@ -60,7 +60,7 @@ def test_a_closed_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert obstacles == [f"{tmp_path}/closed: cannot be searched (Permission denied); check its permissions"]
 
 
-def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
+def test_links_that_lead_nowhere_are_reported(tmp_path: Path) -> None:
     """To nothing, to itself, and to a folder that is read already: each is named with where it leads."""
     below(tmp_path, "results_2", "results_9")
     for name, target in (("results_1", "results_2"), ("results_dead", "gone"), ("results_self", "results_self")):
@@ -76,7 +76,7 @@ def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_links_back_up_are_told_below_two_stars(tmp_path: Path) -> None:
+def test_links_back_up_are_reported_below_two_stars(tmp_path: Path) -> None:
     """A folder that is searched already is not searched again, and that is said."""
     below(tmp_path, "a/results_1")
     (tmp_path / "a" / "results_1" / "up").symlink_to("..")
@@ -87,7 +87,7 @@ def test_links_back_up_are_told_below_two_stars(tmp_path: Path) -> None:
     ]
 
 
-def test_thousands_of_links_are_told_in_few_lines(tmp_path: Path) -> None:
+def test_thousands_of_links_are_reported_in_few_lines(tmp_path: Path) -> None:
     """What stood in the way is a list to be read."""
     for number in range(30):
         (tmp_path / f"results_{number}").symlink_to("gone")

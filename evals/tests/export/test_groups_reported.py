@@ -39,7 +39,7 @@ def test_a_fold_that_failed_shows_in_the_summary(tmp_path: Path, capsys: pytest.
     assert "1 of 3 folds cannot be read: fold_1/results (fold 1)" in capsys.readouterr().err
 
 
-def test_a_fold_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fold_that_is_not_there_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A gap in the numbers, which no folder shows."""
     top = folds(tmp_path, "resnet", [1, 2, 3])
     (top / "fold_1").rename(tmp_path / "elsewhere")
@@ -60,7 +60,7 @@ def test_a_trial_that_failed_shows_in_the_summary(tmp_path: Path) -> None:
     assert (group["n_expected"], [one["trial"] for one in group["failed"]]) == (3, ["2"])
 
 
-def test_cross_validations_are_told_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cross_validations_are_reported_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No mean over two models' folds on stdout, and no best run among them all."""
     for model, wrong in (("resnet", [0, 1]), ("vit", [4, 5])):
         folds(tmp_path, model, wrong)
@@ -81,7 +81,7 @@ def test_cross_validations_are_told_one_by_one(tmp_path: Path, capsys: pytest.Ca
     ]
 
 
-def test_models_over_seeds_are_told_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_over_seeds_are_reported_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Runs whose settings name two models; with --group-by none they are one list, as was asked for."""
     for number, model in enumerate(("resnet", "resnet", "vit", "vit")):
         config = {"model": model, "lr": 0.1}
@@ -104,7 +104,7 @@ def test_models_over_seeds_are_told_one_by_one(tmp_path: Path, capsys: pytest.Ca
         ([1, 2, 2], "accuracy: best results_0 (0.9000), worst results_1, results_2 (tied at 0.8000)", "results_1"),
     ],
 )
-def test_ties_are_told(
+def test_ties_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: list[int], line: str, worst: str | None
 ) -> None:
     """Who shares the best or worst value is named, and nobody is both."""

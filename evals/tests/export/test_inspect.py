@@ -30,7 +30,7 @@ def test_inspect_logs_say_scores_seed_and_model(form: str) -> None:
     assert (run.attributes["n_samples"], run.warnings) == (4, ())
 
 
-def test_a_killed_evaluation_is_told() -> None:
+def test_a_killed_evaluation_is_reported() -> None:
     """A log without its header says that the evaluation was only started."""
     [run] = read(InspectFormat(), GOLD / "inspect" / "started").values()
     assert run.metrics == {}
@@ -118,12 +118,12 @@ def test_no_bytes_break_the_archive_reader(tmp_path_factory: pytest.TempPathFact
     (folder / "x.eval").write_bytes(bytes(data))
     reader = InspectFormat()
     for source in reader.sources(folder):
-        told = ""
+        reported = ""
         try:
             reader.read(source, "x")
         except (DataError, MissingDependencyError) as error:
-            told = str(error)
-        assert not told or "x.eval" in told
+            reported = str(error)
+        assert not reported or "x.eval" in reported
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")

@@ -28,7 +28,7 @@ def lm_results(tmp_path: Path, text: str) -> Path:
     return tmp_path
 
 
-def test_filters_limits_and_nan_are_told(tmp_path: Path) -> None:
+def test_filters_limits_and_nan_are_reported(tmp_path: Path) -> None:
     """A filter is part of a metric's name, a limit makes a warning, NaN and N/A are undefined or left out."""
     text = (
         '{"results": {"gsm8k": {"alias": "gsm8k", "exact_match,strict-match": 0.5, "exact_match,flexible-extract": NaN,'

@@ -218,7 +218,7 @@ def pointers(value: object, at: str = "") -> list[tuple[str, float]]:
     return [(at, value)]
 
 
-def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
+def test_a_key_that_is_a_duplicate_is_reported(tmp_path: Path) -> None:
     """With the file, the key, and which value counted."""
     (tmp_path / "out.json").write_text('{"acc": 0.2, "acc": 0.8}', encoding="utf-8")
     [run] = read(tmp_path, "metrics: {accuracy: {file: out.json, key: acc}}\n")

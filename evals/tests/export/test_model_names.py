@@ -86,7 +86,7 @@ def test_names_as_people_write_them(name: str, expected: tuple[float | None, str
 
 
 def test_the_number_says_which_rule_gave_it() -> None:
-    """A published total is told apart from a number that stands in the name."""
+    """A published total is distinguished from a number that stands in the name."""
     rules = [parse_model_name(name, SHIPPED).rule for name in ("mixtral_8x7b", "bigmoe_4x7b", "phi3_14b", "phi4")]
     assert rules == ["mixtral-8x7b", "experts", "plain", None]
 

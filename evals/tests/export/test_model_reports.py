@@ -268,7 +268,7 @@ def test_a_byte_order_mark_and_nan_are_read(tmp_path: Path) -> None:
 
 
 def test_links_loops_and_locked_folders_stop_nothing(tmp_path: Path) -> None:
-    """A loop of links is not followed, a link that leads nowhere and a pipe are told or passed over."""
+    """A loop of links is not followed, a link that leads nowhere and a pipe are reported or passed over."""
     folder = pair(tmp_path, "m", "p", metrics(), TEXT)
     (tmp_path / "m" / "loop").symlink_to(tmp_path)
     (folder / "metrics_gone.json").symlink_to(tmp_path / "nowhere")

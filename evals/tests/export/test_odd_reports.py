@@ -36,7 +36,7 @@ def test_thousands_are_thousands(
     assert run.metrics["success_rate"] == rate
 
 
-def test_what_may_be_two_numbers_is_told_and_left_out(tmp_path: Path) -> None:
+def test_what_may_be_two_numbers_is_reported_and_left_out(tmp_path: Path) -> None:
     """1,250 ms with no other number to say which; where another number says it, it is read."""
     pair(tmp_path / "a", "m", "p", None, "Successful attempts: 940\nAverage execution time: 1,250 ms\n")
     run = only(tmp_path / "a")
@@ -73,7 +73,7 @@ def test_a_point_before_three_digits_of_a_count_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize("line", ["Accuracy: 90.00%", "TP: 31", "Total attempts: 99", "Average execution time: 3 s"])
-def test_a_line_that_stands_twice_is_told(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_a_duplicate_is_reported(tmp_path: Path, line: str) -> None:
     """The first counts, and the other is named; the same number again is nothing to tell."""
     text = "Accuracy: 53.00%\nTP: 30\nTN: 23\nFP: 27\nFN: 20\nTotal attempts: 100\nAverage execution time: 2 s\n"
     pair(tmp_path / "twice", "m", "p", metrics(), f"{text}{line}\n")
@@ -85,7 +85,7 @@ def test_a_line_that_stands_twice_is_told(tmp_path: Path, line: str) -> None:
 
 
 def test_no_rate_is_above_one(tmp_path: Path) -> None:
-    """More successes than attempts: the rate is undefined, and both counts are told."""
+    """More successes than attempts: the rate is undefined, and both counts are reported."""
     pair(tmp_path, "m", "p", metrics(total_attempts=10, successful_attempts=12, failed_attempts=0, timeout_attempts=0))
     run = only(tmp_path)
     assert run.metrics["success_rate"] is None
@@ -93,7 +93,7 @@ def test_no_rate_is_above_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meta", "mean", "n", "told"),
+    ("meta", "mean", "n", "reported"),
     [
         ([{"total_duration": 1e9}, {"total_duration": float("nan")}], 1e9, 1, "1 of the values of total_duration"),
         ([{"total_duration": 1e9}, {"total_duration": float("inf")}], 1e9, 1, "1 of the values of total_duration"),
@@ -102,12 +102,12 @@ def test_no_rate_is_above_one(tmp_path: Path) -> None:
         ({"a": {"total_duration": 1e9}, "b": {}}, 1e9, 1, "absent or null in 1 of 2 calls"),
     ],
 )
-def test_calls_that_say_nothing_are_counted(tmp_path: Path, meta: object, mean: float, n: int, told: str) -> None:
+def test_calls_that_say_nothing_are_counted(tmp_path: Path, meta: object, mean: float, n: int, reported: str) -> None:
     """NaN, infinity, null, absence and text: each is left out of the mean, and told with its number."""
     pair(tmp_path, "m", "p", json.dumps(metrics(meta_data=meta)).encode(), TEXT)
     run = only(tmp_path)
     assert (run.metrics["total_duration_mean_ns"], run.attributes["total_duration_n"]) == (mean, n)
-    assert [line for line in run.warnings if told in line]
+    assert [line for line in run.warnings if reported in line]
 
 
 def test_averages_alone_are_no_calls(tmp_path: Path) -> None:

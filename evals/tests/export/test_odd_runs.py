@@ -1,4 +1,4 @@
-"""Training runs that are written oddly: what they mean is read, and what cannot be known is told."""
+"""Training runs that are written oddly: what they mean is read, and what cannot be known is reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(folder: Path) -> Run:
         ("summary.json", '{"seed": 3, "seed": 3}', "'seed' stands 2 times"),
     ],
 )
-def test_a_key_that_stands_twice_is_told(tmp_path: Path, name: str, content: str, warning: str) -> None:
+def test_a_key_that_is_a_duplicate_is_reported(tmp_path: Path, name: str, content: str, warning: str) -> None:
     """The key, its values, and that the last one counted; from the fast parser and from the slow one."""
     folder = write_run(tmp_path / "r")
     (folder / name).write_text(content, encoding="utf-8")
@@ -77,7 +77,7 @@ def test_divergence_is_seen_under_any_header(tmp_path: Path, history: str, diver
         ("epoch,train_loss,val_loss\n1,1.0,\n2,0.9,0.8\n3,0.8,\n4,0.7,0.7\n5,0.6,\n", None),
     ],
 )
-def test_losses_that_say_nothing_are_told(tmp_path: Path, history: str, warning: str | None) -> None:
+def test_losses_that_say_nothing_are_reported(tmp_path: Path, history: str, warning: str | None) -> None:
     """Text and gaps in a loss may be what NaN left; gaps at intervals are none."""
     warnings = read(write_run(tmp_path / "r", history=history)).warnings
     if warning is None:
@@ -102,7 +102,7 @@ def test_only_a_rule_that_ends_training_is_early_stopping(config: dict[str, obje
     assert may_stop_early(config) is expected
 
 
-def test_a_cut_history_beside_a_scheduler_is_told(tmp_path: Path) -> None:
+def test_a_cut_history_beside_a_scheduler_is_reported(tmp_path: Path) -> None:
     """What the patience of a scheduler hid before: two of twenty epochs, and nothing to stop early."""
     config = {"epochs": 20, "scheduler": {"patience": 3}}
     run = read(write_run(tmp_path / "r", config=config))
@@ -123,7 +123,7 @@ ELEVEN = "id,true,pred\n" + "".join(f"i{n},{n % 2},{1 - n % 2 if n < 4 else n % 
 
 
 @pytest.mark.parametrize(
-    ("metrics", "told"),
+    ("metrics", "reported"),
     [
         ({"accuracy": 0.64}, False),  # 7/11 = 0.63636…
         ({"accuracy": 0.636}, False),
@@ -133,11 +133,13 @@ ELEVEN = "id,true,pred\n" + "".join(f"i{n},{n % 2},{1 - n % 2 if n < 4 else n % 
         ({"accuracy": 63.6}, True),
     ],
 )
-def test_a_report_is_held_to_the_decimals_that_it_has(tmp_path: Path, metrics: dict[str, float], told: bool) -> None:
-    """Two decimals stand for half a hundredth around them, more decimals for less; percentages are told as such."""
+def test_a_report_is_held_to_the_decimals_that_it_has(
+    tmp_path: Path, metrics: dict[str, float], reported: bool
+) -> None:
+    """Two decimals stand for half a hundredth around them, more decimals for less; percentages are reported as such."""
     run = read(write_run(tmp_path / "r", predictions=ELEVEN, metrics=metrics))
     lines = [line for line in run.warnings if "accuracy" in line]
-    assert bool(lines) is told
+    assert bool(lines) is reported
     if metrics["accuracy"] > 1:
         assert "is a percentage, and is read as" in lines[0]
 
@@ -166,7 +168,7 @@ def test_runs_of_run_eval_keep_their_signature_and_rank_themselves(tmp_path: Pat
 
 
 def test_what_has_no_signature_says_so(tmp_path: Path) -> None:
-    """No cell of stub and signature is empty: `unknown` and `none` are told from a column that was forgotten."""
+    """No cell of stub and signature is empty: `unknown` and `none` differ from a column that was forgotten."""
     write_run(tmp_path / "results_1")
     write_run(tmp_path / "results_2", predictions=shifted(3), metrics={}, seed=2, stub=False, signature="made|so")
     assert cli(["export", "--runs", f"{tmp_path}/results_*", "--out", str(tmp_path / "out")]) == 0

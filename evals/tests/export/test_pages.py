@@ -106,7 +106,7 @@ def test_tables_speak_to_readers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "weights", "told"),
+    ("written", "weights", "reported"),
     [
         ("kappa_quadratic", "quadratic", "Kappa (quadr.)"),
         ("cohen_kappa", "none", "Kappa (unweighted)"),
@@ -115,7 +115,7 @@ def test_tables_speak_to_readers(tmp_path: Path) -> None:
     ],
 )
 def test_kappa_is_called_by_its_weights(
-    tmp_path: Path, written: str, weights: str, told: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, written: str, weights: str, reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The value says which weights it has; a name that says otherwise is a warning."""
     from sklearn.metrics import cohen_kappa_score
@@ -129,7 +129,7 @@ def test_kappa_is_called_by_its_weights(
     )
     folder = write_run(tmp_path / "results_1", metrics={written: value}, predictions=predictions)
     assert cli(["export", "--run", str(folder), "--out", str(tmp_path / "out")]) == 0
-    assert told in (tmp_path / "out" / "exported_metrics.md").read_text(encoding="utf-8")
+    assert reported in (tmp_path / "out" / "exported_metrics.md").read_text(encoding="utf-8")
     [run] = json.loads((tmp_path / "out" / "exported_summary.json").read_text(encoding="utf-8"))["runs"]
     assert run["attributes"]["kappa_weights"] == weights
     error = capsys.readouterr().err

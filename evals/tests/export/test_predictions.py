@@ -114,13 +114,13 @@ def test_an_area_that_cannot_be_is_none_with_the_reason(tmp_path: Path, text: st
         (b"true,pred\n\xe9,1\n", "is not UTF-8"),
     ],
 )
-def test_a_damaged_file_is_told_with_its_line(tmp_path: Path, text: bytes, message: str) -> None:
+def test_a_damaged_file_is_reported_with_its_line(tmp_path: Path, text: bytes, message: str) -> None:
     """Nothing is guessed of a file that was cut or mangled."""
     with pytest.raises(DataError, match=message):
         counted(tmp_path, text)
 
 
-def test_a_column_that_stands_twice_is_told(tmp_path: Path) -> None:
+def test_a_column_that_is_a_duplicate_is_reported(tmp_path: Path) -> None:
     """The first is read, and the reader of the export learns of it."""
     result = counted(tmp_path, "true,pred,pred\n0,0,1\n1,1,0\n")
     assert result.counts.tolist() == [[1, 0], [0, 1]]

@@ -175,7 +175,7 @@ def test_mistakes_of_all_files_are_named_at_once(export: Path, article: Path) ->
 
 
 def test_a_name_of_two_things_must_say_which(export: Path, article: Path) -> None:
-    """A table and a figure of one name are told apart by `table:` and `figure:`."""
+    """A table and a figure of one name are distinguished by `table:` and `figure:`."""
     (export / "main.pdf").write_bytes(b"%PDF")
     path = write(article, "% exaid:begin main\n% exaid:end\n")
     with pytest.raises(ConfigError, match="may be table:main, figure:main"):
@@ -272,7 +272,7 @@ def test_an_export_within_the_article_is_no_chapter(export: Path, article: Path)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
-def test_a_locked_article_is_told(export: Path, article: Path) -> None:
+def test_a_locked_article_is_reported(export: Path, article: Path) -> None:
     """A folder that may not be written is an error with its name."""
     article.chmod(0o500)
     assert pack(export, article) == 1

@@ -80,7 +80,7 @@ def test_computed_metrics_are_those_that_scikit_learn_had_reported(tmp_path: Pat
     ],
 )
 def test_a_disagreement_is_a_warning(tmp_path: Path, metrics: dict[str, object], warning: str) -> None:
-    """What a run reports stands; that its predictions say otherwise is told."""
+    """What a run reports stands; that its predictions say otherwise is reported."""
     run = read(write_run(tmp_path / "r", metrics=metrics))
     assert any(warning in line and line.startswith("run: metrics/val_metrics.json: ") for line in run.warnings)
     assert run.metrics["accuracy"] == (0.9 if metrics["accuracy"] == 0.9 else 0.8)
@@ -146,7 +146,7 @@ def test_a_missing_required_file_is_named_with_its_remedy(tmp_path: Path, name: 
 
 
 def test_a_checkpoint_is_never_opened_and_no_pickle_is_loaded(tmp_path: Path) -> None:
-    """A checkpoint and an array that would run code when loaded run none, and the array is told."""
+    """A checkpoint and an array that would run code when loaded run none, and the array is reported."""
 
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -164,7 +164,7 @@ def test_a_checkpoint_is_never_opened_and_no_pickle_is_loaded(tmp_path: Path) ->
 
 
 def test_trial_records_of_optuna_and_ray(tmp_path: Path) -> None:
-    """Parameters and number of the trial come from either; a failed trial and a broken line are told."""
+    """Parameters and number of the trial come from either; a failed trial and a broken line are reported."""
     folder = write_run(tmp_path / "r")
     record = {"number": 7, "params": {"lr": 0.3}, "state": "TrialState.FAIL"}
     (folder / "optuna_trial.json").write_text(json.dumps(record), encoding="utf-8")
@@ -273,7 +273,7 @@ def test_percentages_of_classes_are_read_as_shares(tmp_path: Path) -> None:
         ('{"accuracy": [0.5, 0.6]}', "accuracy is [0.5, 0.6], which is not a number"),
     ],
 )
-def test_what_is_no_number_is_told_when_it_is_replaced(tmp_path: Path, reported: str, what: str) -> None:
+def test_what_is_no_number_is_reported_when_it_is_replaced(tmp_path: Path, reported: str, what: str) -> None:
     """The metric and what stood there; the predictions make it."""
     folder = write_run(tmp_path / "r")
     (folder / "metrics" / "val_metrics.json").write_text(reported, encoding="utf-8")

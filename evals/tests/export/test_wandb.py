@@ -82,7 +82,7 @@ def test_a_damaged_record_is_noticed(tmp_path: Path) -> None:
     assert any("checksum" in warning for warning in read_log(path).warnings)
 
 
-def told_or_read(path: Path) -> object:
+def reported_or_read(path: Path) -> object:
     """Return what a log says, or the line that tells why it cannot be read."""
     try:
         return read_log(path)
@@ -97,7 +97,7 @@ def test_no_bytes_break_the_log_reader(tmp_path_factory: pytest.TempPathFactory,
     data[at : at + len(noise)] = noise
     path = tmp_path_factory.mktemp("w") / "run-x.wandb"
     path.write_bytes(bytes(data))
-    first, second = (told_or_read(path) for _ in range(2))
+    first, second = (reported_or_read(path) for _ in range(2))
     assert first == second
     assert not isinstance(first, str) or str(path) in first
 

@@ -30,7 +30,7 @@ def made_up_pairs() -> list[dict[str, Any]]:
         wanted = FACTS[: 2 + number % 4]
         kept = wanted[: 1 + number % len(wanted)]
         invented = [LIE] if number % 3 == 0 else []
-        told = {
+        reported = {
             "FactualRecall": len(kept) / len(wanted),
             "FactualPrecision": len(kept) / (len(kept) + len(invented)),
             "HallucinationRate": len(invented) / (len(kept) + len(invented)),
@@ -38,7 +38,7 @@ def made_up_pairs() -> list[dict[str, Any]]:
         reference = ". ".join(wanted) + "."
         dialogue = f"Doctor: I note the following of case {number}. {reference}\nPatient: Right.\nDoctor: Good."
         summary = ". ".join([*kept, *invented]) + "."
-        pairs.append({"dialogue": dialogue, "reference": reference, "summary": summary, "human": told})
+        pairs.append({"dialogue": dialogue, "reference": reference, "summary": summary, "human": reported})
     return pairs
 
 

@@ -44,7 +44,7 @@ Doctor: Your mother had asthma. You take metformin, five hundred milligrams twic
         ("Diabetic retinopathy on both sides.", Verdict.NOT_FOUND),
     ],
 )
-def test_each_kind_of_disagreement_is_told(comparison: Comparison, statement: str, verdict: Verdict) -> None:
+def test_each_kind_of_disagreement_is_reported(comparison: Comparison, statement: str, verdict: Verdict) -> None:
     """Numbers, units, sides, denials, answers to questions, synonyms and plans decide as a reader would."""
     judged = judge(comparison.read(statement), [comparison.read(DIALOGUE)])
     assert [one.verdict for one in judged] == [verdict], [one.reason for one in judged]

@@ -183,13 +183,13 @@ def test_what_cannot_work_is_refused_before_any_work(
     campaign = freeze(tmp_path / "data", CONVERSATIONS)
     verb = ["run-variants", "--data-dir", str(campaign.root), "--config-dir", str(configs)]
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    for arguments, told in (
+    for arguments, reported in (
         (["--llm", "openai"], "OPENAI_API_KEY"),
         (["--llm", "openai", "--stub"], "stub mode"),
         (["--llm", "replay"], "no recordings here"),
     ):
         assert main.run([*verb, *arguments]) == 2
-        assert told in capsys.readouterr().err
+        assert reported in capsys.readouterr().err
     assert not campaign.runs.exists()
 
 
@@ -279,8 +279,8 @@ def test_no_secret_gets_out(tmp_path: Path, configs: Path, with_userinfo: bool) 
     assert set(leaks(echo(server.requests[0]).encode())) >= {"OPENAI_API_KEY", "GOOGLE_API_KEY", "query"}
     written = [gzip.decompress(data) if name.endswith(".gz") else data for name, data in files(campaign.root).items()]
     assert any(b"your key is [redacted]" in text for text in written)
-    for told in (b"HTTP 401", b"HTTP 413", b"[redacted]"):
-        assert any(told in text for text in outputs)
+    for reported in (b"HTTP 401", b"HTTP 413", b"[redacted]"):
+        assert any(reported in text for text in outputs)
     assert leaks(*outputs, *written) == []
 
 

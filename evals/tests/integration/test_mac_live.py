@@ -112,9 +112,9 @@ def _is_as_forecast(data: Path) -> None:
     calls = [record["request"]["messages"] for record in read_recording(path)[0] if record["record_type"] == "mac_call"]
     kinds: list[int] = []
     for messages in calls:
-        told = sum(ctu(message["content"]) for message in messages if message["role"] == "system")
-        assert told in ((known.speaker,) if messages[-1]["role"] == "system" else (known.doctor, known.supervisor))
-        kinds.append(told)
+        reported = sum(ctu(message["content"]) for message in messages if message["role"] == "system")
+        assert reported in ((known.speaker,) if messages[-1]["role"] == "system" else (known.doctor, known.supervisor))
+        kinds.append(reported)
     assert set(kinds) == {known.doctor, known.supervisor, known.speaker}
     assert kinds.count(known.speaker) * 2 == len(kinds)
 

@@ -104,12 +104,12 @@ def test_something_else_in_place_of_a_file(
                     status = run([*arguments, "--data-dir", str(data)])
             finally:
                 signal.alarm(0)
-            told = capsys.readouterr()
-            what = f"{kind}, {verb[0]}: {status}\n{told.out[-2000:]}\n{told.err}"
+            reported = capsys.readouterr()
+            what = f"{kind}, {verb[0]}: {status}\n{reported.out[-2000:]}\n{reported.err}"
             assert status in (0, 1, 2, 3), what
-            assert "Traceback" not in told.err, what
-            assert "--debug" not in told.err, what
-            assert status == 0 or path.name in told.err + told.out, what
+            assert "Traceback" not in reported.err, what
+            assert "--debug" not in reported.err, what
+            assert status == 0 or path.name in reported.err + reported.out, what
             _removed(path)
             if before is not None:
                 path.write_bytes(before)

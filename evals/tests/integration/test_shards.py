@@ -75,9 +75,9 @@ def test_a_merge_refuses_what_is_not_whole(
     """A part that is missing, named twice, unfinished, or of another configuration; nothing is written then."""
     campaign, (second, first) = runs_in_parts
     before = contents(campaign)
-    for parts, told in (([second], "part 1 of 2 is missing"), ([first, second, first], "named twice")):
+    for parts, reported in (([second], "part 1 of 2 is missing"), ([first, second, first], "named twice")):
         assert run(["merge", "--data-dir", str(campaign), *parts]) == 1
-        assert told in capsys.readouterr().err
+        assert reported in capsys.readouterr().err
     assert run(["run-variants", "V1", "--stub", "--data-dir", str(campaign), "--shard", "1/2", "--into", first]) == 0
     assert run(["merge", "--data-dir", str(campaign), first, second]) == 1
     assert "do not belong together" in capsys.readouterr().err
@@ -103,9 +103,9 @@ def test_a_merge_of_damaged_parts_says_which(
     campaign, parts = runs_in_parts
     (Path(parts[0]) / ".state" / name).write_text(content + "\n")
     assert run(["merge", "--data-dir", str(campaign), *parts]) == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert name in told
+    reported = capsys.readouterr().err
+    assert said in reported
+    assert name in reported
 
 
 def test_a_merge_of_an_empty_measurement_says_which(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--shard", "1/2"), "one without the other"),
         (("--shard", "3/2", "--into", "x"), "write I/N"),
@@ -155,10 +155,10 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path) -> None:
     ],
 )
 def test_a_part_that_cannot_be_is_wrong_usage(
-    options: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+    options: tuple[str, ...], reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With a remedy, before any work."""
     campaign = str(shared_campaign().root)
     given = [option.format(campaign=campaign) for option in options]
     assert run(["run-variants", "V0", "--stub", "--data-dir", campaign, *given]) == 2
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err

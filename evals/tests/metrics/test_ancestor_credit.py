@@ -23,7 +23,7 @@ UPDATES = st.builds(Update, t_ms=st.integers(0, 20), concepts=st.frozensets(CONC
     updates=st.lists(UPDATES, max_size=4).map(tuple),
 )
 def test_credit_lies_between_coverage_and_one(said: dict[str, int], updates: tuple[Update, ...]) -> None:
-    """A concept that is told counts whole, a near one in part, and what comes before it was said counts nothing."""
+    """A concept that is reported counts whole, a near one in part, and what comes before it was said counts nothing."""
     seen = Observation(stated_ms=said, updates=updates)
     credited, plain = coverage_ancestor_credit(seen), coverage(seen)
     assert credited is not None
@@ -33,7 +33,7 @@ def test_credit_lies_between_coverage_and_one(said: dict[str, int], updates: tup
 
 
 def test_a_child_counts_as_much_as_it_is_similar() -> None:
-    """Of two concepts that were said, one is told by its child and the other not at all."""
+    """Of two concepts that were said, one is reported by its child and the other not at all."""
     seen = Observation(
         stated_ms={"HP:0001250": 0, "MESH:C01": 0}, updates=(Update(t_ms=1, concepts=frozenset({"HP:0007359"})),)
     )

@@ -113,7 +113,7 @@ def test_a_log_of_a_failed_run_that_holds_more_is_refused(tmp_path: Path) -> Non
         read_run(path)
 
 
-def test_many_broken_updates_are_told_with_the_first_error(tmp_path: Path) -> None:
+def test_many_broken_updates_are_reported_with_the_first_error(tmp_path: Path) -> None:
     """Over a tenth, by variant; a variant that keeps the schema is not named."""
     _, outcome = replayed(tmp_path, CONVERSATIONS, variant("V1", "Breaks"), variant("V3"))
     assert list(outcome.broken) == ["V1"]

@@ -263,7 +263,7 @@ class EveryWord:
 def test_reading_on_never_covers_less(
     run: tuple[Trace, RunLog], policy: str, extractor: type[EveryWord] | type[WordExtractor]
 ) -> None:
-    """For every run, extractor and budget coverage_at_B ≤ coverage, and all that is read covers all that is told."""
+    """For every run, extractor and budget coverage_at_B ≤ coverage, and reading all covers all that is reported."""
     (seen,) = observe_case(run[0], [run[1]], extractor())
     whole = coverage(seen)
     values = [coverage_at_budget(seen, budget, policy) for budget in (0, 1, 2, 5, 10, 50, 10_000)]
@@ -289,7 +289,9 @@ def test_a_guess_that_comes_true_is_no_promptness() -> None:
     flushes = passed_through(trace).flushes
     first = Summary(0, "u0", 100, 0, 0, (0,), True, None, None, "FEVER RASH", "FEVER RASH", 3, None, (), None, 0)
     again = Summary(1, "u1", 5000, 1, 1, (1,), True, None, None, "RASH", "RASH", 1, None, (), None, 0)
-    alone, both = (measured(observed(trace, RunLog(META, flushes, (), told))) for told in ((first,), (first, again)))
+    alone, both = (
+        measured(observed(trace, RunLog(META, flushes, (), reported))) for reported in ((first,), (first, again))
+    )
     assert (alone["coverage"], alone["coverage_at_10"], alone["anticipated"], alone["unsupported"]) == (
         0.5,
         0.5,

@@ -208,7 +208,7 @@ def test_metrics_of_variants_that_are_gone_go_too_if_they_were_ours(campaign: Ca
 
 
 def test_files_read_back_as_they_were_written(campaign: Campaign) -> None:
-    """What the report room reads are the means of the cases' records."""
+    """What the report package reads are the means of the cases' records."""
     measure(campaign)
     records = read_jsonl(campaign.metrics_file("V3"))
     values = [record["measures"]["coverage"] for record in records if record.get("status") == "ok"]

@@ -159,7 +159,7 @@ def test_labels_correct_what_the_extractor_gives(replayed: Campaign, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ({"case_id": "case-1"}, "neither measures nor concepts"),
         ({"concepts": []}, "names no case"),
@@ -168,9 +168,9 @@ def test_labels_correct_what_the_extractor_gives(replayed: Campaign, tmp_path: P
         ({"case_id": "case-1", "variant_id": "V0", "concepts": ["A"]}, "conversation of case-1"),
     ],
 )
-def test_what_is_no_label_is_named(line: dict[str, Any], told: str) -> None:
+def test_what_is_no_label_is_named(line: dict[str, Any], reported: str) -> None:
     """The line, what is wrong, and both forms that can be written."""
-    with pytest.raises(DataError, match=told) as error:
+    with pytest.raises(DataError, match=reported) as error:
         read_labels(records(line), "labels")
     assert "coverage" in str(error.value)
 

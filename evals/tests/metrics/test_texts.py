@@ -110,9 +110,9 @@ def noted(changed: str = "") -> dict[str, float | None]:
     """Return the measures of the families by request; one text is another where it is named."""
     said = "A COUGH." if changed == CONVERSATION else WORDS[1]
     trace = conversation(said, "Nothing else.")
-    told = "COUGH for 9 weeks, the RASH too." if changed == SEMANTICS else WORDS[0]
+    reported = "COUGH for 9 weeks, the RASH too." if changed == SEMANTICS else WORDS[0]
     window, length = ("B", 99) if changed in (WINDOW, RENDERED) else ("A", 16)
-    one = replace(update(9_000_000, "A", window=window, text=told, said_ctu=10), length=length)
+    one = replace(update(9_000_000, "A", window=window, text=reported, said_ctu=10), length=length)
     note = "He takes 250 mg of amoxicillin. There is a RASH." if changed == NOTE else WORDS[1]
     return by_request()(trace, arrivals(trace, 100.0), replace(SEEN, updates=(one,)), note)
 

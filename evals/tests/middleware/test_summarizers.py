@@ -60,7 +60,7 @@ def test_a_broken_answer_is_asked_for_once_more() -> None:
 
 
 def test_the_second_problem_is_the_one_that_is_recorded() -> None:
-    """Of two broken answers the last one's problem is told, and no third is asked for."""
+    """Of two broken answers the last one's problem is reported, and no third is asked for."""
     client = ScriptedLLM(["no json", json.dumps({**CONTENT, "extra": "x"})])
     update = StructuredSummarizer(Config(), client).summarize(REQUEST)
     assert (update.content, update.error, client.script) == (None, "extra: no such field", [])

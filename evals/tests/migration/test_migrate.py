@@ -86,9 +86,9 @@ def test_dry_run_writes_nothing(old: Campaign, capsys: pytest.CaptureFixture[str
     """It says which files, and from which version to which."""
     before = contents(old)
     assert run(["migrate", "--dry-run", "--data-dir", str(old.root)]) == 0
-    told = capsys.readouterr().out
-    assert told.count("would rewrite") == 4
-    assert f"1.0.0 → {current_versions()['exaid.trace']}" in told
+    reported = capsys.readouterr().out
+    assert reported.count("would rewrite") == 4
+    assert f"1.0.0 → {current_versions()['exaid.trace']}" in reported
     assert contents(old) == before
 
 
@@ -100,9 +100,9 @@ def test_a_newer_record_is_refused_and_nothing_is_written(old: Campaign, capsys:
     write_jsonl(path, records)
     before = contents(old)
     assert run(["migrate", "--data-dir", str(old.root)]) == 1
-    told = capsys.readouterr().err
-    assert f"{path.name}:2" in told
-    assert "9.0.0 is newer than this release reads" in told
+    reported = capsys.readouterr().err
+    assert f"{path.name}:2" in reported
+    assert "9.0.0 is newer than this release reads" in reported
     assert contents(old) == before
 
 

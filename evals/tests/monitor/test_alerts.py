@@ -114,7 +114,7 @@ def test_a_failing_webhook_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_server_delays_a_training(
     trouble: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Steps go on while a server hangs, and closing ends at its deadline; the secret address is told nowhere."""
+    """Steps go on while a server hangs, and closing ends at its deadline; the secret address is reported nowhere."""
     caplog.set_level(logging.DEBUG)
     with webhook_server(*((500,) if trouble == "answers 500" else ()), hangs=trouble == "hangs") as hook:
         url = hook.url if trouble != "is not there" else f"http://127.0.0.1:{closed_port()}/services/{SECRET}"

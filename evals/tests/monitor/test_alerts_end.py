@@ -1,4 +1,4 @@
-"""Alerts arrive where a training ends without a word, or goes on in another process; and none is told twice or late."""
+"""Alerts arrive where a training ends without a word, or goes on in another process; none comes twice or late."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def test_monitors_that_are_forgotten_leave_no_thread(monkeypatch: pytest.MonkeyP
         assert waited(lambda: threading.active_count() <= before)
 
 
-def test_no_stall_is_told_of_a_training_that_has_ended() -> None:
+def test_no_stall_is_reported_a_training_that_has_ended() -> None:
     """A function that has returned and did not close its monitor is not hung."""
-    told = []
+    reported = []
     now = [0.0]
 
     def train() -> None:
         settings = {"alerts": {"log": False}, "anomaly_detection": {"stall_min_seconds": 0.04}}
         monitor = TrainingMonitor(MonitoringConfig.model_validate(settings), clock=lambda: now[0])
-        monitor._alerts.anomaly = told.append  # type: ignore[method-assign]
+        monitor._alerts.anomaly = reported.append  # type: ignore[method-assign]
         for step in range(20):
             now[0] += 0.01
             monitor.log_step(step, {"loss": 1.0})
@@ -98,7 +98,7 @@ def test_no_stall_is_told_of_a_training_that_has_ended() -> None:
     now[0] += 100
     assert waited(lambda: not [one for one in threading.enumerate() if one.name == "exaid-stall-watch"])
     time.sleep(0.5)
-    assert told == []
+    assert reported == []
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def falling(tmp_path: Path) -> Path:
 
 
 def test_a_history_is_watched(falling: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The drop is told with its step and numbers, then a summary."""
+    """The drop is reported with its step and numbers, then a summary."""
     assert run(["monitor", str(falling)]) == 0
     first, *_, last = capsys.readouterr().out.splitlines()
     assert first.startswith("critical  val_accuracy got worse at once by 0.501, step 30 (before 0.901, after 0.4")
@@ -44,7 +44,7 @@ def test_the_exit_status_says_how_bad_it_was(falling: Path, tmp_path: Path) -> N
 
 def test_wrong_usage(tmp_path: Path, falling: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each in one line, with what to do."""
-    for arguments, told in (
+    for arguments, reported in (
         ([], "name the file or folder"),
         ([str(tmp_path / "none.jsonl")], "wait for it with --follow"),
         ([str(falling), "--until-idle", "3"], "add --follow"),
@@ -52,7 +52,7 @@ def test_wrong_usage(tmp_path: Path, falling: Path, capsys: pytest.CaptureFixtur
         (["--test-alerts"], "no channel is configured"),
     ):
         assert run(["monitor", *arguments]) == 2
-        assert told in capsys.readouterr().err
+        assert reported in capsys.readouterr().err
 
 
 def test_a_growing_history_is_followed(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_the_configuration_is_shown_without_its_secrets(
     assert SECRET not in out
     monkeypatch.delenv("TEST_HOOK")
     assert run(["monitor", "--config", str(path), "--check-config"]) == 2
-    told = capsys.readouterr()
-    assert "not set in the environment" in told.out
-    assert "TEST_HOOK is not set" in told.err
+    reported = capsys.readouterr()
+    assert "not set in the environment" in reported.out
+    assert "TEST_HOOK is not set" in reported.err
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, 0), (403, 1)])
@@ -151,7 +151,7 @@ def test_following_ends_by_hand_with_its_summary(last: float, expected: int, tmp
         [*command, "--interval", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with path.open("a") as stream:
-        stream.write(json.dumps({"step": 35, "val_loss": "NaN"}) + "\n")  # is told at once: by then all was read
+        stream.write(json.dumps({"step": 35, "val_loss": "NaN"}) + "\n")  # is reported at once: by then all was read
     assert process.stdout is not None
     while "val_loss" not in process.stdout.readline():
         assert process.poll() is None

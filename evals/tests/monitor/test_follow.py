@@ -172,13 +172,13 @@ def test_the_loop_follows_until_nothing_comes(tmp_path: Path) -> None:
         if pending:
             append(path, pending.pop(0))
 
-    told: list[Anomaly] = []
+    reported: list[Anomaly] = []
     config = MonitoringConfig.model_validate({"alerts": {"log": False}})
     with TrainingMonitor(config, watch_stalls=False) as monitor:
         seen = watch(
-            follower(path), monitor, told.append, follow=True, until_idle=200.0, clock=lambda: now[0], sleep=sleep
+            follower(path), monitor, reported.append, follow=True, until_idle=200.0, clock=lambda: now[0], sleep=sleep
         )
-    assert told == seen.anomalies
+    assert reported == seen.anomalies
     assert (seen.n_steps, list(seen.metrics)) == (50, ["val_accuracy"])
     assert [(one.kind, one.step) for one in seen.anomalies if one.kind != "divergence"] == [
         ("sudden_drop", 40),

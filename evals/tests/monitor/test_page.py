@@ -31,7 +31,7 @@ def test_the_loop_that_is_shown_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert scope["step"] == 2
 
 
-def test_the_numbers_that_are_told_are_the_defaults() -> None:
+def test_the_numbers_that_are_reported_are_the_defaults() -> None:
     """The page says what the configuration says."""
     config = MonitoringConfig()
     found, recovery, alerts = config.anomaly_detection, config.auto_recovery, config.alerts

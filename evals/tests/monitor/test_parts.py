@@ -55,7 +55,7 @@ def test_a_schedule_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
     one.close()
 
 
-def test_a_schedule_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+def test_a_schedule_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
     """It may hold a function of the user's: the rollback works without it, and says so at once."""
     schedule = Schedule()
     schedule.factor = lambda epoch: 0.9**epoch  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ def test_a_schedule_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     one.close()
 
 
-def test_a_schedule_that_is_not_attached_is_told(tmp_path: Path) -> None:
+def test_a_schedule_that_is_not_attached_is_reported(tmp_path: Path) -> None:
     """PyTorch's schedulers leave their first rate in the optimiser's groups."""
     optimizer = Optimizer(0.1)
     optimizer.param_groups[0]["initial_lr"] = 0.1

@@ -42,7 +42,7 @@ def journal(recovery: AutoRecoverySystem) -> list[dict[str, Any]]:
     return records
 
 
-def told(recovery: AutoRecoverySystem) -> list[tuple[str, str]]:
+def reported(recovery: AutoRecoverySystem) -> list[tuple[str, str]]:
     """Return the journal as (type, strategy or outcome)."""
     return [(one["record_type"], one.get("strategy") or one["outcome"]) for one in journal(recovery)]
 
@@ -109,7 +109,7 @@ def test_a_rollback_that_made_things_worse_is_undone(folder: Path) -> None:
     assert action is not None
     assert action.strategy == "undo"
     assert model.weights.tolist() == [9.0, 9.0]
-    assert told(recovery) == [("action", "rollback"), ("outcome", "undone")]
+    assert reported(recovery) == [("action", "rollback"), ("outcome", "undone")]
     assert journal(recovery)[1]["level_before"] == 0.4
     assert journal(recovery)[1]["level_after"] == 0.1
 
@@ -121,7 +121,7 @@ def test_a_state_of_nan_is_nothing_to_come_back_to(folder: Path) -> None:
     recovery.observe(2, {METRIC: math.nan}, [anomaly("not_finite", 2)])
     for step in (3, 4):
         assert recovery.observe(step, {METRIC: 0.2}) is None
-    assert told(recovery) == [("action", "rollback"), ("outcome", "kept")]
+    assert reported(recovery) == [("action", "rollback"), ("outcome", "kept")]
     assert model.weights.tolist() == [1.0, 2.0]
 
 
@@ -153,7 +153,7 @@ def test_a_lowered_rate_that_made_things_worse_is_restored(folder: Path) -> None
     assert [one.strategy if one else None for one in actions] == [None, None, "undo"]
     assert optimizer.rates == [0.08]
     assert scheduler.base_lrs == [0.1]
-    assert told(recovery) == [("action", "reduce_learning_rate"), ("outcome", "undone")]
+    assert reported(recovery) == [("action", "reduce_learning_rate"), ("outcome", "undone")]
 
 
 def test_a_lowered_rate_that_did_no_harm_is_kept(folder: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_lowered_rate_that_did_no_harm_is_kept(folder: Path) -> None:
     recovery.observe(3, {METRIC: 0.9})
     recovery.observe(4, {METRIC: 0.89})
     assert optimizer.rates == [0.05]
-    assert told(recovery)[-1] == ("outcome", "kept")
+    assert reported(recovery)[-1] == ("outcome", "kept")
 
 
 def test_the_cool_down_is_kept_and_nothing_is_forgotten(folder: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_cool_down_is_kept_and_nothing_is_forgotten(folder: Path) -> None:
     assert recovery.observe(8, {METRIC: 0.4}, [drop(8)]) is None
     assert recovery.observe(9, {METRIC: 0.88}) is None
     assert recovery.observe(13, {METRIC: 0.88}) is None
-    assert [kind for kind, _ in told(recovery)].count("action") == 2
+    assert [kind for kind, _ in reported(recovery)].count("action") == 2
 
 
 def test_coming_back_again_lowers_the_rate(folder: Path) -> None:
@@ -201,7 +201,7 @@ def test_after_the_last_action_the_training_stops(folder: Path) -> None:
     assert model.weights.tolist() == [1.0, 2.0]
     assert recovery.observe(40, {METRIC: 0.4}, [drop(40)]) is None
     recovery.close()
-    assert told(recovery)[-2:] == [("action", "early_stop"), ("outcome", "open")]
+    assert reported(recovery)[-2:] == [("action", "early_stop"), ("outcome", "open")]
 
 
 def test_nan_without_a_checkpoint_stops(folder: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_model_that_refuses_the_checkpoint_keeps_its_state(folder: Path) -> No
 
 
 def test_an_action_that_cannot_be_written_down_is_not_made_at_every_step(folder: Path) -> None:
-    """A full disk is told; the action is returned and counts, and the cool-down holds."""
+    """A full disk is reported; the action is returned and counts, and the cool-down holds."""
     recovery, model, _ = started(folder)
     model.weights = np.array([9.0, 9.0])
     recovery.journal_file.mkdir()
@@ -263,7 +263,7 @@ def test_an_undone_rollback_leaves_the_schedule_as_it_was(folder: Path) -> None:
     assert action is not None
     assert action.strategy == "undo"
     assert (optimizer.rates, scheduler.base_lrs) == ([0.1], [0.1])
-    assert told(recovery) == [
+    assert reported(recovery) == [
         ("action", "rollback"),
         ("outcome", "superseded"),
         ("action", "rollback"),

@@ -13,7 +13,7 @@ import pytest
 from exaid_evals.errors import ConfigError
 from exaid_evals.monitor import AutoRecoverySystem, MonitoringConfig, TrainingMonitor
 from exaid_evals.monitor.recovery.training_state import TrainingState
-from monitor.test_recovery import METRIC, anomaly, drop, folder, journal, started, told
+from monitor.test_recovery import METRIC, anomaly, drop, folder, journal, reported, started
 from monitor.training_states import Model, Optimizer, Scheduler
 
 __all__ = ["folder"]
@@ -35,7 +35,7 @@ def test_an_undo_that_fails_is_tried_once(folder: Path) -> None:
     for step in range(3, 20):
         recovery.observe(step, {METRIC: 0.5})
     assert optimizer.rates == [0.05, 0.01]
-    assert told(recovery) == [("action", "reduce_learning_rate"), ("outcome", "not_undoable")]
+    assert reported(recovery) == [("action", "reduce_learning_rate"), ("outcome", "not_undoable")]
     assert any("cannot be undone" in what for what in recovery.new_problems())
 
 
@@ -55,7 +55,7 @@ def test_a_model_that_takes_no_state_is_stopped_after_the_last_action(folder: Pa
     for step in range(10, 400):
         recovery.observe(step, {METRIC: math.nan}, [anomaly("not_finite", step)])
     assert recovery.should_stop
-    assert told(recovery) == [("action", "rollback"), ("action", "rollback"), ("action", "early_stop")]
+    assert reported(recovery) == [("action", "rollback"), ("action", "rollback"), ("action", "early_stop")]
     assert [one["counted"] for one in journal(recovery)] == [True, True, False]
     assert journal(recovery)[-1]["details"] == {"restored_step": None, "error": "RuntimeError"}
 
@@ -115,7 +115,7 @@ def test_an_action_for_another_metric_is_judged_by_the_ranking_one(folder: Path)
     recovery.observe(2, {"train_loss": 9.0}, [anomaly("divergence", 2, metric="train_loss")])
     assert [recovery.observe(step, {METRIC: 0.2}) is None for step in (3, 4)] == [True, False]
     assert model.weights.tolist() == [9.0, 9.0]
-    assert told(recovery) == [("action", "rollback"), ("outcome", "undone")]
+    assert reported(recovery) == [("action", "rollback"), ("outcome", "undone")]
 
 
 def test_what_cannot_be_judged_is_said(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_cannot_be_judged_is_said(folder: Path) -> None:
     recovery = AutoRecoverySystem(folder, metric=METRIC, judge_after=1).attach(Model(), Optimizer())
     recovery.observe(0, {}, [anomaly("plateau", 0, "low")])
     recovery.observe(1, {METRIC: 0.1})
-    assert told(recovery) == [("action", "reduce_learning_rate"), ("outcome", "not_judged")]
+    assert reported(recovery) == [("action", "reduce_learning_rate"), ("outcome", "not_judged")]
 
 
 def test_infinities_that_belong_to_a_state_are_no_damage(folder: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_harmful_reduction_does_not_outlive_the_next_action(folder: Path) -> N
     assert (optimizer.rates, scheduler.base_lrs) == ([0.05], [0.1])
     recovery.observe(5, {METRIC: 0.3}, [drop(5)])
     assert (optimizer.rates, scheduler.base_lrs) == ([0.1], [0.2])
-    assert told(recovery) == [("action", "reduce_learning_rate"), ("outcome", "undone"), ("action", "rollback")]
+    assert reported(recovery) == [("action", "reduce_learning_rate"), ("outcome", "undone"), ("action", "rollback")]
     assert [one["index"] for one in journal(recovery)] == [0, 1, 2]
 
 
@@ -183,7 +183,7 @@ def test_directions_hold_for_the_recovery_too(folder: Path) -> None:
     assert values == [6.0, 7.0, 8.0]
 
 
-def test_checkpoints_of_another_metric_are_left_out_and_told(folder: Path) -> None:
+def test_checkpoints_of_another_metric_are_left_out_and_reported(folder: Path) -> None:
     """An accuracy of 0.9 is not a loss of 0.9."""
     recovery, _, _ = started(folder)
     recovery.close()
@@ -251,7 +251,7 @@ def test_a_rate_of_any_make_comes_back(rate: Any, folder: Path) -> None:
         assert float(optimizer.lr) == pytest.approx(expected)
 
 
-def test_a_state_that_cannot_be_kept_is_told_at_once(folder: Path) -> None:
+def test_a_state_that_cannot_be_kept_is_reported_at_once(folder: Path) -> None:
     """Not after hours, with the first checkpoint."""
 
     class Odd(Model):

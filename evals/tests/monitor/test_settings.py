@@ -52,7 +52,7 @@ def test_the_commented_lines_of_the_example_are_valid(tmp_path: Path) -> None:
     assert config.auto_recovery.enable
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     """Unknown keys have a suggestion; values say what is wrong with them."""
     path = written(
         tmp_path,
@@ -64,7 +64,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         load_experiment_config(path)
-    told = str(caught.value)
+    reported = str(caught.value)
     assert len(caught.value.parts) == 5
     for part in (
         "anomaly_detecton: unknown key; did you mean `anomaly_detection`?",
@@ -73,7 +73,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "strategies.0",
         "min_severity",
     ):
-        assert part in told
+        assert part in reported
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,12 @@ def test_the_keys_of_the_issue_suffice(tmp_path: Path, monkeypatch: pytest.Monke
         ("10.0.0.1", False),
     ],
 )
-def test_this_machine_is_told_by_its_address(host: str, expected: bool) -> None:
+def test_this_machine_is_reported_by_its_address(host: str, expected: bool) -> None:
     """A name that begins like a loopback address is anybody's."""
     assert is_loopback(host) == expected
 
 
-def test_a_secret_in_the_place_of_a_key_is_not_told(tmp_path: Path) -> None:
+def test_a_secret_in_the_place_of_a_key_is_not_reported(tmp_path: Path) -> None:
     """Messages name keys."""
     path = written(tmp_path, f'experiment_monitoring:\n  alerts:\n    "{URL}": 1\n')
     with pytest.raises(ConfigError) as refused:
@@ -185,7 +185,7 @@ def test_a_secret_in_the_place_of_a_key_is_not_told(tmp_path: Path) -> None:
 
 
 def test_a_password_in_the_place_of_a_key_is_not_shown(tmp_path: Path) -> None:
-    """Beside secrets an unknown key may be one; a misspelt one is told all the same."""
+    """Beside secrets an unknown key may be one; a misspelt one is reported all the same."""
     text = "experiment_monitoring: {alerts: {email: {server: s, hunter2: 1, pasword: 2}}}"
     with pytest.raises(ConfigError, match="did you mean `password`") as caught:
         load_experiment_config(written(tmp_path, text))

@@ -103,7 +103,7 @@ def test_a_forked_process_leaves_the_lock_to_its_parent(tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_after_the_end(tmp_path: Path) -> None:
-    """A step that is told after `close` takes the folder for nobody."""
+    """A step that is reported after `close` takes the folder for nobody."""
     one = recovery(tmp_path / "c")
     one.close()
     assert one.observe(1, {METRIC: 0.95}) is None
@@ -111,7 +111,7 @@ def test_nothing_is_done_after_the_end(tmp_path: Path) -> None:
 
 
 def test_a_history_is_resumed_by_one_training(tmp_path: Path) -> None:
-    """The second one is told before any work; after the first one's end it goes on."""
+    """The second one is reported before any work; after the first one's end it goes on."""
     given = {"alerts": {"log": False}, "reporting": {"log_dir": tmp_path, "resume": True}}
     settings = MonitoringConfig.model_validate(given)
     first = TrainingMonitor(settings, run_name="a", watch_stalls=False)

@@ -163,7 +163,7 @@ def test_a_report_is_written_at_the_end(tmp_path: Path) -> None:
     assert "val_accuracy fell from 0.8994" in summary["key_finding"]
 
 
-def test_a_report_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_report_that_cannot_be_written_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A history without a number ends in a line of the log, and `close` returns."""
     reporting = {"log_dir": tmp_path, "auto_generate_reports": True, "output_dir": tmp_path / "reports"}
     with TrainingMonitor(config(reporting=reporting), watch_stalls=False) as monitor:
@@ -172,12 +172,12 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.
     assert next(iter(monitor.problems)).startswith("history: ")
 
 
-def test_a_stall_is_told_once_and_ends_with_a_step() -> None:
+def test_a_stall_is_reported_once_and_ends_with_a_step() -> None:
     """No step for ten times the usual time: a stall; nothing before there are five intervals; then all anew."""
     now = [0.0]
-    told: list[Any] = []
+    reported: list[Any] = []
     watched = StallWatch(
-        config(anomaly_detection={"stall_min_seconds": 1}).anomaly_detection, lambda: now[0], lambda: told.append
+        config(anomaly_detection={"stall_min_seconds": 1}).anomaly_detection, lambda: now[0], lambda: reported.append
     )
     for step in range(5):
         now[0] = 2.0 * step
@@ -203,15 +203,15 @@ def test_a_stall_is_told_once_and_ends_with_a_step() -> None:
 def test_the_background_thread_tells_of_a_stall() -> None:
     """It alerts while the loop hangs, and the next step returns the stall too."""
     now = [0.0]
-    told = threading.Event()
+    reported = threading.Event()
     watching = config(anomaly_detection={"stall_min_seconds": 0.04, "stall_factor": 2})
     with TrainingMonitor(watching, clock=lambda: now[0]) as monitor:
-        monitor._alerts.anomaly = lambda one: told.set() if one.kind == "stall" else None  # type: ignore[method-assign]
+        monitor._alerts.anomaly = lambda one: reported.set() if one.kind == "stall" else None  # type: ignore[method-assign]
         for step in range(10):
             now[0] += 0.01
             monitor.log_step(step, {"loss": 1.0})
         now[0] += 100
-        assert told.wait(120)
+        assert reported.wait(120)
         found = monitor.log_step(10, {"loss": 1.0})
     assert [one.kind for one in found] == ["stall"]
     assert monitor.counts["stall", "high"] == 1

@@ -1,4 +1,4 @@
-"""A webhook on loopback that answers as it is told."""
+"""A webhook on loopback that answers as it is reported."""
 
 from __future__ import annotations
 

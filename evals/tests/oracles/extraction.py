@@ -141,12 +141,12 @@ def against_gold(
     unknown = any("I" in one.semantics_text for one in updates if one.schema_ok)  # part of II, the only one with I
     if any(message.gold_mentions is None for message in trace.messages) or not stated or not copied or unknown:
         return found
-    told = {
+    reported = {
         meaning.get(word) for one in updates if one.schema_ok for word in re.findall(r"\w+", one.semantics_text)
     } - {None}
-    found["coverage_gold"] = len(told) / len(stated)
+    found["coverage_gold"] = len(reported) / len(stated)
     if coverage is not None:
-        found["coverage_error"] = coverage - len(told) / len(stated)
+        found["coverage_error"] = coverage - len(reported) / len(stated)
     if any(one.schema_ok and not one.rendered_text.startswith(one.semantics_text) for one in updates):
         return found
     for budget in budgets:

@@ -37,7 +37,7 @@ def measures(
     valid = [update for update in updates if update.schema_ok]
     stated = set().union(*(concepts(update.semantics_text) for update in valid))
     said_at, over_at = heard(trace)
-    told_at = told(valid, said_at)
+    reported_at = reported(valid, said_at)
     calls = [event.llm_usage for event in (*log.summaries, *log.decisions) if event.llm_usage]
     of_trigger = [event.llm_usage for event in log.decisions if event.llm_usage]
     output, input_ = sum(units(update.rendered_text) for update in updates), sum(map(units, conversation))
@@ -49,9 +49,9 @@ def measures(
         "trace_concepts": len(said),
         "compression": output / input_ if input_ else None,
         "ctu_saved": (input_ - output) / input_ if input_ else None,
-        "coverage": len(told_at) / len(said) if said else None,
-        "concepts_told": len(told_at),
-        "concepts_never_told": len(said) - len(told_at),
+        "coverage": len(reported_at) / len(said) if said else None,
+        "concepts_told": len(reported_at),
+        "concepts_never_told": len(said) - len(reported_at),
         "anticipated": len(early(valid, said_at)) / len(stated) if stated else None,
         "unsupported": len(stated - said) / len(stated) if stated else None,
         "unsupported_per_update": average([outside(concepts(update.semantics_text), said) for update in valid]),
@@ -68,8 +68,8 @@ def measures(
             ]
         ),
         "time_to_first_update_ms": min([update.t_ms for update in valid], default=None),
-        "concept_delay_ms_p50": percentile([t_ms - said_at[one] for one, t_ms in told_at.items()], 50),
-        "concept_delay_ms_p95": percentile([t_ms - said_at[one] for one, t_ms in told_at.items()], 95),
+        "concept_delay_ms_p50": percentile([t_ms - said_at[one] for one, t_ms in reported_at.items()], 50),
+        "concept_delay_ms_p95": percentile([t_ms - said_at[one] for one, t_ms in reported_at.items()], 95),
         "llm_calls": sum(usage["calls"] for usage in calls),
         "prompt_ctu": sum(usage["prompt_ctu"] for usage in calls),
         "completion_ctu": sum(usage["completion_ctu"] for usage in calls),
@@ -83,7 +83,7 @@ def measures(
         found[f"{prefix}_p50"] = percentile(times, 50)
         found[f"{prefix}_p95"] = percentile(times, 95)
     last_at = max([over_at, *(update.t_ms for update in updates)])
-    found |= waits(said_at, told_at, last_at)
+    found |= waits(said_at, reported_at, last_at)
     found |= lags(trace, log, updates, valid, said_at)
     found |= flow(log, valid, over_at, last_at, output)
     for budget in budgets:
@@ -179,7 +179,7 @@ def window(trace: Trace, log: RunLog, update: Summary) -> set[str]:
 def heard(trace: Trace, ms_per_char: int = 10) -> tuple[dict[str, int], int]:
     """When each concept was first said, whole, and when all was said; from a start text arrives at 10 ms a character.
 
-    `conversations.talk` leaves room for that between its messages.
+    `conversations.conversation` leaves time for that between its messages.
     """
     said_at: dict[str, int] = {}
     for message in trace.messages:
@@ -199,7 +199,7 @@ def said_units(trace: Trace, t_ms: int, ms_per_char: int = 10) -> int:
     return total
 
 
-def told(valid: Sequence[Summary], said_at: dict[str, int]) -> dict[str, int]:
+def reported(valid: Sequence[Summary], said_at: dict[str, int]) -> dict[str, int]:
     """When the first update stated each concept after it had been said."""
     found = {}
     for concept, t_ms in sorted(said_at.items()):
@@ -219,13 +219,13 @@ def early(valid: Sequence[Summary], said_at: dict[str, int]) -> list[str]:
     return found
 
 
-def waits(said_at: dict[str, int], told_at: dict[str, int], last_at: int, horizon: int = 60_000) -> dict[str, Any]:
+def waits(said_at: dict[str, int], reported_at: dict[str, int], last_at: int, horizon: int = 60_000) -> dict[str, Any]:
     """Kaplan–Meier by statsmodels, and the area under its curve in steps of what it gives."""
     if not said_at:
         return {"concept_delay_km_p50": None, "concept_delay_rmst": None}
     names = sorted(said_at)
-    times = [told_at.get(name, last_at) - said_at[name] for name in names]
-    fitted = SurvfuncRight(np.array(times, dtype=float), np.array([name in told_at for name in names], dtype=float))
+    times = [reported_at.get(name, last_at) - said_at[name] for name in names]
+    fitted = SurvfuncRight(np.array(times, dtype=float), np.array([name in reported_at for name in names], dtype=float))
     steps = list(zip(fitted.surv_times.tolist(), fitted.surv_prob.tolist(), strict=True))
     half = [time for time, survival in steps if survival <= 0.5 + 1e-9]
     area, last, height = 0.0, 0.0, 1.0
@@ -249,7 +249,7 @@ def lags(
             return max(log.flushes[index].t_ms for index in update.flush_indices) if ending else update.t_ms
 
         of_concepts = []
-        for concept, t_ms in told(valid, said_at).items():
+        for concept, t_ms in reported(valid, said_at).items():
             first = next(one for one in valid if one.t_ms == t_ms and concept in concepts(one.semantics_text))
             of_concepts.append(sum(said <= came(first) for said in said_at.values()))
         of_units = [

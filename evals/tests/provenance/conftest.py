@@ -1,4 +1,4 @@
-"""One real campaign for all tests of the room, and copies of it to be spoilt."""
+"""One real campaign for all tests of the package, and copies of it to be spoilt."""
 
 from __future__ import annotations
 

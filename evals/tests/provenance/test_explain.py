@@ -27,7 +27,7 @@ def explained(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments
     return document
 
 
-def told(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str) -> str:
+def reported(capsys: pytest.CaptureFixture[str], campaign: Campaign, *arguments: str) -> str:
     """Return what `explain` prints."""
     assert run(["explain", *arguments, "--data-dir", str(campaign.root)]) == 0
     return capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_a_difference_is_traced_to_both_variants(
 
 def test_a_statistic_is_explained_by_its_own_words(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
     """Of a p-value the test is named, and the measure that it tests."""
-    text = told(capsys, pristine, "comparisons", "V0 vs V3 / coverage", "p Holm")
+    text = reported(capsys, pristine, "comparisons", "V0 vs V3 / coverage", "p Holm")
     assert "holm_p: two-sided p of the signed-rank test" in text
     assert "adjusted over every p of the file" in text
     assert "coverage (share, higher is better)" in text
@@ -133,7 +133,7 @@ def test_headings_and_csv_names_work_too(capsys: pytest.CaptureFixture[str], pri
 
 def test_cases_are_listed_on_demand(capsys: pytest.CaptureFixture[str], pristine: Campaign) -> None:
     """Each case with its value, and the hashes of its run log and trace."""
-    plain, full = (told(capsys, pristine, "main", "V0", "output_ctu", *more) for more in ((), ("--cases",)))
+    plain, full = (reported(capsys, pristine, "main", "V0", "output_ctu", *more) for more in ((), ("--cases",)))
     assert "case-t00" not in plain
     assert "case-t00" in full
     assert sha256_file(pristine.run_file("V0", "case-t00")) in full
@@ -227,7 +227,7 @@ def test_a_number_over_seeds_is_traced_to_the_same_cell_of_every_seed(
     assert found["export"]["sha256"] == sha256_file(of_seeds.exports / "exported_summary.json")
     assert found["stale"] == []
     assert "resample" in found["joined"] or "bootstrap" in found["joined"]
-    text = told(capsys, of_seeds, "over_seeds", "V3", "coverage")
+    text = reported(capsys, of_seeds, "over_seeds", "V3", "coverage")
     assert f"--data-dir {of_seeds.of_seeds / 'seed-2'}" in text
 
 
@@ -265,7 +265,7 @@ def test_an_empty_cell_is_no_number(capsys: pytest.CaptureFixture[str], pristine
     found = explained(capsys, pristine, "extractor_validity", "all", "gold_mentions")
     assert (found["empty"], found["shown"]) == (True, "–")
     assert "record" not in found
-    assert "nothing to explain" in told(capsys, pristine, "extractor_validity", "all", "gold_mentions")
+    assert "nothing to explain" in reported(capsys, pristine, "extractor_validity", "all", "gold_mentions")
 
 
 def test_an_interval_of_unknown_making_is_not_explained() -> None:

@@ -125,9 +125,9 @@ def test_a_timeline_without_its_run_logs_is_not_called_extra(
 
     shutil.rmtree(spoilt.runs)
     status = run(["report", "--check", "--data-dir", str(spoilt.root)])
-    told = capsys.readouterr()
-    assert status == 0, told.out
-    assert "timeline was not checked" in told.err
+    messages = capsys.readouterr()
+    assert status == 0, messages.out
+    assert "timeline was not checked" in messages.err
 
 
 def test_the_papers_copies_are_checked_too(capsys: pytest.CaptureFixture[str], spoilt: Campaign) -> None:

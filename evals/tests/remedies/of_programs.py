@@ -172,7 +172,7 @@ def required() -> object:
     return require_mac(Path("mac"), Path(PINNED).read_text())
 
 
-def as_told() -> None:
+def as_reported() -> None:
     """Do what the message says, to the letter."""
     try:
         required()
@@ -185,7 +185,7 @@ OF_MAC = [
         "git -C {} checkout --detach {}",
         required,
         before=lambda: (repository(), Path(PINNED).write_text(commit("HEAD~1"))),
-        does=(as_told,),
+        does=(as_reported,),
     ),
     Row(
         "git -C {} stash --include-untracked",
@@ -197,7 +197,7 @@ OF_MAC = [
             Path(PINNED).write_text(commit("HEAD")),
             Path("mac/more.py").write_text(""),
         ),
-        does=(as_told,),
+        does=(as_reported,),
     ),
     Row(
         "initialise the submodule again, or name another checkout with --mac-dir",

@@ -44,7 +44,7 @@ from remedies.rows import Row, file
 HISTORY = "step,loss\n" + "".join(f"{step},{1 / step:.4f}\n" for step in range(1, 30))
 
 
-def told(error: OSError) -> Callable[[], None]:
+def reported(error: OSError) -> Callable[[], None]:
     """Return what says what the command line says of an error that nobody has foreseen."""
 
     def do() -> None:
@@ -55,7 +55,7 @@ def told(error: OSError) -> Callable[[], None]:
 
 def system(remedy: str, code: int) -> Row:
     """Return the row of an error of the operating system, which then does not come."""
-    return Row(remedy, told(OSError(code, os.strerror(code), "data/x")), lambda: None)
+    return Row(remedy, reported(OSError(code, os.strerror(code), "data/x")), lambda: None)
 
 
 def locked() -> None:
@@ -170,10 +170,10 @@ FILES = [
     system("make room and give the same command again, or name another --data-dir", errno.ENOSPC),
     system("the disk, or the connection to it, failed: mend that, and give the same command again", errno.EIO),
     system("check the path; something may have removed it meanwhile", errno.ENOENT),
-    Row("run it again with --debug for the traceback", told(OSError(99, "odd")), lambda: None),
+    Row("run it again with --debug for the traceback", reported(OSError(99, "odd")), lambda: None),
     Row(
         "install {}: `make setup` brings all that the lock files name",
-        told(ModuleNotFoundError(name="nothing")),
+        reported(ModuleNotFoundError(name="nothing")),
         lambda: None,
     ),
 ]

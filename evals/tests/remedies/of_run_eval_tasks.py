@@ -29,7 +29,7 @@ from small_torch import Echo, random_set, text_spec, vision_spec
 X, Y = random_set(4, 4)
 
 
-def told(remedy: str, adapter: Any, spec: TaskSpec, wrong: Any, right: Any, **how: Any) -> Row:
+def reported(remedy: str, adapter: Any, spec: TaskSpec, wrong: Any, right: Any, **how: Any) -> Row:
     """Return the row of a batch for a task of another kind."""
     return Row(remedy, of(wrong, adapter, spec, **how), of(right, adapter, spec, **how))
 
@@ -71,25 +71,27 @@ class Classifier(nn.Module):
 
 
 KINDS = [
-    told("give 0 and 1, as whole numbers or floats", LogisticAdapter(), BINARY, (X[:, 0], Y + 0.5), (X[:, 0], Y % 2)),
-    told("give 0 and 1, as whole numbers or floats", LogisticAdapter(), LABELS, (X, X.abs()), (X, (X > 0).float())),
-    told(
+    reported(
+        "give 0 and 1, as whole numbers or floats", LogisticAdapter(), BINARY, (X[:, 0], Y + 0.5), (X[:, 0], Y % 2)
+    ),
+    reported("give 0 and 1, as whole numbers or floats", LogisticAdapter(), LABELS, (X, X.abs()), (X, (X > 0).float())),
+    reported(
         "give each example a 0 or 1 for every label, and num_classes as many as there are",
         LogisticAdapter(),
         LABELS,
         (X, (X > 0)[:, :1].float().expand(4, 4)[:, None].squeeze(1)[:3]),
         (X, (X > 0).float()),
     ),
-    told(
+    reported(
         "have the model return as many numbers as an example has", RegressionAdapter(), NUMBERS, (X, X[:, :3]), (X, X)
     ),
-    told("leave such examples out", RegressionAdapter(), NUMBERS, (X, X * float("inf")), (X, X)),
+    reported("leave such examples out", RegressionAdapter(), NUMBERS, (X, X * float("inf")), (X, X)),
     Row(
         "take SegmentationAdapter, which brings logits to the size of the labels",
         of((MASKS[0][:, :, :2, :2], MASKS[1]), Raw(), PIXELS),
         of((MASKS[0][:, :, :2, :2], MASKS[1]), SegmentationAdapter(), PIXELS),
     ),
-    told(
+    reported(
         "correct output_schema.num_classes, or the model's last layer",
         SegmentationAdapter(),
         PIXELS,
@@ -105,17 +107,17 @@ KINDS = [
             TaskSpec("vision", "segmentation", {}, {"num_classes": 3, "ignore_index": 255}),
         ),
     ),
-    told(
+    reported(
         "check labels and output_schema.ignore_index", SegmentationAdapter(), PIXELS, (MASKS[0], MASKS[1] - 100), MASKS
     ),
-    told(
+    reported(
         "check labels and output_schema.ignore_index",
         CausalLMAdapter(),
         text_spec(),
         (TOKENS[0], TOKENS[1] * 0 - 100),
         TOKENS,
     ),
-    told(
+    reported(
         "have the adapter return the scores of every token at every position",
         CausalLMAdapter(),
         text_spec(),

@@ -80,9 +80,9 @@ def provoke(wrong: Does, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Return the remedies of the errors that something ends in."""
     if isinstance(wrong, str):
         status = run(shlex.split(wrong))
-        told = capsys.readouterr()
-        assert status in (1, 2, 3), told
-        return [" ".join(text.split()) for text in told]
+        reported = capsys.readouterr()
+        assert status in (1, 2, 3), reported
+        return [" ".join(text.split()) for text in reported]
     with pytest.raises(ExaidError) as caught:
         wrong()
     return [part.remedy or "" for part in caught.value.parts] + [str(caught.value)]

@@ -129,8 +129,8 @@ def test_files_that_remedies_name_are_there() -> None:
 
 def untried() -> dict[str, tuple[str, ...]]:
     """Return the kinds of remedies that no row tries, each with its remedies."""
-    told = yaml.safe_load(UNTRIED.read_text(encoding="utf-8"))
-    return {kind: tuple(texts) for kind, texts in told.items()}
+    reported = yaml.safe_load(UNTRIED.read_text(encoding="utf-8"))
+    return {kind: tuple(texts) for kind, texts in reported.items()}
 
 
 def tried_with_torch() -> set[str]:

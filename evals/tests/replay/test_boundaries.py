@@ -63,8 +63,8 @@ def test_a_range_lies_within_its_messages(start: tuple[int, int], end: tuple[int
     if within:
         require_within(trace, log, where="here")
         return
-    told = f"here: gate_flush 0 covers {start} to {end}, which the trace of 2 messages does not have"
-    with pytest.raises(DataError, match=f"^{re.escape(told)}(?! \\(and)"):
+    reported = f"here: gate_flush 0 covers {start} to {end}, which the trace of 2 messages does not have"
+    with pytest.raises(DataError, match=f"^{re.escape(reported)}(?! \\(and)"):
         require_within(trace, log, where="here")
 
 

@@ -135,7 +135,7 @@ def test_a_calibration_on_simulated_conversation_is_none_of_others(
 
 
 def test_a_gate_that_was_set_is_held_against_its_hash() -> None:
-    """Whoever edits gate and record alike is told by the record's own hash."""
+    """Whoever edits gate and record alike is reported by the record's own hash."""
     by_hand: dict[str, Any] = {"basis": Basis.SET, "reason": "by hand", "version": "0.2.0", "gate": GATE}
     kept = variant(gate=GATE, frozen=FrozenConfig(**by_hand, calibration_hash=gate_hash(GATE)))
     assert said(kept) == []

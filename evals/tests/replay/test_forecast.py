@@ -196,7 +196,7 @@ def test_what_is_expected_follows_what_is_measured(measured: Measured, expected:
 
 
 def test_unusable_answers_are_named(tmp_path: Path, point_at: PointAt) -> None:
-    """A case that recorded answers fail is told by name, before it fails again."""
+    """A case that recorded answers fail is reported by name, before it fails again."""
     campaign = freeze(tmp_path, CONVERSATIONS)
     with OpenAIServer(lambda *_: Answer("nonsense")) as server:
         point_at(server)
@@ -233,7 +233,7 @@ def test_conversation_that_is_not_frozen(tmp_path: Path) -> None:
         assert found.measured.n_calls == 0
 
 
-def test_a_part_that_cannot_be_forecast_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_cannot_be_forecast_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trigger of the user's own that fails on a made-up answer costs its variant's numbers alone."""
     (tmp_path / "raising_parts.py").write_text(
         "class RaisingTrigger:\n"

@@ -335,11 +335,11 @@ def test_a_replay_with_another_configuration_says_what_differs(tmp_path: Path, p
         do(live, settings())
     _, outcome = replayed(tmp_path / "warm", live, llm={"client": "replay", "temperature": 0.5})
     assert set(outcome.failed) == {"case-1", "case-2", "case-4"}
-    told = (
+    reported = (
         "V3: case-1 under V3, call 1 (trigger) was not recorded: it differs from the nearest recorded request in "
         "parameters.temperature: 0.0 was recorded, 0.5 is asked"
     )
-    assert told in outcome.failed["case-1"]
+    assert reported in outcome.failed["case-1"]
 
 
 def test_a_tampered_answer_fails_its_variant(tmp_path: Path, point_at: PointAt) -> None:

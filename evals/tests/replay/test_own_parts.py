@@ -240,9 +240,9 @@ def test_what_cannot_be_built_is_a_configuration_error() -> None:
         build_summarizer(own, ScriptedLLM([]))
     with pytest.raises(ConfigError, match=r"'os:path' is a module, which cannot be called"):
         build_summarizer(settings(summarizer="os:path").variants[0], ScriptedLLM([]))
-    for function, told in (("shorter", "cannot be built .*: it is a function"), ("nothing", "makes a str without")):
+    for function, reported in (("shorter", "cannot be built .*: it is a function"), ("nothing", "makes a str without")):
         with pytest.raises(
-            ConfigError, match=rf"{told}.* a summarizer is a class \(settings, client\) with `summarize`"
+            ConfigError, match=rf"{reported}.* a summarizer is a class \(settings, client\) with `summarize`"
         ):
             build_summarizer(settings(summarizer=f"my_parts:{function}").variants[0], ScriptedLLM([]))
     with pytest.raises(ConfigError, match="declares str, which is not a Measure"):
@@ -284,12 +284,3 @@ def test_debug_shows_the_traceback(
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
     do(campaign, settings(summarizer="my_parts:Raises"))
     assert "return request.nothing" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("place", "name"), [("gates", "Gate"), ("gates", "Chunk"), ("triggers", "Verdict"), ("summarizers", "Update")]
-)
-def test_parts_find_what_they_need_where_it_was(place: str, name: str) -> None:
-    """A part that was written for an earlier release imports `middleware.PLACE.base`, and means the same classes."""
-    now = importlib.import_module(f"exaid_evals.middleware.{place}")
-    assert getattr(importlib.import_module(f"exaid_evals.middleware.{place}.base"), name) is getattr(now, name)

@@ -140,13 +140,13 @@ def test_frozen_traces_are_checked_also_for_a_forecast(campaign: Campaign, confi
 
 
 def test_a_bad_configuration_hides_no_damaged_trace(campaign: Campaign, configs: Path) -> None:
-    """Both are told; without settings there is no client, and no plan that could be run."""
+    """Both are reported; without settings there is no client, and no plan that could be run."""
     (configs / "summarizer.yaml").write_text("llm: {temperatur: 0}\n", encoding="utf-8")
     campaign.trace_file("case-2").unlink()
     ready = checked(campaign, configs, "V0")
-    told = "\n".join(map(str, ready.problems))
-    assert "temperatur" in told
-    assert "case-2" in told
+    reported = "\n".join(map(str, ready.problems))
+    assert "temperatur" in reported
+    assert "case-2" in reported
     assert (ready.settings, ready.plan, ready.client) == (None, None, None)
     with pytest.raises(ConfigError, match="temperatur"):
         ready.required()

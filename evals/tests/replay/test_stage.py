@@ -279,7 +279,7 @@ def test_a_changed_part_or_client_makes_logs_stale(tmp_path: Path, monkeypatch: 
         assert plan_runs(campaign, settings()).current == 0
 
 
-def test_more_than_a_tenth_of_broken_updates_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_tenth_of_broken_updates_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of ten is not told, one of nine is, with the first in the order of the cases."""
     monkeypatch.setattr(
         module.Worker,

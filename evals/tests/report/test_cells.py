@@ -29,7 +29,7 @@ def test_a_p_value_at_its_limits(p: float | None, shown: str) -> None:
     assert PValue(p).shown(Digits()) == shown
 
 
-def test_a_number_has_two_decimals_unless_told_otherwise() -> None:
+def test_a_number_has_two_decimals_by_default() -> None:
     """Tables say what they show; what says nothing has two decimals."""
     assert Digits().show(1.23456) == "1.23"
 

@@ -63,12 +63,12 @@ def report(campaign: Campaign, names: Sequence[str] = NAMES) -> Report:
 
 def test_each_table_in_each_form(made: tuple[Campaign, Report]) -> None:
     """Every table of the registry, and every figure but the timeline, which has no run logs here."""
-    campaign, told = made
+    campaign, messages = made
     assert {path.name for path in campaign.tables.iterdir()} == {
         f"{name}.{form}" for name in TABLES for form in FORMATS
     }
-    assert told.left_out == {"timeline": "no case with a conversation has been measured under every variant"}
-    assert set(told.written) == set(told.files) == {*campaign.tables.iterdir(), *campaign.figures.iterdir()}
+    assert messages.left_out == {"timeline": "no case with a conversation has been measured under every variant"}
+    assert set(messages.written) == set(messages.files) == {*campaign.tables.iterdir(), *campaign.figures.iterdir()}
 
 
 def test_comparisons_that_are_gone_take_their_table_with_them(reported: Campaign) -> None:

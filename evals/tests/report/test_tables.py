@@ -110,7 +110,7 @@ def test_real_data_are_not_called_stub(form: str, name: str) -> None:
     assert "Stub" not in TEXTS[form](table_of(name, LIVE))
 
 
-def test_variants_with_other_numbers_of_cases_are_told_apart() -> None:
+def test_variants_with_other_numbers_of_cases_are_distinguished() -> None:
     """Each n stands with its variants."""
     fewer = dataclasses.replace(VARIANTS[1], n_cases=3, n_failed=0)
     assert "n = 39 cases; 1 of 40 failed and is left out (V0). n = 3 cases (V3)." in plain.render(

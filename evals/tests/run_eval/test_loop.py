@@ -135,7 +135,7 @@ def test_a_seed_repeats_what_a_model_draws_and_leaves_the_callers_draws_alone() 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, None])
 def test_what_does_not_fit_goes_through_in_halves_once(error: type[BaseException] | None) -> None:
-    """The numbers are those of whole batches, the effect is told and counted, and later batches are not tried whole."""
+    """The numbers are those of whole batches, the halves are counted, and later batches are not tried whole."""
     images, labels = random_set(26, 4)
     batches = batched(images, labels, [10, 10, 6])
     model = Small(6, error)

@@ -62,11 +62,11 @@ def test_nothing_differs_that_the_page_of_agreement_does_not_say(monkeypatch: py
     monkeypatch.setattr(bench, "SEEDS", (0,))
     monkeypatch.setattr(bench, "LIBRARIES", {"sklearn": bench.sklearn_of})
     rows = [line.split("|") for line in bench.PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| sk")]
-    told = {cells[2].strip(" `"): cells[6] for cells in rows}
+    reported = {cells[2].strip(" `"): cells[6] for cells in rows}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = bench.compared()
-    assert {metric for _, metric in found} == set(told)
+    assert {metric for _, metric in found} == set(reported)
     for (_, metric), row in found.items():
         assert row["n_agree"] > 0
-        assert [kind for kind in (*row["kinds"], *row["refused"]) if kind not in told[metric]] == []
+        assert [kind for kind in (*row["kinds"], *row["refused"]) if kind not in reported[metric]] == []

@@ -103,7 +103,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     """Return a folder, and what each of two processes under torchrun has found."""
     pytest.importorskip("accelerate")
     folder = tmp_path_factory.mktemp("distributed")
@@ -124,14 +124,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["distributed", "shuffled", "accelerate", "resumed"])
-def test_two_processes_find_what_one_does(kind: str, told: tuple[Path, list[dict[str, Any]]]) -> None:
+def test_two_processes_find_what_one_does(kind: str, reported: tuple[Path, list[dict[str, Any]]]) -> None:
     """Every metric and interval to 1e-9, in both processes, and the first writes the same bytes.
 
     Under torchrun, with DistributedSampler (in order and shuffled, around DistributedDataParallel) and with Accelerate:
     what a sampler repeats to fill the last batch counts once. So too where they were stopped, one in its first batch
     and one in its second, and went on.
     """
-    folder, (first, second) = told
+    folder, (first, second) = reported
     assert first[kind] == second[kind]
     for name, metrics in first["alone"].items():
         assert first[kind][name] == pytest.approx(metrics, rel=1e-9, abs=1e-9)
@@ -142,9 +142,9 @@ def test_two_processes_find_what_one_does(kind: str, told: tuple[Path, list[dict
 
 
 @pytest.mark.slow
-def test_what_is_wrong_in_one_process_ends_all(told: tuple[Path, list[dict[str, Any]]]) -> None:
+def test_what_is_wrong_in_one_process_ends_all(reported: tuple[Path, list[dict[str, Any]]]) -> None:
     """The second has a label without a class: it says so, and the first does not wait for it."""
-    _, (first, second) = told
+    _, (first, second) = reported
     assert "1 of 2 labels are outside the 7 classes" in second["error"]
     assert first["error"].startswith("process 1: failed (DataError: batch 1: 1 of 2 labels are outside")
 

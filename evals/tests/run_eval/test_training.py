@@ -139,8 +139,8 @@ def test_perplexity_falls_in_every_epoch_and_export_reads_it(
         assert len(perplexities) == 3
         assert perplexities == sorted(perplexities, reverse=True)
         assert len(set(perplexities)) == 3
-        told = capsys.readouterr().out.splitlines()
-        for number, line in enumerate(told[:3], 1):
+        reported = capsys.readouterr().out.splitlines()
+        for number, line in enumerate(reported[:3], 1):
             assert line.startswith(f"epoch {number}/3  train_loss ")
             assert f"val_perplexity {perplexities[number - 1]:.4f}" in line
     runs = str(tmp_path / "training" / "text_tiny" / "results_*")
@@ -219,11 +219,11 @@ def test_every_epoch_is_logged_to_offline_wandb(
         monkeypatch.setenv(name, str(tmp_path / "wandb-home"))
     arguments = ["--config", str(CONFIGS / "train_vision.json"), "--out", str(tmp_path / "results_42")]
     assert run(["run-training", *arguments, "--wandb"]) == 0
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    reported = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
     logged = history_of(next((tmp_path / "results_42" / "wandb").glob("offline-run-*/run-*.wandb")))
     accuracies = [row["val/accuracy"] for row in logged if "val/accuracy" in row]
     epochs = history(tmp_path / "results_42")
     assert accuracies == pytest.approx([epoch["val_accuracy"] for epoch in epochs], abs=1e-6)
-    assert len(told) == 2
-    for line, accuracy in zip(told, accuracies, strict=True):
+    assert len(reported) == 2
+    for line, accuracy in zip(reported, accuracies, strict=True):
         assert f"val_accuracy {accuracy:.4f}" in line

@@ -17,7 +17,7 @@ from small_torch import config_of  # noqa: E402
 
 
 class Queries(nn.Module):
-    """Answers with what it is told, as DETR's three queries."""
+    """Answers with what it is reported, as DETR's three queries."""
 
     def __init__(self, logits: Tensor, num_labels: int) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ def test_the_verbs_say_it_too(tmp_path: Path) -> None:
 
 
 def test_nothing_else_imports_it() -> None:
-    """Besides this room only monitor imports PyTorch, and neither does before it is needed."""
+    """Besides this package only monitor imports PyTorch, and neither does before it is needed."""
     script = (
         "import sys\n"
         "import exaid_evals.run_eval.spec, exaid_evals.cli.run_eval\n"

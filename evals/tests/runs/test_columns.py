@@ -46,15 +46,15 @@ def one_by_one(points: list[tuple[float, Any]]) -> list[tuple[str, int, float]]:
             found.setdefault("unordered_step", []).append(step)
         seen.add(step)
         latest = max(latest, step)
-    told = [(kind, len(steps), min(steps)) for kind, steps in found.items()]
+    reported = [(kind, len(steps), min(steps)) for kind, steps in found.items()]
     ordered = sorted(seen)
     distances = [later - earlier for earlier, later in pairwise(ordered)]
     if len(distances) >= 3:
         usual, count = Counter(distances).most_common(1)[0]
         wide = [(step, gap) for step, gap in zip(ordered, distances, strict=False) if gap > 1.5 * usual]
         if wide and count >= 0.8 * len(distances):
-            told.append(("gap", sum(round(gap / usual) - 1 for _, gap in wide), wide[0][0]))
-    return told
+            reported.append(("gap", sum(round(gap / usual) - 1 for _, gap in wide), wide[0][0]))
+    return reported
 
 
 @given(LOGGED)
@@ -85,10 +85,10 @@ def test_columns_of_a_file_are_those_of_its_rows(tmp_path_factory: Any, rows: li
     """Quoted, empty and odd cells, rows of another width and a duplicate name included."""
     path: Path = tmp_path_factory.mktemp("csv") / "r.csv"
     path.write_text("\n".join(["step;loss;loss", *(";".join(row) for row in rows)]) + "\n")
-    told: tuple[list[str], list[str]] = ([], [])
-    by_rows = history_of("r", "csv", csv_rows(path, told[0]))
-    by_columns = history_of("r", "csv", csv_table(path, told[1]))
-    assert told[0] == told[1]
+    reported: tuple[list[str], list[str]] = ([], [])
+    by_rows = history_of("r", "csv", csv_rows(path, reported[0]))
+    by_columns = history_of("r", "csv", csv_table(path, reported[1]))
+    assert reported[0] == reported[1]
     assert repr(by_rows) == repr(by_columns)
 
 

@@ -70,7 +70,7 @@ def test_candidates_keep_their_numbers_in_a_sorted_table(tmp_path: Path) -> None
     assert {run.trial: run.metrics["mean_test_score"] for run in runs.values()} == {"1": 0.9, "0": 0.8}
 
 
-def test_a_trial_that_wrote_nothing_is_told_of(tmp_path: Path) -> None:
+def test_a_trial_that_wrote_nothing_is_reported(tmp_path: Path) -> None:
     """Ray leaves its folder; so does whatever else lies beside trials, however deep they lie."""
     rows = '{"training_iteration": 1, "loss": 0.5, "trial_id": "ab_00000"}\n'
     files = {f"exp/f_ab_0000{at}/result.json": rows if at < 2 else "" for at in range(3)}
@@ -155,8 +155,10 @@ def test_what_one_writer_of_tensorboard_makes_is_one_run(tmp_path: Path) -> None
         place.mkdir(exist_ok=True)
         writer = summary.EventFileWriter(str(place))
         tags = {tag: value, "loss": 1.0} if tag == "lr" else {tag: value}  # a run of its own logs more than its name
-        told = proto.Summary(value=[proto.Summary.Value(tag=one, simple_value=number) for one, number in tags.items()])
-        writer.add_event(event.Event(step=1, summary=told))
+        reported = proto.Summary(
+            value=[proto.Summary.Value(tag=one, simple_value=number) for one, number in tags.items()]
+        )
+        writer.add_event(event.Event(step=1, summary=reported))
         writer.close()
         [file] = place.glob("events*")
         file.rename(place / "events.out.tfevents.1700000000.host.77.0")
@@ -205,7 +207,9 @@ def test_each_of_the_twenty_situations_is_held_by_a_test() -> None:
     named = re.findall(r"^\| (\d+) \| .* \| `(test_\w+)` \|$", page, re.M)
     assert [int(number) for number, _ in named] == [*range(1, 21)]
     defined = "".join(
-        path.read_text(encoding="utf-8") for room in ("runs", "export") for path in (tests / room).glob("test_*.py")
+        path.read_text(encoding="utf-8")
+        for package in ("runs", "export")
+        for path in (tests / package).glob("test_*.py")
     )
     assert [name for _, name in named if f"def {name}(" not in defined] == []
 

@@ -224,7 +224,7 @@ def test_epochs_that_go_back_end_with_the_last_of_them(tmp_path: Path) -> None:
     assert run.training.divergence is None
 
 
-def test_odd_cells_are_undefined_and_told(tmp_path: Path) -> None:
+def test_odd_cells_are_undefined_and_reported(tmp_path: Path) -> None:
     """An empty cell is missing, `inf` and `nan` are no numbers, and 1e300 is one."""
     text = "epoch,loss,f1,scale\n0,0.9,0.5,1e300\n1,inf,,1e300\n2,nan,0.6,1e300\n"
     [run] = read(make(tmp_path / "r", {"metrics.csv": text}))[1].values()

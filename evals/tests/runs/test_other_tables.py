@@ -42,9 +42,9 @@ def test_a_table_with_named_rows_is_no_history(tmp_path: Path, text: str, named:
     """Its last row is not what a training ended with; the message says what the rows are."""
     path = tmp_path / "table.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="where no column counts steps") as told:
+    with pytest.raises(DataError, match="where no column counts steps") as reported:
         find_run(str(path), [])
-    assert named in str(told.value)
+    assert named in str(reported.value)
 
 
 def test_what_a_training_logs_in_words_names_no_rows(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_rows_that_differ_in_seed_fold_or_resample_alone_are_runs(tmp_path: Path
 
 
 def test_a_row_a_metric_is_a_run_a_model(tmp_path: Path) -> None:
-    """Rows of one model with a metric and its value are one run, told apart by seed."""
+    """Rows of one model with a metric and its value are one run, distinguished by seed."""
     rows = "A,1,accuracy,0.9\nA,1,f1,0.8\nA,2,accuracy,0.7\nA,2,f1,0.6\n"
     assert read(tmp_path, "model,seed,metric,value\n" + rows) == {
         "table.csv/A-seed1": {"accuracy": 0.9, "f1": 0.8, "seed": 1},
@@ -144,9 +144,9 @@ def test_named_rows_without_a_known_metric_are_said_to_be_so(tmp_path: Path, tex
     """A column that is called `model` already is not asked to be."""
     path = tmp_path / "table.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="'model', and its other columns name no metric") as told:
+    with pytest.raises(DataError, match="'model', and its other columns name no metric") as reported:
         find_run(str(path), [])
-    assert "call that column `run`," in str(told.value)
+    assert "call that column `run`," in str(reported.value)
 
 
 def test_the_folds_of_two_models_are_two_cross_validations(tmp_path: Path) -> None:

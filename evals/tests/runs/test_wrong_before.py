@@ -47,7 +47,7 @@ def test_durations_that_stand_as_averages_are_read(tmp_path: Path) -> None:
     assert run.warnings == ()
 
 
-def test_a_model_in_the_wrong_folder_and_unread_numbers_are_told(tmp_path: Path) -> None:
+def test_a_model_in_the_wrong_folder_and_unread_numbers_are_reported(tmp_path: Path) -> None:
     """The name in the file is held against the folder's; numbers of calls under another key are not passed over."""
     report(tmp_path, "large_70b", meta_data_quantiles={"total_duration": 1.0})
     [run] = runs_of(tmp_path)
@@ -75,7 +75,7 @@ def test_underscores_in_the_names_of_models(name: str, billions: float) -> None:
 
 
 def test_the_first_trial_of_a_search_is_one(tmp_path: Path) -> None:
-    """`results` and `results_1` are two trials, and what lies beside them and is none is told."""
+    """`results` and `results_1` are two trials, and what lies beside them and is none is reported."""
     for number, name in enumerate(("results", "results_1")):
         write_run(tmp_path / "hpo_runs" / name, metrics={}, seed=42, predictions=shifted(number))
     (tmp_path / "hpo_runs" / "scratch").mkdir()

@@ -71,20 +71,20 @@ def attempt(bench: Bench, count: Count, stage: str, fault: Fault) -> None:
 
         first = ended(started(struck), kill_after_s=fault.kill_after_s)
         again = forked(lambda: do(campaign, stage, bill, *fault.options))
-        told = log_of(campaign)
+        reported = log_of(campaign)
         count.attempts += 1
         count.struck += first != 0
-        if unforeseen(told) or first in _BROKEN or again != 0:
-            count.wrong.append(f"{fault.name}: ends with {first}, again with {again}: {told[-300:]}")
+        if unforeseen(reported) or first in _BROKEN or again != 0:
+            count.wrong.append(f"{fault.name}: ends with {first}, again with {again}: {reported[-300:]}")
         elif differ := difference(contents(campaign), contents(bench.after(stage))):
             count.wrong.append(f"{fault.name}: {differ}")
         if stage == "live":
             _charge(count, bill, campaign, fault.lost)
 
 
-def unforeseen(told: str) -> bool:
+def unforeseen(reported: str) -> bool:
     """Whether a command ended on an error of its own: with a traceback, or with the offer to show one."""
-    return "Traceback" in told or "run it again with --debug" in told
+    return "Traceback" in reported or "run it again with --debug" in reported
 
 
 def _charge(count: Count, bill: Path, campaign: Path, lost: int) -> None:
@@ -167,11 +167,11 @@ def _race(bench: Bench, count: Count, together: Sequence[str]) -> None:
         ends = [ended(child) for child in children]
         count.attempts += 1
         for name, log, status in zip(together, logs, ends, strict=True):
-            told = log.read_text(encoding="utf-8")
+            reported = log.read_text(encoding="utf-8")
             count.struck += status == 2
-            refused = status == 2 and "is writing here" in told
-            if unforeseen(told) or not (status in (0, 3) or refused or (name == "validate" and status == 1)):
-                count.wrong.append(f"{name} ends with {status}: {told[-200:]}")
+            refused = status == 2 and "is writing here" in reported
+            if unforeseen(reported) or not (status in (0, 3) or refused or (name == "validate" and status == 1)):
+                count.wrong.append(f"{name} ends with {status}: {reported[-200:]}")
         afterwards = [forked(lambda stage=stage: do(campaign, stage, bill)) for stage in STAGES]
         if any(afterwards):
             count.wrong.append(f"afterwards {afterwards}: {log_of(campaign)[-200:]}")
@@ -213,11 +213,11 @@ def _on_disk(bench: Bench, count: Count, disk: Path, size: int) -> None:
     ends = [forked(one) for one in work]
     subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
     again = [forked(one) for one in work]
-    told = log.read_text(encoding="utf-8")
+    reported = log.read_text(encoding="utf-8")
     count.attempts += 1
     count.struck += any(ends)
-    if unforeseen(told) or set(ends) & set(_BROKEN) or any(again):
-        count.wrong.append(f"{size} bytes: ends {ends}, again {again}: {told[-300:]}")
+    if unforeseen(reported) or set(ends) & set(_BROKEN) or any(again):
+        count.wrong.append(f"{size} bytes: ends {ends}, again {again}: {reported[-300:]}")
     elif differ := difference(contents(disk / "data"), contents(bench.whole)):
         count.wrong.append(f"{size} bytes: {differ}")
     count.paid_twice += sum(n - 1 for n in paid(bill).values())

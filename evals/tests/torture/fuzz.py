@@ -219,11 +219,13 @@ def fuzzed(campaign: Path, number: int, seed: int) -> Iterator[tuple[str, Count]
     count = Count()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         for line in process.stdout or ():
-            told = json.loads(line)
-            count.attempts, count.struck = sum(told["counts"].values()), told["counts"].get("refused", 0)
-            count.wrong = [f"{key} in {name}: {what} ({content[:2000]})" for key, name, what, content in told["found"]]
-            count.cpu = cpu_seconds() - told["cpu_s"]
-            yield f"fuzzed: {told['reader']} ({told['peak_mb']} MB)", count
+            reported = json.loads(line)
+            count.attempts, count.struck = sum(reported["counts"].values()), reported["counts"].get("refused", 0)
+            count.wrong = [
+                f"{key} in {name}: {what} ({content[:2000]})" for key, name, what, content in reported["found"]
+            ]
+            count.cpu = cpu_seconds() - reported["cpu_s"]
+            yield f"fuzzed: {reported['reader']} ({reported['peak_mb']} MB)", count
             count = Count()
     if process.returncode:
         count.wrong.append(f"the fuzzer ended with {process.returncode}")
@@ -233,7 +235,7 @@ def fuzzed(campaign: Path, number: int, seed: int) -> Iterator[tuple[str, Count]
 def _drawn(reader: Reader, number: int, seed: int) -> Count:
     """Check a reader in a forked process that may have so much memory."""
     count = Count()
-    with tempfile.NamedTemporaryFile() as told:
+    with tempfile.NamedTemporaryFile() as reported:
 
         def work() -> int:
             limit_memory()
@@ -242,11 +244,11 @@ def _drawn(reader: Reader, number: int, seed: int) -> Count:
             except BaseException as error:
                 notes = " ".join(getattr(error, "__notes__", []))
                 result = [f"{type(error).__name__}: {error} {notes}"[:1500], {}]
-            Path(told.name).write_text(json.dumps(result), encoding="utf-8")
+            Path(reported.name).write_text(json.dumps(result), encoding="utf-8")
             return 0
 
         status = ended(started(work), limit_s=number * 60)
-        problem, counts = json.loads(told.read() or b'["nothing", {}]')
+        problem, counts = json.loads(reported.read() or b'["nothing", {}]')
     count.attempts, count.struck = sum(counts.values()), counts.get("refused", 0)
     count.wrong = [f"{problem}, ends with {status}"] if problem or status else []
     return count

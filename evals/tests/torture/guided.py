@@ -128,17 +128,17 @@ class _Campaign:
 
     def _tell(self) -> None:
         found = [
-            [key, self._reader.targets[target][1], told, content.hex()]
-            for key, (target, content, told) in self.found.items()
+            [key, self._reader.targets[target][1], reported, content.hex()]
+            for key, (target, content, reported) in self.found.items()
         ]
         used = resource.getrusage(resource.RUSAGE_SELF)
-        told = {
+        reported = {
             "counts": self.counts,
             "found": found,
             "peak_mb": used.ru_maxrss >> 10,
             "cpu_s": used.ru_utime + used.ru_stime,
         }
-        data = b"\n" + json.dumps(told).encode()
+        data = b"\n" + json.dumps(reported).encode()
         while data:
             data = data[os.write(self._out, data) :]
         os._exit(0)
@@ -181,20 +181,20 @@ def fuzzed(reader: Reader, number: int, seed: int) -> dict[str, Any]:
                 traceback.print_exc()
                 os._exit(70)
         os.close(write_end)
-        told = b""
+        reported = b""
         while select.select([read_end], [], [], _STALLED_S)[0] and (data := os.read(read_end, 1 << 16)):
-            told += data
+            reported += data
         os.close(read_end)
         done, status = os.waitpid(child, os.WNOHANG)
         if not done:
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-        if b"{" in told:
-            result: dict[str, Any] = json.loads(told[told.index(b"{") :])
+        if b"{" in reported:
+            result: dict[str, Any] = json.loads(reported[reported.index(b"{") :])
             return result
         log = Path(folder, "log")
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-        what = f"ends with {os.waitstatus_to_exitcode(status)} after {len(told)}: {tail}"
+        what = f"ends with {os.waitstatus_to_exitcode(status)} after {len(reported)}: {tail}"
         return {"counts": {"wrong": 1}, "found": [[what, "", "", ""]], "peak_mb": 0, "cpu_s": 0.0}
 
 

@@ -350,8 +350,14 @@ def _of_others() -> dict[str, Reader]:
         "value": "0.5",
         "sha256": f"sha256:{'0' * 64}",
     }
-    told = '{"History": "A boy with fever."}'
-    case = {"Type": "x", "Final Name": "y", "Case URL": 1, "Initial Presentation": told, "Follow-up Presentation": told}
+    reported = '{"History": "A boy with fever."}'
+    case = {
+        "Type": "x",
+        "Final Name": "y",
+        "Case URL": 1,
+        "Initial Presentation": reported,
+        "Follow-up Presentation": reported,
+    }
     ratings = b"item,rater,rating\na,x,1\na,y,2\nb,x,3\nb,y,3\n"
     note = {"id": "1", "summary": "No fever. BP 120/80.", "source": ["He denies fever."], "reference": "Afebrile."}
     columns = b'{"item": "a", "x": 1, "y": null}\n{"item": "b", "x": 2, "y": 3}\n'

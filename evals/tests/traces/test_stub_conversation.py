@@ -190,7 +190,7 @@ def test_sentences_keep_abbreviations_and_numbers() -> None:
 
 
 def test_reading_finds_what_the_patient_has_and_has_not() -> None:
-    """Findings and denials of a case are told apart."""
+    """Findings and denials of a case are distinguished."""
     reading = read_case(CASES[0].initial_presentation)
     found = {finding.phrase for finding in reading.findings}
     assert {"fever", "recurrent seizures", "low-set ears", "thrombocytopenia", "hepatic cysts"} <= found | {

@@ -147,8 +147,8 @@ def test_the_generator_borrows_nothing_from_an_extractor() -> None:
 
 def test_no_extractor_borrows_from_the_generator() -> None:
     """No module of the extractors names the generator, and none holds one of its paraphrases of several words."""
-    room = Path(find_spec("exaid_evals.concepts").origin or "").parent  # type: ignore[union-attr]
-    code = {path.name: path.read_text(encoding="utf-8").casefold() for path in room.glob("*.py")}
+    package = Path(find_spec("exaid_evals.concepts").origin or "").parent  # type: ignore[union-attr]
+    code = {path.name: path.read_text(encoding="utf-8").casefold() for path in package.glob("*.py")}
     assert len(code) > 10
     for name, text in code.items():
         assert "exaid_evals.traces" not in text, name

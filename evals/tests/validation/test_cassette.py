@@ -68,7 +68,7 @@ CASES: dict[str, tuple[Change, list[tuple[int, str]]]] = {
 
 @pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES.keys())
 def test_what_is_wrong_is_found(tmp_path: Path, change: Change, expected: list[tuple[int, str]]) -> None:
-    """Every way of tampering is told by line, and a sound cassette is left in peace."""
+    """Every way of tampering is reported by line, and a sound cassette is left in peace."""
     assert found_after(tmp_path / f"{RUN}.jsonl.gz", RECORDS, change) == expected
 
 

@@ -133,7 +133,7 @@ def test_missing_and_extra_files_are_named(reference: Side, spoilt: Campaign) ->
 
 
 def test_a_truncated_file_is_damaged_and_not_a_crash(reference: Side, spoilt: Campaign) -> None:
-    """Half a gzip is told as such."""
+    """Half a gzip is reported as such."""
     path = a_trace(spoilt)
     path.write_bytes(path.read_bytes()[:-20])
     difference = only(found_in(reference, spoilt))
@@ -166,7 +166,7 @@ def test_packing_does_not_count(reference: Side, spoilt: Campaign) -> None:
     assert found_in(reference, spoilt).differences == ()
 
 
-def test_differences_that_follow_are_told_apart(reference: Side, spoilt: Campaign) -> None:
+def test_differences_that_follow_are_distinguished(reference: Side, spoilt: Campaign) -> None:
     """A changed trace introduces it; the run of that case follows, the run of another case does not."""
     change_byte(a_trace(spoilt), b'"content":"', b'"content":"Q')
     for case in ("case-t00", "case-t01"):
@@ -181,7 +181,7 @@ def test_differences_that_follow_are_told_apart(reference: Side, spoilt: Campaig
     }
 
 
-def test_another_spelling_of_the_same_records_is_told_as_such(pristine: Campaign, spoilt: Campaign) -> None:
+def test_another_spelling_of_the_same_records_is_reported_as_such(pristine: Campaign, spoilt: Campaign) -> None:
     """Spaces make another file and no other field."""
     path = spoilt.metrics_file("V0")
     path.write_text(path.read_text(encoding="utf-8").replace('":', '": ', 1), encoding="utf-8")

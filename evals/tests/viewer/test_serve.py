@@ -1,4 +1,4 @@
-"""A campaign that is followed while it runs: what is told of it, to whom, and that nothing is written."""
+"""A campaign that is followed while it runs: what is reported it, to whom, and that nothing is written."""
 
 from __future__ import annotations
 
@@ -65,37 +65,37 @@ def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple
 
 def test_progress_counts_runs_failures_cost_and_time(running: Campaign) -> None:
     """Eight of ten runs are there, one of them failed; a run took 3 s, so the two that are left will take 6."""
-    told = Follower(running, VARIANTS, (2.0, 8.0)).look()
-    assert told.stage == "run-variants"
-    assert told.cases == 2
-    assert [(one.variant, one.done, one.of, one.failed) for one in told.variants] == [
+    reported = Follower(running, VARIANTS, (2.0, 8.0)).look()
+    assert reported.stage == "run-variants"
+    assert reported.cases == 2
+    assert [(one.variant, one.done, one.of, one.failed) for one in reported.variants] == [
         ("V0", 2, 2, 0),
         ("V1", 2, 2, 0),
         ("V2", 2, 2, 0),
         ("V3", 2, 2, 1),
         ("V4", 0, 2, 0),
     ]
-    assert told.failures == [
+    assert reported.failures == [
         ["V3", sorted(path.name for path in running.traces.iterdir())[0][:-9], "the model <b>said</b> nothing"]
     ]
-    assert told.seconds_a_run == pytest.approx(3.0)
-    assert told.seconds_left == pytest.approx(6.0)
-    assert not told.report
-    of_v2 = told.variants[2]
+    assert reported.seconds_a_run == pytest.approx(3.0)
+    assert reported.seconds_left == pytest.approx(6.0)
+    assert not reported.report
+    of_v2 = reported.variants[2]
     assert of_v2.calls > 0
     assert of_v2.cost == pytest.approx((2 * of_v2.prompt_ctu + 8 * of_v2.completion_ctu) / 1e6)
 
 
 def test_an_empty_folder_waits_for_its_conversations(tmp_path: Path) -> None:
     """Before the manifest nobody knows how many cases there are: that is None, and no estimate."""
-    told = Follower(Campaign(tmp_path), VARIANTS).look()
-    assert (told.stage, told.cases, told.traces, told.seconds_left) == ("make-traces", None, 0, None)
+    reported = Follower(Campaign(tmp_path), VARIANTS).look()
+    assert (reported.stage, reported.cases, reported.traces, reported.seconds_left) == ("make-traces", None, 0, None)
 
 
 def test_a_finished_campaign_is_done() -> None:
     """With every run and every metrics file there is a report to open."""
-    told = Follower(shared_campaign(), VARIANTS).look()
-    assert (told.stage, told.report, told.seconds_left, told.failures) == ("done", True, None, [])
+    reported = Follower(shared_campaign(), VARIANTS).look()
+    assert (reported.stage, reported.report, reported.seconds_left, reported.failures) == ("done", True, None, [])
 
 
 @pytest.mark.slow
@@ -105,26 +105,26 @@ def test_a_campaign_is_followed_from_nothing_to_its_report(tmp_path: Path) -> No
     config = load_config(MetricsConfig, configs_dir() / "metrics.yaml").value
     shows = campaign, config, read_stop_entities(configs_dir() / config.stop_entities)
     report = Report(partial(inputs_of, *shows, None), partial(page_of, *shows, prices=None))
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
     with ThreadPoolExecutor() as pool, Server(0, "data", Follower(campaign, VARIANTS, (2.0, 8.0)), report) as server:
         serving = pool.submit(server.serve_forever)
         running = pool.submit(make_campaign, campaign.root)
         while not running.done():
-            told.append(json.loads(ask(server, "/status")[1]))
+            reported.append(json.loads(ask(server, "/status")[1]))
         running.result()
-        told.append(json.loads(ask(server, "/status")[1]))
+        reported.append(json.loads(ask(server, "/status")[1]))
         status, page, _ = ask(server, "/report.html")
         server.shutdown()
         serving.result()
-    stages = list(dict.fromkeys(one["stage"] for one in told))
+    stages = list(dict.fromkeys(one["stage"] for one in reported))
     assert stages == [one for one in ("make-traces", "run-variants", "compute-metrics", "done") if one in stages]
     assert (stages[0], stages[-1]) == ("make-traces", "done")
     for count in ("done", "cost"):
-        sums = [sum(variant[count] for variant in one["variants"]) for one in told]
+        sums = [sum(variant[count] for variant in one["variants"]) for one in reported]
         assert sums == sorted(sums)
-    assert [(one["done"], one["of"], one["failed"]) for one in told[-1]["variants"]] == [(2, 2, 0)] * 5
-    assert told[-1]["variants"][3]["cost"] > 0
-    assert all(one["seconds_left"] is None or one["stage"] == "run-variants" for one in told)
+    assert [(one["done"], one["of"], one["failed"]) for one in reported[-1]["variants"]] == [(2, 2, 0)] * 5
+    assert reported[-1]["variants"][3]["cost"] > 0
+    assert all(one["seconds_left"] is None or one["stage"] == "run-variants" for one in reported)
     assert (status, page) == (200, (campaign.root / "report.html").read_bytes())
 
 

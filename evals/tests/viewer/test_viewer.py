@@ -70,8 +70,8 @@ def test_every_number_carries_what_explain_says_of_it(
     shown = [tuple(overview["lines"][number]) for number in cell["lines"]]
     capsys.readouterr()
     assert cli(["explain", "main", "V3", "coverage", "--data-dir", str(campaign.root)]) == 0
-    told = capsys.readouterr().out.replace(f"{campaign.root}/", "").splitlines()
-    assert [f"{label:<13}{text}".rstrip() for label, text in shown] == told
+    reported = capsys.readouterr().out.replace(f"{campaign.root}/", "").splitlines()
+    assert [f"{label:<13}{text}".rstrip() for label, text in shown] == reported
 
 
 @pytest.mark.slow
@@ -124,9 +124,9 @@ def test_another_extractor_than_the_one_that_measured_is_refused(
     out = tmp_path / "report.html"
     arguments = ["view", "--data-dir", str(campaign.root), "--config-dir", str(configs), "--out", str(out)]
     assert cli(arguments) == 1
-    told = capsys.readouterr().err
-    assert "was measured with concepts lexicon-" in told
-    assert "and the configuration here names lexicon-" in told
+    reported = capsys.readouterr().err
+    assert "was measured with concepts lexicon-" in reported
+    assert "and the configuration here names lexicon-" in reported
     assert not out.exists()
 
 
@@ -144,7 +144,7 @@ def test_one_price_alone_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_page_tells_of_changes_since_it_was_measured(campaign: Campaign, tmp_path: Path) -> None:
-    """A run log that is another one by now is told at the top; its numbers are those that were measured."""
+    """A run log that is another one by now is reported at the top; its numbers are those that were measured."""
     other = copy_of(campaign, tmp_path / "data")
     run_log = next((other.runs / "V4").glob("*.jsonl.gz"))
     change_record(run_log, 1, lambda record: record["versions"].update({"exaid-evals": "0.0.1"}))

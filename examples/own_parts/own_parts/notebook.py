@@ -11,7 +11,7 @@ class Notebook:
     name = "notebook"
 
     def __init__(self, settings, *, timeout_seconds):
-        """Take what stands beside `kind`; whatever is raised here is told before the training begins."""
+        """Take what stands beside `kind`; whatever is raised here is reported before the training begins."""
         self._path = Path(settings["path"])
 
     def send(self, alert):

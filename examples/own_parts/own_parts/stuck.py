@@ -6,7 +6,7 @@ ENOUGH = 10
 
 
 class Stuck:
-    """Each metric has one of its own, which is told every value; it says once what it makes certain."""
+    """Each metric has one of its own, which is reported every value; it says once what it makes certain."""
 
     name = "stuck"
 

@@ -24,7 +24,7 @@ class RootCauseSettings(Config):
 
 
 class AnalysisConfig(AnomalySettings):
-    """Everything that an analysis can be told."""
+    """All settings of an analysis."""
 
     primary_metric: str | None = None
     """The metric that counts; None takes a validation metric whose direction is known."""

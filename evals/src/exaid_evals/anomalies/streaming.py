@@ -219,7 +219,7 @@ class Divergence:
     For a metric that improves downwards and is positive (a loss), the last must be `divergence_factor` times the best,
     and have lost a quarter of what was gained since the start; others must have lost 1 − 1/factor of what was gained.
     What was lost must stand five times above noise and swings, for a tenth of the values so far; where the metric is
-    worse by twice its gain, for `patience` values. It is told of again only after half of it was made up.
+    worse by twice its gain, for `patience` values. It is reported again only after half of it was made up.
     """
 
     name = "divergence"

@@ -81,7 +81,7 @@ class Watch(NamedTuple):
             if one is not None and not (one.kind == "outlier" and anomalies):
                 anomalies.append(one)
                 if one.kind == "sudden_drop":
-                    # From here on the metric has another level, from which its outliers are told.
+                    # From here on the metric has another level, from which its outliers are reported.
                     stream.around.clear()
         return anomalies
 
@@ -147,7 +147,7 @@ class Watches:
         Args:
             step: of the training.
             row: metric → value, finite or not.
-            problem: is told of metrics that are not watched since there are too many.
+            problem: called with metrics that are not watched since there are too many.
         """
         found: list[Anomaly] = []
         looked: list[tuple[Watch, float]] = []

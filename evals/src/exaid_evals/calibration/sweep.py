@@ -116,7 +116,7 @@ def sweep(
         chars_per_second: speed of text whose stream was not recorded.
         jobs: cases at the same time; no number depends on it.
         cluster: where they are replayed, as `execution.choose.executor` takes it.
-        on_case: told of each finished case.
+        on_case: called with each finished case.
 
     Raises:
         DataError: a trace is damaged, or there is no word in any.

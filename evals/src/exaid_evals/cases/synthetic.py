@@ -330,7 +330,7 @@ def iterate_cases(seed: int, n: int) -> Iterator[Case]:
 
 
 def _suited(seed: int, kept: list[tuple[Disease, list[Term]]]) -> Iterator[tuple[Disease, list[Term]]]:
-    """Yield the diseases that a case can be told of with what tells of each, and keep them."""
+    """Yield the diseases that a case can be made of with the terms that are typical of each, and keep them."""
     diseases = [disease for disease in rare_diseases(min_phenotypes=_MIN_CONCRETE) if disease.id.startswith("ORPHA:")]
     frequency = Counter(term.id for disease in diseases for term in disease.phenotypes)
     for disease in random.Random(seed).sample(diseases, len(diseases)):  # noqa: S311 - no secret

@@ -21,10 +21,10 @@ class RepairRequest(CampaignRequest):
 def run_repair(request: RepairRequest) -> int:
     """Keep of damaged recordings what can be read; without CASSETTE those of the campaign.
 
-    Every record that can be unpacked and answers its own request is kept, also behind a damaged part; of a call that
-    stands twice the first. The file as it was stays beside it as NAME.damaged. A recording that is whole is left as it
-    is. Calls that are lost are made again by the next live run. Exit status: 0 all are whole now and nothing was lost;
-    3 something was.
+    Every record that can be unpacked and answers its own request is kept, also behind a damaged part; of a duplicate
+    call the first. The file as it was stays beside it as NAME.damaged. A recording that is whole is left as it is.
+    Calls that are lost are made again by the next live run. Exit status: 0 all are whole now and nothing was lost; 3
+    something was.
     """
     from exaid_evals.clients.cassette import SUFFIX, repair_cassette
     from exaid_evals.traces.mac.recording import repair_recording

@@ -43,7 +43,7 @@ def what_was_read(reading: Reading) -> str:
 def what_it_amounts_to(export: Export) -> Iterator[str]:
     """Yield the metrics that a reader looks for first, and which runs are best and worst.
 
-    Several cross-validations or models are told one by one: a mean over all of them is nobody's.
+    Several cross-validations or models are reported one by one: a mean over all of them is nobody's.
     """
     from exaid_evals.export.aggregate import aggregate_all, best_and_worst
     from exaid_evals.export.grouping import LEADERBOARDS

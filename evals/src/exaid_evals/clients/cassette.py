@@ -133,7 +133,7 @@ Problem = Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], str | None]
 
 
 def read_cassette(path: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Read a cassette. Of a call that stands twice the first is kept, for it was acted on.
+    """Read a cassette. Of a duplicate call the first is kept, for it was acted on.
 
     Returns:
         Its records, and whether its end is torn off, as a kill in the midst of a write leaves it.

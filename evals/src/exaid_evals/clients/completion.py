@@ -244,7 +244,7 @@ def complete_once(
         raise
     except _NoStreamError as error:
         failure = StoppedError(error.what, where=endpoint.shown, remedy=error.remedy)
-    except Exception as error:  # whatever the SDK and the HTTP library raise ends here, and is told without secrets
+    except Exception as error:  # whatever the SDK and the HTTP library raise ends here, and is reported without secrets
         failure = _failure(error, endpoint, config)
     else:
         latency_ms = round((monotonic() - started) * 1000)

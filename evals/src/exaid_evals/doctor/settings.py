@@ -176,7 +176,7 @@ def _needed(environment: Environment, provider: str) -> frozenset[Purpose]:
         with secrets_hidden():
             mac = load_config(MasGenerationConfig, environment.config_dir / "mas_generation.yaml").value.mac
             model = load_config(MacModelConfig, environment.config_dir / mac.model_config_file).value
-    except ExaidError:  # told by the check of the configurations
+    except ExaidError:  # reported by the check of the configurations
         return frozenset()
     return frozenset({"live"}) if model.asked_of == provider else frozenset()
 

@@ -265,7 +265,7 @@ def _comparable(signature: str) -> str:
     """Return the part of a signature in which runs that are aggregated must agree.
 
     Campaigns differ in their traces. Other runs sign their whole configuration, the seed included, which may be their
-    bootstrap's too; which settings differ among them is told by name.
+    bootstrap's too; which settings differ among them is reported by name.
     """
     parts = signature.split("|")
     if any(part.startswith("traces:") for part in parts):

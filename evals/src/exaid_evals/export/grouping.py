@@ -147,7 +147,7 @@ def comparable(runs: Sequence[Run], by: str) -> list[tuple[str, list[Run]]]:
 
     Runs of another model, cross-validation, W&B group or MLflow experiment are another group, and so are runs over
     seeds with another value of a setting that some of them share. A setting that is another in every run parts those
-    that do not differ in their seed, if it is a number; else it may name the run, and is told of elsewhere.
+    that do not differ in their seed, if it is a number; else it may name the run, and is reported elsewhere.
 
     Args:
         runs: in order of their names.
@@ -190,16 +190,16 @@ def _by_settings(runs: Sequence[Run]) -> dict[tuple[str, ...], list[Run]]:
     """Return the runs by the values of those settings of which several runs share one and others have another."""
     keys = sorted({key for run in runs for key in run.config if "seed" not in key.lower()})
     searched = searched_by(runs)
-    parting = []
+    differing = []
     for key in keys:
         values = [compared(run.config[key]) if key in run.config else "" for run in runs]
         if key in searched or 1 < len(set(values)) < len(values):
-            parting.append(key)
-    if not parting:
+            differing.append(key)
+    if not differing:
         return {(): list(runs)}
 
     def shown(run: Run) -> tuple[str, ...]:
-        each = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in parting]
+        each = [f"{key} {compared(run.config[key])[:40]}" if key in run.config else f"no {key}" for key in differing]
         return ", ".join(each[:_SETTINGS_NAMED]), *each[_SETTINGS_NAMED:]
 
     return grouped(runs, shown)

@@ -84,8 +84,8 @@ def consolidate(
         primary_metric: ranks the runs; None takes what their format proposes.
         by: what the runs differ in; None finds out.
         better: `higher` or `lower`, for a primary metric whose direction is not known; None finds out.
-        failures: runs that cannot be read, to be told.
-        notes: what the reading left out, to be told.
+        failures: runs that cannot be read, to be reported.
+        notes: what the reading left out, to be reported.
 
     Raises:
         ConfigError: no run has the metric that was asked for, its direction is not known, or the runs cannot be

@@ -138,11 +138,6 @@ class Observation:
                     reported[concept] = update
         return reported
 
-    @property
-    def told_by(self) -> Mapping[str, Update]:
-        """`reported_by`, as measures of your own may call it from before 0.2.0."""
-        return self.reported_by
-
     def was_said(self, concept: str, update: Update) -> bool:
         """Whether somebody had said a concept, whole, when an update was emitted: whether it is in K(T_i)."""
         said_ms = self.stated_ms.get(concept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -258,7 +257,3 @@ def ends_at_boundary(text: str) -> bool:
     """Return whether a text ends with a boundary cue, or with white space that holds a line end."""
     word = text.rstrip()
     return word.endswith(BOUNDARY_CUES) or "\n" in text[len(word) :]
-
-
-# Parts of others import from here under the name that this had when it was a folder.
-sys.modules[f"{__name__}.base"] = sys.modules[__name__]

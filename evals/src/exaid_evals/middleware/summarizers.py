@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -137,7 +136,3 @@ def summary_request(request: SummaryInput) -> LLMRequest:
     schema = object_schema({name: {"type": "string", "minLength": 1, "maxLength": MAX_FIELD_CHARS} for name in FIELDS})
     inputs = {"turns": list(request.turns), "history": list(request.history)}
     return LLMRequest("summary", (ChatMessage("system", _SUMMARY_SYSTEM), ChatMessage("user", prompt)), schema, inputs)
-
-
-# Parts of others import from here under the name that this had when it was a folder.
-sys.modules[f"{__name__}.base"] = sys.modules[__name__]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -175,7 +174,3 @@ def trigger_request(request: TriggerInput, filters: Sequence[str]) -> LLMRequest
         "final": request.final,
     }
     return LLMRequest("trigger", (ChatMessage("system", _TRIGGER_SYSTEM), ChatMessage("user", prompt)), schema, inputs)
-
-
-# Parts of others import from here under the name that this had when it was a folder.
-sys.modules[f"{__name__}.base"] = sys.modules[__name__]

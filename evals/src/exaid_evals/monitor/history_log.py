@@ -27,7 +27,7 @@ def row_of(metrics: Mapping[Any, Any], problem: Callable[[str], None]) -> Row:
 
     Args:
         metrics: name → value, of any kind.
-        problem: is told of each that is left out.
+        problem: called with each that is left out.
     """
     row: Row = {}
     for given, value in metrics.items():

@@ -32,7 +32,7 @@ class TrainingMonitor:
     """Returns anomalies as they happen, alerts about them, and lets the recovery act, if there is one.
 
     Nothing that a training loop hands over, and nothing that happens to a disk or a server, makes `log_step` raise:
-    what goes wrong is counted in `problems` and told to the log once. Only the constructor and `attach` raise, before
+    what goes wrong is counted in `problems` and logged once. Only the constructor and `attach` raise, before
     any work. Memory is bounded per metric, whatever the number of steps.
 
     Attributes:
@@ -56,7 +56,7 @@ class TrainingMonitor:
         Args:
             config: settings, the path of experiment_config.yaml, or a mapping as `monitoring_of` takes it; None takes
                 the defaults.
-            alert_thresholds: metric → the value beyond which each value is told, besides those of the configuration.
+            alert_thresholds: metric → the limit beyond which a value is reported, besides those of the configuration.
             run_name: in alerts, and of the history's folder; None takes the configuration's, else `run`.
             clock: seconds, monotonic.
             watch_stalls: whether a daemon thread looks for a training that has stopped making steps.

@@ -174,6 +174,6 @@ def _differences(variant: VariantConfig, frozen: FrozenConfig) -> dict[str, dict
         if calibrated.get(name) != used.get(name)
     }
     if frozen.basis is Basis.SET and frozen.calibration_hash != gate_hash(frozen.gate):
-        # Whoever edits gate and record alike is told by the record's own hash.
+        # An edit of gate and record alike is found by the record's own hash.
         differences["calibration_hash"] = {"calibrated": frozen.calibration_hash, "used": gate_hash(frozen.gate)}
     return differences

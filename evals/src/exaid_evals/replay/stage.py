@@ -237,7 +237,7 @@ def part_problems(
         check_client(summarizer, client, campaign)
     except ConfigError as error:
         problems.append(error)
-        # Parts are built with a client, and their own problems are to be told as well.
+        # Parts are built with a client, and their own problems are to be reported as well.
         client = build_client(SummarizerConfig(), read_concepts=read_nothing, reader_id="")
     for variant in variants:
         problems += check_variant(variant, client)

@@ -176,8 +176,10 @@ class Worker:
 
 
 def _named(variant_id: str, error: ExaidError) -> str:
-    told = str(error)
-    return told if told.startswith(f"{variant_id}: ") else f"{variant_id}: {told}"  # as the failure of a part is
+    message = str(error)
+    return (
+        message if message.startswith(f"{variant_id}: ") else f"{variant_id}: {message}"
+    )  # as the failure of a part is
 
 
 def _broken(log: RunLog) -> Broken:

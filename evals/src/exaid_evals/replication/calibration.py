@@ -85,7 +85,7 @@ class CalibrationFound:
     Attributes:
         cells: each published number beside the recomputed one.
         chosen: by the published definitions; None where no policy keeps the constraints.
-        n_same: policies that cannot be told from the chosen one by any measure.
+        n_same: policies that cannot be distinguished from the chosen one by any measure.
         n_timed: flushes of any policy that a timer let go.
         ours: by our definitions, over all that was said.
         ours_heard: likewise, without the turns that the published gate does not hear.
@@ -110,7 +110,7 @@ def recalibrate(
     Args:
         published: calibration_summary.json.
         traces: case id → conversation.
-        on_case: is told of each finished case.
+        on_case: called with each finished case.
     """
     tried, _ = policies(GRID)
     # The published gate measures waiting in an agent's first chunk alone; whether one waits too long is counted.

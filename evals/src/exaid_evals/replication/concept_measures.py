@@ -81,14 +81,14 @@ def concept_measures(trace: PublishedTrace, run: PublishedRun, concepts: Concept
     text_of = _torn if basis == "torn" else _said
     stated = [concepts(event["summary_semantics_text"]) if event["schema_ok"] else None for event in run.summaries]
     known = concepts(text_of(trace.deltas))
-    told = frozenset[str]().union(*(found for found in stated if found))
+    reported = frozenset[str]().union(*(found for found in stated if found))
     jaccards = [_jaccard(one or frozenset(), other or frozenset()) for one, other in pairwise(stated)]
     m6a, m6b = _grounding(trace, run, stated, concepts, text_of)
     values = {
         "m3_redundancy_jaccard_mean": mean(jaccards),
         "m3_redundancy_threshold_rates": _rates(jaccards),
-        "m4_trace_coverage": len(told & known) / len(known) if known else 0.0,
-        "m5_unsupported_global_rate": len(told - known) / len(told) if told else 0.0,
+        "m4_trace_coverage": len(reported & known) / len(known) if known else 0.0,
+        "m5_unsupported_global_rate": len(reported - known) / len(reported) if reported else 0.0,
         "m5_unsupported_per_summary_mean": mean([len(found - known) / len(found) for found in stated if found]),
         "m6a_mean": mean(m6a),
         "m6b_mean": mean(m6b),
@@ -196,13 +196,13 @@ def _by_budget(
     """Return coverage by the summaries that fit whole into each budget, in CTU; the first that does not ends it."""
     found = {}
     for budget in BUDGETS:
-        spent, told = 0, frozenset[str]()
+        spent, reported = 0, frozenset[str]()
         for event, concepts in zip(events, stated, strict=True):
             if spent + event["summary_ctu"] > budget:
                 break
             spent += event["summary_ctu"]
-            told |= concepts or frozenset()
-        found[f"ctu_{budget}"] = len(told & known) / len(known) if known else 0.0
+            reported |= concepts or frozenset()
+        found[f"ctu_{budget}"] = len(reported & known) / len(known) if known else 0.0
     return found
 
 

@@ -105,7 +105,7 @@ def gate_steps(
         traces: case id → conversation.
         runs: variant → case id → run.
         limits: of the published gate.
-        on_rule: is told of each finished rule.
+        on_rule: called with each finished rule.
     """
     gated = {variant: logs for variant, logs in runs.items() if any(run.flushes for run in logs.values())}
     case_ids = sorted({case_id for logs in gated.values() for case_id in logs})

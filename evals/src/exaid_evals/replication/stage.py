@@ -112,7 +112,7 @@ def replicate(
         publication: the folder.
         extractor: reads concepts; None leaves them out.
         annotated: texts that people annotated, on which the extractor's recall is measured.
-        on_step: is told what has been done: each trace, each variant's logs, each variant's concepts.
+        on_step: called with what has been done: each trace, each variant's logs, each variant's concepts.
 
     Raises:
         DataError: a file is damaged, or a run has no trace; names file and line.

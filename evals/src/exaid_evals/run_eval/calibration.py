@@ -135,7 +135,7 @@ class RiskCoverage:
     def table(self) -> dict[str, Any]:
         """Return accuracy by coverage, and what reaches an accuracy.
 
-        For a coverage the least threshold that answers at most so many, never parting equals; for an accuracy the
+        For a coverage the least threshold that answers at most so many, never separating equals; for an accuracy the
         threshold that answers most; None where none does.
         """
         places = [np.searchsorted(self._ends, share * self._n + 1e-9, side="right") - 1 for share in COVERAGES]

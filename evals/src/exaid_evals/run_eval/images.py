@@ -99,7 +99,7 @@ class Labelled:
     """What a folder holds, before any image is read.
 
     Attributes:
-        classes: names of the classes that are told apart, in order; None where labels are numbers, and the model says
+        classes: names of the classes, in order; None where labels are numbers, and the model says
             how many there are.
         outputs: number of each class among the model's outputs, where the model has others too.
         n_outputs: how many outputs the model must have, as far as that is known.

@@ -198,7 +198,7 @@ def train(config: TrainingConfig, folder: Path, *, on_epoch: Callable[[Epoch], N
     Args:
         config: task, model, and how to train.
         folder: of the run; what an earlier run has left there is replaced.
-        on_epoch: is told of each epoch.
+        on_epoch: called with each epoch.
 
     Raises:
         ConfigError: something in the configuration does not exist, or does not fit.

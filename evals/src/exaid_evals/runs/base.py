@@ -125,7 +125,7 @@ class Run:
         metrics: name → value; None where a metric is undefined. Never NaN, never a stand-in number.
         per_class: class → name → value, where the format has metrics per class.
         config: hyper-parameters that the run was made with, without what names or places it (seed, run id, folders,
-            times). Runs over seeds must agree in them; trials are told apart by them.
+            times). Runs over seeds must agree in them; trials are distinguished by them.
         seed: of the run; None where unknown.
         fold: of cross-validation, as its folder says.
         trial: of a search over hyper-parameters, as its folder or record says.

@@ -93,7 +93,7 @@ class HistoryFile(Format):
 
     @abstractmethod
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Yield the rows of a file in order of logging; what is left out is told of in `warnings`.
+        """Yield the rows of a file in order of logging; what is left out is reported in `warnings`.
 
         Raises:
             DataError: the file is missing, too large, or not of the format at all.
@@ -164,7 +164,7 @@ def _stem(path: Path) -> str:
 def config_beside(history: Path, warnings: list[str]) -> dict[str, Any]:
     """Return the configuration that lies beside a history in JSON or YAML; empty where there is none.
 
-    One that is damaged is told of in `warnings` and left out: the history can be read without it.
+    One that is damaged is reported in `warnings` and left out: the history can be read without it.
     """
     for name in _CONFIGS:
         path = history.parent / name
@@ -180,7 +180,7 @@ def config_beside(history: Path, warnings: list[str]) -> dict[str, Any]:
 
 
 def batch_rows(folder: Path, warnings: list[str]) -> tuple[BatchRow, ...]:
-    """Return the batches that were logged into a folder; rows that are none are told of and left out."""
+    """Return the batches that were logged into a folder; rows that are none are reported and left out."""
     path = folder / BATCHES
     if not path.is_file():
         return ()

@@ -166,7 +166,7 @@ def chosen(source: str | None) -> list[Format]:
 def runs_in(place: Path, asked: Sequence[Format]) -> list[tuple[Format, str, Source]]:
     """Return the histories in a place: format, name and source of each.
 
-    What a format knows by its own signs is not told again by one that knows any file of a kind.
+    What a format knows by its own signs is not claimed again by one that knows any file of a kind.
     """
     found: list[tuple[Format, str, Source]] = []
     names: set[str] = set()

@@ -120,7 +120,7 @@ def history_of(
 
     A row with `batch_idx` and a mapping `metrics` is a batch (as `log_batch_metrics` writes it). Of the others the
     first step column that any row has counts the steps; where no row has one, rows are counted from 0. A row without
-    a step that is a number is left out and told of.
+    a step that is a number is left out and reported.
 
     Args:
         run_name: of the run.

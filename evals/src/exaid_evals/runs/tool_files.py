@@ -111,7 +111,7 @@ class ToolFile(Format):
         """
 
     def config(self, path: Path, warnings: list[str]) -> dict[str, Any]:
-        """Return the settings that lie beside the file; those that cannot be read are told of in `warnings`."""
+        """Return the settings that lie beside the file; those that cannot be read are reported in `warnings`."""
         for place in (path.parent / name for name in self.configs):
             if place.is_file():
                 try:

@@ -118,8 +118,8 @@ def make_traces(
         cluster: where a simulation is computed, as `execution.choose.executor` takes it; live ones run here.
         budget: what the calls of a live conversation may cost. When it is used up, the cases that need more are left
             for the next call; what is under way is waited for, since it is paid for.
-        on_case: told of each finished case: of those that were there first.
-        on_note: told what a user may want to know meanwhile.
+        on_case: called with each finished case: of those that were there first.
+        on_note: called with what a user may want to know meanwhile.
 
     Raises:
         CaseFailedError: a case failed and the configuration says to stop; what is done is kept, nothing frozen.

@@ -115,7 +115,7 @@ def plan_traces(settings: Settings) -> Plan:
         ConfigError: source or selection are impossible, or something that a live conversation needs is missing.
         DataError: the cases are damaged, or the recording is.
         FrozenError: other traces are frozen in the campaign, or its traces differ from their manifest, and
-            `force` is off. All problems are told of at once.
+            `force` is off. All problems are reported at once.
     """
     problems = Problems()
     plan = sketch_traces(problems, settings)
@@ -272,7 +272,7 @@ class Preflight:
     Attributes:
         dataset, generation, model: the configurations with the source of each value; None where one cannot be read,
             and for the model of a simulated conversation.
-        plan: as far as it is known; None where the cases cannot be told.
+        plan: as far as it is known; None where the cases are unknown.
         problems: everything that keeps the stage from its work.
     """
 
@@ -311,7 +311,7 @@ def preflight(request: TracesRequest) -> Preflight:
     if request.mac_dir is not None and dataset is not None:
         problems.checked(partial(require_named, request.mac_dir, dataset.value.source))
     if len(problems.found) > known:
-        # What is wrong with the folder that was named has been told; the rest would tell it again.
+        # What is wrong with the folder that was named has been reported; the rest would repeat it.
         return Preflight(dataset, generation, model, None, problems.found)
     plan = None
     if excluded is not None:

@@ -104,7 +104,7 @@ class Comparisons:
                 else:
                     values[variant] = _cases(path)
             except (DataError, KeyError, TypeError):
-                continue  # a damaged metrics file is told where it is checked itself
+                continue  # a damaged metrics file is reported where it is checked itself
         for claim in self._claims.values():
             if claim.variant_id in values and against in values:
                 for problem in _disproofs(claim, values[claim.variant_id], values[against]):

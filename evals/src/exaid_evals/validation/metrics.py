@@ -108,7 +108,7 @@ class MetricsCheck(FileCheck):
             try:
                 hashes = {case_id: read.get(case_id) or sha256_file(unread[case_id]) for case_id in self._cases}
             except DataError:
-                return  # a damaged run log is told where it is checked itself
+                return  # a damaged run log is reported where it is checked itself
             if sha256_structure(hashes) != record["made_from"]["runs_hash"]:
                 self.found(line, "older than the run logs beside it", remedy)
 

@@ -128,8 +128,8 @@ def page_of(
         stop_entities: names that are never concepts.
         prices: of a million tokens of prompts and of answers.
         jobs: cases read at the same time.
-        on_case: told of each case that is read.
-        on_count: told how many there are to read.
+        on_case: called with each case that is read.
+        on_count: called with how many there are to read.
 
     Raises:
         DataError: nothing has been measured, a file is missing or damaged, or the configuration is another one.

@@ -44,7 +44,7 @@ def test_two_runs_of_one_name_keep_their_folders(tmp_path: Path) -> None:
     assert all(one.name == one.history.run_name for one in found)
 
 
-def test_a_damaged_run_is_left_out_and_told_of(tmp_path: Path) -> None:
+def test_a_damaged_run_is_left_out_and_reported(tmp_path: Path) -> None:
     """The others are compared all the same; where none can be read, that is an error."""
     write_run(tmp_path / "good", VALUES, {})
     (tmp_path / "bad.jsonl").write_text("not json\n", encoding="utf-8")
@@ -123,7 +123,7 @@ def test_one_seed_twice_is_no_repetition() -> None:
 
 
 def test_equal_settings_without_a_seed_are_not_taken_for_repetitions() -> None:
-    """They may be one run that was logged twice: the user is told, and can say otherwise."""
+    """They may be one run that was logged twice: the user is reported, and can say otherwise."""
     runs = [run(name, VALUES, {"lr": 1, "repeat": number}) for number, name in enumerate("ab")]
     assert len(group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).groups) == 2
     assert any("no seed" in note for note in group_runs([run(name, VALUES, {"lr": 1}) for name in "ab"]).notes)

@@ -96,7 +96,7 @@ def test_trainings_that_differ_in_their_seed_alone_do_not_part() -> None:
 
 
 @pytest.mark.parametrize(("n", "fall", "least"), [(3, 0.1, 0.6), (5, 0.1, 0.95), (10, 0.05, 0.95), (1, 0.2, 0.8)])
-def test_a_planted_parting_is_found(n: int, fall: float, least: float) -> None:
+def test_a_planted_divergence_is_found(n: int, fall: float, least: float) -> None:
     """With more seeds smaller falls are found; the interval holds the planted step in nearly all that are found."""
     rng = np.random.default_rng([n, 77])
     found = [parted(histories(rng, n), histories(rng, n, fall=fall, name="b")) for _ in range(40)]
@@ -108,7 +108,7 @@ def test_a_planted_parting_is_found(n: int, fall: float, least: float) -> None:
     assert {one.basis for one in found} == {"within_run" if n == 1 else "seeds"}
 
 
-def test_a_difference_that_ends_is_no_parting() -> None:
+def test_a_difference_that_ends_is_no_divergence() -> None:
     """Histories that lie apart for a while and come together again have not parted."""
     rng = np.random.default_rng(3)
     one, other = histories(rng, 5), histories(rng, 5, fall=0.3, onset=0.3, name="b")
@@ -132,7 +132,7 @@ def test_a_single_run_borrows_the_spread_of_groups_with_seeds() -> None:
 
 
 def test_other_units_and_few_points_are_said_and_not_guessed() -> None:
-    """Epochs against steps, five points, and steps that do not meet: nothing is claimed, and why is told."""
+    """Epochs against steps, five points, and steps that do not meet: nothing is claimed, and why is reported."""
     rng = np.random.default_rng(5)
     one = histories(rng, 1)
     long = Group("l", (run("l", {METRIC: rng.normal(0.9, 0.01, 3000)}, {}),), {})

@@ -20,7 +20,7 @@ def test_the_walks_print_what_is_shown(tmp_path: Path) -> None:
     check_walk(PAGE, tmp_path, 4)
 
 
-def test_the_limits_that_are_told_are_those_of_the_code() -> None:
+def test_the_limits_that_are_reported_are_those_of_the_code() -> None:
     """Tables and sentences name the constants."""
     assert f"| a correlation | {associations.LEAST_RUNS} configurations" in PAGE
     assert f"| a category in the test | {associations.LEAST_CATEGORY} configurations" in PAGE
@@ -35,7 +35,7 @@ def test_the_limits_that_are_told_are_those_of_the_code() -> None:
     assert "only from three repetitions" in PAGE
 
 
-def test_the_table_of_partings_keeps_its_promise() -> None:
+def test_the_table_of_divergence_points_keeps_its_promise() -> None:
     """Of pairs and of searches of one configuration at most 5 % part, in every row that the bench wrote."""
     rows = re.findall(r"^\| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+)% \|", PAGE, re.MULTILINE)
     expected = [(groups, n) for groups, sizes in ((2, (1, 2, 3, 5, 10)), (10, (1, 3, 5, 10))) for n in sizes]

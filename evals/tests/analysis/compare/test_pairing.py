@@ -66,8 +66,8 @@ def test_the_interval_of_a_lead_is_that_of_the_paired_t_test(direction: str) -> 
     assert found.verdict == ("better" if oracle.low > 0 else "not_told_apart")
 
 
-def test_a_difference_that_seeds_hide_is_told() -> None:
-    """The same levels under other seeds cannot be told apart; the report says which of the two was done."""
+def test_a_difference_that_seeds_hide_is_reported() -> None:
+    """The same levels under other seeds cannot be distinguished; the report says which of the two was done."""
     final_means = with_seed_effect(np.random.default_rng(2), (0.0, 0.004), 5, 0.97)
     paired = ranked(runs_of(final_means))
     unpaired = ranked(runs_of(final_means, [range(5), range(5, 10)]))
@@ -146,8 +146,8 @@ def test_winners_among_many_paired_equals_are_rarer() -> None:
     assert named <= stats.binom.ppf(0.99, 200, 0.02)
 
 
-def test_with_the_pairs_that_are_needed_most_differences_are_told() -> None:
-    """The number of runs that is told is simulated: 80 % and a little more, since it is rounded up."""
+def test_with_the_pairs_that_are_needed_most_differences_are_reported() -> None:
+    """The number of runs that is reported is simulated: 80 % and a little more, since it is rounded up."""
     rng = np.random.default_rng(7)
     while True:
         first, second = with_seed_effect(rng, (0.004, 0.0), 6, 0.7)
@@ -165,9 +165,9 @@ def test_with_the_pairs_that_are_needed_most_differences_are_told() -> None:
 
 def test_equal_levels_have_no_first() -> None:
     """Two configurations of one level are not put in an order that nothing bears."""
-    told = verdict(ranked(runs_of([[0.8, 0.8], [0.8, 0.8]])))
-    assert "have the same level" in told
-    assert "comes first" not in told
+    reported = verdict(ranked(runs_of([[0.8, 0.8], [0.8, 0.8]])))
+    assert "have the same level" in reported
+    assert "comes first" not in reported
 
 
 def test_a_single_run_is_no_set_of_identical_repetitions() -> None:

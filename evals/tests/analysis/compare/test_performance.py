@@ -95,7 +95,7 @@ def test_the_number_of_a_run_is_what_is_asked_for() -> None:
     assert run_value(clean(np.array([])), "level", None) is None
 
 
-def test_a_large_difference_is_told_and_a_small_one_is_not() -> None:
+def test_a_large_difference_is_reported_and_a_small_one_is_not() -> None:
     """Five seeds each: a tenth apart, the better one wins; equal, nobody does, and the n is named."""
     rng = np.random.default_rng(5)
     clear = ranked(search(rng, {0.1: 0.9, 0.2: 0.8}, 5).runs)
@@ -226,14 +226,14 @@ def test_runs_that_were_cut_short_are_not_blamed_on_their_setting() -> None:
     ]
     found = ExperimentComparator("").of(Collected(tuple(runs), ()))
     assert found.rankings[0].verdict == "better"
-    told = recommendations(found)
-    assert told[0].startswith("Let m=full and m=cut run to the same step before choosing")
-    assert not any(line.startswith("Take") or "alone." in line for line in told)
+    reported = recommendations(found)
+    assert reported[0].startswith("Let m=full and m=cut run to the same step before choosing")
+    assert not any(line.startswith("Take") or "alone." in line for line in reported)
     assert "end at different steps (99 and 19)" in verdict(found.rankings[0])
 
 
 def test_repetitions_that_are_identical_have_no_interval() -> None:
-    """No spread is not certainty: the groups cannot be told apart, and the report says why."""
+    """No spread is not certainty: the groups cannot be distinguished, and the report says why."""
     runs = [
         run(f"{m}{seed}", {"val_accuracy": [0.5, 0.6, 0.7, 0.8, *[end] * 10]}, {"m": m, "seed": seed})
         for m, end in (("a", 0.9), ("b", 0.8999))
@@ -242,8 +242,10 @@ def test_repetitions_that_are_identical_have_no_interval() -> None:
     found = ExperimentComparator("").of(Collected(tuple(runs), ()))
     ranking = found.rankings[0]
     assert (ranking.verdict, ranking.first.level.low, ranking.first.level.sd) == ("not_told_apart", None, 0.0)
-    told = verdict(ranking)
-    assert "really better than m=b is not known, since there is no interval of m=a; m=b (n = 3): 0.9 (no int" in told
+    reported = verdict(ranking)
+    assert (
+        "really better than m=b is not known, since there is no interval of m=a; m=b (n = 3): 0.9 (no int" in reported
+    )
     assert recommendations(found)[0].startswith("See whether the seed has any effect")
     assert over_repetitions(np.full(12, 0.1 + 0.2)).low is None
 
@@ -251,23 +253,24 @@ def test_repetitions_that_are_identical_have_no_interval() -> None:
 def test_single_runs_far_apart_are_not_called_alike() -> None:
     """Without an interval it is open which of two is better: the report says that and why, not that they are alike."""
     runs = [run(name, {"val_accuracy": [end - 0.02, end]}, {}) for name, end in (("a", 0.92), ("b", 0.91), ("c", 0.1))]
-    told = verdict(ExperimentComparator("").of(Collected(tuple(runs), ())).rankings[0])
-    assert "a comes first, but whether it is really better than b; c is not known, since there is no" in told
+    reported = verdict(ExperimentComparator("").of(Collected(tuple(runs), ())).rankings[0])
+    assert "a comes first, but whether it is really better than b; c is not known, since there is no" in reported
     assert (
-        "interval of a; b; c (one run each): 0.92 (no interval: n = 1) against 0.91 (no interval: n = 1) of b." in told
+        "interval of a; b; c (one run each): 0.92 (no interval: n = 1) against 0.91 (no interval: n = 1) of b."
+        in reported
     )
 
 
 def test_what_is_alike_and_what_is_unknown_are_two_sentences() -> None:
-    """A group whose interval overlaps with the first's cannot be told apart from it; of one without none is known."""
+    """A group whose interval overlaps with the first's is not separable from it; of one without none is known."""
     rng = np.random.default_rng(5)
     values = {name: 0.9 + 0.01 * rng.normal(size=300) for name in ("a", "b")} | {"c": np.array([0.1, 0.12])}
     runs = [run(name, {"val_accuracy": list(them)}, {}) for name, them in values.items()]
     ranking = ExperimentComparator("").of(Collected(tuple(runs), ())).rankings[0]
     first, alike = ranking.first.group, ranking.tied[0]
-    told = verdict(ranking)
-    assert f"{first} comes first, and cannot be told apart from {alike} with n = 1: 0." in told
-    assert " Whether it is better than c is not known, since there is no interval of c (one run each)." in told
+    reported = verdict(ranking)
+    assert f"{first} comes first, and cannot be told apart from {alike} with n = 1: 0." in reported
+    assert " Whether it is better than c is not known, since there is no interval of c (one run each)." in reported
 
 
 @pytest.mark.parametrize("points", [25, 100])
@@ -286,7 +289,7 @@ def test_noise_that_lasts_gives_no_interval_from_few_points(points: int) -> None
 
 
 def test_one_configuration_is_held_against_nothing() -> None:
-    """Of one group the report does not say that no difference could be told."""
+    """Of one group the report does not say that no difference could be reported."""
     found = ExperimentComparator("").of(search(np.random.default_rng(25), {0.1: 0.9}, 3))
     assert recommendations(found) == [
         "There is one configuration, held against no other, and none of its runs was unsteady."
@@ -307,7 +310,7 @@ def test_what_is_recommended_names_its_numbers_and_stops_where_they_do() -> None
     assert not any(line.startswith("Take") for line in recommendations(two))
 
 
-def test_runs_of_different_lengths_are_told_of() -> None:
+def test_runs_of_different_lengths_are_reported() -> None:
     """The shortest and the longest are named with their last steps."""
     rng = np.random.default_rng(11)
     runs = (run("long", {"val_accuracy": curve(rng, 60)}, {}), run("short", {"val_accuracy": curve(rng, 30)}, {}))
@@ -342,8 +345,8 @@ def test_a_loss_that_exploded_is_worse_without_a_test() -> None:
     bad = {name: np.where(np.arange(60) < 30, good[name], 1.5e26) for name in names}
     runs = (run("a", good, {"m": "x"}), run("b", bad, {"m": "y"}))
     found = ExperimentComparator("").of(Collected(runs, ()))
-    told = verdicts(found.rankings)
-    assert len(told) == 1
-    assert "a is best" in told[0]
-    assert "Without a level: b; all their runs end in NaN, infinite or exploded values." in told[0]
-    assert "The same goes for" in told[0]
+    reported = verdicts(found.rankings)
+    assert len(reported) == 1
+    assert "a is best" in reported[0]
+    assert "Without a level: b; all their runs end in NaN, infinite or exploded values." in reported[0]
+    assert "The same goes for" in reported[0]

@@ -58,7 +58,7 @@ def test_the_verb_tells_what_its_files_hold(tmp_path: Path, capsys: pytest.Captu
     assert cli(["validate", str(out / "comparison.json")]) == 0
 
 
-def test_drops_and_recoveries_are_told_of_their_runs(tmp_path: Path) -> None:
+def test_drops_and_recoveries_are_reported_their_runs(tmp_path: Path) -> None:
     """The run that never came back is recommended for a look; the one that did has its steps to recover."""
     write_search(tmp_path / "runs")
     comparison = ExperimentComparator(f"{tmp_path}/runs/*").compare()
@@ -71,7 +71,7 @@ def test_drops_and_recoveries_are_told_of_their_runs(tmp_path: Path) -> None:
     assert any("lr0.1-none-s1" in line for line in record["recommendations"])
 
 
-def test_small_numbers_are_not_told_as_nothing(tmp_path: Path) -> None:
+def test_small_numbers_are_not_reported_as_nothing(tmp_path: Path) -> None:
     """Errors of 2e-7 and learning rates of 1e-7 keep their digits in every file, which are valid all the same."""
     rng = np.random.default_rng(6)
     runs = tuple(
@@ -104,8 +104,8 @@ def test_names_are_cut_on_the_console_alone(tmp_path: Path, capsys: pytest.Captu
     assert name in (tmp_path / "out" / "comparison.json").read_text(encoding="utf-8")
     grouped = run("a", {"val_accuracy": [0.5] * 9}, {"seed": 0}), run("b", {"val_accuracy": [0.6] * 9}, {"seed": 1})
     comparison = ExperimentComparator("").of(Collected(grouped, ()))
-    told = " ".join([*comparison_record(comparison)["recommendations"], verdict(comparison.rankings[0])])
-    assert not re.search(r"\b1 (groups|runs|steps|settings)\b", told)
+    reported = " ".join([*comparison_record(comparison)["recommendations"], verdict(comparison.rankings[0])])
+    assert not re.search(r"\b1 (groups|runs|steps|settings)\b", reported)
 
 
 def test_of_each_configuration_one_run_is_named_for_a_look() -> None:
@@ -116,11 +116,11 @@ def test_of_each_configuration_one_run_is_named_for_a_look() -> None:
         values = curve(rng, 80)
         values[50:] -= 0.3
         runs.append(run(f"r{seed}", {"val_accuracy": values}, {"lr": 1, "seed": seed}))
-    told = [
+    reported = [
         line for line in recommendations(ExperimentComparator("").of(Collected(tuple(runs), ()))) if "Analyse" in line
     ]
-    assert len(told) == 1
-    assert told[0].endswith("; 4 runs of its configuration are unsteady too.")
+    assert len(reported) == 1
+    assert reported[0].endswith("; 4 runs of its configuration are unsteady too.")
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_thinning_keeps_ends_and_spikes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "reported"),
     [
         (["--runs", "nobody"], 1, "no run is called"),
         (["--runs", "run-a"], 1, "a comparison needs two"),
@@ -213,10 +213,10 @@ def test_thinning_keeps_ends_and_spikes() -> None:
         ([], 2, "--runs"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(
+def test_mistakes_are_reported_without_a_traceback(
     arguments: list[str],
     status: int,
-    told: str,
+    reported: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -226,7 +226,7 @@ def test_mistakes_are_told_without_a_traceback(
         write_run(tmp_path / "runs" / name, {"val_accuracy": [0.1] * 9, "lr": [0.1] * 9}, {"depth": 1})
     monkeypatch.chdir(tmp_path)
     assert cli(["compare", "--from", "runs", *arguments]) == status
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
     assert not (tmp_path / "comparison_reports").exists()
 
 

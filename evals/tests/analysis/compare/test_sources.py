@@ -68,7 +68,7 @@ def test_runs_of_all_trackers_are_held_against_each_other(tmp_path: Path, capsys
 
 @pytest.mark.slow
 def test_variants_of_a_campaign_are_compared_over_their_cases(campaign: Campaign, tmp_path: Path) -> None:
-    """Intervals are over cases; no parting is looked for, since the order of cases means nothing."""
+    """Intervals are over cases; no divergence is looked for, since the order of cases means nothing."""
     assert cli(["compute-metrics", "--data-dir", str(campaign.root)]) in (0, 3)
     arguments = ["--primary-metric", "coverage", "--output-dir", str(tmp_path / "out")]
     assert cli(["compare", "--runs", str(campaign.root), "--source", "campaign", *arguments]) == 0

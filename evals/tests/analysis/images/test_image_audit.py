@@ -210,7 +210,7 @@ def test_the_angle_of_a_page_is_found_to_a_degree(angle: float) -> None:
 
 
 def test_lines_from_top_to_bottom_are_a_quarter_turn() -> None:
-    """A page on its side is told, its tilt is 0; a picture has no tilt at all."""
+    """A page on its side is reported, its tilt is 0; a picture has no tilt at all."""
     turned = measure_skew(np.asarray(page().rotate(90, expand=True)))
     assert (turned.stands_upright, round(turned.tilt or 0)) == (True, 0)
     assert measure_skew(np.asarray(page())).stands_upright is False

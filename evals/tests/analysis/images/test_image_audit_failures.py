@@ -41,7 +41,7 @@ def deny_listing(monkeypatch: pytest.MonkeyPatch, denied: Path) -> None:
     monkeypatch.setattr(os, "scandir", scandir)
 
 
-def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_is_audited(
+def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_is_audited(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit status 3; the summary names the folder, and is valid; a finding that CI asked for comes first (1)."""
@@ -71,7 +71,7 @@ def test_a_folder_of_which_nothing_can_be_listed_is_an_error(
 def test_a_file_that_may_not_be_read_is_a_finding(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's reason is told, the size is known, and the others are measured."""
+    """The system's reason is reported, the size is known, and the others are measured."""
     reading = Path.read_bytes
 
     def read_bytes(path: Path) -> bytes:

@@ -53,7 +53,7 @@ def page(angle: float, n_lines: int, *, ink: int = 20, paper: int = 240) -> Imag
 
 @pytest.mark.parametrize("angle", [0, 8, 20, -33, 45])
 def test_bricks_and_stairs_are_no_documents(angle: float) -> None:
-    """Their lines are as straight as those of text, and at any angle no tilt is told."""
+    """Their lines are as straight as those of text, and at any angle no tilt is reported."""
     assert (skew_of(wall(angle)).tilt, skew_of(stairs(angle)).tilt) == (None, None)
 
 
@@ -67,7 +67,7 @@ def test_pages_are_documents_however_dense(n_lines: int, angle: float) -> None:
 
 
 def test_light_text_on_dark_ground_is_a_document_too() -> None:
-    """The ground is told from the marks by being more, and not by being light."""
+    """The ground is distinguished from the marks by being more, and not by being light."""
     image = page(12, 25, ink=230, paper=25)
     image.thumbnail((512, 512))
     tilt = measure_skew(np.asarray(image), on_light=False).tilt

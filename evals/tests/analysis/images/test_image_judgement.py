@@ -49,7 +49,7 @@ def test_a_drawing_has_little_detail_and_is_not_blurred_until_it_is(angle: int) 
     assert "blurred" in found(sharp.filter(ImageFilter.GaussianBlur(5)))
 
 
-def test_of_an_image_without_edges_blur_cannot_be_told() -> None:
+def test_of_an_image_without_edges_blur_cannot_be_known() -> None:
     """A gradient has no detail and no edge: the measure is missing, and nothing is said."""
     facts = measure_image(gradient())
     assert facts.measure("edge_steepness") is None
@@ -67,7 +67,7 @@ def test_the_steepness_of_a_blurred_step_is_that_of_the_formula(sigma: float) ->
     wanted = norm.cdf(0.5 / sigma) - norm.cdf(-0.5 / sigma)
     sharp, soft = (Image.fromarray(np.tile(np.round(row), (256, 1)).astype(np.uint8)) for row in (pixels, edge))
     assert measure_image(sharp).measure("edge_steepness") == 1.0
-    # 17 pixels do not hold the tails of a wide step, and its height is told a little too low.
+    # 17 pixels do not hold the tails of a wide step, and its height is reported a little too low.
     assert measure_image(soft).measure("edge_steepness") == pytest.approx(wanted, rel=0.15)
 
 
@@ -80,18 +80,18 @@ def test_white_with_dark_marks_is_not_over_exposed_and_clipped_light_without_dar
     assert found(Image.fromarray((linear ** (1 / 2.2) * 255).astype(np.uint8))) == {"too_bright"}
 
 
-def exif_bytes(image: Image.Image, orientation: int, told: tuple[int, int]) -> bytes:
+def exif_bytes(image: Image.Image, orientation: int, reported: tuple[int, int]) -> bytes:
     """Return a JPEG whose EXIF tells an orientation and a size."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    exif.get_ifd(0x8769).update({0xA002: told[0], 0xA003: told[1]})
+    exif.get_ifd(0x8769).update({0xA002: reported[0], 0xA003: reported[1]})
     held = io.BytesIO()
     image.save(held, "JPEG", exif=exif, quality=95)
     return held.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("size", "orientation", "told", "severity"),
+    ("size", "orientation", "reported", "severity"),
     [
         ((120, 80), 6, (80, 120), "high"),  # the camera wrote upright pixels, and they lie: turned, tag kept
         ((120, 80), 6, (120, 80), "low"),  # as the camera stored them: a loader without EXIF errs
@@ -101,12 +101,12 @@ def exif_bytes(image: Image.Image, orientation: int, told: tuple[int, int]) -> b
     ],
 )
 def test_swapped_exif_sizes_betray_pixels_that_were_turned_already(
-    size: tuple[int, int], orientation: int, told: tuple[int, int], severity: str
+    size: tuple[int, int], orientation: int, reported: tuple[int, int], severity: str
 ) -> None:
-    """Only where a quarter turn is told and the sides are swapped do tag and pixels contradict each other."""
+    """Only where a quarter turn is reported and the sides are swapped do tag and pixels contradict each other."""
     pixels = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    facts = measure_bytes("a.jpg", exif_bytes(Image.fromarray(pixels), orientation, told))
-    assert facts.exif_size == told
+    facts = measure_bytes("a.jpg", exif_bytes(Image.fromarray(pixels), orientation, reported))
+    assert facts.exif_size == reported
     findings = [one for one in judge([facts], AuditSettings())[0] if one.check == "exif_orientation"]
     assert [one.severity for one in findings] == [severity]
 

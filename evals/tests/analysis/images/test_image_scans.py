@@ -91,8 +91,8 @@ def test_a_picture_that_was_turned_or_mirrored_is_a_duplicate(way: Image.Transpo
     second = io.BytesIO()
     other.save(second, "PNG")
     facts = [measure_bytes(name, one.getvalue()) for name, one in (("a", first), ("b", second), ("c", stream))]
-    told = judge(facts, AuditSettings(), ["duplicate"])
-    assert [[one.text for one in each] for each in told] == [[], [], ["turned or mirrored, looks like a"]]
+    reported = judge(facts, AuditSettings(), ["duplicate"])
+    assert [[one.text for one in each] for each in reported] == [[], [], ["turned or mirrored, looks like a"]]
 
 
 def test_further_forms_find_the_earliest_leader() -> None:
@@ -130,9 +130,9 @@ def test_a_picture_of_a_telephone_is_read_where_the_plug_in_is_installed(monkeyp
     _reads_heif.cache_clear()
     facts = measure_bytes("a.heic", stream.getvalue())
     _reads_heif.cache_clear()
-    (told,) = judge([facts], AuditSettings())[0]
-    assert told.check == "no_decoder"
-    assert "pillow-heif" in told.text
+    (reported,) = judge([facts], AuditSettings())[0]
+    assert reported.check == "no_decoder"
+    assert "pillow-heif" in reported.text
     monkeypatch.undo()
 
 

@@ -48,7 +48,7 @@ def searched(rng: np.random.Generator, n: int, effect: float) -> list[Run]:
     return runs
 
 
-def test_numbers_categories_constants_and_names_are_told_apart_by_type() -> None:
+def test_numbers_categories_constants_and_names_are_distinguished_by_type() -> None:
     """A truth value is a category, text that is a number is one, seeds and names are none, constants are left out."""
     settings = [
         {
@@ -180,9 +180,9 @@ def test_importance_says_why_it_is_withheld() -> None:
         importance([number("x", range(19))], [0.1 * at for at in range(19)]).withheld
     )
     assert "the same in all" in str(importance([number("x", range(30))], [1.0] * 30).withheld)
-    told = importance([number("x", rng.normal(size=30))], rng.normal(size=30).tolist())
-    assert "cross-validated R²" in str(told.withheld)
-    assert len(told.r2) == 4
+    reported = importance([number("x", rng.normal(size=30))], rng.normal(size=30).tolist())
+    assert "cross-validated R²" in str(reported.withheld)
+    assert len(reported.r2) == 4
 
 
 def test_a_planted_effect_is_found_and_nothing_else() -> None:
@@ -350,7 +350,7 @@ def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "reported"),
     [
         (["--runs", "zzz*"], 1, "fits"),
         (["--runs", "run-a"], 1, "nothing varies"),
@@ -359,13 +359,13 @@ def test_the_verb_writes_what_it_tells(tmp_path: Path, capsys: pytest.CaptureFix
         (["--runs", "run-*", "--better", "lower"], 2, "says nothing without a metric"),
     ],
 )
-def test_mistakes_are_told_without_a_traceback(
-    arguments: list[str], status: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_reported_without_a_traceback(
+    arguments: list[str], status: int, reported: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each mistake of a user's has its exit status and says what to do; nothing is written."""
     for name in ("run-a", "run-b"):
         write_run(tmp_path / name, {"alpha": [0.1] * 9}, {"depth": 1})
     out = tmp_path / "out"
     assert cli(["impact", "--from", str(tmp_path), "--output-dir", str(out), *arguments]) == status
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
     assert not out.exists()

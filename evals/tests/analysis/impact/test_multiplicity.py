@@ -68,7 +68,7 @@ def versioned(rng: np.random.Generator, configurations: int = 12) -> tuple[Run, 
 
 @pytest.mark.slow
 def test_versions_of_the_code_are_pooled_where_asked() -> None:
-    """36 runs of 12 learning rates: each is its own configuration by its version, and one of 12 without; it is told."""
+    """36 runs of 12 learning rates: each is its own configuration by its version, and one of 12 without; it says so."""
     collected = Collected(versioned(np.random.default_rng(22)), ())
     apart = HyperparameterAnalyzer("").of(collected)
     pooled = HyperparameterAnalyzer("", pool_code_versions=True).of(collected)
@@ -107,7 +107,7 @@ def test_where_no_run_has_a_level_nothing_is_analysed() -> None:
         HyperparameterAnalyzer("").of(Collected(runs, ()))
 
 
-def test_warnings_of_the_readers_and_oddities_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_of_the_readers_and_oddities_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A damaged configuration, steps out of order or twice and text among numbers are named by both verbs."""
     for name in ("a", "b", "c"):
         write_run(tmp_path / name, {"val_accuracy": [0.1, 0.2, 0.3, 0.4]}, {"seed": 1})
@@ -118,8 +118,8 @@ def test_warnings_of_the_readers_and_oddities_are_told(tmp_path: Path, capsys: p
     (tmp_path / "c" / "history.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in texts), encoding="utf-8")
     for verb in ("compare", "impact"):
         assert cli([verb, "--runs", f"{tmp_path}/*", "--output-dir", str(tmp_path / "out" / verb)]) == 0
-        told = capsys.readouterr().err
-        assert "config.json" in told
-        assert "in 1 run steps came out of order and are put in order: b" in told
-        assert "in 1 run a step came more than once, and its last value counts: b" in told
-        assert "in 1 run some values are text and no numbers, and are left out: c" in told
+        reported = capsys.readouterr().err
+        assert "config.json" in reported
+        assert "in 1 run steps came out of order and are put in order: b" in reported
+        assert "in 1 run a step came more than once, and its last value counts: b" in reported
+        assert "in 1 run some values are text and no numbers, and are left out: c" in reported

@@ -1,4 +1,4 @@
-"""Makes the files beside it with the tools themselves: a small talk of a supervisor and two doctors, exported by each.
+"""Makes the files beside it with the tools themselves: a small conversation of three agents, exported by each.
 
     python -m venv /tmp/tools && /tmp/tools/bin/pip install langchain-core langgraph 'openai<2' pyautogen==0.2.32 \
         opentelemetry-sdk opentelemetry-exporter-otlp-proto-common opentelemetry-instrumentation-openai-v2
@@ -72,10 +72,10 @@ def langgraph() -> None:
         return lambda _state: {"messages": [AIMessage(text, name=name)]}
 
     graph = StateGraph(State)
-    talk = (("doctor0", DOCTOR0), ("doctor1", DOCTOR1), ("supervisor", CLOSING))
-    for name, text in talk:
+    messages = (("doctor0", DOCTOR0), ("doctor1", DOCTOR1), ("supervisor", CLOSING))
+    for name, text in messages:
         graph.add_node(name, agent(name, text))
-    names = [START, *(name for name, _ in talk), END]
+    names = [START, *(name for name, _ in messages), END]
     for before, after in itertools.pairwise(names):
         graph.add_edge(before, after)
     compiled = graph.compile(checkpointer=InMemorySaver())

@@ -108,7 +108,7 @@ def test_times_are_kept_as_the_file_gives_them(tmp_path: Path) -> None:
 
 
 def test_dates_and_times_from_another_beginning_are_not_laid_on_one_clock(tmp_path: Path) -> None:
-    """None of them is used, and the reader is told."""
+    """None of them is used, and the reader is reported."""
     lines = [
         {"case_id": 1, "name": "a", "role": "user", "content": "Fever.", "t_ms": 40},
         {"case_id": 1, "name": "b", "role": "user", "content": "JIA?", "created_at": 17},
@@ -127,7 +127,7 @@ def test_a_stream_that_does_not_add_up_is_damage(tmp_path: Path) -> None:
 
 
 def test_openai_problems_name_their_line(tmp_path: Path) -> None:
-    """Instructions, unknown roles, missing speakers, refusals and counts that are none are told by line and field."""
+    """Instructions, unknown roles, missing speakers, refusals and counts that are none are named by line and field."""
     lines = [
         '{"case_id": 1, "role": "system", "content": "You are a doctor."}',
         '{"case_id": 1, "role": "critic", "content": "No."}',
@@ -206,7 +206,7 @@ def test_tables_take_cells_as_text(tmp_path: Path) -> None:
 
 
 def test_table_problems_name_their_line(tmp_path: Path) -> None:
-    """A row that spans lines counts as many; a spreadsheet's error, empty cells and unknown columns are told."""
+    """A row that spans lines counts as many; a spreadsheet's error, empty cells and unknown columns are reported."""
     text = (
         'case_id,agent,content,mood\na,House,"two\nlines",glum\na,House,#NAME?,glum\na,,Hm.,\n,House,Hm.,\na,House, ,\n'
     )

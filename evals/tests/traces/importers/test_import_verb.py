@@ -91,16 +91,16 @@ def test_a_mapping_says_who_is_who(conversation: Path, tmp_path: Path, capsys: p
     assert "by mapping 1 messages" in capsys.readouterr().out
 
 
-def test_what_is_left_out_is_told_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_out_is_reported_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused by default with status 1; with the option, named on stderr and counted on stdout."""
     path = write(tmp_path / "t.csv", _CONVERSATION + "a1,Wilson,,5000\n")
     assert call(path, "--model", "m-1", data=tmp_path / "data") == 1
     assert "t.csv:4: content: is empty" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
     assert call(path, "--model", "m-1", "--skip-unmapped", data=tmp_path / "data") == 0
-    told = capsys.readouterr()
-    assert "t.csv:4: content: is empty" in told.err
-    assert "left out   1 (empty message 1)" in told.out
+    reported = capsys.readouterr()
+    assert "t.csv:4: content: is empty" in reported.err
+    assert "left out   1 (empty message 1)" in reported.out
 
 
 @pytest.mark.parametrize(

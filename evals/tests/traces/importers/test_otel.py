@@ -49,13 +49,13 @@ def test_spans_give_openings_agents_times_and_tokens(tmp_path: Path) -> None:
 
 def test_spans_around_messages_repeat_them(tmp_path: Path) -> None:
     """An agent's span with the messages of the calls inside it is passed over."""
-    told = [
+    reported = [
         attribute("gen_ai.input.messages", [spoken("user", "Fever.")]),
         attribute("gen_ai.output.messages", [spoken("assistant", "JIA?")]),
     ]
     spans = [
-        span("a" * 16, [attribute("gen_ai.agent.name", "House"), *told], ms=(0, 10)),
-        span("b" * 16, told, ms=(1, 9), parentSpanId="a" * 16),
+        span("a" * 16, [attribute("gen_ai.agent.name", "House"), *reported], ms=(0, 10)),
+        span("b" * 16, reported, ms=(1, 9), parentSpanId="a" * 16),
     ]
     assert said(read(_otel(tmp_path, spans))).popitem()[1] == [("supervisor", "Fever."), ("doctor0", "JIA?")]
 
@@ -124,8 +124,8 @@ def test_structured_attributes_are_read(tmp_path: Path) -> None:
             return {"kvlistValue": {"values": [{"key": key, "value": structured(item)} for key, item in value.items()]}}
         return {"stringValue": value}
 
-    told = {"key": "gen_ai.output.messages", "value": structured([spoken("assistant", "JIA?")])}
-    assert said(read(_otel(tmp_path, [span("a" * 16, [told], ms=(0, 1))]))).popitem()[1] == [("supervisor", "JIA?")]
+    reported = {"key": "gen_ai.output.messages", "value": structured([spoken("assistant", "JIA?")])}
+    assert said(read(_otel(tmp_path, [span("a" * 16, [reported], ms=(0, 1))]))).popitem()[1] == [("supervisor", "JIA?")]
 
 
 def test_what_spans_hold_beside_conversation_is_reported_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ SAID = {
     "autogen_chat_history.json": ("autogen", CONVERSATION),
     "otel_span_attributes.json": ("otel", CONVERSATION[:3]),
 }
-# What the instrumented client was told as a system message is nobody's speech.
+# What the instrumented client was reported as a system message is nobody's speech.
 NO_INSTRUCTIONS = Casting({"system": None, "user": "supervisor", "doctor0": "doctor0", "doctor1": "doctor1"})
 
 

@@ -75,7 +75,7 @@ def test_no_checkout_needs_known_content(mac: Checkout, tmp_path: Path) -> None:
         assert f"{name} is not what commit {PINNED} holds" in str(caught.value)
 
 
-def test_every_problem_is_told_at_once(mac: Checkout, tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once(mac: Checkout, tmp_path: Path) -> None:
     """A wrong commit and a missing key come in one message, and nothing is written."""
     wrong = Checkout(mac.folder, PINNED)
     with pytest.raises(ConfigError) as caught:

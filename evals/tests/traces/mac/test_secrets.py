@@ -60,13 +60,13 @@ def test_no_secret_in_any_output(tmp_path: Path, mac: Checkout) -> None:
         assert {asked.headers["Authorization"] for asked in provider.asked} == {f"Bearer {KEY}"}
     requires_nothing_in(done.stdout + done.stderr, "what is printed")
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    told = b""
+    reported = b""
     for path in files:
         content = b"".join(content_chunks(path))
         requires_nothing_in(content, str(path))
-        told += content
+        reported += content
     # The process did tell what it knows, so that its silence about keys means something.
-    assert b"PYTHONUTF8" in told
+    assert b"PYTHONUTF8" in reported
     assert len(files) == 7
 
 

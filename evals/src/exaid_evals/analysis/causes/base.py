@@ -69,7 +69,7 @@ class Hypothesis:
         claim: what would have happened, as a sentence.
         remedy: what to do, if it did.
         evidence: strongest first.
-        unseen: what would have told more and was not logged.
+        unseen: what would have been evidence and was not logged.
     """
 
     family: Family

@@ -38,7 +38,7 @@ class CauseRule:
         family: of the cause.
         claim: what would have happened, as a sentence.
         remedy: what to do, if it did.
-        looks: the evidence; of equal weights the first is told first.
+        looks: the evidence; of equal weights the first is reported first.
         in_training: whether it harms the model, so that the training's own metrics get worse with it.
         otherwise: evidence where none of the looks speaks for the cause.
     """

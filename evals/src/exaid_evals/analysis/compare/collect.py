@@ -164,13 +164,13 @@ def collect(
 
     A part of the list is, in this order: an existing file or folder (every run in it), a pattern of files and folders,
     a pattern of run names in the places, a run name. A run that is listed twice is read once. One that is damaged is
-    told of while the others go on.
+    reported while the others go on.
 
     Args:
         listed: parts, or text with commas between them; a path that holds a comma may stand alone.
         places: files or folders in which names are looked for.
         source: only this one.
-        all_needed: whether a name that nothing has is an error; else it is told of as one that cannot be read.
+        all_needed: whether a name that nothing has is an error; else it is reported as one that cannot be read.
 
     Raises:
         ConfigError: the list is empty, or a folder of it holds no run; there is no such source.
@@ -213,7 +213,7 @@ def collect(
 
 
 def without_code_versions(runs: Sequence[Run]) -> tuple[tuple[Run, ...], list[str]]:
-    """Return runs whose settings say nothing of the version of the code, and what is to be told of that."""
+    """Return runs whose settings say nothing of the version of the code, and a note of that."""
     settings = [run.settings for run in runs]
     keys = {key for one in settings for key in one if is_code_version(key)}
     versions = [key for key in differing(settings) if key in keys]
@@ -387,5 +387,5 @@ class RunSelection:
         return collect(listed, places, online)
 
     def alike(self, runs: tuple[Run, ...]) -> tuple[tuple[Run, ...], list[str]]:
-        """Return the runs with the settings that count, and what is to be told of those that do not."""
+        """Return the runs with the settings that count, and notes of those that do not."""
         return without_code_versions(runs) if self.pool_code_versions else (runs, [])

@@ -45,7 +45,7 @@ class DivergencePoint:
         metric: its name.
         first, second: the groups.
         step: from which on the bands lie apart to the end of the common steps; None where they do not.
-        not_before: the step before it on the grid, less what smoothing blurs; the parting lies between the two.
+        not_before: the step before it on the grid, less what smoothing blurs; the divergence lies between the two.
         higher: the group that lies higher from there on.
         basis: of the bands: `seeds`; `borrowed`, where a group of one run takes its spread from others; `within_run`.
         n_points: common points.

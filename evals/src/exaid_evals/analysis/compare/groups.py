@@ -36,7 +36,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups, the settings in which they differ, and what is to be told of the grouping."""
+    """The groups, the settings in which they differ, and notes on the grouping."""
 
     groups: tuple[Group, ...]
     differing: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How groups do by a metric, and which of them can be told apart."""
+"""How groups do by a metric, and which of them are separable."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def separable(first: Performance, other: Performance, leads: Mapping[str, FinalM
 
 
 def runs_needed(first: Performance, other: Performance, leads: Mapping[str, FinalMean]) -> int | None:
-    """Return runs of each group with which the two would be told apart in 80 % of cases, by the same rule as now.
+    """Return runs of each group with which the two would be separable in 80 % of cases, by the same rule as now.
 
     For intervals that must not overlap, the least n with d ≥ t(n − 1)·(s₁ + s₂)/√n + 0.842·√((s₁² + s₂²)/n); for
     differences of pairs with the deviation s, d ≥ (t(n − 1) + 0.842)·s/√n. d is the difference as it looks now.
@@ -113,12 +113,12 @@ class Ranking:
         direction: in which it improves; None where that is not known, and then the order is that of the list.
         performances: of the groups that have it.
         missing: groups that lack it.
-        verdict: `better`: the first one can be told apart from all others, and all intervals are over seeds or cases;
+        verdict: `better`: the first one is separable from all others, and all intervals are over seeds or cases;
             `ahead`: the same, but some interval is only of the noise within a run; `not_told_apart`; `alone`: one group
             has it.
-        tied: groups that the first one cannot be told apart from: the interval of their paired difference holds 0, or
+        tied: groups that the first one is not separable from: the interval of their paired difference holds 0, or
             where they are not paired their own intervals overlap, or one of the two has none.
-        needed: runs for each of two groups so that in 80 % of cases the first and its rival can be told apart, if their
+        needed: runs for each of two groups so that in 80 % of cases the first and its rival are separable, if their
             difference is as large as it looks; None where no spread between runs is known, or nothing differs.
         diverged: groups of `missing` that have no level because all their runs end in NaN, infinite or exploded values.
         leads: group → by how much the first one is better, with the interval; of groups with the same repetitions.
@@ -141,7 +141,7 @@ class Ranking:
 
     @property
     def rival(self) -> Performance | None:
-        """The best of those that the first cannot be told apart from; the second where it can from all."""
+        """The best of those that are not separable from the first; the second where all are."""
         held = [one for one in self.performances[1:] if not self.tied or one.group in self.tied]
         return held[0] if held else None
 

@@ -19,7 +19,7 @@ _AFFORDABLE = 200
 
 
 def verdict(ranking: Ranking) -> str:
-    """Return who is best by a metric, whether that can be told, and what speaks against believing it."""
+    """Return who is best by a metric, whether that is significant, and what speaks against believing it."""
     return " ".join([_verdict(ranking), *_against(ranking)])
 
 
@@ -79,7 +79,7 @@ def _without_interval(ranking: Ranking, unknown: Sequence[str]) -> str:
 
 
 def verdicts(rankings: Sequence[Ranking]) -> list[str]:
-    """Return what is told of several metrics: those with one verdict about the same groups are one sentence."""
+    """Return the verdicts about several metrics: those with one verdict about the same groups are one sentence."""
     lines: list[str] = []
     alike: dict[tuple[object, ...], list[str]] = {}
     for ranking in rankings:
@@ -236,13 +236,13 @@ def _where_to_look(comparison: Comparison) -> list[str]:
     ranking = comparison.key_ranking
     if ranking is None:
         return []
-    parted = [one for one in comparison.partings if one.metric == ranking.metric and one.step is not None]
+    parted = [one for one in comparison.divergence_points if one.metric == ranking.metric and one.step is not None]
     earliest = sorted(parted, key=lambda one: one.step or 0.0)[:3]
     found = []
     for one in earliest:
         others = [
             other.metric
-            for other in comparison.partings
+            for other in comparison.divergence_points
             if other.second == one.second and other.step is not None and other.step < (one.step or 0.0)
         ]
         before = f" Parted before that: {', '.join(others[:3])}." if others else ""

@@ -106,7 +106,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             for group in comparison.groups
         ],
         "metrics": [_ranking(one) for one in comparison.rankings],
-        "partings": [asdict(one) for one in comparison.partings],
+        "partings": [asdict(one) for one in comparison.divergence_points],
         "notes": list(comparison.notes),
         "recommendations": recommendations(comparison),
     }
@@ -283,11 +283,11 @@ def _stability_sections(comparison: Comparison) -> Section:
 
 
 def _divergence_points(comparison: Comparison) -> Section:
-    if not comparison.partings:
+    if not comparison.divergence_points:
         return Section("Where histories part", ["Nothing was held against each other step by step."])
     rows = [["metric", "between", "parts at step", "not before", "higher from then on", "bands"]]
     unknown: dict[str, int] = {}
-    for one in comparison.partings:
+    for one in comparison.divergence_points:
         if one.why_not is not None:
             unknown[one.why_not] = unknown.get(one.why_not, 0) + 1
             continue

@@ -128,7 +128,7 @@ class Comparison:
         primary: the metric that counts; None where no metric has a known direction.
         rankings: of each metric, the primary one first.
         stabilities: of each run.
-        partings: of the best group by the primary metric and each other one, for each metric.
+        divergence_points: of the best group by the primary metric and each other one, for each metric.
         notes: what limits the comparison.
         pooled: whether runs of different versions of the code count as one configuration.
     """
@@ -141,7 +141,7 @@ class Comparison:
     primary: str | None
     rankings: tuple[Ranking, ...]
     stabilities: tuple[Stability, ...]
-    partings: tuple[DivergencePoint, ...]
+    divergence_points: tuple[DivergencePoint, ...]
     notes: tuple[str, ...]
     pooled: bool = False
 
@@ -176,7 +176,7 @@ class Comparator(RunSelection):
         """Read the runs and compare them.
 
         Args:
-            on_run: is told the name of each run whose anomalies have been looked for.
+            on_run: called with the name of each run whose anomalies have been looked for.
 
         Raises:
             ConfigError: wrong usage, found before the work.
@@ -213,7 +213,7 @@ class Comparator(RunSelection):
         for run in runs:
             stabilities.append(stability_of(run, find_anomalies(run.history, self.config, directions), directions))
             on_run(run.name)
-        partings, skipped = _divergence_points(grouping.groups, rankings)
+        points, skipped = _divergence_points(grouping.groups, rankings)
         lines = [f"could not be read and is left out: {why}" for why in collected.unreadable]
         return Comparison(
             runs,
@@ -224,14 +224,14 @@ class Comparator(RunSelection):
             primary if rankings[0].metric == primary else None,
             tuple(rankings),
             tuple(stabilities),
-            tuple(partings),
+            tuple(points),
             (*lines, *pooled, *grouping.notes, *notes, *limits_of_lengths(runs), *skipped, *limits_of_logging(runs)),
             self.pool_code_versions,
         )
 
 
 def directions_of(runs: Sequence[Run], config: AnalysisConfig) -> tuple[dict[str, Direction], list[str]]:
-    """Return metric → direction; a metric of which runs say different things has none, and is told of."""
+    """Return metric → direction; a metric of which runs disagree about has none, and is reported."""
     said: dict[str, set[Direction]] = {}
     for run in runs:
         for metric, way in directions_in(run.history, config).items():
@@ -270,7 +270,7 @@ def _divergence_points(groups: Sequence[Group], rankings: Sequence[Ranking]) -> 
     """Hold the best group by the first metric against the others, step by step."""
     if any(run.history.steps_are == "case" for group in groups for run in group.runs):
         return [], [
-            "the steps of a campaign are cases, whose order means nothing: no parting of histories is looked for"
+            "the steps of a campaign are cases, whose order means nothing: no divergence of histories is looked for"
         ]
     by_name = {group.name: group for group in groups}
     ranked = [by_name[one.group] for one in rankings[0].performances]

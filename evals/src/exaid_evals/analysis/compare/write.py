@@ -55,14 +55,14 @@ def dashboard_data(comparison: Comparison) -> dict[str, Any]:
         "groups": _groups(comparison, rankings),
         "grouped": any(len(group.runs) > 1 for group in comparison.groups),
         "runs": _runs(comparison, metrics),
-        "partings": [
+        "divergence_points": [
             {
                 "metric": metrics.index(one.metric),
                 "first": number[one.first],
                 "second": number[one.second],
                 "step": _rounded(one.step),
             }
-            for one in comparison.partings
+            for one in comparison.divergence_points
             if one.step is not None and one.metric in metrics
         ],
         "primary": 0 if comparison.primary is not None else None,
@@ -233,7 +233,7 @@ def _histories(axes: Axes, comparison: Comparison, ranking: Ranking) -> None:
         axes.fill_between(steps, rows.min(axis=0), rows.max(axis=0), color=look.color, alpha=0.13, lw=0)
     if every:
         scale_to(axes, np.concatenate(every))
-    for one_divergence_point in comparison.partings:
+    for one_divergence_point in comparison.divergence_points:
         if one_divergence_point.metric == ranking.metric and one_divergence_point.step is not None:
             axes.axvline(one_divergence_point.step, color=FAINT, lw=0.7, ls=(0, (4, 3)))
     axes.tick_params(labelsize=6.5)

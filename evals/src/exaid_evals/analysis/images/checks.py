@@ -59,7 +59,7 @@ class ImageCheck(ABC):
 
     @abstractmethod
     def judge_one(self, image: ImageFacts, settings: AuditSettings) -> Finding | None:
-        """Return what is wrong with an image; None where nothing is, or it cannot be told."""
+        """Return what is wrong with an image; None where nothing is, or it cannot be known."""
 
 
 def wide_edges(image: ImageFacts, settings: AuditSettings) -> bool:
@@ -143,7 +143,7 @@ def _blurred(image: ImageFacts, settings: AuditSettings) -> Finding | None:
     """Variance of the Laplacian over the variance of the grey, which does not depend on contrast; then the edges.
 
     Little detail alone accuses drawings, gradients and skies. Where nothing in an image is an edge, blur cannot be
-    told: then `edge_steepness` is None in the record, and nothing is said.
+    known: then `edge_steepness` is None in the record, and nothing is said.
     """
     if not wide_edges(image, settings) or (image.measure("contrast") or 0) < _FAINT:
         return None

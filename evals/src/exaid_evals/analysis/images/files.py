@@ -56,7 +56,7 @@ class ImageFacts:
 
     Attributes:
         name: path below the folder.
-        n_bytes: of the file; None where it cannot be told.
+        n_bytes: of the file; None where it cannot be known.
         sha256: of the file; None where it was not read.
         problem: what kept it from being decoded whole, `unreadable`, `truncated`, `decompression_bomb` or `no_decoder`;
             None where nothing did.

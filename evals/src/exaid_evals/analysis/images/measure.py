@@ -293,7 +293,7 @@ _LEAST_STEP, _LEAST_SHARE_OF_GREYS = 20.0, 0.3
 _CONTAINED = 0.75
 """Of the greys in a window twice as wide: a step ends within its window, and a gradient goes on."""
 _LEAST_EDGES = 0.005
-"""Share of the pixels that must lie near a step; with fewer nothing can be told."""
+"""Share of the pixels that must lie near a step; with fewer nothing can be known."""
 _SHARPEST = 0.99
 
 

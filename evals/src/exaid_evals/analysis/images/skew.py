@@ -40,7 +40,7 @@ _LEAST_LINES, _DEEPEST_GAP = 3, 0.1
 _MOST_INK_UPRIGHT, _LEAST_ACROSS = 0.2, 3.0
 
 _SCAN_SIDE = 512
-"""Pixels: on a dense page that is shrunk to less, lines of text lie too close to be told apart."""
+"""Pixels: on a dense page that is shrunk to less, lines of text lie too close to be distinguished."""
 _SCAN_MARKS, _SCAN_INK, _SCAN_KEPT, _SCAN_CONTRAST = 80, (0.03, 0.35), 0.5, 45.0
 """Small marks, their share of the pixels, and of all marks; greys by which they differ from the ground."""
 _MANY_MARKS, _LEAD_OF_FEW = 150, 9.0
@@ -90,9 +90,9 @@ class Skew:
 
     @property
     def stands_upright(self) -> bool | None:
-        """Return whether a document's lines run from top to bottom; None where that cannot be told.
+        """Return whether a document's lines run from top to bottom; None where that cannot be known.
 
-        A grid of marks has lines both ways: so it is told only of dark marks on light ground, one way far ahead.
+        A grid of marks has lines both ways: so the answer is for dark marks on light ground alone, one way far ahead.
         """
         if self.angle is None or self.ink is None or not self.on_light:
             return None

@@ -194,7 +194,7 @@ class RecoveryEngine:
         _log.warning("recovery: %s of step %g is undone at step %g", trial.strategy, trial.step, step)
         self._quiet_until = step + self._config.cooldown_steps
         self._recent = deque(trial.before, maxlen=self._config.judge_after)
-        # What another metric told of may still be there: it is answered after the cool-down, unless it has passed.
+        # What another metric showed may still be there: it is answered after the cool-down, unless it has passed.
         ranks = trial.cause is None or trial.cause.metric == self._ranking.metric
         self._alarm.pending = None if ranks else trial.cause
         self._write_outcome(trial, "undone", step)

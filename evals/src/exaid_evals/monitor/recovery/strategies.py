@@ -153,7 +153,7 @@ _log = logging.getLogger("exaid_evals.monitor")
 
 
 class Held:
-    """A copy of a trainee's state: what state_dict() returns is mostly the weights themselves."""
+    """A copy of a training's state: what state_dict() returns is mostly the weights themselves."""
 
     def __init__(self, training_state: TrainingState) -> None:
         """Copy it.

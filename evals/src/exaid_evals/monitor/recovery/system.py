@@ -87,7 +87,7 @@ class AutoRecoverySystem(RecoveryEngine):
 
         Args:
             step: of the training.
-            metrics: of the state; they are ranked by the metric that the constructor was told, else by the first
+            metrics: of the state; they are ranked by the metric that was given to the constructor, else by the first
                 validation metric that comes and whose direction is known.
             model_state: the model's state_dict(); not needed after `attach`.
 

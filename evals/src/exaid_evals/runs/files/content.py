@@ -114,7 +114,7 @@ def lines_of(path: Path, most: int = MAX_LINE_BYTES) -> Iterator[bytes]:
 
 
 def text_lines(path: Path, warnings: list[str]) -> Iterator[str]:
-    """Yield the lines of a text; bytes that are not UTF-8 are replaced, and told of.
+    """Yield the lines of a text; bytes that are not UTF-8 are replaced, and reported.
 
     Raises:
         DataError: as `lines_of`.

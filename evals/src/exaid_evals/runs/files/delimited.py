@@ -50,7 +50,7 @@ class Delimited:
 
     Attributes:
         path: the file.
-        columns: as the header names them, blanks stripped; of a name that is a duplicate the first is meant.
+        columns: as the header names them, blanks stripped; of duplicate names the first counts.
         delimiter: what separates cells.
         warnings: what is odd about the file, without its name.
     """

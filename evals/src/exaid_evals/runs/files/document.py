@@ -284,7 +284,7 @@ def _is_json_lines(path: Path) -> bool:
 
 def _table(path: Path) -> list[dict[str, Any]]:
     opened = open_delimited(path)
-    # Of a column that is a duplicate the first counts, as elsewhere.
+    # Of duplicate columns the first counts.
     columns = {name: opened.columns.index(name) for name in opened.columns}
     return [{name: row[index] for name, index in columns.items()} for _, row in opened.rows()]
 

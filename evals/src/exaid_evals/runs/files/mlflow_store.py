@@ -119,7 +119,7 @@ def read_folder(folder: Path) -> MlflowRun:
 def points_of_folder(folder: Path, warnings: list[str]) -> Iterator[tuple[str, int, float]]:
     """Yield each logged point of a run, metric by metric in order of logging: name, step, value (NaN included).
 
-    A line that is none, and a file that cannot be read, is told of in `warnings`.
+    A line that is none, and a file that cannot be read, is reported in `warnings`.
     """
     for name, path in _entries(folder / "metrics", warnings):
         lost = 0
@@ -231,7 +231,7 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 
 def _order(run: Path) -> tuple[int, bool]:
-    """Return when a run started, and whether it was deleted; a run with a broken file is read, so that it is told."""
+    """Return when a run started, and whether it was deleted; one with a broken file is read, and reported."""
     try:
         meta = _meta(run)
     except DataError:

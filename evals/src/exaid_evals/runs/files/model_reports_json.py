@@ -121,7 +121,7 @@ def _durations(value: object, report: Report) -> None:
 def _averages(data: Mapping[str, Any], report: Report) -> None:
     """Take durations over calls that stand as averages alone: `meta_data_averages`, `meta_data_sd` and the like.
 
-    Keys of such a name that are not understood are told of, for their numbers would be missed without a word.
+    Keys of such a name that are not understood are reported, for their numbers would be missed without a word.
     """
     found: dict[str, dict[str, float]] = {}
     for key, value in data.items():

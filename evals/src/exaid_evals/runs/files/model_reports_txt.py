@@ -71,7 +71,7 @@ def read_report_txt(path: Path) -> Report:
 
 
 class _Reading:
-    """Takes the lines of one text; of two of a name the first counts, and another value in the second is told."""
+    """Takes the lines of one text; of two of a name the first counts, and another value in the second is reported."""
 
     def __init__(self, decimal_sign: Sign | None) -> None:
         self._decimal_sign = decimal_sign

@@ -320,7 +320,7 @@ def logged(rows: Iterable[Row], warnings: list[str]) -> list[dict[str, Any]]:
     """Return rows with dotted keys, without media and what wandb notes of itself.
 
     W&B logs an image, a histogram or a table as an object with a `_type`, whose width and size are not metrics of the
-    training; how many were left out is told in `warnings`.
+    training; how many were left out is reported in `warnings`.
     """
     found: list[dict[str, Any]] = []
     left_out: Counter[tuple[str, str]] = Counter()
@@ -341,7 +341,7 @@ def system_series(events: Sequence[Row], rows: Sequence[Row], warnings: list[str
     """Return system metric → series, without W&B's prefix `system.`.
 
     System metrics are sampled by the clock: each gets the step of the last row of history before it, and of several
-    that fall on one step the last counts. Those that cannot be placed are told of.
+    that fall on one step the last counts. Those that cannot be placed are reported.
 
     Args:
         events: rows with `_timestamp`, in s since the epoch.

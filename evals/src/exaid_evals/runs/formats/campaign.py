@@ -100,7 +100,7 @@ class CampaignFormat(Format):
         }
 
     def history(self, source: Source, name: str) -> History:
-        """Read the measures of every case of a variant; a case that failed has no point, and is told of."""
+        """Read the measures of every case of a variant; a case that failed has no point, and is reported."""
         from exaid_evals.artifacts.manifest import read_manifest
         from exaid_evals.metrics.records import OK, read_variant_and_cases
 

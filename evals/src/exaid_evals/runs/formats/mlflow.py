@@ -39,7 +39,7 @@ class MlflowFormat(Format):
         return folder.is_dir() and (_is_file_store(folder) or _database(folder) is not None)
 
     def sources(self, folder: Path) -> Sequence[Source]:
-        """Return the runs by experiment and name; runs of one name are told apart by their ids."""
+        """Return the runs by experiment and name; runs of one name are distinguished by their ids."""
         if mlflow_store.is_run(folder):
             return [Source(folder)]
         # A folder may hold a store, or be one; where there are files and a database, both are read.

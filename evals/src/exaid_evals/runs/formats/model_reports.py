@@ -261,7 +261,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file() or (entry.is_symlink() and not entry.is_dir() and not Path(entry.path).exists())
     except OSError:
-        return True  # a link that leads nowhere is told when it is read
+        return True  # a link that leads nowhere is reported when it is read
 
 
 def _labelled(place: Path, pattern: re.Pattern[str]) -> dict[str, Path]:

@@ -23,7 +23,7 @@ _CREATE_STUDY, _STUDY_SYSTEM, _CREATE_TRIAL, _PARAM, _STATE, _INTERMEDIATE, _USE
 
 
 class OptunaFormat(ManyRuns):
-    """Reads a run a finished trial, its parameters as settings; trials without a value are told of."""
+    """Reads a run a finished trial, its parameters as settings; trials without a value are reported."""
 
     name = "optuna"
 

@@ -43,7 +43,7 @@ from exaid_evals.runs.tool_files import head
 
 
 class FollowedCsv(FollowedRows):
-    """Delimited text that grows; a cell holds no line end, since half a row could not be told from a whole one."""
+    """Delimited text that grows; a cell holds no line end, since half a row would look like a whole one."""
 
     source = "csv"
 
@@ -74,7 +74,7 @@ class FollowedCsv(FollowedRows):
                 self.odd("rows of another width than the header")
             return None
         values = [without_spread(one) if isinstance(one, str) else one for one in map(cell_of, cells)]
-        # Of a column that is a duplicate the first is meant.
+        # Of duplicate columns the first counts.
         return dict(reversed(list(zip(self._columns, values, strict=True))))
 
     def _is_below_header(self, text: str) -> bool:
@@ -139,7 +139,7 @@ class CsvFormat(RowFile):
     line_follower = FollowedCsv
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return the rows; one with another number of cells than the header is left out and told of."""
+        """Return the rows; one with another number of cells than the header is left out and reported."""
         return csv_rows(path, warnings)
 
     def columns(self, path: Path, warnings: list[str]) -> Table:
@@ -202,7 +202,7 @@ def csv_rows(path: Path, warnings: list[str]) -> Iterator[Row]:
 
 
 def csv_table(path: Path, warnings: list[str]) -> Table:
-    """Return the columns of a CSV file; a row of another width than the header is left out and told of.
+    """Return the columns of a CSV file; a row of another width than the header is left out and reported.
 
     Raises:
         DataError: the file is not CSV.
@@ -210,7 +210,7 @@ def csv_table(path: Path, warnings: list[str]) -> Table:
     opened = open_delimited(path)
     width = len(opened.columns)
     wrong: list[int] = []
-    # Of a column that is a duplicate the first is meant.
+    # Of duplicate columns the first counts.
     columns = {name: Column() for name in opened.columns}
     firsts = [opened.columns.index(name) for name in columns]
     separators = {name: Separators() for name in columns} if opened.delimiter == ";" else {}
@@ -303,7 +303,7 @@ class JsonlFormat(RowFile):
     line_follower = FollowedJsonl
 
     def rows(self, path: Path, warnings: list[str]) -> Iterable[Row]:
-        """Return the objects; a line that is none is left out and told of."""
+        """Return the objects; a line that is none is left out and reported."""
         return objects(path, warnings)
 
 

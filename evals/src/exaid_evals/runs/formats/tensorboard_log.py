@@ -84,7 +84,7 @@ class TensorBoardFormat(Format):
 
 
 def _scalars(path: Path, config: dict[str, Any], warnings: list[str]) -> Iterator[tuple[str, int, float]]:
-    """Yield tag, step and value of a file's scalars; what is odd is told of, and the rest is read."""
+    """Yield tag, step and value of a file's scalars; what is odd is reported, and the rest is read."""
     loader = optional("tensorboard.backend.event_processing.event_file_loader", "tensorboard", "reading event files")
     util = optional("tensorboard.util.tensor_util", "tensorboard", "reading event files")
     others = 0

@@ -189,7 +189,7 @@ class MembersFormat(Format):
     def sources(self, folder: Path) -> Sequence[Source]:
         """Return the members' runs, by number where their names end in one.
 
-        A member without a run counts as one that cannot be read: it is told, and not passed over.
+        A member without a run counts as one that cannot be read: it is reported, and not passed over.
         """
         members = sorted(self._members(folder), key=lambda path: (_number(path.name), path.name))
         return [Source(run) for member in members for run in self._runs_in(member)]

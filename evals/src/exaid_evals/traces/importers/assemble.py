@@ -179,7 +179,7 @@ def read_conversations(
         epoch: time stamp of the first message of a case whose date is unknown.
         note: how the conversation came about, in the user's words.
         skip_unmapped: leave out what does not map, rather than refuse it. Damage is refused all the same.
-        on_file: told of each file that has been read.
+        on_file: called with each file that has been read.
 
     Raises:
         DataError: names, by file, line and field, all that does not map or is damaged.

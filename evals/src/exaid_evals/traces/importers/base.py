@@ -29,7 +29,7 @@ class Spot:
     Attributes:
         line: counted from 1; None inside a JSON document, where `keys` lead to it.
         keys: the way to it from the document's or the line's root.
-        shown: the way as it is told to the user; differs from `keys` where those would be too long.
+        shown: the way as the user reads it; differs from `keys` where those would be too long.
     """
 
     line: int | None

@@ -35,7 +35,7 @@ def text_of(content: object, spot: Spot, reading: Reading, *, text_key: str = "t
     Args:
         content: text, None, or a list of texts and parts.
         spot: where it stands.
-        reading: is told of every part that is not text.
+        reading: takes down every part that is not text.
         text_key: the key under which a text part holds its text.
     """
     if content is None:
@@ -86,7 +86,7 @@ def utterance_of(
     Args:
         message: the mapping with `content`, `role`, `name` and perhaps a time and usage.
         spot: where it stands.
-        reading: is told of all that does not map.
+        reading: takes down all that does not map.
         role: the role where the format keeps it elsewhere.
         tokens: the provider's count of this message where the format keeps it elsewhere.
         content: the key of the content, and the key of the text in its parts.

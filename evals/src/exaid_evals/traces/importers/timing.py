@@ -145,7 +145,7 @@ def timed(said: Sequence[Utterance], epoch: str, reading: Reading) -> CaseTimes:
     Args:
         said: the case's messages; at least one.
         epoch: time stamp of the first message where no date is known.
-        reading: is told of times that cannot be.
+        reading: takes down times that cannot be.
     """
     moments = [item.when.moments for item in said]
     known = [moment for of_item in moments for moment in of_item]

@@ -172,7 +172,7 @@ def prepare(
         model: MAC's language model.
         request: what is to be made.
         mac_dir: MAC's folder.
-        mac_is_here: whether it is worth looking at; that it is not has been told already.
+        mac_is_here: whether it is worth looking at; that it is not has been reported already.
         replay: whether calls are answered from the recording alone, so that neither key nor network is needed.
         environment: where keys and base URLs stand; None takes the process's own.
 

@@ -81,7 +81,7 @@ def run_child(task: Mapping[str, Any], *, time_limit_s: float, stop: threading.E
     """Run MAC on one case in a process of its own, and return what came of it.
 
     Args:
-        task: what the child is told; its folders and the pipe for its events are added here.
+        task: the child's task; its folders and the pipe for its events are added here.
         time_limit_s: after which the process is killed.
         stop: set when the whole stage is to end.
     """

@@ -32,7 +32,7 @@ class MacSettings:
     """Everything that a run of MAC needs to know.
 
     Attributes:
-        mac: what MAC is told.
+        mac: the settings of MAC's run.
         live: how it is run.
         model: its language model.
         mac_dir: its folder, verified.
@@ -57,7 +57,7 @@ class MacSource:
         settings: what to run, and how.
         provenance: what every record says about its making.
         epoch: time stamp of every case's first message.
-        on_note: told what a user may want to know meanwhile: tries that failed, reports that could not be read.
+        on_note: called with what a user may want to know meanwhile: tries that failed, reports that could not be read.
         budget: what its calls may cost.
     """
 

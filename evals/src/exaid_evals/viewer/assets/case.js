@@ -68,7 +68,7 @@ function callTable(reading) {
   const latency = calls.reduce((all, one) => all + one.latency, 0), cost = calls.reduce((all, one) => all + (costOf(one.usage) || 0), 0);
   const tokens = calls.some((one) => one.usage[3] !== null || one.usage[4] !== null);
   const head = ["When", "What", "Waited", "Prompt", "Answer", ...(tokens ? ["Tokens"] : []), ...(data.prices ? ["Cost"] : [])];
-  const told = calls.length ? `${plural(sum(0), "call")}, ${whole(sum(1))} + ${whole(sum(2))} CTU, ${seconds(latency)} waited${data.prices ? `, ${cost.toFixed(4)}` : ""}` : "no call of a language model";
+  const calling = calls.length ? `${plural(sum(0), "call")}, ${whole(sum(1))} + ${whole(sum(2))} CTU, ${seconds(latency)} waited${data.prices ? `, ${cost.toFixed(4)}` : ""}` : "no call of a language model";
   const table = (heads, body, label) => el("div", { class: "scroll short", tabindex: 0, role: "group", "aria-label": label }, el("table", { class: "numbers compact" }, el("thead", {}, el("tr", {}, heads.map((one) => el("th", { scope: "col" }, one)))), el("tbody", {}, body)));
   // Hundreds of rows that few readers want: they are made when the list is opened.
   const lists = () => {
@@ -79,7 +79,7 @@ function callTable(reading) {
       el("td", {}, reading.decisions.filter((one) => one.flush === flush.index).map((one) => one.decision).join(", ") || "–")));
     return [calls.length > 0 && table(head, rows, `Calls of ${reading.variant}`), flushes.length > 0 && table(["Left the gate", "Why", "Words", "CTU", "Trigger"], flushes, `Flushes of ${reading.variant}`)];
   };
-  const details = el("details", { class: "calls" }, el("summary", {}, el("b", { class: lookOf(reading.variant) }, reading.variant), ` ${told}; ${plural(reading.flushes.length, "flush", "flushes")}`));
+  const details = el("details", { class: "calls" }, el("summary", {}, el("b", { class: lookOf(reading.variant) }, reading.variant), ` ${calling}; ${plural(reading.flushes.length, "flush", "flushes")}`));
   details.addEventListener("toggle", () => { if (details.children.length === 1) details.append(...lists().filter(Boolean)); });
   return details;
 }

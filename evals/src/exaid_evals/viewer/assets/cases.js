@@ -55,7 +55,7 @@ function drawCell(state) {
   const direction = { higher: "higher is better", lower: "lower is better" }[measure.better];
   const title = signed ? `${measureLabel(cell.measure)}: ${variant} − ${cell.against}` : `${measureLabel(cell.measure)} of ${cell.variant ? variant : "the conversations"}`;
   return { title, element: el("div", { class: "page cell" },
-    el("p", { class: "trail" }, el("a", { href: "#/" }, "Overview"), ` › ${table.title}`),
+    el("p", { class: "breadcrumb" }, el("a", { href: "#/" }, "Overview"), ` › ${table.title}`),
     el("h1", {}, title),
     el("p", { class: "figure" }, el("b", {}, cell.text), cell.below && el("span", {}, cell.below), el("span", { class: "faint" }, [heading, direction].filter(Boolean).join(", "))),
     el("div", { class: "halves" },

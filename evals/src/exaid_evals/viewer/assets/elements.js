@@ -53,8 +53,8 @@ function timeTicks(end, wanted) {
 }
 
 // Told to a screen reader, at most once a moment.
-let telling;
+let announcing;
 function tell(words) {
-  clearTimeout(telling);
-  telling = setTimeout(() => { at("said").textContent = words; }, 400);
+  clearTimeout(announcing);
+  announcing = setTimeout(() => { at("said").textContent = words; }, 400);
 }

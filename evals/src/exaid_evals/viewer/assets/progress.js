@@ -8,22 +8,22 @@ function span(all) {
   return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${total % 60} s` : `${total} s`;
 }
 
-function draw(told) {
-  const sum = (name) => told.variants.reduce((all, one) => all + (one[name] || 0), 0), priced = told.variants.some((one) => one.cost !== null);
-  const quiet = told.last_at === null ? null : Date.now() / 1000 - told.last_at;
-  const slow = told.stage === "run-variants" && quiet !== null && quiet > Math.max(60, 10 * (told.seconds_a_run || 0));
-  at("stage").textContent = `${STAGES[told.stage] || told.stage}.${slow ? ` Nothing has been finished for ${span(quiet)}: it may have stopped.` : ""}`;
-  const facts = [["Conversations", told.cases === null ? `${whole(told.traces)} so far` : whole(told.cases)], ["Runs", `${whole(sum("done"))} of ${whole(sum("of"))}`], ["Failed", whole(sum("failed"))],
+function draw(progress) {
+  const sum = (name) => progress.variants.reduce((all, one) => all + (one[name] || 0), 0), priced = progress.variants.some((one) => one.cost !== null);
+  const quiet = progress.last_at === null ? null : Date.now() / 1000 - progress.last_at;
+  const slow = progress.stage === "run-variants" && quiet !== null && quiet > Math.max(60, 10 * (progress.seconds_a_run || 0));
+  at("stage").textContent = `${STAGES[progress.stage] || progress.stage}.${slow ? ` Nothing has been finished for ${span(quiet)}: it may have stopped.` : ""}`;
+  const facts = [["Conversations", progress.cases === null ? `${whole(progress.traces)} so far` : whole(progress.cases)], ["Runs", `${whole(sum("done"))} of ${whole(sum("of"))}`], ["Failed", whole(sum("failed"))],
     ["LLM calls so far", whole(sum("calls"))], ["Cost so far", priced ? shown(sum("cost"), 4) : `${whole(sum("prompt_ctu") + sum("completion_ctu"))} CTU`],
-    ["A run takes", told.seconds_a_run === null ? "–" : `${shown(told.seconds_a_run, 2)} s`], ["To the last run", span(told.seconds_left)]];
+    ["A run takes", progress.seconds_a_run === null ? "–" : `${shown(progress.seconds_a_run, 2)} s`], ["To the last run", span(progress.seconds_left)]];
   at("facts").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  if (told.report) at("facts").append(el("div", {}, el("dt", {}, "Report"), el("dd", {}, el("a", { href: "/report.html" }, "Open it"))));
-  at("variants").replaceChildren(...told.variants.map((one) => el("tr", {}, el("th", { scope: "row" }, one.variant),
+  if (progress.report) at("facts").append(el("div", {}, el("dt", {}, "Report"), el("dd", {}, el("a", { href: "/report.html" }, "Open it"))));
+  at("variants").replaceChildren(...progress.variants.map((one) => el("tr", {}, el("th", { scope: "row" }, one.variant),
     el("td", {}, el("progress", { max: Math.max(1, one.of), value: one.done, "aria-label": `${one.variant}: ${one.done} of ${one.of}` })),
     el("td", { class: "n" }, `${whole(one.done)} of ${whole(one.of)}`), el("td", { class: `n${one.failed ? " bad" : ""}` }, whole(one.failed)), el("td", { class: "n" }, whole(one.calls)),
     el("td", { class: "n" }, whole(one.prompt_ctu)), el("td", { class: "n" }, whole(one.completion_ctu)), el("td", { class: "n" }, one.cost === null ? "–" : shown(one.cost, 4)))));
-  at("failures").hidden = !told.failures.length;
-  at("failed").replaceChildren(...told.failures.map((one) => el("tr", {}, one.map((words) => el("td", {}, words)))));
+  at("failures").hidden = !progress.failures.length;
+  at("failed").replaceChildren(...progress.failures.map((one) => el("tr", {}, one.map((words) => el("td", {}, words)))));
 }
 
 async function look() {

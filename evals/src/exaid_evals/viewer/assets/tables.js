@@ -90,8 +90,8 @@ function variantList() {
   const words = (parts) => Object.entries(parts || {}).map(([name, part]) => {
     if (part === null || typeof part !== "object") return `${name.replaceAll("_", " ")} ${part}`;
     const { kind, ...settings } = part;
-    const told = Object.entries(settings).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") : value}`);
-    return `${name} ${String(kind).replaceAll("_", " ")}${told.length ? ` (${told.join("; ")})` : ""}`;
+    const set = Object.entries(settings).filter(([, value]) => value !== null).map(([key, value]) => `${key.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") : value}`);
+    return `${name} ${String(kind).replaceAll("_", " ")}${set.length ? ` (${set.join("; ")})` : ""}`;
   }).join(" · ");
   return el("details", { class: "notes" }, el("summary", {}, "What the variants are"),
     el("dl", { class: "variants" }, data.variants.map((one) => [el("dt", {}, el("i", { class: `swatch ${lookOf(one.id)}` }), one.id),

@@ -83,7 +83,7 @@ function drawLines(svg, lines, marks, log) {
   const numbered = marks.map((one, index) => ({ ...one, number: index + 1 })).filter((one) => one.step >= xs[0] && one.step <= xs[1]);
   const taken = new Map();
   for (const mark of numbered) {
-    const line = shape("line", { class: "parting", x1: x(mark.step), x2: x(mark.step), y1: box.top, y2: box.bottom });
+    const line = shape("line", { class: "divergence", x1: x(mark.step), x2: x(mark.step), y1: box.top, y2: box.bottom });
     line.append(shape("title", {}, mark.label));
     svg.append(line);
     // Lines of one step, or of neighbouring ones, share a place: their numbers stand below each other.

@@ -130,7 +130,7 @@ function drawChart() {
     [line.steps, line.values] = [kept.map((number) => line.steps[number]), kept.map((number) => line.values[number])];
   }
   const groups = new Set(drawn.map((line) => data.runs[line.index].group));
-  const marks = data.partings.filter((one) => String(one.metric) === metric && groups.has(one.first) && groups.has(one.second))
+  const marks = data.divergence_points.filter((one) => String(one.metric) === metric && groups.has(one.first) && groups.has(one.second))
     .map((one) => ({ step: one.step, label: `${data.groups[one.first].name} and ${data.groups[one.second].name} part at step ${short(one.step)}` }));
   state.chart = drawLines(at("chart"), drawn, marks, at("log").checked);
   state.cursor = null;
